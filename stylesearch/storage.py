@@ -1,0 +1,89 @@
+"""Files that are whole or absent, content hashes, and vectors as bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "atomic_file",
+    "digest_of",
+    "pack_vectors",
+    "sha256_bytes",
+    "sha256_file",
+    "unpack_vectors",
+    "write_json",
+]
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file that appears under ``path`` only when it has been written whole.
+
+    It is written beside ``path``, flushed to the disk and then renamed over it, so a reader sees the old
+    file or the new one and a pulled plug leaves one of the two. An exception inside removes it.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        with partial.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes ``value`` as readable JSON, atomically."""
+    with atomic_file(path) as file:
+        file.write(json.dumps(value, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def sha256_bytes(data: bytes | memoryview) -> str:
+    """Hexadecimal sha256 of ``data``."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal sha256 of a file's bytes, read in blocks."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(value: Mapping[str, Any]) -> str:
+    """Hexadecimal sha256 of a mapping of JSON values, whatever the order of its keys.
+
+    Example:
+        >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+        True
+    """
+    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def pack_vectors(vectors: npt.NDArray[np.floating[Any]], dtype: str = "<f4") -> list[bytes]:
+    """Each row of ``vectors``, shape (n, dim), as little-endian bytes of ``dtype``."""
+    rows = np.ascontiguousarray(vectors, dtype=np.dtype(dtype))
+    return [row.tobytes() for row in rows]
+
+
+def unpack_vectors(blobs: list[bytes], dim: int, dtype: str = "<f4") -> npt.NDArray[np.float32]:
+    """The inverse of :func:`pack_vectors`: a new array of shape (len(blobs), dim), float32.
+
+    Raises:
+        ValueError: if the bytes do not make rows of ``dim`` numbers.
+    """
+    flat = np.frombuffer(b"".join(blobs), dtype=np.dtype(dtype))
+    return flat.reshape(len(blobs), dim).astype(np.float32)
