@@ -43,7 +43,7 @@ setup(
         "pillow>=11.3,<14",
         "pillow-heif>=1.0,<2",
         "platformdirs>=4.3,<5",
-        "sqlalchemy>=2.0.40,<3",
+        "sqlalchemy>=2.1,<3",
         "tensorflow>=2.20,<3",
         "tqdm>=4.67,<5",
     ],

@@ -1,0 +1,1 @@
+"""Pictures: any file to upright RGB pixels, regions of them as network inputs, and contact sheets."""

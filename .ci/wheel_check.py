@@ -1,0 +1,57 @@
+"""Builds a wheel, installs it into an empty virtual environment, and uses it once, away from the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Runs a command, shows it, and returns what it wrote to stdout."""
+    print("$", *command, flush=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=cwd, env=environment, check=True, text=True, stdout=subprocess.PIPE)
+    return done.stdout
+
+
+def build(folder: Path) -> Path:
+    """The wheel, which must put nothing but ``stylesearch`` at top level."""
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
+    (wheel,) = folder.glob("*.whl")
+    top_level = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    unexpected = {name for name in top_level if name != "stylesearch" and not name.endswith(".dist-info")}
+    if unexpected:
+        sys.exit(f"the wheel puts more than stylesearch at top level: {sorted(unexpected)}")
+    return wheel
+
+
+def main() -> None:
+    """Builds, installs, draws a shop, ingests it and searches it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wheel = build(folder / "dist")
+        venv.create(folder / "venv", with_pip=True)
+        binaries = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+        python = binaries / "python"
+        run(python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", f"{wheel}[annoy]")
+        run(python, "-m", "pip", "check")
+        stylesearch = binaries / "stylesearch"
+        run(stylesearch, "demo", "shop", "--products", "12", cwd=folder)
+        ingested = json.loads(run(stylesearch, "ingest", "shop/products.csv", "--json", cwd=folder))
+        assert ingested["added"] == 12 and not ingested["failed"], ingested
+        photo = sorted((folder / "shop" / "street").iterdir())[0]
+        found = json.loads(run(stylesearch, "query", photo, "-k", "5", "--json", cwd=folder))
+        assert len(found["hits"]) == 5, found
+        print(f"the wheel works: {found['hits'][0]['title']} is nearest to {photo.name}")
+
+
+if __name__ == "__main__":
+    main()

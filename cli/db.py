@@ -1,0 +1,60 @@
+"""``stylesearch db``: the catalog's schema."""
+
+from __future__ import annotations
+
+import click
+
+from .failures import EXIT_ERROR
+from .options import Shared, shared_options
+from .output import echo_json
+
+
+@click.group()
+@shared_options
+def db() -> None:
+    """Upgrade or check the catalog's schema.
+
+    Opening a catalog upgrades it by itself; these commands are for scripts and for the curious.
+    """
+
+
+@db.command()
+@shared_options
+@click.pass_obj
+def upgrade(shared: Shared) -> None:
+    """Create the catalog, or bring an older one to this version."""
+    with shared.open() as shop:
+        revision = shop.schema_revision()
+    if shared.as_json:
+        echo_json({"revision": revision})
+    else:
+        click.echo(f"the catalog is at revision {revision}")
+
+
+@db.command()
+@shared_options
+@click.pass_obj
+def current(shared: Shared) -> None:
+    """Print the schema revision of the catalog and the one that this version needs."""
+    from stylesearch.catalog.migrate import HEAD, current_revision
+
+    revision = current_revision(shared.load().database)
+    if shared.as_json:
+        echo_json({"current": revision, "needed": HEAD})
+    else:
+        click.echo(f"catalog: {revision or 'none yet'}, needed: {HEAD}")
+
+
+@db.command()
+@shared_options
+@click.pass_obj
+def check(shared: Shared) -> int:
+    """Compare the catalog's tables with this version's models, and its pages with their checksums."""
+    from stylesearch.catalog.migrate import check_schema
+
+    problems = check_schema(shared.load().database)
+    if shared.as_json:
+        echo_json({"problems": problems})
+    else:
+        click.echo("\n".join(problems) if problems else "the schema is what this version needs")
+    return EXIT_ERROR if problems else 0

@@ -1,0 +1,70 @@
+"""``stylesearch demo``: a drawn shop to try things with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import Shared, shared_options
+from .output import echo_json
+from .progress import Progress
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option(
+    "--products",
+    "n_products",
+    default=60,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many products.",
+)
+@click.option("--seed", default=0, show_default=True, type=int, help="The same seed draws the same pictures.")
+@click.option(
+    "--streets",
+    "n_street_photos",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 20),
+    help="Street photos a product.",
+)
+@click.option("--overwrite", is_flag=True, help="Draw into a folder that is not empty.")
+@shared_options
+@click.pass_obj
+def demo(
+    shared: Shared, folder: Path, n_products: int, seed: int, n_street_photos: int, overwrite: bool
+) -> None:
+    """Draw a shop in DIR: garments as shop pictures, and street photos of the same garments.
+
+    DIR/products.csv lists the shop's pictures, DIR/street.csv the street photos with the true product and
+    the box of the garment.
+    """
+    from stylesearch.synth import write_demo
+
+    with Progress(quiet=shared.verbosity < 0) as progress:
+        report = write_demo(
+            folder,
+            n_products=n_products,
+            seed=seed,
+            street_photos_per_product=n_street_photos,
+            overwrite=overwrite,
+            progress=lambda done, total: progress("drawing", done, total),
+        )
+    if shared.as_json:
+        echo_json(
+            {
+                "products": report.n_products,
+                "shop_photos": report.n_shop_photos,
+                "street_photos": report.n_street_photos,
+                "catalog": str(report.products_csv),
+                "street": str(report.street_csv),
+            }
+        )
+        return
+    click.echo(
+        f"{report.n_products} products, {report.n_shop_photos} shop pictures, "
+        f"{report.n_street_photos} street photos in {folder}"
+    )
+    click.echo(f"next: stylesearch ingest {report.products_csv}")

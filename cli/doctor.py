@@ -1,0 +1,36 @@
+"""``stylesearch doctor``: what works on this machine, and what to do about the rest."""
+
+from __future__ import annotations
+
+import click
+
+from .failures import EXIT_ERROR
+from .options import Shared, shared_options
+from .output import echo_json
+
+MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
+
+
+@click.command()
+@shared_options
+@click.pass_obj
+def doctor(shared: Shared) -> int:
+    """Check this installation and workspace; exit code 1 if something is broken."""
+    from stylesearch.doctor import examine
+
+    findings = list(examine(shared.load()))
+    if shared.as_json:
+        echo_json(
+            [
+                {"check": one.check, "state": one.state, "detail": one.detail, "hint": one.hint}
+                for one in findings
+            ],
+            indent=2,
+        )
+    else:
+        for one in findings:
+            mark, colour = MARKS[one.state]
+            click.echo(f"{click.style(f'{mark:<8}', fg=colour)}{one.check}: {one.detail}")
+            if one.hint:
+                click.echo(f"        -> {one.hint}")
+    return EXIT_ERROR if any(one.state == "problem" for one in findings) else 0

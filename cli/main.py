@@ -1,0 +1,49 @@
+"""The ``stylesearch`` command: options that every command shares, errors as messages, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from .lazy import LazyGroup
+from .options import shared_options
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "ingest": (".ingest:ingest", "Take the products in PATH, a folder or a table, into the catalog."),
+    "query": (".query:query", "Find the products that each PHOTO shows."),
+    "products": (".products:products", "List, show or remove products."),
+    "index": (".index:index", "Build, inspect or verify the indexes."),
+    "db": (".db:db", "Upgrade or check the catalog's schema."),
+    "extractors": (".extractors:extractors", "List what can turn pictures into features."),
+    "demo": (
+        ".demo:demo",
+        "Draw a shop in DIR: garments as shop pictures, and street photos of the same garments.",
+    ),
+    "doctor": (".doctor:doctor", "Check this installation and workspace."),
+}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="stylesearch")
+@shared_options
+def cli() -> None:
+    """A customer's photo in, the shop's matching products out.
+
+    \b
+    stylesearch ingest catalog/            take in a folder or a CSV
+    stylesearch query photo.jpg -k 20      ranked products
+    """
+
+
+def main() -> None:
+    """Runs the command line; every StyleSearchError becomes a message, a hint and exit code 1."""
+    # Libraries chat on stderr when they load; a user of the command line did not ask for that.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    from .failures import run
+
+    sys.exit(run(cli))

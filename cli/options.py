@@ -1,0 +1,115 @@
+"""Options that every command takes, before its name or after it, and the settings that they make."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from stylesearch.config import Settings
+    from stylesearch.workspace import Workspace
+
+__all__ = ["Shared", "extractor_options", "shared_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Shared:
+    """What was given on the command line for every command alike.
+
+    Attributes:
+        settings: flags by the name of the setting they set.
+        as_json: print JSON on stdout.
+        verbosity: -1 quiet, 0 normal, 1 or more verbose.
+    """
+
+    def __init__(self) -> None:
+        self.settings: dict[str, Any] = {}
+        self.as_json = False
+        self.verbosity = 0
+
+    def open(self, **flags: Any) -> Workspace:
+        """The workspace that the flags, the environment and the configuration file name."""
+        from stylesearch.workspace import Workspace
+
+        return Workspace(self.load(**flags))
+
+    def load(self, **flags: Any) -> Settings:
+        """The settings that the flags, the environment and the configuration file make together."""
+        from stylesearch.config import load_settings
+
+        return load_settings(
+            {**self.settings, **{name: value for name, value in flags.items() if value is not None}}
+        )
+
+
+def shared_options(command: Command) -> Command:
+    """Adds ``--home --db --json -v -q``; the values given last, nearest to the command, win."""
+
+    @click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Workspace folder.  [default: .stylesearch]",
+    )
+    @click.option("--db", metavar="URL", help="Catalog elsewhere: any SQLAlchemy URL.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+    @click.option("-v", "--verbose", count=True, help="Say more: timings, tracebacks.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress, no warnings.")
+    @functools.wraps(command)
+    def with_shared(
+        *args: Any, home: Path | None, db: str | None, as_json: bool, verbose: int, quiet: bool, **kwargs: Any
+    ) -> Any:
+        shared = click.get_current_context().ensure_object(Shared)
+        shared.settings.update({name: value for name, value in {"home": home, "db": db}.items() if value})
+        shared.as_json |= as_json
+        if verbose or quiet:
+            shared.verbosity = -1 if quiet else verbose
+            _set_log_level(shared.verbosity)
+        return command(*args, **kwargs)
+
+    return with_shared  # type: ignore[return-value]
+
+
+def extractor_options(with_extractor: bool = True) -> Callable[[Command], Command]:
+    """Adds what chooses an extractor (unless the command has its own way to) and how it runs."""
+    options = [
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "f32", "bf16", "mixed_float16"]),
+            help="Arithmetic of the engine.",
+        ),
+        click.option(
+            "--engine", type=click.Choice(["auto", "openvino", "tensorflow"]), help="What runs the network."
+        ),
+        click.option("--weights", metavar="imagenet|FILE", help="Weights of the network."),
+    ]
+    if with_extractor:
+        options.append(
+            click.option(
+                "-e",
+                "--extractor",
+                metavar="NAME[@SIZE]",
+                help="What makes features; see `stylesearch extractors`.",
+            )
+        )
+
+    def add(command: Command) -> Command:
+        for option in options:
+            command = option(command)
+        return command
+
+    return add
+
+
+def _set_log_level(verbosity: int) -> None:
+    level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+    logging.getLogger("stylesearch").setLevel(level)
+    if verbosity < 0:
+        import warnings
+
+        warnings.simplefilter("ignore")

@@ -1,0 +1,95 @@
+"""``stylesearch products``: list, show, remove."""
+
+from __future__ import annotations
+
+import click
+
+from stylesearch.types import ImageRecord, Product
+
+from .options import Shared, shared_options
+from .output import echo_json, echo_table
+
+
+@click.group()
+@shared_options
+def products() -> None:
+    """List, show or remove products."""
+
+
+@products.command("list")
+@click.option("-c", "--category", help="Of this category only.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--after", metavar="ID", help="Start behind this product: the last one of the page before.")
+@shared_options
+@click.pass_obj
+def list_products(shared: Shared, category: str | None, limit: int, after: str | None) -> None:
+    """List products in the order of their ids."""
+    with shared.open() as shop:
+        found = list(shop.products(category=category, after=after, limit=limit))
+    if shared.as_json:
+        echo_json([_product_object(product) for product in found], indent=2)
+    else:
+        echo_table(
+            ["product", "title", "category", "price"],
+            [[product.id, product.title, product.category, product.price] for product in found],
+            shrink="title",
+        )
+
+
+@products.command()
+@click.argument("product_id", metavar="ID")
+@shared_options
+@click.pass_obj
+def show(shared: Shared, product_id: str) -> None:
+    """Show one product and its pictures."""
+    with shared.open() as shop:
+        product, images = shop.product(product_id), shop.images(product_id)
+    if shared.as_json:
+        echo_json(
+            {**_product_object(product), "images": [_image_object(image) for image in images]}, indent=2
+        )
+        return
+    for name, value in _product_object(product).items():
+        if value:
+            click.echo(f"{name:<10}  {value}")
+    click.echo()
+    echo_table(
+        ["domain", "size", "box", "image"],
+        [[image.domain, f"{image.width}x{image.height}", image.box, image.path] for image in images],
+    )
+
+
+@products.command()
+@click.argument("product_ids", nargs=-1, required=True, metavar="ID...")
+@shared_options
+@click.pass_obj
+def remove(shared: Shared, product_ids: tuple[str, ...]) -> None:
+    """Remove products; they are gone from the very next query."""
+    with shared.open() as shop:
+        n_removed = shop.remove(product_ids)
+    if shared.as_json:
+        echo_json({"removed": n_removed})
+    else:
+        click.echo(f"{n_removed} removed")
+
+
+def _product_object(product: Product) -> dict[str, object]:
+    return {
+        "id": product.id,
+        "title": product.title,
+        "category": product.category,
+        "url": product.url,
+        "price": product.price,
+        "attributes": dict(product.attributes),
+    }
+
+
+def _image_object(image: ImageRecord) -> dict[str, object]:
+    return {
+        "path": image.path,
+        "sha256": image.sha256,
+        "domain": str(image.domain),
+        "width": image.width,
+        "height": image.height,
+        "box": str(image.box) if image.box else None,
+    }

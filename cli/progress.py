@@ -1,0 +1,80 @@
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+__all__ = ["Progress"]
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Follows stages of a long job; called as ``progress(stage, n_done, n_total)``.
+
+    On a terminal each stage is a bar with images a second and the time left; otherwise a line every ten
+    seconds and one at the end of the stage, so that a log stays readable.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._is_terminal = sys.stderr.isatty()
+        self._stage = ""
+        self._bar: Any = None
+        self._started = 0.0
+        self._last_line = 0.0
+        self._last: tuple[int, int | None] = (0, None)
+
+    def __call__(self, stage: str, n_done: int, n_total: int | None) -> None:
+        """Says that ``n_done`` of ``n_total`` (None: not known yet) are through ``stage``."""
+        if self._quiet:
+            return
+        if stage != self._stage:
+            self._finish_stage()
+            self._stage, self._started, self._last_line = stage, time.monotonic(), time.monotonic()
+        self._last = (n_done, n_total)
+        if self._is_terminal:
+            self._draw_bar(n_done, n_total)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._write_line()
+
+    def _draw_bar(self, n_done: int, n_total: int | None) -> None:
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=n_total, desc=self._stage, unit=" images", file=sys.stderr, smoothing=0.1)
+        if n_total is not None:
+            self._bar.total = n_total
+        self._bar.update(n_done - self._bar.n)
+
+    def _write_line(self) -> None:
+        n_done, n_total = self._last
+        elapsed = max(time.monotonic() - self._started, 1e-9)
+        rate = n_done / elapsed
+        line = f"{self._stage}: {n_done}" + (f"/{n_total}" if n_total is not None else "")
+        line += f" images, {rate:.1f} a second"
+        if n_total is not None and rate > 0 and n_done < n_total:
+            line += f", {(n_total - n_done) / rate:.0f} s left"
+        click.echo(line, err=True)
+        self._last_line = time.monotonic()
+
+    def _finish_stage(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        elif self._stage and not self._is_terminal:
+            self._write_line()
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finish_stage()

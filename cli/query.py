@@ -1,0 +1,152 @@
+"""``stylesearch query``: photos in, ranked products out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stylesearch.errors import StyleSearchError
+from stylesearch.types import Box
+
+from .failures import EXIT_SOME_FAILED
+from .options import Shared, extractor_options, shared_options
+from .output import echo_json, echo_table
+
+if TYPE_CHECKING:
+    from stylesearch.search import QueryResult
+    from stylesearch.workspace import Workspace
+
+
+class BoxParameter(click.ParamType[Box]):
+    """``X0,Y0,X1,Y1`` in pixels of the upright photo."""
+
+    name = "X0,Y0,X1,Y1"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Box:
+        """Parses the text, or fails as wrong usage."""
+        try:
+            return value if isinstance(value, Box) else Box.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.argument("photos", nargs=-1, metavar="PHOTO...")
+@click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="How many products.")
+@click.option("-c", "--category", help="Search in this category only.")
+@click.option("--box", type=BoxParameter(), help="Where the garment is in the photo; replaces the regions.")
+@click.option(
+    "--regions", metavar="PLAN", help="Parts through which the photo is looked at; `whole` for none."
+)
+@click.option("-s", "--space", metavar="NAME", help="Where distances are taken: raw or whitened.")
+@click.option("-m", "--metric", type=click.Choice(["l1", "l2", "cosine"]), help="The distance.")
+@click.option("--product", metavar="ID", help="Find what looks like this product, instead of a photo.")
+@click.option(
+    "--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet (PNG or JPEG)."
+)
+@extractor_options()
+@shared_options
+@click.pass_obj
+def query(
+    shared: Shared,
+    photos: tuple[str, ...],
+    k: int,
+    category: str | None,
+    box: Box | None,
+    product: str | None,
+    sheet: Path | None,
+    **choices: Any,
+) -> int:
+    """Find the products that each PHOTO shows; `-` reads a picture from standard input.
+
+    A product is as near as its nearest picture; smaller distances are nearer. Without -c, all categories
+    are searched and merged.
+    """
+    if bool(photos) == bool(product):
+        raise click.UsageError("give one or more photos, or --product ID (not both)")
+    if product and box:
+        raise click.UsageError("--box belongs to a photo, not to --product")
+    with shared.open(**choices) as shop:
+        if product:
+            _show(
+                shop,
+                shop.similar(product, k=k, category=category),
+                f"product {product}",
+                shared.as_json,
+                sheet,
+            )
+            return 0
+        n_failed = 0
+        for number, photo in enumerate(photos):
+            try:
+                source = sys.stdin.buffer.read() if photo == "-" else photo
+                result = shop.query(source, k=k, category=category, box=box)
+            except StyleSearchError as error:
+                if len(photos) == 1:
+                    raise
+                n_failed += 1
+                click.secho(f"error: {photo}: {error}", fg="red", err=True)
+                continue
+            if number and not shared.as_json:
+                click.echo()
+            _show(shop, result, photo, shared.as_json, _sheet_name(sheet, number, len(photos)))
+    return EXIT_SOME_FAILED if n_failed else 0
+
+
+def _show(shop: Workspace, result: QueryResult, name: str, as_json: bool, sheet: Path | None) -> None:
+    if as_json:
+        echo_json({"photo": name, "hits": [_hit_object(hit) for hit in result.hits]})
+    else:
+        click.secho(f"{name}: {_summary(result)}", bold=True)
+        echo_table(
+            ["rank", "product", "title", "category", "distance", "image"],
+            [
+                [
+                    hit.rank,
+                    hit.product.id,
+                    hit.product.title,
+                    hit.product.category,
+                    f"{hit.distance:.4f}",
+                    hit.image.path,
+                ]
+                for hit in result.hits
+            ],
+            right=["rank", "distance"],
+            shrink="image",
+        )
+    if sheet:
+        shop.contact_sheet(result, sheet)
+        click.echo(f"contact sheet: {sheet}", err=True)
+
+
+def _summary(result: QueryResult) -> str:
+    if not result.hits:
+        return "no products found"
+    counts: dict[str, int] = {}
+    for hit in result.hits:
+        counts[hit.product.category] = counts.get(hit.product.category, 0) + 1
+    shares = ", ".join(
+        f"{category} {n}" for category, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+    return f"{len(result.hits)} products ({shares})"
+
+
+def _hit_object(hit: Any) -> dict[str, Any]:
+    return {
+        "rank": hit.rank,
+        "product": hit.product.id,
+        "title": hit.product.title,
+        "category": hit.product.category,
+        "distance": hit.distance,
+        "image": hit.image.path,
+    }
+
+
+def _sheet_name(sheet: Path | None, number: int, n_photos: int) -> Path | None:
+    """``out.png``, or ``out-1.png``, ``out-2.png``, ... when there are several photos."""
+    if sheet is None or n_photos == 1:
+        return sheet
+    return sheet.with_name(f"{sheet.stem}-{number + 1}{sheet.suffix}")

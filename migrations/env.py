@@ -1,0 +1,20 @@
+"""Runs the migration scripts on the connection that :mod:`stylesearch.catalog.migrate` passes in."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from stylesearch.catalog.models import metadata
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise RuntimeError("migrations run through stylesearch.catalog.migrate, not through the alembic command")
+
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    render_as_batch=True,  # SQLite changes a table by making a new one
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,1 @@
+"""One script a revision, in the order of their numbers; a script that was released is never changed."""

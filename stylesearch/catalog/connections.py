@@ -1,0 +1,212 @@
+"""Connections to the catalog's database: how SQLite is set up, and errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NoReturn
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
+
+from stylesearch.errors import CatalogError, CatalogLocked, MissingDependency
+
+__all__ = ["BUSY_SECONDS", "PAGE_BYTES", "WRITE", "Location", "explained", "make_engine", "prepare_new_file"]
+
+BUSY_SECONDS: Final = 10.0
+"""How long a statement waits for another program's transaction."""
+
+PAGE_BYTES: Final = 16384
+"""Twelve-hundred-wide float16 vectors fill these to 95 %; at SQLite's own 4096 a third would be empty."""
+
+WRITE: Final = {"stylesearch_write": True}
+"""Execution options of a connection whose transactions will write: they take their turn when they begin,
+where waiting is possible, not at the first change, where SQLite can only refuse."""
+
+_PRAGMAS: Final = (
+    f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}",
+    # Not NORMAL, though that cannot corrupt either: it may forget the last transactions when the plug is
+    # pulled, and their feature ids would be given out again while an index on the disk still has the old.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA cache_size = -32000",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+class Location:
+    """Where a catalog is: a file, or any SQLAlchemy URL.
+
+    Attributes:
+        url: for SQLAlchemy.
+        path: the SQLite file, absolute, links resolved; None for another database.
+
+    Raises:
+        CatalogError: not a URL, or an SQLite database in memory.
+
+    Example:
+        >>> Location("shop/100% cotton.db").path.name
+        '100% cotton.db'
+    """
+
+    def __init__(self, url_or_path: str | os.PathLike[str]) -> None:
+        text = os.fspath(url_or_path)
+        if "://" in text:
+            try:
+                self.url = make_url(text)
+            except (ArgumentError, ValueError) as error:
+                raise CatalogError(
+                    f"not a database URL: {error}", hint="for example sqlite:///shop/catalog.db, or a path"
+                ) from error
+        else:
+            self.url = URL.create("sqlite", database=text)
+        self.path: Path | None = None
+        if self.url.get_backend_name() == "sqlite":
+            name = self.url.database or ":memory:"
+            if name == ":memory:" or name.startswith("file:"):
+                raise CatalogError(
+                    f"a catalog has to be a file on the disk. Received: {name}",
+                    hint="give the path of the file",
+                )
+            self.path = Path(os.path.realpath(name))
+
+    def __str__(self) -> str:
+        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+
+
+def make_engine(location: Location, *, mode: str = "rw", foreign_keys: bool = True) -> Engine:
+    """An engine for ``location``; nothing is opened yet.
+
+    Args:
+        location: of the database.
+        mode: for SQLite: ``"rw"`` an existing file, ``"rwc"`` also a new one, ``"ro"`` nothing is
+            written, ``"immutable"`` a file that nobody else writes to, on read-only storage.
+        foreign_keys: whether SQLite enforces them; off while a migration rebuilds tables.
+
+    Raises:
+        MissingDependency: the database's driver is not installed.
+    """
+    if location.path is None:
+        try:
+            engine = create_engine(location.url)
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise MissingDependency(
+                f"no driver for {location}: {error}", hint="pip install the driver of that database"
+            ) from error
+    else:
+        engine = create_engine(
+            "sqlite://", creator=_opener(location.path, mode, foreign_keys), poolclass=QueuePool
+        )
+        event.listen(engine, "begin", _begin)
+
+    def explain(context: ExceptionContext) -> None:
+        _explain(context, location)
+
+    event.listen(engine, "handle_error", explain)
+    return engine
+
+
+def prepare_new_file(path: Path) -> None:
+    """Makes an empty SQLite file with our page size, in WAL mode: readers go on while one writes.
+
+    A file that already has something in it stays as it is. Both settings live in the file.
+    """
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def explained(location: Location) -> Iterator[None]:
+    """Gives errors of SQLite itself, and of files, the same words as those that come through SQLAlchemy."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        _explain_sqlite(error, location)
+        raise CatalogError(f"SQLite failed on the catalog {location}: {error}") from error
+    except OSError as error:
+        raise CatalogError(f"cannot write beside the catalog {location}: {error}") from error
+
+
+def _opener(path: Path, mode: str, foreign_keys: bool) -> Any:
+    query = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    uri = f"file:{quote(os.fsencode(path))}?{query}"
+
+    def open_connection() -> sqlite3.Connection:
+        # isolation_level None: transactions begin and end where SQLAlchemy says, also around DDL.
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+            connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return open_connection
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("stylesearch_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _explain(context: ExceptionContext, location: Location) -> None:
+    """Turns what the database reports into an error of ours; mistakes in the program stay what they are."""
+    original = context.original_exception
+    if isinstance(original, sqlite3.DatabaseError):
+        _explain_sqlite(original, location)
+    elif isinstance(context.sqlalchemy_exception, DBAPIError) and context.is_disconnect:
+        raise CatalogError(f"lost the database {location}: {original}") from original
+
+
+def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:
+    # The extended code has the primary code in its lowest byte.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        raise CatalogLocked(
+            f"another program has been writing to the catalog {location} for {BUSY_SECONDS:.0f} s",
+            hint="wait until it is done, or end it, and try again",
+        ) from error
+    if code == sqlite3.SQLITE_NOTADB:
+        _fail(error, f"not a catalog, nor any SQLite database: {location}", "give another path")
+    if code == sqlite3.SQLITE_CORRUPT:
+        _fail(
+            error,
+            f"the catalog {location} is damaged: {error}",
+            "restore a copy, or move it away and ingest again; `stylesearch db check` tells more",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        _fail(error, f"no space left for the catalog {location}", "free some space and run it again")
+    if code == sqlite3.SQLITE_CANTOPEN:
+        _fail(error, f"cannot open the catalog {location}", _why_not_opened(location))
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        _fail(error, f"may not write to the catalog {location}", "check the permissions of file and folder")
+    if code == sqlite3.SQLITE_IOERR:
+        _fail(
+            error, f"the disk failed under the catalog {location}: {error}", "check the disk, then try again"
+        )
+
+
+def _fail(error: Exception, message: str, hint: str) -> NoReturn:
+    raise CatalogError(message, hint=hint) from error
+
+
+def _why_not_opened(location: Location) -> str:
+    path = location.path
+    if path is None or path.is_dir():
+        return "that is a folder: give the path of a file"
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if not path.exists() and os.access(path.parent, os.W_OK):
+        return "there is no such file: run `stylesearch ingest` first"
+    return "check the permissions of file and folder"

@@ -1,0 +1,54 @@
+"""Removing what a source no longer lists, in memory that does not grow with the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, and_, delete, exists, insert, select
+
+from stylesearch.catalog.models import images, products
+from stylesearch.catalog.rows import Pruned
+
+__all__ = ["mark_seen", "prune"]
+
+# Temporary tables live with the connection, outside the catalog's own file: marking every picture of an
+# unchanged shop writes nothing there, and a run that is cut short leaves no marks behind.
+_seen: Final = Table(
+    "seen_images", MetaData(), Column("image_pk", Integer, nullable=False, index=True), prefixes=["TEMPORARY"]
+)
+_thinned: Final = Table(
+    "thinned_products", MetaData(), Column("product_pk", Integer, primary_key=True), prefixes=["TEMPORARY"]
+)
+
+
+def mark_seen(connection: Connection, image_pks: Iterable[int]) -> None:
+    """Remembers images; one twice does no harm."""
+    _seen.create(connection, checkfirst=True)
+    rows = [{"image_pk": int(pk)} for pk in image_pks]
+    if rows:
+        connection.execute(insert(_seen), rows)
+
+
+def prune(connection: Connection, source: str, *, whole_products: bool) -> Pruned:
+    """Removes images not seen, and products that lose their last one; see :meth:`Writer.prune`."""
+    _seen.create(connection, checkfirst=True)
+    _thinned.create(connection)
+    seen = select(_seen.c.image_pk)
+    unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
+    if not whole_products:
+        sibling = images.alias("sibling")
+        listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(seen))
+        unseen = and_(unseen, images.c.product_pk.in_(listed))
+    connection.execute(
+        insert(_thinned).from_select(["product_pk"], select(images.c.product_pk).where(unseen).distinct())
+    )
+    removed_images = connection.execute(delete(images).where(unseen)).rowcount
+    removed_products = connection.execute(
+        delete(products).where(
+            products.c.pk.in_(select(_thinned.c.product_pk)),
+            ~exists().where(images.c.product_pk == products.c.pk),
+        )
+    ).rowcount
+    _thinned.drop(connection)
+    return Pruned(products=removed_products, images=removed_images)

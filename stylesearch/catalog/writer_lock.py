@@ -1,0 +1,54 @@
+"""One writer at a time: a lock beside the database that the operating system drops with its process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from stylesearch.errors import CatalogError, CatalogLocked
+
+__all__ = ["writer_lock"]
+
+
+@contextlib.contextmanager
+def writer_lock(database: Path, timeout: float) -> Iterator[None]:
+    """Holds ``<database>.lock``; the file stays when the lock is let go.
+
+    Args:
+        database: path of the SQLite file.
+        timeout: seconds to wait for another writer.
+
+    Raises:
+        CatalogLocked: another writer has it; the message names its process.
+        CatalogError: the lock's file cannot be made.
+    """
+    path = database.with_name(database.name + ".lock")
+    lock = FileLock(path, timeout=timeout, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise CatalogLocked(
+            f"{_holder(path)} is writing to the catalog {database} (waited {timeout:g} s)",
+            hint="wait until it is done, or end it; whatever it has committed stays",
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        raise CatalogError(
+            f"cannot lock the catalog {database}: {error}", hint="check the permissions of its folder"
+        ) from error
+    try:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") or "another process"
+    except OSError:  # its owner may hide it from us; the name is a courtesy, the refusal stands
+        return "another process"

@@ -1,0 +1,125 @@
+"""Settings of a workspace: a flag wins over the environment, that over the file, that over the default.
+
+The file is ``config.toml`` in the workspace folder; the environment variable of a setting is its name in
+capitals behind ``STYLESEARCH_`` (``STYLESEARCH_EXTRACTOR=resnet50``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylesearch.errors import ConfigError
+
+__all__ = ["DEFAULT_HOME", "Settings", "load_settings"]
+
+DEFAULT_HOME = ".stylesearch"
+CONFIG_FILE = "config.toml"
+ENVIRONMENT_PREFIX = "STYLESEARCH_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a workspace does unless a call says otherwise.
+
+    Attributes:
+        home: the workspace folder.
+        db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
+        extractor: what makes features (``stylesearch extractors`` lists them), ``name`` or ``name@input_size``.
+        weights: ``imagenet``, ``random``, a file, or empty for what the extractor brings.
+        engine: ``auto``, ``openvino`` or ``tensorflow``.
+        precision: ``auto``, ``f32``, ``bf16`` or ``mixed_float16``.
+        space: ``raw`` or ``whitened``.
+        metric: ``l1``, ``l2`` or ``cosine``.
+        regions: through which parts a query photo is looked at.
+        max_pixels: pictures with more pixels are refused before they are decoded.
+        batch_size: pictures a forward pass while ingesting.
+        workers: threads that decode while ingesting; 0 for one a core.
+        lock_timeout: seconds to wait for another process that writes.
+    """
+
+    home: Path = Path(DEFAULT_HOME)
+    db: str = ""
+    extractor: str = "efficientnet-lite0@320"
+    weights: str = ""
+    engine: str = "auto"
+    precision: str = "auto"
+    space: str = "whitened"
+    metric: str = "cosine"
+    regions: str = "street"
+    max_pixels: int = 200_000_000
+    batch_size: int = 32
+    workers: int = 0
+    lock_timeout: float = 30.0
+
+    @property
+    def database(self) -> str:
+        """The catalog's SQLAlchemy URL or file."""
+        return self.db or str(self.home / "catalog.db")
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with ``changes`` made; names with the value None are left as they are."""
+        return dataclasses.replace(
+            self, **{name: value for name, value in changes.items() if value is not None}
+        )
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Joins flags, environment, file and defaults.
+
+    Args:
+        flags: settings by name; None counts as not given.
+        environment: stands in for ``os.environ``.
+
+    Raises:
+        ConfigError: an unknown name or a value of the wrong type; the message says where it came from.
+    """
+    environment = os.environ if environment is None else environment
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    from_environment = {
+        field.name: environment[variable]
+        for field in dataclasses.fields(Settings)
+        if (variable := ENVIRONMENT_PREFIX + field.name.upper()) in environment
+        and environment[variable] != ""
+    }
+    home = Path(given.get("home") or from_environment.get("home") or DEFAULT_HOME).expanduser()
+    values: dict[str, Any] = {}
+    for origin, source in (
+        (str(home / CONFIG_FILE), _read_file(home / CONFIG_FILE)),
+        ("the environment", from_environment),
+        ("the call", given),
+    ):
+        for name, value in source.items():
+            values[name] = _convert(name, value, origin)
+    return Settings(**{**values, "home": home})
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _convert(name: str, value: Any, origin: str) -> Any:
+    kinds: dict[str, Any] = {field.name: type(field.default) for field in dataclasses.fields(Settings)}
+    if name not in kinds:
+        raise ConfigError(f"{origin} has an unknown setting {name!r}", hint=f"known: {', '.join(kinds)}")
+    kind = kinds[name]
+    if issubclass(kind, Path):
+        return Path(value)
+    if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
+        raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}") from None

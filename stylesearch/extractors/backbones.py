@@ -1,0 +1,66 @@
+"""The table of networks that come by name. Adding one of ``keras.applications`` is one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BACKBONES", "POOLED", "Backbone"]
+
+POOLED = "avg_pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A network and where to cut it.
+
+    Attributes:
+        name: what users call it.
+        module: the module of ``keras.applications`` (``"resnet50"``), or ``""`` for a network of our own.
+        class_name: its class or function there.
+        layer: the layer that gives the feature: ``"avg_pool"`` for the last feature map averaged over the
+            picture, which allows any input size, or the name of a layer behind the flattening, which fixes it.
+        dim: width of that layer.
+        parameters: how many numbers the network has up to that layer, batch statistics included.
+        input_size: side of the input in pixels that it was trained with.
+        preprocessing: a name of :mod:`stylesearch.extractors.preprocessing`.
+        weights_file: the name of the file with its ImageNet weights, as Keras stores it.
+        summary: one line for listings.
+        min_size: the smallest input side that the network accepts.
+    """
+
+    name: str
+    module: str
+    class_name: str
+    layer: str
+    dim: int
+    parameters: int
+    input_size: int
+    preprocessing: str
+    weights_file: str
+    summary: str
+    min_size: int = 32
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it takes inputs of other sizes than the one it was trained with."""
+        return self.layer == POOLED
+
+
+_TF = "weights_tf_dim_ordering_tf_kernels"
+
+# fmt: off
+_ROWS = (
+    Backbone("efficientnet-lite0", "", "efficientnet_lite0", POOLED, 1280, 3_413_024, 224, "lite",
+             "efficientnet-lite0-57934424.pth", "small and fast, weights come with the installation"),
+    Backbone("inceptionv3", "inception_v3", "InceptionV3", POOLED, 2048, 21_802_784, 299, "tf",
+             f"inception_v3_{_TF}_notop.h5", "wide and deep, input 299", min_size=75),
+    Backbone("resnet50", "resnet", "ResNet50", POOLED, 2048, 23_587_712, 224, "caffe",
+             f"resnet50_{_TF}_notop.h5", "the best of the pretrained networks in the original study"),
+    Backbone("vgg16", "vgg16", "VGG16", "fc1", 4096, 117_479_232, 224, "caffe",
+             f"vgg16_{_TF}.h5", "large and slow, first fully connected layer"),
+    Backbone("vgg19", "vgg19", "VGG19", "fc1", 4096, 122_788_928, 224, "caffe",
+             f"vgg19_{_TF}.h5", "larger and slower, first fully connected layer"),
+)
+# fmt: on
+
+BACKBONES = {row.name: row for row in _ROWS}

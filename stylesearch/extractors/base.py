@@ -1,0 +1,128 @@
+"""What an extractor is, and the checks that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.errors import ExtractorError
+from stylesearch.storage import digest_of
+
+__all__ = ["Extractor", "ExtractorInfo", "Features", "Images", "check_images", "fingerprint_of"]
+
+Images = npt.NDArray[np.uint8]
+Features = npt.NDArray[np.float32]
+
+# Raised by one when the same parameters and weights start to give other vectors: stored features are then
+# computed anew instead of being mixed with vectors that they do not compare with.
+FEATURES_VERSION = 1
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Turns square RGB pictures into vectors.
+
+    Attributes:
+        name: what it was loaded by, without the input size (``"efficientnet-lite0"``).
+        dim: width of a vector.
+        input_size: side of the square input in pixels.
+        fingerprint: hexadecimal sha256 of everything that decides the vectors: name, parameters, weights
+            digest and :data:`FEATURES_VERSION`. Known before the model is loaded. Neither engine nor
+            precision are part of it, since their vectors agree.
+        parameters: what decides the vectors besides the weights: JSON values by name.
+        weights_digest: hexadecimal sha256 of the weights file, or ``"random:SEED"``.
+        concurrency: how many threads may usefully call :meth:`extract` at once.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+    @property
+    def weights_digest(self) -> str: ...
+    @property
+    def concurrency(self) -> int: ...
+
+    def extract(self, images: Images) -> Features:
+        """Vectors of pictures, in their order. Safe to call from several threads.
+
+        Args:
+            images: uint8 ``(n, input_size, input_size, 3)``, RGB, upright; not modified. ``n`` may be 0.
+
+        Returns:
+            A new float32 array ``(n, dim)``. A picture's vector does not depend on its neighbours, beyond
+            rounding.
+
+        Raises:
+            ExtractorError: the array has another shape or dtype, or the model cannot be run.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractorInfo:
+    """One row of ``stylesearch extractors``.
+
+    Attributes:
+        name: what :func:`~stylesearch.extractors.load_extractor` takes.
+        layer: where the network is cut.
+        dim: width of a vector.
+        parameters: how many numbers the network learned, up to that layer.
+        input_size: side of the default input in pixels.
+        weights: where the ImageNet weights are, or what to do to get them.
+        at_hand: whether they can be read now, without a network.
+        engine, device: what would run it (``"openvino"``, ``"CPU"``).
+        summary: one line.
+    """
+
+    name: str
+    layer: str
+    dim: int
+    parameters: int
+    input_size: int
+    weights: str
+    at_hand: bool
+    engine: str
+    device: str
+    summary: str
+
+
+def check_images(images: Images, input_size: int) -> Images:
+    """``images`` as a C-contiguous array, copied only if it is not one already.
+
+    Raises:
+        ExtractorError: it is not uint8 ``(n, input_size, input_size, 3)``.
+    """
+    wanted = f"uint8 of shape (n, {input_size}, {input_size}, 3), RGB"
+    if not isinstance(images, np.ndarray):
+        raise ExtractorError(f"images must be a NumPy array, {wanted}. Received: {type(images).__name__}")
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (input_size, input_size, 3):
+        raise ExtractorError(f"images must be {wanted}. Received: {images.dtype} of shape {images.shape}")
+    return np.ascontiguousarray(images)
+
+
+def fingerprint_of(name: str, parameters: Mapping[str, Any], weights_digest: str) -> str:
+    """The fingerprint of an :class:`Extractor` that gives vectors from these.
+
+    Example:
+        >>> fingerprint_of("resnet50", {"input_size": 224}, "ab")[:8]
+        '0cc1bd25'
+    """
+    return digest_of(
+        {
+            "name": name,
+            "parameters": dict(parameters),
+            "weights": weights_digest,
+            "version": FEATURES_VERSION,
+        }
+    )

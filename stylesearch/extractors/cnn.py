@@ -1,0 +1,73 @@
+"""The extractor that every network becomes: known at once, loaded when it is first used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from stylesearch.extractors.base import Features, Images, check_images
+from stylesearch.extractors.engines.base import Engine, GraphRecipe
+
+__all__ = ["CnnExtractor"]
+
+
+class CnnExtractor:
+    """A network cut at a layer, run by an engine: an :class:`~stylesearch.extractors.base.Extractor`.
+
+    Args:
+        recipe: the network.
+        open_engine: loads it; called once, by the first :meth:`extract` (or :attr:`dim`, where only the
+            finished model tells).
+        concurrency: how many threads may usefully call :meth:`extract` at once.
+    """
+
+    def __init__(
+        self, recipe: GraphRecipe, open_engine: Callable[[GraphRecipe], Engine], concurrency: int = 1
+    ) -> None:
+        self.recipe = recipe
+        self.concurrency = concurrency
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
+
+    @property
+    def dim(self) -> int:
+        return self.recipe.dim if self.recipe.dim is not None else self.engine.dim
+
+    @property
+    def input_size(self) -> int:
+        return self.recipe.input_size
+
+    @property
+    def fingerprint(self) -> str:
+        return self.recipe.fingerprint
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return self.recipe.parameters
+
+    @property
+    def weights_digest(self) -> str:
+        return self.recipe.weights_digest
+
+    @property
+    def engine(self) -> Engine:
+        """The loaded network; loads it when it is first asked for."""
+        with self._loading:
+            if self._engine is None:
+                self._engine = self._open_engine(self.recipe)
+            return self._engine
+
+    def extract(self, images: Images) -> Features:
+        """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
+        images = check_images(images, self.input_size)
+        if len(images) == 0:
+            return np.empty((0, self.dim), np.float32)
+        return self.engine.run(images)

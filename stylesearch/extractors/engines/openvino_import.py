@@ -1,0 +1,69 @@
+"""Importing OpenVINO quickly, and without its telemetry.
+
+``import openvino`` also imports its conversion tools, which takes twice as long as all the rest and sends an
+event to Intel over the network. A query needs neither. The package itself allows for the tools being absent,
+so they are made to look absent while it is imported, and imported without telemetry when a model is converted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from stylesearch.errors import MissingDependency
+
+__all__ = ["import_openvino", "import_openvino_converter"]
+
+_TELEMETRY = "openvino_telemetry"
+_TOOLS = "openvino.tools.ovc"
+_lock = threading.Lock()
+
+
+def import_openvino() -> Any:
+    """The module ``openvino``; its ``convert_model`` is there too, and imports the tools when it is called.
+
+    Raises:
+        MissingDependency: OpenVINO is not installed.
+    """
+    with _lock:
+        if "openvino" in sys.modules:
+            return sys.modules["openvino"]
+        with _absent(_TELEMETRY, _TOOLS):
+            try:
+                openvino = importlib.import_module("openvino")
+            except ModuleNotFoundError as error:
+                raise MissingDependency(
+                    f"the OpenVINO engine needs the library {error.name!r}, which is not installed",
+                    hint="pip install openvino, or choose the engine 'tensorflow'",
+                ) from error
+        if not hasattr(openvino, "convert_model"):
+            openvino.convert_model = _convert_model  # for other code in this process that expects it there
+        return openvino
+
+
+def import_openvino_converter() -> Any:
+    """The function ``openvino.convert_model``, its telemetry switched off unless other code imported it before."""
+    import_openvino()
+    with _lock, _absent(_TELEMETRY):
+        return importlib.import_module(_TOOLS).convert_model
+
+
+def _convert_model(*args: Any, **options: Any) -> Any:
+    return import_openvino_converter()(*args, **options)
+
+
+@contextlib.contextmanager
+def _absent(*names: str) -> Iterator[None]:
+    """Makes modules that were not yet imported look as if they were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # documented: makes an import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]

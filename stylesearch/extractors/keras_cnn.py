@@ -1,0 +1,76 @@
+"""Building the Keras model of a table row: preprocessing, network, weights."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from stylesearch.extractors.backbones import Backbone
+from stylesearch.extractors.preprocessing import apply_preprocessing
+
+if TYPE_CHECKING:
+    from stylesearch.extractors.weights import WeightsSource
+
+__all__ = ["backbone_graph", "build_backbone", "with_preprocessing"]
+
+_policy_lock = threading.RLock()
+
+
+def build_backbone(
+    backbone: Backbone, input_size: int, weights: WeightsSource, policy: str = "float32"
+) -> keras.Model:
+    """The model of an extractor: uint8 RGB ``(n, input_size, input_size, 3)`` to float32 ``(n, dim)``.
+
+    Raises:
+        WeightsMismatch: the weights are of another network.
+    """
+    from stylesearch.extractors.weights_files import assign_weights
+
+    with _dtype_policy(policy):
+        graph = backbone_graph(backbone, input_size)
+        assign_weights(graph, weights)
+        return with_preprocessing(graph, input_size, backbone.preprocessing)
+
+
+def backbone_graph(backbone: Backbone, input_size: int) -> keras.Model:
+    """The network of a row without preprocessing, cut at its layer, with fresh weights.
+
+    Returns:
+        A model from preprocessed ``(n, input_size, input_size, 3)`` to ``(n, backbone.dim)``.
+    """
+    if not backbone.module:
+        from stylesearch.extractors.efficientnet_lite import efficientnet_lite0
+
+        return efficientnet_lite0(input_size)
+    module = importlib.import_module(f"keras.applications.{backbone.module}")
+    network = getattr(module, backbone.class_name)
+    shape = (input_size, input_size, 3)
+    if backbone.any_size:
+        return network(weights=None, include_top=False, pooling="avg", input_shape=shape)
+    whole = network(weights=None, include_top=True, input_shape=shape)
+    return keras.Model(whole.inputs, whole.get_layer(backbone.layer).output, name=backbone.name)
+
+
+def with_preprocessing(graph: keras.Model, input_size: int, mode: str) -> keras.Model:
+    """``graph`` behind an input of uint8 RGB pictures and in front of a float32 output."""
+    images = keras.Input((input_size, input_size, 3), dtype="uint8", name="images")
+    features = graph(apply_preprocessing(mode, images), training=False)
+    features = keras.layers.Activation("linear", dtype="float32", name="features")(features)
+    return keras.Model(images, features, name=f"{graph.name}_extractor")
+
+
+@contextlib.contextmanager
+def _dtype_policy(policy: str) -> Iterator[Any]:
+    """Layers made inside compute under ``policy``. Keras knows only one policy a process, hence the lock."""
+    with _policy_lock:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)

@@ -1,0 +1,223 @@
+"""A photo and what was found for it, on one page to look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from stylesearch.errors import ImageError, MissingDependency
+from stylesearch.images.decode import Picture, decode
+from stylesearch.images.letterbox import OVERSAMPLING, draw_letterboxed, fitted_size
+from stylesearch.images.sheet_canvas import Canvas
+from stylesearch.images.sheet_text import ellipsised, font, printable, wrapped
+from stylesearch.images.source import Source
+from stylesearch.types import Box
+
+__all__ = ["SheetEntry", "contact_sheet"]
+
+_PAGE = (245, 245, 243)
+_CARD = (255, 255, 255)
+_EDGE = (224, 224, 220)
+_INK = (26, 26, 28)
+_FAINT = (118, 118, 122)
+_EMPTY = (236, 236, 233)
+_CROSSED = (206, 206, 202)
+_ACCENT = (255, 84, 44)
+_RIGHT = (24, 128, 72)
+_WRONG = (202, 52, 48)
+_WRONG_EDGE = (226, 146, 142)
+
+_MARGIN = 40
+_GAP = 18
+_HEADER = 62
+_PANEL = (360, 480)
+_SHOWN = (192, 256)
+_TEXT_HEIGHT = 82
+_PADDING = 12
+_CORNER = 9
+
+
+@dataclass(frozen=True, slots=True)
+class SheetEntry:
+    """A hit on a contact sheet.
+
+    Attributes:
+        image: the product's picture: a path, or the bytes of a file; None if there is none.
+        rank: 1 for the nearest.
+        title: what a customer reads.
+        category: shown below the title.
+        distance: shown beside the category.
+        product_id: shown in place of a title in letters that the built-in font lacks.
+        right: for evaluations, whether this is the product looked for (framed green and ticked, or red and
+            crossed); None where that is not known.
+    """
+
+    image: Source | None
+    rank: int
+    title: str
+    category: str = ""
+    distance: float | None = None
+    product_id: str = ""
+    right: bool | None = None
+
+
+def contact_sheet(
+    photo: Source | Picture,
+    entries: Sequence[SheetEntry],
+    *,
+    boxes: Sequence[Box] = (),
+    title: str = "",
+    subtitle: str = "",
+    columns: int = 5,
+    scale: int = 1,
+) -> Image.Image:
+    """Draws the query photo on the left and the hits in a grid beside it.
+
+    A hit whose picture is missing or cannot be read gets a labelled placeholder.
+
+    Args:
+        photo: the query photo.
+        entries: in the order to be shown.
+        boxes: outlined on the photo, in pixels of the upright photo at full resolution.
+        title: heading of the page, for example the name of the photo's file.
+        subtitle: small, below the title; for example extractor, space and metric.
+        columns: hits in a row.
+        scale: 2 doubles every measure, for print and dense screens.
+
+    Returns:
+        A picture of mode RGB, as tall as the hits need.
+
+    Raises:
+        ImageError: the query photo cannot be read.
+        ValueError: ``columns`` or ``scale`` under 1.
+    """
+    if columns < 1 or scale < 1:
+        raise ValueError(f"columns and scale are at least 1. Received: columns={columns}, scale={scale}")
+    if not isinstance(photo, Picture):
+        photo = decode(photo, reduce_to=math.ceil(OVERSAMPLING * max(_PANEL) * scale))
+    header = _HEADER if title or subtitle else 0
+    rows = math.ceil(len(entries) / columns)
+    card_width, card_height = _SHOWN[0], _SHOWN[1] + _TEXT_HEIGHT
+    photo_width, photo_height = fitted_size(photo.width, photo.height, _PANEL)
+    grid_left, top = _MARGIN + photo_width + 2 * _GAP, _MARGIN + header
+    canvas = Canvas(
+        grid_left + columns * (card_width + _GAP) - _GAP + _MARGIN,
+        top + max(rows * (card_height + _GAP) - _GAP, photo_height) + _MARGIN,
+        _PAGE,
+        scale,
+    )
+    _draw_header(canvas, title, subtitle)
+    _draw_photo(canvas, _MARGIN, top, (photo_width, photo_height), photo, boxes)
+    if not entries:
+        canvas.text(grid_left, top + 4, "Nothing found", 20, _FAINT)
+    for number, entry in enumerate(entries):
+        row, column = divmod(number, columns)
+        _draw_card(canvas, grid_left + column * (card_width + _GAP), top + row * (card_height + _GAP), entry)
+    return canvas.page
+
+
+def _draw_header(canvas: Canvas, title: str, subtitle: str) -> None:
+    room = canvas.page.width - 2 * _MARGIN * canvas.scale
+    title = ellipsised(printable(title, otherwise="Query"), room, font(26 * canvas.scale))
+    canvas.text(_MARGIN, _MARGIN - 6, title, 26, _INK, bold=True)
+    subtitle = ellipsised(printable(subtitle), room, font(15 * canvas.scale))
+    canvas.text(_MARGIN, _MARGIN + (29 if title else 0), subtitle, 15, _FAINT)
+
+
+def _draw_photo(
+    canvas: Canvas, x: int, y: int, size: tuple[int, int], photo: Picture, boxes: Sequence[Box]
+) -> None:
+    width, height = size
+    canvas.area(x - 1, y - 1, width + 2, height + 2, _EDGE, _CORNER + 1)
+    canvas.picture(x, y, _fitted(photo, width * canvas.scale, height * canvas.scale), _CORNER)
+    scale_x, scale_y = width / photo.width, height / photo.height
+    for box in boxes:
+        left, top = min(box.x0, photo.width) * scale_x, min(box.y0, photo.height) * scale_y
+        right, bottom = min(box.x1, photo.width) * scale_x, min(box.y1, photo.height) * scale_y
+        # A light line inside the coloured one: it shows on photos of any colour.
+        canvas.outline(x + left, y + top, right - left, bottom - top, _CARD, 4)
+        canvas.outline(x + left, y + top, right - left, bottom - top, _ACCENT, 2.5)
+
+
+def _draw_card(canvas: Canvas, x: int, y: int, entry: SheetEntry) -> None:
+    width, shown_height = _SHOWN
+    height = shown_height + _TEXT_HEIGHT
+    edge, thickness = {None: (_EDGE, 1), True: (_RIGHT, 3), False: (_WRONG_EDGE, 2)}[entry.right]
+    canvas.area(
+        x - thickness, y - thickness, width + 2 * thickness, height + 2 * thickness, edge, _CORNER + thickness
+    )
+    canvas.area(x, y, width, height, _CARD, _CORNER)
+    pixels, reason = _picture_of(entry, canvas.scale)
+    if pixels is None:
+        _draw_placeholder(canvas, x, y, reason)
+    else:
+        canvas.picture(x, y, pixels, _CORNER, square_below=True)
+    _draw_rank(canvas, x + 8, y + 8, entry.rank)
+    if entry.right is not None:
+        _draw_verdict(canvas, x + width - 8, y + 8, entry.right)
+    _draw_caption(canvas, x + _PADDING, y + shown_height + 10, width - 2 * _PADDING, entry)
+
+
+def _picture_of(entry: SheetEntry, scale: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
+    """The pixels of a hit, or why there are none."""
+    if entry.image is None:
+        return None, "no picture"
+    try:
+        picture = decode(entry.image, reduce_to=math.ceil(OVERSAMPLING * max(_SHOWN) * scale))
+    except MissingDependency as error:
+        return None, error.hint or "cannot be read"
+    except ImageError:
+        return None, "picture cannot be read"
+    return _fitted(picture, _SHOWN[0] * scale, _SHOWN[1] * scale), ""
+
+
+def _fitted(picture: Picture, width: int, height: int) -> npt.NDArray[np.uint8]:
+    pixels = np.empty((height, width, 3), np.uint8)
+    full = (0.0, 0.0, float(picture.pixels.shape[1]), float(picture.pixels.shape[0]))
+    draw_letterboxed(Image.fromarray(picture.pixels), full, pixels)
+    return pixels
+
+
+def _draw_placeholder(canvas: Canvas, x: int, y: int, reason: str) -> None:
+    width, height = _SHOWN
+    canvas.area(x, y, width, height, _EMPTY, _CORNER, square_below=True)
+    centre, middle = x + width / 2, y + height / 2 - 12
+    canvas.outline(centre - 26, middle - 21, 52, 42, _CROSSED, 3)
+    canvas.line([(centre - 26, middle + 20), (centre + 26, middle - 21)], _CROSSED, 3)
+    room = (width - 2 * _PADDING) * canvas.scale
+    shown = ellipsised(printable(reason), room, font(13 * canvas.scale))
+    canvas.text(centre, middle + 34, shown, 13, _FAINT, anchor="ma")
+
+
+def _draw_rank(canvas: Canvas, x: int, y: int, rank: int) -> None:
+    width = max(26.0, canvas.text_width(str(rank), 14) + 14)
+    canvas.area(x, y, width, 26, _INK, 13)
+    canvas.text(x + width / 2, y + 13, str(rank), 14, _CARD, anchor="mm", bold=True)
+
+
+def _draw_verdict(canvas: Canvas, right_edge: int, y: int, right: bool) -> None:
+    """A tick or a cross, so that the frame's colour is not the only sign."""
+    x = right_edge - 26
+    canvas.area(x, y, 26, 26, _RIGHT if right else _WRONG, 13)
+    if right:
+        canvas.line([(x + 7, y + 13.5), (x + 11.5, y + 18), (x + 19, y + 8.5)], _CARD, 2.5)
+    else:
+        canvas.line([(x + 8.5, y + 8.5), (x + 17.5, y + 17.5)], _CARD, 2.5)
+        canvas.line([(x + 17.5, y + 8.5), (x + 8.5, y + 17.5)], _CARD, 2.5)
+
+
+def _draw_caption(canvas: Canvas, x: int, y: int, width: int, entry: SheetEntry) -> None:
+    title = printable(entry.title, otherwise=entry.product_id)
+    for number, line in enumerate(wrapped(title, width * canvas.scale, font(15 * canvas.scale), 2)):
+        canvas.text(x, y + 19 * number, line, 15, _INK)
+    baseline = y + 60
+    distance = "" if entry.distance is None else f"{entry.distance:.3f}"
+    canvas.text(x + width, baseline, distance, 13, _INK, anchor="rs")
+    room = width - canvas.text_width(distance, 13) - 8
+    category = ellipsised(printable(entry.category), room * canvas.scale, font(13 * canvas.scale))
+    canvas.text(x, baseline, category, 13, _FAINT, anchor="ls")

@@ -1,0 +1,55 @@
+"""What an ingest did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from stylesearch.types import Failure
+
+__all__ = ["IngestReport"]
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """Counts of pictures, by what became of them.
+
+    Attributes:
+        added: pictures that were not in the catalog.
+        changed: pictures whose content, box or domain changed, or whose product's data did.
+        unchanged: pictures that were as the catalog has them.
+        removed: pictures that are gone from a product that the source still lists, or (with ``prune``)
+            whose product the source no longer lists.
+        computed: features that were computed; pictures whose content was known under another path are
+            not.
+        unlisted: products of this source that it no longer lists and that were kept.
+        failed: what could not be used, with the reason.
+        seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
+            ``index`` and ``total``. Stages overlap: the sum is more than the total.
+    """
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    computed: int = 0
+    unlisted: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Adds to the time of a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {
+            "added": self.added,
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "removed": self.removed,
+            "computed": self.computed,
+            "unlisted": self.unlisted,
+            "failed": [{"item": failure.item, "reason": failure.reason} for failure in self.failed],
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+        }

@@ -1,0 +1,223 @@
+"""From a source to the catalog: plan, prepare, extract, store, in one stream.
+
+::
+
+    records -> known to the catalog? -> read, hash, decode (threads) -> batches -> extract (threads) -> store
+
+Every stage takes only what the next one can hold, so memory does not grow with the source. What is stored
+is stored in transactions of a few hundred pictures: a run that is stopped anywhere loses at most the last
+of them, and the next run skips all the others.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stylesearch.catalog import Catalog, Change, FeatureSet
+from stylesearch.catalog.importers.base import ImportOptions, choose_importer
+from stylesearch.ingest.flow import map_in_order
+from stylesearch.ingest.options import IngestOptions
+from stylesearch.ingest.prepare import Prepared, Task, prepare
+from stylesearch.ingest.report import IngestReport
+from stylesearch.types import Failure, Record
+
+if TYPE_CHECKING:
+    from stylesearch.catalog.writer import Writer
+    from stylesearch.extractors.base import Extractor
+
+__all__ = ["ingest"]
+
+PLANNED_AT_ONCE = 256
+STORED_AT_ONCE = 256
+SECONDS_BETWEEN_STORES = 5.0
+
+ReportProgress = Callable[[str, int, int | None], None]
+
+
+def ingest(
+    catalog: Catalog,
+    source: Path,
+    extractor: Extractor,
+    options: IngestOptions,
+    progress: ReportProgress | None = None,
+) -> IngestReport:
+    """Makes the catalog what ``source`` says, with features of every picture that can be used.
+
+    Args:
+        catalog: is written to.
+        source: a folder or a table.
+        extractor: makes the features.
+        options: see there.
+        progress: called as ``progress("pictures", n_done, n_total)``.
+
+    Returns:
+        what was done, with what could not be used.
+
+    Raises:
+        DatasetError: the source as a whole cannot be read.
+        CatalogLocked: another process is writing.
+    """
+    began = time.perf_counter()
+    importer = choose_importer(source, options.format)
+    import_options = ImportOptions(options.domain, options.allow_outside)
+    n_total = importer.count(source) if progress else None
+    run = _Run(catalog, extractor, options, f"{importer.name}:{source.resolve()}")
+    with catalog.writing(timeout=options.lock_timeout) as writer:
+        run.feature_set = _feature_set(writer, extractor)
+        with (
+            ThreadPoolExecutor(options.n_workers, "decode") as decoders,
+            ThreadPoolExecutor(extractor.concurrency, "extract") as extractors,
+        ):
+            prepared = map_in_order(
+                decoders,
+                partial(prepare, size=extractor.input_size, max_pixels=options.max_pixels),
+                run.tasks(importer.records(source, import_options)),
+                window=(extractor.concurrency + 1) * options.batch_size,
+            )
+            done = map_in_order(
+                extractors, run.extract, run.batches(prepared), window=extractor.concurrency + 1
+            )
+            for chunk in _chunks(done, run.report):
+                run.store(writer, chunk)
+                if progress:
+                    progress("pictures", run.n_listed_done, n_total)
+        with writer.transaction():
+            pruned = writer.prune(run.source, whole_products=options.prune)
+        run.report.removed = pruned.images
+    run.report.seconds["total"] = time.perf_counter() - began
+    return run.report
+
+
+def _feature_set(writer: Writer, extractor: Extractor) -> FeatureSet:
+    with writer.transaction():
+        return writer.feature_set(
+            extractor=extractor.name,
+            parameters=extractor.parameters,
+            weights_digest=extractor.weights_digest,
+            fingerprint=extractor.fingerprint,
+            dim=extractor.dim,
+        )
+
+
+@dataclass(slots=True)
+class Batch:
+    """Pictures of which at most a batch is to be computed; those that are not go along in their order."""
+
+    pictures: list[Prepared]
+    n_computed: int = 0
+    seconds: float = 0.0
+
+
+def _chunks(batches: Iterable[Batch], report: IngestReport) -> Iterator[list[Prepared]]:
+    """Joins batches until a transaction is worth it: enough pictures, or enough time gone by."""
+    chunk: list[Prepared] = []
+    last = time.monotonic()
+    for batch in batches:
+        report.add_seconds("inference", batch.seconds)
+        report.computed += batch.n_computed
+        chunk += batch.pictures
+        if len(chunk) >= STORED_AT_ONCE or time.monotonic() - last >= SECONDS_BETWEEN_STORES:
+            yield chunk
+            chunk, last = [], time.monotonic()
+    if chunk:
+        yield chunk
+
+
+class _Run:
+    """The state of one ingest: what the stages of the stream share."""
+
+    feature_set: FeatureSet
+
+    def __init__(self, catalog: Catalog, extractor: Extractor, options: IngestOptions, source: str) -> None:
+        self.catalog = catalog
+        self.extractor = extractor
+        self.options = options
+        self.source = source
+        self.report = IngestReport()
+        self.n_listed_done = 0
+
+    def tasks(self, listed: Iterator[Record | Failure]) -> Iterator[Task]:
+        """Joins what the source lists with what the catalog has, many at a time."""
+        while chunk := list(itertools.islice(listed, PLANNED_AT_ONCE)):
+            records = [one for one in chunk if isinstance(one, Record)]
+            self.report.failed += [one for one in chunk if isinstance(one, Failure)]
+            self.n_listed_done += len(chunk) - len(records)
+            known = self.catalog.known_images(
+                [(record.product.id, record.path) for record in records], [self.feature_set]
+            )
+            for record in records:
+                image = known.get((record.product.id, record.path))
+                yield Task(record, image, image is not None and self.feature_set.pk in image.feature_sets)
+
+    def batches(self, prepared: Iterable[Prepared]) -> Iterator[Batch]:
+        """Groups pictures so that each group has at most a batch of pixels to extract from."""
+        batch: list[Prepared] = []
+        n_pixels = 0
+        for one in prepared:
+            self.report.add_seconds("decode", one.seconds)
+            batch.append(one)
+            n_pixels += one.pixels is not None
+            if n_pixels == self.options.batch_size or len(batch) >= PLANNED_AT_ONCE:
+                yield self._without_known_contents(batch)
+                batch, n_pixels = [], 0
+        if batch:
+            yield self._without_known_contents(batch)
+
+    def _without_known_contents(self, batch: list[Prepared]) -> Batch:
+        """Takes over the vectors of pictures that the catalog knows under another name."""
+        contents = [(one.entry.sha256 or "", one.entry.box) for one in batch if one.pixels is not None]
+        known = self.catalog.known_contents(contents, [self.feature_set])
+        for one in batch:
+            content = known.get((one.entry.sha256 or "", one.entry.box))
+            if one.pixels is not None and content is not None:
+                one.vector, one.pixels = content.vectors[self.feature_set.pk], None
+        return Batch(batch)
+
+    def extract(self, batch: Batch) -> Batch:
+        """Computes the features of a batch, in a thread; its pixels are let go."""
+        wanted = [one for one in batch.pictures if one.pixels is not None]
+        if wanted:
+            began = time.perf_counter()
+            vectors = self.extractor.extract(
+                np.stack([one.pixels for one in wanted if one.pixels is not None])
+            )
+            for one, vector in zip(wanted, vectors, strict=True):
+                one.vector, one.pixels = vector, None
+            batch.seconds, batch.n_computed = time.perf_counter() - began, len(wanted)
+        return batch
+
+    def store(self, writer: Writer, chunk: list[Prepared]) -> None:
+        """Puts a chunk into the catalog, in one transaction, and counts what it was."""
+        began = time.perf_counter()
+        with writer.transaction():
+            products = writer.upsert_products([one.task.record.product for one in chunk])
+            images = writer.upsert_images([one.entry for one in chunk], source=self.source)
+            computed = {
+                images[one.entry.product_id, one.entry.path][0]: one.vector
+                for one in chunk
+                if one.vector is not None
+            }
+            if computed:
+                writer.add_features(self.feature_set, list(computed), np.stack(list(computed.values())))
+            writer.mark_seen([pk for pk, _ in images.values()])
+        for one in chunk:
+            _, change = images.pop((one.entry.product_id, one.entry.path), (0, None))
+            if one.entry.error is not None:
+                self.report.failed.append(Failure(one.entry.path, one.entry.error))
+            elif change is Change.NEW:
+                self.report.added += 1
+            elif change is Change.CHANGED or products[one.entry.product_id] is Change.CHANGED:
+                self.report.changed += 1
+            else:
+                self.report.unchanged += 1
+        self.n_listed_done += len(chunk)
+        self.report.add_seconds("store", time.perf_counter() - began)
