@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import click
 
 from .failures import EXIT_ERROR
-from .options import Shared, shared_options
+from .options import Shared, pass_shared, shared_options
 from .output import echo_json
 
 
@@ -20,23 +22,25 @@ def db() -> None:
 
 @db.command()
 @shared_options
-@click.pass_obj
+@pass_shared
 def upgrade(shared: Shared) -> None:
     """Create the catalog, or bring an older one to this version."""
-    with shared.open() as shop:
-        revision = shop.schema_revision()
+    from stylesearch.catalog.migrate import upgrade as upgrade_schema
+
+    done = upgrade_schema(shared.load().database)
     if shared.as_json:
-        echo_json({"revision": revision})
+        echo_json(dataclasses.asdict(done))
     else:
-        click.echo(f"the catalog is at revision {revision}")
+        click.echo(f"the catalog is at revision {done.after}")
 
 
 @db.command()
 @shared_options
-@click.pass_obj
+@pass_shared
 def current(shared: Shared) -> None:
     """Print the schema revision of the catalog and the one that this version needs."""
-    from stylesearch.catalog.migrate import HEAD, current_revision
+    from stylesearch.catalog.migrate import current as current_revision
+    from stylesearch.catalog.revisions import HEAD
 
     revision = current_revision(shared.load().database)
     if shared.as_json:
@@ -47,10 +51,10 @@ def current(shared: Shared) -> None:
 
 @db.command()
 @shared_options
-@click.pass_obj
+@pass_shared
 def check(shared: Shared) -> int:
     """Compare the catalog's tables with this version's models, and its pages with their checksums."""
-    from stylesearch.catalog.migrate import check_schema
+    from stylesearch.catalog.migrate import check as check_schema
 
     problems = check_schema(shared.load().database)
     if shared.as_json:

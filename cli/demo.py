@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import Shared, shared_options
+from .options import Shared, pass_shared, shared_options
 from .output import echo_json
 from .progress import Progress
 
@@ -32,7 +32,7 @@ from .progress import Progress
 )
 @click.option("--overwrite", is_flag=True, help="Draw into a folder that is not empty.")
 @shared_options
-@click.pass_obj
+@pass_shared
 def demo(
     shared: Shared, folder: Path, n_products: int, seed: int, n_street_photos: int, overwrite: bool
 ) -> None:

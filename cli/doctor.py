@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .failures import EXIT_ERROR
-from .options import Shared, shared_options
+from .options import Shared, pass_shared, shared_options
 from .output import echo_json
 
 MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
@@ -13,7 +13,7 @@ MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM
 
 @click.command()
 @shared_options
-@click.pass_obj
+@pass_shared
 def doctor(shared: Shared) -> int:
     """Check this installation and workspace; exit code 1 if something is broken."""
     from stylesearch.doctor import examine

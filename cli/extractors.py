@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from .options import Shared, shared_options
+from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 
 
 @click.command()
 @shared_options
-@click.pass_obj
+@pass_shared
 def extractors(shared: Shared) -> None:
     """List what can turn pictures into features.
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .failures import EXIT_SOME_FAILED
-from .options import Shared, extractor_options, shared_options
+from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table
 from .progress import Progress
 
@@ -26,7 +26,7 @@ def _space_options(command: Any) -> Any:
         command
     )
     command = click.option("-s", "--space", metavar="NAME", help="raw or whitened.")(command)
-    return extractor_options()(shared_options(click.pass_obj(command)))
+    return extractor_options()(shared_options(pass_shared(command)))
 
 
 @index.command()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .failures import EXIT_SOME_FAILED
-from .options import Shared, extractor_options, shared_options
+from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json
 from .progress import Progress
 
@@ -46,7 +46,7 @@ N_FAILURES_SHOWN = 20
 @click.option("--max-pixels", type=click.IntRange(min=256), help="Refuse pictures with more pixels.")
 @extractor_options(with_extractor=False)
 @shared_options
-@click.pass_obj
+@pass_shared
 def ingest(
     shared: Shared,
     path: Path,
@@ -83,10 +83,6 @@ def ingest(
             f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
             f"{report.removed} removed, {len(report.failed)} failed"
         )
-        if report.unlisted:
-            click.echo(
-                f"{report.unlisted} products of this source are no longer listed in it; --prune removes them"
-            )
         for failure in report.failed[:N_FAILURES_SHOWN]:
             click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
         if len(report.failed) > N_FAILURES_SHOWN:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stylesearch.config import Settings
     from stylesearch.workspace import Workspace
 
-__all__ = ["Shared", "extractor_options", "shared_options"]
+__all__ = ["Shared", "extractor_options", "pass_shared", "shared_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,6 +46,12 @@ class Shared:
         return load_settings(
             {**self.settings, **{name: value for name, value in flags.items() if value is not None}}
         )
+
+
+def pass_shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the :class:`Shared` of this call as its first argument."""
+    passed: Callable[..., Any] = click.pass_obj(command)
+    return passed
 
 
 def shared_options(command: Command) -> Command:

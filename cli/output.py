@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +37,7 @@ def echo_table(
     widths = [
         max([_width(heading), *(_width(row[i]) for row in cells)]) for i, heading in enumerate(headings)
     ]
-    if shrink and click.get_text_stream("stdout").isatty():
+    if shrink and sys.stdout.isatty():
         spare = shutil.get_terminal_size().columns - sum(widths) - len(GAP) * (len(widths) - 1)
         column = list(headings).index(shrink)
         widths[column] = max(12, widths[column] + min(0, spare))

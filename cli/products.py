@@ -6,7 +6,7 @@ import click
 
 from stylesearch.types import ImageRecord, Product
 
-from .options import Shared, shared_options
+from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 
 
@@ -21,7 +21,7 @@ def products() -> None:
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="How many.")
 @click.option("--after", metavar="ID", help="Start behind this product: the last one of the page before.")
 @shared_options
-@click.pass_obj
+@pass_shared
 def list_products(shared: Shared, category: str | None, limit: int, after: str | None) -> None:
     """List products in the order of their ids."""
     with shared.open() as shop:
@@ -39,7 +39,7 @@ def list_products(shared: Shared, category: str | None, limit: int, after: str |
 @products.command()
 @click.argument("product_id", metavar="ID")
 @shared_options
-@click.pass_obj
+@pass_shared
 def show(shared: Shared, product_id: str) -> None:
     """Show one product and its pictures."""
     with shared.open() as shop:
@@ -62,7 +62,7 @@ def show(shared: Shared, product_id: str) -> None:
 @products.command()
 @click.argument("product_ids", nargs=-1, required=True, metavar="ID...")
 @shared_options
-@click.pass_obj
+@pass_shared
 def remove(shared: Shared, product_ids: tuple[str, ...]) -> None:
     """Remove products; they are gone from the very next query."""
     with shared.open() as shop:

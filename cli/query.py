@@ -12,7 +12,7 @@ from stylesearch.errors import StyleSearchError
 from stylesearch.types import Box
 
 from .failures import EXIT_SOME_FAILED
-from .options import Shared, extractor_options, shared_options
+from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class BoxParameter(click.ParamType[Box]):
 )
 @extractor_options()
 @shared_options
-@click.pass_obj
+@pass_shared
 def query(
     shared: Shared,
     photos: tuple[str, ...],

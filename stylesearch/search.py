@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from stylesearch.gallery import Gallery
@@ -30,13 +31,15 @@ class QueryResult(Sequence[Hit]):
         regions: the parts of the photo that were looked at, in pixels of the upright photo; empty when
             the query was a product.
         seconds: wall time of each step: ``decode``, ``extract``, ``search``.
-        photo: what was searched with, to draw it on a contact sheet.
+        photo: what was searched with: a file, or its bytes; for a product, its first picture.
+        subject: what was searched with, in words.
     """
 
     hits: tuple[Hit, ...]
     regions: tuple[Box, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
-    photo: Photo | None = None
+    photo: bytes | str | os.PathLike[str] | None = None
+    subject: str = ""
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -90,9 +93,10 @@ class Searcher:
             NotInCatalog: no such category.
         """
         began = time.perf_counter()
+        kept = photo if isinstance(photo, bytes | str | os.PathLike) else photo.read()
         size = self.extractor.input_size
         picture = decode(
-            photo, reduce_to=reduction(size, [box] if box else self.regions), max_pixels=self.max_pixels
+            kept, reduce_to=reduction(size, [box] if box else self.regions), max_pixels=self.max_pixels
         )
         boxes = [box] if box else plan_boxes(self.regions, picture.width, picture.height)
         images = crops(picture, boxes, size)
@@ -110,7 +114,8 @@ class Searcher:
             "extract": extracted - decoded,
             "search": searched - extracted,
         }
-        return QueryResult(hits, tuple(boxes), seconds, photo)
+        subject = "photo" if isinstance(kept, bytes) else Path(kept).name
+        return QueryResult(hits, tuple(boxes), seconds, kept, subject)
 
     def similar(self, product_id: str, *, k: int = 20, category: str | None = None) -> QueryResult:
         """Products that look like one in the catalog, which is itself left out.
@@ -124,4 +129,7 @@ class Searcher:
         hits = tuple(
             Hit(rank, one.product, one.distance, one.image) for rank, one in enumerate(found, start=1)
         )
-        return QueryResult(hits, seconds={"search": time.perf_counter() - began})
+        seconds = {"search": time.perf_counter() - began}
+        images = self.gallery.catalog.images_of(product_id)
+        photo = images[0].path if images else None
+        return QueryResult(hits, (), seconds, photo, f"product {product_id}")

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -67,7 +68,7 @@ class Workspace:
         if self._catalog is None:
             from stylesearch.catalog import Catalog
 
-            self._catalog = Catalog.open(self.settings.database, lock_timeout=self.settings.lock_timeout)
+            self._catalog = Catalog.open(self.settings.database)
         return self._catalog
 
     def ingest(
@@ -99,7 +100,8 @@ class Workspace:
             DatasetError: the source as a whole cannot be read.
             CatalogLocked: another process is writing.
         """
-        from stylesearch.ingest import IngestOptions, ingest
+        from stylesearch.gallery import upkeep
+        from stylesearch.ingest import IngestOptions, ingest, joined
 
         specs = list(extractors or [self.settings.extractor])
         options = IngestOptions(
@@ -110,20 +112,17 @@ class Workspace:
             batch_size=self.settings.batch_size,
             n_workers=self.settings.workers or os.cpu_count() or 1,
             max_pixels=self.settings.max_pixels,
+            lock_timeout=self.settings.lock_timeout,
         )
-        report = ingest(
-            self.catalog,
-            Path(path),
-            [self._load_extractor(spec, throughput=True) for spec in specs],
-            options,
-            progress=progress,
-        )
+        reports = []
         for spec in specs:
-            gallery = self.gallery(extractor=spec)
-            if gallery is not None:
-                seconds = gallery.refresh(progress=progress)
-                report.add_seconds("index", seconds)
-        return report
+            extractor = self._load_extractor(spec, throughput=True)
+            report = ingest(self.catalog, Path(path), extractor, options, progress=progress)
+            began = time.perf_counter()
+            upkeep.refresh(self.gallery(extractor=spec), progress=progress)
+            report.add_seconds("index", time.perf_counter() - began)
+            reports.append(report)
+        return joined(reports)
 
     def query(
         self,
@@ -156,10 +155,21 @@ class Workspace:
         return self._searcher(extractor, space, metric, None).similar(product_id, k=k, category=category)
 
     def contact_sheet(self, result: QueryResult, path: str | os.PathLike[str]) -> Path:
-        """Draws the photo and its hits into a PNG or JPEG file, and returns its path."""
-        from stylesearch.images.contact_sheet import save_contact_sheet
+        """Draws the photo, where on it each hit was found, and the hits, into a picture file.
 
-        return save_contact_sheet(result, path)
+        Args:
+            result: of :meth:`query` or :meth:`similar`.
+            path: ends in ``.png``, ``.jpg`` or ``.webp``; folders are made.
+
+        Returns:
+            ``path``.
+
+        Raises:
+            ConfigError: another ending.
+        """
+        from stylesearch.sheets import save_sheet
+
+        return save_sheet(result, Path(path))
 
     def product(self, product_id: str) -> Product:
         """The product of that id.
@@ -185,8 +195,11 @@ class Workspace:
         Raises:
             NotInCatalog: one of them is not there; nothing is removed then.
         """
-        with self.catalog.writing():
-            return self.catalog.remove_products(list(product_ids))
+        wanted = list(product_ids)
+        for product_id in wanted:
+            self.catalog.product(product_id)
+        with self.catalog.writing(timeout=self.settings.lock_timeout) as writer, writer.transaction():
+            return writer.remove_products(wanted)
 
     def gallery(
         self, *, extractor: str | None = None, space: str | None = None, metric: str | None = None
@@ -200,25 +213,31 @@ class Workspace:
 
     def build_indexes(self, *, progress: ReportProgress | None = None) -> dict[str, int]:
         """Fits the space and builds the index of every category anew: images in each, by category."""
-        return self.gallery().rebuild(progress=progress)
+        from stylesearch.gallery import upkeep
+
+        with self.catalog.writing(timeout=self.settings.lock_timeout):
+            return upkeep.rebuild(self.gallery(), progress)
 
     def index_status(self) -> list[CategoryStatus]:
         """What is built for each category, how much is pending and how much is gone."""
-        return self.gallery().status()
+        from stylesearch.gallery import upkeep
+
+        return upkeep.status(self.gallery())
 
     def verify_indexes(self) -> list[Failure]:
         """Reads every index whole; lists the damaged ones."""
-        return self.gallery().verify()
+        from stylesearch.gallery import upkeep
 
-    def schema_revision(self) -> str:
-        """The revision of the catalog's schema, after an upgrade where one was due."""
-        return self.catalog.revision
+        return upkeep.verify(self.gallery())
 
     def close(self) -> None:
         """Builds again what was found damaged, and lets go of the catalog and the indexes."""
-        for searcher in self._searchers.values():
-            searcher.gallery.repair()
-            searcher.gallery.forget()
+        if self._searchers:
+            from stylesearch.gallery import upkeep
+
+            for searcher in self._searchers.values():
+                upkeep.repair(searcher.gallery)
+                searcher.gallery.forget()
         self._searchers.clear()
         self._extractors.clear()
         if self._catalog is not None:
@@ -285,6 +304,6 @@ class Workspace:
                 hint="stylesearch ingest FOLDER, or name the right workspace with --home",
             )
         raise NotInCatalog(
-            f"the catalog has no features of {extractor.name} at {extractor.input_size} pixels with these weights",
+            f"the catalog has no features of {extractor.name}@{extractor.input_size} with these weights",
             hint=f"it has those of {others}: choose one with --extractor, or ingest again with this one",
         )

@@ -35,14 +35,20 @@ class Catalog(CatalogReader):
         'Red dress'
     """
 
-    def __init__(self, engine: Engine, location: Location, *, readonly: bool) -> None:
+    def __init__(self, engine: Engine, location: Location, *, readonly: bool, lock_timeout: float) -> None:
         super().__init__(engine)
         self.location = location
         self.readonly = readonly
+        self.lock_timeout = lock_timeout
 
     @classmethod
     def open(
-        cls, url_or_path: str | os.PathLike[str], *, readonly: bool = False, create: bool = True
+        cls,
+        url_or_path: str | os.PathLike[str],
+        *,
+        readonly: bool = False,
+        create: bool = True,
+        lock_timeout: float = 10.0,
     ) -> Self:
         """Opens a catalog, making or upgrading it first if need be.
 
@@ -50,6 +56,7 @@ class Catalog(CatalogReader):
             url_or_path: a path, which stands for an SQLite file, or any SQLAlchemy URL.
             readonly: nothing is written and no upgrade made; works on read-only storage.
             create: whether a missing file is made, with its folder.
+            lock_timeout: seconds to wait for another writer, for an upgrade and in :meth:`writing`.
 
         Raises:
             CatalogTooNew: it was written by a newer stylesearch.
@@ -63,7 +70,7 @@ class Catalog(CatalogReader):
                     f"there is no catalog at {location}",
                     hint="run `stylesearch ingest` first, or give another path",
                 )
-            _upgrade(location)
+            _upgrade(location, lock_timeout)
         engine = make_engine(location, mode=_read_mode(location) if readonly else "rw")
         try:
             with engine.connect() as connection:
@@ -75,11 +82,16 @@ class Catalog(CatalogReader):
                     hint="run `stylesearch db upgrade` where it can be written",
                 )
             if revision != HEAD:
-                _upgrade(location)
+                _upgrade(location, lock_timeout)
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, location, readonly=readonly)
+        return cls(engine, location, readonly=readonly, lock_timeout=lock_timeout)
+
+    @property
+    def revision(self) -> str:
+        """The revision of the schema: of an open catalog always the newest."""
+        return HEAD
 
     def close(self) -> None:
         """Lets go of the database; the catalog cannot be used after that."""
@@ -94,11 +106,13 @@ class Catalog(CatalogReader):
         self.close()
 
     @contextlib.contextmanager
-    def writing(self, *, timeout: float = 10.0) -> Iterator[Writer]:
+    def writing(self, *, timeout: float | None = None) -> Iterator[Writer]:
         """The right to write, for one process at a time; readers go on meanwhile.
 
+        Databases other than SQLite have no such lock yet: there, one must not start two writers.
+
         Args:
-            timeout: seconds to wait for another writer.
+            timeout: seconds to wait for another writer; by default the catalog's ``lock_timeout``.
 
         Raises:
             CatalogLocked: another process is writing; the message names it.
@@ -112,7 +126,8 @@ class Catalog(CatalogReader):
             if self.location.path is not None:
                 from stylesearch.catalog.writer_lock import writer_lock
 
-                held.enter_context(writer_lock(self.location.path, timeout))
+                wait = self.lock_timeout if timeout is None else timeout
+                held.enter_context(writer_lock(self.location.path, wait))
             connection = held.enter_context(self._engine.connect())
             connection.detach()  # what it keeps in temporary tables ends with it
             yield Writer(connection.execution_options(**WRITE))
@@ -148,10 +163,10 @@ class Catalog(CatalogReader):
             return known.known_contents(connection, contents, feature_sets)
 
 
-def _upgrade(location: Location) -> None:
+def _upgrade(location: Location, timeout: float) -> None:
     from stylesearch.catalog.migrate import upgrade  # Alembic: a catalog that is up to date does without
 
-    upgrade(location)
+    upgrade(location, timeout=timeout)
 
 
 def _read_mode(location: Location) -> str:

@@ -209,4 +209,4 @@ def _why_not_opened(location: Location) -> str:
         return f"there is no folder {path.parent}"
     if not path.exists() and os.access(path.parent, os.W_OK):
         return "there is no such file: run `stylesearch ingest` first"
-    return "check the permissions of file and folder"
+    return "check the permissions of file and folder, or open it for reading only"

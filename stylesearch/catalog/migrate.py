@@ -27,7 +27,16 @@ from stylesearch.catalog.revisions import HEAD, read_revision
 from stylesearch.errors import CatalogError
 from stylesearch.storage import atomic_file
 
-__all__ = ["Upgrade", "check", "current", "make_config", "script_location", "upgrade"]
+__all__ = [
+    "HEAD",
+    "Upgrade",
+    "check_schema",
+    "current_revision",
+    "make_config",
+    "schema_drift",
+    "script_location",
+    "upgrade",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ def upgrade(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) 
     location = place if isinstance(place, Location) else Location(place)
     with _exclusive(location, timeout):
         # Someone else may have upgraded it while we waited: what counts is what is there now.
-        before = current(location)
+        before = current_revision(location)
         if before == HEAD:
             return Upgrade(before, HEAD, None)
         backup = None
@@ -73,7 +82,7 @@ def upgrade(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) 
     return Upgrade(before, HEAD, backup)
 
 
-def current(place: Location | str | os.PathLike[str]) -> str | None:
+def current_revision(place: Location | str | os.PathLike[str]) -> str | None:
     """The revision of a database, or None if it is missing or empty.
 
     Raises:
@@ -86,14 +95,14 @@ def current(place: Location | str | os.PathLike[str]) -> str | None:
         return read_revision(connection, str(location))
 
 
-def check(place: Location | str | os.PathLike[str]) -> list[str]:
+def check_schema(place: Location | str | os.PathLike[str]) -> list[str]:
     """What is wrong with a database, one sentence each: an old or altered schema, damage, loose ends.
 
     Raises:
         CatalogTooNew, CatalogError: it cannot be looked at.
     """
     location = place if isinstance(place, Location) else Location(place)
-    revision = current(location)
+    revision = current_revision(location)
     if revision is None:
         return ["the database is missing or empty"]
     if revision != HEAD:

@@ -144,6 +144,17 @@ class CatalogReader:
         with self._connect() as connection:
             return dict(connection.execute(statement).all())
 
+    def category_names(self, feature_set: FeatureSet, *, domain: Domain = Domain.SHOP) -> list[str]:
+        """Categories that have vectors, sorted: one look into an index for each, however many it has."""
+        of_set = (features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
+        first = select(func.min(features.c.category).label("name")).where(*of_set)
+        names = first.cte("names", recursive=True)
+        next_name = select(func.min(features.c.category)).where(*of_set, features.c.category > names.c.name)
+        names = names.union_all(select(next_name.scalar_subquery()).where(names.c.name.is_not(None)))
+        with self._connect() as connection:
+            found = connection.execute(select(names.c.name)).scalars().all()
+        return [name for name in found if name is not None]
+
     def hits_for(self, feature_ids: Iterable[int]) -> dict[int, tuple[Product, ImageRecord]]:
         """What the features show: product and image by feature id; ids that are gone are left out."""
         found: dict[int, tuple[Product, ImageRecord]] = {}

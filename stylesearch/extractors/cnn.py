@@ -35,26 +35,32 @@ class CnnExtractor:
 
     @property
     def name(self) -> str:
+        """What it was loaded by, without the input size."""
         return self.recipe.name
 
     @property
     def dim(self) -> int:
+        """Width of a vector."""
         return self.recipe.dim if self.recipe.dim is not None else self.engine.dim
 
     @property
     def input_size(self) -> int:
+        """Side of the square input in pixels."""
         return self.recipe.input_size
 
     @property
     def fingerprint(self) -> str:
+        """Hexadecimal sha256 of all that decides the vectors."""
         return self.recipe.fingerprint
 
     @property
     def parameters(self) -> Mapping[str, Any]:
+        """What decides the vectors besides the weights."""
         return self.recipe.parameters
 
     @property
     def weights_digest(self) -> str:
+        """Hexadecimal sha256 of the weights file, or ``"random:SEED"``."""
         return self.recipe.weights_digest
 
     @property

@@ -76,7 +76,7 @@ def assign_torch_weights(model: keras.Model, tensors: Mapping[str, npt.NDArray[A
     problems = []
     for layer in model.layers:
         for variable in layer.weights:
-            key = f"{layer.name.replace('_blocks_', '_blocks.').replace('__', '._')}.{_torch_name(variable.name)}"
+            key = f"{_torch_module(layer.name)}.{_BATCH_NORM.get(variable.name, 'weight')}"
             if key not in tensors:
                 problems.append(f"{key} is missing")
                 continue
@@ -93,8 +93,9 @@ def assign_torch_weights(model: keras.Model, tensors: Mapping[str, npt.NDArray[A
         variable.assign(np.ascontiguousarray(value))
 
 
-def _torch_name(variable_name: str) -> str:
-    return _BATCH_NORM.get(variable_name, "weight")
+def _torch_module(layer_name: str) -> str:
+    """``"_blocks_3__bn1"`` as PyTorch writes it: ``"_blocks.3._bn1"``."""
+    return layer_name.replace("_blocks_", "_blocks.").replace("__", "._")
 
 
 def _block(x: Any, name: str, kernel: int, stride: int, expansion: int, channels: int) -> Any:

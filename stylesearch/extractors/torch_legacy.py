@@ -1,4 +1,4 @@
-"""Reading the tensors of a PyTorch ``.pth`` file in the legacy format, without PyTorch and without running code.
+"""Reading the tensors of a PyTorch ``.pth`` file in the legacy format, without PyTorch or running code.
 
 Such a file is a row of pickles (a magic number, a protocol version, a description of the machine, the
 object itself, the keys of its storages) followed, for each key, by an int64 element count and the raw

@@ -1,8 +1,178 @@
+"""Reading weights files layer by layer, and setting them in a graph that they fit.
+
+Keras's own readers check little of what they load and may run code of a whole saved model; here only arrays
+are read, from the four kinds of files that hold the weights of a backbone:
+
+- ``.h5`` of Keras 2 (the published weights, or a whole model): layers by name, in the order of the network;
+- ``.weights.h5`` of Keras 3: layers by class and number;
+- ``.keras``: the same inside a zip archive;
+- ``.pth`` in PyTorch's legacy format, for EfficientNet-Lite0.
+
+A file may hold more layers than the graph: the classifier, behind the cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylesearch.errors import WeightsMismatch
+from stylesearch.extractors.weights import WeightsSource
 from stylesearch.storage import sha256_file
 
+__all__ = ["assign_weights"]
 
-def assign_weights(graph, weights):
-    from stylesearch.extractors.torch_legacy import read_legacy_state_dict
-    from stylesearch.extractors.efficientnet_lite import assign_torch_weights
 
-    assign_torch_weights(graph, read_legacy_state_dict(weights.path))
+@dataclass(frozen=True)
+class _StoredLayer:
+    """A layer in a file: its arrays, of which only the shapes have been read."""
+
+    name: str
+    arrays: Sequence[Any]
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [tuple(array.shape) for array in self.arrays]
+
+
+def assign_weights(graph: Any, weights: WeightsSource) -> None:
+    """Sets every weight of ``graph``, a ``keras.Model``, from ``weights``; nothing is set if they do not fit.
+
+    Raises:
+        WeightsMismatch: the file has changed since it was found, cannot be read, or is of another network;
+            then the message says where they differ.
+    """
+    if weights.path is None:
+        _assign_random(graph, weights.seed or 0)
+        return
+    if sha256_file(weights.path) != weights.digest:
+        raise WeightsMismatch(
+            f"{weights.path} is not the file that was expected: its sha256 is not {weights.digest}",
+            hint="the file is damaged or was replaced: fetch it again, or give its path as the weights",
+        )
+    if weights.path.suffix == ".pth":
+        from stylesearch.extractors.efficientnet_lite import assign_torch_weights
+        from stylesearch.extractors.torch_legacy import read_legacy_state_dict
+
+        assign_torch_weights(graph, read_legacy_state_dict(weights.path))
+        return
+    layers = [layer for layer in graph.layers if layer.weights]
+    with _open_hdf5(weights.path) as file:
+        try:
+            stored = _keras2_layers(file) if _is_keras2(file) else _keras3_layers(file, graph)
+            _check(graph, layers, stored, weights.path)
+        except (KeyError, AttributeError, TypeError) as error:
+            raise WeightsMismatch(
+                f"{weights.path} is not laid out as a Keras weights file: {error}"
+            ) from error
+        for layer, found in zip(layers, stored, strict=False):
+            layer.set_weights([np.asarray(array) for array in found.arrays])
+
+
+def _assign_random(graph: Any, seed: int) -> None:
+    """He-normal kernels, zero biases, neutral batch statistics: vectors stay finite through any depth."""
+    rng = np.random.default_rng(seed)
+    for variable in graph.weights:
+        if len(variable.shape) >= 2:
+            deviation = np.sqrt(2.0 / np.prod(variable.shape[:-1]))
+            values = rng.standard_normal(tuple(variable.shape), np.float32)
+            values *= np.float32(deviation)
+            variable.assign(values)
+
+
+@contextlib.contextmanager
+def _open_hdf5(path: Path) -> Iterator[Any]:
+    import h5py  # type: ignore[import-untyped]
+
+    try:
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                content = io.BytesIO(archive.read("model.weights.h5"))
+            source: Any = content
+        else:
+            source = path
+        file = h5py.File(source, "r")
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise WeightsMismatch(
+            f"{path} cannot be read as a Keras weights file: {error}",
+            hint="the file may be cut short; delete it and fetch it again",
+        ) from error
+    with file:
+        yield file
+
+
+def _is_keras2(file: Any) -> bool:
+    return "layer_names" in file.attrs or "model_weights" in file
+
+
+def _keras2_layers(file: Any) -> list[_StoredLayer]:
+    root = file if "layer_names" in file.attrs else file["model_weights"]
+    layers = []
+    for name in _names(root, "layer_names"):
+        arrays = [root[name][weight] for weight in _names(root[name], "weight_names")]
+        if arrays:
+            layers.append(_StoredLayer(name, arrays))
+    return layers
+
+
+def _names(group: Any, attribute: str) -> list[str]:
+    """A list in an attribute; Keras splits those over 64 kB into ``layer_names0``, ``layer_names1``, ..."""
+    if attribute in group.attrs:
+        chunks = [group.attrs[attribute]]
+    else:
+        keys = (f"{attribute}{number}" for number in range(len(group.attrs)))
+        chunks = [group.attrs[key] for key in keys if key in group.attrs]
+    return [name.decode() if isinstance(name, bytes) else str(name) for chunk in chunks for name in chunk]
+
+
+def _keras3_layers(file: Any, graph: Any) -> list[_StoredLayer]:
+    """The stored layers that belong to the graph's, in its order: Keras numbers them by class."""
+    counts: dict[str, int] = {}
+    stored = []
+    for layer in graph.layers:
+        key = _snake_case(type(layer).__name__)
+        number = counts.get(key, 0)
+        counts[key] = number + 1
+        name = f"{key}_{number}" if number else key
+        if layer.weights:
+            group = file.get(f"layers/{name}/vars")
+            arrays = [] if group is None else [group[str(index)] for index in range(len(group))]
+            stored.append(_StoredLayer(name, arrays))
+    return stored
+
+
+def _snake_case(class_name: str) -> str:
+    """As Keras 3 does it in its files: ``Conv2D`` is ``conv2d``."""
+    name = re.sub(r"\W+", "", class_name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _check(graph: Any, layers: Sequence[Any], stored: Sequence[_StoredLayer], path: Path) -> None:
+    differences = []
+    for position, layer in enumerate(layers):
+        wanted = [tuple(weight.shape) for weight in layer.weights]
+        if position >= len(stored):
+            missing = len(layers) - position
+            differences.append(f"it ends before {layer.name} ({missing} of {len(layers)} layers are missing)")
+            break
+        if stored[position].shapes != wanted:
+            found = stored[position].shapes or "nothing"
+            differences.append(
+                f"{layer.name} wants {wanted}, {stored[position].name} in the file has {found}"
+            )
+    if not differences:
+        return
+    more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
+    hint = "give the weights of the same network"
+    if "notop" in path.name and any(layer.name.startswith("fc") for layer in layers):
+        hint = f"this layer needs the file with the top: {path.name.replace('_notop', '')}"
+    raise WeightsMismatch(f"{path} does not fit {graph.name}: {'; '.join(differences[:3])}{more}", hint=hint)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.metrics import distances
+from stylesearch.metrics import nearest_to_any
 
 __all__ = ["Candidates", "merge", "nearest_in_blocks"]
 
@@ -77,16 +77,12 @@ def nearest_in_blocks(
         n_wanted: how many to keep.
     """
     kept = Candidates.none()
+    complete = True
     for ids, vectors in blocks:
         if not len(ids):
             continue
-        to_each = distances(query_vectors, vectors, metric)
-        rows = to_each.argmin(axis=0)
-        nearest = to_each[rows, np.arange(len(ids))]
-        kept_complete = kept.complete
-        both = merge(
-            [Candidates(kept.ids, kept.distances, kept.rows, True), Candidates(ids, nearest, rows, True)]
-        )
-        cut = both.first(n_wanted)
-        kept = Candidates(cut.ids, cut.distances, cut.rows, cut.complete and kept_complete)
-    return kept
+        slots, found, rows = nearest_to_any(query_vectors, vectors, metric, n_wanted)
+        complete &= len(slots) == len(ids) and len(kept.ids) + len(ids) <= n_wanted
+        kept = merge([kept, Candidates(ids[slots], found, rows, complete=True)]).first(n_wanted)
+        kept = replace(kept, complete=True)
+    return replace(kept, complete=complete)

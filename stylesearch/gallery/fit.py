@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.spaces.base import Transform
 
-__all__ = ["FitRecord", "fit", "load", "put_in_force", "read_record"]
+__all__ = ["FitRecord", "fit", "fitted", "load", "put_in_force", "read_record"]
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +41,20 @@ class FitRecord:
     n_fitted: int
 
 
+def fitted(catalog: Catalog, feature_set: FeatureSet, space: str) -> Transform:
+    """The transform of a space fitted on the shop images of the catalog; nothing is kept."""
+    n_images = sum(catalog.categories(feature_set, domain=Domain.SHOP).values())
+    blocks = (features for _, features in catalog.features(feature_set, domain=Domain.SHOP))
+    return fit_transform(space, blocks, dim_in=feature_set.dim, n_rows=n_images)
+
+
 def fit(catalog: Catalog, feature_set: FeatureSet, space: str, folder: Path) -> tuple[Transform, FitRecord]:
     """Fits the space on the shop images of the catalog, and keeps it in ``folder``.
 
     It is not in force before :func:`put_in_force`: until then searches go on in the old one.
     """
     n_images = sum(catalog.categories(feature_set, domain=Domain.SHOP).values())
-    blocks = (features for _, features in catalog.features(feature_set, domain=Domain.SHOP))
-    transform = fit_transform(space, blocks, dim_in=feature_set.dim)
+    transform = fitted(catalog, feature_set, space)
     transform.save(_file(folder, transform.version))
     return transform, FitRecord(transform.version, n_images)
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.errors import IndexDamaged, NotInCatalog
+from stylesearch.gallery import fit
 from stylesearch.gallery.candidates import Candidates, merge, nearest_in_blocks
-from stylesearch.gallery.fit import load_or_fit
 from stylesearch.index.by_category import CategoryIndexes
 from stylesearch.registry import unknown_name
 from stylesearch.types import Domain, ImageRecord, Product
@@ -80,10 +80,19 @@ class Gallery:
 
     @property
     def transform(self) -> Transform:
-        """From features to the vectors of the space; fitted on the gallery when that was never done."""
+        """From features to the vectors of the space; fitted for now when there is no fit that can be read."""
         if self._transform is None:
-            self._transform = load_or_fit(self)
+            self._transform = fit.load(self.folder, self.space, self.feature_set.dim)
+        if self._transform is None:
+            counts = self.counts()
+            self._warn_once(f"the space {self.space} is not fitted")
+            self.needs_repair.update(counts)
+            self._transform = fit.fitted(self.catalog, self.feature_set, self.space)
         return self._transform
+
+    def use(self, transform: Transform) -> None:
+        """Searches and builds with this transform from now on."""
+        self._transform = transform
 
     @property
     def indexes(self) -> CategoryIndexes:
@@ -133,13 +142,7 @@ class Gallery:
         Raises:
             NotInCatalog: no such product, or none of its images has features.
         """
-        self.catalog.product(product_id)
-        features = self.catalog.features_of_product(product_id, self.feature_set)
-        if not len(features):
-            raise NotInCatalog(
-                f"the product {product_id!r} has no {self.feature_set.extractor} features",
-                hint="ingest its source again with this extractor",
-            )
+        _, features = self.catalog.product_features(product_id, self.feature_set)
         return features
 
     def blocks(
@@ -182,7 +185,7 @@ class Gallery:
             lists.append(
                 Candidates(found.ids, found.distances, found.rows, complete=n_wanted >= opened.count)
             )
-        if after_id < self.catalog.last_feature_id():
+        if after_id < self.catalog.last_feature_id(self.feature_set):
             pending = self.blocks(category, after_id)
             lists.append(nearest_in_blocks(vectors, pending, self.metric, n_wanted))
         return merge(lists)

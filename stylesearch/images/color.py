@@ -30,7 +30,7 @@ def to_srgb(image: Image.Image, reduction: int = 1) -> Image.Image:
       1, 255 and 65535, that no value exceeds, or else the largest value. Below 0, and not a number, is black.
     - An embedded ICC profile that differs from sRGB is applied, also that of CMYK and grey pictures
       (relative colorimetric, black point compensated). A profile that is broken, or does not fit the
-      pixels, is ignored.
+      pixels, is ignored. A colour space told in any other way (EXIF, gAMA, nclx, HDR) is taken for sRGB.
     - CMYK without a profile: ``R = 255 * (1 - C) * (1 - K)`` and so on. JPEG files are taken to store CMYK
       inverted, as Adobe's programs do and every CMYK JPEG found in practice does.
 

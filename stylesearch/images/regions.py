@@ -85,7 +85,13 @@ REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
     {
         "whole": (WHOLE,),
         "few": (WHOLE, *centred(0.8, 0.5, 3)),
-        "street": (WHOLE, *centred(0.8, 0.5, 5), *centred(0.6, 0.4, 5), *centred(0.7, 0.35, 5)),
+        "street": (
+            WHOLE,
+            *centred(0.8, 0.8, 3),
+            *centred(0.6, 0.6, 5),
+            *centred(0.8, 0.5, 3),
+            *centred(0.6, 0.4, 5)[:4],
+        ),
     }
 )
 """Where to look, by name; the whole photo comes first. Another plan is another row."""

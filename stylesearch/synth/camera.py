@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from random import Random
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from stylesearch.synth.textures import grain
+from stylesearch.synth.grain import grain
 
 __all__ = ["Camera", "draw_camera", "exposed", "jpeg"]
 
@@ -48,40 +49,46 @@ def draw_camera(random: Random, *, dark: bool = False) -> Camera:
     exposure = random.gauss(0.72 if dark else 1.0, 0.11)
     warmth, green = random.gauss(0.04 if dark else 0.0, 0.055), random.gauss(0.0, 0.02)
     return Camera(
-        gains=(exposure * (1 + warmth), exposure * (1 + green), exposure * (1 - warmth)), contrast=random.uniform(0.82, 1.15),
-        slope=random.gauss(0.0, 0.14), vignette=random.choice((0.0, 0.1, 0.25)),
-        blur=random.choice((0.0, 0.0, 0.0, 0.5, 0.8, 1.3)), shake=random.choice((0, 0, 0, 0, 0, 0, 3, 5)),
-        noise=random.choice((0.0, 2.0, 4.0, 8.0)) * (1.6 if dark else 1.0), coarse=random.choice((1.0, 1.0, 1.0, 1.0, 0.6, 0.45)),
-        quality=random.choice((92, 88, 84, 78, 70, 55, 40)), seed=random.getrandbits(30),
-    )  # fmt: skip
+        gains=(exposure * (1 + warmth), exposure * (1 + green), exposure * (1 - warmth)),
+        contrast=random.uniform(0.82, 1.15),
+        slope=random.gauss(0.0, 0.14),
+        vignette=random.choice((0.0, 0.1, 0.25)),
+        blur=random.choice((0.0, 0.0, 0.0, 0.4, 0.7, 1.2)),
+        shake=random.choice((0, 0, 0, 0, 0, 0, 3, 5)),
+        noise=random.choice((0.0, 2.0, 4.0, 8.0)) * (1.6 if dark else 1.0),
+        coarse=random.choice((1.0, 1.0, 1.0, 1.0, 0.6, 0.45)),
+        quality=random.choice((92, 88, 84, 78, 70, 55, 40)),
+        seed=random.getrandbits(30),
+    )
 
 
 def exposed(picture: Image.Image, camera: Camera) -> Image.Image:
     """The picture as this camera sees it; same size."""
     width, height = picture.size
     if camera.coarse < 1:
-        small = picture.resize((round(width * camera.coarse), round(height * camera.coarse)), Image.Resampling.BOX)
+        small = picture.resize(
+            (round(width * camera.coarse), round(height * camera.coarse)), Image.Resampling.BOX
+        )
         picture = small.resize((width, height), Image.Resampling.BILINEAR)
     if camera.blur:
-        picture = picture.filter(ImageFilter.GaussianBlur(camera.blur))
+        picture = picture.filter(ImageFilter.BoxBlur(camera.blur))
     if camera.shake:
         side = 5 if camera.shake > 3 else 3
         row = [1.0 / side if index // side == side // 2 else 0.0 for index in range(side * side)]
         picture = picture.filter(ImageFilter.Kernel((side, side), row))
+    levels = (np.arange(256) - 118.0) * camera.contrast + 118.0
+    curves = np.clip(levels[None, :] * np.array(camera.gains)[:, None], 0, 255)
+    picture = picture.point(np.rint(curves).astype(int).ravel().tolist())
     across = 1.0 + camera.slope * (0.5 - np.linspace(0, 1, width, dtype=np.float32))
     x, y = np.linspace(-1, 1, width, dtype=np.float32) ** 2, np.linspace(-1, 1, height, dtype=np.float32) ** 2
     light = across[None, :] * (1.0 - 0.5 * camera.vignette * (x[None, :] + y[:, None]))
-    pixels = np.asarray(picture, dtype=np.float32) - 118.0
-    pixels *= np.float32(camera.contrast)
-    pixels += 118.0
-    pixels *= light[:, :, None]
-    pixels *= np.array(camera.gains, dtype=np.float32)
+    pixels = np.multiply(np.asarray(picture), light[:, :, None], dtype=np.float32)
     if camera.noise:
-        pixels += np.float32(camera.noise) * _noise(height, width, camera.seed)[:, :, None]
+        pixels += (np.float32(camera.noise) * _noise(height, width, camera.seed))[:, :, None]
     return Image.fromarray(np.clip(pixels, 0, 255, out=pixels).astype(np.uint8))
 
 
-def _noise(height: int, width: int, seed: int) -> np.ndarray:  # type: ignore[type-arg]
+def _noise(height: int, width: int, seed: int) -> npt.NDArray[np.float32]:
     random = Random(seed)
     rolled = np.roll(grain(), (random.randrange(256), random.randrange(256)), axis=(0, 1))
     reps = (-(-height // 256), -(-width // 256))

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Points", "along", "between", "ellipse", "mirrored", "normals", "outline", "polyline", "spline"]
+__all__ = [
+    "Points",
+    "along",
+    "between",
+    "ellipse",
+    "mirrored",
+    "moved",
+    "normals",
+    "outline",
+    "polyline",
+    "spline",
+]
 
 Points = npt.NDArray[np.float64]
 """Points in the plane, float64 of shape (n, 2): x to the right, y downwards."""
@@ -31,7 +43,8 @@ def spline(points: _Loose, *, closed: bool = False, samples: int = 7) -> Points:
         samples: points on the curve for each piece.
 
     Returns:
-        The curve, float64 of shape (m, 2); it begins with the first point, and ends with the last unless closed.
+        The curve, float64 of shape (m, 2); it begins with the first point and, unless closed, ends with the
+        last.
 
     Example:
         >>> spline([(0, 0), (1, 1), (2, 0)], samples=2).shape
@@ -45,19 +58,21 @@ def spline(points: _Loose, *, closed: bool = False, samples: int = 7) -> Points:
         padded = np.vstack([knots[-1:], knots, knots[:2]])
     else:
         padded = np.vstack([2 * knots[0] - knots[1], knots, 2 * knots[-1] - knots[-2]])
-    steps = np.maximum(np.hypot(*np.diff(padded, axis=0).T), 1e-9)[:, None]
-    slopes = np.diff(padded, axis=0) / steps
+    differences = padded[1:] - padded[:-1]
+    steps = np.maximum(np.sqrt((differences * differences).sum(axis=1)), 1e-9)[:, None]
+    slopes = differences / steps
     tangents = (slopes[:-1] * steps[1:] + slopes[1:] * steps[:-1]) / (steps[:-1] + steps[1:])
-    start, end, chord = padded[1:-2], padded[2:-1], steps[1:-1]
-    t = (np.arange(samples) / samples)[None, :, None]
-    pieces = (
-        (2 * t**3 - 3 * t**2 + 1) * start[:, None]
-        + (t**3 - 2 * t**2 + t) * (tangents[:-1] * chord)[:, None]
-        + (3 * t**2 - 2 * t**3) * end[:, None]
-        + (t**3 - t**2) * (tangents[1:] * chord)[:, None]
-    )
-    curve = pieces.reshape(-1, 2)
+    chord = steps[1:-1]
+    corners = np.stack([padded[1:-2], tangents[:-1] * chord, padded[2:-1], tangents[1:] * chord], axis=1)
+    curve = (_basis(samples) @ corners).reshape(-1, 2)
     return curve if closed else np.vstack([curve, knots[-1:]])
+
+
+@functools.cache
+def _basis(samples: int) -> Points:
+    """Weights of start, its tangent, end, its tangent at each step of a cubic piece, shape (samples, 4)."""
+    t = np.arange(samples) / samples
+    return np.column_stack([2 * t**3 - 3 * t**2 + 1, t**3 - 2 * t**2 + t, 3 * t**2 - 2 * t**3, t**3 - t**2])
 
 
 def outline(*pieces: _Loose) -> Points:
@@ -68,6 +83,12 @@ def outline(*pieces: _Loose) -> Points:
 def mirrored(half: Points) -> Points:
     """A closed outline from its right half, drawn from top to bottom: the left half is its mirror image."""
     return np.vstack([half, (half * (-1.0, 1.0))[::-1]])
+
+
+def moved(points: Points, dx: float, dy: float) -> Points:
+    """``points``, moved to the right and down."""
+    shifted: Points = points + np.array([dx, dy])
+    return shifted
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, *, turn: float = 0.0, corners: int = 24) -> Points:

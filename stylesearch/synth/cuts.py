@@ -97,23 +97,43 @@ def _dress(spec: GarmentSpec) -> Cut:
     }[spec.cut]
     if spec.waist in ("belt", "tie", "elastic") and spec.cut in ("shift", "tiered"):
         waist -= 3.5
-    side = ((22.0, chest), (WAIST, waist), (HIP, hip), (0.5 * (HIP + length), 0.5 * (hip + hem)), (length, hem))
+    side = (
+        (22.0, chest),
+        (WAIST, waist),
+        (HIP, hip),
+        (0.5 * (HIP + length), 0.5 * (hip + hem)),
+        (length, hem),
+    )
     dip = {"fitted": 0.5, "shift": 1.0}.get(spec.cut, 0.05 * below + 1.0)
     return _with_shoulders(spec, length, side, 17.5 if spec.sleeves == "sleeveless" else 19.0, dip)
 
 
 def _upper(spec: GarmentSpec) -> Cut:
-    ease = {"fitted": 0.0, "regular": 2.0, "straight": 2.0, "loose": 2.5, "peplum": 0.0, "a-line": 1.0,
-            "oversized": 6.0}[spec.cut]  # fmt: skip
+    ease = {
+        "fitted": 0.0,
+        "regular": 2.0,
+        "straight": 2.0,
+        "loose": 2.5,
+        "peplum": 0.0,
+        "a-line": 1.0,
+        "oversized": 6.0,
+    }[spec.cut]
     base, shoulder = {
-        "top": (21.5, 18.0), "t-shirt": (22.5, 20.0), "shirt": (23.5, 20.5), "jumper": (24.0, 20.5),
-        "jacket": (25.0, 21.0), "coat": (25.5, 21.0),
-    }[spec.category]  # fmt: skip
+        "top": (21.5, 18.0),
+        "t-shirt": (22.5, 20.0),
+        "shirt": (23.5, 20.5),
+        "jumper": (24.0, 20.5),
+        "jacket": (25.0, 21.0),
+        "coat": (25.5, 21.0),
+    }[spec.category]
     length = {
-        "top": {"cropped": 43.0, "hip": 58.0}, "t-shirt": {"cropped": 46.0, "hip": 62.0, "long": 74.0},
-        "shirt": {"hip": 68.0, "long": 80.0}, "jumper": {"cropped": 47.0, "hip": 62.0, "long": 76.0},
-        "jacket": {"cropped": 48.0, "hip": 64.0}, "coat": {"thigh": 82.0, "knee": 100.0, "midi": 118.0},
-    }[spec.category][spec.length]  # fmt: skip
+        "top": {"cropped": 43.0, "hip": 58.0},
+        "t-shirt": {"cropped": 46.0, "hip": 62.0, "long": 74.0},
+        "shirt": {"hip": 68.0, "long": 80.0},
+        "jumper": {"cropped": 47.0, "hip": 62.0, "long": 76.0},
+        "jacket": {"cropped": 48.0, "hip": 64.0},
+        "coat": {"thigh": 82.0, "knee": 100.0, "midi": 118.0},
+    }[spec.category][spec.length]
     chest = base + ease
     nipped = {"fitted": 3.0, "peplum": 4.0, "a-line": 1.5, "oversized": 0.2}.get(spec.cut, 0.8)
     if spec.waist in ("belt", "tie", "elastic"):
@@ -129,29 +149,60 @@ def _upper(spec: GarmentSpec) -> Cut:
 
 
 def _with_shoulders(
-    spec: GarmentSpec, length: float, side: tuple[tuple[float, float], ...], shoulder: float, dip: float,
+    spec: GarmentSpec,
+    length: float,
+    side: tuple[tuple[float, float], ...],
+    shoulder: float,
+    dip: float,
     loose: float = 0.0,
-) -> Cut:  # fmt: skip
+) -> Cut:
     sleeve, sleeve_top, sleeve_end, puff = _SLEEVES[spec.sleeves]
     thick = {"coat": 1.6, "jacket": 1.3, "jumper": 0.7}.get(spec.category, 0.0)
-    neck = {"boat": 12.5, "square": 10.5, "turtle": 6.6, "v": 8.2, "band": 7.0, "collar": 7.2, "hood": 8.0,
-            "button-down": 7.2, "polo": 7.2, "bow": 7.4, "round": 8.4, "henley": 8.0, "lapel": 7.6,
-            "revere": 7.6, "bomber": 7.4, "biker": 7.6}[spec.neckline]  # fmt: skip
+    neck = {
+        "boat": 12.5,
+        "square": 10.5,
+        "turtle": 6.6,
+        "v": 8.2,
+        "band": 7.0,
+        "collar": 7.2,
+        "hood": 8.0,
+        "button-down": 7.2,
+        "polo": 7.2,
+        "bow": 7.4,
+        "round": 8.4,
+        "henley": 8.0,
+        "lapel": 7.6,
+        "revere": 7.6,
+        "bomber": 7.4,
+        "biker": 7.6,
+    }[spec.neckline]
     if spec.sleeves == "sleeveless":
         shoulder = max(shoulder - 3.0, neck + 3.0)
     return Cut(
-        kind="upper", top=0.0, length=length, side=side, neck=neck, shoulder=shoulder, sleeve=sleeve,
-        sleeve_top=sleeve_top + thick + loose, sleeve_end=sleeve_end + thick + 0.6 * loose, puff=puff, hem_dip=dip,
-    )  # fmt: skip
+        kind="upper",
+        top=0.0,
+        length=length,
+        side=side,
+        neck=neck,
+        shoulder=shoulder,
+        sleeve=sleeve,
+        sleeve_top=sleeve_top + thick + loose,
+        sleeve_end=sleeve_end + thick + 0.6 * loose,
+        puff=puff,
+        hem_dip=dip,
+    )
 
 
 def _skirt(spec: GarmentSpec) -> Cut:
     length = 36.0 + {"mini": 40.0, "knee": 57.0, "midi": 76.0, "maxi": 97.0}[spec.length]
     below = length - HIP
     hip, hem = {
-        "pencil": (23.0, 23.0 - 0.05 * below), "a-line": (24.5, 25.0 + 0.27 * below), "flared": (27.5, 28.0 + 0.47 * below),
-        "pleated": (25.0, 26.0 + 0.2 * below), "tiered": (26.5, 27.0 + 0.27 * below),
-    }[spec.cut]  # fmt: skip
+        "pencil": (23.0, 23.0 - 0.05 * below),
+        "a-line": (24.5, 25.0 + 0.27 * below),
+        "flared": (27.5, 28.0 + 0.47 * below),
+        "pleated": (25.0, 26.0 + 0.2 * below),
+        "tiered": (26.5, 27.0 + 0.27 * below),
+    }[spec.cut]
     side = ((36.0, 17.0), (40.0, 17.6), (HIP, hip), (0.5 * (HIP + length), 0.5 * (hip + hem)), (length, hem))
     dip = {"pencil": 0.3, "pleated": 1.0}.get(spec.cut, 0.05 * below + 0.6)
     return Cut(kind="skirt", top=36.0, length=length, side=side, hem_dip=dip)
@@ -163,16 +214,28 @@ def _legs(spec: GarmentSpec) -> Cut:
         thigh = {"slim": 13.2, "straight": 14.2, "wide": 15.4}[spec.cut]
         flare = {"slim": -0.03, "straight": 0.02, "wide": 0.1}[spec.cut]
         legs: tuple[tuple[float, float], ...] = (
-            (CROTCH + 2, thigh - 1.6), (CROTCH + 9, thigh - 1.2), (length, thigh - 1.2 + flare * (length - CROTCH)),
-        )  # fmt: skip
+            (CROTCH + 2, thigh - 1.6),
+            (CROTCH + 9, thigh - 1.2),
+            (length, thigh - 1.2 + flare * (length - CROTCH)),
+        )
     else:
         length = {"cropped": 119.0, "full": 135.0}[spec.length]
         thigh, knee, hem = {
-            "skinny": (12.0, 8.6, 6.4), "slim": (12.5, 9.8, 8.0), "straight": (13.2, 11.4, 11.0),
-            "wide": (14.0, 14.6, 16.6), "flared": (12.5, 10.0, 15.4), "tapered": (14.0, 11.2, 6.8),
-        }[spec.cut]  # fmt: skip
+            "skinny": (12.0, 8.6, 6.4),
+            "slim": (12.5, 9.8, 8.0),
+            "straight": (13.2, 11.4, 11.0),
+            "wide": (14.0, 14.6, 16.6),
+            "flared": (12.5, 10.0, 15.4),
+            "tapered": (14.0, 11.2, 6.8),
+        }[spec.cut]
         legs = _until(
-            ((CROTCH + 2, thigh - 1.2), (CROTCH + 10, thigh - 1.3), (KNEE, knee), (116.0, 0.45 * knee + 0.55 * hem), (136.0, hem)),
+            (
+                (CROTCH + 2, thigh - 1.2),
+                (CROTCH + 10, thigh - 1.3),
+                (KNEE, knee),
+                (116.0, 0.45 * knee + 0.55 * hem),
+                (136.0, hem),
+            ),
             length,
         )
     middle = max(legs[-1][1] + 0.8, 10.6)

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw
 
-from stylesearch.synth.bodies import Skeleton
 from stylesearch.synth.canvas import Canvas
 from stylesearch.synth.curves import Points, normals
 from stylesearch.synth.cuts import CROTCH, Cut
 from stylesearch.synth.garments import Garment, Piece
 from stylesearch.synth.lowers import leg_middle
+from stylesearch.synth.skeletons import Skeleton
 from stylesearch.synth.sleeves import sleeve_half
 from stylesearch.synth.strips import Spine, Strip, warped
 
@@ -28,7 +28,9 @@ _ROUND = 0.72
 """Half the width of worn cloth as seen from the front, to half its width laid flat: bodies are round."""
 
 
-def wear_body(canvas: Canvas, person: Skeleton, garment: Garment, *, wanted: bool, below: float | None = None) -> None:
+def wear_body(
+    canvas: Canvas, person: Skeleton, garment: Garment, *, wanted: bool, below: float | None = None
+) -> None:
     """Draws the body of a garment, or both legs of trousers.
 
     Args:
@@ -44,7 +46,14 @@ def wear_body(canvas: Canvas, person: Skeleton, garment: Garment, *, wanted: boo
     if garment.cut.kind == "legs":
         for side in (0, 1):
             half = replace(piece, strip=_half(piece.strip, side))
-            _lay(canvas, half, _leg_spine(person, garment.cut, side), wanted=wanted, shadow=0.3, scale=person.scale)
+            _lay(
+                canvas,
+                half,
+                _leg_spine(person, garment.cut, side),
+                wanted=wanted,
+                shadow=0.3,
+                scale=person.scale,
+            )
     else:
         _lay(canvas, piece, _trunk_spine(person, garment.cut), wanted=wanted, shadow=0.45, scale=person.scale)
 
@@ -52,7 +61,14 @@ def wear_body(canvas: Canvas, person: Skeleton, garment: Garment, *, wanted: boo
 def wear_back(canvas: Canvas, person: Skeleton, garment: Garment, *, wanted: bool) -> None:
     """Draws what lies behind the neck."""
     if garment.back is not None:
-        _lay(canvas, garment.back, _trunk_spine(person, garment.cut), wanted=wanted, shadow=0.0, scale=person.scale)
+        _lay(
+            canvas,
+            garment.back,
+            _trunk_spine(person, garment.cut),
+            wanted=wanted,
+            shadow=0.0,
+            scale=person.scale,
+        )
 
 
 def wear_sleeve(canvas: Canvas, person: Skeleton, garment: Garment, side: int, *, wanted: bool) -> None:
@@ -66,9 +82,13 @@ def wear_sleeve(canvas: Canvas, person: Skeleton, garment: Garment, side: int, *
     at_elbow = _ELBOW + 1.5
     if straight < 0.6:
         whole = garment.sleeve
-        parts = [(np.array([shoulder, elbow]), replace(whole, strip=_between(whole.strip, -9.0, at_elbow + 3.0)))]
+        parts = [
+            (np.array([shoulder, elbow]), replace(whole, strip=_between(whole.strip, -9.0, at_elbow + 3.0)))
+        ]
         if garment.cut.sleeve > at_elbow:
-            parts.append((np.array([elbow, wrist]), replace(whole, strip=_between(whole.strip, at_elbow - 3.5, 99.0))))
+            parts.append(
+                (np.array([elbow, wrist]), replace(whole, strip=_between(whole.strip, at_elbow - 3.5, 99.0)))
+            )
     for ends, piece in parts:
         spine = _sleeve_spine(person, garment.cut, side, ends)
         _lay(canvas, piece, spine, wanted=wanted, shadow=0.3, scale=person.scale)
@@ -81,23 +101,32 @@ def _lay(canvas: Canvas, piece: Piece, spine: Spine, *, wanted: bool, shadow: fl
 
 
 def _tucked(strip: Strip, below: float) -> Strip:
-    return replace(strip, image=strip.image.crop((0, 0, strip.image.width, max(2, round((below - strip.top) * strip.scale)))))
+    return replace(
+        strip,
+        image=strip.image.crop((0, 0, strip.image.width, max(2, round((below - strip.top) * strip.scale)))),
+    )
 
 
 def _between(strip: Strip, start: float, end: float) -> Strip:
     """The strip without what is above ``start`` or below ``end``; both cuts are rounded."""
     keep = Image.new("L", strip.image.size, 0)
     top, bottom = (start - strip.top) * strip.scale, (end - strip.top) * strip.scale
-    ImageDraw.Draw(keep).rounded_rectangle((0, top, strip.image.width, bottom), radius=0.45 * strip.image.width, fill=255)
-    image = strip.image.copy()
-    image.putalpha(ImageChops.multiply(image.getchannel("A"), keep))
-    return replace(strip, image=image)
+    ImageDraw.Draw(keep).rounded_rectangle(
+        (0, top, strip.image.width, bottom), radius=0.45 * strip.image.width, fill=255
+    )
+    bands = strip.image.split()
+    return replace(strip, image=Image.merge("RGBX", (*bands[:3], ImageChops.multiply(bands[3], keep))))
 
 
 def _half(strip: Strip, side: int) -> Strip:
     middle = round(-strip.left * strip.scale)
     image = strip.image.copy()
-    box = (0, 0, middle - 1, image.height) if side == 1 else (middle + 1, 0, image.width, image.height)
+    overlap = round(0.7 * strip.scale)
+    box = (
+        (0, 0, middle - overlap, image.height)
+        if side == 1
+        else (middle + overlap, 0, image.width, image.height)
+    )
     ImageDraw.Draw(image).rectangle(box, fill=(128, 128, 128, 0))
     return replace(strip, image=image)
 
@@ -107,7 +136,9 @@ def _worn_half(person: Skeleton, cut: Cut, height: _Numbers) -> _Numbers:
     body = person.body
     size = _ROUND * (1 + 0.9 * (body.width - 1)) * (1 + 0.07 * body.build)
     flat = cut.half(np.maximum(height, 22.0))
-    hanging = np.maximum(flat * size, body.trunk_half(np.minimum(height, 66.0)) * np.where(height < 67, 1.0, 0.0) + 0.7)
+    hanging = np.maximum(
+        flat * size, body.trunk_half(np.minimum(height, 66.0)) * np.where(height < 67, 1.0, 0.0) + 0.7
+    )
     if cut.kind != "upper":
         return hanging
     shoulders = cut.shoulder * (float(body.trunk_half(np.array([6.0]))[0]) - 1.0) / 19.0
@@ -123,7 +154,9 @@ def _reference(cut: Cut, height: _Numbers) -> _Numbers:
 
 
 def _trunk_spine(person: Skeleton, cut: Cut) -> Spine:
-    height = np.arange(min(cut.top - 14.0, -30.0 if cut.kind == "upper" else 99.0), cut.length + cut.hem_dip + 6.0, 2.0)
+    height = np.arange(
+        min(cut.top - 14.0, -30.0 if cut.kind == "upper" else 99.0), cut.length + cut.hem_dip + 6.0, 3.0
+    )
     centre, across = person.trunk(height)
     worn = _worn_half(person, cut, height)
     legs = [person.leg(side) for side in (0, 1)]
@@ -134,16 +167,25 @@ def _trunk_spine(person: Skeleton, cut: Cut) -> Spine:
         needed = away + person.body.leg_half(height) + 0.8
         worn = np.where(height > 64, np.maximum(worn, needed), worn)
     half = _reference(cut, height)
-    return Spine(height=height, centre=centre, across=across * (worn / half)[:, None], middle=np.zeros(len(height)), half=half, turn=person.pose.turn)
+    return Spine(
+        height=height,
+        centre=centre,
+        across=across * (worn / half)[:, None],
+        middle=np.zeros(len(height)),
+        half=half,
+        turn=person.pose.turn,
+    )
 
 
 def _leg_spine(person: Skeleton, cut: Cut, side: int) -> Spine:
     sign = -1.0 if side == 0 else 1.0
-    height = np.arange(cut.top - 3.0, cut.length + 6.0, 2.0)
+    height = np.arange(cut.top - 3.0, cut.length + 6.0, 2.5)
     size = _ROUND * (1 + 0.9 * (person.body.width - 1)) * (1 + 0.04 * person.body.build)
     centre, across = person.trunk(height)
     middle = leg_middle(cut, height)
-    hips = _worn_half(person, cut, np.minimum(height, CROTCH + 2)) / np.maximum(cut.half(np.minimum(height, CROTCH + 2)), 1.0)
+    hips = _worn_half(person, cut, np.minimum(height, CROTCH + 2)) / np.maximum(
+        cut.half(np.minimum(height, CROTCH + 2)), 1.0
+    )
     above = centre + across * (sign * middle * hips)[:, None]
     leg = person.leg(side)
     at = (height - 58.0) / 76.0 * 39.0
@@ -157,21 +199,29 @@ def _leg_spine(person: Skeleton, cut: Cut, side: int) -> Spine:
     share = share * share * (3 - 2 * share)
     direction = across * hips[:, None] * (1 - share) + upright * (worn / flat)[:, None] * share
     return Spine(
-        height=height, centre=above * (1 - share) + below * share, across=direction, middle=sign * middle,
-        half=np.maximum(flat, 1.0), turn=0.0,
-    )  # fmt: skip
+        height=height,
+        centre=above * (1 - share) + below * share,
+        across=direction,
+        middle=sign * middle,
+        half=np.maximum(flat, 1.0),
+        turn=0.0,
+    )
 
 
 def _sleeve_spine(person: Skeleton, cut: Cut, side: int, ends: Points | None) -> Spine:
     """Along the whole arm, or along the straight half of it between ``ends``."""
     sign = -1.0 if side == 0 else 1.0
-    height = np.arange(-10.0, cut.sleeve + 6.0, 1.6)
+    height = np.arange(-10.0, cut.sleeve + 6.0, 2.0)
     along_arm = height + 0.2
     if ends is None:
         arm = person.arm(side)
         at = along_arm / _ARM * 39.0
         centre = np.column_stack([np.interp(at, np.arange(40), arm[:, i]) for i in (0, 1)])
-        centre = centre + np.minimum(at, 0)[:, None] * (arm[1] - arm[0]) + np.maximum(at - 39, 0)[:, None] * (arm[-1] - arm[-2])
+        centre = (
+            centre
+            + np.minimum(at, 0)[:, None] * (arm[1] - arm[0])
+            + np.maximum(at - 39, 0)[:, None] * (arm[-1] - arm[-2])
+        )
     else:
         from_shoulder = bool((ends[0] == person.arms[side][0]).all())
         share = along_arm / _ELBOW if from_shoulder else (along_arm - _ELBOW) / (_ARM - _ELBOW)
@@ -182,4 +232,6 @@ def _sleeve_spine(person: Skeleton, cut: Cut, side: int, ends: Points | None) ->
     worn = np.maximum(flat * size, body.arm_half(np.clip(along_arm / _ARM, 0, 1)) + 0.7)
     worn = worn * np.interp(height, [-4.0, 0.0, 5.0, 14.0], [0.62, 0.74, 0.9, 1.0])
     across: Points = normals(centre) * (person.scale * worn / flat)[:, None] * sign
-    return Spine(height=height, centre=centre, across=across, middle=np.zeros(len(height)), half=flat, turn=0.0)
+    return Spine(
+        height=height, centre=centre, across=across, middle=np.zeros(len(height)), half=flat, turn=0.0
+    )

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.synth.textures import grain
+from stylesearch.synth.grain import grain
 
 __all__ = ["Folds"]
 
@@ -56,7 +56,9 @@ class Folds:
         fade = np.exp(-((down / length) ** 2) - side * side)
         self.relief[rows, columns] += depth * fade * (1.5 * side - 0.55)
 
-    def rounded(self, middle: npt.ArrayLike, half: npt.ArrayLike, amount: float, light: float = -0.25) -> None:
+    def rounded(
+        self, middle: npt.ArrayLike, half: npt.ArrayLike, amount: float, light: float = -0.25
+    ) -> None:
         """Darker towards both edges, brightest at ``light`` (-1 left edge, 1 right edge).
 
         Args:
@@ -64,44 +66,72 @@ class Folds:
             amount: how much darker the edge is.
             light: where it is brightest.
         """
-        share = np.clip((self.x - np.asarray(middle, np.float32)) / np.asarray(half, np.float32), -1.1, 1.1) - light
+        share = (
+            np.clip((self.x - np.asarray(middle, np.float32)) / np.asarray(half, np.float32), -1.1, 1.1)
+            - light
+        )
         self.relief += (amount * (0.3 - 0.75 * share * share)).astype(np.float32)
 
     def drape(
-        self, top: float, bottom: float, half: npt.ArrayLike, waves: float, depth: float, *, sharp: bool = False,
-        middle: npt.ArrayLike = 0.0, from_top: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        top: float,
+        bottom: float,
+        half: npt.ArrayLike,
+        waves: float,
+        depth: float,
+        *,
+        sharp: bool = False,
+        middle: npt.ArrayLike = 0.0,
+        from_top: float = 0.0,
+    ) -> None:
         """Folds that hang from ``top`` and grow towards ``bottom``; ``waves`` of them across."""
         share = (self.x - np.asarray(middle, np.float32)) / np.asarray(half, np.float32)
         grow = np.clip((self.y - top) / max(bottom - top, 1e-3), 0.0, 1.0)
         uneven = self._random
         drift = 0.25 * grow * math.sin(uneven.uniform(0, 6.28))
-        phase = waves * math.pi * share + uneven.uniform(0, 6.28)
+        phase = np.float32(waves * math.pi) * share + uneven.uniform(0, 6.28)
         if sharp:
-            tooth = (phase / (2 * math.pi)) % 1.0
+            tooth = np.mod(phase / (2 * math.pi), 1.0)
             wave = np.where(tooth < 0.8, 0.7 - 0.9 * tooth, -1.1)
         else:
             phase = phase + 1.3 * np.sin(1.9 * share + uneven.uniform(0, 6.28)) + drift * waves
             wave = 0.62 * np.sin(phase) + 0.38 * np.sin(0.57 * phase + uneven.uniform(0, 6.28) + 0.8 * grow)
-        self.relief += (depth * (from_top + (1 - from_top) * grow**0.8) * wave * (self.y >= top)).astype(np.float32)
+        self.relief += (
+            depth * (from_top + (1 - from_top) * np.power(grow, 0.8)) * wave * (self.y >= top)
+        ).astype(np.float32)
 
     def wrinkles(self, amount: float, length: float = 9.0) -> None:
         """Soft irregular unevenness, blotches about ``length`` centimetres long."""
         noise = grain()
         step = max(1.0, length / 2)
-        columns, rows = int(self.relief.shape[1] * _STEP / step) + 3, int(self.relief.shape[0] * _STEP / (3.5 * step)) + 3
+        columns, rows = (
+            int(self.relief.shape[1] * _STEP / step) + 3,
+            int(self.relief.shape[0] * _STEP / (3.5 * step)) + 3,
+        )
         i, j = self._random.randrange(256 - rows), self._random.randrange(256 - columns)
         self.relief += amount * _stretched(noise[i : i + rows, j : j + columns], self.relief.shape)
 
-    def scattered(self, box: tuple[float, float, float, float], count: int, depth: float, length: float, angle: float, spread: float) -> None:
+    def scattered(
+        self,
+        box: tuple[float, float, float, float],
+        count: int,
+        depth: float,
+        length: float,
+        angle: float,
+        spread: float,
+    ) -> None:
         """``count`` folds at random within ``box``, of about one direction."""
         draw = self._random
         for _ in range(count):
             self.streak(
-                draw.uniform(box[0], box[2]), draw.uniform(box[1], box[3]), angle + draw.gauss(0, spread),
-                length * draw.uniform(0.6, 1.3), draw.uniform(0.9, 2.2), depth * draw.uniform(0.5, 1.2) * draw.choice((-1, 1)),
+                draw.uniform(box[0], box[2]),
+                draw.uniform(box[1], box[3]),
+                angle + draw.gauss(0, spread),
+                length * draw.uniform(0.6, 1.3),
+                draw.uniform(0.9, 2.2),
+                depth * draw.uniform(0.5, 1.2) * draw.choice((-1, 1)),
                 draw.gauss(0, 0.012),
-            )  # fmt: skip
+            )
 
 
 def _stretched(coarse: _Numbers, shape: tuple[int, ...]) -> _Numbers:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from random import Random
 
 import numpy as np
+from PIL import Image
 
 from stylesearch.synth.curves import Points, polyline
 from stylesearch.synth.cuts import Cut, cut_of
 from stylesearch.synth.folds import Folds
 from stylesearch.synth.lowers import draw_legs, draw_skirt, fold_legs, fold_skirt
-from stylesearch.synth.necklines import draw_back, draw_collar
+from stylesearch.synth.necklines import draw_back
 from stylesearch.synth.pen import Pen, Shade
 from stylesearch.synth.sleeves import draw_sleeve, fold_sleeve, sleeve_half
 from stylesearch.synth.strips import Strip
@@ -89,7 +90,11 @@ def sew(spec: GarmentSpec, scale: float, random: Random, *, worn: bool, from_beh
     _structure(folds, spec)
     body = Piece(pen.finish(Shade(folds.relief, cloth.gloss)), _box(bounds))
     sleeve = _sew_sleeve(spec, cut, cloth, scale, tile, random, worn=worn) if cut.sleeve else None
-    back = _sew_back(spec, cut, cloth, scale, tile, worn=worn) if cut.kind == "upper" and not from_behind else None
+    back = (
+        _sew_back(spec, cut, cloth, scale, tile, worn=worn)
+        if cut.kind == "upper" and not from_behind
+        else None
+    )
     return Garment(spec, cut, cloth, body, sleeve, back)
 
 
@@ -100,22 +105,24 @@ def _box(bounds: _Bounds) -> Points:
 
 
 def _sew_sleeve(
-    spec: GarmentSpec, cut: Cut, cloth: Cloth, scale: float, tile: object, random: Random, *, worn: bool
+    spec: GarmentSpec, cut: Cut, cloth: Cloth, scale: float, tile: Image.Image, random: Random, *, worn: bool
 ) -> Piece:
     wide = float(sleeve_half(cut, np.linspace(0, cut.sleeve, 20)).max()) + 1.5
     bounds: _Bounds = (-wide, -5.0, wide, cut.sleeve + 3.5)
-    pen, folds = Pen(cloth, bounds, scale, tile, (0.0, 7.0)), Folds(bounds, random)  # type: ignore[arg-type]
+    pen, folds = Pen(cloth, bounds, scale, tile, (0.0, 7.0)), Folds(bounds, random)
     draw_sleeve(pen, spec, cut)
     fold_sleeve(folds, spec, cut, cloth.body, worn=worn, random=random)
     _structure(folds, spec)
     return Piece(pen.finish(Shade(folds.relief, cloth.gloss)), _box(bounds))
 
 
-def _sew_back(spec: GarmentSpec, cut: Cut, cloth: Cloth, scale: float, tile: object, *, worn: bool) -> Piece | None:
+def _sew_back(
+    spec: GarmentSpec, cut: Cut, cloth: Cloth, scale: float, tile: Image.Image, *, worn: bool
+) -> Piece | None:
     if worn and spec.neckline not in ("hood",):
         return None
     bounds: _Bounds = (-16.0, -30.0, 16.0, 32.0)
-    pen = Pen(cloth, bounds, scale, tile)  # type: ignore[arg-type]
+    pen = Pen(cloth, bounds, scale, tile)
     draw_back(pen, spec, cut, worn=worn)
     flat = Shade(np.zeros((4, 4), dtype=np.float32), 0.0)
     return Piece(pen.finish(flat), _box(bounds))
@@ -129,4 +136,6 @@ def _structure(folds: Folds, spec: GarmentSpec) -> None:
     elif spec.material == "cable knit":
         across = (folds.x / 8.0) % 1.0
         twist = np.sin(2 * np.pi * (folds.y / 8.0) + 5.0 * np.pi * across)
-        folds.relief += (0.12 * twist * (np.abs(across - 0.5) < 0.24) - 0.1 * (np.abs(np.abs(across - 0.5) - 0.27) < 0.04)).astype(np.float32)
+        folds.relief += (
+            0.12 * twist * (np.abs(across - 0.5) < 0.24) - 0.1 * (np.abs(np.abs(across - 0.5) - 0.27) < 0.04)
+        ).astype(np.float32)

@@ -15,8 +15,28 @@ from stylesearch.synth.palette import Colour, mixed
 __all__ = ["graphic"]
 
 _SIDE = 160
-_WORDS = ("SUNDAY", "NORTH", "coast", "hello", "RADIO", "1984", "wild", "MERCI", "no. 7", "slow", "ATLAS", "ocean",
-          "PARIS", "amigo", "VELO", "luna", "23", "KIND", "good day", "STUDIO")  # fmt: skip
+_WORDS = (
+    "SUNDAY",
+    "NORTH",
+    "coast",
+    "hello",
+    "RADIO",
+    "1984",
+    "wild",
+    "MERCI",
+    "no. 7",
+    "slow",
+    "ATLAS",
+    "ocean",
+    "PARIS",
+    "amigo",
+    "VELO",
+    "luna",
+    "23",
+    "KIND",
+    "good day",
+    "STUDIO",
+)
 
 
 class _Sheet:
@@ -42,7 +62,14 @@ class _Sheet:
             font = ImageFont.load_default(size=size)
             left, top, right, bottom = self.draw.textbbox((0, 0), text, font=font)
         at = ((_SIDE - (right + left)) / 2, (y + 1) * _SIDE / 2 - (top + bottom) / 2)
-        self.draw.text(at, text, font=font, fill=(*colour, 255), stroke_width=max(1, round(size * 0.03)), stroke_fill=(*colour, 255))
+        self.draw.text(
+            at,
+            text,
+            font=font,
+            fill=(*colour, 255),
+            stroke_width=max(1, round(size * 0.03)),
+            stroke_fill=(*colour, 255),
+        )
 
 
 def _sunset(sheet: _Sheet, ink: Colour, second: Colour, random: Random) -> None:
@@ -87,7 +114,9 @@ def _mountains(sheet: _Sheet, ink: Colour, second: Colour, random: Random) -> No
     sheet.draw.ellipse((_SIDE * 0.06, _SIDE * 0.06, _SIDE * 0.94, _SIDE * 0.94), fill=(*second, 255))
     peaks = polyline([(-0.8, 0.45), (-0.35, -0.25), (-0.1, 0.1), (0.25, -0.5), (0.8, 0.45)])
     sheet.shape(peaks, ink)
-    sheet.shape(polyline([(0.25, -0.5), (0.39, -0.25), (0.27, -0.3), (0.2, -0.2), (0.1, -0.24)]), (245, 245, 245))
+    sheet.shape(
+        polyline([(0.25, -0.5), (0.39, -0.25), (0.27, -0.3), (0.2, -0.2), (0.1, -0.24)]), (245, 245, 245)
+    )
     sheet.shape(ellipse(-0.4, -0.5, 0.14, 0.14), ink)
 
 
@@ -97,7 +126,10 @@ def _flower(sheet: _Sheet, ink: Colour, second: Colour, random: Random) -> None:
     sheet.shape(ellipse(0.25, 0.62, 0.26, 0.09, turn=-0.5), (70, 120, 80))
     for petal in range(petals):
         angle = petal * 2 * math.pi / petals
-        sheet.shape(ellipse(0.42 * math.cos(angle), -0.22 + 0.42 * math.sin(angle), 0.34, 1.1 / petals, turn=angle), ink)
+        sheet.shape(
+            ellipse(0.42 * math.cos(angle), -0.22 + 0.42 * math.sin(angle), 0.34, 1.1 / petals, turn=angle),
+            ink,
+        )
     sheet.shape(ellipse(0, -0.22, 0.2, 0.2), second)
 
 
@@ -140,12 +172,34 @@ def _blocks(sheet: _Sheet, ink: Colour, second: Colour, random: Random) -> None:
         if random.random() < 0.5:
             sheet.shape(ellipse(x, y, size, size, corners=32), colour)
         else:
-            sheet.shape(polyline([(x - size, y - size), (x + size, y - size), (x + size, y + size * 0.6), (x - size, y + size * 0.6)]), colour)
+            sheet.shape(
+                polyline(
+                    [
+                        (x - size, y - size),
+                        (x + size, y - size),
+                        (x + size, y + size * 0.6),
+                        (x - size, y + size * 0.6),
+                    ]
+                ),
+                colour,
+            )
 
 
 _DESIGNS: tuple[Callable[[_Sheet, Colour, Colour, Random], None], ...] = (
-    _sunset, _star, _heart, _cat, _mountains, _flower, _face, _wave, _words, _words, _words, _words, _blocks,
-)  # fmt: skip
+    _sunset,
+    _star,
+    _heart,
+    _cat,
+    _mountains,
+    _flower,
+    _face,
+    _wave,
+    _words,
+    _words,
+    _words,
+    _words,
+    _blocks,
+)
 
 
 def graphic(seed: int, ink: Colour, second: Colour) -> Image.Image:

@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.synth.curves import Points, polyline
+from stylesearch.synth.curves import Points, moved, polyline
 from stylesearch.synth.cuts import Cut
 from stylesearch.synth.palette import shaded
 from stylesearch.synth.pen import Pen
@@ -46,14 +46,18 @@ def draw_tiers(pen: Pen, spec: GarmentSpec, cut: Cut, *, from_height: float) -> 
 def _gathers(pen: Pen, height: float, half: float, dip: float, length: float) -> None:
     x = np.linspace(-half - 0.5, half + 0.5, 31)
     curve = np.column_stack([x, height + dip * (1 - (x / half) ** 2)])
-    pen.crease(curve + (0, 0.5), 1.0, 0.74)
+    pen.crease(moved(curve, 0, 0.5), 1.0, 0.74)
     pen.seam(curve, strength=0.72, width=0.3)
     count = max(6, round(half * 0.55))
     for index in range(count):
         at = -half + 2 * half * (index + 0.5 + 0.3 * math.sin(5.1 * index)) / count
         top = height + dip * (1 - (at / half) ** 2)
         long = length * (0.7 + 0.5 * abs(math.sin(2.3 * index)))
-        pen.crease(polyline([(at, top), (at * 1.03 + 0.2 * math.sin(index), top + long)]), 0.75, 0.84 if index % 2 else 1.1)
+        pen.crease(
+            polyline([(at, top), (at * 1.03 + 0.2 * math.sin(index), top + long)]),
+            0.75,
+            0.84 if index % 2 else 1.1,
+        )
 
 
 def draw_hem(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
@@ -65,23 +69,42 @@ def draw_hem(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
         _gathers(pen, length - 8.0, float(cut.half(np.array([length - 8.0]))[0]), dip, 9.0)
         scallops = np.linspace(-half, half, 160)
         low = length + dip * (1 - (scallops / half) ** 2) - 0.7 - 0.7 * np.cos(scallops * 1.9)
-        pen.cut_away(np.vstack([np.column_stack([scallops, low]), [(half + 4, length + dip + 9), (-half - 4, length + dip + 9)]]))
+        pen.cut_away(
+            np.vstack(
+                [
+                    np.column_stack([scallops, low]),
+                    [(half + 4, length + dip + 9), (-half - 4, length + dip + 9)],
+                ]
+            )
+        )
     elif spec.trim == "contrast":
-        pen.fill(np.vstack([edge + (0, 2.5), (edge - (0, 2.6))[::-1]]), pen.cloth.trim)
-        pen.seam(edge - (0, 2.6), strength=0.8)
+        pen.fill(np.vstack([moved(edge, 0, 2.5), moved(edge, 0, -2.6)[::-1]]), pen.cloth.trim)
+        pen.seam(moved(edge, 0, -2.6), strength=0.8)
     elif spec.category == "jumper" or spec.neckline == "bomber":
         top = 6.0
         if spec.category == "jumper" or spec.neckline == "bomber":
-            pen.fill(np.vstack([edge + (0, 3), (edge - (0, top))[::-1]]), shaded(pen.cloth.trim, 0.97))
+            pen.fill(np.vstack([moved(edge, 0, 3), moved(edge, 0, -top)[::-1]]), shaded(pen.cloth.trim, 0.97))
             for at in np.arange(-half, half, 1.1):
-                pen.line(polyline([(at, length + dip + 1), (at * 1.02, length - top + 0.2)]), 0.2, shaded(pen.cloth.trim, 0.84))
-        pen.seam(edge - (0, top))
-        pen.crease(edge - (0, top + 0.8), 1.0, 0.85)
+                pen.line(
+                    polyline([(at, length + dip + 1), (at * 1.02, length - top + 0.2)]),
+                    0.2,
+                    shaded(pen.cloth.trim, 0.84),
+                )
+        pen.seam(moved(edge, 0, -top))
+        pen.crease(moved(edge, 0, -(top + 0.8)), 1.0, 0.85)
     elif pen.cloth.material == "denim":
-        pen.stitches(edge - (0, 1.8))
+        pen.stitches(moved(edge, 0, -1.8))
     else:
-        pen.seam(edge - (0, 2.2), strength=0.87, width=0.16)
+        pen.seam(moved(edge, 0, -2.2), strength=0.87, width=0.16)
     if spec.trim == "slit":
         at = 0.5 * half
-        pen.cut_away(polyline([(at, length - 0.4 * (length - 40.0)), (at + 2.4, length + dip + 5), (at - 2.4, length + dip + 5)]))
+        pen.cut_away(
+            polyline(
+                [
+                    (at, length - 0.4 * (length - 40.0)),
+                    (at + 2.4, length + dip + 5),
+                    (at - 2.4, length + dip + 5),
+                ]
+            )
+        )
         pen.crease(polyline([(at - 1.0, length - 0.42 * (length - 40.0)), (at - 3.4, length)]), 1.4, 0.8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stylesearch.synth.curves import Points, between, ellipse, mirrored, outline, polyline, spline
+from stylesearch.synth.curves import Points, between, ellipse, mirrored, moved, outline, polyline, spline
 from stylesearch.synth.cuts import Cut
 from stylesearch.synth.palette import Colour, shaded
 from stylesearch.synth.pen import Pen
@@ -12,9 +12,24 @@ from stylesearch.synth.wardrobe import GarmentSpec
 
 __all__ = ["closure_top", "draw_back", "draw_collar", "neck_opening"]
 
-_DEPTH = {"round": 8.5, "v": 17.0, "square": 11.0, "boat": 4.5, "turtle": 2.0, "collar": 8.5, "button-down": 7.5,
-          "band": 6.5, "bow": 6.0, "henley": 7.5, "polo": 8.0, "lapel": 27.0, "revere": 15.0, "bomber": 5.5,
-          "biker": 11.0, "hood": 9.0}  # fmt: skip
+_DEPTH = {
+    "round": 8.5,
+    "v": 17.0,
+    "square": 11.0,
+    "boat": 4.5,
+    "turtle": 2.0,
+    "collar": 8.5,
+    "button-down": 7.5,
+    "band": 6.5,
+    "bow": 6.0,
+    "henley": 7.5,
+    "polo": 8.0,
+    "lapel": 27.0,
+    "revere": 15.0,
+    "bomber": 5.5,
+    "biker": 11.0,
+    "hood": 9.0,
+}
 _OPEN_TO_A_POINT = ("v", "collar", "button-down", "lapel", "revere", "polo", "biker", "band", "hood")
 
 
@@ -61,15 +76,28 @@ def draw_back(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
     if spec.sleeves == "straps":
         panel = mirrored(outline([(0, 13.0), (8.0, 12.5), (12.0, 16.0), (12.0, 22.0)]))
     else:
-        rise = {"collar": 3.6, "button-down": 3.6, "polo": 3.0, "revere": 3.0, "lapel": 3.2, "band": 3.4, "bow": 2.4,
-                "biker": 3.2, "bomber": 3.0, "turtle": 0.5}.get(spec.neckline, -0.6)  # fmt: skip
+        rise = {
+            "collar": 3.6,
+            "button-down": 3.6,
+            "polo": 3.0,
+            "revere": 3.0,
+            "lapel": 3.2,
+            "band": 3.4,
+            "bow": 2.4,
+            "biker": 3.2,
+            "bomber": 3.0,
+            "turtle": 0.5,
+        }.get(spec.neckline, -0.6)
         depth = _DEPTH[spec.neckline] + 2.0
         panel = mirrored(
-            outline([(0, 0.8 - rise), (0.6 * cut.neck, 0.5 - rise), (cut.neck, -0.6 * max(0, rise))], [(cut.neck, 0.0), (cut.neck, depth)])
+            outline(
+                [(0, 0.8 - rise), (0.6 * cut.neck, 0.5 - rise), (cut.neck, -0.6 * max(0, rise))],
+                [(cut.neck, 0.0), (cut.neck, depth)],
+            )
         )
     pen.cut(panel)
     pen.fill(panel, inside)
-    pen.shadow(panel + (0.0, 4.0), 0.82)
+    pen.shadow(moved(panel, 0.0, 4.0), 0.82)
     top = spline([(-cut.neck, 0.0), (0.0, 2.6), (cut.neck, 0.0)])
     if spec.sleeves != "straps":
         pen.band(top, 1.2, shaded(pen.cloth.base, 0.72))
@@ -83,10 +111,16 @@ def draw_collar(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
     trim, kind, neck = pen.cloth.trim, spec.neckline, cut.neck
     if kind in ("collar", "button-down", "polo"):
         point = {"collar": 7.2, "button-down": 6.4, "polo": 5.4}[kind]
-        leaf = outline([(0.5, 6.6), (0.55 * neck, 2.2), (neck - 0.4, -3.4)], [(neck - 0.4, -3.4), (neck + 2.6, 0.4)],
-                       [(neck + 2.6, 0.4), (point + 0.4, point + 3.6)], [(point + 0.4, point + 3.6), (0.5, 6.6)])  # fmt: skip
+        leaf = outline(
+            [(0.5, 6.6), (0.55 * neck, 2.2), (neck - 0.4, -3.4)],
+            [(neck - 0.4, -3.4), (neck + 2.6, 0.4)],
+            [(neck + 2.6, 0.4), (point + 0.4, point + 3.6)],
+            [(point + 0.4, point + 3.6), (0.5, 6.6)],
+        )
         for side in (-1.0, 1.0):
-            pen.piece(leaf * (side, 1), trim if spec.trim == "contrast" or kind == "polo" else None, lifted=0.9)
+            pen.piece(
+                leaf * (side, 1), trim if spec.trim == "contrast" or kind == "polo" else None, lifted=0.9
+            )
             pen.crease(leaf[:8] * (side, 1), 1.0, 0.8)
             if kind == "button-down":
                 pen.button(side * (point - 0.6), point + 2.0, 0.45, (236, 234, 228))
@@ -100,7 +134,14 @@ def draw_collar(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
         _turtle(pen, cut)
     elif kind in ("band", "bomber"):
         high = 3.2 if kind == "band" else 4.0
-        stand = np.vstack([opening, [(0.0, _DEPTH[kind] - high * 0.8)], outline([(0.3, _DEPTH[kind] - high), (0.8 * neck, -1.0), (neck - 0.6, -3.0)])[::1], [(neck, 0.0)]])
+        stand = np.vstack(
+            [
+                opening,
+                [(0.0, _DEPTH[kind] - high * 0.8)],
+                outline([(0.3, _DEPTH[kind] - high), (0.8 * neck, -1.0), (neck - 0.6, -3.0)])[::1],
+                [(neck, 0.0)],
+            ]
+        )
         for side in (-1.0, 1.0):
             pen.cut(stand * (side, 1))
             pen.piece(stand * (side, 1), shaded(trim, 0.97), lifted=0.3)
@@ -110,19 +151,19 @@ def draw_collar(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
         _hood_front(pen, cut)
     elif kind == "bow":
         _bow(pen, trim)
-    if kind in ("round", "v", "square", "boat", "henley") :
+    if kind in ("round", "v", "square", "boat", "henley"):
         colour = trim if spec.trim in ("contrast", "raglan") else shaded(pen.cloth.base, 0.94)
         width = {"knit": 2.6, "cable knit": 3.0, "jersey": 1.9}.get(pen.cloth.material, 1.1)
         if spec.sleeves == "straps":
             width = 0.9
         if width > 1.5 or spec.trim in ("contrast", "raglan"):
-            pen.band(both + (0.0, 0.45 * width), width, colour)
+            pen.band(moved(both, 0.0, 0.45 * width), width, colour)
             pen.seam(both * (1.03, 1.0) + (0.0, 0.98 * width), strength=0.78)
             if width > 1.5:
-                _ribs(pen, both + (0.0, 0.45 * width), width, colour)
+                _ribs(pen, moved(both, 0.0, 0.45 * width), width, colour)
         else:
-            pen.seam(both + (0.0, 1.3), strength=0.82)
-        pen.crease(both + (0.0, width + 0.5), 0.8, 0.86)
+            pen.seam(moved(both, 0.0, 1.3), strength=0.82)
+        pen.crease(moved(both, 0.0, width + 0.5), 0.8, 0.86)
     if kind in ("henley", "polo"):
         _placket(pen, _DEPTH[kind], 13.0, 3 if kind == "henley" else 2)
 
@@ -146,10 +187,18 @@ def _lapels(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
     colour = pen.cloth.trim if spec.trim == "contrast" else None
     wide = 12.0 if spec.neckline == "lapel" else 9.5
     notch = 0.36 * depth + 1.0
-    lapel = outline([(0.0, depth), (0.5 * neck, 0.55 * depth), (neck - 0.8, 0.0)], [(neck - 0.8, 0.0), (wide - 1.6, notch - 1.0)],
-                    [(wide - 1.6, notch - 1.0), (wide, notch + 0.6)], [(wide, notch + 0.6), (0.66 * wide, 0.72 * depth), (0.0, depth)])  # fmt: skip
-    collar = outline([(neck - 1.6, -3.4), (neck - 0.4, 0.6), (neck - 1.4, notch - 2.4)], [(neck - 1.4, notch - 2.4), (wide - 2.4, notch - 1.6)],
-                     [(wide - 2.4, notch - 1.6), (wide + 0.8, notch - 3.8)], [(wide + 0.8, notch - 3.8), (neck + 3.2, -0.6), (neck - 1.6, -3.4)])  # fmt: skip
+    lapel = outline(
+        [(0.0, depth), (0.5 * neck, 0.55 * depth), (neck - 0.8, 0.0)],
+        [(neck - 0.8, 0.0), (wide - 1.6, notch - 1.0)],
+        [(wide - 1.6, notch - 1.0), (wide, notch + 0.6)],
+        [(wide, notch + 0.6), (0.66 * wide, 0.72 * depth), (0.0, depth)],
+    )
+    collar = outline(
+        [(neck - 1.6, -3.4), (neck - 0.4, 0.6), (neck - 1.4, notch - 2.4)],
+        [(neck - 1.4, notch - 2.4), (wide - 2.4, notch - 1.6)],
+        [(wide - 2.4, notch - 1.6), (wide + 0.8, notch - 3.8)],
+        [(wide + 0.8, notch - 3.8), (neck + 3.2, -0.6), (neck - 1.6, -3.4)],
+    )
     for side in (-1.0, 1.0):
         pen.piece(lapel * (side, 1), colour, lifted=1.1)
         pen.cut(collar * (side, 1))
@@ -160,16 +209,23 @@ def _lapels(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
 def _biker(pen: Pen, cut: Cut) -> None:
     neck = cut.neck
     for side in (-1.0, 1.0):
-        flap = outline([(0.6, 12.0), (0.6 * neck, 4.0), (neck - 0.6, -3.0)], [(neck - 0.6, -3.0), (neck + 4.0, 3.0), (14.0, 12.5)],
-                       [(14.0, 12.5), (8.0, 17.0), (0.6, 20.0)], [(0.6, 20.0), (0.6, 12.0)])  # fmt: skip
+        flap = outline(
+            [(0.6, 12.0), (0.6 * neck, 4.0), (neck - 0.6, -3.0)],
+            [(neck - 0.6, -3.0), (neck + 4.0, 3.0), (14.0, 12.5)],
+            [(14.0, 12.5), (8.0, 17.0), (0.6, 20.0)],
+            [(0.6, 20.0), (0.6, 12.0)],
+        )
         pen.piece(flap * (side, 1), None, lifted=1.0)
         pen.button(side * 11.6, 12.4, 0.55, (190, 190, 194))
 
 
 def _turtle(pen: Pen, cut: Cut) -> None:
     neck = cut.neck
-    half = outline([(0.0, -7.4), (0.6 * neck, -7.9), (neck - 0.5, -9.0)], [(neck - 0.5, -9.0), (neck - 0.3, -4.0), (neck + 1.2, 1.2)],
-                   [(neck + 1.2, 1.2), (0.6 * neck, 3.0), (0.0, 3.6)])  # fmt: skip
+    half = outline(
+        [(0.0, -7.4), (0.6 * neck, -7.9), (neck - 0.5, -9.0)],
+        [(neck - 0.5, -9.0), (neck - 0.3, -4.0), (neck + 1.2, 1.2)],
+        [(neck + 1.2, 1.2), (0.6 * neck, 3.0), (0.0, 3.6)],
+    )
     pen.cut(mirrored(half))
     pen.piece(mirrored(half), pen.cloth.trim, lifted=0.8)
     for x in np.linspace(-neck + 1, neck - 1, 11):
@@ -179,7 +235,11 @@ def _turtle(pen: Pen, cut: Cut) -> None:
 
 def _hood_front(pen: Pen, cut: Cut) -> None:
     neck = cut.neck
-    edge = outline([(neck + 3.4, 0.6), (neck - 0.8, 4.5), (0.4, 11.5)], [(0.4, 11.5), (0.55 * neck, 3.4), (neck - 1.4, -3.6)], [(neck - 1.4, -3.6), (neck + 3.4, 0.6)])
+    edge = outline(
+        [(neck + 3.4, 0.6), (neck - 0.8, 4.5), (0.4, 11.5)],
+        [(0.4, 11.5), (0.55 * neck, 3.4), (neck - 1.4, -3.6)],
+        [(neck - 1.4, -3.6), (neck + 3.4, 0.6)],
+    )
     cord = (238, 236, 230) if sum(pen.cloth.base) < 480 else shaded(pen.cloth.base, 0.6)
     for side in (-1.0, 1.0):
         pen.cut(edge * (side, 1))
@@ -191,9 +251,16 @@ def _hood_front(pen: Pen, cut: Cut) -> None:
 def _bow(pen: Pen, colour: Colour) -> None:
     y = 6.5
     for side in (-1.0, 1.0):
-        tail = outline([(0, y), (side * 1.6, y + 8), (side * 3.6, y + 20)], [(side * 3.6, y + 20), (side * 6.4, y + 18)], [(side * 6.4, y + 18), (side * 3.6, y + 8), (0, y)])
+        tail = outline(
+            [(0, y), (side * 1.6, y + 8), (side * 3.6, y + 20)],
+            [(side * 3.6, y + 20), (side * 6.4, y + 18)],
+            [(side * 6.4, y + 18), (side * 3.6, y + 8), (0, y)],
+        )
         pen.piece(tail, shaded(colour, 0.96), lifted=0.6)
-        loop = spline([(0, y), (side * 5, y - 3.2), (side * 9.5, y - 2.2), (side * 9.8, y + 2.4), (side * 5, y + 2.6)], closed=True)
+        loop = spline(
+            [(0, y), (side * 5, y - 3.2), (side * 9.5, y - 2.2), (side * 9.8, y + 2.4), (side * 5, y + 2.6)],
+            closed=True,
+        )
         pen.piece(loop, colour, lifted=0.8)
         pen.crease(polyline([(side * 1.2, y), (side * 5.4, y - 0.4)]), 0.8, 0.75)
     pen.piece(ellipse(0, y, 1.6, 1.9), shaded(colour, 0.92), lifted=0.4)

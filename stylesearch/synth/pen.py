@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from stylesearch.synth.curves import Points, between, ellipse, polyline, spline
+from stylesearch.synth.curves import Points, between, ellipse, moved, polyline, spline
 from stylesearch.synth.palette import Colour, lightness, shaded
 from stylesearch.synth.strips import Strip
 from stylesearch.synth.textures import Cloth
@@ -43,9 +43,13 @@ class Pen:
     """
 
     def __init__(
-        self, cloth: Cloth, bounds: tuple[float, float, float, float], scale: float,
-        tile: Image.Image, slip: tuple[float, float] = (0.0, 0.0),
-    ) -> None:  # fmt: skip
+        self,
+        cloth: Cloth,
+        bounds: tuple[float, float, float, float],
+        scale: float,
+        tile: Image.Image,
+        slip: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         self.cloth = cloth
         self.bounds = bounds
         self.scale = scale
@@ -89,9 +93,9 @@ class Pen:
         self._on_colour.polygon(self._fine_pixels(points), fill=colour)
 
     def piece(self, points: Points, colour: Colour | None = None, *, lifted: float = 0.0) -> None:
-        """A separate piece of cloth on top (a collar, a pocket): edge, shadow below it, and colour if given."""
+        """A separate piece of cloth on top (a collar, a pocket): edge, shadow, and colour if given."""
         if lifted:
-            self.shadow(points + (0.0, lifted), 0.72)
+            self.shadow(moved(points, 0.0, lifted), 0.72)
             self._on_shade.polygon(self._pixels(points), fill=_NEUTRAL + 5)
         if colour is not None:
             self.fill(points, colour)
@@ -105,7 +109,11 @@ class Pen:
     def seam(self, points: Points, *, strength: float = 0.7, width: float = 0.22) -> None:
         """A thin dark line where two pieces of cloth meet; lower ``strength`` is darker."""
         factor = max(0.0, min(1.0, strength))
-        self.line(points, width, shaded(self.cloth.base, factor if lightness(self.cloth.base) > 0.18 else 2.0 - factor * 1.1))
+        self.line(
+            points,
+            width,
+            shaded(self.cloth.base, factor if lightness(self.cloth.base) > 0.18 else 2.0 - factor * 1.1),
+        )
 
     def stitches(self, points: Points, colour: Colour | None = None) -> None:
         """A dashed line of thread."""
@@ -116,13 +124,17 @@ class Pen:
         thick = max(1, round(0.12 * self._fine))
         for start in dashes:
             ends = np.array([start, start + 0.55])
-            dash = np.column_stack([np.interp(ends, length, curve[:, 0]), np.interp(ends, length, curve[:, 1])])
+            dash = np.column_stack(
+                [np.interp(ends, length, curve[:, 0]), np.interp(ends, length, curve[:, 1])]
+            )
             self._on_colour.line(self._fine_pixels(dash), fill=thread, width=thick)
 
     def _thread(self) -> Colour:
         if self.cloth.material == "denim":
             return (208, 160, 92) if lightness(self.cloth.base) < 0.6 else (176, 128, 70)
-        return shaded(self.cloth.base, 0.8) if lightness(self.cloth.base) > 0.2 else shaded(self.cloth.base, 1.9)
+        return (
+            shaded(self.cloth.base, 0.8) if lightness(self.cloth.base) > 0.2 else shaded(self.cloth.base, 1.9)
+        )
 
     def band(self, curve: Points, width: float, colour: Colour) -> None:
         """A ribbon of cloth along a curve."""
@@ -135,7 +147,9 @@ class Pen:
     def crease(self, points: Points, width: float, factor: float) -> None:
         """A soft line, darker or lighter."""
         value = max(0, min(255, round(_NEUTRAL * factor)))
-        self._on_shade.line(self._pixels(points), fill=value, width=max(1, round(width * self.scale)), joint="curve")
+        self._on_shade.line(
+            self._pixels(points), fill=value, width=max(1, round(width * self.scale)), joint="curve"
+        )
 
     def button(self, x: float, y: float, radius: float, colour: Colour) -> None:
         """A round button with its shadow, rim and holes."""
@@ -143,12 +157,16 @@ class Pen:
         self.fill(ellipse(x, y, radius, radius, corners=16), shaded(colour, 0.72))
         self.fill(ellipse(x - 0.05, y - 0.08, radius * 0.84, radius * 0.84, corners=16), colour)
         for dx in (-0.25, 0.25):
-            self.fill(ellipse(x + dx * radius, y, radius * 0.13, radius * 0.13, corners=6), shaded(colour, 0.45))
+            self.fill(
+                ellipse(x + dx * radius, y, radius * 0.13, radius * 0.13, corners=6), shaded(colour, 0.45)
+            )
 
     def print_picture(self, picture: Image.Image, centre: tuple[float, float], width: float) -> None:
         """A printed picture (RGBA), ``width`` centimetres wide about ``centre``."""
         pixels = max(4, round(width * self._fine))
-        scaled = picture.resize((pixels, max(4, round(pixels * picture.height / picture.width))), Image.Resampling.BILINEAR)
+        scaled = picture.resize(
+            (pixels, max(4, round(pixels * picture.height / picture.width))), Image.Resampling.BILINEAR
+        )
         x = round((centre[0] - self.bounds[0]) * self._fine - scaled.width / 2)
         y = round((centre[1] - self.bounds[1]) * self._fine - scaled.height / 2)
         self._colour.paste(scaled, (x, y), scaled)
@@ -174,4 +192,9 @@ class Pen:
         pixels = np.empty((*light.shape, 4), dtype=np.uint8)
         pixels[:, :, :3] = np.clip(lit, 0, 255)
         pixels[:, :, 3] = alpha
-        return Strip(Image.fromarray(pixels), self.bounds[0], self.bounds[1], self.scale)
+        return Strip(
+            Image.frombuffer("RGBX", self._size, pixels, "raw", "RGBX", 0, 1),
+            self.bounds[0],
+            self.bounds[1],
+            self.scale,
+        )

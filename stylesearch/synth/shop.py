@@ -9,8 +9,7 @@ from PIL import Image, ImageFilter
 
 from stylesearch.synth.curves import Points, polyline, spline
 from stylesearch.synth.garments import Garment, Piece, sew
-from stylesearch.synth.sleeves import sleeve_half
-from stylesearch.synth.strips import Spine, laid_flat, warped
+from stylesearch.synth.strips import Spine, warped
 from stylesearch.synth.wardrobe import GarmentSpec
 
 __all__ = ["shop_picture"]
@@ -34,7 +33,9 @@ def shop_picture(spec: GarmentSpec, random: Random, *, size: int = 480, view: in
     width, height = round(size * _ASPECT), size
     left, top, right, bottom = _extent(spec)
     zoom = random.uniform(0.97, 1.0)
-    scale = zoom * min(width * (1 - 2 * _MARGIN) / (right - left), height * (1 - 2 * _MARGIN) / (bottom - top))
+    scale = zoom * min(
+        width * (1 - 2 * _MARGIN) / (right - left), height * (1 - 2 * _MARGIN) / (bottom - top)
+    )
     if view % 3 == 2:
         scale *= 1.9
         bottom = top + (bottom - top) * 0.62
@@ -46,10 +47,18 @@ def shop_picture(spec: GarmentSpec, random: Random, *, size: int = 480, view: in
     cloth, mask = _laid_out(garment, origin, scale, (width, height))
     white = 255 - random.choice((0, 0, 0, 2, 5, 8))
     table = Image.new("RGB", (width, height), (white, white, white))
-    soft = mask.reduce(4).filter(ImageFilter.GaussianBlur(0.012 * size / 4)).resize((width, height), Image.Resampling.BILINEAR)
+    soft = (
+        mask.reduce(4)
+        .filter(ImageFilter.GaussianBlur(0.012 * size / 4))
+        .resize((width, height), Image.Resampling.BILINEAR)
+    )
     strength = random.uniform(0.16, 0.32)
-    table.paste((70, 70, 78), (round(0.004 * size), round(0.012 * size)), soft.point([round(v * strength) for v in range(256)]))
-    table.paste(cloth, (0, 0), mask)
+    table.paste(
+        (70, 70, 78),
+        (round(0.004 * size), round(0.012 * size)),
+        soft.point([round(v * strength) for v in range(256)]),
+    )
+    table.paste(cloth.convert("RGB"), (0, 0), mask)
     return table
 
 
@@ -64,7 +73,9 @@ def _extent(spec: GarmentSpec) -> tuple[float, float, float, float]:
     elif cut.kind == "upper":
         top = -26.0 if spec.neckline == "hood" else -9.0 if spec.neckline == "turtle" else -3.0
         if cut.sleeve:
-            ends = _sleeve_spine(spec, (0.0, 0.0), 1.0).place(polyline([(10.0, cut.sleeve), (10.0, 20.0), (5.0, cut.sleeve)]))
+            ends = _sleeve_spine(spec, (0.0, 0.0), 1.0).place(
+                polyline([(10.0, cut.sleeve), (10.0, 20.0), (5.0, cut.sleeve)])
+            )
             wide = max(wide, float(ends[:, 0].max()))
             bottom = max(bottom, float(ends[:, 1].max()))
     return -wide, top, wide, bottom
@@ -80,7 +91,7 @@ def _sleeve_spine(spec: GarmentSpec, origin: tuple[float, float], scale: float, 
     down = np.array([np.sin(lift), np.cos(lift)])
     outwards = np.array([down[1], -down[0]])
     # the sleeve's outer edge leads on from the shoulder's tip
-    start = np.array([cut.shoulder, 4.6]) - 6.0 * down - (cut.sleeve_top - 1.0) * outwards
+    start = np.array([cut.shoulder, 6.2]) - 6.0 * down - (cut.sleeve_top - 1.0) * outwards
     knots = [start, start + 5.5 * down]
     angle = lift
     for step in range(1, 9):
@@ -101,33 +112,47 @@ def _along_curve(
     across = np.column_stack([tangent[:, 1], -tangent[:, 0]])
     mirror = np.array([side, 1.0])
     return Spine(
-        height=height, centre=np.array(origin) + scale * at * mirror, across=scale * across * mirror,
-        middle=np.zeros(26), half=np.full(26, 10.0),
-    )  # fmt: skip
+        height=height,
+        centre=np.array(origin) + scale * at * mirror,
+        across=scale * across * mirror,
+        middle=np.zeros(26),
+        half=np.full(26, 10.0),
+    )
 
 
 def _laid_out(
     garment: Garment, origin: tuple[float, float], scale: float, size: tuple[int, int]
 ) -> tuple[Image.Image, Image.Image]:
     """The garment's picture and where it is."""
-    cloth, mask = Image.new("RGB", size, (128, 128, 128)), Image.new("L", size, 0)
+    cloth, mask = Image.new("RGBX", size, (128, 128, 128, 255)), Image.new("L", size, 0)
 
-    def lay(piece: Piece, spine: Spine, shadow: float) -> None:
-        placed = warped(piece.strip, spine, size, piece.reach)
-        if placed is None:
-            return
-        picture, corner = placed
-        alpha = picture.getchannel("A")
+    def lay(layer: Image.Image, corner: tuple[int, int], shadow: float = 0.0) -> None:
+        alpha = layer.getchannel("X")
         if shadow:
-            dark = alpha.filter(ImageFilter.BoxBlur(max(1, round(0.9 * scale)))).point([round(v * shadow) for v in range(256)])
-            cloth.paste((30, 28, 32), corner, dark)
-        cloth.paste(picture, corner, alpha)
+            dark = alpha.filter(ImageFilter.BoxBlur(max(1, round(0.9 * scale)))).point(
+                [round(v * shadow) for v in range(256)]
+            )
+            cloth.paste((30, 28, 32, 255), corner, dark)
+        cloth.paste(layer, corner, alpha)
         mask.paste(255, corner, alpha)
 
+    def lay_straight(piece: Piece, shadow: float) -> None:
+        strip = piece.strip
+        lay(
+            strip.image, (round(origin[0] + strip.left * scale), round(origin[1] + strip.top * scale)), shadow
+        )
+
     if garment.back is not None:
-        lay(garment.back, laid_flat(garment.back.strip, origin, scale), 0.0)
+        lay_straight(garment.back, 0.0)
     if garment.sleeve is not None:
         for side in (1.0, -1.0):
-            lay(garment.sleeve, _sleeve_spine(garment.spec, origin, scale, side), 0.0)
-    lay(garment.body, laid_flat(garment.body.strip, origin, scale), 0.45)
+            spread = warped(
+                garment.sleeve.strip,
+                _sleeve_spine(garment.spec, origin, scale, side),
+                size,
+                garment.sleeve.reach,
+            )
+            if spread is not None:
+                lay(*spread)
+    lay_straight(garment.body, 0.45)
     return cloth, mask

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-import numpy as np
 from PIL import Image
 
-from stylesearch.synth.bodies import Skeleton, draw_body, draw_pose
+from stylesearch.synth.bodies import draw_body, draw_pose
 from stylesearch.synth.camera import Camera, draw_camera, exposed
 from stylesearch.synth.canvas import Canvas
 from stylesearch.synth.curves import ellipse
@@ -19,22 +18,32 @@ from stylesearch.synth.limbs import draw_arm, draw_hand, draw_legs_skin, draw_sh
 from stylesearch.synth.palette import COLOURS, SHOES
 from stylesearch.synth.props import draw_foreground, draw_held, draw_mirror, draw_worn_bag
 from stylesearch.synth.scenes import draw_scene
-from stylesearch.synth.wardrobe import GarmentSpec, draw_spec
+from stylesearch.synth.skeletons import Skeleton
+from stylesearch.synth.tailor import draw_spec
+from stylesearch.synth.wardrobe import GarmentSpec
 from stylesearch.types import Box
 
 __all__ = ["StreetPhoto", "street_photo"]
 
 _ASPECTS = (3 / 4, 3 / 4, 2 / 3, 9 / 16, 4 / 5, 4 / 5, 1.0, 4 / 3)
 _SHOWN = {  # heights on the body that the picture's upper and lower edge may show
-    "full": (-36.0, 150.0), "knees": (-36.0, 108.0), "hips": (-34.0, 78.0), "headless": (-10.0, 150.0),
-    "headless hips": (-12.0, 84.0), "legs": (22.0, 152.0), "middle": (10.0, 118.0),
-}  # fmt: skip
+    "full": (-36.0, 150.0),
+    "knees": (-36.0, 108.0),
+    "hips": (-34.0, 78.0),
+    "headless": (-10.0, 150.0),
+    "headless hips": (-12.0, 84.0),
+    "legs": (22.0, 152.0),
+    "middle": (10.0, 118.0),
+}
 _FRAMINGS = {
     "long": ("full", "full", "full", "headless", "knees"),
     "short": ("full", "full", "knees", "hips", "hips", "headless hips"),
     "legs": ("full", "full", "headless", "legs", "legs"),
     "half": ("full", "knees", "headless", "middle", "middle"),
 }
+_PLACES = (*("street",) * 3, *("room", "wall", "mirror") * 2, "park", "shop", "beach", "studio", "night")
+"""A place named twice is drawn twice as often."""
+
 _TRIES = 6
 _LEAST_SEEN = 0.035
 
@@ -77,15 +86,15 @@ def street_photo(spec: GarmentSpec, random: Random, *, size: int = 640) -> Stree
     camera = draw_camera(random, dark=dark)
     visible = canvas.wanted.point([255 if value >= 128 else 0 for value in range(256)])
     edges = visible.getbbox()
-    if edges is None:  # cannot happen with the framings above; a photo without its garment would be a wrong answer
+    if edges is None:  # no framing above leaves it out; a photo without its garment would be a wrong answer
         raise AssertionError(f"the garment is not in its street photo: {spec}")
-    return StreetPhoto(exposed(canvas.image, camera), Box(*edges), visible, camera)
+    return StreetPhoto(exposed(canvas.image.convert("RGB"), camera), Box(*edges), visible, camera)
 
 
 def _scene_with_person(spec: GarmentSpec, random: Random, size: int) -> tuple[Canvas, bool]:
     aspect = random.choice(_ASPECTS)
     width, height = (round(size * aspect), size) if aspect <= 1 else (size, round(size / aspect))
-    kind = random.choice(("street", "street", "street", "room", "room", "park", "shop", "wall", "wall", "mirror", "mirror", "beach", "studio", "night"))
+    kind = random.choice(_PLACES)
     women_only = spec.category in ("dress", "skirt", "top")
     body = draw_body(random, build=random.choice((0.0, 0.1, 0.2)) if women_only else None)
     pose = draw_pose(random, mirror_photo=kind == "mirror")
@@ -100,7 +109,14 @@ def _scene_with_person(spec: GarmentSpec, random: Random, size: int) -> tuple[Ca
     person = Skeleton(body, pose, (origin_x, origin_y), scale)
     feet = origin_y + 143 * scale * body.tall
     floor = feet - scale * random.uniform(14, 42)
-    background = draw_scene("room" if kind == "mirror" else kind, random, (width, height), floor, origin_y + 10 * scale, 165 * scale)
+    background = draw_scene(
+        "room" if kind == "mirror" else kind,
+        random,
+        (width, height),
+        floor,
+        origin_y + 10 * scale,
+        165 * scale,
+    )
     canvas = Canvas(background)
     _cast_shadow(canvas, person, random)
     _paint_person(canvas, person, spec, random)
@@ -131,7 +147,9 @@ class _Layer:
     wanted: bool
 
 
-def _clothes(spec: GarmentSpec, random: Random, scale: float, feminine: bool) -> tuple[_Layer | None, list[_Layer], bool]:
+def _clothes(
+    spec: GarmentSpec, random: Random, scale: float, feminine: bool
+) -> tuple[_Layer | None, list[_Layer], bool]:
     """What is worn below the waist, what above it from the inside out, and whether that is tucked in."""
 
     def other(category: str, **wish: str) -> _Layer:
@@ -143,13 +161,27 @@ def _clothes(spec: GarmentSpec, random: Random, scale: float, feminine: bool) ->
 
     wanted = _Layer(sew(spec, scale, random, worn=True), True)
     if spec.category in ("skirt", "trousers", "shorts"):
-        above = other(random.choice(("t-shirt", "top", "shirt", "jumper") if feminine else ("t-shirt", "t-shirt", "shirt", "jumper")))
+        above = other(
+            random.choice(
+                ("t-shirt", "top", "shirt", "jumper")
+                if feminine
+                else ("t-shirt", "t-shirt", "shirt", "jumper")
+            )
+        )
         return wanted, [above], random.random() < 0.65
     if spec.category == "dress":
         return None, [wanted], False
-    below = other(random.choice(("trousers", "trousers", "skirt", "shorts") if feminine else ("trousers", "trousers", "shorts")))
+    below = other(
+        random.choice(
+            ("trousers", "trousers", "skirt", "shorts") if feminine else ("trousers", "trousers", "shorts")
+        )
+    )
     if spec.category in ("coat", "jacket"):
-        inner = other(random.choice(("t-shirt", "jumper")), sleeves="short") if spec.neckline in ("lapel", "biker", "collar") else None
+        inner = (
+            other(random.choice(("t-shirt", "jumper")), sleeves="short")
+            if spec.neckline in ("lapel", "biker", "collar")
+            else None
+        )
         return below, [layer for layer in (inner, wanted) if layer is not None], False
     return below, [wanted], spec.category != "jumper" and spec.length != "cropped" and random.random() < 0.4
 
@@ -163,9 +195,8 @@ def _paint_person(canvas: Canvas, person: Skeleton, spec: GarmentSpec, random: R
     def arm(side: int) -> None:
         sleeve = outer.garment.cut.sleeve
         draw_arm(canvas, person, side, bare_from=(sleeve - 7.0) / 52.5 if sleeve else 0.0)
-        if pose.hands[side] != "hidden":
-            draw_held(canvas, person, side, random, behind=True)
-            draw_hand(canvas, person, side, fist=pose.hands[side] != "open")
+        draw_held(canvas, person, side, random, behind=True)
+        draw_hand(canvas, person, side, fist=pose.hands[side] != "open")
         wear_sleeve(canvas, person, outer.garment, side, wanted=outer.wanted)
 
     for side in (0, 1):
@@ -174,10 +205,22 @@ def _paint_person(canvas: Canvas, person: Skeleton, spec: GarmentSpec, random: R
     for layer in above:
         wear_back(canvas, person, layer.garment, wanted=layer.wanted)
     draw_trunk(canvas, person)
-    tights = random.choice(((34, 32, 36), (60, 44, 40))) if body.build < 0.5 and random.random() < 0.12 else None
+    tights = (
+        random.choice(((34, 32, 36), (60, 44, 40))) if body.build < 0.5 and random.random() < 0.12 else None
+    )
     draw_legs_skin(canvas, person, tights=tights)
-    kinds = ("sneaker", "sneaker", "boot", "pump", "sandal") if body.build < 0.5 else ("sneaker", "sneaker", "boot")
-    draw_shoes(canvas, person, random.choice(kinds), random.choice((*SHOES, random.choice(list(COLOURS.values())))), random)
+    kinds = (
+        ("sneaker", "sneaker", "boot", "pump", "sandal")
+        if body.build < 0.5
+        else ("sneaker", "sneaker", "boot")
+    )
+    draw_shoes(
+        canvas,
+        person,
+        random.choice(kinds),
+        random.choice((*SHOES, random.choice(list(COLOURS.values())))),
+        random,
+    )
     if below is not None and not tucked:
         wear_body(canvas, person, below.garment, wanted=below.wanted)
     for layer in above:
@@ -192,8 +235,3 @@ def _paint_person(canvas: Canvas, person: Skeleton, spec: GarmentSpec, random: R
         if pose.arms_in_front[side]:
             arm(side)
             draw_held(canvas, person, side, random, behind=False)
-
-
-def pixels_of(photo: StreetPhoto) -> np.ndarray:  # type: ignore[type-arg]
-    """The photo's pixels, uint8 of shape (h, w, 3)."""
-    return np.asarray(photo.image)

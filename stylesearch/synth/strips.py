@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from stylesearch.synth.curves import Points
+from stylesearch.synth.curves import Points, moved
 
-__all__ = ["Spine", "Strip", "laid_flat", "warped"]
+__all__ = ["Spine", "Strip", "warped"]
 
 _Numbers = npt.NDArray[np.float64]
-_MESH = 10
+_MESH = 18
 """Side of the mesh's cells in pixels: within one, the bend counts as straight."""
 
 
@@ -27,7 +27,8 @@ class Strip:
     """Cloth cut and drawn.
 
     Attributes:
-        image: RGBA.
+        image: RGBX; the fourth channel is how much of the cloth is there. (RGBA would be multiplied out and
+            back at every step; here all colours are cloth, also where it has been cut away.)
         left, top: centimetres of the picture's corner.
         scale: pixels for a centimetre.
     """
@@ -76,9 +77,8 @@ class Spine:
         down /= np.maximum(np.hypot(*down.T), 1e-9)[:, None]
         # a mirrored strip's normals point the other way; "down" is where the strip leads
         down *= np.sign((down * np.gradient(self.centre, axis=0)).sum(axis=1))[:, None]
-        away = points[:, None, :] - self.centre[None, :, :]
-        below = (away * down).sum(axis=2)
-        beside = np.abs((away * self.across).sum(axis=2))
+        below = points @ down.T - (self.centre * down).sum(axis=1)
+        beside = np.abs(points @ self.across.T - (self.centre * self.across).sum(axis=1))
         crossed = (below[:, :-1] >= 0) & (below[:, 1:] < 0)
         cost = np.where(crossed, beside[:, :-1], np.inf)
         above_all = (below[:, 0] < 0) & ~crossed.any(axis=1)
@@ -103,18 +103,6 @@ def _at(knots: _Numbers, values: Points, wanted: _Numbers) -> Points:
     return np.column_stack([np.interp(wanted, knots, values[:, 0]), np.interp(wanted, knots, values[:, 1])])
 
 
-def laid_flat(strip: Strip, origin: tuple[float, float], scale: float) -> Spine:
-    """The spine of a strip that lies straight on a table, its point (0, 0) at ``origin``."""
-    height = np.array([strip.top, strip.top + strip.image.height / strip.scale])
-    return Spine(
-        height=height,
-        centre=np.column_stack([np.full(2, origin[0]), origin[1] + height * scale]),
-        across=np.array([(scale, 0.0), (scale, 0.0)]),
-        middle=np.zeros(2),
-        half=np.full(2, 1.0),
-    )
-
-
 def warped(
     strip: Strip, spine: Spine, size: tuple[int, int], reach: Points
 ) -> tuple[Image.Image, tuple[int, int]] | None:
@@ -127,7 +115,7 @@ def warped(
         reach: an outline on the strip in centimetres that holds all of it.
 
     Returns:
-        An RGBA picture and where its top left corner goes, or None where nothing of it would be seen.
+        An RGBX picture and where its top left corner goes, or None where nothing of it would be seen.
     """
     placed = spine.place(reach)
     x0, y0 = np.maximum(np.floor(placed.min(axis=0)).astype(int) - 3, 0)
@@ -138,16 +126,15 @@ def warped(
     rows = np.append(np.arange(y0, y1, _MESH), y1)
     grid_x, grid_y = np.meshgrid(columns, rows)
     source = spine.locate(np.column_stack([grid_x.ravel(), grid_y.ravel()]).astype(np.float64))
-    source = ((source - (strip.left, strip.top)) * strip.scale).reshape(len(rows), len(columns), 2)
+    source = (moved(source, -strip.left, -strip.top) * strip.scale).reshape(len(rows), len(columns), 2)
     corners = np.concatenate([source[:-1, :-1], source[1:, :-1], source[1:, 1:], source[:-1, 1:]], axis=2)
-    low, high = corners.reshape(*corners.shape[:2], 4, 2).min(axis=2), corners.reshape(*corners.shape[:2], 4, 2).max(axis=2)
-    seen = ((high > 0) & (low < (strip.image.width, strip.image.height))).all(axis=2)
+    quads = corners.reshape(*corners.shape[:2], 4, 2)
+    low, high = quads.min(axis=2), quads.max(axis=2)
+    seen = _occupied(strip.image, low, high)
+    left, up = (columns - x0).tolist(), (rows - y0).tolist()
     mesh = [
-        (
-            (int(columns[j] - x0), int(rows[i] - y0), int(columns[j + 1] - x0), int(rows[i + 1] - y0)),
-            tuple(corners[i, j].tolist()),
-        )
-        for i, j in np.argwhere(seen)
+        ((left[j], up[i], left[j + 1], up[i + 1]), corners[i, j].tolist())
+        for i, j in np.argwhere(seen).tolist()
     ]
     if not mesh:
         return None
@@ -155,3 +142,17 @@ def warped(
         (int(x1 - x0), int(y1 - y0)), Image.Transform.MESH, mesh, resample=Image.Resampling.BILINEAR
     )
     return picture, (int(x0), int(y0))
+
+
+def _occupied(image: Image.Image, low: Points, high: Points) -> npt.NDArray[np.bool_]:
+    """Whether any cloth lies between ``low`` and ``high`` (pixels of the strip, shape (rows, columns, 2))."""
+    coarse = 8
+    there = np.asarray(image.getchannel("X").reduce(coarse)) > 0
+    counts = np.zeros((there.shape[0] + 1, there.shape[1] + 1), dtype=np.int64)
+    counts[1:, 1:] = there.cumsum(axis=0).cumsum(axis=1)
+    first = np.floor((low - 1) / coarse).astype(int)
+    last = np.ceil((high + 1) / coarse).astype(int)
+    x0, x1 = (np.clip(edge[..., 0], 0, there.shape[1]) for edge in (first, last))
+    y0, y1 = (np.clip(edge[..., 1], 0, there.shape[0]) for edge in (first, last))
+    inside: npt.NDArray[np.bool_] = counts[y1, x1] - counts[y0, x1] - counts[y1, x0] + counts[y0, x0] > 0
+    return inside

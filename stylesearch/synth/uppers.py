@@ -6,16 +6,17 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.synth.curves import Points, mirrored, outline, polyline, spline
+from stylesearch.synth.curves import Points, mirrored, moved, outline, polyline, spline
 from stylesearch.synth.cuts import HIP, WAIST, Cut
+from stylesearch.synth.details import button_colour, draw_border, draw_patch
 from stylesearch.synth.folds import Folds
 from stylesearch.synth.graphics import graphic
 from stylesearch.synth.hems import draw_hem, draw_tiers, hem_line
 from stylesearch.synth.necklines import closure_top, draw_collar, neck_opening
 from stylesearch.synth.palette import Colour, lightness, mixed, shaded
 from stylesearch.synth.pen import Pen
-from stylesearch.synth.wardrobe import GarmentSpec
 from stylesearch.synth.waists import draw_waist
+from stylesearch.synth.wardrobe import GarmentSpec
 
 __all__ = ["draw_upper", "fold_upper", "upper_outline"]
 
@@ -25,11 +26,21 @@ def upper_outline(spec: GarmentSpec, cut: Cut, *, waves: float, random: Random) 
     if spec.sleeves == "straps":
         top = outline([(0.0, 12.6), (9.6, 11.6), (12.5, 15.0), (cut.side[0][1], 22.0)])
     elif spec.sleeves == "sleeveless":
-        top = outline([(0.0, 0.0), (cut.neck, 0.0), (cut.shoulder, 3.6)],
-                      [(cut.shoulder, 3.6), (cut.shoulder - 1.2, 12.0), (cut.shoulder + 1.0, 18.5), (cut.side[0][1], 22.5)])  # fmt: skip
+        top = outline(
+            [(0.0, 0.0), (cut.neck, 0.0), (cut.shoulder, 4.4)],
+            [
+                (cut.shoulder, 4.4),
+                (cut.shoulder - 1.2, 12.0),
+                (cut.shoulder + 1.0, 18.5),
+                (cut.side[0][1], 22.5),
+            ],
+        )
     else:
-        top = outline([(0.0, 0.0), (cut.neck, 0.0)], [(cut.neck, 0.0), (0.5 * (cut.neck + cut.shoulder), 1.4), (cut.shoulder, 4.2)],
-                      [(cut.shoulder, 4.2), (cut.shoulder - 0.6, 12.0), (cut.side[0][1], 22.0)])  # fmt: skip
+        top = outline(
+            [(0.0, 0.0), (cut.neck, 0.0)],
+            [(cut.neck, 0.0), (0.5 * (cut.neck + cut.shoulder), 2.1), (cut.shoulder, 5.8)],
+            [(cut.shoulder, 5.8), (cut.shoulder - 0.6, 13.0), (cut.side[0][1], 22.0)],
+        )
     heights = np.linspace(22.5, cut.length, 26)
     side = np.column_stack([cut.half(heights), heights])
     if spec.cut == "peplum":
@@ -58,14 +69,21 @@ def draw_upper(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool,
     if spec.sleeves == "straps":
         for side in (-1.0, 1.0):
             strap = polyline([(side * 9.2, 12.8), (side * 8.6, 0.0)])
-            pen.cut(np.vstack([strap - (0.75, 0), (strap + (0.75, 0))[::-1]]))
+            pen.cut(np.vstack([moved(strap, -0.75, 0), moved(strap, 0.75, 0)[::-1]]))
             pen.line(strap, 1.5, shaded(pen.cloth.trim, 0.95))
     elif spec.sleeves == "sleeveless":
-        hole = spline([(cut.shoulder, 3.6), (cut.shoulder - 1.2, 12.0), (cut.shoulder + 1.0, 18.5), (cut.side[0][1], 22.5)])
+        hole = spline(
+            [
+                (cut.shoulder, 4.4),
+                (cut.shoulder - 1.2, 12.0),
+                (cut.shoulder + 1.0, 18.5),
+                (cut.side[0][1], 22.5),
+            ]
+        )
         for side in (-1.0, 1.0):
             if spec.trim == "contrast":
-                pen.line((hole - (0.4, 0)) * (side, 1), 1.2, pen.cloth.trim)
-            pen.seam((hole - (1.1, -0.3)) * (side, 1), strength=0.84)
+                pen.line(moved(hole, -0.4, 0) * (side, 1), 1.2, pen.cloth.trim)
+            pen.seam(moved(hole, -1.1, 0.3) * (side, 1), strength=0.84)
     if back:
         _draw_back_details(pen, spec, cut)
         return
@@ -79,19 +97,32 @@ def _draw_extras(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None:
     """Patterns that are placed once instead of repeated."""
     cloth, wide = pen.cloth, 80.0
     if spec.pattern == "graphic" and not back:
-        ink = cloth.figure if abs(lightness(cloth.figure) - lightness(cloth.base)) > 0.15 else shaded(cloth.base, 0.3)
-        second = cloth.accent if abs(lightness(cloth.accent) - lightness(ink)) > 0.15 else mixed(ink, (255, 255, 255), 0.6)
+        ink = (
+            cloth.figure
+            if abs(lightness(cloth.figure) - lightness(cloth.base)) > 0.15
+            else shaded(cloth.base, 0.3)
+        )
+        second = (
+            cloth.accent
+            if abs(lightness(cloth.accent) - lightness(ink)) > 0.15
+            else mixed(ink, (255, 255, 255), 0.6)
+        )
         width = {"fine": 12.0, "medium": 20.0, "bold": 28.0}[spec.scale]
         pen.print_picture(graphic(spec.seed, ink, second), (0.0, 15.0 + 0.45 * width), width)
     elif spec.pattern == "chest stripe":
         for top, height, colour in ((18.0, 7.0, cloth.figure), (26.2, 2.0, cloth.accent)):
-            pen.fill(polyline([(-wide, top), (wide, top), (wide, top + height), (-wide, top + height)]), colour)
+            pen.fill(
+                polyline([(-wide, top), (wide, top), (wide, top + height), (-wide, top + height)]), colour
+            )
     elif spec.pattern == "colour block":
         split = 0.42 * cut.length if cut.length < 80 else WAIST + 2
-        pen.fill(polyline([(-wide, split), (wide, split), (wide, cut.length + 9), (-wide, cut.length + 9)]), cloth.figure)
+        pen.fill(
+            polyline([(-wide, split), (wide, split), (wide, cut.length + 9), (-wide, cut.length + 9)]),
+            cloth.figure,
+        )
         pen.seam(polyline([(-wide, split), (wide, split)]))
     elif spec.pattern == "border":
-        _border(pen, cut)
+        draw_border(pen, cut)
     elif spec.pattern == "tie-dye":
         for ring in range(9, 0, -1):
             colour = (cloth.base, cloth.figure, cloth.accent)[ring % 3]
@@ -100,17 +131,14 @@ def _draw_extras(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None:
             pen.tint(np.column_stack([radius * np.cos(t), 28.0 + radius * np.sin(t)]), colour, 0.75)
     if spec.trim == "raglan":
         pass  # the sleeves are of the other colour
-    if spec.category in ("dress", "coat") and spec.cut in ("fitted", "a-line") and not back and spec.neckline != "lapel":
+    if (
+        spec.category in ("dress", "coat")
+        and spec.cut in ("fitted", "a-line")
+        and not back
+        and spec.neckline != "lapel"
+    ):
         for side in (-1.0, 1.0):  # darts from the bust
             pen.crease(spline([(side * 9.5, 24.0), (side * 8.0, WAIST), (side * 9.0, 50.0)]), 0.5, 0.86)
-
-
-def _border(pen: Pen, cut: Cut) -> None:
-    """Bands of growing width above the hem."""
-    for share, height, colour in ((0.0, 7.0, pen.cloth.figure), (8.6, 1.6, pen.cloth.accent), (11.6, 3.0, pen.cloth.figure), (16.0, 0.9, pen.cloth.figure)):
-        x = np.linspace(-70, 70, 31)
-        low = cut.length - share + cut.hem_dip * (1 - (x / max(1.0, cut.side[-1][1])) ** 2)
-        pen.fill(np.vstack([np.column_stack([x, low]), np.column_stack([x, low - height])[::-1]]), colour)
 
 
 def _draw_closure(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
@@ -122,69 +150,63 @@ def _draw_closure(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
         if spec.closure == "buttons":
             step, radius = (15.0, 1.3) if spec.category in ("coat", "jacket") else (8.6, 0.65)
             for y in np.arange(start + 2.0, min(end - 4.0, start + 95.0), step):
-                pen.button(0.0, float(y), radius, _button_colour(pen, spec))
+                pen.button(0.0, float(y), radius, button_colour(pen, spec))
     elif spec.closure == "double":
         pen.seam(polyline([(7.5, start - 1.0), (7.5, end)]), strength=0.75)
         pen.crease(polyline([(8.2, start), (8.2, end)]), 1.2, 0.82)
         for y in np.arange(start + 4.0, min(end - 14.0, start + 42.0), 13.0):
             for x in (-6.0, 4.4):
-                pen.button(x, float(y), 1.4, _button_colour(pen, spec))
+                pen.button(x, float(y), 1.4, button_colour(pen, spec))
     elif spec.closure == "zip":
         slanted = 7.0 if spec.neckline == "biker" else 0.0
         track = polyline([(slanted, start + (6.0 if slanted else -0.5)), (0.3 * slanted, end)])
         pen.line(track, 1.5, shaded(pen.cloth.base, 0.78))
-        metal: Colour = (196, 196, 200) if spec.material in ("leather", "denim") or lightness(pen.cloth.base) < 0.3 else shaded(pen.cloth.base, 0.5)
+        metal: Colour = (
+            (196, 196, 200)
+            if spec.material in ("leather", "denim") or lightness(pen.cloth.base) < 0.3
+            else shaded(pen.cloth.base, 0.5)
+        )
         pen.line(track, 0.5, metal)
-        pen.crease(track + (1.2, 0.0), 1.0, 0.85)
-        pen.fill(polyline([track[0] + d for d in ((-0.4, 0), (0.4, 0), (0.5, 2.6), (-0.5, 2.6))]), (168, 168, 172))
-
-
-def _button_colour(pen: Pen, spec: GarmentSpec) -> Colour:
-    if spec.trim == "contrast":
-        return pen.cloth.trim
-    if spec.material == "denim":
-        return (184, 150, 100)
-    choice: Colour = (236, 234, 228) if spec.seed % 3 else (80, 58, 42)
-    return choice if abs(lightness(choice) - lightness(pen.cloth.base)) > 0.15 else shaded(pen.cloth.base, 0.6)
+        pen.crease(moved(track, 1.2, 0.0), 1.0, 0.85)
+        pen.fill(
+            polyline([track[0] + d for d in ((-0.4, 0), (0.4, 0), (0.5, 2.6), (-0.5, 2.6))]), (168, 168, 172)
+        )
 
 
 def _draw_pockets(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
     colour = pen.cloth.trim if spec.trim == "contrast" else None
     if spec.pockets == "chest":
-        _patch(pen, 10.0, 22.0, 9.0, 10.0, colour)
+        draw_patch(pen, 10.0, 22.0, 9.0, 10.0, colour)
     elif spec.pockets == "two flaps":
         y = 21.0 if spec.category in ("shirt",) or cut.length < 60 or spec.material == "denim" else 54.0
         x = 10.5 if y < 30 else 13.5
         for side in (-1.0, 1.0):
             if y < 30:
-                _patch(pen, side * x, y, 9.6, 10.5, colour)
-            flap = polyline([(x - 5.2, y), (x + 5.2, y), (x + 5.2, y + 4.0), (x, y + 5.4), (x - 5.2, y + 4.0)])
+                draw_patch(pen, side * x, y, 9.6, 10.5, colour)
+            flap = polyline(
+                [(x - 5.2, y), (x + 5.2, y), (x + 5.2, y + 4.0), (x, y + 5.4), (x - 5.2, y + 4.0)]
+            )
             pen.piece(flap * (side, 1), colour, lifted=0.7)
-            pen.button(side * x, y + 3.7, 0.6, _button_colour(pen, spec))
+            pen.button(side * x, y + 3.7, 0.6, button_colour(pen, spec))
     elif spec.pockets == "patch":
         y = 54.0 if cut.length > 66 else 0.62 * cut.length
         for side in (-1.0, 1.0):
-            _patch(pen, side * 12.5, y, 13.0, min(15.0, cut.length - y - 3.0), colour)
+            draw_patch(pen, side * 12.5, y, 13.0, min(15.0, cut.length - y - 3.0), colour)
     elif spec.pockets == "slanted":
         y = min(56.0, cut.length - 16.0)
         for side in (-1.0, 1.0):
             slit = polyline([(side * 12.0, y), (side * 17.0, y + 12.0)])
             pen.line(slit, 1.5, shaded(pen.cloth.trim, 0.9))
             pen.seam(slit, strength=0.55)
-            pen.crease(slit + (side * 1.0, 0.4), 1.2, 0.78)
+            pen.crease(moved(slit, side * 1.0, 0.4), 1.2, 0.78)
     elif spec.pockets == "kangaroo":
         y = cut.length - 26.0
-        half = outline([(0, y), (9.0, y)], [(9.0, y), (11.0, y + 8.0), (16.0, y + 13.5)], [(16.0, y + 13.5), (16.0, y + 19.5), (0, y + 19.5)])
+        half = outline(
+            [(0, y), (9.0, y)],
+            [(9.0, y), (11.0, y + 8.0), (16.0, y + 13.5)],
+            [(16.0, y + 13.5), (16.0, y + 19.5), (0, y + 19.5)],
+        )
         pen.piece(mirrored(half), None, lifted=0.7)
-
-
-def _patch(pen: Pen, x: float, y: float, width: float, height: float, colour: Colour | None) -> None:
-    w = width / 2
-    pocket = polyline([(x - w, y), (x + w, y), (x + w * 0.97, y + height * 0.8), (x, y + height), (x - w * 0.97, y + height * 0.8)])
-    pen.piece(pocket, colour, lifted=0.5)
-    pen.seam(polyline([(x - w, y + 1.6), (x + w, y + 1.6)]), strength=0.8)
-    if pen.cloth.material == "denim":
-        pen.stitches((pocket - (x, y + height / 2)) * 0.88 + (x, y + height / 2))
 
 
 def _draw_back_details(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
@@ -205,20 +227,48 @@ def fold_upper(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: 
     folds.wrinkles(0.03 + 0.025 * soft)
     strength = (0.1 + 0.13 * soft) * (1.0 if worn else 0.62)
     waisted = spec.waist != "none" or spec.cut in ("flared", "fitted", "peplum")
-    if cut.length > 76 and spec.cut != "fitted" or spec.cut == "peplum":
+    if (cut.length > 76 and spec.cut != "fitted") or spec.cut == "peplum":
         waves = {"flared": 7.0, "tiered": 8.0, "a-line": 4.5, "peplum": 6.0}.get(spec.cut, 3.0)
-        folds.drape(WAIST if waisted else 30.0, cut.length, half, waves, strength * (1.5 if spec.cut in ("flared", "tiered") else 1.0))
+        folds.drape(
+            WAIST if waisted else 30.0,
+            cut.length,
+            half,
+            waves,
+            strength * (1.5 if spec.cut in ("flared", "tiered") else 1.0),
+        )
     if worn:
         for side in (-1.0, 1.0):
             for _ in range(2):  # from the armpit towards the middle
-                folds.streak(side * random.uniform(11, 15), random.uniform(17, 25), 0.5 * np.pi + side * random.uniform(0.5, 0.95),
-                             random.uniform(5, 9), random.uniform(1.0, 1.8), strength * 1.1)  # fmt: skip
+                folds.streak(
+                    side * random.uniform(11, 15),
+                    random.uniform(17, 25),
+                    0.5 * np.pi + side * random.uniform(0.5, 0.95),
+                    random.uniform(5, 9),
+                    random.uniform(1.0, 1.8),
+                    strength * 1.1,
+                )
             if waisted or cut.length < 90:
-                folds.streak(side * random.uniform(9, 15), WAIST + random.uniform(-4, 6), side * random.uniform(-0.5, 0.4),
-                             random.uniform(4, 8), random.uniform(1.0, 1.7), strength * 1.2, random.gauss(0, 0.02))  # fmt: skip
+                folds.streak(
+                    side * random.uniform(9, 15),
+                    WAIST + random.uniform(-4, 6),
+                    side * random.uniform(-0.5, 0.4),
+                    random.uniform(4, 8),
+                    random.uniform(1.0, 1.7),
+                    strength * 1.2,
+                    random.gauss(0, 0.02),
+                )
         if cut.length < 90:
-            folds.scattered((-12, 30, 12, cut.length - 2), 3, strength, 9.0, 1.3 * random.choice((-1, 1)), 0.4)
+            folds.scattered(
+                (-12, 30, 12, cut.length - 2), 3, strength, 9.0, 1.3 * random.choice((-1, 1)), 0.4
+            )
     else:
         for side in (-1.0, 1.0):
-            folds.streak(side * (cut.shoulder - 4), 17, 0.5 * np.pi - side * 0.5, 8, 1.6, strength * random.choice((-1, 1)))
+            folds.streak(
+                side * (cut.shoulder - 4),
+                17,
+                0.5 * np.pi - side * 0.5,
+                8,
+                1.6,
+                strength * random.choice((-1, 1)),
+            )
         folds.scattered((-14, 14, 14, min(cut.length, 80)), 5, strength, 10.0, 1.45, 0.35)

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from random import Random
 
-from stylesearch.synth.palette import COLOURS, lightness
-
-__all__ = ["ATTRIBUTES", "CATEGORIES", "GarmentSpec", "draw_spec", "is_possible", "varied"]
+__all__ = ["ATTRIBUTES", "CATEGORIES", "CHOICES", "DENIM_COLOURS", "SCALES", "GarmentSpec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,8 @@ class GarmentSpec:
         cut, length, sleeves, neckline, waist, closure, pockets, trim: its shape and details.
         material: what it is made of.
         pattern, scale: what is on the cloth, and how large ("fine", "medium", "bold").
-        colour, second: names in :data:`stylesearch.synth.palette.COLOURS`; ``second`` is of the pattern and trim.
+        colour, second: names in :data:`stylesearch.synth.palette.COLOURS`; ``second`` is that of pattern and
+            trim.
         seed: decides everything too small for a word: where each flower lies, the exact dye.
     """
 
@@ -51,13 +49,26 @@ ATTRIBUTES: tuple[str, ...] = tuple(
 """The fields of a spec that a customer could name."""
 
 _ALLOVER = (
-    *("plain",) * 5, "stripes", "stripes", "vertical stripes", "gingham", "tartan", "dots", "dots", "florals",
-    "florals", "leaves", "leopard", "zigzag", "brush strokes", "geometric",
-)  # fmt: skip
-_SCALES = ("fine", "medium", "bold")
-_DENIM = ("denim blue", "light denim", "dark denim", "black", "white", "denim blue")
+    *("plain",) * 5,
+    "stripes",
+    "stripes",
+    "vertical stripes",
+    "gingham",
+    "tartan",
+    "dots",
+    "dots",
+    "florals",
+    "florals",
+    "leaves",
+    "leopard",
+    "zigzag",
+    "brush strokes",
+    "geometric",
+)
+SCALES = ("fine", "medium", "bold")
+DENIM_COLOURS = ("denim blue", "light denim", "dark denim", "black", "white", "denim blue")
 
-_CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "dress": {
         "cut": ("fitted", "a-line", "a-line", "flared", "shift", "tiered"),
         "length": ("mini", "knee", "midi", "midi", "maxi"),
@@ -104,8 +115,22 @@ _CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pockets": ("none", "none", "chest"),
         "trim": ("none", "none", "contrast", "raglan"),
         "material": ("jersey",),
-        "pattern": ("plain", "plain", "plain", "graphic", "graphic", "graphic", "graphic", "graphic", "stripes",
-                    "stripes", "chest stripe", "colour block", "tie-dye", "dots"),
+        "pattern": (
+            "plain",
+            "plain",
+            "plain",
+            "graphic",
+            "graphic",
+            "graphic",
+            "graphic",
+            "graphic",
+            "stripes",
+            "stripes",
+            "chest stripe",
+            "colour block",
+            "tie-dye",
+            "dots",
+        ),
     },
     "shirt": {
         "cut": ("fitted", "regular", "oversized"),
@@ -117,8 +142,20 @@ _CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pockets": ("none", "chest", "two flaps"),
         "trim": ("none", "none", "contrast"),
         "material": ("cotton", "cotton", "linen", "denim", "satin", "corduroy"),
-        "pattern": ("plain", "plain", "plain", "vertical stripes", "vertical stripes", "gingham", "tartan",
-                    "tartan", "windowpane", "dots", "florals", "leaves"),
+        "pattern": (
+            "plain",
+            "plain",
+            "plain",
+            "vertical stripes",
+            "vertical stripes",
+            "gingham",
+            "tartan",
+            "tartan",
+            "windowpane",
+            "dots",
+            "florals",
+            "leaves",
+        ),
     },
     "jumper": {
         "cut": ("fitted", "regular", "oversized"),
@@ -130,8 +167,18 @@ _CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pockets": ("none", "none", "kangaroo"),
         "trim": ("none", "none", "contrast"),
         "material": ("knit", "knit", "cable knit", "jersey"),
-        "pattern": ("plain", "plain", "plain", "stripes", "stripes", "zigzag", "argyle", "chest stripe",
-                    "colour block", "graphic"),
+        "pattern": (
+            "plain",
+            "plain",
+            "plain",
+            "stripes",
+            "stripes",
+            "zigzag",
+            "argyle",
+            "chest stripe",
+            "colour block",
+            "graphic",
+        ),
     },
     "trousers": {
         "cut": ("skinny", "slim", "straight", "wide", "flared", "tapered"),
@@ -143,8 +190,18 @@ _CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pockets": ("slanted", "slanted", "cargo", "none"),
         "trim": ("none", "none", "turn-up", "side stripe", "crease"),
         "material": ("denim", "denim", "cotton", "linen", "wool", "corduroy", "leather"),
-        "pattern": ("plain", "plain", "plain", "plain", "vertical stripes", "windowpane", "tartan", "gingham",
-                    "florals", "camouflage"),
+        "pattern": (
+            "plain",
+            "plain",
+            "plain",
+            "plain",
+            "vertical stripes",
+            "windowpane",
+            "tartan",
+            "gingham",
+            "florals",
+            "camouflage",
+        ),
     },
     "shorts": {
         "cut": ("slim", "straight", "wide"),
@@ -156,8 +213,19 @@ _CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pockets": ("slanted", "cargo", "none"),
         "trim": ("none", "none", "turn-up", "side stripe", "contrast"),
         "material": ("denim", "cotton", "cotton", "linen", "jersey"),
-        "pattern": ("plain", "plain", "plain", "vertical stripes", "gingham", "windowpane", "florals", "leaves",
-                    "camouflage", "geometric", "dots"),
+        "pattern": (
+            "plain",
+            "plain",
+            "plain",
+            "vertical stripes",
+            "gingham",
+            "windowpane",
+            "florals",
+            "leaves",
+            "camouflage",
+            "geometric",
+            "dots",
+        ),
     },
     "jacket": {
         "cut": ("fitted", "regular", "oversized"),
@@ -183,119 +251,7 @@ _CHOICES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "material": ("wool", "wool", "cotton", "quilt", "leather", "corduroy"),
         "pattern": ("plain", "plain", "plain", "windowpane", "tartan", "houndstooth", "colour block"),
     },
-}  # fmt: skip
+}
 
-CATEGORIES: tuple[str, ...] = tuple(_CHOICES)
+CATEGORIES: tuple[str, ...] = tuple(CHOICES)
 """All categories, in a fixed order."""
-
-
-def is_possible(spec: GarmentSpec) -> bool:
-    """Whether such a garment can be sewn, and whether each word of it would be seen."""
-    no_collar_there = spec.sleeves == "straps" and spec.neckline in (
-        "collar",
-        "band",
-        "turtle",
-        "boat",
-        "bow",
-    )
-    buttons_over_it = spec.closure == "buttons" and (
-        spec.neckline in ("turtle", "boat", "bow", "bomber", "biker") or spec.pattern == "graphic"
-    )
-    zip_over_it = spec.closure == "zip" and (
-        spec.neckline == "lapel" or spec.pattern in ("graphic", "argyle") or "cable" in spec.material
-    )
-    double_over_it = spec.closure == "double" and spec.neckline not in ("lapel", "collar")
-    drawn_on_plain = spec.material in ("leather", "denim", "quilt", "corduroy", "cable knit")
-    knitted = spec.material in ("knit", "cable knit")
-    hooded = spec.neckline == "hood" and (spec.pockets == "chest" or spec.material == "cable knit")
-    kangaroo = spec.pockets == "kangaroo" and (spec.material != "jersey" or spec.length == "cropped")
-    too_small = (
-        spec.length == "cropped" and spec.pockets in ("two flaps", "patch") and spec.category != "jacket"
-    )
-    ruffled = spec.trim == "ruffle" and spec.cut in ("tiered", "pleated", "peplum")
-    slit = spec.trim == "slit" and spec.cut in ("tiered", "pleated", "flared")
-    pleated = spec.cut in ("pleated", "tiered") and (
-        spec.closure == "buttons"
-        or spec.pockets != "none"
-        or spec.material in ("denim", "leather", "corduroy")
-    )
-    waisted = spec.cut == "shift" and spec.waist in ("seam", "elastic")
-    turned_up = spec.trim == "turn-up" and spec.cut in ("flared", "skinny")
-    raglan = spec.trim == "raglan" and spec.pattern not in ("plain", "graphic")
-    quilted = spec.material == "quilt" and spec.neckline in ("lapel", "biker")
-    contrast = spec.trim == "contrast" and spec.pattern in ("border", "colour block", "tie-dye", "tartan")
-    pattern_on = drawn_on_plain and spec.pattern != "plain"
-    dotted_knit = knitted and spec.pattern in (
-        "brush strokes",
-        "leaves",
-        "florals",
-        "geometric",
-        "gingham",
-        "tartan",
-    )
-    on_pocket = spec.pockets == "chest" and spec.pattern in ("graphic", "chest stripe")
-    unseen_second = _is_single_coloured(spec) and spec.second != "white"
-    unseen_scale = not _has_scale(spec) and spec.scale != "medium"
-    too_close = not _is_single_coloured(spec) and not _contrasts(spec.colour, spec.second)
-    return not any(
-        (no_collar_there, buttons_over_it, zip_over_it, double_over_it, pattern_on, hooded, kangaroo, too_small,
-         ruffled, slit, pleated, waisted, turned_up, raglan, quilted, contrast, dotted_knit, on_pocket,
-         unseen_second, unseen_scale, too_close)
-    )  # fmt: skip
-
-
-def _is_single_coloured(spec: GarmentSpec) -> bool:
-    return spec.pattern == "plain" and spec.trim not in ("contrast", "side stripe", "raglan")
-
-
-def _has_scale(spec: GarmentSpec) -> bool:
-    return spec.pattern not in ("plain", "border", "colour block", "chest stripe", "tie-dye")
-
-
-def _contrasts(first: str, second: str) -> bool:
-    a, b = COLOURS[first], COLOURS[second]
-    apart = sum(abs(x - y) for x, y in zip(a, b, strict=True))
-    return apart > 170 and abs(lightness(a) - lightness(b)) > 0.12
-
-
-def _values(category: str, attribute: str, material: str) -> tuple[str, ...]:
-    if attribute in ("colour", "second"):
-        return _DENIM if material == "denim" and attribute == "colour" else tuple(COLOURS)
-    if attribute == "scale":
-        return _SCALES
-    return _CHOICES[category][attribute]
-
-
-def draw_spec(category: str, random: Random) -> GarmentSpec:
-    """A garment of ``category`` at random; :func:`is_possible` holds for it."""
-    while True:
-        chosen = {name: random.choice(values) for name, values in _CHOICES[category].items()}
-        for name in ("scale", "colour", "second"):
-            chosen[name] = random.choice(_values(category, name, chosen["material"]))
-        spec = GarmentSpec(category=category, seed=random.getrandbits(32), **chosen)
-        spec = _without_the_unseen(spec)
-        if is_possible(spec):
-            return spec
-
-
-def varied(spec: GarmentSpec, random: Random) -> tuple[GarmentSpec, str]:
-    """``spec`` with one attribute changed, and the name of that attribute."""
-    while True:
-        name = random.choice(ATTRIBUTES)
-        value = random.choice(_values(spec.category, name, spec.material))
-        if value == getattr(spec, name):
-            continue
-        changed = _replaced(spec, name, value)
-        if is_possible(changed):
-            return changed, name
-
-
-def _without_the_unseen(spec: GarmentSpec) -> GarmentSpec:
-    if _is_single_coloured(spec):
-        spec = _replaced(spec, "second", "white")
-    return spec if _has_scale(spec) else _replaced(spec, "scale", "medium")
-
-
-def _replaced(spec: GarmentSpec, name: str, value: str) -> GarmentSpec:
-    values = {field.name: getattr(spec, field.name) for field in fields(GarmentSpec)}
-    return GarmentSpec(**{**values, name: value})

@@ -15,6 +15,7 @@ LAYERS = [
     {"extractors", "spaces", "index", "catalog", "synth"},
     {"gallery"},
     {"ingest", "search"},
+    {"sheets"},
     {"workspace", "doctor", "testing"},
     {"cli"},
 ]

@@ -231,25 +231,27 @@ def _plain(name: str) -> str:
 
 
 def _encoding_of(path: Path) -> tuple[str, bool]:
-    """The encoding, and whether the whole file is known to be valid in it."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    """The encoding, and whether the whole file is valid in it: read once, a chunk at a time."""
     with path.open("rb") as file:
         chunk = file.read(_CHUNK)
-        if marked := _encoding_by_mark(chunk):
-            return marked, False
+        marked = _encoding_by_mark(chunk)
+        decoder = codecs.getincrementaldecoder(marked or "utf-8")()
         try:
             while chunk:
                 decoder.decode(chunk)
                 chunk = file.read(_CHUNK)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            warnings.warn(
-                f"{path} is not UTF-8; reading it as Windows-1252: look at accents, or save it as UTF-8",
-                TableEncodingWarning,
-                stacklevel=2,
-            )
-            return "cp1252", False
-    return "utf-8", True
+            if marked:
+                return marked, False
+        else:
+            return marked or "utf-8", True
+    warnings.warn(
+        f"{path} is not UTF-8; reading it as Windows-1252: look at accents, or save it as UTF-8",
+        TableEncodingWarning,
+        stacklevel=2,
+    )
+    return "cp1252", False
 
 
 def _encoding_by_mark(start: bytes) -> str | None:

@@ -11,26 +11,37 @@ __all__ = ["Engine", "GraphRecipe"]
 
 
 class GraphRecipe(Protocol):
-    """How to make the Keras model of an extractor, and what is known about it without making it.
-
-    Attributes:
-        name, input_size, fingerprint, weights_digest, parameters: as in
-            :class:`~stylesearch.extractors.base.Extractor`.
-        dim: width of a vector, or None where only the finished model tells.
-    """
+    """How to make the Keras model of an extractor, and what is known about it without making it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the extractor is called."""
+        ...
+
     @property
-    def input_size(self) -> int: ...
+    def input_size(self) -> int:
+        """Side of the square input in pixels."""
+        ...
+
     @property
-    def dim(self) -> int | None: ...
+    def dim(self) -> int | None:
+        """Width of a vector, or None where only the finished model tells."""
+        ...
+
     @property
-    def parameters(self) -> Mapping[str, Any]: ...
+    def parameters(self) -> Mapping[str, Any]:
+        """What decides the vectors besides the weights: JSON values by name."""
+        ...
+
     @property
-    def weights_digest(self) -> str: ...
+    def weights_digest(self) -> str:
+        """Hexadecimal sha256 of the weights file, or ``"random:SEED"``."""
+        ...
+
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 of all that decides the vectors."""
+        ...
 
     def build(self, policy: str = "float32") -> Any:
         """A new ``keras.Model`` from uint8 RGB ``(n, input_size, input_size, 3)`` to float32 ``(n, dim)``.

@@ -76,7 +76,7 @@ def _import(openvino: Any, core: Any, blob: Path, options: Mapping[str, str]) ->
 
 
 def _export(compiled: Any, blob: Path) -> None:
-    """Keeps a compiled model. Where the folder cannot be written, the next start is slower and nothing else."""
+    """Keeps a compiled model; where the folder cannot be written, the next start is slower, no more."""
     try:
         with atomic_file(blob) as file:
             file.write(compiled.export_model().getbuffer())

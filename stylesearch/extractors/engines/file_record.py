@@ -32,6 +32,6 @@ def is_unchanged(path: Path, record: Mapping[str, Any]) -> bool:
         return False
     if stat.st_size != record["size"]:
         return False
-    if [stat.st_mtime_ns, stat.st_ino] == record["stat"]:
+    if [stat.st_mtime_ns, stat.st_ino] == list(record["stat"]):
         return True
-    return sha256_file(path) == record["sha256"]
+    return sha256_file(path) == str(record["sha256"])

@@ -1,4 +1,4 @@
-"""Converted models in the user's cache: one folder a fingerprint, whole or absent, checked when it is opened."""
+"""Converted models in the user's cache: one folder a fingerprint, whole or absent, checked when opened."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def converted_folder(name: str, fingerprint: str) -> Path:
     return cache_folder() / "models" / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name)[:60]}-{fingerprint[:20]}"
 
 
-def open_converted(
-    name: str, fingerprint: str, convert: Callable[[Path], dict[str, Any]]
-) -> ConvertedModel:
+def open_converted(name: str, fingerprint: str, convert: Callable[[Path], dict[str, Any]]) -> ConvertedModel:
     """The converted model of a fingerprint, from the cache or converted now.
 
     Several processes may ask at once: one converts, the others wait and then read. A folder that is damaged
@@ -84,7 +82,9 @@ def _read(folder: Path, fingerprint: str) -> ConvertedModel | None:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
         if manifest["format"] != _FORMAT or manifest["fingerprint"] != fingerprint:
             return None
-        damaged = [name for name, record in manifest["files"].items() if not is_unchanged(folder / name, record)]
+        damaged = [
+            name for name, record in manifest["files"].items() if not is_unchanged(folder / name, record)
+        ]
         facts = dict(manifest["facts"])
     except FileNotFoundError:
         return None

@@ -1,4 +1,4 @@
-"""Running a converted model with OpenVINO on the CPU. TensorFlow is imported only if it must be converted first."""
+"""Running a converted model with OpenVINO on the CPU. Only to convert it first is TensorFlow imported."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ import numpy as np
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.base import Features, Images
 from stylesearch.extractors.engines.base import GraphRecipe
+from stylesearch.extractors.engines.bf16 import MIN_SAMPLE_COSINE
 from stylesearch.extractors.engines.compiled_cache import compile_cached
 from stylesearch.extractors.engines.devices import n_cores
 from stylesearch.extractors.engines.model_cache import ConvertedModel, open_converted
 from stylesearch.extractors.engines.openvino_import import import_openvino
 
-__all__ = ["MIN_BF16_COSINE", "OpenVinoEngine"]
-
-# Below this cosine between its vectors and those in f32, bf16 is not used.
-MIN_BF16_COSINE = 0.999
+__all__ = ["OpenVinoEngine", "choose_precision"]
 
 
 class OpenVinoEngine:
     """A model compiled for this machine's CPU.
 
-    Every core runs its own stream of small batches, whose intermediate results stay in its cache: measured
-    on two cores, a sixth faster than one large batch over all cores, for 16 crops of a query as for an ingest.
+    Every core runs its own stream of small batches, whose intermediate results stay in its cache: on two
+    cores a sixth faster than one large batch over both, for the 16 crops of a query as for an ingest.
 
     Args:
         recipe: what to run; converted with TensorFlow if the cache does not have it.
@@ -48,8 +46,8 @@ class OpenVinoEngine:
             return convert_recipe(recipe, folder)
 
         converted = open_converted(recipe.name, recipe.fingerprint, convert)
-        self._openvino = import_openvino()
-        core = self._openvino.Core()
+        openvino = import_openvino()
+        core = openvino.Core()
         self.dim = int(converted.facts["dim"])
         self.precision = choose_precision(core, converted, precision)
         self._batch = int(converted.facts["batch"])
@@ -60,7 +58,7 @@ class OpenVinoEngine:
             # Decoding threads share the cores; the system places them better when none is tied to one.
             "ENABLE_CPU_PINNING": "NO",
         }
-        compiled = compile_cached(self._openvino, core, converted.xml, options)
+        compiled = compile_cached(openvino, core, converted.xml, options)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(n_cores()):
             self._idle.put(compiled.create_infer_request())
@@ -72,42 +70,34 @@ class OpenVinoEngine:
         try:
             for start in range(0, len(images), self._batch):
                 request = self._take(running)
-                chunk = self._openvino.Tensor(self._whole_batch(images, start), shared_memory=True)
-                request.set_input_tensor(0, chunk)
+                running.append(_Running(request, features[start : start + self._batch]))
+                chunk = images[start : start + self._batch]
+                # The last chunk may be short; what an earlier call left behind it is computed for nothing.
+                request.get_input_tensor(0).data[: len(chunk)] = chunk
                 request.start_async()
-                running.append(_Running(request, chunk, features[start : start + self._batch]))
             while running:
                 self._idle.put(running.popleft().finish())
         finally:
-            # After an error or Ctrl-C: the requests still read the caller's pictures.
-            for unfinished in running:
+            for unfinished in running:  # after an error or Ctrl-C
                 unfinished.request.wait()
                 self._idle.put(unfinished.request)
         return features
 
     def _take(self, running: deque[_Running]) -> Any:
-        """An idle request; when there is none, the oldest of this call's own, or one that another thread returns."""
+        """An idle request, else the oldest of this call's own, else one that another thread returns."""
         try:
             return self._idle.get_nowait()
         except queue.Empty:
             return running.popleft().finish() if running else self._idle.get()
 
-    def _whole_batch(self, images: Images, start: int) -> Images:
-        chunk = images[start : start + self._batch]
-        if len(chunk) == self._batch:
-            return chunk
-        padded = np.zeros((self._batch, *images.shape[1:]), np.uint8)
-        padded[: len(chunk)] = chunk
-        return padded
-
 
 class _Running:
-    """A batch that is being computed, with what must stay alive until it is done."""
+    """A batch that is being computed, and where its vectors go."""
 
-    __slots__ = ("chunk", "features", "request")
+    __slots__ = ("features", "request")
 
-    def __init__(self, request: Any, chunk: Any, features: Features) -> None:
-        self.request, self.chunk, self.features = request, chunk, features
+    def __init__(self, request: Any, features: Features) -> None:
+        self.request, self.features = request, features
 
     def finish(self) -> Any:
         """Waits, copies the vectors out and returns the request, which is idle then."""
@@ -132,7 +122,7 @@ def choose_precision(core: Any, converted: ConvertedModel, wanted: str) -> str:
         return "f32"
     available = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     cosine = converted.facts["bf16_cosine"]  # None where it was converted on a processor without bf16
-    if available and cosine is not None and cosine >= MIN_BF16_COSINE:
+    if available and cosine is not None and cosine >= MIN_SAMPLE_COSINE:
         return "bf16"
     if wanted == "auto":
         return "f32"

@@ -2,7 +2,7 @@
 
 ``import openvino`` also imports its conversion tools, which takes twice as long as all the rest and sends an
 event to Intel over the network. A query needs neither. The package itself allows for the tools being absent,
-so they are made to look absent while it is imported, and imported without telemetry when a model is converted.
+so they are made to look absent while it is imported, and are imported without telemetry to convert a model.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def import_openvino() -> Any:
             return sys.modules["openvino"]
         with _absent(_TELEMETRY, _TOOLS):
             try:
-                openvino = importlib.import_module("openvino")
+                openvino: Any = importlib.import_module("openvino")
             except ModuleNotFoundError as error:
                 raise MissingDependency(
                     f"the OpenVINO engine needs the library {error.name!r}, which is not installed",
@@ -46,7 +46,7 @@ def import_openvino() -> Any:
 
 
 def import_openvino_converter() -> Any:
-    """The function ``openvino.convert_model``, its telemetry switched off unless other code imported it before."""
+    """The function ``openvino.convert_model``; without telemetry, unless other code imported that before."""
     import_openvino()
     with _lock, _absent(_TELEMETRY):
         return importlib.import_module(_TOOLS).convert_model

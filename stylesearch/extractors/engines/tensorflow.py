@@ -26,8 +26,8 @@ class TensorFlowEngine:
 
     Args:
         recipe: what to run.
-        precision: ``"auto"`` and ``"f32"``: float32; ``"mixed_float16"``: half precision with float32 weights,
-            which is faster on a GPU and slower on a CPU.
+        precision: ``"auto"`` and ``"f32"``: float32; ``"mixed_float16"``: half precision with float32
+            weights, which is faster on a GPU and slower on a CPU.
 
     Raises:
         ConfigError: TensorFlow does not compute in this precision.

@@ -20,7 +20,7 @@ logger = logging.getLogger("stylesearch.extractors")
 
 # Lines of the log that TensorFlow's C++ side writes straight to file descriptor 2 while it starts.
 _START_UP_LINE = re.compile(
-    rb"^(WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:|[IWE]0000 00:00:|\d{4}-\d\d-\d\d [\d:. ]+: [IWE] "
+    rb"^(WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d [\d:. ]+: [IWE] "
     rb"|To enable the following instructions|Skipping registering GPU devices)"
 )
 _lock = threading.Lock()
@@ -77,7 +77,7 @@ def import_keras() -> Any:
 
 @contextlib.contextmanager
 def _start_up_log_hidden() -> Iterator[None]:
-    """Catches what is written to file descriptor 2, and afterwards writes there what is not TensorFlow's log."""
+    """Catches what is written to file descriptor 2; what is not TensorFlow's log is written there later."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as caught:
         kept = os.dup(2)

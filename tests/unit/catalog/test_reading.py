@@ -41,6 +41,8 @@ def test_features_of_a_category_a_domain_and_since_an_id(
     assert ids(domain=Domain.CONSUMER) == [5]
     assert ids(domain=Domain.CONSUMER, category="dress") == [5]
     assert catalog.categories(feature_set) == {"dress": 3, "skirt": 1}
+    assert catalog.category_names(feature_set) == ["dress", "skirt"]
+    assert catalog.category_names(feature_set, domain=Domain.CONSUMER) == ["dress"]
     assert catalog.last_feature_id(feature_set) == 4
     assert catalog.last_feature_id(feature_set, category="dress") == 3
     assert catalog.last_feature_id(feature_set, domain=Domain.CONSUMER) == 5
@@ -69,6 +71,7 @@ def test_feature_sets_are_kept_apart(
     other = make_feature_set("vgg16")
     assert list(catalog.features(other)) == []
     assert catalog.categories(other) == {}
+    assert catalog.category_names(other) == []
     with pytest.raises(NotInCatalog, match="no vector of vgg16"):
         catalog.product_features("red", other)
     with writer.transaction():

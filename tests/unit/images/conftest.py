@@ -29,7 +29,11 @@ def garment() -> Image.Image:
     inside = np.abs(x - 150) < 40 + y / 5
     stripes = 128 + 100 * np.sin(y / 9)
     pixels = np.stack(
-        [np.where(inside, stripes, 235 - y / 20), np.where(inside, 90, 230 - x / 20), np.where(inside, x / 2, 225)],
+        [
+            np.where(inside, stripes, 235 - y / 20),
+            np.where(inside, 90, 230 - x / 20),
+            np.where(inside, x / 2, 225),
+        ],
         axis=-1,
     )
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))

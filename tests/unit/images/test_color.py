@@ -65,7 +65,11 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 class TestTransparency:
     def test_half_transparent_rgba_lies_over_white(self, encode):
         for file_format in ("PNG", "WEBP"):
-            data = encode(_flat("RGBA", (200, 0, 0, 128)), file_format, **{"lossless": True} if file_format == "WEBP" else {})
+            data = encode(
+                _flat("RGBA", (200, 0, 0, 128)),
+                file_format,
+                **{"lossless": True} if file_format == "WEBP" else {},
+            )
             _close(_color(decode(data)), (227, 127, 127))
 
     def test_fully_transparent_is_white_whatever_colour_hides_below(self, encode):
@@ -102,6 +106,11 @@ class TestTransparency:
         picture = decode(encode(image, "GIF", transparency=0))
         assert picture.pixels[0, 0].tolist() == [255, 255, 255]
         assert picture.pixels[0, -1].tolist() == [0, 0, 200]
+
+    def test_palette_with_transparency_of_its_own(self):
+        image = Image.new("P", (SIDE, SIDE), 1)
+        image.putpalette([0, 0, 0, 255, 200, 0, 0, 128], "RGBA")
+        _close(to_srgb(image).getpixel((0, 0)), (227, 127, 127))
 
     def test_reducing_lets_no_hidden_colour_bleed_in(self, encode):
         pixels = np.zeros((256, 256, 4), np.uint8)
@@ -144,7 +153,12 @@ class TestDepth:
         row = b"\0" + struct.pack(">HHH", 0xFF00, 0x8000, 0x0100) * SIDE
 
         def chunk(name, content):
-            return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+            return (
+                struct.pack(">I", len(content))
+                + name
+                + content
+                + struct.pack(">I", zlib.crc32(name + content))
+            )
 
         data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", SIDE, SIDE, 16, 2, 0, 0, 0))
         data += chunk(b"IDAT", zlib.compress(row * SIDE)) + chunk(b"IEND", b"")
@@ -208,8 +222,12 @@ class TestProfiles:
         data = encode(_flat("RGB", (100, 180, 90)), "PNG", icc_profile=ADOBE_RGB)
         # By the specifications: linear = v ^ 2.19921875, matrix to XYZ, inverse sRGB matrix, sRGB curve.
         linear = (np.array([100, 180, 90]) / 255) ** 2.19921875
-        to_xyz = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
-        from_srgb = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+        to_xyz = np.array(
+            [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
+        )
+        from_srgb = np.array(
+            [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
+        )
         srgb = np.clip(np.linalg.solve(from_srgb, to_xyz @ linear), 0, 1)
         expected = np.where(srgb <= 0.0031308, 12.92 * srgb, 1.055 * srgb ** (1 / 2.4) - 0.055) * 255
         assert np.abs(expected - (100, 180, 90)).max() > 20, "the case must show a difference"
@@ -233,14 +251,25 @@ class TestProfiles:
     def test_grey_with_an_rgb_profile_is_left_alone(self, encode):
         assert _color(decode(encode(_flat("L", 100), "PNG", icc_profile=ADOBE_RGB))) == (100, 100, 100)
 
-    @pytest.mark.parametrize("profile", [b"x", b"not a profile at all" * 20, SRGB[:200], ADOBE_RGB[:-40], bytes(3000)])
+    @pytest.mark.parametrize(
+        "profile", [b"x", b"not a profile at all" * 20, SRGB[:200], ADOBE_RGB[:-40], bytes(3000)]
+    )
     def test_a_broken_profile_is_ignored(self, profile, encode):
         for file_format in ("PNG", "JPEG", "TIFF", "WEBP"):
-            _close(_color(decode(encode(_flat("RGB", (100, 180, 90)), file_format, icc_profile=profile))), (100, 180, 90), 5)
+            _close(
+                _color(decode(encode(_flat("RGB", (100, 180, 90)), file_format, icc_profile=profile))),
+                (100, 180, 90),
+                5,
+            )
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV",
-                                  "LAB", "I", "I;16", "I;16B", "F"])  # fmt: skip
+MODES = [
+    "1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "I",
+    "I;16", "I;16B", "F",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_every_mode_of_pillow_becomes_rgb(mode):
     image = Image.new(mode, (20, 30))
     converted = to_srgb(image)

@@ -1,0 +1,50 @@
+"""Runs measurements by name, or lists them.
+
+python -m benchmarks                 lists them
+python -m benchmarks help warm_query
+python -m benchmarks all
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from benchmarks.measuring import describe_machine
+
+BENCHMARKS = {
+    "help": "stylesearch --help, in seconds",
+    "cold_query": "a query from a cold shell against a plain Keras script, 10,000 products",
+    "warm_query": "index, re-rank and rows at 10,000 and 100,000 products",
+    "recall": "ANN recall@20 of the index against exact search, all metrics",
+    "ingest_speed": "pictures a second against keras.Model.predict and against the bound of the cores",
+    "memory": "peak memory of ingest, 1,000 against 10,000 pictures",
+    "street": "drawn street photos: is the product in the top 20, against whole photo and cosine",
+    "ablation": "regions, input size, space and metric on drawn and on real photos",
+    "categories": "real photos: share of the 10 nearest that are of the same category",
+    "vector_dtype": "float16 against float32 for stored vectors: size, and the order of the nearest",
+}
+
+
+def main(names: list[str]) -> int:
+    """Runs the named measurements; prints Markdown."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not names:
+        for name, line in BENCHMARKS.items():
+            print(f"  {name:<14}{line}")
+        print("\nrun some with: python -m benchmarks NAME..., or all of them with: python -m benchmarks all")
+        return 0
+    if unknown := set(names) - {*BENCHMARKS, "all"}:
+        print(f"no benchmark is called {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
+        return 2
+    print(f"{describe_machine()}\n", flush=True)
+    for name in list(BENCHMARKS) if "all" in names else names:
+        print(f"### {name}: {BENCHMARKS[name]}\n", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+        print(flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

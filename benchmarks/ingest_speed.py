@@ -1,0 +1,125 @@
+"""Ingest of JPEG files from disk against Keras alone, and against what the cores allow.
+
+Keras alone is ``keras.Model.predict`` fed by ``keras.utils.image_dataset_from_directory``. The bound is
+n_cores / (core-seconds of decoding one picture + core-seconds of inferring it), each measured alone. Both
+sides start with the model loaded and warm; ours also hashes, and stores the vectors in the catalog.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measuring import alternate, print_table, seconds_of
+from benchmarks.shops import drawn_pictures
+from stylesearch.extractors.base import Extractor
+
+N_PICTURES = int(os.environ.get("BENCH_PICTURES", "480"))
+EXTRACTORS = {"efficientnet-lite0@224": None, "efficientnet-lite0@320": None, "resnet50@224": "random"}
+
+
+def main() -> None:
+    """Prints pictures a second, ratios, and the share of the bound."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "catalog"
+        drawn_pictures(folder, N_PICTURES)
+        rows = [_measure(spec, weights, folder, Path(name)) for spec, weights in EXTRACTORS.items()]
+    print_table(
+        [
+            "extractor",
+            "ingest, pictures/s",
+            "Keras predict",
+            "ratio",
+            "bound of the cores",
+            "share of the bound",
+        ],
+        rows,
+    )
+
+
+def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> list[str]:
+    from stylesearch.catalog import Catalog
+    from stylesearch.extractors import load_extractor
+    from stylesearch.ingest import IngestOptions, ingest
+
+    extractor = load_extractor(spec, weights=weights, throughput=True)
+    keras_model = _keras_model(spec, weights)
+    size = extractor.input_size
+    extractor.extract(np.zeros((64, size, size, 3), np.uint8))
+    n_cores = os.cpu_count() or 1
+    n_runs = 0
+
+    def ours() -> float:
+        nonlocal n_runs
+        n_runs += 1
+        with Catalog.open(scratch / f"{spec}-{n_runs}.db") as catalog:
+            report = ingest(catalog, folder, extractor, IngestOptions(n_workers=n_cores))
+        assert report.computed == N_PICTURES
+        return report.seconds["total"]
+
+    def plain_keras() -> float:
+        import keras
+
+        began = time.perf_counter()
+        pictures = keras.utils.image_dataset_from_directory(
+            folder, labels=None, image_size=(size, size), batch_size=32, shuffle=False, verbose=False
+        )
+        assert len(keras_model.predict(pictures, verbose=0)) == N_PICTURES
+        return time.perf_counter() - began
+
+    our_seconds, keras_seconds = alternate(ours, plain_keras, n_rounds=3)
+    bound = n_cores / (_decoding(folder, size) + _inferring(extractor, n_cores))
+    rate = N_PICTURES / statistics.median(our_seconds)
+    ratio = statistics.median(keras_seconds) / statistics.median(our_seconds)
+    return [
+        spec,
+        f"{rate:.0f}",
+        f"{N_PICTURES / statistics.median(keras_seconds):.0f}",
+        f"{ratio:.1f}",
+        f"{bound:.0f}",
+        f"{rate / bound:.2f}",
+    ]
+
+
+def _decoding(folder: Path, size: int) -> float:
+    """Core-seconds of reading, hashing and decoding one picture, alone on one core."""
+    from stylesearch.ingest.prepare import Task, prepare
+    from stylesearch.types import Product, Record
+
+    tasks = [
+        Task(Record(Product(path.stem, path.stem, "x"), str(path)), None, has_features=False)
+        for path in sorted(folder.rglob("*.jpg"))[:200]
+    ]
+    for task in tasks[:10]:
+        prepare(task, size=size, max_pixels=10**9)
+    return statistics.median(
+        sum(prepare(task, size=size, max_pixels=10**9).seconds for task in tasks) / len(tasks)
+        for _ in range(3)
+    )
+
+
+def _inferring(extractor: Extractor, n_cores: int) -> float:
+    """Core-seconds of inferring one picture with all cores at it and nothing else to do."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    size = extractor.input_size
+    batches = [np.random.default_rng(n).integers(0, 255, (32, size, size, 3), np.uint8) for n in range(8)]
+
+    def run() -> None:
+        with ThreadPoolExecutor(extractor.concurrency) as pool:
+            list(pool.map(extractor.extract, batches))
+
+    run()
+    return statistics.median(seconds_of(run) for _ in range(3)) * n_cores / (32 * len(batches))
+
+
+def _keras_model(spec: str, weights: str | None) -> object:
+    """The same network as Keras runs it: pictures of 0 to 255 in, features out."""
+    from stylesearch.extractors import keras_model
+
+    return keras_model(spec, weights=weights)

@@ -1,0 +1,42 @@
+"""Peak memory of ``stylesearch ingest`` on 1,000 and on 10,000 pictures; the bar is 10 % apart."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from benchmarks.measuring import command_line, print_table
+from benchmarks.shops import drawn_pictures
+
+SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "1000,10000").split(",")]
+EXTRACTOR = os.environ.get("BENCH_EXTRACTOR", "efficientnet-lite0@224")
+
+
+def main() -> None:
+    """Prints the peaks and their ratio."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        peaks = []
+        for size in SIZES:
+            drawn_pictures(folder / f"catalog-{size}", size)
+        for size in SIZES:
+            command = command_line(
+                "--home", folder / f"home-{size}", "-q", "ingest", folder / f"catalog-{size}", "-e", EXTRACTOR
+            )
+            peaks.append(_peak_megabytes(command))
+        print_table(
+            ["pictures", "peak memory, MB"],
+            [[f"{size:,}", f"{peak:.0f}"] for size, peak in zip(SIZES, peaks, strict=True)],
+        )
+        print(f"\nratio {peaks[-1] / peaks[0]:.2f}")
+
+
+def _peak_megabytes(command: list[str]) -> float:
+    """The largest resident set of a process, as the kernel counted it."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{command} failed with status {status}")
+    return usage.ru_maxrss / 1024

@@ -1,0 +1,112 @@
+"""Shops to measure on: drawn ones, and large catalogs whose features are made from a few real ones."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from stylesearch.extractors.base import Extractor
+
+__all__ = ["drawn_pictures", "drawn_shop", "fill_catalog", "likely_features", "real_photos"]
+
+
+def real_photos() -> Path | None:
+    """The folder with ``clothing/`` and ``luma/`` that $STYLESEARCH_TEST_DATA names, if it is there."""
+    folder = Path(os.environ.get("STYLESEARCH_TEST_DATA", ""))
+    return folder if (folder / "clothing").is_dir() and (folder / "luma").is_dir() else None
+
+
+def drawn_shop(folder: Path, n_products: int, seed: int = 11) -> None:
+    """Draws products and one street photo of each into ``folder``."""
+    from stylesearch.synth import write_demo
+
+    write_demo(folder, n_products=n_products, seed=seed, processes=os.cpu_count() or 1)
+
+
+def drawn_pictures(folder: Path, n_pictures: int, seed: int = 5) -> None:
+    """Writes different JPEG files of 600 to 1,000 pixels, as shops have them: few drawings, many crops."""
+    from stylesearch.synth import write_demo
+
+    drawings = folder.with_name(f"{folder.name}-drawings")
+    write_demo(drawings, n_products=24, seed=seed, street_photos_per_product=0, processes=os.cpu_count() or 1)
+    originals = [Image.open(path).convert("RGB") for path in sorted((drawings / "catalog").rglob("*.jpg"))]
+    rng = np.random.default_rng(seed)
+    for number in range(n_pictures):
+        picture = originals[number % len(originals)]
+        width, height = picture.size
+        left, top = rng.integers(0, width // 10), rng.integers(0, height // 10)
+        cut = picture.crop(
+            (left, top, width - rng.integers(0, width // 10), height - rng.integers(0, height // 10))
+        )
+        long_side = int(rng.integers(600, 1000))
+        scale = long_side / max(cut.size)
+        sized = cut.resize((round(cut.width * scale), round(cut.height * scale)), Image.Resampling.BICUBIC)
+        target = folder / f"category-{number % 8}" / f"p{number:06}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        encoded = io.BytesIO()
+        sized.save(encoded, "JPEG", quality=int(rng.integers(80, 95)))
+        target.write_bytes(encoded.getvalue())
+
+
+def likely_features(
+    n: int, dim: int, originals: npt.NDArray[np.float32], seed: int = 0
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Blocks of features that lie between and around real ones, float32 (up to 2,000, dim), never negative."""
+    rng = np.random.default_rng(seed)
+    spread = originals.std(axis=0)
+    for start in range(0, n, 2000):
+        size = min(2000, n - start)
+        pairs = rng.integers(0, len(originals), (2, size))
+        share = rng.beta(0.5, 0.5, (size, 1)).astype(np.float32)
+        mixed = share * originals[pairs[0]] + (1 - share) * originals[pairs[1]]
+        noise = rng.standard_normal((size, dim), dtype=np.float32) * spread * 0.4
+        yield np.maximum(mixed + noise, 0)
+
+
+def fill_catalog(
+    database: Path, extractor: Extractor, n_products: int, n_categories: int, photo_folder: Path
+) -> None:
+    """Puts products with likely features straight into a catalog, as if they had been ingested."""
+    from stylesearch.catalog import Catalog, ImageEntry
+    from stylesearch.images.decode import decode
+    from stylesearch.images.letterbox import letterbox
+    from stylesearch.types import Product
+
+    size = extractor.input_size
+    paths = sorted(photo_folder.rglob("*.jpg"))[:400]
+    pictures = np.stack([letterbox(decode(path).pixels, size) for path in paths])
+    originals = extractor.extract(pictures)
+    with Catalog.open(database) as catalog, catalog.writing() as writer:
+        with writer.transaction():
+            feature_set = writer.feature_set(
+                extractor=extractor.name,
+                parameters=extractor.parameters,
+                weights_digest=extractor.weights_digest,
+                fingerprint=extractor.fingerprint,
+                dim=extractor.dim,
+            )
+        number = 0
+        for block in likely_features(n_products, extractor.dim, originals):
+            products = [
+                Product(
+                    f"p{number + i:07}", f"Product {number + i}", f"category-{(number + i) % n_categories}"
+                )
+                for i in range(len(block))
+            ]
+            entries = [
+                ImageEntry(
+                    product.id, str(paths[i % len(paths)]), sha256=f"{number + i:064x}", width=600, height=800
+                )
+                for i, product in enumerate(products)
+            ]
+            with writer.transaction():
+                writer.upsert_products(products)
+                images = writer.upsert_images(entries, source="benchmark")
+                writer.add_features(feature_set, [pk for pk, _ in images.values()], block)
+            number += len(block)

@@ -1,0 +1,117 @@
+"""What works on this machine and in this workspace, and what to do about the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from stylesearch.config import Settings
+from stylesearch.errors import StyleSearchError
+
+__all__ = ["Finding", "examine"]
+
+LIBRARIES = ("numpy", "pillow", "pillow-heif", "sqlalchemy", "alembic", "openvino", "tensorflow", "keras")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes:
+        check: what was looked at.
+        state: ``ok``, ``note`` (works, but could be better) or ``problem``.
+        detail: what was found.
+        hint: what to do about it.
+    """
+
+    check: str
+    state: str
+    detail: str
+    hint: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Looks at libraries, Annoy, the extractor and its weights, and the workspace; nothing is changed."""
+    yield Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield from _libraries()
+    yield _annoy()
+    yield from _extractor(settings)
+    yield from _workspace(settings)
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in LIBRARIES:
+        try:
+            yield Finding(name, "ok", version(name))
+        except PackageNotFoundError:
+            yield Finding(name, "problem", "not installed", f"pip install {name}")
+
+
+def _annoy() -> Finding:
+    from stylesearch.index.self_test import annoy_works
+
+    if importlib.util.find_spec("annoy") is None:
+        return Finding(
+            "annoy",
+            "note",
+            "not installed: every search is exact",
+            "pip install annoy (needs a C++ compiler)",
+        )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        works = annoy_works()
+    if works:
+        return Finding("annoy", "ok", "gives right answers")
+    reason = str(said[-1].message) if said else "its self-test failed"
+    return Finding("annoy", "note", reason, "pip install --force-reinstall --no-binary annoy annoy")
+
+
+def _extractor(settings: Settings) -> Iterator[Finding]:
+    from stylesearch.extractors import describe_extractors, load_extractor
+
+    for info in describe_extractors():
+        state = "ok" if info.at_hand else "note"
+        yield Finding(
+            f"extractor {info.name}", state, f"{info.engine} on {info.device}, weights: {info.weights}"
+        )
+    try:
+        extractor = load_extractor(
+            settings.extractor,
+            weights=settings.weights or None,
+            engine=settings.engine,
+            precision=settings.precision,
+        )
+        yield Finding("default extractor", "ok", f"{extractor.name}@{extractor.input_size}")
+    except StyleSearchError as error:
+        yield Finding("default extractor", "problem", str(error), error.hint)
+
+
+def _workspace(settings: Settings) -> Iterator[Finding]:
+    from stylesearch.catalog import Catalog
+
+    if not settings.db and not Path(settings.database).exists():
+        yield Finding("catalog", "note", f"none yet at {settings.database}", "stylesearch ingest FOLDER")
+        return
+    try:
+        with Catalog.open(settings.database, readonly=True) as catalog:
+            status = catalog.status()
+    except StyleSearchError as error:
+        yield Finding("catalog", "problem", str(error), error.hint)
+        return
+    yield Finding(
+        "catalog",
+        "ok",
+        f"{status.products} products, {status.images} images ({status.failed_images} failed) at {settings.database}",
+    )
+    for feature_set, n_features in status.features:
+        yield Finding(
+            f"features {feature_set.extractor}",
+            "ok",
+            f"{n_features} vectors of {feature_set.dim} numbers, fingerprint {feature_set.fingerprint[:12]}",
+        )

@@ -1,0 +1,68 @@
+"""An extractor for tests: no network, no weights, a thousand pictures in a blink."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from stylesearch.extractors.base import Features, Images, check_images, fingerprint_of
+
+__all__ = ["FakeExtractor"]
+
+_GRID = 4
+
+
+@dataclass(frozen=True)
+class FakeExtractor:
+    """Mean colours of a 4 x 4 grid, mixed by a fixed random matrix: alike pictures get alike vectors.
+
+    Attributes:
+        name: what it is called.
+        dim: width of a vector.
+        input_size: side of the square input in pixels, a multiple of 4.
+        seed: of the matrix; another seed is another extractor with another fingerprint.
+        concurrency: how many threads may call it at once.
+
+    Example:
+        >>> fake = FakeExtractor(dim=8)
+        >>> fake.extract(np.zeros((2, 64, 64, 3), np.uint8)).shape
+        (2, 8)
+    """
+
+    name: str = "fake"
+    dim: int = 32
+    input_size: int = 64
+    seed: int = 0
+    concurrency: int = 2
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What decides the vectors besides the weights."""
+        return MappingProxyType({"dim": self.dim, "input_size": self.input_size})
+
+    @property
+    def weights_digest(self) -> str:
+        """Names the matrix."""
+        return f"random:{self.seed}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 of all that decides the vectors."""
+        return fingerprint_of(self.name, self.parameters, self.weights_digest)
+
+    def extract(self, images: Images) -> Features:
+        """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
+        images = check_images(images, self.input_size)
+        cell = self.input_size // _GRID
+        cells = images.reshape(len(images), _GRID, cell, _GRID, cell, 3)
+        colours = cells.mean(axis=(2, 4), dtype=np.float64).reshape(len(images), _GRID * _GRID * 3) / 255.0
+        matrix = np.random.default_rng(self.seed).standard_normal((colours.shape[1], self.dim))
+        # Row by row: a product of whole matrices may round differently for another number of rows.
+        features = np.empty((len(images), self.dim), np.float32)
+        for row, colour in zip(features, colours, strict=True):
+            row[...] = colour @ matrix
+        return features

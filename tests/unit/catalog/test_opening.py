@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylesearch.catalog import Catalog
+from stylesearch.catalog import catalog as catalog_module
+from stylesearch.catalog.connections import PAGE_BYTES, Location, make_engine
+from stylesearch.catalog.migrate import check_schema, upgrade
+from stylesearch.errors import CatalogError, CatalogTooNew, MissingDependency
+from stylesearch.types import Product
+
+
+def pragma(catalog: Catalog, name: str) -> Any:
+    with catalog._connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain.db",
+        "no extension",
+        "100% cotton (50%).db",
+        "new/folders/below.db",
+        "Größe – 寸法.db",
+        "what?mode=memory&cache=shared#x.db",
+        "quote'\".db",
+    ],
+)
+def test_a_new_catalog_is_made_at_any_path_and_opened_again(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with Catalog.open(path) as catalog, catalog.writing() as writer, writer.transaction():
+        writer.upsert_products([Product("a", "A", "dress")])
+    assert path.is_file()
+    for readonly in (False, True):
+        with Catalog.open(str(path), readonly=readonly) as catalog:
+            assert [product.id for product in catalog.products()] == ["a"]
+    assert check_schema(path) == []
+    assert sorted(found.name for found in path.parent.iterdir()) == sorted([path.name, f"{path.name}.lock"])
+
+
+def test_a_url_and_a_path_lead_to_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "100% cotton.db"
+    with Catalog.open(f"sqlite:///{path}") as catalog, catalog.writing() as writer, writer.transaction():
+        writer.upsert_products([Product("a", "A", "dress")])
+    with Catalog.open(path) as catalog:
+        assert catalog.product("a").title == "A"
+
+
+def test_a_relative_path_stays_where_it_was_when_the_program_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Catalog.open("catalog.db") as catalog:
+        monkeypatch.chdir("/")
+        assert catalog.products() == []
+        assert catalog.location.path == (tmp_path / "catalog.db").resolve()
+
+
+def test_a_link_and_its_target_have_one_lock(catalog_file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(catalog_file)
+    with Catalog.open(link) as catalog, catalog.writing():
+        pass
+    assert catalog_file.with_name("catalog.db.lock").exists()
+    assert not link.with_name("link.db.lock").exists()
+
+
+def test_sqlite_is_set_up_as_promised(catalog: Catalog) -> None:
+    assert pragma(catalog, "journal_mode") == "wal"
+    assert pragma(catalog, "foreign_keys") == 1
+    assert pragma(catalog, "synchronous") == 2
+    assert pragma(catalog, "busy_timeout") == 10_000
+    assert pragma(catalog, "page_size") == PAGE_BYTES
+
+
+def test_an_empty_file_becomes_a_catalog(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    path.touch()
+    with Catalog.open(path) as catalog:
+        assert catalog.products() == []
+    assert list(tmp_path.glob("*.backup*")) == []
+
+
+def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0 not a database at all" * 100)
+    before = path.read_bytes()
+    for readonly in (False, True):
+        with pytest.raises(CatalogError, match="nor any SQLite database"):
+            Catalog.open(path, readonly=readonly)
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        other.execute("INSERT INTO alembic_version VALUES ('ae10')")
+        other.commit()
+    before = path.read_bytes()
+    with pytest.raises(CatalogError, match="a database, but not a catalog"):
+        Catalog.open(path)
+    assert path.read_bytes() == before
+
+
+def test_a_catalog_from_the_future_names_the_version_it_needs(catalog_file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(catalog_file)) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '0099'")
+        raw.execute("UPDATE about SET value = '7.1.0'")
+        raw.commit()
+    for readonly in (False, True):
+        with pytest.raises(
+            CatalogTooNew, match=r"needs stylesearch 7\.1\.0 or newer \(schema 0099\)"
+        ) as caught:
+            Catalog.open(catalog_file, readonly=readonly)
+        assert "--upgrade stylesearch" in caught.value.hint
+
+
+def test_a_catalog_without_a_revision_is_refused(catalog_file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(catalog_file)) as raw:
+        raw.execute("DELETE FROM alembic_version")
+        raw.commit()
+    with pytest.raises(CatalogError, match="does not say which schema"):
+        Catalog.open(catalog_file)
+
+
+def test_a_damaged_catalog_is_told_from_a_good_one(catalog_file: Path) -> None:
+    content = bytearray(catalog_file.read_bytes())
+    content[PAGE_BYTES + 100 :] = b"\xa5" * (len(content) - PAGE_BYTES - 100)
+    catalog_file.write_bytes(content)
+    with pytest.raises(CatalogError, match="damaged") as caught, Catalog.open(catalog_file) as catalog:
+        catalog.status()
+    assert "restore a copy" in caught.value.hint
+
+
+@pytest.mark.parametrize("keyword", [{"readonly": True}, {"create": False}])
+def test_a_missing_catalog_is_not_made_unasked(tmp_path: Path, keyword: dict[str, bool]) -> None:
+    with pytest.raises(CatalogError, match="there is no catalog at") as caught:
+        Catalog.open(tmp_path / "shop" / "catalog.db", **keyword)
+    assert "stylesearch ingest" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_catalog(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="cannot open") as caught:
+        Catalog.open(tmp_path)
+    assert caught.value.hint == "that is a folder: give the path of a file"
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CatalogError, match="cannot make the folder"):
+        Catalog.open(tmp_path / "file" / "catalog.db")
+
+
+def test_a_place_where_nothing_can_be_written_is_an_error_of_ours() -> None:
+    with pytest.raises(CatalogError, match="cannot make the lock"):
+        upgrade("/proc/catalog.db", timeout=0.1)
+    with pytest.raises(CatalogError, match="cannot make the folder"):
+        upgrade("/proc/shop/catalog.db")
+    with pytest.raises(CatalogError, match=r"cannot lock the catalog /sys/catalog\.db: .*denied"):
+        upgrade("/sys/catalog.db", timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    "text", ["sqlite://", "sqlite:///:memory:", ":memory:", "sqlite:///file:x.db?uri=true"]
+)
+def test_a_catalog_in_memory_is_refused(text: str) -> None:
+    with pytest.raises(CatalogError, match="has to be a file"):
+        Catalog.open(text)
+
+
+def test_urls_that_lead_nowhere_say_why() -> None:
+    with pytest.raises(CatalogError, match="not a database URL"):
+        Location("sqlite//:what://ever")
+    with pytest.raises(MissingDependency, match="no driver"):
+        make_engine(Location("nosuchdatabase://user:secret@host/name"))
+    assert "secret" not in str(Location("postgresql://user:secret@host/name"))
+
+
+def test_reading_only_refuses_to_write(catalog_file: Path) -> None:
+    with (
+        Catalog.open(catalog_file, readonly=True) as catalog,
+        pytest.raises(CatalogError, match="for reading only"),
+        catalog.writing(),
+    ):
+        raise AssertionError("a writer of a catalog that is only read")
+
+
+def test_reading_only_changes_nothing(catalog_file: Path) -> None:
+    before = catalog_file.read_bytes()
+    with Catalog.open(catalog_file, readonly=True) as catalog:
+        catalog.status()
+        with pytest.raises(CatalogError, match="may not write"), catalog._connect() as connection:
+            connection.exec_driver_sql("DELETE FROM about")
+    assert catalog_file.read_bytes() == before
+
+
+def test_on_readonly_storage_nothing_is_written_at_all(
+    catalog_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_module, "_on_readonly_storage", lambda path: True)
+    with Catalog.open(catalog_file, readonly=True) as catalog:
+        assert catalog.products() == []
+        assert [found.name for found in catalog_file.parent.iterdir()] == ["catalog.db"]
+
+
+def test_readonly_storage_is_recognised(tmp_path: Path) -> None:
+    assert not catalog_module._on_readonly_storage(tmp_path)
+    readonly = next((line.split()[1] for line in mounts() if "ro" in line.split()[3].split(",")), None)
+    if readonly is None:
+        pytest.skip("nothing is mounted read-only here")
+    assert catalog_module._on_readonly_storage(Path(readonly))
+
+
+def mounts() -> list[str]:
+    return Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to(catalog_file: Path) -> None:
+    catalog_file.parent.chmod(0o555)
+    try:
+        with pytest.raises(CatalogError) as caught:
+            Catalog.open(catalog_file).status()
+        assert "permissions" in caught.value.hint
+    finally:
+        catalog_file.parent.chmod(0o755)
+
+
+def test_an_unfinished_write_ahead_log_is_read(catalog_file: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy" / "catalog.db"
+    copy.parent.mkdir()
+    with Catalog.open(catalog_file) as catalog, catalog.writing() as writer:
+        with writer.transaction():
+            writer.upsert_products([Product("a", "A", "dress")])
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{catalog_file}{suffix}", f"{copy}{suffix}")
+    with Catalog.open(copy, readonly=True) as opened:
+        assert opened.product("a").title == "A"
+
+
+def test_an_up_to_date_catalog_opens_without_alembic_and_the_orm(
+    catalog_file: Path, start_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = start_process(
+        """
+        import sys
+        import stylesearch.catalog
+        import stylesearch.catalog.importers.base, stylesearch.catalog.importers.folder
+        assert "sqlalchemy" not in sys.modules, "the package loads SQLAlchemy"
+        with stylesearch.catalog.Catalog.open(sys.argv[1]) as catalog:
+            catalog.hits_for([1])
+        heavy = {"alembic", "sqlalchemy.orm", "filelock", "sqlalchemy.dialects.postgresql"}
+        sys.exit(", ".join(sorted(heavy & set(sys.modules))) or None)
+        """,
+        catalog_file,
+    )
+    assert process.wait(timeout=60) == 0
+
+
+def test_the_package_names_what_it_has() -> None:
+    import stylesearch.catalog as package
+
+    assert all(getattr(package, name).__name__ == name for name in package.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = package.nothing

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stylesearch.catalog.importers.base import choose_importer, readable
+from stylesearch.errors import DatasetError, UnknownName
+
+
+def test_a_folder_and_a_table_are_told_apart(tmp_path: Path) -> None:
+    table = tmp_path / "products.txt"
+    table.write_text("sku;image\n1;a.jpg\n", encoding="utf-8")
+    assert choose_importer(tmp_path).name == "folder"
+    assert choose_importer(table).name == "csv"
+    assert choose_importer(str(table), "auto").name == "csv"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_is_known_by_its_header_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    table = tmp_path / "export"
+    table.write_text("\n\nTitle\tImage Path\n", encoding=encoding)
+    assert choose_importer(table).name == "csv"
+
+
+def test_a_csv_with_another_header_is_still_a_csv(tmp_path: Path) -> None:
+    table = tmp_path / "products.CSV"
+    table.write_text("foo,bar\n", encoding="utf-8")
+    assert choose_importer(table).name == "csv"
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xd8\xff\xe0\x00\x10JFIF", b"", b"\x89PNG\r\n\x1a\n\x00\x00", b"some words\n"]
+)
+def test_what_is_neither_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match="cannot tell what kind") as caught:
+        choose_importer(path)
+    assert "csv, folder" in caught.value.hint
+
+
+def test_a_format_that_is_named_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"")
+    assert choose_importer(path, "csv").name == "csv"
+    assert choose_importer(path, "folder").name == "folder"
+
+
+def test_an_unknown_format_and_a_missing_path(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"no importer is called 'cvs'\. Did you mean 'csv'"):
+        choose_importer(tmp_path, "cvs")
+    with pytest.raises(DatasetError, match="nothing is at"):
+        choose_importer(tmp_path / "missing")
+    with pytest.raises(DatasetError, match="nothing is at"):
+        choose_importer(tmp_path / "missing", "csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("red_summer-dress", "Red summer dress"),
+        ("10021", "10021"),
+        ("009b3c31-fb62-45c0-be9a-37a5c238cb88", "009b3c31-fb62-45c0-be9a-37a5c238cb88"),
+        ("faded", "Faded"),
+        ("été  chic", "Été chic"),
+        ("__", "__"),
+    ],
+)
+def test_titles(name: str, title: str) -> None:
+    assert readable(name) == title

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from stylesearch.catalog.importers.base import ImportOptions
+from stylesearch.catalog.importers.folder import FolderImporter
+from stylesearch.errors import DatasetError
+from stylesearch.types import Domain, Failure, Product, Record
+
+
+def plant(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"content does not matter here")
+    return root
+
+
+def read(root: Path, **options: object) -> list[Record | Failure]:
+    return list(FolderImporter().records(root, ImportOptions(**options)))  # type: ignore[arg-type]
+
+
+def pictures(root: Path) -> dict[str, str]:
+    """Product id by path from the root; there must be no failures."""
+    found = {}
+    for item in read(root):
+        assert isinstance(item, Record), item
+        found[os.path.relpath(item.path, root)] = item.product.id
+    return found
+
+
+def failures(root: Path) -> dict[str, str]:
+    return {os.path.relpath(f.item, root): f.reason for f in read(root) if isinstance(f, Failure)}
+
+
+def test_a_category_of_product_folders(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/red-summer_dress/2.jpg", "dress/red-summer_dress/1.jpg", "skirt/mini/a.png")
+    red = Product("red-summer_dress", "Red summer dress", "dress")
+    assert read(tmp_path) == [
+        Record(red, str(tmp_path / "dress/red-summer_dress/1.jpg")),
+        Record(red, str(tmp_path / "dress/red-summer_dress/2.jpg")),
+        Record(Product("mini", "Mini", "skirt"), str(tmp_path / "skirt/mini/a.png")),
+    ]
+
+
+def test_a_category_of_pictures_and_one_of_both(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/10021.jpg", "dress/wrap/1.jpg", "dress/wrap/2.jpg", "top/10022.webp")
+    assert pictures(tmp_path) == {
+        "dress/10021.jpg": "10021",
+        "dress/wrap/1.jpg": "wrap",
+        "dress/wrap/2.jpg": "wrap",
+        "top/10022.webp": "10022",
+    }
+
+
+def test_a_category_s_own_folder_finds_the_same_products(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/10021.jpg", "dress/wrap/1.jpg", "skirt/mini.jpg")
+    above = [item for item in read(tmp_path) if isinstance(item, Record) and item.product.id == "10021"]
+    own = read(tmp_path / "dress")
+    assert own[0] == above[0] == Record(Product("10021", "10021", "dress"), str(tmp_path / "dress/10021.jpg"))
+
+
+def test_pictures_deeper_down_belong_to_the_product(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/wrap/front/1.jpg", "dress/wrap/back/detail/2.jpg", "dress/wrap/0.jpg")
+    assert pictures(tmp_path) == {
+        "dress/wrap/0.jpg": "wrap",
+        "dress/wrap/back/detail/2.jpg": "wrap",
+        "dress/wrap/front/1.jpg": "wrap",
+    }
+
+
+def test_a_name_in_two_categories_is_told_apart(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/1.jpg", "skirt/1.jpg", "top/1/a.jpg", "top/2.jpg")
+    assert pictures(tmp_path) == {
+        "dress/1.jpg": "dress/1",
+        "skirt/1.jpg": "skirt/1",
+        "top/1/a.jpg": "top/1",
+        "top/2.jpg": "2",
+    }
+
+
+def test_a_name_twice_in_one_category_is_told_apart(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/1.jpg", "dress/1.png", "dress/2/a.jpg", "dress/2.jpg", "dress/3.jpg")
+    assert pictures(tmp_path) == {
+        "dress/1.jpg": "dress/1.jpg",
+        "dress/1.png": "dress/1.png",
+        "dress/2/a.jpg": "dress/2",
+        "dress/2.jpg": "dress/2.jpg",
+        "dress/3.jpg": "3",
+    }
+
+
+def test_a_name_in_the_root_and_in_a_category_named_like_the_root(tmp_path: Path) -> None:
+    root = plant(tmp_path / "shop", "1.jpg", "shop/1.jpg")
+    assert pictures(root) == {"1.jpg": "./1", "shop/1.jpg": "shop/1"}
+    assert {item.product.category for item in read(root) if isinstance(item, Record)} == {"shop"}
+
+
+def test_a_folder_without_pictures_does_not_change_another_product_s_id(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/1.jpg", "skirt/1/notes.txt")
+    (tmp_path / "top" / "1").mkdir(parents=True)
+    assert pictures(tmp_path) == {"dress/1.jpg": "1"}
+
+
+def test_ids_are_all_different_whatever_the_names(tmp_path: Path) -> None:
+    names = [
+        "1.jpg",
+        "1.png",
+        "1/1.jpg",
+        "1/1.png",
+        "1/1/1.jpg",
+        "2/1.jpg",
+        "2/1/1.jpg",
+        "2/2.jpg",
+        "a/b.jpg",
+    ]
+    plant(tmp_path, *names)
+    ids = pictures(tmp_path)
+    assert set(ids) == set(names)
+    assert len(set(ids.values())) == len(names)
+
+
+def test_the_order_depends_on_the_names_alone(tmp_path: Path) -> None:
+    names = [f"c{c}/p{p}/{i}.jpg" for c in range(3) for p in range(3) for i in range(3)]
+    first = plant(tmp_path / "first", *names)
+    second = plant(tmp_path / "second", *reversed(names))
+    assert list(pictures(first)) == list(pictures(second)) == sorted(names)
+
+
+def test_junk_and_files_that_are_no_pictures_are_passed_over(tmp_path: Path) -> None:
+    plant(
+        tmp_path, "dress/ok.jpg", ".stylesearch/catalog.db", ".git/x/y.jpg", "labels.csv", "LICENSE", "README"
+    )
+    plant(
+        tmp_path,
+        "dress/.hidden.jpg",
+        "dress/._ok.jpg",
+        "dress/Thumbs.db",
+        "dress/.DS_Store",
+        "dress/desktop.ini",
+    )
+    plant(tmp_path, "__MACOSX/dress/ok.jpg", "dress/wrap/sizes.PDF", "dress/wrap/film.mp4", "dress/Readme.md")
+    assert pictures(tmp_path) == {"dress/ok.jpg": "ok"}
+
+
+def test_everything_else_is_left_to_the_decoder(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/a.heic", "dress/b", "dress/c.jpeg.download", "dress/d.psd", "dress/e.JPG")
+    assert pictures(tmp_path) == {
+        "dress/a.heic": "a",
+        "dress/b": "b",
+        "dress/c.jpeg.download": "c.jpeg",
+        "dress/d.psd": "d",
+        "dress/e.JPG": "e",
+    }
+
+
+def test_an_empty_folder_says_what_was_expected(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/notes.txt")
+    with pytest.raises(DatasetError, match="no pictures in") as caught:
+        read(tmp_path)
+    assert "category/product/picture.jpg" in caught.value.hint
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    plant(tmp_path, "a.jpg")
+    with pytest.raises(DatasetError, match="not a folder"):
+        read(tmp_path / "a.jpg")
+    with pytest.raises(DatasetError, match="not a folder"):
+        read(tmp_path / "missing")
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    elsewhere = plant(tmp_path / "elsewhere", "wrap/1.jpg", "single.jpg")
+    root = plant(tmp_path / "shop", "dress/own.jpg")
+    (root / "linked").symlink_to(elsewhere)
+    (root / "dress" / "linked-product").symlink_to(elsewhere / "wrap")
+    (root / "dress" / "linked-picture.jpg").symlink_to(elsewhere / "single.jpg")
+    assert pictures(root) == {
+        "dress/linked-picture.jpg": "linked-picture",
+        "dress/linked-product/1.jpg": "linked-product",
+        "dress/own.jpg": "own",
+        "linked/single.jpg": "single",
+        "linked/wrap/1.jpg": "wrap",
+    }
+
+
+@pytest.mark.parametrize("place", ["loop", "dress/loop", "dress/wrap/loop", "dress/wrap/deep/loop"])
+@pytest.mark.parametrize("target", [".", "..", "../..", "../../.."])
+def test_a_link_never_leads_around_in_circles(tmp_path: Path, place: str, target: str) -> None:
+    root = plant(tmp_path / "a" / "b" / "c" / "shop", "dress/wrap/deep/1.jpg", "dress/own.jpg")
+    (root / place).symlink_to(target)
+    assert failures(root) == {place: "a link to a folder that contains it"}
+    assert len(read(root)) == 3
+
+
+def test_many_links_between_folders_end(tmp_path: Path) -> None:
+    root = plant(tmp_path / "shop", *(f"dress/wrap/f{i}/1.jpg" for i in range(8)))
+    for i in range(8):
+        for k in range(8):
+            (root / "dress" / "wrap" / f"f{i}" / f"to{k}").symlink_to(f"../f{k}")
+    items = read(root)
+    assert len([item for item in items if isinstance(item, Record)]) <= 16
+
+
+def test_a_link_that_leads_nowhere_or_to_itself(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/ok.jpg")
+    (tmp_path / "dress" / "broken.jpg").symlink_to("missing.jpg")
+    (tmp_path / "dress" / "self.jpg").symlink_to("self.jpg")
+    found = failures(tmp_path)
+    assert found["dress/broken.jpg"] == "a link that leads nowhere"
+    assert "symbolic links" in found["dress/self.jpg"]
+    assert len(read(tmp_path)) == 3
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/ok.jpg")
+    os.mkfifo(tmp_path / "dress" / "pipe.jpg")
+    assert failures(tmp_path) == {"dress/pipe.jpg": "neither a file nor a folder"}
+
+
+def test_names_that_are_not_utf_8_are_failures(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/ok.jpg")
+    plant(tmp_path, os.fsdecode(b"dress/caf\xe9.jpg"), os.fsdecode(b"r\xf6cke/1.jpg"))
+    found = failures(tmp_path)
+    assert set(found) == {r"dress/caf\udce9.jpg", r"r\udcf6cke"}
+    assert set(found.values()) == {"its name is not valid UTF-8: rename it"}
+
+
+def test_a_root_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    root = plant(tmp_path / os.fsdecode(b"caf\xe9"), "dress/1.jpg")
+    with pytest.raises(DatasetError, match=r"not valid UTF-8: .*caf\\udce9"):
+        read(root)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(tmp_path, "dress/secret/1.jpg", "dress/ok.jpg")
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if path.endswith("secret"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert failures(tmp_path) == {"dress/secret": "cannot list this folder: Permission denied"}
+    assert len(read(tmp_path)) == 2
+
+
+def test_names_are_compared_in_one_unicode_form_but_paths_stay(tmp_path: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "Röcke")
+    plant(tmp_path, f"{decomposed}/{decomposed}.jpg")
+    (record,) = read(tmp_path)
+    assert isinstance(record, Record)
+    assert record.product.category == record.product.id == unicodedata.normalize("NFC", "Röcke")
+    assert Path(record.path).exists()
+
+
+def test_the_domain_is_the_user_s(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/1.jpg")
+    (record,) = read(tmp_path, domain=Domain.CONSUMER)
+    assert isinstance(record, Record)
+    assert record.domain is Domain.CONSUMER
+
+
+def test_a_relative_folder_gives_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(tmp_path / "shop", "dress/1.jpg")
+    monkeypatch.chdir(tmp_path / "shop")
+    (record,) = read(Path())
+    assert isinstance(record, Record)
+    assert record.path == str(tmp_path / "shop" / "dress" / "1.jpg")
+    assert record.product.category == "dress"
+
+
+def test_count(tmp_path: Path) -> None:
+    plant(tmp_path, "dress/1.jpg", "dress/2/a.jpg", "dress/2/b.jpg", "notes.txt")
+    assert FolderImporter().count(tmp_path) == 3

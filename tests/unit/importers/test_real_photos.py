@@ -1,0 +1,43 @@
+"""Real photos, as they were published: a folder of categories, and two tables."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from stylesearch.catalog.importers.base import ImportOptions, choose_importer
+from stylesearch.types import Record
+
+pytestmark = pytest.mark.data
+
+
+@pytest.fixture
+def photos() -> Path:
+    folder = os.environ.get("STYLESEARCH_TEST_DATA")
+    if not folder:
+        pytest.skip("STYLESEARCH_TEST_DATA is not set")
+    return Path(folder)
+
+
+def read(source: Path) -> list[Record]:
+    items = list(choose_importer(source).records(source, ImportOptions()))
+    found = [item for item in items if isinstance(item, Record)]
+    assert len(found) == len(items)
+    return found
+
+
+def test_the_folder_and_the_table_of_clothing_say_the_same(photos: Path) -> None:
+    folder, table = read(photos / "clothing"), read(photos / "clothing" / "labels.csv")
+    assert len(folder) == len(table) == 1589
+    assert {(r.path, r.product.category) for r in folder} == {(r.path, r.product.category) for r in table}
+    assert len({r.product.id for r in folder}) == 1589
+    assert len(Counter(r.product.category for r in folder)) == 10
+
+
+def test_the_table_of_luma(photos: Path) -> None:
+    records = read(photos / "luma" / "images.csv")
+    assert len(records) == 662
+    assert records[0].product.attributes.keys() == {"style", "colour", "view"}
