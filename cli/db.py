@@ -39,7 +39,7 @@ def upgrade(shared: Shared) -> None:
 @pass_shared
 def current(shared: Shared) -> None:
     """Print the schema revision of the catalog and the one that this version needs."""
-    from stylesearch.catalog.migrate import current as current_revision
+    from stylesearch.catalog.migrate import current_revision
     from stylesearch.catalog.revisions import HEAD
 
     revision = current_revision(shared.load().database)
@@ -54,7 +54,7 @@ def current(shared: Shared) -> None:
 @pass_shared
 def check(shared: Shared) -> int:
     """Compare the catalog's tables with this version's models, and its pages with their checksums."""
-    from stylesearch.catalog.migrate import check as check_schema
+    from stylesearch.catalog.migrate import check_schema
 
     problems = check_schema(shared.load().database)
     if shared.as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -50,21 +51,22 @@ def demo(
             seed=seed,
             street_photos_per_product=n_street_photos,
             overwrite=overwrite,
+            processes=os.cpu_count() or 1,
             progress=lambda done, total: progress("drawing", done, total),
         )
     if shared.as_json:
         echo_json(
             {
-                "products": report.n_products,
-                "shop_photos": report.n_shop_photos,
-                "street_photos": report.n_street_photos,
+                "products": report.products,
+                "shop_photos": report.shop_photos,
+                "street_photos": report.street_photos,
                 "catalog": str(report.products_csv),
                 "street": str(report.street_csv),
             }
         )
         return
     click.echo(
-        f"{report.n_products} products, {report.n_shop_photos} shop pictures, "
-        f"{report.n_street_photos} street photos in {folder}"
+        f"{report.products} products, {report.shop_photos} shop pictures, "
+        f"{report.street_photos} street photos in {folder}"
     )
     click.echo(f"next: stylesearch ingest {report.products_csv}")

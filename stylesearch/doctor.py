@@ -107,7 +107,8 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "catalog",
         "ok",
-        f"{status.products} products, {status.images} images ({status.failed_images} failed) at {settings.database}",
+        f"{status.products} products, {status.images} images ({status.failed_images} failed), "
+        f"{settings.database}",
     )
     for feature_set, n_features in status.features:
         yield Finding(

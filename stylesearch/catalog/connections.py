@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from stylesearch.errors import CatalogError, CatalogLocked, MissingDependency
@@ -165,8 +165,10 @@ def _explain(context: ExceptionContext, location: Location) -> None:
     original = context.original_exception
     if isinstance(original, sqlite3.DatabaseError):
         _explain_sqlite(original, location)
-    elif isinstance(context.sqlalchemy_exception, DBAPIError) and context.is_disconnect:
-        raise CatalogError(f"lost the database {location}: {original}") from original
+    elif isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+        raise CatalogError(
+            f"the database {location} failed: {original}", hint="check that it runs and that the URL is right"
+        ) from original
 
 
 def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:

@@ -31,8 +31,8 @@ def sha256_remembered(path: Path) -> str:
         known = json.loads(note.read_bytes())
         if known["identity"] == identity:
             return str(known["sha256"])
-    except FileNotFoundError:
-        pass
+    except OSError as error:  # most often: there is no such note
+        logger.debug("%s: %s", note, error)
     except (ValueError, TypeError, KeyError) as error:
         logger.warning("%s cannot be read (%s); hashing %s again", note, error, path)
     digest = sha256_file(path)

@@ -12,6 +12,7 @@ References:
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 from collections import OrderedDict
@@ -126,9 +127,9 @@ def _read(file: IO[bytes]) -> dict[str, npt.NDArray[Any]]:
 
 
 def _exactly(file: IO[bytes], n_bytes: int) -> bytes:
-    if n_bytes < 0 or len(data := file.read(n_bytes)) != n_bytes:
+    if not 0 <= n_bytes <= os.fstat(file.fileno()).st_size - file.tell():
         raise EOFError("the file ends too early")
-    return data
+    return file.read(n_bytes)
 
 
 def _materialise(name: str, view: object, storages: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -140,7 +141,7 @@ def _materialise(name: str, view: object, storages: dict[str, npt.NDArray[Any]])
     last = view.offset + sum((side - 1) * step for side, step in zip(view.shape, view.stride, strict=True))
     if 0 in view.shape:
         return np.empty(view.shape, storage.dtype)
-    if last >= storage.size:
+    if last >= storage.size or math.prod(view.shape) > storage.size:
         raise ValueError(f"the tensor {name!r} reaches beyond its storage")
     strides = tuple(step * storage.itemsize for step in view.stride)
     return np.lib.stride_tricks.as_strided(storage[view.offset :], view.shape, strides).copy()

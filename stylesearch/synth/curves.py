@@ -50,7 +50,20 @@ def spline(points: _Loose, *, closed: bool = False, samples: int = 7) -> Points:
         >>> spline([(0, 0), (1, 1), (2, 0)], samples=2).shape
         (5, 2)
     """
-    knots = polyline(points)
+    if isinstance(points, np.ndarray):
+        return _spline(points, closed, samples)
+    return _remembered(tuple(points), closed, samples)
+
+
+@functools.lru_cache(maxsize=4096)
+def _remembered(points: tuple[tuple[float, float], ...], closed: bool, samples: int) -> Points:
+    """Most curves are written down as numbers and drawn again and again; the array is read-only."""
+    curve = _spline(polyline(points), closed, samples)
+    curve.setflags(write=False)
+    return curve
+
+
+def _spline(knots: Points, closed: bool, samples: int) -> Points:
     if len(knots) < 3 and not closed:
         t = np.linspace(0.0, 1.0, samples + 1)[:, None]
         return knots[:1] * (1 - t) + knots[-1:] * t

@@ -143,7 +143,8 @@ def _upper(spec: GarmentSpec) -> Cut:
     hem = hip + max(0.0, length - HIP) * {"a-line": 0.22, "peplum": 0.4, "fitted": 0.03}.get(spec.cut, 0.03)
     side = _until(((22.0, chest), (WAIST, waist), (HIP, hip), (max(length, HIP + 4), hem)), length)
     if (spec.category == "jumper" and spec.length != "long") or spec.neckline == "bomber":
-        side = (*side[:-1], (length - 6.0, side[-1][1] + 0.6), (length, side[-1][1] - 2.2))
+        above_rib = _until(side, length - 6.0)
+        side = (*above_rib, (length, above_rib[-1][1] - 1.8))
     dip = {"shirt": 3.0, "top": 0.8, "t-shirt": 0.6}.get(spec.category, 0.5)
     return _with_shoulders(spec, length, side, shoulder + 0.45 * ease, dip, loose=0.3 * ease)
 

@@ -10,7 +10,14 @@ from stylesearch.synth.palette import Colour, shaded
 from stylesearch.synth.pen import Pen
 from stylesearch.synth.wardrobe import GarmentSpec
 
-__all__ = ["closure_top", "draw_back", "draw_collar", "neck_opening"]
+__all__ = [
+    "back_opening",
+    "closure_top",
+    "draw_back",
+    "draw_collar",
+    "draw_collar_from_behind",
+    "neck_opening",
+]
 
 _DEPTH = {
     "round": 8.5,
@@ -54,6 +61,34 @@ def neck_opening(spec: GarmentSpec, cut: Cut) -> Points:
     if spec.neckline == "boat":
         return outline([(neck, 1.5), (0.55 * neck, 3.7), (0.0, depth)])
     return outline([(neck, 0.0), (0.92 * neck, 0.42 * depth), (0.55 * neck, 0.88 * depth), (0.0, depth)])
+
+
+def back_opening(spec: GarmentSpec, cut: Cut) -> Points:
+    """The same line on the back: shallow, whatever the front is like."""
+    if spec.sleeves == "straps":
+        return outline([(9.6, 12.0), (5.0, 13.6), (0.0, 14.0)])
+    return outline([(cut.neck, 0.0), (0.6 * cut.neck, 1.7), (0.0, 2.2)])
+
+
+def draw_collar_from_behind(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
+    """What is to be seen of collar or hood on the back."""
+    neck, kind = cut.neck, spec.neckline
+    if kind == "hood":
+        hood = outline([(0.0, -5.0), (8.0, -4.6), (12.0, 1.0), (9.0, 10.0), (0.0, 19.0)])
+        pen.cut(mirrored(hood))
+        pen.piece(mirrored(hood), None, lifted=1.2)
+        pen.crease(polyline([(0.0, -4.0), (0.0, 18.0)]), 1.0, 0.84)
+    elif kind == "turtle":
+        _turtle(pen, cut)
+    elif kind not in ("round", "v", "square", "boat", "henley") and spec.sleeves != "straps":
+        low = 4.6 if kind in ("band", "bow", "bomber") else 6.6
+        band = outline(
+            [(0.0, -3.6), (0.8 * neck, -3.4), (neck + 0.6, -1.4)],
+            [(neck + 0.6, -1.4), (neck + 2.0, 0.8)],
+            [(neck + 2.0, 0.8), (0.6 * neck, low - 1.0), (0.0, low - 0.4)],
+        )
+        pen.cut(mirrored(band))
+        pen.piece(mirrored(band), pen.cloth.trim if spec.trim == "contrast" else None, lifted=0.7)
 
 
 def draw_back(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:

@@ -25,7 +25,7 @@ from stylesearch.types import Box
 
 __all__ = ["StreetPhoto", "street_photo"]
 
-_ASPECTS = (3 / 4, 3 / 4, 2 / 3, 9 / 16, 4 / 5, 4 / 5, 1.0, 4 / 3)
+_ASPECTS = (3 / 4, 3 / 4, 2 / 3, 2 / 3, 9 / 16, 4 / 5, 4 / 5, 1.0, 4 / 3)
 _SHOWN = {  # heights on the body that the picture's upper and lower edge may show
     "full": (-36.0, 150.0),
     "knees": (-36.0, 108.0),

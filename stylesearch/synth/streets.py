@@ -144,9 +144,12 @@ def _passer_by(stage: Stage, random: Random) -> None:
     def put(points: list[tuple[float, float]], colour: Colour) -> None:
         stage.shape(spline(points, samples=4) * (tall, -tall) + (x, y), colour)
 
+    def put_straight(points: list[tuple[float, float]], colour: Colour) -> None:
+        stage.shape([(x + tall * px, y - tall * py) for px, py in points], colour)
+
     for side in (-1, 1):
         lift = 0.03 if side * step > 0.005 else 0.0
-        put(
+        put_straight(
             [
                 (side * 0.005, 0.5),
                 (side * 0.09, 0.5),

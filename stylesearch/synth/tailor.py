@@ -11,6 +11,10 @@ from stylesearch.synth.wardrobe import ATTRIBUTES, CHOICES, DENIM_COLOURS, SCALE
 __all__ = ["draw_spec", "is_possible", "is_single_coloured", "varied"]
 
 
+_ALIKE = {"cotton", "jersey", "wool"}
+"""Materials that a picture hardly tells apart: one instead of another makes no near-twin."""
+
+
 def is_possible(spec: GarmentSpec) -> bool:
     """Whether such a garment can be sewn, and whether each word of it would be seen."""
     no_collar_there = spec.sleeves == "straps" and spec.neckline in (
@@ -126,7 +130,7 @@ def varied(spec: GarmentSpec, random: Random) -> tuple[GarmentSpec, str]:
     while True:
         name = random.choice(ATTRIBUTES)
         value = random.choice(_values(spec.category, name, spec.material))
-        if value == getattr(spec, name):
+        if value == getattr(spec, name) or {value, getattr(spec, name)} <= _ALIKE:
             continue
         changed = _with(spec, name, value)
         if is_possible(changed):

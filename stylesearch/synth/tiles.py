@@ -50,7 +50,8 @@ class Tile:
 
     def band(self, start: float, width: float, colour: Colour, *, upright: bool) -> None:
         """A stripe across the whole tile, from ``start`` on, in centimetres."""
-        a, b = start * self.scale, (start + width) * self.scale - 1
+        a = start * self.scale
+        b = max(a, (start + width) * self.scale - 1)
         side = self.image.width
         self.pen.rectangle((a, 0, b, side) if upright else (0, a, side, b), fill=colour)
 

@@ -12,7 +12,13 @@ from stylesearch.synth.details import button_colour, draw_border, draw_patch
 from stylesearch.synth.folds import Folds
 from stylesearch.synth.graphics import graphic
 from stylesearch.synth.hems import draw_hem, draw_tiers, hem_line
-from stylesearch.synth.necklines import closure_top, draw_collar, neck_opening
+from stylesearch.synth.necklines import (
+    back_opening,
+    closure_top,
+    draw_collar,
+    draw_collar_from_behind,
+    neck_opening,
+)
 from stylesearch.synth.palette import Colour, lightness, mixed, shaded
 from stylesearch.synth.pen import Pen
 from stylesearch.synth.waists import draw_waist
@@ -56,14 +62,12 @@ def draw_upper(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool,
     waves = 0.0 if not worn else (1.0 - pen.cloth.body) * 1.8
     pen.cut(upper_outline(spec, cut, waves=waves, random=random))
     _draw_extras(pen, spec, cut, back=back)
-    opening = np.vstack([[(cut.neck, -4.0)], neck_opening(spec, cut)])
-    if back:
-        opening = opening * (1.0, 0.25) + (0.0, 0.3 if spec.sleeves != "straps" else 11.0)
-    if spec.neckline != "turtle" or spec.sleeves == "straps":
-        if spec.sleeves == "straps":
-            pen.cut_away(mirrored(np.vstack([[(9.6, 5.0)], neck_opening(spec, cut), [(0.0, 5.0)]])))
-        else:
-            pen.cut_away(mirrored(opening))
+    if spec.sleeves == "straps":
+        low = back_opening(spec, cut) if back else neck_opening(spec, cut)
+        pen.cut_away(mirrored(np.vstack([[(9.6, 5.0)], low, [(0.0, 5.0)]])))
+    elif spec.neckline != "turtle":
+        low = back_opening(spec, cut) if back else neck_opening(spec, cut)
+        pen.cut_away(mirrored(np.vstack([[(cut.neck, -4.0)], low])))
     draw_tiers(pen, spec, cut, from_height=WAIST)
     draw_hem(pen, spec, cut)
     if spec.sleeves == "straps":
@@ -217,6 +221,7 @@ def _draw_back_details(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
     elif spec.category in ("dress", "top") and spec.material not in ("jersey", "knit"):
         pen.seam(polyline([(0.0, 3.0), (0.0, min(cut.length, HIP))]), strength=0.8)
     draw_waist(pen, spec, cut)
+    draw_collar_from_behind(pen, spec, cut)
 
 
 def fold_upper(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: bool, random: Random) -> None:

@@ -51,7 +51,7 @@ class TestResNet50(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def extractor(cls):
-        return load_extractor("resnet50@64", weights="random")
+        return load_extractor("resnet50@64", weights="random", engine="tensorflow")
 
 
 class TestInceptionV3(ExtractorContract):

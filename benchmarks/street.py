@@ -1,0 +1,55 @@
+"""Drawn street photos: how often the product is among the first, against what most programs do.
+
+500 drawn products, a street photo of each. The baseline is the whole photo and cosine on raw features.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from pathlib import Path
+
+from benchmarks.measuring import print_table
+from benchmarks.retrieval import difference, gallery_features, photo_features, ranks_of, top_k
+from benchmarks.shops import drawn_shop
+
+N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "500"))
+
+
+def main() -> None:
+    """Prints top-k accuracy with intervals, and the gain over the baseline."""
+    from stylesearch.config import Settings
+    from stylesearch.extractors import load_extractor
+    from stylesearch.spaces import fit_transform
+
+    settings = Settings()
+    extractor = load_extractor(settings.extractor, throughput=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        drawn_shop(folder, N_PRODUCTS)
+        shop, street = (
+            list(csv.DictReader((folder / f"{part}.csv").open())) for part in ("products", "street")
+        )
+        gallery = gallery_features(extractor, [folder / row["image"] for row in shop])
+        photos = photo_features(extractor, [folder / row["image"] for row in street], settings.regions)
+    products, right = [row["id"] for row in shop], [row["id"] for row in street]
+    transform = fit_transform(settings.space, iter([gallery]), dim_in=extractor.dim, n_rows=len(gallery))
+    moved = transform.apply(photos.reshape(-1, extractor.dim)).reshape(*photos.shape[:2], transform.dim)
+    baseline = ranks_of(photos[:, :1], right, gallery, products, "cosine")
+    ours = ranks_of(moved, right, transform.apply(gallery), products, settings.metric)
+    rows = []
+    for what, ranks in (
+        ("whole photo, raw, cosine", baseline),
+        (f"{settings.regions}, {settings.space}, {settings.metric} (default)", ours),
+    ):
+        rows.append([what, *("{:.0f} [{:.0f}, {:.0f}]".format(*top_k(ranks, k)) for k in (1, 5, 20))])
+    rows.append(
+        [
+            "gain, points",
+            *("{:+.0f} [{:+.0f}, {:+.0f}]".format(*difference(ours, baseline, k)) for k in (1, 5, 20)),
+        ]
+    )
+    print_table(
+        [f"{len(right)} photos, gallery of {len(set(products))}", "top 1, %", "top 5, %", "top 20, %"], rows
+    )
