@@ -1,6 +1,6 @@
 # `make` alone prints this help. Everything happens inside $(VENV); nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format bench wheel-check clean
+.PHONY: help demo demo-query test check lint types format bench wheel-check clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -30,8 +30,19 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.installed  ## draw a small shop, ingest it, search it with a street photo, show the result
-	@PATH="$(abspath $(BIN)):$$PATH" sh docs/demo.sh
+# Of the drawn products, the one that `make demo` looks for.
+DEMO_PHOTO = $(firstword $(wildcard demo/street/dress-*.jpg))
+
+demo: $(VENV)/.installed  ## draw a small shop, take it in, search it with a street photo, show the result
+	$(BIN)/stylesearch demo demo --products 60 --seed 1 --overwrite
+	$(BIN)/stylesearch --home demo/.stylesearch ingest demo/products.csv
+	@$(MAKE) --no-print-directory demo-query
+
+demo-query:
+	$(BIN)/stylesearch --home demo/.stylesearch query $(DEMO_PHOTO) -k 10 --sheet demo/sheet.png
+	@echo
+	@echo "The photo and its hits are drawn in $(CURDIR)/demo/sheet.png"
+	@echo "Search with another one:  $(BIN)/stylesearch --home demo/.stylesearch query demo/street/..."
 
 test: $(VENV)/.installed-dev  ## run the tests
 	$(BIN)/python -m pytest

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from stylesearch.config import Settings, load_settings
-from stylesearch.errors import NotInCatalog
+from stylesearch.errors import ConfigError, NotInCatalog
 from stylesearch.types import Box, Domain, Failure, ImageRecord, Product
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stylesearch.search import Photo, QueryResult, Searcher
 
 __all__ = ["Workspace", "open"]
+
 
 ReportProgress = Callable[[str, int, int | None], None]
 
@@ -64,12 +65,12 @@ class Workspace:
 
     @property
     def catalog(self) -> Catalog:
-        """The catalog: created, or upgraded, when it is first used."""
-        if self._catalog is None:
-            from stylesearch.catalog import Catalog
+        """The catalog, upgraded if need be; opened for reading only where it cannot be written.
 
-            self._catalog = Catalog.open(self.settings.database)
-        return self._catalog
+        Raises:
+            CatalogError: there is none yet.
+        """
+        return self._open_catalog(create=False)
 
     def ingest(
         self,
@@ -103,6 +104,7 @@ class Workspace:
         from stylesearch.gallery import upkeep
         from stylesearch.ingest import IngestOptions, ingest, joined
 
+        catalog = self._open_catalog(create=True)
         specs = list(extractors or [self.settings.extractor])
         options = IngestOptions(
             format=format,
@@ -117,7 +119,7 @@ class Workspace:
         reports = []
         for spec in specs:
             extractor = self._load_extractor(spec, throughput=True)
-            report = ingest(self.catalog, Path(path), extractor, options, progress=progress)
+            report = ingest(catalog, Path(path), extractor, options, progress=progress)
             began = time.perf_counter()
             upkeep.refresh(self.gallery(extractor=spec), progress=progress)
             report.add_seconds("index", time.perf_counter() - began)
@@ -252,6 +254,15 @@ class Workspace:
     ) -> None:
         self.close()
 
+    def _open_catalog(self, *, create: bool) -> Catalog:
+        if self._catalog is None:
+            from stylesearch.catalog import Catalog
+
+            database = self.settings.database
+            readonly = Path(database).exists() and not os.access(database, os.W_OK)
+            self._catalog = Catalog.open(database, create=create, readonly=readonly)
+        return self._catalog
+
     def _load_extractor(self, spec: str, *, throughput: bool = False) -> Extractor:
         key = (spec, self.settings.weights, throughput)
         if key not in self._extractors:
@@ -273,6 +284,7 @@ class Workspace:
         space = space or self.settings.space
         metric = metric or self.settings.metric
         regions = regions or self.settings.regions
+        _check(metric)
         key = (spec, space, metric, regions)
         if key not in self._searchers:
             from stylesearch.gallery import Gallery
@@ -307,3 +319,12 @@ class Workspace:
             f"the catalog has no features of {extractor.name}@{extractor.input_size} with these weights",
             hint=f"it has those of {others}: choose one with --extractor, or ingest again with this one",
         )
+
+
+def _check(metric: str) -> None:
+    from stylesearch.metrics import check_metric
+
+    try:
+        check_metric(metric)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

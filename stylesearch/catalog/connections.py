@@ -172,8 +172,8 @@ def _explain(context: ExceptionContext, location: Location) -> None:
 
 
 def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:
-    # The extended code has the primary code in its lowest byte.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    extended = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    code = extended & 0xFF  # the primary code is the lowest byte
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         raise CatalogLocked(
             f"another program has been writing to the catalog {location} for {BUSY_SECONDS:.0f} s",
@@ -191,6 +191,12 @@ def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:
         _fail(error, f"no space left for the catalog {location}", "free some space and run it again")
     if code == sqlite3.SQLITE_CANTOPEN:
         _fail(error, f"cannot open the catalog {location}", _why_not_opened(location))
+    if code == sqlite3.SQLITE_READONLY and extended != sqlite3.SQLITE_READONLY:
+        _fail(
+            error,
+            f"cannot open the catalog {location}: its folder may not be written to",
+            "even readers write beside it, to agree with a writer: allow it, or copy it to read-only storage",
+        )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         _fail(error, f"may not write to the catalog {location}", "check the permissions of file and folder")
     if code == sqlite3.SQLITE_IOERR:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
 from stylesearch.catalog.models import ImageState, features, images, products
 from stylesearch.catalog.rows import FeatureSet, in_batches
@@ -85,12 +86,33 @@ def remove(connection: Connection, image_pks: Sequence[int]) -> None:
 def _insert(connection: Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
     if not rows:
         return
+    _raise_ids_to_the_clock(connection)
     parameters = [
         {"row_feature_set_pk": feature_set_pk, "row_image_pk": image_pk, "row_vector": vector}
         for feature_set_pk, image_pk, vector in rows
     ]
-    if connection.execute(_insert_filed, parameters).rowcount != len(rows):
+    counted = {"preserve_rowcount": True}  # else some databases do not count what an INSERT does
+    if connection.execute(_insert_filed, parameters, execution_options=counted).rowcount != len(rows):
         raise CatalogError(
             "a vector was given of a picture that is not in the catalog, or not usable",
             hint="put the picture in, without an error, before its vectors",
         )
+
+
+def _raise_ids_to_the_clock(connection: Connection) -> None:
+    """Makes the next ids larger than any that another life of this catalog can have given out.
+
+    SQLite alone promises only that ids rise within one file. A catalog that is deleted and made anew, or
+    restored from a backup, would start again below ids that an index on disk still holds for other pictures.
+    Ids that begin at the microseconds since 1970 cannot: rows are not written at a million a second.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    now = {"now": time.time_ns() // 1000}
+    raised = connection.execute(_raise_sequence, now)
+    if not raised.rowcount:
+        connection.execute(_begin_sequence, now)
+
+
+_raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")
+_begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('features', :now)")

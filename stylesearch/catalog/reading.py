@@ -99,7 +99,7 @@ class CatalogReader:
         statement = statement.order_by(features.c.id).limit(block)
         while True:
             with self._connect() as connection:
-                rows = connection.execute(statement.where(features.c.id > after_id)).all()
+                rows = connection.execute(statement.where(features.c.id > int(after_id))).all()
             if rows:
                 yield _feature_block(rows, feature_set.dim)
             if len(rows) < block:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.errors import IndexDamaged, NotInCatalog
+from stylesearch.errors import ConfigError, IndexDamaged, NotInCatalog
 from stylesearch.gallery import fit
 from stylesearch.gallery.candidates import Candidates, merge, nearest_in_blocks
 from stylesearch.index.by_category import CategoryIndexes
@@ -125,7 +125,10 @@ class Gallery:
 
         Raises:
             NotInCatalog: the category is unknown.
+            ConfigError: k below 1.
         """
+        if k < 1:
+            raise ConfigError(f"k has to be 1 or more. Received: {k}")
         categories = self._categories(category)
         vectors = self.transform.apply(features)
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * k)
@@ -167,11 +170,11 @@ class Gallery:
         self._indexes = None
 
     def _categories(self, category: str | None) -> list[str]:
-        known = self.counts()
+        known = self.catalog.category_names(self.feature_set, domain=Domain.SHOP)
         if category is None:
-            return list(known)
+            return known
         if category not in known:
-            error = unknown_name("category", category, known)
+            error = unknown_name("category", category, dict.fromkeys(known))
             raise NotInCatalog(error.message, hint=error.hint)
         return [category]
 

@@ -12,6 +12,7 @@ of them, and the next run skips all the others.
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
 
 __all__ = ["ingest"]
+
+log = logging.getLogger(__name__)
 
 PLANNED_AT_ONCE = 256
 STORED_AT_ONCE = 256
@@ -90,9 +93,7 @@ def ingest(
                 run.store(writer, chunk)
                 if progress:
                     progress("pictures", run.n_listed_done, n_total)
-        with writer.transaction():
-            pruned = writer.prune(run.source, whole_products=options.prune)
-        run.report.removed = pruned.images
+        run.remove_unlisted(writer)
     run.report.seconds["total"] = time.perf_counter() - began
     return run.report
 
@@ -144,12 +145,14 @@ class _Run:
         self.source = source
         self.report = IngestReport()
         self.n_listed_done = 0
+        self.n_unreadable = 0
 
     def tasks(self, listed: Iterator[Record | Failure]) -> Iterator[Task]:
         """Joins what the source lists with what the catalog has, many at a time."""
         while chunk := list(itertools.islice(listed, PLANNED_AT_ONCE)):
             records = [one for one in chunk if isinstance(one, Record)]
             self.report.failed += [one for one in chunk if isinstance(one, Failure)]
+            self.n_unreadable += len(chunk) - len(records)
             self.n_listed_done += len(chunk) - len(records)
             known = self.catalog.known_images(
                 [(record.product.id, record.path) for record in records], [self.feature_set]
@@ -221,3 +224,18 @@ class _Run:
                 self.report.unchanged += 1
         self.n_listed_done += len(chunk)
         self.report.add_seconds("store", time.perf_counter() - began)
+
+    def remove_unlisted(self, writer: Writer) -> None:
+        """Removes what the source no longer lists, unless it lists things that could not be read.
+
+        A row with a slip of the pen says nothing of which picture it meant: nobody's product is to vanish
+        for that.
+        """
+        if self.n_unreadable:
+            log.warning(
+                "nothing was removed: %d entries of the source could not be read, so what it lists is not known",
+                self.n_unreadable,
+            )
+            return
+        with writer.transaction():
+            self.report.removed = writer.prune(self.source, whole_products=self.options.prune).images

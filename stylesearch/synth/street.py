@@ -44,6 +44,10 @@ _FRAMINGS = {
 _PLACES = (*("street",) * 3, *("room", "wall", "mirror") * 2, "park", "shop", "beach", "studio", "night")
 """A place named twice is drawn twice as often."""
 
+_ABOVE = {False: ("t-shirt", "t-shirt", "shirt", "jumper"), True: ("t-shirt", "top", "shirt", "jumper")}
+_BELOW = {False: ("trousers", "trousers", "shorts"), True: ("trousers", "trousers", "skirt", "shorts")}
+"""What else is worn, for a masculine or feminine build."""
+
 _TRIES = 6
 _LEAST_SEEN = 0.035
 
@@ -152,38 +156,33 @@ def _clothes(
 ) -> tuple[_Layer | None, list[_Layer], bool]:
     """What is worn below the waist, what above it from the inside out, and whether that is tucked in."""
 
-    def other(category: str, **wish: str) -> _Layer:
-        for _ in range(40):
+    def other(categories: tuple[str, ...], **wishes: tuple[str, ...]) -> _Layer:
+        category = random.choice(categories)
+        found = draw_spec(category, random)
+        while any(getattr(found, name) not in values for name, values in wishes.items()):
             found = draw_spec(category, random)
-            if all(getattr(found, name) == value for name, value in wish.items()):
-                break
         return _Layer(sew(found, scale, random, worn=True), False)
 
     wanted = _Layer(sew(spec, scale, random, worn=True), True)
-    if spec.category in ("skirt", "trousers", "shorts"):
+    if spec.category in (
+        "skirt",
+        "trousers",
+        "shorts",
+    ):  # with something short, or there would be little to see
         above = other(
-            random.choice(
-                ("t-shirt", "top", "shirt", "jumper")
-                if feminine
-                else ("t-shirt", "t-shirt", "shirt", "jumper")
-            )
+            _ABOVE[feminine], length=("cropped", "hip"), cut=("fitted", "regular", "loose", "peplum")
         )
         return wanted, [above], random.random() < 0.65
     if spec.category == "dress":
         return None, [wanted], False
-    below = other(
-        random.choice(
-            ("trousers", "trousers", "skirt", "shorts") if feminine else ("trousers", "trousers", "shorts")
-        )
-    )
+    below = other(_BELOW[feminine])
     if spec.category in ("coat", "jacket"):
-        inner = (
-            other(random.choice(("t-shirt", "jumper")), sleeves="short")
-            if spec.neckline in ("lapel", "biker", "collar")
-            else None
-        )
-        return below, [layer for layer in (inner, wanted) if layer is not None], False
-    return below, [wanted], spec.category != "jumper" and spec.length != "cropped" and random.random() < 0.4
+        layers = [wanted]
+        if spec.neckline in ("lapel", "biker", "collar"):
+            layers.insert(0, other(("t-shirt", "jumper"), sleeves=("short", "elbow")))
+        return below, layers, False
+    tucked = spec.category != "jumper" and spec.length != "cropped" and random.random() < 0.4
+    return below, [wanted], tucked
 
 
 def _paint_person(canvas: Canvas, person: Skeleton, spec: GarmentSpec, random: Random) -> None:

@@ -86,7 +86,7 @@ def _read(folder: Path, fingerprint: str) -> ConvertedModel | None:
             name for name, record in manifest["files"].items() if not is_unchanged(folder / name, record)
         ]
         facts = dict(manifest["facts"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, TypeError, KeyError, AttributeError):
         damaged, facts = [_MANIFEST], {}

@@ -229,12 +229,13 @@ def mounts() -> list[str]:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_to(catalog_file: Path) -> None:
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_folder_that_may_not_be_written_to(catalog_file: Path, readonly: bool) -> None:
     catalog_file.parent.chmod(0o555)
     try:
-        with pytest.raises(CatalogError) as caught:
-            Catalog.open(catalog_file).status()
-        assert "permissions" in caught.value.hint
+        with pytest.raises(CatalogError, match="its folder may not be written to") as caught:
+            Catalog.open(catalog_file, readonly=readonly)
+        assert "even readers write beside it" in caught.value.hint
     finally:
         catalog_file.parent.chmod(0o755)
 

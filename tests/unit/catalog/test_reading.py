@@ -36,6 +36,7 @@ def test_features_of_a_category_a_domain_and_since_an_id(
     assert ids(category="dress") == [1, 2, 3]
     assert ids(category="dress", after_id=1) == [2, 3]
     assert ids(after_id=3) == [4]
+    assert ids(after_id=np.int64(3)) == [4]
     assert ids(after_id=4) == []
     assert ids(category="hat") == []
     assert ids(domain=Domain.CONSUMER) == [5]

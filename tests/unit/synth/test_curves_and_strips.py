@@ -45,7 +45,7 @@ def test_mirroring_and_moving() -> None:
     half = np.array([(0.0, 0.0), (2.0, 1.0), (1.0, 3.0)])
     whole = mirrored(half)
     np.testing.assert_array_equal(whole[3:], [(-1.0, 3.0), (-2.0, 1.0), (0.0, 0.0)])
-    np.testing.assert_array_equal(moved(half, 1, -2), half + (1, -2))  # noqa: RUF005
+    np.testing.assert_array_equal(moved(half, 1, -2), half + np.array([1, -2]))
     np.testing.assert_array_equal(half[0], (0.0, 0.0))
 
 
@@ -68,7 +68,7 @@ def test_along_measures_length_and_ellipses_have_their_radii() -> None:
 def _arm(turn: float, mirror: float = 1.0) -> Spine:
     height = np.linspace(0.0, 50.0, 26)
     angle = np.linspace(0.0, 0.9, 26)
-    centre = np.cumsum(np.column_stack([np.sin(angle), np.cos(angle)]) * 6.0, axis=0) + (100.0, 20.0)
+    centre = moved(np.cumsum(np.column_stack([np.sin(angle), np.cos(angle)]) * 6.0, axis=0), 100.0, 20.0)
     across = np.column_stack([np.cos(angle), -np.sin(angle)]) * 2.5 * mirror
     return Spine(height, centre, across, middle=np.full(26, 1.5), half=np.full(26, 8.0), turn=turn)
 

@@ -89,7 +89,7 @@ def test_the_garment_is_where_the_truth_says(category: str) -> None:
     near = np.asarray(dark.visible.filter(ImageFilter.MaxFilter(9))) > 0
     seen = np.asarray(dark.visible) > 0
     assert changed[seen].mean() > 0.7
-    assert not changed[~near].any()
+    assert changed[~near].mean() < 5e-4  # only edges that are mostly something else
 
 
 def test_photos_have_several_shapes_most_of_them_upright() -> None:

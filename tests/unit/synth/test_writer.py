@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import subprocess
 import sys
 from pathlib import Path
@@ -191,4 +190,3 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'paint'"):
         synth.paint  # noqa: B018
-    assert io is not None

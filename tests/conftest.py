@@ -1,0 +1,27 @@
+"""Shared by all tests: real photos where they are given, and one small drawn shop, ingested once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_photos() -> Path:
+    """The folder with ``clothing/`` and ``luma/``, which are no part of this repository."""
+    folder = os.environ.get("STYLESEARCH_TEST_DATA")
+    if not folder:
+        pytest.skip("real photos are needed: set STYLESEARCH_TEST_DATA to their folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def drawn_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 drawn products: ``products.csv``, ``catalog/``, ``street.csv`` and ``street/``."""
+    from stylesearch.synth import write_demo
+
+    folder = tmp_path_factory.mktemp("drawn")
+    write_demo(folder, n_products=24, seed=4)
+    return folder

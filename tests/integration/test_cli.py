@@ -1,0 +1,314 @@
+"""The command line as a user meets it: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+Command = Callable[..., Any]
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open() as file:
+        return list(csv.DictReader(file))
+
+
+def a_street_photo(drawn_shop: Path) -> Path:
+    return sorted((drawn_shop / "street").glob("*.jpg"))[0]
+
+
+class TestIngest:
+    def test_json_says_what_was_done(self, stylesearch: Command, drawn_shop: Path, tmp_path: Path) -> None:
+        first = stylesearch("--home", tmp_path, "ingest", drawn_shop / "products.csv", "--json")
+        assert first.code == 0, first.err
+        report = first.json
+        assert (report["added"], report["changed"], report["unchanged"], report["failed"]) == (24, 0, 0, [])
+        assert {"decode", "inference", "store", "index", "total"} <= set(report["seconds"])
+        again = stylesearch("ingest", drawn_shop / "products.csv", "--home", tmp_path, "--json").json
+        assert (again["added"], again["unchanged"], again["computed"]) == (0, 24, 0)
+
+    def test_progress_goes_to_stderr_and_quiet_silences_it(
+        self, stylesearch: Command, drawn_shop: Path, tmp_path: Path
+    ) -> None:
+        loud = stylesearch("--home", tmp_path, "ingest", drawn_shop / "catalog", "-v")
+        assert "24 added" in loud.out
+        assert "24/24 images" in loud.err
+        assert "core-seconds: decode" in loud.err
+        quiet = stylesearch("--home", tmp_path, "-q", "ingest", drawn_shop / "catalog")
+        assert "24 unchanged" in quiet.out
+        assert quiet.err == ""
+
+    def test_what_cannot_be_used_is_listed_and_the_rest_is_in(
+        self, stylesearch: Command, drawn_shop: Path, tmp_path: Path
+    ) -> None:
+        shop = tmp_path / "shop"
+        shutil.copytree(drawn_shop / "catalog", shop / "catalog")
+        (shop / "broken.jpg").write_bytes(b"not a picture")
+        Image.new("RGB", (8, 8)).save(shop / "tiny.png")
+        rows = rows_of(drawn_shop / "products.csv")[:3]
+        table = shop / "products.csv"
+        with table.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "category", "image", "box"])
+            for row in rows:
+                writer.writerow([row["id"], row["category"], row["image"], ""])
+            writer.writerow(["b1", "dress", "broken.jpg", ""])
+            writer.writerow(["b2", "dress", "tiny.png", ""])
+            writer.writerow(["b3", "dress", "missing.jpg", ""])
+            writer.writerow(["b4", "dress", rows[0]["image"], "9,9,2,2"])
+            writer.writerow(["b5", "dress", "../outside.jpg", ""])
+        done = stylesearch("--home", tmp_path / "home", "ingest", table, "--json")
+        assert done.code == 3
+        assert done.json["added"] == 3
+        reasons = {Path(failure["item"]).name: failure["reason"] for failure in done.json["failed"]}
+        assert set(reasons) == {
+            "broken.jpg",
+            "tiny.png",
+            "products.csv:7",
+            "products.csv:8",
+            "products.csv:9",
+        }
+        assert all(reasons.values())
+        shown = stylesearch("--home", tmp_path / "home", "ingest", table)
+        assert shown.code == 3
+        assert shown.err.count("failed: ") == 5
+        assert "3 unchanged" in shown.out
+
+    def test_prune_removes_what_is_no_longer_listed(
+        self, stylesearch: Command, workspace: Path, drawn_shop: Path
+    ) -> None:
+        table = drawn_shop / "products.csv"
+        lines = table.read_text().splitlines(keepends=True)
+        try:
+            table.write_text("".join(lines[:-4]))
+            kept = stylesearch("--home", workspace, "ingest", table, "--json").json
+            assert (kept["unchanged"], kept["removed"]) == (20, 0)
+            pruned = stylesearch("--home", workspace, "ingest", table, "--prune", "--json").json
+            assert (pruned["unchanged"], pruned["removed"]) == (20, 4)
+        finally:
+            table.write_text("".join(lines))
+        assert len(stylesearch("--home", workspace, "products", "list", "--json").json) == 20
+
+    def test_a_source_that_is_no_source(self, stylesearch: Command, tmp_path: Path) -> None:
+        assert stylesearch("--home", tmp_path, "ingest", tmp_path / "nowhere").code == 2
+        (tmp_path / "empty").mkdir()
+        empty = stylesearch("--home", tmp_path, "ingest", tmp_path / "empty")
+        assert empty.code == 1
+        assert empty.err.startswith("error: ")
+        assert "hint: " in empty.err
+        assert "Traceback" not in empty.err
+
+
+class TestQuery:
+    def test_json_has_the_fixed_shape(self, stylesearch: Command, ingested: Path, drawn_shop: Path) -> None:
+        photo = a_street_photo(drawn_shop)
+        done = stylesearch("--home", ingested, "query", photo, "-k", 7, "--json")
+        assert done.code == 0, done.err
+        assert done.out.count("\n") == 1
+        found = done.json
+        assert set(found) == {"photo", "hits"}
+        assert found["photo"] == str(photo)
+        assert [hit["rank"] for hit in found["hits"]] == list(range(1, 8))
+        assert set(found["hits"][0]) == {"rank", "product", "title", "category", "distance", "image"}
+        distances = [hit["distance"] for hit in found["hits"]]
+        assert distances == sorted(distances)
+        assert len({hit["product"] for hit in found["hits"]}) == 7
+        assert all(Path(hit["image"]).exists() for hit in found["hits"])
+
+    def test_a_shop_picture_finds_itself(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path
+    ) -> None:
+        for row in rows_of(drawn_shop / "products.csv")[::5]:
+            found = stylesearch(
+                "--home", ingested, "query", drawn_shop / row["image"], "-k", 1, "--json"
+            ).json
+            assert found["hits"][0]["product"] == row["id"]
+            assert found["hits"][0]["distance"] == pytest.approx(0, abs=2e-3)
+
+    def test_the_table_says_where_hits_come_from(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path
+    ) -> None:
+        done = stylesearch("--home", ingested, "query", a_street_photo(drawn_shop), "-k", 5)
+        lines = done.out.splitlines()
+        assert "5 products (" in lines[0]
+        assert lines[1].split() == ["rank", "product", "title", "category", "distance", "image"]
+        assert len(lines) == 7
+
+    def test_a_category_is_searched_alone(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path
+    ) -> None:
+        photo = a_street_photo(drawn_shop)
+        categories = {row["category"] for row in rows_of(drawn_shop / "products.csv")}
+        for category in sorted(categories)[:3]:
+            found = stylesearch("--home", ingested, "query", photo, "-c", category, "--json").json
+            assert {hit["category"] for hit in found["hits"]} == {category}
+        wrong = stylesearch("--home", ingested, "query", photo, "-c", "drss")
+        assert wrong.code == 1
+        assert "Did you mean 'dress'" in wrong.err
+
+    def test_several_photos_one_bad_one_from_stdin(
+        self,
+        stylesearch: Command,
+        ingested: Path,
+        drawn_shop: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        photo = a_street_photo(drawn_shop)
+        (tmp_path / "bad.jpg").write_bytes(b"bad")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
+        done = stylesearch(
+            "--home", ingested, "query", photo, tmp_path / "bad.jpg", "-", "-k", 2, "--json",
+            "--sheet", tmp_path / "out.png",
+        )  # fmt: skip
+        assert done.code == 3
+        objects = [json.loads(line) for line in done.out.splitlines()]
+        assert [one["photo"] for one in objects] == [str(photo), "-"]
+        assert objects[0]["hits"] == objects[1]["hits"]
+        assert "bad.jpg" in done.err
+        assert (tmp_path / "out-1.png").exists()
+        assert (tmp_path / "out-3.png").exists()
+
+    def test_one_bad_photo_is_an_error(self, stylesearch: Command, ingested: Path, tmp_path: Path) -> None:
+        (tmp_path / "bad.jpg").write_bytes(b"bad")
+        done = stylesearch("--home", ingested, "query", tmp_path / "bad.jpg")
+        assert done.code == 1
+        assert "bad.jpg" in done.err
+        missing = stylesearch("--home", ingested, "query", tmp_path / "missing.jpg")
+        assert missing.code == 1
+        assert "missing.jpg" in missing.err
+
+    def test_a_box_replaces_the_regions(self, stylesearch: Command, ingested: Path, drawn_shop: Path) -> None:
+        row = rows_of(drawn_shop / "street.csv")[0]
+        photo = drawn_shop / row["image"]
+        boxed = stylesearch("--home", ingested, "query", photo, "--box", row["box"], "--json").json
+        whole = stylesearch("--home", ingested, "query", photo, "--regions", "whole", "--json").json
+        assert boxed["hits"] != whole["hits"]
+        assert stylesearch("--home", ingested, "query", photo, "--box", "1,2,3").code == 2
+        outside = stylesearch("--home", ingested, "query", photo, "--box", "9000,9000,9100,9100")
+        assert outside.code == 1
+        assert "outside the picture" in outside.err
+
+    @pytest.mark.parametrize("space", ["raw", "whitened"])
+    @pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
+    def test_every_space_and_metric_answers(
+        self, stylesearch: Command, workspace: Path, drawn_shop: Path, space: str, metric: str
+    ) -> None:
+        photo = a_street_photo(drawn_shop)
+        done = stylesearch("--home", workspace, "query", photo, "-s", space, "-m", metric, "-k", 3, "--json")
+        assert done.code == 0, done.err
+        assert len(done.json["hits"]) == 3
+
+    def test_what_looks_like_a_product(self, stylesearch: Command, ingested: Path, drawn_shop: Path) -> None:
+        product = rows_of(drawn_shop / "products.csv")[0]["id"]
+        found = stylesearch("--home", ingested, "query", "--product", product, "-k", 4, "--json").json
+        assert len(found["hits"]) == 4
+        assert product not in {hit["product"] for hit in found["hits"]}
+        unknown = stylesearch("--home", ingested, "query", "--product", "no-such")
+        assert unknown.code == 1
+        assert stylesearch("--home", ingested, "query").code == 2
+
+    def test_a_sheet_is_written(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path, tmp_path: Path
+    ) -> None:
+        sheet = tmp_path / "sheets" / "out.png"
+        done = stylesearch("--home", ingested, "query", a_street_photo(drawn_shop), "-k", 4, "--sheet", sheet)
+        assert done.code == 0, done.err
+        with Image.open(sheet) as page:
+            assert page.width > 800
+        wrong = stylesearch(
+            "--home", ingested, "query", a_street_photo(drawn_shop), "--sheet", tmp_path / "x.doc"
+        )
+        assert wrong.code == 1
+
+    def test_an_empty_workspace_says_what_to_do(
+        self, stylesearch: Command, drawn_shop: Path, tmp_path: Path
+    ) -> None:
+        done = stylesearch("--home", tmp_path / "none", "query", a_street_photo(drawn_shop))
+        assert done.code == 1
+        assert "stylesearch ingest" in done.err
+        assert not (tmp_path / "none").exists(), "a query made a workspace"
+
+    def test_features_of_another_extractor_are_named(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path
+    ) -> None:
+        photo = a_street_photo(drawn_shop)
+        done = stylesearch("--home", ingested, "query", photo, "-e", "efficientnet-lite0@96")
+        assert done.code == 1
+        assert "efficientnet-lite0@320" in done.err
+
+
+class TestTheRest:
+    def test_products(self, stylesearch: Command, workspace: Path) -> None:
+        listed = stylesearch("--home", workspace, "products", "list", "--json").json
+        assert len(listed) == 24
+        first = listed[0]["id"]
+        page = stylesearch(
+            "--home", workspace, "products", "list", "--after", first, "--limit", 2, "--json"
+        ).json
+        assert [product["id"] for product in page] == [product["id"] for product in listed[1:3]]
+        shown = stylesearch("--home", workspace, "products", "show", first)
+        assert first in shown.out
+        assert listed[0]["title"] in shown.out
+        assert stylesearch("--home", workspace, "products", "remove", first, "no-such").code == 1
+        assert len(stylesearch("--home", workspace, "products", "list", "--json").json) == 24
+        assert stylesearch("--home", workspace, "products", "remove", first).code == 0
+        assert stylesearch("--home", workspace, "products", "show", first).code == 1
+
+    def test_index(self, stylesearch: Command, workspace: Path) -> None:
+        rows = stylesearch("--home", workspace, "index", "status", "--json").json
+        assert sum(row["n_indexed"] for row in rows) == 24
+        assert {row["state"] for row in rows} == {"ready"}
+        assert stylesearch("--home", workspace, "index", "verify").code == 0
+        assert stylesearch("--home", workspace, "index", "build").code == 0
+
+    def test_db(self, stylesearch: Command, workspace: Path) -> None:
+        current = stylesearch("--home", workspace, "db", "current", "--json").json
+        assert current["current"] == current["needed"]
+        assert stylesearch("--home", workspace, "db", "check").code == 0
+        assert stylesearch("--home", workspace, "db", "upgrade").code == 0
+
+    def test_extractors_has_the_fixed_shape(self, stylesearch: Command) -> None:
+        listed = stylesearch("extractors", "--json").json
+        assert {"name", "layer", "dim", "parameters", "input_size", "weights"} <= set(listed[0])
+        table = {one["name"]: (one["dim"], one["parameters"]) for one in listed}
+        assert table["vgg16"] == (4096, 117_479_232)
+        assert table["resnet50"] == (2048, 23_587_712)
+        assert "23,587,712" in stylesearch("extractors").out
+
+    def test_doctor(self, stylesearch: Command, ingested: Path) -> None:
+        done = stylesearch("--home", ingested, "doctor")
+        assert done.code == 0, done.out
+        assert "24 products" in done.out
+        findings = stylesearch("--home", ingested, "doctor", "--json").json
+        assert {"check", "state", "detail", "hint"} == set(findings[0])
+
+    def test_demo(self, stylesearch: Command, tmp_path: Path) -> None:
+        done = stylesearch("demo", tmp_path / "shop", "--products", 3, "--seed", 2, "--json")
+        assert done.code == 0, done.err
+        assert done.json["products"] == 3
+        refused = stylesearch("demo", tmp_path / "shop", "--products", 3)
+        assert refused.code == 1
+        assert stylesearch("demo", tmp_path / "shop", "--products", 4, "--overwrite").code == 0
+
+    def test_a_traceback_is_shown_only_when_asked_for(self, stylesearch: Command, tmp_path: Path) -> None:
+        arguments = ["--home", tmp_path, "products", "show", "none"]
+        assert "Traceback" not in stylesearch(*arguments).err
+        assert "Traceback" in stylesearch(*arguments, "-vv").err
+
+    def test_a_wrong_setting_is_an_error(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("STYLESEARCH_SPACE", "whitend")
+        done = stylesearch("--home", ingested, "query", a_street_photo(drawn_shop))
+        assert done.code == 1
+        assert "Did you mean 'whitened'" in done.err

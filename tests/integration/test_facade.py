@@ -1,0 +1,204 @@
+"""The Python face: what architecture promises, on a drawn shop."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import stylesearch as ss
+from stylesearch.errors import CatalogError, ConfigError, NotInCatalog, UnknownName
+from stylesearch.gallery.gallery import IndexWarning
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open() as file:
+        return list(csv.DictReader(file))
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_public_names_are_sorted_and_can_be_had() -> None:
+    assert ss.__all__ == sorted(ss.__all__)
+    for name in ss.__all__:
+        assert getattr(ss, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = ss.nothing
+
+
+def test_a_photo_is_a_path_bytes_or_a_stream(ingested: Path, drawn_shop: Path) -> None:
+    path = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    with ss.open(ingested) as shop:
+        by_path = shop.query(path, k=5)
+        assert len(by_path) == 5
+        assert by_path[0].rank == 1
+        assert by_path.regions[0] == ss.Box(0, 0, *size_of(path))
+        assert by_path[0].region in by_path.regions
+        assert set(by_path.seconds) == {"decode", "extract", "search"}
+        for photo in (str(path), path.read_bytes(), io.BytesIO(path.read_bytes())):
+            assert [hit.product.id for hit in shop.query(photo, k=5)] == [hit.product.id for hit in by_path]
+        x0, y0, x1, y1 = 10, 10, 200, 300
+        assert shop.query(path, k=1, box=(x0, y0, x1, y1)).regions == (ss.Box(x0, y0, x1, y1),)
+
+
+def test_fewer_products_than_asked_for_is_no_error(ingested: Path, drawn_shop: Path) -> None:
+    path = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    with ss.open(ingested) as shop:
+        found = shop.query(path, k=1000)
+        assert len(found) == 24
+        assert len({hit.product.id for hit in found}) == 24
+        assert sorted(hit.distance for hit in found) == [hit.distance for hit in found]
+
+
+def test_search_is_exact_whatever_way_it_is_done(ingested: Path, drawn_shop: Path) -> None:
+    """Against a plain reading of what a query is: all distances, the nearest image and region count."""
+    path = drawn_shop / rows_of(drawn_shop / "street.csv")[1]["image"]
+    with ss.open(ingested) as shop:
+        gallery = shop.gallery()
+        (feature_set,) = shop.catalog.feature_sets()
+        ids, features = next(shop.catalog.features(feature_set))
+        photo = features[:3] * 1.1
+        expected = ss.distances(
+            gallery.transform.apply(photo), gallery.transform.apply(features), "cosine"
+        ).min(0)
+        hits = shop.catalog.hits_for(ids.tolist())
+        products = [hits[i][0].id for i in ids[np.argsort(expected, kind="stable")].tolist()]
+        assert [hit.product.id for hit in gallery.search(photo, 24)] == products
+        assert len(shop.query(path)) == 20
+
+
+def test_new_products_are_found_at_once_and_removed_ones_are_gone_at_once(
+    workspace: Path, drawn_shop: Path, tmp_path: Path
+) -> None:
+    picture = drawn_shop / rows_of(drawn_shop / "products.csv")[0]["image"]
+    new = tmp_path / "more" / "kilt" / "k1" / "front.png"
+    new.parent.mkdir(parents=True)
+    with Image.open(picture) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(new)
+    with ss.open(workspace) as shop:
+        before = shop.query(new, k=3)
+        assert "k1" not in {hit.product.id for hit in before}
+        assert shop.ingest(tmp_path / "more").added == 1
+        assert shop.query(new, k=1)[0].product.id == "k1"
+        assert shop.query(new, k=5, category="kilt")[0].product.category == "kilt"
+        shop.remove(["k1"])
+        assert [hit.product.id for hit in shop.query(new, k=3)] == [hit.product.id for hit in before]
+
+
+def test_another_process_that_writes_is_seen_without_reopening(workspace: Path, drawn_shop: Path) -> None:
+    path = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    with ss.open(workspace) as reader, ss.open(workspace) as writer:
+        nearest = reader.query(path, k=2)
+        writer.remove([nearest[0].product.id])
+        assert reader.query(path, k=1)[0].product.id == nearest[1].product.id
+
+
+def test_a_product_that_moves_is_found_in_its_new_category_only(
+    workspace: Path, drawn_shop: Path, tmp_path: Path
+) -> None:
+    row = rows_of(drawn_shop / "products.csv")[0]
+    table = tmp_path / "moved.csv"
+    table.write_text(f"id,title,category,image\n{row['id']},Moved,museum,{drawn_shop / row['image']}\n")
+    with ss.open(workspace) as shop:
+        report = shop.ingest(table, allow_outside=True)
+        assert (report.changed, report.computed) == (1, 0)
+        assert shop.query(drawn_shop / row["image"], k=1, category="museum")[0].product.title == "Moved"
+        old = shop.query(drawn_shop / row["image"], k=30, category=row["category"])
+        assert row["id"] not in {hit.product.id for hit in old}
+        everywhere = [hit.product.id for hit in shop.query(drawn_shop / row["image"], k=30)]
+        assert everywhere.count(row["id"]) == 1
+
+
+def test_consumer_photos_are_kept_but_not_searched(workspace: Path, drawn_shop: Path) -> None:
+    with ss.open(workspace) as shop:
+        before = len(shop.query(drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"], k=100))
+        report = shop.ingest(drawn_shop / "street.csv")
+        assert report.added == 24
+        photo = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+        found = shop.query(photo, k=100)
+        assert len(found) == before
+        assert {hit.image.domain for hit in found} == {ss.Domain.SHOP}
+
+
+@pytest.mark.parametrize("damage", ["remove all", "remove one file", "truncate", "scribble", "lose the fit"])
+def test_a_damaged_index_warns_once_answers_right_and_is_built_again(
+    workspace: Path, drawn_shop: Path, damage: str
+) -> None:
+    path = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    with ss.open(workspace) as shop:
+        right = [(hit.product.id, round(hit.distance, 4)) for hit in shop.query(path)]
+    indexes = workspace / "indexes"
+    files = sorted(file for file in indexes.rglob("*") if file.is_file() and file.stat().st_size > 100)
+    assert files
+    if damage == "remove all":
+        shutil.rmtree(indexes)
+    elif damage == "lose the fit":
+        next(indexes.rglob("space.json")).unlink()
+    else:
+        for file in [file for file in files if file.suffix != ".json" and "transform" not in file.name]:
+            whole = file.read_bytes()
+            if damage == "remove one file":
+                file.unlink()
+                break
+            file.unlink()
+            file.write_bytes(whole[: len(whole) // 2] if damage == "truncate" else b"x" * 500)
+    with ss.open(workspace) as shop:
+        with pytest.warns(IndexWarning) as warned:
+            found = [(hit.product.id, round(hit.distance, 4)) for hit in shop.query(path)]
+            again = [(hit.product.id, round(hit.distance, 4)) for hit in shop.query(path)]
+        assert found == again == right
+        assert len(warned) == 1
+    with ss.open(workspace) as shop, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [(hit.product.id, round(hit.distance, 4)) for hit in shop.query(path)] == right
+        assert shop.verify_indexes() == []
+
+
+def test_indexes_of_a_catalog_that_was_replaced_are_not_believed(workspace: Path, drawn_shop: Path) -> None:
+    """The database is gone and made anew with other products; the old indexes still lie there."""
+    table = drawn_shop / "products.csv"
+    for file in workspace.glob("catalog.db*"):
+        file.unlink()
+    fewer = drawn_shop / "fewer.csv"
+    fewer.write_text(
+        "".join(
+            table.read_text().splitlines(keepends=True)[:1]
+            + table.read_text().splitlines(keepends=True)[:10:-1]
+        )
+    )
+    row = rows_of(fewer)[0]
+    with ss.open(workspace) as shop, warnings.catch_warnings():
+        warnings.simplefilter("ignore", IndexWarning)
+        shop.ingest(fewer)
+        for row in rows_of(fewer):
+            hit = shop.query(drawn_shop / row["image"], k=1, regions="whole")[0]
+            assert hit.product.id == row["id"]
+            assert hit.distance == pytest.approx(0, abs=2e-3)
+
+
+def test_what_is_not_there_is_an_error(ingested: Path, tmp_path: Path, drawn_shop: Path) -> None:
+    path = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    with ss.open(ingested) as shop:
+        with pytest.raises(NotInCatalog):
+            shop.query(path, category="no-such")
+        with pytest.raises(NotInCatalog):
+            shop.product("no-such")
+        with pytest.raises(UnknownName, match="whitened"):
+            shop.query(path, space="whitend")
+        with pytest.raises(UnknownName, match="street"):
+            shop.query(path, regions="streets")
+        with pytest.raises(ConfigError):
+            shop.query(path, metric="l3")
+        with pytest.raises(ConfigError):
+            shop.query(path, k=0)
+    with pytest.raises(CatalogError, match="no catalog"), ss.open(tmp_path / "new") as shop:
+        shop.query(path)
