@@ -20,7 +20,7 @@ Values are computed in float32 and have to be finite, as do their squared norms.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -38,11 +38,14 @@ Slots = npt.NDArray[np.int64]
 
 # A distance below this share of the vectors' own size is computed again from the differences.
 _REFINED_BELOW = 0.02
-# Rows of the gallery per call of BLAS or of a ufunc: small enough for the second-level cache.
-_ROWS_PER_CALL = 512
-_L1_VALUES_PER_CALL = 160_000
-# Below this many differences a second thread costs more than it brings.
-_L1_WORTH_A_THREAD = 2_000_000
+# Numbers of the gallery per call of a ufunc: few enough for the second-level cache.
+_VALUES_PER_CALL = 160_000
+# OpenBLAS takes its own threads above this many multiplications; they wait for each other in a busy loop,
+# which is many times slower than one thread as soon as anything else runs on the machine.
+_PRODUCTS_PER_CALL = 2**18
+# Multiplications below which a second thread costs more than it brings, and what an l1 difference counts.
+_WORTH_A_THREAD = 8_000_000
+_COST_OF_L1 = 4
 
 
 def check_metric(metric: str) -> str:
@@ -191,6 +194,7 @@ class _Rough:
         self.metric = metric
         self._sizes = self._measure(queries)
         self._ones = np.ones(queries.shape[1], np.float32)
+        self._sums = np.vecdot(queries, self._ones)
         self._transposed = np.ascontiguousarray(queries.T)
         # Rounding of a sum of d products: far above what BLAS shows, below the worst that could be built.
         self.tolerance = max(2e-6, queries.shape[1] * 2.0**-27)
@@ -202,22 +206,19 @@ class _Rough:
         return self._sizes[:, None] + sizes[None, :]
 
     def fill(self, block: Floats, out: Floats) -> Floats:
-        """Writes rough distances to the rows of ``block`` into ``out``, (q, b); returns the rows' sizes, (b,)."""
-        sizes = self._measure(block)
-        if self.metric == "l1":
-            self._fill_l1(block, out)
-            return sizes
-        for start in range(0, len(block), _ROWS_PER_CALL):
-            stop = start + _ROWS_PER_CALL
-            out[:, start:stop] = (block[start:stop] @ self._transposed).T
-        if self.metric == "l2":
-            out *= -2
-            out += self._sizes[:, None]
-            out += sizes
-        else:
-            out *= -_reciprocal_root(self._sizes)[:, None]
-            out *= _reciprocal_root(sizes)
-            out += 1
+        """Writes distances to the b rows of ``block`` into ``out``, (q, b); returns the rows' sizes, (b,)."""
+        sizes = np.empty(len(block), np.float32)
+        step = max(1, _VALUES_PER_CALL // max(1, block.shape[1]))
+        fill = self._fill_l1 if self.metric == "l1" else self._fill_by_products
+
+        def part(start: int, stop: int) -> None:
+            for first in range(start, stop, step):
+                rows = slice(first, min(first + step, stop))
+                sizes[rows] = self._measure(block[rows])
+                fill(block[rows], sizes[rows], out[:, rows])
+
+        cost = _COST_OF_L1 if self.metric == "l1" else 1
+        share_rows(part, len(block), cost * block.shape[1] * len(out))
         return sizes
 
     def _measure(self, vectors: Floats) -> Floats:
@@ -227,32 +228,29 @@ class _Rough:
             raise ValueError("vectors have to be finite, and their squared norms too")
         return np.sqrt(sizes * np.float32(vectors.shape[1])) if self.metric == "l1" else sizes
 
-    def _fill_l1(self, block: Floats, out: Floats) -> None:
+    def _fill_by_products(self, rows: Floats, sizes: Floats, out: Floats) -> None:
+        out[:] = products(rows, self._transposed).T
+        if self.metric == "l2":
+            out *= -2
+            out += self._sizes[:, None]
+            out += sizes
+        else:
+            out *= -_reciprocal_root(self._sizes)[:, None]
+            out *= _reciprocal_root(sizes)
+            out += 1
+
+    def _fill_l1(self, rows: Floats, sizes: Floats, out: Floats) -> None:
         """|x - y| = 2 max(x, y) - x - y: one pass and one sum, where abs(x - y) takes two passes.
 
-        The sums are dot products with ones: several times faster than ``sum(axis=1)``, and row by row, since
-        a product of matrices would wake the threads of BLAS inside the threads here.
+        The sums are dot products with ones, which are several times faster than ``sum(axis=1)``.
         """
-        step = max(1, _L1_VALUES_PER_CALL // max(1, block.shape[1]))
-        starts = range(0, len(block), step)
-
-        def part(of_starts: range) -> None:
-            larger = np.empty((step, block.shape[1]), np.float32)
-            for start in of_starts:
-                rows = block[start : start + step]
-                for query, row in zip(self.queries, out, strict=True):
-                    np.maximum(rows, query, out=larger[: len(rows)])
-                    np.vecdot(larger[: len(rows)], self._ones, out=row[start : start + len(rows)])
-
-        n_threads = min(usable_cores(), len(starts))
-        if n_threads < 2 or block.size * len(out) < _L1_WORTH_A_THREAD:
-            part(starts)
-        else:
-            with ThreadPoolExecutor(n_threads) as pool:  # NumPy lets go of the interpreter lock inside
-                list(pool.map(part, [starts[i::n_threads] for i in range(n_threads)]))
+        larger = np.empty_like(rows)
+        for query, row in zip(self.queries, out, strict=True):
+            np.maximum(rows, query, out=larger)
+            np.vecdot(larger, self._ones, out=row)
         out *= 2
-        out -= np.vecdot(self.queries, self._ones)[:, None]
-        out -= np.vecdot(block, self._ones)
+        out -= self._sums[:, None]
+        out -= np.vecdot(rows, self._ones)
 
 
 class _Shortlist:
@@ -287,6 +285,41 @@ class _Shortlist:
 def usable_cores() -> int:
     """How many cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int) -> None:
+    """Runs ``work(start, stop)`` over all rows: in as many threads as there are cores, where that pays.
+
+    Args:
+        work: something that spends its time in NumPy, which lets go of the interpreter lock.
+        n_rows: how many rows there are.
+        cost_of_a_row: in multiplications, roughly.
+    """
+    n_threads = min(usable_cores(), n_rows, 1 + n_rows * cost_of_a_row // _WORTH_A_THREAD)
+    if n_threads < 2:
+        work(0, n_rows)
+        return
+    edges = [n_rows * i // n_threads for i in range(n_threads + 1)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(work, edges[:-1], edges[1:]))
+
+
+def products(rows: Floats, transposed: Floats) -> Floats:
+    """``rows @ transposed`` on one core: shapes (n, d) and (d, q) make (n, q), float32.
+
+    A stack of products, each too small for BLAS to start its own threads; with many queries, where
+    that is not to be had, an ordinary product.
+    """
+    n_rows, dim = rows.shape
+    height = _PRODUCTS_PER_CALL // max(1, dim * transposed.shape[1])
+    if height < 4 or n_rows <= height:
+        return rows @ transposed
+    whole = n_rows - n_rows % height
+    result = np.empty((n_rows, transposed.shape[1]), np.float32)
+    stacked = result[:whole].reshape(-1, height, transposed.shape[1])
+    np.matmul(rows[:whole].reshape(-1, height, dim), transposed, out=stacked)
+    np.matmul(rows[whole:], transposed, out=result[whole:])
+    return result
 
 
 def _checked(queries: AnyFloats, gallery: AnyFloats, metric: str) -> tuple[Floats, AnyFloats]:
@@ -339,8 +372,8 @@ def _paired(
         x = left[left_rows[start : start + step]]
         y = np.asarray(right[right_rows[start : start + step]], dtype=np.float32)
         if metric == "cosine":
-            norms = [np.sqrt((vectors * vectors).sum(axis=1, keepdims=True)) for vectors in (x, y)]
-            x, y = x / np.where(norms[0] > 0, norms[0], 1), y / np.where(norms[1] > 0, norms[1], 1)
+            x_norm, y_norm = (np.sqrt((vectors * vectors).sum(axis=1, keepdims=True)) for vectors in (x, y))
+            x, y = x / np.where(x_norm > 0, x_norm, 1), y / np.where(y_norm > 0, y_norm, 1)
         difference = x - y
         if metric == "l1":
             part = np.abs(difference, out=difference).sum(axis=1)
@@ -349,8 +382,7 @@ def _paired(
         if metric == "l2":
             part = np.sqrt(part)
         elif metric == "cosine":  # |x - y| ** 2 = 2 (1 - cos) for vectors of length one
-            part = np.where((norms[0] > 0) & (norms[1] > 0), part[:, None] / 2, 1)[:, 0]
-            part = np.minimum(part, 2)
+            part = np.where(((x_norm > 0) & (y_norm > 0))[:, 0], np.minimum(part / 2, 2), np.float32(1))
         result[start : start + step] = part
     return result
 

@@ -25,3 +25,11 @@ def drawn_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     write_demo(folder, n_products=24, seed=4)
     return folder
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feature ids that count from 1, so that a test can name them."""
+    from stylesearch.catalog import feature_rows
+
+    monkeypatch.setattr(feature_rows, "microseconds_since_1970", lambda: 0)

@@ -108,10 +108,15 @@ def _raise_ids_to_the_clock(connection: Connection) -> None:
     """
     if connection.dialect.name != "sqlite":
         return
-    now = {"now": time.time_ns() // 1000}
+    now = {"now": microseconds_since_1970()}
     raised = connection.execute(_raise_sequence, now)
     if not raised.rowcount:
         connection.execute(_begin_sequence, now)
+
+
+def microseconds_since_1970() -> int:
+    """The clock that feature ids rise with."""
+    return time.time_ns() // 1000
 
 
 _raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")

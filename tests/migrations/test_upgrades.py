@@ -73,6 +73,7 @@ def content(path: Path) -> list[str]:
         return list(connection.iterdump())
 
 
+@pytest.mark.usefixtures("stopped_clock")
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_a_database_of_every_revision_opens_with_all_that_was_in_it(
     old_file: Callable[[str], Path], revision: str

