@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -54,22 +52,14 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _annoy() -> Finding:
-    from stylesearch.index.self_test import annoy_works
+    from stylesearch.index.self_test import why_annoy_fails
 
-    if importlib.util.find_spec("annoy") is None:
-        return Finding(
-            "annoy",
-            "note",
-            "not installed: every search is exact",
-            "pip install annoy (needs a C++ compiler)",
-        )
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        works = annoy_works()
-    if works:
+    reason = why_annoy_fails()
+    if not reason:
         return Finding("annoy", "ok", "gives right answers")
-    reason = str(said[-1].message) if said else "its self-test failed"
-    return Finding("annoy", "note", reason, "pip install --force-reinstall --no-binary annoy annoy")
+    return Finding(
+        "annoy", "note", f"not used, searches are exact: {reason}", "pip install annoy (needs a C++ compiler)"
+    )
 
 
 def _extractor(settings: Settings) -> Iterator[Finding]:

@@ -375,15 +375,17 @@ def _paired(
             x_norm, y_norm = (np.sqrt((vectors * vectors).sum(axis=1, keepdims=True)) for vectors in (x, y))
             x, y = x / np.where(x_norm > 0, x_norm, 1), y / np.where(y_norm > 0, y_norm, 1)
         difference = x - y
+        part = result[start : start + step]
         if metric == "l1":
-            part = np.abs(difference, out=difference).sum(axis=1)
-        else:
-            part = np.multiply(difference, difference, out=difference).sum(axis=1)
+            np.abs(difference, out=difference).sum(axis=1, out=part)
+            continue
+        np.multiply(difference, difference, out=difference).sum(axis=1, out=part)
         if metric == "l2":
-            part = np.sqrt(part)
-        elif metric == "cosine":  # |x - y| ** 2 = 2 (1 - cos) for vectors of length one
-            part = np.where(((x_norm > 0) & (y_norm > 0))[:, 0], np.minimum(part / 2, 2), np.float32(1))
-        result[start : start + step] = part
+            np.sqrt(part, out=part)
+        else:  # |x - y| ** 2 = 2 (1 - cos) for vectors of length one
+            part /= 2
+            np.minimum(part, 2, out=part)
+            part[((x_norm == 0) | (y_norm == 0))[:, 0]] = 1
     return result
 
 

@@ -284,7 +284,7 @@ class Workspace:
         space = space or self.settings.space
         metric = metric or self.settings.metric
         regions = regions or self.settings.regions
-        _check(metric)
+        _check(space, metric)
         key = (spec, space, metric, regions)
         if key not in self._searchers:
             from stylesearch.gallery import Gallery
@@ -321,9 +321,11 @@ class Workspace:
         )
 
 
-def _check(metric: str) -> None:
+def _check(space: str, metric: str) -> None:
     from stylesearch.metrics import check_metric
+    from stylesearch.spaces import SPACES
 
+    _ = SPACES[space]
     try:
         check_metric(metric)
     except ValueError as error:

@@ -1,11 +1,11 @@
-"""Fewer axes for the candidates: Annoy is at its best below about 100 dimensions.
+"""Fewer axes for the candidates: nothing finds neighbours cheaply in a thousand dimensions.
 
-A vector becomes its coordinates along the leading principal axes of the category, and one more that stands
-for the length of what those axes do not show. Two vectors' hidden parts are neither equal (which dropping
-them would mean) nor at right angles (which adding both squared lengths would mean); half of that sum was the
+A vector becomes its coordinates along the leading principal axes of its category, and one more that stands
+for the length of what those axes do not show. Two vectors' hidden parts are neither equal (which leaving them
+out would mean) nor at right angles (which adding both squared lengths would mean); half of that sum was the
 best guess in every space that was measured. The stored vector brings its own half as an axis on which
-queries are zero, so that Annoy sees it; the query's half, the same for all stored vectors, is added where
-answers to several queries are merged.
+queries are zero, so that any Euclidean search sees it; the query's half, the same for all stored vectors, is
+added where answers to several queries are merged.
 
 The result is squared Euclidean distance for every metric, since candidates are re-ranked exactly afterwards:
 for cosine the vectors are scaled to length one first, and for l1 between vectors without negative values
@@ -18,15 +18,19 @@ References:
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
+from stylesearch.errors import IndexDamaged
 from stylesearch.index.base import AnyFloats, Floats
 
 __all__ = ["Reduction", "fit_reduction"]
 
-_HIDDEN_SHARE = 0.5
+_HIDDEN_SHARE = np.float32(0.5)
 _OVERSAMPLING = 16
 _ITERATIONS = 3
 
@@ -38,8 +42,8 @@ class Reduction:
     Attributes:
         mean: shape (dim,), float32.
         axes: shape (dim, n_axes), float32, orthonormal.
-        unit: scale vectors to length one first.
-        root: take signed square roots first.
+        unit: vectors are scaled to length one first.
+        root: signed square roots are taken first.
     """
 
     mean: Floats
@@ -49,7 +53,7 @@ class Reduction:
 
     @property
     def width(self) -> int:
-        """Coordinates of a reduced vector: the axes and one for the hidden part."""
+        """Coordinates of a reduced vector: the axes, and one for the hidden part."""
         return int(self.axes.shape[1]) + 1
 
     def stored(self, vectors: AnyFloats) -> Floats:
@@ -62,8 +66,27 @@ class Reduction:
         shown, hidden = self._split(vectors)
         return np.column_stack([shown, np.zeros_like(hidden)]), _HIDDEN_SHARE * hidden
 
+    def save(self, path: Path) -> None:
+        """Writes it to ``path``, a new file."""
+        with path.open("xb") as file:
+            np.savez(file, mean=self.mean, axes=self.axes, unit=self.unit, root=self.root)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what :meth:`save` wrote.
+
+        Raises:
+            IndexDamaged: the file cannot be read.
+        """
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                return cls(stored["mean"], stored["axes"], bool(stored["unit"]), bool(stored["root"]))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise IndexDamaged(f"{path} is damaged: {error}") from error
+
     def _split(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
-        centred = _prepared(vectors, self.unit, self.root) - self.mean
+        """Coordinates along the axes, (n, n_axes), and the squared length of the rest, (n,)."""
+        centred = _prepared(vectors, unit=self.unit, root=self.root) - self.mean
         shown = centred @ self.axes
         return shown, np.maximum(np.vecdot(centred, centred) - np.vecdot(shown, shown), 0)
 
@@ -82,12 +105,13 @@ def fit_reduction(sample: AnyFloats, metric: str, n_axes: int, *, seed: int) -> 
     """
     unit = metric == "cosine"
     root = metric == "l1" and not bool((sample < 0).any())
-    prepared = _prepared(sample, unit, root)
+    prepared = _prepared(sample, unit=unit, root=root)
     mean = prepared.mean(axis=0, dtype=np.float64).astype(np.float32)
     prepared = prepared - mean
-    n_axes = min(n_axes, prepared.shape[1])
-    n_directions = min(n_axes + _OVERSAMPLING, prepared.shape[1])
-    directions = np.random.default_rng(seed).standard_normal((prepared.shape[1], n_directions), dtype=np.float32)
+    dim = prepared.shape[1]
+    n_axes = min(n_axes, dim)
+    n_directions = min(n_axes + _OVERSAMPLING, dim)
+    directions = np.random.default_rng(seed).standard_normal((dim, n_directions), dtype=np.float32)
     for _ in range(_ITERATIONS):
         directions, _ = np.linalg.qr(prepared.T @ (prepared @ directions))
     shown = (prepared @ directions).astype(np.float64)
@@ -96,7 +120,7 @@ def fit_reduction(sample: AnyFloats, metric: str, n_axes: int, *, seed: int) -> 
     return Reduction(mean=mean, axes=axes, unit=unit, root=root)
 
 
-def _prepared(vectors: AnyFloats, unit: bool, root: bool) -> Floats:
+def _prepared(vectors: AnyFloats, *, unit: bool, root: bool) -> Floats:
     prepared = np.asarray(vectors, dtype=np.float32)
     if root:
         prepared = np.sign(prepared) * np.sqrt(np.abs(prepared))

@@ -2,14 +2,14 @@
 
 bf16 has 8 significant bits and runs up to twice as fast where the processor has instructions for it. Most
 networks do not mind. EfficientNet-Lite0 does: among 300 photos of garments the least cosine between its
-vectors in bf16 and in f32 was 0.995, and nearly all of the error arose in the first depthwise convolution.
-With the first three convolutions in f32 the cosine is at least 0.9992 for 99 of 100 photos, at 1.04 times the
-time of bf16 throughout. So the first layers are put back to f32 step by step until the vectors agree.
+vectors in bf16 and in f32 was 0.995 (median 0.9992), and most of the error arose in the first depthwise
+convolution. With the first three convolutions in f32 it is within 0.999 for 1,586 of 1,589 photos (median
+0.9997) at 1.05 times the time of bf16 throughout, where f32 throughout takes 1.7 times. So the first layers
+are put back to f32 step by step until the vectors agree.
 """
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,8 @@ def keep_in_f32(xml: bytes, n_convolutions: int) -> bytes:
     """
     if n_convolutions == 0:
         return xml
+    from xml.etree import ElementTree  # a query never gets here
+
     root: Any = ElementTree.fromstring(xml)
     n_seen = 0
     for layer in root.iterfind("./layers/layer"):  # in topological order

@@ -1,0 +1,94 @@
+"""Which way is quickest: comparing with everything, scanning reduced vectors, or walking Annoy's trees.
+
+The first grows with count times width, the second with count alone, the third hardly at all, and each is
+ahead somewhere. The costs below were measured on two cores of an AMD EPYC (benchmarks/ has the command);
+only their ratios matter, and near a crossing either choice will do.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = ["Plan", "Strategy", "plan"]
+
+
+class Strategy(enum.StrEnum):
+    """How candidates are found."""
+
+    EXACT = "exact"
+    SCAN = "scan"
+    ANNOY = "annoy"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a query is answered.
+
+    Attributes:
+        strategy: where candidates come from.
+        n_candidates: how many are re-ranked exactly.
+        search_k: how many slots Annoy looks at for each query vector.
+    """
+
+    strategy: Strategy
+    n_candidates: int
+    search_k: int
+
+
+# Microseconds on one core. For a thousand numbers of the gallery: to bring them from memory, and to compare
+# them with one query vector.
+_READ = 0.12
+_MULTIPLY = 0.022
+_SUBTRACT = 0.28
+# For a thousand slots: to select the best of their scores; and for one that Annoy looks at, sorts and scores.
+_SELECT = 12.0
+_ANNOY_LOOK = 0.11
+# What any answer by way of candidates costs before the first number is read.
+_BY_CANDIDATES = 500.0
+
+_CANDIDATES = 800
+_MOST_CANDIDATES = 1600
+_FEWEST_CANDIDATES = 450
+# Differences that re-ranking by l1 may take; with few query vectors that leaves room for more candidates,
+# which l1 needs, since the reduced distances are a poorer guess of it.
+_L1_RERANKED = 10_000_000
+_CANDIDATES_A_HIT = 5
+
+_LEAST_SEARCH_K = 8_000
+_SEARCH_K = 32_000
+
+
+def plan(
+    metric: str, count: int, dim: int, width: int, n_queries: int, k: int, *, forced: Strategy | None = None
+) -> Plan:
+    """The quickest way to the k nearest of ``count`` vectors to any of ``n_queries``.
+
+    Args:
+        metric: of the space.
+        count: how many vectors there are.
+        dim: width of a vector.
+        width: of a reduced vector.
+        n_queries: how many query vectors there are.
+        k: how many are asked for.
+        forced: this way, whatever it costs.
+    """
+    n_candidates = max(_n_candidates(metric, dim, n_queries), _CANDIDATES_A_HIT * k)
+    search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
+    compare = _SUBTRACT if metric == "l1" else _MULTIPLY
+    exact = count * dim * (_READ + compare * n_queries) / 1000
+    scan = count * (width * (_READ + _MULTIPLY * n_queries) + _SELECT) / 1000
+    annoy = _ANNOY_LOOK * search_k * n_queries
+    rerank = _BY_CANDIDATES + n_candidates * dim * (2 * _READ + compare * n_queries) / 1000
+    costs = {Strategy.EXACT: exact, Strategy.SCAN: scan + rerank, Strategy.ANNOY: annoy + rerank}
+    strategy = forced or min(costs, key=lambda way: costs[way])
+    if 2 * n_candidates > count and forced is None:
+        strategy = Strategy.EXACT
+    return Plan(strategy, min(n_candidates, count), search_k)
+
+
+def _n_candidates(metric: str, dim: int, n_queries: int) -> int:
+    if metric != "l1":
+        return _CANDIDATES
+    affordable = _L1_RERANKED // max(1, n_queries * dim)
+    return max(_FEWEST_CANDIDATES, min(_MOST_CANDIDATES, affordable))
