@@ -46,7 +46,8 @@ def drawn_pictures(folder: Path, n_pictures: int, seed: int = 5) -> None:
         )
         long_side = int(rng.integers(600, 1000))
         scale = long_side / max(cut.size)
-        sized = cut.resize((round(cut.width * scale), round(cut.height * scale)), Image.Resampling.BICUBIC)
+        size = (round(cut.width * scale), round(cut.height * scale))
+        sized = cut.resize(size, Image.Resampling.BICUBIC)
         target = folder / f"category-{number % 8}" / f"p{number:06}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
         encoded = io.BytesIO()
@@ -57,7 +58,7 @@ def drawn_pictures(folder: Path, n_pictures: int, seed: int = 5) -> None:
 def likely_features(
     n: int, dim: int, originals: npt.NDArray[np.float32], seed: int = 0
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks of features that lie between and around real ones, float32 (up to 2,000, dim), never negative."""
+    """Blocks of features between and around real ones, float32 (up to 2,000, dim), never negative."""
     rng = np.random.default_rng(seed)
     spread = originals.std(axis=0)
     for start in range(0, n, 2000):

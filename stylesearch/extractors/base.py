@@ -128,7 +128,7 @@ def fingerprint_of(name: str, parameters: Mapping[str, Any], weights_digest: str
 
     Example:
         >>> fingerprint_of("resnet50", {"input_size": 224}, "ab")[:8]
-        '0cc1bd25'
+        '673e1ea0'
     """
     return digest_of(
         {

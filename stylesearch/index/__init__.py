@@ -1,0 +1,1 @@
+"""Vector indexes: which stored vectors are nearest; ``by_category`` is the way in. They know no catalog."""

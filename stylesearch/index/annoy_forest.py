@@ -24,7 +24,7 @@ def build_forest(path: Path, blocks: Iterable[Floats], width: int, *, n_trees: i
     """Builds trees over vectors and writes them to ``path``: the same bytes for the same arguments.
 
     Args:
-        path: a file that is not there yet; Annoy does not write atomically, so the caller moves it into place.
+        path: a file that is not there yet; Annoy does not write atomically: the caller moves it into place.
         blocks: float32, shape (n, width) each; slots are counted through.
         width: of a vector.
         n_trees: more trees find more and take more room.

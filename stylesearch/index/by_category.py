@@ -1,82 +1,89 @@
-"""One index per category of a space, on disk: built from a stream, opened in milliseconds.
-
-::
-
-    <folder>/<slug of the category>/
-        CURRENT                    the generation in force
-        gen-<time>/                manifest.json, vectors.npy, ids.npy, trees.ann, reduction.npz
-"""
+"""The indexes of one space: one for each category, each in a folder of its own."""
 
 from __future__ import annotations
 
-import hashlib
-import re
+import json
+import logging
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from filelock import FileLock
 
-from stylesearch.errors import IndexDamaged
-from stylesearch.index.annoy_backend import N_TREES, SEED, AnnoyBackend, build_trees, reduction_of
-from stylesearch.index.base import AnyFloats, Floats, Slots
+from stylesearch.errors import IndexDamaged, IndexingError
+from stylesearch.index.annoy_forest import AnnoyForest
+from stylesearch.index.base import AnyFloats, Floats, Slots, VectorIndex
+from stylesearch.index.build import (
+    FOREST,
+    IDS,
+    REDUCED,
+    REDUCTION,
+    VECTORS,
+    Contents,
+    bytes_of_a_row,
+    open_array,
+    write_generation,
+)
 from stylesearch.index.exact import ExactIndex
-from stylesearch.index.generations import new_generation, put_in_force, read_current
-from stylesearch.index.manifest import MANIFEST, Manifest, record_of
+from stylesearch.index.generations import Generations
+from stylesearch.index.manifest import Manifest
 from stylesearch.index.reduction import Reduction
+from stylesearch.index.reranked import RerankedIndex
 from stylesearch.index.self_test import annoy_works
+from stylesearch.index.slugs import slug_of
+from stylesearch.index.strategy import Strategy, possible_strategies
+from stylesearch.metrics import check_metric
+from stylesearch.storage import write_json
 
-__all__ = ["CategoryIndexes", "Found", "OpenIndex"]
+__all__ = ["CategoryIndexes", "CategoryState", "Nearest", "OpenIndex"]
 
-VECTORS, IDS, TREES, REDUCTION = "vectors.npy", "ids.npy", "trees.ann", "reduction.npz"
+log = logging.getLogger(__name__)
 
-# The matrix is far the largest file, and reading it whole would cost more than the search: its size is
-# checked when it is opened, its content by `verify`.
-ONLY_SIZES = frozenset({VECTORS})
-
-TREES_FROM = 64
-"""Below so many vectors no trees are built."""
-
-EXACT_BELOW = 8_000
-"""Below so many vectors, comparing with all of them is as fast as asking the trees: measured."""
-
-SLUG_LENGTH = 40
+_NAME = "category.json"
+# A generation can vanish between reading the pointer and opening it, when two builds end just then.
+_TRIES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What an index proposes, nearest first.
-
-    Attributes:
-        ids: as given when it was built, int64, shape (n,).
-        distances: exact, float32, shape (n,).
-        rows: the query vector that was nearest, int64, shape (n,).
-    """
+class Nearest(NamedTuple):
+    """Ids by distance: int64, float32 and int64, each of shape (n,); see :meth:`OpenIndex.query_min`."""
 
     ids: Slots
     distances: Floats
     rows: Slots
 
 
-class OpenIndex:
-    """The index of one category, open. Keeps working when a newer one is built.
+@dataclass(frozen=True, slots=True)
+class CategoryState:
+    """What lies in one category's folder.
 
-    Args:
-        manifest: what it was built of.
-        ids: of the slots, shape (count,).
-        vectors: shape (count, dim), memory-mapped.
-        trees: what proposes candidates; None for a small category, or without Annoy.
+    Attributes:
+        category: its name.
+        state: ``ready`` or ``damaged``.
+        reason: what is damaged, or an empty string.
+        manifest: what is in the index; None when it is damaged.
     """
 
-    def __init__(
-        self, manifest: Manifest, ids: Slots, vectors: AnyFloats, trees: AnnoyBackend | None
-    ) -> None:
+    category: str
+    state: str
+    reason: str
+    manifest: Manifest | None
+
+
+class OpenIndex:
+    """An index that answers with the ids it was built of. Safe to use from several threads.
+
+    Attributes:
+        manifest: what it was built of.
+        ids: for each slot, int64, shape (count,).
+        slots: the index itself, which knows slots only.
+    """
+
+    def __init__(self, manifest: Manifest, ids: Slots, slots: VectorIndex) -> None:
         self.manifest = manifest
-        self._ids = ids
-        self._trees = trees
-        self._exact = ExactIndex(vectors, manifest.metric)
+        self.ids = ids
+        self.slots = slots
 
     @property
     def count(self) -> int:
@@ -84,9 +91,9 @@ class OpenIndex:
         return self.manifest.count
 
     @property
-    def last_feature_id(self) -> int:
-        """The largest feature id there was when it was built."""
-        return self.manifest.last_feature_id
+    def kind(self) -> str:
+        """``annoy``, or ``exact`` for few vectors or without Annoy."""
+        return self.manifest.kind
 
     @property
     def n_bytes(self) -> int:
@@ -94,187 +101,192 @@ class OpenIndex:
         return self.manifest.n_bytes
 
     @property
-    def kind(self) -> str:
-        """What answers: ``annoy`` or ``exact``."""
-        return "exact" if self._trees is None else "annoy"
+    def last_feature_id(self) -> int:
+        """Largest feature id that had been given when it was built."""
+        return self.manifest.last_feature_id
 
-    def query_min(self, vectors: AnyFloats, k: int) -> Found:
-        """The k images nearest to any of several vectors; see :meth:`VectorIndex.query_min`."""
-        by_trees = self._trees is not None and self.count >= EXACT_BELOW and 4 * k < self.count
-        index = self._trees if by_trees and self._trees is not None else self._exact
-        slots, distances, rows = index.query_min(vectors, k)
-        return Found(self._ids[slots], distances, rows)
+    def query(self, vectors: AnyFloats, k: int) -> tuple[Slots, Floats]:
+        """Ids and distances of the k nearest of each vector; see :meth:`VectorIndex.query`."""
+        slots, found = self.slots.query(vectors, k)
+        return self.ids[slots], found
+
+    def query_min(self, vectors: AnyFloats, k: int) -> Nearest:
+        """The k ids that are nearest to any of the vectors; see :meth:`VectorIndex.query_min`."""
+        slots, found, rows = self.slots.query_min(vectors, k)
+        return Nearest(self.ids[slots], found, rows)
 
     def close(self) -> None:
-        """Lets go of the files."""
-        if self._trees is not None:
-            self._trees.close()
+        """Lets go of the files; the index cannot be asked any more."""
+        if isinstance(self.slots, RerankedIndex):
+            self.slots.close()
 
 
 class CategoryIndexes:
-    """The indexes of all categories of one space.
+    """Builds, opens and looks after the indexes of one space.
 
     Args:
-        folder: of this space and fit; made by the first build.
-        space_key: names the space; an index of another one is not opened.
+        folder: where they are kept; made at the first build.
+        space_key: names the space; an index of another one is refused.
         metric: one of :data:`stylesearch.metrics.METRICS`.
-        dim: width of a vector.
+        dim: width of a vector of the space.
+        strategy: how opened indexes are searched; the quickest for each query if not given.
     """
 
-    def __init__(self, folder: Path, *, space_key: str, metric: str, dim: int) -> None:
+    def __init__(
+        self, folder: Path, space_key: str, metric: str, dim: int, *, strategy: Strategy | None = None
+    ) -> None:
         self.folder = folder
         self.space_key = space_key
-        self.metric = metric
+        self.metric = check_metric(metric)
         self.dim = dim
+        self.strategy = strategy
 
     def build(
         self,
         category: str,
-        blocks: Iterable[tuple[Slots, Floats]],
+        blocks: Iterable[tuple[Slots, AnyFloats]],
         *,
-        n_rows: int,
         transform_version: str,
         last_feature_id: int,
-    ) -> None:
-        """Builds the index of a category and puts it in force; memory is bounded by a block and the trees.
+        n_rows: int | None = None,
+    ) -> Manifest:
+        """Builds a category's index anew; readers go on with the old one until the new one is whole.
+
+        Args:
+            category: any string.
+            blocks: ids, int64 (n,), all different, and vectors, (n, dim), of one block after the other.
+            transform_version: of the transform that made the vectors.
+            last_feature_id: largest feature id given so far; what comes later is not in this index.
+            n_rows: how many there will be, roughly, if known: a full disk is then noticed beforehand.
+
+        Raises:
+            IndexingError: vectors of another width or not finite, ids that repeat, too little room on the
+                disk, or another process that does not finish building this category.
+        """
+        contents = Contents(
+            self.space_key, category, self.metric, self.dim, transform_version, last_feature_id
+        )
+        home = self.folder / slug_of(category)
+        generations = Generations(home)
+        with generations.lock():
+            if n_rows:
+                _check_room(self.folder, n_rows * bytes_of_a_row(self.dim))
+            with generations.new() as generation:
+                manifest = write_generation(generation, contents, blocks)
+            write_json(home / _NAME, {"category": category})
+        log.info("built the index of %r: %s, %d vectors", category, manifest.kind, manifest.count)
+        return manifest
+
+    def open(self, category: str, *, transform_version: str | None = None) -> OpenIndex:
+        """Opens a category's index, after looking whether it is whole and of this space.
 
         Args:
             category: its name.
-            blocks: ids, int64 (n,), and vectors, float32 (n, dim).
-            n_rows: how many there are in all, at most; further ones are left for the next build.
-            transform_version: of the fit.
-            last_feature_id: the largest feature id in the feature set, from before the blocks are read.
+            transform_version: refuse an index of another one, if given.
 
         Raises:
-            IndexingError: it cannot be written.
+            IndexDamaged: it is missing, of another space, cut short or altered. The caller can search
+                exactly, and build again.
         """
-        place = self.folder / _slug(category)
-        place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / ".lock"):
-            generation = new_generation(place)
+        generations = Generations(self.folder / slug_of(category))
+        for attempt in range(_TRIES):
+            generation = generations.current()
             try:
-                count = self._write_vectors(generation, blocks, n_rows)
-                kind = self._write_trees(generation, count)
-                self._manifest(category, generation, count, kind, transform_version, last_feature_id).write(
-                    generation
-                )
-                put_in_force(generation)
-            except BaseException:
-                shutil.rmtree(generation, ignore_errors=True)
-                raise
-
-    def open(self, category: str) -> OpenIndex:
-        """Opens the index in force.
-
-        Raises:
-            IndexDamaged: there is none, or it is damaged or of another space.
-        """
-        return read_current(self.folder / _slug(category), lambda path: self._open(category, path))
-
-    def verify(self, category: str) -> None:
-        """Reads the index whole.
-
-        Raises:
-            IndexDamaged: a file is missing, cut short or altered.
-        """
-        read_current(self.folder / _slug(category), lambda path: Manifest.read(path).check(path))
+                return self._open(generation, category, transform_version)
+            except IndexDamaged:
+                if attempt + 1 == _TRIES or generations.current() == generation:
+                    raise
+        raise AssertionError("unreachable")
 
     def categories(self) -> list[str]:
-        """Categories for which something was built, sorted; those whose manifest is damaged are left out."""
+        """Names of the categories that something has been built of, sorted."""
         names = []
-        for manifest in self.folder.glob(f"*/*/{MANIFEST}"):
+        for path in sorted(self.folder.glob(f"*/{_NAME}")):
             try:
-                names.append(Manifest.read(manifest.parent).category)
-            except IndexDamaged:
+                name = json.loads(path.read_bytes())["category"]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("%s cannot be read: %s", path, error)
                 continue
-        return sorted(set(names))
+            if isinstance(name, str) and slug_of(name) == path.parent.name:
+                names.append(name)
+        return sorted(names)
+
+    def status(self) -> list[CategoryState]:
+        """The state of every index, by what can be seen without hashing all of it."""
+        return [self._state(category) for category in self.categories()]
+
+    def verify(self, category: str) -> Manifest:
+        """Hashes every file of a category's index.
+
+        Raises:
+            IndexDamaged: it is missing, of another space, cut short or altered.
+        """
+        generation = Generations(self.folder / slug_of(category)).current()
+        manifest = self._manifest(generation, category, None)
+        manifest.check_files(generation, thorough=True)
+        return manifest
 
     def remove(self, category: str) -> None:
-        """Removes what was built for a category."""
-        shutil.rmtree(self.folder / _slug(category), ignore_errors=True)
+        """Removes a category's index, if there is one."""
+        generations = Generations(self.folder / slug_of(category))
+        if generations.folder.exists():
+            with generations.lock():
+                shutil.rmtree(generations.folder)
 
-    def _open(self, category: str, path: Path) -> OpenIndex:
-        manifest = Manifest.read(path)
-        expected = (category, self.space_key, self.metric, self.dim)
-        if (manifest.category, manifest.space_key, manifest.metric, manifest.dim) != expected:
-            raise IndexDamaged(f"{path} is the index of another space or category")
-        manifest.check(path, only_sizes=ONLY_SIZES)
+    def _state(self, category: str) -> CategoryState:
         try:
-            ids = np.load(path / IDS, allow_pickle=False)
-            vectors = np.load(path / VECTORS, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise IndexDamaged(f"{path} cannot be loaded: {error}") from error
-        if ids.shape != (manifest.count,) or vectors.shape != (manifest.count, manifest.dim):
-            raise IndexDamaged(f"{path} does not hold what its manifest says")
-        trees = None
-        if manifest.kind == "annoy" and annoy_works():
-            trees = AnnoyBackend(vectors, self.metric, Reduction.load(path / REDUCTION), path / TREES)
-        return OpenIndex(manifest, ids, vectors, trees)
+            opened = self.open(category)
+        except IndexDamaged as error:
+            return CategoryState(category, "damaged", error.message, None)
+        opened.close()
+        return CategoryState(category, "ready", "", opened.manifest)
 
-    def _write_vectors(self, generation: Path, blocks: Iterable[tuple[Slots, Floats]], n_rows: int) -> int:
-        """Streams ids and vectors into files; returns how many there were."""
-        all_ids = []
-        count = 0
-        with (generation / VECTORS).open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (n_rows, self.dim)}
-            np.lib.format.write_array_header_1_0(file, header)
-            for ids, vectors in blocks:
-                taken = vectors[: n_rows - count]
-                file.write(np.ascontiguousarray(taken, dtype="<f4").tobytes())
-                all_ids.append(ids[: len(taken)])
-                count += len(taken)
-        if count < n_rows:  # rows went away meanwhile: the header has to say the true number
-            _rewrite_header(generation / VECTORS, count, self.dim)
-        ids_of_slots = np.concatenate(all_ids) if all_ids else np.empty(0, np.int64)
-        np.save(generation / IDS, ids_of_slots, allow_pickle=False)
-        return count
+    def _manifest(self, generation: Path, category: str, transform_version: str | None) -> Manifest:
+        manifest = Manifest.read(generation)
+        wanted = (self.space_key, category, self.metric, self.dim)
+        stored = (manifest.space_key, manifest.category, manifest.metric, manifest.dim)
+        if stored != wanted:
+            raise IndexDamaged(f"{generation} is an index of {stored} instead of {wanted}")
+        if transform_version not in (None, manifest.transform_version):
+            raise IndexDamaged(f"{generation} was built with another fit of the space")
+        expected = {VECTORS, IDS} | ({REDUCED, REDUCTION, FOREST} if manifest.kind == "annoy" else set())
+        if set(manifest.files) != expected:
+            raise IndexDamaged(f"{generation} does not list the files of an index")
+        return manifest
 
-    def _write_trees(self, generation: Path, count: int) -> str:
-        if count < TREES_FROM or not annoy_works():
-            return "exact"
-        vectors = np.load(generation / VECTORS, mmap_mode="r", allow_pickle=False)
-        reduction = reduction_of(vectors, self.metric)
-        build_trees(vectors, reduction, generation / TREES)
-        reduction.save(generation / REDUCTION)
-        return "annoy"
+    def _open(self, generation: Path, category: str, transform_version: str | None) -> OpenIndex:
+        manifest = self._manifest(generation, category, transform_version)
+        manifest.check_files(generation)
+        vectors = open_array(generation / VECTORS, np.float32, (manifest.count, self.dim))
+        ids = np.array(open_array(generation / IDS, np.int64, (manifest.count,)))
+        return OpenIndex(manifest, ids, self._slots(generation, manifest, vectors))
 
-    def _manifest(
-        self,
-        category: str,
-        generation: Path,
-        count: int,
-        kind: str,
-        transform_version: str,
-        last_feature_id: int,
-    ) -> Manifest:
-        parameters: dict[str, str | int] = {"numpy": np.__version__}
-        if kind == "annoy":
-            from importlib.metadata import version
-
-            parameters |= {"annoy": version("annoy"), "trees": N_TREES, "seed": SEED}
-        return Manifest(
-            category=category,
-            space_key=self.space_key,
-            transform_version=transform_version,
-            metric=self.metric,
-            dim=self.dim,
-            count=count,
-            last_feature_id=last_feature_id,
-            kind=kind,
-            parameters=parameters,
-            files={path.name: record_of(path) for path in sorted(generation.iterdir())},
-        )
+    def _slots(self, generation: Path, manifest: Manifest, vectors: Floats) -> VectorIndex:
+        """Opens what searching these vectors can need, and nothing else: a cold query waits for it."""
+        width = manifest.reduced_width
+        ways = possible_strategies(self.metric, manifest.count, self.dim, width) if width else set()
+        if width and self.strategy:
+            ways = {self.strategy}
+        if ways <= {Strategy.EXACT}:
+            return ExactIndex(vectors, self.metric)
+        manifest.check_file(generation, REDUCTION)
+        reduction = Reduction.load(generation / REDUCTION)
+        if reduction.axes.shape != (self.dim, width - 1) or reduction.mean.shape != (self.dim,):
+            raise IndexDamaged(f"{generation / REDUCTION} is of another space")
+        rows = open_array(generation / REDUCED, np.float32, (manifest.count, width + 1))
+        forest = None
+        if Strategy.ANNOY in ways and annoy_works():
+            manifest.check_file(generation, FOREST)
+            forest = AnnoyForest(generation / FOREST, width, manifest.count)
+        if forest is None and self.strategy is Strategy.ANNOY:
+            return ExactIndex(vectors, self.metric)
+        return RerankedIndex(vectors, self.metric, reduction, rows, forest, strategy=self.strategy)
 
 
-def _slug(category: str) -> str:
-    """A folder name for a category: readable, and different for different categories on any file system."""
-    readable = re.sub(r"[^a-z0-9]+", "-", category.lower()).strip("-")[:SLUG_LENGTH]
-    digest = hashlib.sha256(category.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{readable}-{digest}" if readable else digest
-
-
-def _rewrite_header(path: Path, count: int, dim: int) -> None:
-    with path.open("r+b") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f4", "fortran_order": False, "shape": (count, dim)}
+def _check_room(folder: Path, n_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise IndexingError(
+            f"an index of about {n_bytes // 2**20} MiB does not fit: {folder} has {free // 2**20} MiB left",
+            hint="the catalog is searched exactly without it; make room, then: stylesearch index build",
         )

@@ -1,8 +1,8 @@
-"""Generations of one index: each in a folder of its own, never changed, and a small file that names the one in use.
+"""Generations of one index: each in a folder of its own, never changed; a small file names the one in use.
 
-A reader that has files of a generation mapped into memory dies if they are overwritten, and may read two
-halves of different builds. So a build fills a new folder, and ``os.replace`` swaps the pointer. The generation
-before the current one is kept for readers that have just looked at the pointer.
+A reader that has files mapped into memory dies if they are overwritten, and may read two halves of different
+builds. So a build fills a new folder, and ``os.replace`` swaps the pointer. The generation before the current
+one is kept for readers that have just looked at the pointer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from stylesearch.errors import IndexDamaged
+from stylesearch.errors import IndexDamaged, IndexingError
 from stylesearch.storage import atomic_file
 
 __all__ = ["Generations"]
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _POINTER = "CURRENT"
 _GENERATION = re.compile(r"g(\d{8})-[0-9a-f]{8}")
 _UNFINISHED = "building-"
+_PATIENCE = 1800.0
+"""Seconds to wait for another build of the same index."""
 
 
 class Generations:
@@ -55,32 +57,59 @@ class Generations:
         return self.folder / name
 
     @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other builds of this index waiting. The lock lies beside the folder, which may be removed.
+
+        Raises:
+            IndexingError: another process has held it for too long.
+        """
+        from filelock import FileLock, Timeout  # not needed by readers, who are to start quickly
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
+        try:
+            lock.acquire(timeout=_PATIENCE)
+        except Timeout as error:
+            raise IndexingError(
+                f"another process has been building {self.folder} for {_PATIENCE / 60:.0f} minutes",
+                hint=f"if none is running, remove {lock.lock_file}",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
     def new(self) -> Iterator[Path]:
         """A folder to fill; when the block ends without an error it becomes the current generation.
 
-        The caller holds the lock of the index: one build at a time.
+        The caller holds :meth:`lock`.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._remove([path for path in self.folder.iterdir() if path.name.startswith(_UNFINISHED)])
         token = secrets.token_hex(4)
         unfinished = self.folder / f"{_UNFINISHED}{token}"
         unfinished.mkdir()
         try:
             yield unfinished
-            finished = self._finished()
-            number = 1 + max((int(_number(path)) for path in finished), default=0)
+            finished = {
+                path: match for path in self.folder.iterdir() if (match := _GENERATION.fullmatch(path.name))
+            }
+            number = 1 + max((int(match[1]) for match in finished.values()), default=0)
             generation = self.folder / f"g{number:08d}-{token}"
             unfinished.rename(generation)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
+        previous = self._previous()
         with atomic_file(self.folder / _POINTER) as file:
             file.write(generation.name.encode("ascii"))
-        self._remove(finished[:-1])
+        self._remove([path for path in finished if path != previous])
 
-    def _finished(self) -> list[Path]:
-        """All generations, oldest first."""
-        return sorted(path for path in self.folder.iterdir() if _GENERATION.fullmatch(path.name))
+    def _previous(self) -> Path | None:
+        try:
+            return self.current()
+        except IndexDamaged:
+            return None
 
     def _remove(self, folders: list[Path]) -> None:
         for folder in folders:
@@ -88,9 +117,3 @@ class Generations:
                 shutil.rmtree(folder)
             except OSError as error:  # in use, on a system that forbids it: the next build tries again
                 log.info("%s could not be removed yet: %s", folder, error)
-
-
-def _number(generation: Path) -> str:
-    match = _GENERATION.fullmatch(generation.name)
-    assert match
-    return match[1]

@@ -1,8 +1,8 @@
 """What a generation of an index says about itself, checked before a byte of it is trusted.
 
 Sizes are always checked. A file whose time of modification is not the one written down is hashed too (a
-workspace that was copied costs some milliseconds more at each start, until it is built again). Annoy's file
-is hashed before each load whatever its time: a wrong byte in it can crash the process. The vectors cannot
+workspace that was copied costs some milliseconds more at each start, until it is built again). Annoy's trees
+are hashed before each load whatever their time: a wrong byte there can crash the process. Vectors cannot
 crash anything; a bit that rots in them without touching the file's time is found by ``verify``, which hashes
 everything.
 """
@@ -136,6 +136,14 @@ class Manifest:
         """
         for name, record in self.files.items():
             record.check(folder / name, thorough=thorough)
+
+    def check_file(self, folder: Path, name: str) -> None:
+        """Hashes one file.
+
+        Raises:
+            IndexDamaged: it is missing, cut short or altered.
+        """
+        self.files[name].check(folder / name, thorough=True)
 
 
 def _check_types(manifest: Manifest) -> None:

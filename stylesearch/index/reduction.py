@@ -88,7 +88,8 @@ class Reduction:
         """Coordinates along the axes, (n, n_axes), and the squared length of the rest, (n,)."""
         centred = _prepared(vectors, unit=self.unit, root=self.root) - self.mean
         shown = centred @ self.axes
-        return shown, np.maximum(np.vecdot(centred, centred) - np.vecdot(shown, shown), 0)
+        hidden: Floats = np.vecdot(centred, centred) - np.vecdot(shown, shown)
+        return shown, np.maximum(hidden, 0)
 
 
 def fit_reduction(sample: AnyFloats, metric: str, n_axes: int, *, seed: int) -> Reduction:
@@ -121,10 +122,10 @@ def fit_reduction(sample: AnyFloats, metric: str, n_axes: int, *, seed: int) -> 
 
 
 def _prepared(vectors: AnyFloats, *, unit: bool, root: bool) -> Floats:
-    prepared = np.asarray(vectors, dtype=np.float32)
+    prepared: Floats = np.asarray(vectors, dtype=np.float32)
     if root:
         prepared = np.sign(prepared) * np.sqrt(np.abs(prepared))
     if unit:
-        norms = np.sqrt(np.vecdot(prepared, prepared))[:, None]
+        norms: Floats = np.sqrt(np.vecdot(prepared, prepared))[:, None]
         prepared = prepared / np.where(norms > 0, norms, np.float32(1))
     return prepared

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from stylesearch.index.annoy_forest import AnnoyForest
 from stylesearch.index.base import AnyFloats, Floats, Slots, checked_queries
 from stylesearch.index.reduction import Reduction
 from stylesearch.index.scan import scan, scan_min
-from stylesearch.index.self_test import annoy_works
 from stylesearch.index.strategy import Plan, Strategy, plan
 from stylesearch.metrics import check_metric, nearest, nearest_to_any
 
@@ -25,8 +22,11 @@ class RerankedIndex:
         metric: one of :data:`stylesearch.metrics.METRICS`.
         reduction: what the candidates' vectors were reduced by.
         rows: reduced vectors as :func:`stylesearch.index.scan.scan_rows` makes them, usually memory-mapped.
-        open_forest: loads Annoy's trees; called at the first query that needs them.
+        forest: Annoy's trees over the same reduced vectors; without them they are always scanned.
         strategy: always this one; otherwise the quickest is chosen for each query.
+
+    Raises:
+        ValueError: Annoy is to be used, and there are no trees.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class RerankedIndex:
         metric: str,
         reduction: Reduction,
         rows: Floats,
-        open_forest: Callable[[], AnnoyForest],
+        forest: AnnoyForest | None,
         *,
         strategy: Strategy | None = None,
     ) -> None:
@@ -43,8 +43,9 @@ class RerankedIndex:
         self._metric = check_metric(metric)
         self._reduction = reduction
         self._rows = rows
-        self._open_forest = open_forest
-        self._forest: AnnoyForest | None = None
+        if strategy is Strategy.ANNOY and forest is None:
+            raise ValueError("Annoy is to be used, and there are no trees")
+        self._forest = forest
         self._strategy = strategy
 
     @property
@@ -73,7 +74,9 @@ class RerankedIndex:
         found = np.empty((len(queries), k), np.float32)
         for row, candidates in enumerate(self._candidates_of_each(queries, chosen)):
             if len(candidates) < k:  # Annoy may return fewer than asked
-                slots[row], found[row] = (x[0] for x in nearest(queries[row : row + 1], self._vectors, self._metric, k))
+                slots[row], found[row] = (
+                    x[0] for x in nearest(queries[row : row + 1], self._vectors, self._metric, k)
+                )
                 continue
             near = nearest(queries[row : row + 1], self._vectors[candidates], self._metric, k)
             slots[row], found[row] = candidates[near[0][0]], near[1][0]
@@ -98,25 +101,28 @@ class RerankedIndex:
             self._forest = None
 
     def _plan(self, n_queries: int, k: int) -> Plan:
-        chosen = plan(
-            self._metric, self.count, self.dim, self._reduction.width, n_queries, k, forced=self._strategy
+        return plan(
+            self._metric,
+            self.count,
+            self.dim,
+            self._reduction.width,
+            n_queries,
+            k,
+            with_annoy=self._forest is not None,
+            forced=self._strategy,
         )
-        if chosen.strategy is Strategy.ANNOY and self._forest is None:
-            if not annoy_works():
-                return Plan(Strategy.EXACT, 0, 0)
-            self._forest = self._open_forest()
-        return chosen
 
     def _candidates_of_all(self, queries: Floats, chosen: Plan) -> Slots:
         """Slots that may be near any of the queries, ascending."""
         reduced, offsets = self._reduction.asked(queries)
-        if chosen.strategy is Strategy.SCAN:
+        if chosen.strategy is Strategy.SCAN or self._forest is None:
             return _smallest(scan_min(self._rows, reduced, offsets), chosen.n_candidates)
-        assert self._forest is not None
         n_each = max(100, 4 * chosen.n_candidates // len(queries))
         answers = self._forest.search(reduced, n_each, chosen.search_k)
         slots = np.concatenate([found for found, _ in answers])
-        distances = np.concatenate([near + offset for (_, near), offset in zip(answers, offsets, strict=True)])
+        distances = np.concatenate(
+            [near + offset for (_, near), offset in zip(answers, offsets, strict=True)]
+        )
         order = np.argsort(distances, kind="stable")
         distinct, first = np.unique(slots[order], return_index=True)
         return np.sort(distinct[np.argsort(first)[: chosen.n_candidates]])
@@ -124,9 +130,8 @@ class RerankedIndex:
     def _candidates_of_each(self, queries: Floats, chosen: Plan) -> list[Slots]:
         """For each query the slots that may be near it, ascending."""
         reduced, _ = self._reduction.asked(queries)
-        if chosen.strategy is Strategy.SCAN:
+        if chosen.strategy is Strategy.SCAN or self._forest is None:
             return [_smallest(scan(self._rows, query), chosen.n_candidates) for query in reduced]
-        assert self._forest is not None
         answers = self._forest.search(reduced, chosen.n_candidates, chosen.search_k)
         return [np.sort(slots) for slots, _ in answers]
 

@@ -50,7 +50,7 @@ def why_annoy_fails() -> str:
 
 @functools.cache
 def annoy_works() -> bool:
-    """Whether Annoy may be used; the first time that it may not, an :class:`AnnoyUnavailable` warning is given."""
+    """Whether Annoy may be used; when not, the first call gives an :class:`AnnoyUnavailable` warning."""
     reason = why_annoy_fails()
     if reason:
         warnings.warn(

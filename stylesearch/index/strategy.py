@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["Plan", "Strategy", "plan"]
+__all__ = ["Plan", "Strategy", "plan", "possible_strategies"]
 
 
 class Strategy(enum.StrEnum):
@@ -60,7 +60,15 @@ _SEARCH_K = 32_000
 
 
 def plan(
-    metric: str, count: int, dim: int, width: int, n_queries: int, k: int, *, forced: Strategy | None = None
+    metric: str,
+    count: int,
+    dim: int,
+    width: int,
+    n_queries: int,
+    k: int,
+    *,
+    with_annoy: bool = True,
+    forced: Strategy | None = None,
 ) -> Plan:
     """The quickest way to the k nearest of ``count`` vectors to any of ``n_queries``.
 
@@ -71,20 +79,27 @@ def plan(
         width: of a reduced vector.
         n_queries: how many query vectors there are.
         k: how many are asked for.
+        with_annoy: whether Annoy is at hand.
         forced: this way, whatever it costs.
     """
     n_candidates = max(_n_candidates(metric, dim, n_queries), _CANDIDATES_A_HIT * k)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
+    if forced or 2 * n_candidates > count:
+        return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
     compare = _SUBTRACT if metric == "l1" else _MULTIPLY
-    exact = count * dim * (_READ + compare * n_queries) / 1000
-    scan = count * (width * (_READ + _MULTIPLY * n_queries) + _SELECT) / 1000
-    annoy = _ANNOY_LOOK * search_k * n_queries
     rerank = _BY_CANDIDATES + n_candidates * dim * (2 * _READ + compare * n_queries) / 1000
-    costs = {Strategy.EXACT: exact, Strategy.SCAN: scan + rerank, Strategy.ANNOY: annoy + rerank}
-    strategy = forced or min(costs, key=lambda way: costs[way])
-    if 2 * n_candidates > count and forced is None:
-        strategy = Strategy.EXACT
-    return Plan(strategy, min(n_candidates, count), search_k)
+    costs = {
+        Strategy.EXACT: count * dim * (_READ + compare * n_queries) / 1000,
+        Strategy.SCAN: rerank + count * (width * (_READ + _MULTIPLY * n_queries) + _SELECT) / 1000,
+    }
+    if with_annoy:
+        costs[Strategy.ANNOY] = rerank + _ANNOY_LOOK * search_k * n_queries
+    return Plan(min(costs, key=lambda way: costs[way]), n_candidates, search_k)
+
+
+def possible_strategies(metric: str, count: int, dim: int, width: int) -> set[Strategy]:
+    """Every way that some query may go, so that nothing else needs to be opened."""
+    return {plan(metric, count, dim, width, n_queries, 1).strategy for n_queries in (1, 2, 4, 8, 16, 64, 256)}
 
 
 def _n_candidates(metric: str, dim: int, n_queries: int) -> int:

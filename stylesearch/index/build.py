@@ -1,0 +1,184 @@
+"""Writing the files of one generation: vectors as they stream in, then what candidates are searched with."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.errors import IndexDamaged, IndexingError
+from stylesearch.index.annoy_forest import build_forest
+from stylesearch.index.base import AnyFloats, Floats, Slots
+from stylesearch.index.manifest import FileRecord, Manifest
+from stylesearch.index.reduction import fit_reduction
+from stylesearch.index.scan import scan_rows
+from stylesearch.index.self_test import annoy_works
+
+__all__ = [
+    "FOREST",
+    "IDS",
+    "REDUCED",
+    "REDUCTION",
+    "VECTORS",
+    "Contents",
+    "bytes_of_a_row",
+    "open_array",
+    "write_generation",
+]
+
+VECTORS, IDS = "vectors.npy", "ids.npy"
+REDUCED, REDUCTION, FOREST = "reduced.npy", "reduction.npz", "forest.ann"
+
+FEWEST_FOR_CANDIDATES = 64
+"""Below this many vectors comparing with all of them is all there is."""
+
+N_AXES = 96
+"""Axes that candidates are searched in: docs/benchmarks.md has the ANN recall for more and for fewer."""
+
+N_TREES = 40
+SAMPLE = 8192
+_BLOCK = 8192
+_LONGEST_HEADER = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an index is built of, beside the vectors; see :class:`~stylesearch.index.manifest.Manifest`."""
+
+    space_key: str
+    category: str
+    metric: str
+    dim: int
+    transform_version: str
+    last_feature_id: int
+    seed: int = 20
+
+
+def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Slots, AnyFloats]]) -> Manifest:
+    """Fills an empty folder; memory is bounded by a block, a sample and Annoy's own trees.
+
+    Args:
+        folder: of the generation.
+        contents: what it is of.
+        blocks: ids, int64 (n,), and vectors, (n, dim); slots are counted through.
+
+    Raises:
+        IndexingError: vectors of another width, or values that are not finite, or an id that comes twice.
+    """
+    count = _write_vectors(folder, contents, blocks)
+    names, width, n_trees = [VECTORS, IDS], 0, 0
+    if count >= FEWEST_FOR_CANDIDATES and annoy_works():
+        width, n_trees = _write_candidates(folder, contents, count), N_TREES
+        names += [REDUCED, REDUCTION, FOREST]
+    manifest = Manifest(
+        space_key=contents.space_key,
+        category=contents.category,
+        metric=contents.metric,
+        dim=contents.dim,
+        count=count,
+        kind="annoy" if width else "exact",
+        reduced_width=width,
+        n_trees=n_trees,
+        seed=contents.seed,
+        transform_version=contents.transform_version,
+        last_feature_id=contents.last_feature_id,
+        built=datetime.now(UTC).isoformat(timespec="seconds"),
+        builders=_builders(with_annoy=bool(width)),
+        files={name: FileRecord.of(folder / name) for name in names},
+    )
+    manifest.write(folder)
+    return manifest
+
+
+def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """An array in a file, mapped into memory, read only. Its size has been checked: the header is not read.
+
+    Raises:
+        IndexDamaged: the file is missing or of another size.
+    """
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    try:
+        header = path.stat().st_size - n_bytes
+        if not 0 < header <= _LONGEST_HEADER:
+            raise IndexDamaged(f"{path} does not hold an array of shape {shape}")
+        if n_bytes == 0:  # nothing cannot be mapped
+            return np.empty(shape, dtype)
+        return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=header, shape=shape))
+    except (OSError, ValueError) as error:
+        raise IndexDamaged(f"{path} cannot be opened: {error}") from error
+
+
+def bytes_of_a_row(dim: int) -> int:
+    """What a vector takes on the disk, roughly: itself, reduced, and its share of Annoy's trees."""
+    return 4 * dim + 8 + 4 * (N_AXES + 2) * 2 + 25 * N_TREES
+
+
+def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Slots, AnyFloats]]) -> int:
+    ids: list[Slots] = []
+    with _new_array(folder / VECTORS, contents.dim) as file:
+        for block_ids, vectors in blocks:
+            if vectors.ndim != 2 or vectors.shape[1] != contents.dim or len(vectors) != len(block_ids):
+                raise IndexingError(
+                    f"ids (n,) and vectors (n, {contents.dim}) are wanted. "
+                    f"Received: {np.shape(block_ids)} and {vectors.shape}"
+                )
+            block = np.ascontiguousarray(vectors, dtype="<f4")
+            if not np.isfinite(block).all():
+                raise IndexingError(f"the vectors of {contents.category!r} have values that are not finite")
+            file.write(block.data)
+            ids.append(np.asarray(block_ids, dtype=np.int64))
+        all_ids = np.concatenate([np.empty(0, np.int64), *ids])
+        _write_header(file, len(all_ids), contents.dim)
+    if len(np.unique(all_ids)) != len(all_ids):
+        raise IndexingError(f"an id comes twice among the vectors of {contents.category!r}")
+    np.save(folder / IDS, all_ids)
+    return len(all_ids)
+
+
+def _write_candidates(folder: Path, contents: Contents, count: int) -> int:
+    vectors = open_array(folder / VECTORS, np.float32, (count, contents.dim))
+    chosen = np.random.default_rng(contents.seed).choice(count, min(count, SAMPLE), replace=False)
+    sample = vectors[np.sort(chosen)]
+    n_axes = min(N_AXES, contents.dim, len(sample))
+    reduction = fit_reduction(sample, contents.metric, n_axes, seed=contents.seed)
+    reduction.save(folder / REDUCTION)
+
+    def reduced() -> Iterator[Floats]:
+        with _new_array(folder / REDUCED, reduction.width + 1) as file:
+            for start in range(0, count, _BLOCK):
+                block = reduction.stored(vectors[start : start + _BLOCK])
+                file.write(np.ascontiguousarray(scan_rows(block), dtype="<f4").data)
+                yield block
+            _write_header(file, count, reduction.width + 1)
+
+    build_forest(folder / FOREST, reduced(), reduction.width, n_trees=N_TREES, seed=contents.seed)
+    return reduction.width
+
+
+def _new_array(path: Path, width: int) -> IO[bytes]:
+    """A file that rows can be appended to; the header is written again when their number is known."""
+    file = path.open("xb")
+    _write_header(file, 0, width)
+    return file
+
+
+def _write_header(file: IO[bytes], count: int, width: int) -> None:
+    file.seek(0)
+    header = {"descr": "<f4", "fortran_order": False, "shape": (count, width)}
+    np.lib.format.write_array_header_1_0(file, header)  # leaves room for the first number to grow
+    file.seek(0, 2)
+
+
+def _builders(*, with_annoy: bool) -> dict[str, str]:
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    if with_annoy:
+        versions["annoy"] = metadata.version("annoy")
+    return versions

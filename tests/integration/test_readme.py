@@ -1,0 +1,55 @@
+"""The README's commands and code do what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^\$ stylesearch (.*?)(?:\s{2,}#.*)?$", README, re.MULTILINE)
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_commands_then_code(
+    somewhere: Path, stylesearch: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(COMMANDS) >= 6
+    for command in COMMANDS:
+        outcome = stylesearch(*shlex.split(command))
+        assert outcome.code == 0, f"{command}: {outcome.err}"
+    assert (somewhere / "out.png").exists()
+    assert (somewhere / ".stylesearch" / "catalog.db").exists()
+    (somewhere / "out.png").unlink()
+
+    assert len(BLOCKS) == 2
+    for block in BLOCKS:
+        exec(compile(block, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "60 0 0" in printed
+    assert (somewhere / "out.png").exists()
+
+
+def test_what_make_offers_is_what_the_readme_says() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^    make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize(
+    "page", sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]), ids=lambda p: p.name
+)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
