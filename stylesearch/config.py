@@ -30,7 +30,7 @@ class Settings:
     Attributes:
         home: the workspace folder.
         db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
-        extractor: what makes features, ``name`` or ``name@input_size``; ``stylesearch extractors`` lists them.
+        extractor: what makes features, ``name`` or ``name@input_size``.
         weights: ``imagenet``, ``random``, a file, or empty for what the extractor brings.
         engine: ``auto``, ``openvino`` or ``tensorflow``.
         precision: ``auto``, ``f32``, ``bf16`` or ``mixed_float16``.

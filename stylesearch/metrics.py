@@ -373,8 +373,8 @@ def _paired(
         y = np.asarray(right[right_rows[start : start + step]], dtype=np.float32)
         if metric == "cosine":
             x_norm, y_norm = (np.sqrt((vectors * vectors).sum(axis=1, keepdims=True)) for vectors in (x, y))
-            one = np.float32(1)
-            x, y = x / np.where(x_norm > 0, x_norm, one), y / np.where(y_norm > 0, y_norm, one)
+            x = np.divide(x, x_norm, out=np.zeros_like(x), where=x_norm > 0)
+            y = np.divide(y, y_norm, out=np.zeros_like(y), where=y_norm > 0)
         difference = x - y
         part = result[start : start + step]
         if metric == "l1":

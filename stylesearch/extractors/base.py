@@ -65,6 +65,13 @@ class Extractor(Protocol):
         """How many threads may usefully call :meth:`extract` at once."""
         ...
 
+    def preload(self) -> None:
+        """Begins whatever :meth:`extract` would have to load first, and returns at once.
+
+        An error in that is raised by :meth:`extract`.
+        """
+        ...
+
     def extract(self, images: Images) -> Features:
         """Vectors of pictures, in their order. Safe to call from several threads.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class CnnExtractor:
         self.recipe = recipe
         self.concurrency = concurrency
         self._open_engine = open_engine
-        self._engine: Engine | None = None
+        self._engine: Future[Engine] | None = None
         self._loading = threading.Lock()
 
     @property
@@ -66,10 +67,29 @@ class CnnExtractor:
     @property
     def engine(self) -> Engine:
         """The loaded network; loads it when it is first asked for."""
+        return self._started(in_background=False).result()
+
+    def preload(self) -> None:
+        """Starts loading in a thread; see :meth:`~stylesearch.extractors.base.Extractor.preload`."""
+        self._started(in_background=True)
+
+    def _started(self, *, in_background: bool) -> Future[Engine]:
+        """The loading of the network, begun once. One that failed is begun again by the next caller."""
         with self._loading:
-            if self._engine is None:
-                self._engine = self._open_engine(self.recipe)
-            return self._engine
+            engine = self._engine
+            if engine is None or (engine.done() and engine.exception() is not None):
+                engine = self._engine = Future()
+                if in_background:
+                    threading.Thread(target=self._load_into, args=(engine,), name="load").start()
+                else:
+                    self._load_into(engine)
+            return engine
+
+    def _load_into(self, engine: Future[Engine]) -> None:
+        try:
+            engine.set_result(self._open_engine(self.recipe))
+        except BaseException as error:
+            engine.set_exception(error)  # raised where the engine is asked for
 
     def extract(self, images: Images) -> Features:
         """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""

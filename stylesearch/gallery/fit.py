@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.spaces.base import Transform
 
-__all__ = ["FitRecord", "fit", "fitted", "load", "put_in_force", "read_record"]
+__all__ = ["FitRecord", "Stamp", "fit", "fitted", "load", "put_in_force", "read_record", "stamp"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,19 @@ def fit(catalog: Catalog, feature_set: FeatureSet, space: str, folder: Path) -> 
 def put_in_force(folder: Path, record: FitRecord) -> None:
     """Makes a fit the one that searches load from now on."""
     write_json(folder / RECORD, asdict(record))
+
+
+Stamp = tuple[int, int]
+"""What tells one version of the record from another without reading it."""
+
+
+def stamp(folder: Path) -> Stamp:
+    """The stamp of what is in force in ``folder``; zeros when nothing is."""
+    try:
+        status = (folder / RECORD).stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_ino)
 
 
 def read_record(folder: Path) -> FitRecord | None:

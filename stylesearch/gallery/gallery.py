@@ -32,9 +32,16 @@ log = logging.getLogger(__name__)
 FETCH_FACTOR = 4
 FETCH_AT_LEAST = 64
 
+# How often a search begins again because another process has replaced the fit under it.
+ATTEMPTS = 5
+
 
 class IndexWarning(UserWarning):
     """An index could not be used; the answer is right all the same."""
+
+
+class _FitReplaced(Exception):
+    """Another process fitted the space anew while this one searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +83,14 @@ class Gallery:
         self.needs_repair: set[str] = set()
         self._transform: Transform | None = None
         self._indexes: CategoryIndexes | None = None
-        self._opened: dict[str, OpenIndex] = {}
+        self._opened: dict[str, tuple[str, OpenIndex]] = {}
+        self._record_seen: fit.Stamp = (0, 0)
 
     @property
     def transform(self) -> Transform:
         """From features to the vectors of the space; fitted for now when there is no fit that can be read."""
         if self._transform is None:
+            self._record_seen = fit.stamp(self.folder)
             self._transform = fit.load(self.folder, self.space, self.feature_set.dim)
         if self._transform is None:
             counts = self.counts()
@@ -93,6 +102,7 @@ class Gallery:
     def use(self, transform: Transform) -> None:
         """Searches and builds with this transform from now on."""
         self._transform = transform
+        self._record_seen = fit.stamp(self.folder)
 
     @property
     def indexes(self) -> CategoryIndexes:
@@ -129,6 +139,20 @@ class Gallery:
         """
         if k < 1:
             raise ConfigError(f"k has to be 1 or more. Received: {k}")
+        for attempt in range(ATTEMPTS):
+            self._notice_another_fit()
+            try:
+                return self._search(features, k, category, without)
+            except _FitReplaced:
+                log.info("the space was fitted anew by another process (attempt %d)", attempt + 1)
+        raise IndexDamaged(
+            f"the space {self.space} was fitted anew {ATTEMPTS} times during one search",
+            hint="is something ingesting in a loop? Try again",
+        )
+
+    def _search(
+        self, features: npt.NDArray[np.float32], k: int, category: str | None, without: str | None
+    ) -> list[GalleryHit]:
         categories = self._categories(category)
         vectors = self.transform.apply(features)
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * k)
@@ -163,11 +187,14 @@ class Gallery:
 
     def forget(self) -> None:
         """Lets go of what was loaded, so that the next search sees what has been built since."""
-        for opened in self._opened.values():
-            opened.close()
-        self._opened.clear()
+        self._opened = {}  # not closed: another thread may be searching in one
         self._transform = None
         self._indexes = None
+
+    def _notice_another_fit(self) -> None:
+        """Forgets a fit that is no longer in force."""
+        if self._transform is not None and fit.stamp(self.folder) != self._record_seen:
+            self.forget()
 
     def _categories(self, category: str | None) -> list[str]:
         known = self.catalog.category_names(self.feature_set, domain=Domain.SHOP)
@@ -197,14 +224,19 @@ class Gallery:
         """The category's index, or None when it cannot be used: then everything in it is searched exactly."""
         if category in self.needs_repair:
             return None
-        if category not in self._opened:
+        in_force = self.indexes.in_force(category)
+        named, opened = self._opened.get(category, ("", None))
+        if opened is None or named != in_force:
             try:
-                self._opened[category] = self.indexes.open(category)
+                opened = self.indexes.open(category)
             except IndexDamaged as error:
+                if fit.stamp(self.folder) != self._record_seen:
+                    raise _FitReplaced from error
                 self._warn_once(str(error))
                 self.needs_repair.add(category)
                 return None
-        return self._opened[category]
+            self._opened[category] = (in_force, opened)
+        return opened
 
     def _warn_once(self, reason: str) -> None:
         if self.needs_repair:

@@ -1,192 +1,93 @@
-"""Candidates from Annoy over a few axes, put in order by exact distances over all of them.
+"""Annoy, told only what it is good at: proposing slots that may be near, in few dimensions.
 
-Annoy (https://github.com/spotify/annoy) splits space at random hyperplanes into a forest of trees. Here it
-holds reduced vectors (:mod:`stylesearch.index.reduction`), which it searches best, and only proposes: the
-distances of the candidates are computed again from the full vectors.
-
-The regions of one photo are searched in two passes. A shallow one for every region finds out which regions
-the nearest images are near to; a deep one follows for those alone, since the others cannot win.
+Annoy returns fewer than asked where its search ends early, and its answer to n = 1 can differ from the first
+of n = 10 (spotify/annoy #215), so what it returns is never shown: it is re-ranked exactly.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from stylesearch.errors import IndexingError
-from stylesearch.index.base import AnyFloats, Floats, Slots, checked_queries
-from stylesearch.index.reduction import Reduction, fit_reduction
-from stylesearch.index.self_test import annoy_class, annoy_works
-from stylesearch.metrics import nearest, nearest_to_any
+from stylesearch.errors import IndexDamaged, IndexingError
+from stylesearch.index.base import Floats, Slots
+from stylesearch.index.self_test import annoy_class
+from stylesearch.metrics import usable_cores
 
-__all__ = ["N_AXES", "N_TREES", "SEED", "AnnoyBackend", "build_trees", "reduction_of"]
-
-N_AXES = 64
-N_TREES = 40
-SEED = 20180710
-SAMPLE = 8192
-ROWS_AT_ONCE = 8192
-
-# How much of the forest a query looks at, and how many candidates it takes: measured, see docs/benchmarks.md.
-SHALLOW_NODES = 1000
-SHALLOW_CANDIDATES = 100
-DEEP_NODES = 64_000
-DEEP_NODES_A_REGION = 24_000
-DEEP_CANDIDATES = 600
-SINGLE_NODES = 24_000
-SINGLE_CANDIDATES = 1000
-OWNERS_AMONG = 60
+__all__ = ["AnnoyForest", "build_forest"]
 
 
-class AnnoyBackend:
-    """A :class:`~stylesearch.index.base.VectorIndex` that asks Annoy first.
+def build_forest(path: Path, blocks: Iterable[Floats], width: int, *, n_trees: int, seed: int) -> None:
+    """Builds trees over vectors and writes them to ``path``: the same bytes for the same arguments.
 
     Args:
-        vectors: shape (count, dim), in memory or memory-mapped; not copied.
-        metric: one of :data:`stylesearch.metrics.METRICS`.
-        reduction: the map to what the trees hold.
-        trees: a file that :func:`build_trees` wrote.
+        path: a file that is not there yet; Annoy does not write atomically: the caller moves it into place.
+        blocks: float32, shape (n, width) each; slots are counted through.
+        width: of a vector.
+        n_trees: more trees find more and take more room.
+        seed: of the random splits.
 
     Raises:
-        IndexingError: Annoy cannot be used here.
+        IndexingError: Annoy could not write the file.
+    """
+    index = annoy_class()(width, "euclidean")
+    index.set_seed(seed)  # has to come before the first item
+    slot = 0
+    for block in blocks:
+        for vector in block.tolist():
+            index.add_item(slot, vector)
+            slot += 1
+    index.build(n_trees, n_jobs=1)  # more jobs are quicker and make different bytes each time
+    try:
+        index.save(str(path))
+    except OSError as error:
+        raise IndexingError(f"Annoy could not write {path}: {error}") from error
+
+
+class AnnoyForest:
+    """Trees in a file, memory-mapped. The caller has checked the file: Annoy crashes on a damaged one.
+
+    Args:
+        path: what :func:`build_forest` wrote.
+        width: of a vector.
+        count: how many vectors there have to be.
+
+    Raises:
+        IndexDamaged: the file cannot be loaded or holds another number of vectors.
     """
 
-    def __init__(self, vectors: AnyFloats, metric: str, reduction: Reduction, trees: Path) -> None:
-        self._vectors = vectors
-        self._metric = metric
-        self._reduction = reduction
-        self._trees = _annoy_index(reduction.width)
-        self._trees.load(os.fspath(trees))
+    def __init__(self, path: Path, width: int, count: int) -> None:
+        self._index = annoy_class()(width, "euclidean")
+        try:
+            self._index.load(str(path))
+        except OSError as error:
+            raise IndexDamaged(f"{path} cannot be loaded by Annoy: {error}") from error
+        if self._index.get_n_items() != count:
+            raise IndexDamaged(f"{path} holds {self._index.get_n_items()} vectors instead of {count}")
 
-    @property
-    def metric(self) -> str:
-        """The metric of all distances."""
-        return self._metric
+    def search(self, queries: Floats, n: int, search_k: int) -> list[tuple[Slots, Floats]]:
+        """For each query up to ``n`` slots and their squared Euclidean distances, nearest first.
 
-    @property
-    def dim(self) -> int:
-        """Width of a vector."""
-        return int(self._vectors.shape[1])
+        Args:
+            queries: shape (q, width).
+            n: how many at most for each.
+            search_k: how many slots to look at for each, counting a slot again for each tree it is met in.
+        """
 
-    @property
-    def count(self) -> int:
-        """How many vectors there are."""
-        return int(self._vectors.shape[0])
+        def one(query: list[float]) -> tuple[Slots, Floats]:
+            slots, found = self._index.get_nns_by_vector(query, n, search_k, True)
+            return np.asarray(slots, dtype=np.int64), np.square(np.asarray(found, dtype=np.float32))
 
-    def query(self, vectors: AnyFloats, k: int) -> tuple[Slots, Floats]:
-        """See :meth:`stylesearch.index.base.VectorIndex.query`."""
-        queries = checked_queries(vectors, self.dim, k)
-        k = min(k, self.count)
-        slots = np.empty((len(queries), k), np.int64)
-        distances = np.empty((len(queries), k), np.float32)
-        asked, _ = self._reduction.asked(queries)
-        n_wanted = max(SINGLE_CANDIDATES, 5 * k)
-        nodes = max(SINGLE_NODES, n_wanted * N_TREES // 2)
-        found = self._ask(asked, range(len(queries)), n_wanted, nodes)
-        for row, candidates in enumerate(found):
-            chosen = np.sort(candidates) if len(candidates) >= k else np.arange(self.count)
-            positions, near = nearest(queries[row : row + 1], self._vectors[chosen], self._metric, k)
-            slots[row], distances[row] = chosen[positions[0]], near[0]
-        return slots, distances
-
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Slots, Floats, Slots]:
-        """See :meth:`stylesearch.index.base.VectorIndex.query_min`."""
-        queries = checked_queries(vectors, self.dim, k)
-        if len(queries) == 1:
-            slots, distances = self.query(queries, k)
-            return slots[0], distances[0], np.zeros(slots.shape[1], np.int64)
-        k = min(k, self.count)
-        candidates = self._candidates(queries, k)
-        if len(candidates) < k:
-            candidates = np.arange(self.count)
-        positions, distances, rows = nearest_to_any(queries, self._vectors[candidates], self._metric, k)
-        return candidates[positions], distances, rows
+        rows = queries.tolist()
+        n_threads = min(usable_cores(), len(rows))
+        if n_threads < 2:
+            return [one(row) for row in rows]
+        with ThreadPoolExecutor(n_threads) as pool:  # Annoy lets go of the interpreter lock while it searches
+            return list(pool.map(one, rows))
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._trees.unload()
-        self._pool.shutdown()
-
-    def _candidates(self, queries: Floats, k: int) -> Slots:
-        """Slots that may be among the k nearest to any of the queries, sorted."""
-        if not len(queries):
-            return np.empty(0, np.int64)
-        asked, added = self._reduction.asked(queries)
-        rows = range(len(queries))
-        shallow = self._ask_with_distances(asked, rows, max(SHALLOW_CANDIDATES, k), SHALLOW_NODES, added)
-        slots = np.concatenate([found for found, _ in shallow])
-        order = np.argsort(np.concatenate([near for _, near in shallow]), kind="stable")
-        owner = np.repeat(np.arange(len(queries)), [len(found) for found, _ in shallow])
-        _, first = np.unique(slots[order], return_index=True)
-        owners = np.unique(owner[order][np.sort(first)[: max(OWNERS_AMONG, 2 * k)]])
-        nodes = min(DEEP_NODES // len(owners), DEEP_NODES_A_REGION)
-        deep = self._ask(
-            asked, owners.tolist(), max(DEEP_CANDIDATES, 5 * k), max(nodes, 5 * k * N_TREES // 4)
-        )
-        return np.unique(np.concatenate([slots, *deep]))
-
-    def _ask(self, asked: Floats, rows: Sequence[int], n_wanted: int, nodes: int) -> list[Slots]:
-        """Candidates of some of the queries. Annoy lets go of the interpreter, so threads help."""
-
-        def of(row: int) -> Slots:
-            return np.array(self._trees.get_nns_by_vector(asked[row].tolist(), n_wanted, nodes), np.int64)
-
-        return list(self._pool.map(of, rows))
-
-    def _ask_with_distances(
-        self, asked: Floats, rows: Sequence[int], n_wanted: int, nodes: int, added: Floats
-    ) -> list[tuple[Slots, Floats]]:
-        """Candidates and their squared distances, comparable between queries."""
-
-        def of(row: int) -> tuple[Slots, Floats]:
-            slots, near = self._trees.get_nns_by_vector(asked[row].tolist(), n_wanted, nodes, True)
-            return np.array(slots, np.int64), np.array(near, np.float32) ** 2 + added[row]
-
-        return list(self._pool.map(of, rows))
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(min(4, os.cpu_count() or 1), "annoy")
-
-
-def reduction_of(vectors: AnyFloats, metric: str) -> Reduction:
-    """The map to fewer axes, fitted on an even sample of a category's vectors."""
-    step = max(1, len(vectors) // SAMPLE)
-    return fit_reduction(np.asarray(vectors[::step], np.float32), metric, N_AXES, seed=SEED)
-
-
-def build_trees(vectors: AnyFloats, reduction: Reduction, path: Path) -> None:
-    """Builds the forest of a category and writes it; the same bytes for the same vectors.
-
-    Raises:
-        IndexingError: Annoy cannot be used here, or cannot write.
-    """
-    trees = _annoy_index(reduction.width)
-    trees.set_seed(SEED)  # before the first item: Annoy's own rule
-    slot = 0
-    for block in _blocks(vectors):
-        for row in reduction.stored(block).tolist():
-            trees.add_item(slot, row)
-            slot += 1
-    trees.build(N_TREES, n_jobs=1)  # more jobs build other trees every time
-    try:
-        trees.save(os.fspath(path))
-    except OSError as error:
-        raise IndexingError(f"{path} cannot be written: {error}") from error
-
-
-def _blocks(vectors: AnyFloats) -> Iterator[Floats]:
-    for start in range(0, len(vectors), ROWS_AT_ONCE):
-        yield np.asarray(vectors[start : start + ROWS_AT_ONCE], np.float32)
-
-
-def _annoy_index(width: int) -> Any:
-    if not annoy_works():
-        raise IndexingError("Annoy cannot be used here", hint="stylesearch doctor says why")
-    return annoy_class()(width, "euclidean")
+        self._index.unload()

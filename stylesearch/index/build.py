@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.index.annoy_forest import build_forest
+from stylesearch.index.annoy_backend import build_forest
 from stylesearch.index.base import AnyFloats, Floats, Slots
 from stylesearch.index.manifest import FileRecord, Manifest
 from stylesearch.index.reduction import fit_reduction

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.index.annoy_forest import AnnoyForest
+from stylesearch.index.annoy_backend import AnnoyForest
 from stylesearch.index.base import AnyFloats, Floats, Slots, VectorIndex
 from stylesearch.index.build import (
     FOREST,
@@ -197,6 +197,13 @@ class CategoryIndexes:
                 if attempt + 1 == _TRIES or generations.current() == generation:
                     raise
         raise AssertionError("unreachable")
+
+    def in_force(self, category: str) -> str:
+        """Names the generation that :meth:`open` would open; empty if there is none. Quick."""
+        try:
+            return Generations(self.folder / slug_of(category)).current().name
+        except IndexDamaged:
+            return ""
 
     def categories(self) -> list[str]:
         """Names of the categories that something has been built of, sorted."""

@@ -86,10 +86,11 @@ class Reduction:
 
     def _split(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
         """Coordinates along the axes, (n, n_axes), and the squared length of the rest, (n,)."""
-        centred = _prepared(vectors, unit=self.unit, root=self.root) - self.mean
-        shown = centred @ self.axes
+        centred: Floats = _prepared(vectors, unit=self.unit, root=self.root) - self.mean
+        shown: Floats = centred @ self.axes
         hidden: Floats = np.vecdot(centred, centred) - np.vecdot(shown, shown)
-        return shown, np.maximum(hidden, 0)
+        np.maximum(hidden, 0, out=hidden)
+        return shown, hidden
 
 
 def fit_reduction(sample: AnyFloats, metric: str, n_axes: int, *, seed: int) -> Reduction:
@@ -127,5 +128,5 @@ def _prepared(vectors: AnyFloats, *, unit: bool, root: bool) -> Floats:
         prepared = np.sign(prepared) * np.sqrt(np.abs(prepared))
     if unit:
         norms: Floats = np.sqrt(np.vecdot(prepared, prepared))[:, None]
-        prepared = prepared / np.where(norms > 0, norms, np.float32(1))
+        prepared = np.divide(prepared, norms, out=np.zeros_like(prepared), where=norms > 0)
     return prepared

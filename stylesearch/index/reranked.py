@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stylesearch.index.annoy_forest import AnnoyForest
+from stylesearch.index.annoy_backend import AnnoyForest
 from stylesearch.index.base import AnyFloats, Floats, Slots, checked_queries
 from stylesearch.index.reduction import Reduction
 from stylesearch.index.scan import scan, scan_min

@@ -1,4 +1,4 @@
-"""A folder's name for any category: shops name categories as they like, file systems have rules of their own."""
+"""A folder's name for any category: shops call them what they like, file systems have rules of their own."""
 
 from __future__ import annotations
 

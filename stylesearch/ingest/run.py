@@ -233,7 +233,7 @@ class _Run:
         """
         if self.n_unreadable:
             log.warning(
-                "nothing was removed: %d entries of the source could not be read, so what it lists is not known",
+                "nothing was removed, since %d entries of the source could not be read",
                 self.n_unreadable,
             )
             return

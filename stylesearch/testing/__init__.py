@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stylesearch.testing.extractor_contract import ExtractorContract
     from stylesearch.testing.fake_extractor import FakeExtractor
+    from stylesearch.testing.index_contract import IndexContract
 
-__all__ = ["ExtractorContract", "FakeExtractor"]
+__all__ = ["ExtractorContract", "FakeExtractor", "IndexContract"]
 
 _HOMES = {
     "ExtractorContract": "stylesearch.testing.extractor_contract",
     "FakeExtractor": "stylesearch.testing.fake_extractor",
+    "IndexContract": "stylesearch.testing.index_contract",
 }
 
 

@@ -54,6 +54,9 @@ class FakeExtractor:
         """Hexadecimal sha256 of all that decides the vectors."""
         return fingerprint_of(self.name, self.parameters, self.weights_digest)
 
+    def preload(self) -> None:
+        """There is nothing to load."""
+
     def extract(self, images: Images) -> Features:
         """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
         images = check_images(images, self.input_size)
