@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import alternate, command_line, print_table, seconds_of_command
+from benchmarks.plain_keras import keras_model
 from benchmarks.shops import drawn_shop, fill_catalog
 
 N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "10000"))
@@ -39,7 +40,7 @@ def main() -> None:
     """Prints both times and their ratio, and what our process spent its time on."""
     from stylesearch.catalog import Catalog
     from stylesearch.config import Settings
-    from stylesearch.extractors import keras_model, load_extractor
+    from stylesearch.extractors import load_extractor
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import alternate, print_table, seconds_of
+from benchmarks.plain_keras import keras_model
 from benchmarks.shops import drawn_pictures
 from stylesearch.extractors.base import Extractor
 
@@ -48,7 +49,7 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
     from stylesearch.ingest import IngestOptions, ingest
 
     extractor = load_extractor(spec, weights=weights, throughput=True)
-    keras_model = _keras_model(spec, weights)
+    network = keras_model(spec, weights)
     size = extractor.input_size
     extractor.extract(np.zeros((64, size, size, 3), np.uint8))
     n_cores = os.cpu_count() or 1
@@ -69,7 +70,7 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
         pictures = keras.utils.image_dataset_from_directory(
             folder, labels=None, image_size=(size, size), batch_size=32, shuffle=False, verbose=False
         )
-        assert len(keras_model.predict(pictures, verbose=0)) == N_PICTURES
+        assert len(network.predict(pictures, verbose=0)) == N_PICTURES
         return time.perf_counter() - began
 
     our_seconds, keras_seconds = alternate(ours, plain_keras, n_rounds=3)
@@ -116,10 +117,3 @@ def _inferring(extractor: Extractor, n_cores: int) -> float:
 
     run()
     return statistics.median(seconds_of(run) for _ in range(3)) * n_cores / (32 * len(batches))
-
-
-def _keras_model(spec: str, weights: str | None) -> object:
-    """The same network as Keras runs it: pictures of 0 to 255 in, features out."""
-    from stylesearch.extractors import keras_model
-
-    return keras_model(spec, weights=weights)

@@ -16,7 +16,7 @@ __all__ = ["IndexContract", "feature_like"]
 
 
 def feature_like(n_vectors: int, dim: int, *, seed: int) -> Floats:
-    """Vectors as a CNN makes them: ReLU of clustered points in a few dimensions; float32, (n_vectors, dim)."""
+    """Vectors as a CNN makes them: ReLU of clusters in few dimensions; float32, (n_vectors, dim)."""
     fixed = np.random.default_rng(20)
     n_latent = min(24, dim)
     mix = fixed.standard_normal((n_latent, dim)) / np.sqrt(n_latent)

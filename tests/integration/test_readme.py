@@ -23,7 +23,7 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_commands_then_code(
-    somewhere: Path, stylesearch: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    somewhere: Path, stylesearch: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert len(COMMANDS) >= 6
     for command in COMMANDS:
@@ -36,7 +36,7 @@ def test_commands_then_code(
     assert len(BLOCKS) == 2
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), {})
-    printed = capsys.readouterr().out
+    printed = capfd.readouterr().out
     assert "60 0 0" in printed
     assert (somewhere / "out.png").exists()
 

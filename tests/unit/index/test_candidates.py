@@ -1,0 +1,85 @@
+"""What candidates are found with: reduced vectors, scanning them, and the choice between the ways."""
+
+import numpy as np
+import pytest
+
+from stylesearch.index.reduction import Reduction, fit_reduction
+from stylesearch.index.scan import scan, scan_min, scan_rows
+from stylesearch.index.strategy import Strategy, plan, possible_strategies
+from stylesearch.metrics import METRICS
+from stylesearch.testing.index_contract import feature_like
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_all_axes_lose_nothing(metric):
+    vectors, queries = feature_like(200, 12, seed=1), feature_like(3, 12, seed=2)
+    reduction = fit_reduction(vectors, metric, 12, seed=0)
+    asked, offsets = reduction.asked(queries)
+    stored = reduction.stored(vectors)
+    squared = ((asked[:, None] - stored[None]) ** 2).sum(axis=2) + offsets[:, None]
+    if metric == "cosine":
+        vectors, queries = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (vectors, queries))
+    elif metric == "l1":
+        vectors, queries = np.sqrt(vectors), np.sqrt(queries)
+    assert np.allclose(squared, ((queries[:, None] - vectors[None]) ** 2).sum(axis=2), rtol=1e-3, atol=1e-3)
+
+
+def test_what_the_axes_hide_counts_half():
+    """Points on one axis, and one far from it: half of its squared distance from the axis is kept."""
+    vectors = np.array([[float(i), 0.0] for i in range(-5, 6)] + [[0.0, 2.0]], np.float32)
+    reduction = Reduction(
+        np.zeros(2, np.float32), np.array([[1.0], [0.0]], np.float32), unit=False, root=False
+    )
+    asked, offsets = reduction.asked(vectors[5:6])
+    squared = ((reduction.stored(vectors) - asked) ** 2).sum(axis=1) + offsets[0]
+    assert squared[5] == 0
+    assert squared[-1] == pytest.approx(0.5 * 2.0**2)
+    assert squared[0] == 25
+
+
+def test_a_reduction_is_saved_and_is_the_same_for_the_same_sample(tmp_path):
+    vectors = feature_like(300, 40, seed=1)
+    one, two = (fit_reduction(vectors, "cosine", 8, seed=3) for _ in range(2))
+    assert np.array_equal(one.axes, two.axes)
+    assert np.allclose(one.axes.T @ one.axes, np.eye(8), atol=1e-5)
+    one.save(tmp_path / "reduction.npz")
+    loaded = Reduction.load(tmp_path / "reduction.npz")
+    assert np.array_equal(loaded.stored(vectors), one.stored(vectors))
+    assert (loaded.unit, loaded.root) == (True, False)
+
+
+def test_roots_are_taken_only_of_what_is_never_negative():
+    vectors = feature_like(50, 10, seed=1)
+    assert fit_reduction(vectors, "l1", 4, seed=0).root
+    assert not fit_reduction(vectors - 0.1, "l1", 4, seed=0).root
+    assert not fit_reduction(vectors, "l2", 4, seed=0).root
+
+
+def test_scanning_gives_squared_distances():
+    reduced, queries = feature_like(5000, 30, seed=1), feature_like(5, 30, seed=2)
+    offsets = np.arange(5, dtype=np.float32)
+    squared = ((queries[:, None] - reduced[None]) ** 2).sum(axis=2)
+    rows = scan_rows(reduced)
+    assert np.allclose(scan_min(rows, queries, offsets), (squared + offsets[:, None]).min(axis=0), atol=1e-2)
+    constant = (queries[0] ** 2).sum()
+    assert np.allclose(scan(rows, queries[0]) + constant, squared[0], atol=1e-2)
+
+
+def test_each_way_is_the_quickest_somewhere():
+    chosen = [plan("cosine", n, 1280, 97, 1, 20).strategy for n in (1000, 30_000, 10**6)]
+    assert chosen == [Strategy.EXACT, Strategy.SCAN, Strategy.ANNOY]
+    assert possible_strategies("cosine", 1000, 1280, 97) == {Strategy.EXACT}
+    assert possible_strategies("cosine", 10**6, 1280, 97) >= {Strategy.ANNOY}
+    assert plan("cosine", 10**6, 1280, 97, 1, 20, with_annoy=False).strategy is Strategy.SCAN
+
+
+def test_more_is_searched_where_more_is_asked_for():
+    few, many = (plan("l2", 10**6, 1280, 97, 4, k) for k in (20, 1000))
+    assert many.n_candidates > few.n_candidates
+    assert many.search_k >= 2 * many.n_candidates
+    assert plan("l2", 10**4, 1280, 97, 4, 2000).strategy is Strategy.EXACT, "nearly all are asked for"
+
+
+def test_the_plan_for_a_few_is_that_for_one():
+    for metric in METRICS:
+        assert plan(metric, 10**5, 1280, 97, 16, 1) == plan(metric, 10**5, 1280, 97, 16, 80)
