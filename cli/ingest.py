@@ -14,6 +14,8 @@ from .output import echo_json
 from .progress import Progress
 
 N_FAILURES_SHOWN = 20
+# The names of the importers, as static text: `--help` is not to import the catalog. A test compares.
+FORMATS = ["auto", "csv", "folder"]
 
 
 @click.command()
@@ -21,10 +23,10 @@ N_FAILURES_SHOWN = 20
 @click.option(
     "--format",
     "source_format",
+    type=click.Choice(FORMATS),
     default="auto",
     show_default=True,
-    metavar="NAME",
-    help="auto, folder or table (CSV, TSV).",
+    help="What PATH is: a table (CSV or TSV) or a folder.",
 )
 @click.option(
     "-e",

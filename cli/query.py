@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylesearch.errors import StyleSearchError
+from stylesearch.errors import ImageError
 from stylesearch.types import Box
 
 from .failures import EXIT_SOME_FAILED
@@ -18,6 +18,9 @@ from .output import echo_json, echo_table
 if TYPE_CHECKING:
     from stylesearch.search import QueryResult
     from stylesearch.workspace import Workspace
+
+# Those of stylesearch.sheets, as static text: `--help` is not to import it. A test compares.
+SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 class BoxParameter(click.ParamType[Box]):
@@ -33,6 +36,15 @@ class BoxParameter(click.ParamType[Box]):
             self.fail(str(error), param, ctx)
 
 
+def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None) -> Path | None:
+    """Refuses a sheet that cannot be written before anything is searched for it."""
+    if sheet is not None and sheet.suffix.lower() not in SHEET_ENDINGS:
+        raise click.BadParameter(
+            f"a contact sheet ends in {', '.join(SHEET_ENDINGS)}. Received: {sheet.name}", ctx, param
+        )
+    return sheet
+
+
 @click.command()
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="How many products.")
@@ -45,7 +57,10 @@ class BoxParameter(click.ParamType[Box]):
 @click.option("-m", "--metric", type=click.Choice(["l1", "l2", "cosine"]), help="The distance.")
 @click.option("--product", metavar="ID", help="Find what looks like this product, instead of a photo.")
 @click.option(
-    "--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet (PNG or JPEG)."
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_check_ending,
+    help="Write a contact sheet (PNG, JPEG or WebP).",
 )
 @extractor_options()
 @shared_options
@@ -82,18 +97,27 @@ def query(
         n_failed = 0
         for number, photo in enumerate(photos):
             try:
-                source = sys.stdin.buffer.read() if photo == "-" else photo
+                source = _read_stdin() if photo == "-" else photo
                 result = shop.query(source, k=k, category=category, box=box)
-            except StyleSearchError as error:
+            except ImageError as error:  # anything else would be the same for every photo
                 if len(photos) == 1:
                     raise
                 n_failed += 1
                 click.secho(f"error: {photo}: {error}", fg="red", err=True)
+                if shared.as_json:
+                    echo_json({"photo": photo, "hits": [], "error": str(error)})
                 continue
             if number and not shared.as_json:
                 click.echo()
             _show(shop, result, photo, shared.as_json, _sheet_name(sheet, number, len(photos)))
     return EXIT_SOME_FAILED if n_failed else 0
+
+
+def _read_stdin() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise ImageError(f"standard input cannot be read: {error.strerror or error}") from error
 
 
 def _show(shop: Workspace, result: QueryResult, name: str, as_json: bool, sheet: Path | None) -> None:

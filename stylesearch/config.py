@@ -21,6 +21,8 @@ __all__ = ["DEFAULT_HOME", "Settings", "load_settings"]
 DEFAULT_HOME = ".stylesearch"
 CONFIG_FILE = "config.toml"
 ENVIRONMENT_PREFIX = "STYLESEARCH_"
+LEAST = {"max_pixels": 256, "batch_size": 1, "workers": 0, "lock_timeout": 0}
+"""The smallest value of each setting that counts something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def load_settings(
         environment: stands in for ``os.environ``.
 
     Raises:
-        ConfigError: an unknown name or a value of the wrong type; the message says where it came from.
+        ConfigError: an unknown name, or a value of the wrong type or out of range; the message says where it came from.
     """
     environment = os.environ if environment is None else environment
     given = {name: value for name, value in (flags or {}).items() if value is not None}
@@ -120,6 +122,9 @@ def _convert(name: str, value: Any, origin: str) -> Any:
     if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
         raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
     try:
-        return kind(value)
-    except (TypeError, ValueError):
+        converted = kind(value)
+    except (TypeError, ValueError, OverflowError):
         raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}") from None
+    if name in LEAST and not converted >= LEAST[name]:  # so written, "not a number" is refused as well
+        raise ConfigError(f"{origin}: {name} is at least {LEAST[name]}. Received: {value!r}")
+    return converted

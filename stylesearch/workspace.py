@@ -20,15 +20,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from stylesearch.config import Settings, load_settings
-from stylesearch.errors import ConfigError, NotInCatalog
+from stylesearch.parts import Parts
 from stylesearch.types import Box, Domain, Failure, ImageRecord, Product
 
 if TYPE_CHECKING:
-    from stylesearch.catalog import Catalog, FeatureSet
-    from stylesearch.extractors.base import Extractor
+    from stylesearch.catalog import Catalog
     from stylesearch.gallery import CategoryStatus, Gallery
     from stylesearch.ingest import IngestReport
-    from stylesearch.search import Photo, QueryResult, Searcher
+    from stylesearch.search import Photo, QueryResult
 
 __all__ = ["Workspace", "open"]
 
@@ -59,9 +58,7 @@ class Workspace:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._catalog: Catalog | None = None
-        self._extractors: dict[tuple[str, str, bool], Extractor] = {}
-        self._searchers: dict[tuple[str, str, str, str], Searcher] = {}
+        self._parts = Parts(settings)
 
     @property
     def catalog(self) -> Catalog:
@@ -70,7 +67,7 @@ class Workspace:
         Raises:
             CatalogError: there is none yet.
         """
-        return self._open_catalog(create=False)
+        return self._parts.catalog()
 
     def ingest(
         self,
@@ -90,7 +87,7 @@ class Workspace:
 
         Args:
             path: a folder, or a table with a header (CSV or TSV).
-            format: ``auto``, ``folder`` or ``table``.
+            format: ``auto``, ``folder`` or ``csv``.
             extractors: what makes features, by name; by default the workspace's.
             domain: ``shop`` or ``consumer``, where the source does not say.
             prune: remove products of this source that it no longer lists.
@@ -101,10 +98,12 @@ class Workspace:
             DatasetError: the source as a whole cannot be read.
             CatalogLocked: another process is writing.
         """
-        from stylesearch.gallery import upkeep
+        from stylesearch.catalog.importers.base import choose_importer
         from stylesearch.ingest import IngestOptions, ingest, joined
+        from stylesearch.metrics import usable_cores
 
-        catalog = self._open_catalog(create=True)
+        choose_importer(path, format)  # before a workspace is made for what turns out to be no source
+        catalog = self._parts.catalog(create=True)
         specs = list(extractors or [self.settings.extractor])
         options = IngestOptions(
             format=format,
@@ -112,19 +111,20 @@ class Workspace:
             prune=prune,
             allow_outside=allow_outside,
             batch_size=self.settings.batch_size,
-            n_workers=self.settings.workers or os.cpu_count() or 1,
+            n_workers=self.settings.workers or usable_cores(),
             max_pixels=self.settings.max_pixels,
             lock_timeout=self.settings.lock_timeout,
         )
         reports = []
         for spec in specs:
-            extractor = self._load_extractor(spec, throughput=True)
-            report = ingest(catalog, Path(path), extractor, options, progress=progress)
-            began = time.perf_counter()
-            upkeep.refresh(self.gallery(extractor=spec), progress=progress)
-            report.add_seconds("index", time.perf_counter() - began)
-            reports.append(report)
-        return joined(reports)
+            extractor = self._parts.extractor(spec, throughput=True)
+            reports.append(ingest(catalog, Path(path), extractor, options, progress=progress))
+        report = joined(reports)
+        began = time.perf_counter()
+        self._parts.refresh_indexes([self._parts.extractor(spec) for spec in specs], progress)
+        self._parts.warn_of_gaps()
+        report.add_seconds("index", time.perf_counter() - began)
+        return report
 
     def query(
         self,
@@ -133,15 +133,15 @@ class Workspace:
         k: int = 20,
         category: str | None = None,
         box: Box | tuple[int, int, int, int] | None = None,
-        regions: str | None = None,
-        extractor: str | None = None,
-        space: str | None = None,
-        metric: str | None = None,
+        regions: str = "",
+        extractor: str = "",
+        space: str = "",
+        metric: str = "",
     ) -> QueryResult:
         """Products that a photo shows, nearest first; see :meth:`stylesearch.search.Searcher.query`."""
         # The network is loaded while the catalog is opened: from a cold shell that is a fifth of the time.
-        self._load_extractor(extractor or self.settings.extractor).preload()
-        searcher = self._searcher(extractor, space, metric, regions)
+        self._parts.extractor(extractor).preload()
+        searcher = self._parts.searcher(extractor, space, metric, regions)
         region = Box(*box) if isinstance(box, tuple) else box
         return searcher.query(photo, k=k, category=category, box=region)
 
@@ -151,12 +151,12 @@ class Workspace:
         *,
         k: int = 20,
         category: str | None = None,
-        extractor: str | None = None,
-        space: str | None = None,
-        metric: str | None = None,
+        extractor: str = "",
+        space: str = "",
+        metric: str = "",
     ) -> QueryResult:
         """Products that look like one in the catalog; see :meth:`stylesearch.search.Searcher.similar`."""
-        return self._searcher(extractor, space, metric, None).similar(product_id, k=k, category=category)
+        return self._parts.searcher(extractor, space, metric).similar(product_id, k=k, category=category)
 
     def contact_sheet(self, result: QueryResult, path: str | os.PathLike[str]) -> Path:
         """Draws the photo, where on it each hit was found, and the hits, into a picture file.
@@ -205,22 +205,23 @@ class Workspace:
         with self.catalog.writing(timeout=self.settings.lock_timeout) as writer, writer.transaction():
             return writer.remove_products(wanted)
 
-    def gallery(
-        self, *, extractor: str | None = None, space: str | None = None, metric: str | None = None
-    ) -> Gallery:
+    def gallery(self, *, extractor: str = "", space: str = "", metric: str = "") -> Gallery:
         """What is searched: the shop's images with features of that extractor, in that space.
 
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
         """
-        return self._searcher(extractor, space, metric, None).gallery
+        return self._parts.searcher(extractor, space, metric).gallery
 
     def build_indexes(self, *, progress: ReportProgress | None = None) -> dict[str, int]:
         """Fits the space and builds the index of every category anew: images in each, by category."""
         from stylesearch.gallery import upkeep
 
+        gallery = self.gallery()
         with self.catalog.writing(timeout=self.settings.lock_timeout):
-            return upkeep.rebuild(self.gallery(), progress)
+            built = upkeep.rebuild(gallery.home, [gallery.metric], progress)
+        gallery.forget()
+        return built
 
     def index_status(self) -> list[CategoryStatus]:
         """What is built for each category, how much is pending and how much is gone."""
@@ -234,19 +235,20 @@ class Workspace:
 
         return upkeep.verify(self.gallery())
 
+    def repair(self) -> None:
+        """Builds again the indexes that a query could not use; :meth:`close` does this too.
+
+        What cannot be built now (another process writes, no room) is left for later: answers are right
+        without it.
+        """
+        self._parts.repair_indexes()
+
     def close(self) -> None:
         """Builds again what was found damaged, and lets go of the catalog and the indexes."""
-        if self._searchers:
-            from stylesearch.gallery import upkeep
-
-            for searcher in self._searchers.values():
-                upkeep.repair(searcher.gallery)
-                searcher.gallery.forget()
-        self._searchers.clear()
-        self._extractors.clear()
-        if self._catalog is not None:
-            self._catalog.close()
-            self._catalog = None
+        try:
+            self._parts.repair_indexes()
+        finally:
+            self._parts.let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -254,81 +256,8 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def _open_catalog(self, *, create: bool) -> Catalog:
-        if self._catalog is None:
-            from stylesearch.catalog import Catalog
-
-            database = self.settings.database
-            readonly = Path(database).exists() and not os.access(database, os.W_OK)
-            self._catalog = Catalog.open(database, create=create, readonly=readonly)
-        return self._catalog
-
-    def _load_extractor(self, spec: str, *, throughput: bool = False) -> Extractor:
-        key = (spec, self.settings.weights, throughput)
-        if key not in self._extractors:
-            from stylesearch.extractors import load_extractor
-
-            self._extractors[key] = load_extractor(
-                spec,
-                weights=self.settings.weights or None,
-                engine=self.settings.engine,
-                precision=self.settings.precision,
-                throughput=throughput,
-            )
-        return self._extractors[key]
-
-    def _searcher(
-        self, extractor: str | None, space: str | None, metric: str | None, regions: str | None
-    ) -> Searcher:
-        spec = extractor or self.settings.extractor
-        space = space or self.settings.space
-        metric = metric or self.settings.metric
-        regions = regions or self.settings.regions
-        _check(space, metric)
-        key = (spec, space, metric, regions)
-        if key not in self._searchers:
-            from stylesearch.gallery import Gallery
-            from stylesearch.search import Searcher
-
-            loaded = self._load_extractor(spec)
-            gallery = Gallery(
-                self.catalog,
-                self._feature_set(loaded),
-                space=space,
-                metric=metric,
-                folder=self.settings.home / "indexes" / loaded.fingerprint[:16],
-            )
-            self._searchers[key] = Searcher(
-                gallery, loaded, regions=regions, max_pixels=self.settings.max_pixels
-            )
-        return self._searchers[key]
-
-    def _feature_set(self, extractor: Extractor) -> FeatureSet:
-        found = {one.fingerprint: one for one in self.catalog.feature_sets()}
-        if extractor.fingerprint in found:
-            return found[extractor.fingerprint]
-        others = ", ".join(
-            sorted({f"{one.extractor}@{one.parameters['input_size']}" for one in found.values()})
-        )
-        if not others:
-            raise NotInCatalog(
-                f"nothing has been ingested into {self.settings.database} yet",
-                hint="stylesearch ingest FOLDER, or name the right workspace with --home",
-            )
-        raise NotInCatalog(
-            f"the catalog has no features of {extractor.name}@{extractor.input_size} with these weights",
-            hint=f"it has those of {others}: choose one with --extractor, or ingest again with this one",
-        )
-
-
-def _check(space: str, metric: str) -> None:
-    from stylesearch.metrics import check_metric
-    from stylesearch.spaces import SPACES
-
-    _ = SPACES[space]
-    try:
-        check_metric(metric)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+        # After an error, or Ctrl-C, nobody waits for indexes to be built.
+        if kind is None:
+            self.close()
+        else:
+            self._parts.let_go()

@@ -5,6 +5,8 @@ Revision 0001, the first.
 
 from __future__ import annotations
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -23,7 +25,13 @@ def upgrade() -> None:
         sa.Column("value", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_about"),
     )
-    op.bulk_insert(about, [{"name": "needs_stylesearch", "value": NEEDS_STYLESEARCH}])
+    op.bulk_insert(
+        about,
+        [
+            {"name": "needs_stylesearch", "value": NEEDS_STYLESEARCH},
+            {"name": "catalog_id", "value": secrets.token_hex(8)},
+        ],
+    )
     op.create_table(
         "products",
         sa.Column("pk", sa.Integer(), nullable=False),

@@ -14,7 +14,7 @@ from stylesearch.catalog import known
 from stylesearch.catalog.connections import WRITE, Location, make_engine
 from stylesearch.catalog.known import Content, ImageKey
 from stylesearch.catalog.reading import CatalogReader
-from stylesearch.catalog.revisions import HEAD, read_revision
+from stylesearch.catalog.revisions import CATALOG_ID, HEAD, read_revision
 from stylesearch.catalog.rows import FeatureSet, KnownContent, KnownImage
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogError
@@ -40,6 +40,7 @@ class Catalog(CatalogReader):
         self.location = location
         self.readonly = readonly
         self.lock_timeout = lock_timeout
+        self._id: str | None = None
 
     @classmethod
     def open(
@@ -92,6 +93,25 @@ class Catalog(CatalogReader):
     def revision(self) -> str:
         """The revision of the schema: of an open catalog always the newest."""
         return HEAD
+
+    @property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits, drawn when the catalog was made; a copy has those of the original.
+
+        Raises:
+            CatalogError: the catalog has none: it was made before there were ids, or altered.
+        """
+        if self._id is None:
+            with self._connect() as connection:
+                # Every search asks: SQL as it is, since to compile a statement takes longer than to run it.
+                row = connection.exec_driver_sql(f"SELECT value FROM about WHERE name = '{CATALOG_ID}'")
+                self._id = row.scalar()
+        if self._id is None:
+            raise CatalogError(
+                f"the catalog {self.location} does not say its id",
+                hint="restore a copy, or move it away and ingest again",
+            )
+        return self._id
 
     def close(self) -> None:
         """Lets go of the database; the catalog cannot be used after that."""

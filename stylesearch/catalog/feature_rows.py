@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, bindparam, delete, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 
 from stylesearch.catalog.models import ImageState, features, images, products
 from stylesearch.catalog.rows import FeatureSet, in_batches
 from stylesearch.catalog.vectors import encode_vectors
 from stylesearch.errors import CatalogError
 
-__all__ = ["add", "images_of_products", "refile", "remove"]
+__all__ = ["add", "highest_id", "images_of_products", "refile", "remove"]
 
 _insert_filed: Final = insert(features).from_select(
     ["feature_set_pk", "image_pk", "domain", "category", "vector"],
@@ -53,6 +53,14 @@ def add(
             )
         )
     _insert(connection, [(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
+
+
+def highest_id(connection: Connection) -> int:
+    """The largest id ever given out, or 0; see :meth:`CatalogReader.highest_feature_id`."""
+    if connection.dialect.name == "sqlite":
+        statement = text("SELECT seq FROM sqlite_sequence WHERE name = 'features'")
+        return connection.execute(statement).scalar() or 0
+    return connection.execute(select(func.max(features.c.id))).scalar() or 0
 
 
 def images_of_products(connection: Connection, product_pks: Sequence[int]) -> list[int]:

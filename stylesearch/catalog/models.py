@@ -59,7 +59,11 @@ class ImageState(enum.StrEnum):
 
 
 class AboutColumns(TypedColumns):
-    """Facts about the database itself: ``needs_stylesearch``, the oldest version that can read it."""
+    """Facts about the database itself.
+
+    ``needs_stylesearch`` is the oldest version that can read it, ``catalog_id`` a random name that it got
+    when it was made.
+    """
 
     name = Column(String, primary_key=True)
     value: Named[str]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, and_, delete, exists, insert, select
 
 from stylesearch.catalog.models import images, products
-from stylesearch.catalog.rows import Pruned
+from stylesearch.catalog.rows import BATCH, Pruned
 
-__all__ = ["mark_seen", "prune"]
+__all__ = ["forget_lost_files", "mark_seen", "prune"]
+
+_URL: Final = re.compile("[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 # Temporary tables live with the connection, outside the catalog's own file: marking every picture of an
 # unchanged shop writes nothing there, and a run that is cut short leaves no marks behind.
@@ -52,3 +56,40 @@ def prune(connection: Connection, source: str, *, whole_products: bool) -> Prune
     ).rowcount
     _thinned.drop(connection)
     return Pruned(products=removed_products, images=removed_images)
+
+
+def forget_lost_files(connection: Connection) -> int:
+    """Removes images that were not seen and have lost their file; see :meth:`Writer.forget_lost_files`."""
+    _seen.create(connection, checkfirst=True)
+    sibling = images.alias("sibling")
+    # One pass in the order of the keys, with a look into an index for each image: a list of the products
+    # seen would be made anew for every batch.
+    candidates = (
+        select(images.c.pk, images.c.path)
+        .where(
+            ~exists().where(_seen.c.image_pk == images.c.pk),
+            exists()
+            .where(sibling.c.product_pk == images.c.product_pk, _seen.c.image_pk == sibling.c.pk)
+            .correlate(images),
+        )
+        .order_by(images.c.pk)
+        .limit(BATCH)
+    )
+    removed = last = 0
+    while rows := connection.execute(candidates.where(images.c.pk > last)).all():
+        last = rows[-1][0]
+        if lost := [pk for pk, path in rows if _is_lost(path)]:
+            removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
+    return removed
+
+
+def _is_lost(path: str) -> bool:
+    if _URL.match(path):
+        return False
+    try:
+        os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False

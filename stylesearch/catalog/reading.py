@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 
+from stylesearch.catalog import feature_rows
 from stylesearch.catalog.models import (
     ImageState,
     feature_sets,
@@ -91,12 +92,8 @@ class CatalogReader:
         Yields:
             ids, int64, shape (n,), rising; vectors, float32, shape (n, dim); n >= 1.
         """
-        statement = select(features.c.id, features.c.vector).where(
-            features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value
-        )
-        if category is not None:
-            statement = statement.where(features.c.category == category)
-        statement = statement.order_by(features.c.id).limit(block)
+        filed = select(features.c.id, features.c.vector).where(_filed(feature_set, category, domain))
+        statement = filed.order_by(features.c.id).limit(block)
         while True:
             with self._connect() as connection:
                 rows = connection.execute(statement.where(features.c.id > int(after_id))).all()
@@ -125,13 +122,29 @@ class CatalogReader:
         self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP
     ) -> int:
         """The largest id of these features, or 0: an index that has seen it has nothing pending."""
-        statement = select(func.max(features.c.id)).where(
-            features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value
-        )
-        if category is not None:
-            statement = statement.where(features.c.category == category)
+        statement = select(func.max(features.c.id)).where(_filed(feature_set, category, domain))
         with self._connect() as connection:
             return connection.execute(statement).scalar() or 0
+
+    def highest_feature_id(self) -> int:
+        """The largest id ever given out, of features gone since too (on SQLite, else of those left), or 0."""
+        with self._connect() as connection:
+            return feature_rows.highest_id(connection)
+
+    def count_features(
+        self,
+        feature_set: FeatureSet,
+        *,
+        category: str | None = None,
+        domain: Domain = Domain.SHOP,
+        after_id: int = 0,
+    ) -> int:
+        """How many vectors :meth:`features` would read, without reading any."""
+        statement = select(func.count()).where(
+            _filed(feature_set, category, domain), features.c.id > int(after_id)
+        )
+        with self._connect() as connection:
+            return connection.execute(statement).scalar_one()
 
     def categories(self, feature_set: FeatureSet, *, domain: Domain = Domain.SHOP) -> dict[str, int]:
         """How many vectors each category has, by name in sorted order."""
@@ -267,6 +280,11 @@ class CatalogReader:
                     for row in connection.execute(select(feature_sets).order_by(feature_sets.c.pk))
                 ),
             )
+
+
+def _filed(feature_set: FeatureSet, category: str | None, domain: Domain) -> ColumnElement[bool]:
+    of_set = and_(features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
+    return of_set if category is None else and_(of_set, features.c.category == category)
 
 
 def _image_record(

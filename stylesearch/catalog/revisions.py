@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, select, text
 from stylesearch.catalog.models import about
 from stylesearch.errors import CatalogError, CatalogTooNew
 
-__all__ = ["HEAD", "NEEDS_STYLESEARCH", "REVISIONS", "read_revision"]
+__all__ = ["CATALOG_ID", "HEAD", "NEEDS_STYLESEARCH", "REVISIONS", "read_revision"]
 
 REVISIONS: Final = ("0001",)
 """Every revision of the schema, oldest first; a test compares them with the migration scripts."""
@@ -19,6 +19,9 @@ HEAD: Final = REVISIONS[-1]
 
 NEEDS_STYLESEARCH: Final = "needs_stylesearch"
 """Name of the row in ``about`` with the oldest version of the program that reads the schema."""
+
+CATALOG_ID: Final = "catalog_id"
+"""Name of the row in ``about`` with what tells this catalog from all others."""
 
 
 def read_revision(connection: Connection, place: str) -> str | None:

@@ -235,6 +235,14 @@ class Writer:
         """
         return pruning.prune(self._open(), source, whole_products=whole_products)
 
+    def forget_lost_files(self) -> int:
+        """Removes pictures, of any source, that were not seen and whose file is gone; says how many.
+
+        Only of products of which another picture was seen: their folder has moved and was ingested again.
+        Paths that are URLs, and files that cannot be looked at, are left alone.
+        """
+        return pruning.forget_lost_files(self._open())
+
     def remove_products(self, product_ids: Iterable[str]) -> int:
         """Removes products with their pictures and vectors; returns how many there were."""
         connection = self._open()

@@ -1,7 +1,7 @@
-"""The transform of a gallery's space: loaded, or fitted on the gallery and kept.
+"""The transform of a space: loaded, or fitted on the gallery and kept.
 
-``space.json`` beside the indexes names the fit in force, ``transform-<version>.npz`` holds it. Indexes lie
-in a folder of their fit's version, so vectors of two fits never meet.
+In the folder of a space ``space.json`` names the fit in force, ``transform-<version>.npz`` holds it. Indexes
+lie in a folder of their fit's version: vectors of two fits never meet. All metrics share one fit.
 """
 
 from __future__ import annotations
@@ -21,11 +21,40 @@ if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.spaces.base import Transform
 
-__all__ = ["FitRecord", "Stamp", "fit", "fitted", "load", "put_in_force", "read_record", "stamp"]
+__all__ = ["FitRecord", "SpaceHome", "Stamp", "fit", "fitted", "load", "put_in_force", "read_record", "stamp"]
 
 log = logging.getLogger(__name__)
 
 RECORD = "space.json"
+
+Stamp = tuple[int, int]
+"""What tells one version of the record from another without reading it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceHome:
+    """A space of a feature set, and where what is derived for it is kept.
+
+    Attributes:
+        catalog: where products and features are.
+        feature_set: whose features.
+        space: name of the transform, ``raw`` or ``whitened``.
+        folder: of this space; made when something is built.
+    """
+
+    catalog: Catalog
+    feature_set: FeatureSet
+    space: str
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        """Names the space in a manifest."""
+        return f"{self.catalog.id}-{self.feature_set.fingerprint[:16]}-{self.space}"
+
+    def counts(self) -> dict[str, int]:
+        """How many images each category of the gallery has."""
+        return self.catalog.categories(self.feature_set, domain=Domain.SHOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +64,36 @@ class FitRecord:
     Attributes:
         version: of the transform.
         n_fitted: images that the gallery had then.
+        last_feature_id: the largest feature id there was then.
     """
 
     version: str
     n_fitted: int
+    last_feature_id: int
 
 
-def fitted(catalog: Catalog, feature_set: FeatureSet, space: str) -> Transform:
+def fitted(home: SpaceHome) -> Transform:
     """The transform of a space fitted on the shop images of the catalog; nothing is kept."""
-    n_images = sum(catalog.categories(feature_set, domain=Domain.SHOP).values())
-    blocks = (features for _, features in catalog.features(feature_set, domain=Domain.SHOP))
-    return fit_transform(space, blocks, dim_in=feature_set.dim, n_rows=n_images)
+    blocks = (features for _, features in home.catalog.features(home.feature_set, domain=Domain.SHOP))
+    n_rows = sum(home.counts().values())
+    return fit_transform(home.space, blocks, dim_in=home.feature_set.dim, n_rows=n_rows)
 
 
-def fit(catalog: Catalog, feature_set: FeatureSet, space: str, folder: Path) -> tuple[Transform, FitRecord]:
-    """Fits the space on the shop images of the catalog, and keeps it in ``folder``.
+def fit(home: SpaceHome) -> tuple[Transform, FitRecord]:
+    """Fits the space on the shop images of the catalog, and keeps it in the space's folder.
 
     It is not in force before :func:`put_in_force`: until then searches go on in the old one.
     """
-    n_images = sum(catalog.categories(feature_set, domain=Domain.SHOP).values())
-    transform = fitted(catalog, feature_set, space)
-    transform.save(_file(folder, transform.version))
-    return transform, FitRecord(transform.version, n_images)
+    n_images = sum(home.counts().values())
+    last_feature_id = home.catalog.highest_feature_id()
+    transform = fitted(home)
+    transform.save(transform_file(home.folder, transform.version))
+    return transform, FitRecord(transform.version, n_images, last_feature_id)
 
 
 def put_in_force(folder: Path, record: FitRecord) -> None:
     """Makes a fit the one that searches load from now on."""
     write_json(folder / RECORD, asdict(record))
-
-
-Stamp = tuple[int, int]
-"""What tells one version of the record from another without reading it."""
 
 
 def stamp(folder: Path) -> Stamp:
@@ -88,21 +116,22 @@ def read_record(folder: Path) -> FitRecord | None:
         return None
 
 
-def load(folder: Path, space: str, dim_in: int) -> Transform | None:
+def load(home: SpaceHome) -> Transform | None:
     """The transform in force; None when there is none, or its file is damaged."""
-    record = read_record(folder)
+    record = read_record(home.folder)
     if record is None:
         return None
     try:
-        transform = load_transform(space, _file(folder, record.version))
-    except (OSError, SpaceError) as error:
-        log.warning("the fit of the space %s cannot be read (%s): it is fitted anew", space, error)
+        transform = load_transform(home.space, transform_file(home.folder, record.version))
+    except SpaceError as error:
+        log.warning("the fit of the space %s cannot be read (%s): it is fitted anew", home.space, error)
         return None
-    if transform.version != record.version or transform.dim_in != dim_in:
-        log.warning("the fit of the space %s is not what %s says: it is fitted anew", space, RECORD)
+    if transform.version != record.version or transform.dim_in != home.feature_set.dim:
+        log.warning("the fit of the space %s is not what %s says: it is fitted anew", home.space, RECORD)
         return None
     return transform
 
 
-def _file(folder: Path, version: str) -> Path:
+def transform_file(folder: Path, version: str) -> Path:
+    """Where the fit of a version is kept."""
     return folder / f"transform-{version[:16]}.npz"

@@ -1,32 +1,41 @@
-"""Keeping indexes worth having: when to build, what to build, what is pending and what is damaged."""
+"""Keeping indexes worth having: when to fit and build, what is pending and what is damaged.
+
+Everything here that builds wants the caller to hold the right to write to the catalog (``Catalog.writing``):
+two processes that fitted at once would remove each other's work.
+"""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from stylesearch.errors import IndexDamaged
 from stylesearch.gallery import fit
+from stylesearch.gallery.fit import FitRecord, SpaceHome
+from stylesearch.gallery.snapshot import Snapshot
+from stylesearch.index.self_test import annoy_works
+from stylesearch.metrics import METRICS
 from stylesearch.types import Domain, Failure
 
 if TYPE_CHECKING:
     from stylesearch.gallery.gallery import Gallery
 
-__all__ = ["CategoryStatus", "rebuild", "refresh", "repair", "status", "verify"]
+__all__ = ["CategoryStatus", "metrics_in_use", "rebuild", "refresh", "repair", "status", "verify"]
 
 log = logging.getLogger(__name__)
 
-# A fit is made anew when the gallery has changed in size by this much since: a whitening fitted on a small
-# gallery serves a larger one less well.
-REFIT_GROWTH = 1.25
+# A fit is made anew when this share of what it was fitted on has come or gone since.
+REFIT_SHARE = 0.25
 
 # An index is built anew when so many images are pending or gone: each pending one costs every query a
 # little, and a build costs as much as the whole category.
 REBUILD_AT_LEAST = 256
 REBUILD_SHARE = 0.1
+
+TREES_FROM = 64
 
 ReportProgress = Callable[[str, int, int | None], None]
 
@@ -38,7 +47,7 @@ class CategoryStatus:
     Attributes:
         category: its name.
         state: ``ready``, ``missing`` or ``damaged``.
-        kind: what searches it (``annoy`` or ``exact``); empty when nothing is built.
+        kind: ``annoy`` or ``exact``; empty when nothing is built.
         n_indexed: images in the index.
         n_pending: images that came after; they are searched exactly.
         n_gone: images in the index that the catalog no longer has.
@@ -60,114 +69,134 @@ class CategoryStatus:
     @property
     def pays(self) -> bool:
         """Whether building it anew is worth it."""
-        if self.state != "ready":
+        if self.state != "ready" or self.n_gone < 0 or self.n_gone == self.n_indexed > 0:
+            return True
+        if self.kind == "exact" and self.n_indexed >= TREES_FROM and annoy_works():
             return True
         return self.n_pending + self.n_gone > max(REBUILD_AT_LEAST, REBUILD_SHARE * self.n_indexed)
 
 
-def refresh(gallery: Gallery, progress: ReportProgress | None = None) -> None:
-    """Builds what pays: a fit that the gallery has outgrown, missing or damaged indexes, those far behind."""
-    n_images = sum(gallery.counts().values())
-    record = fit.read_record(gallery.folder)
-    if n_images == 0 and record is None:
-        return
-    kept = record is not None and fit.load(gallery.folder, gallery.space, gallery.feature_set.dim) is not None
-    if not kept or _outgrown(record, n_images):
-        rebuild(gallery, progress)
-        return
-    due = [one.category for one in status(gallery) if one.pays]
-    _build(gallery, due, progress)
-    gallery.forget()
+def metrics_in_use(home: SpaceHome) -> set[str]:
+    """Metrics for which indexes of the fit in force have been built."""
+    record = fit.read_record(home.folder)
+    if record is None:
+        return set()
+    return {metric for metric in METRICS if (home.folder / record.version[:16] / metric).is_dir()}
 
 
-def rebuild(gallery: Gallery, progress: ReportProgress | None = None) -> dict[str, int]:
+def refresh(home: SpaceHome, metrics: Iterable[str], progress: ReportProgress | None = None) -> None:
+    """Builds what pays: a fit that the gallery has outgrown, missing or damaged indexes, those far behind.
+
+    Args:
+        home: the space.
+        metrics: which there are to be indexes for, besides those that have some.
+        progress: called as ``progress("indexes", n_done, n_total)``.
+    """
+    wanted = sorted({*metrics, *metrics_in_use(home)})
+    record, transform = fit.read_record(home.folder), fit.load(home)
+    if record is None or transform is None or _outgrown(home, record):
+        rebuild(home, wanted, progress)
+        return
+    for metric in wanted:
+        snapshot = Snapshot(home, metric, transform)
+        due = [one.category for one in _statuses(snapshot) if one.pays]
+        _build(snapshot, due, progress)
+
+
+def rebuild(
+    home: SpaceHome, metrics: Iterable[str], progress: ReportProgress | None = None
+) -> dict[str, int]:
     """Fits the space and builds every index anew; until all are there, searches go on in the old ones.
 
     Returns:
         images in each category.
     """
-    transform, record = fit.fit(gallery.catalog, gallery.feature_set, gallery.space, gallery.folder)
-    gallery.forget()
-    gallery.use(transform)
-    built = _build(gallery, list(gallery.counts()), progress)
-    fit.put_in_force(gallery.folder, record)
-    _remove_other_fits(gallery, record)
-    gallery.forget()
-    return built
+    counts = home.counts()
+    if not counts:
+        return {}
+    wanted = sorted({*metrics, *metrics_in_use(home)})
+    transform, record = fit.fit(home)
+    for metric in wanted:
+        _build(Snapshot(home, metric, transform), list(counts), progress)
+    fit.put_in_force(home.folder, record)
+    _remove_other_fits(home, record)
+    return counts
 
 
 def repair(gallery: Gallery) -> None:
-    """Builds again what a search could not use; says so in the log when that cannot be."""
-    if not gallery.needs_repair:
-        return
-    try:
-        if fit.load(gallery.folder, gallery.space, gallery.feature_set.dim) is None:
-            rebuild(gallery)
-        else:
-            _build(gallery, sorted(gallery.needs_repair), None)
-    except OSError as error:
-        log.warning("the index could not be built again: %s", error)
-    gallery.needs_repair.clear()
+    """Builds again what a search could not use."""
+    if gallery.damaged:
+        refresh(gallery.home, [gallery.metric])
+        gallery.forget()
 
 
 def status(gallery: Gallery) -> list[CategoryStatus]:
-    """The state of every category's index, those of categories that are no more included."""
-    counts = gallery.counts()
-    names = sorted({*counts, *gallery.indexes.categories()})
-    return [_status_of(gallery, name, counts.get(name, 0)) for name in names]
+    """The state of every category's index, those of vanished categories included; nothing is built for it."""
+    snapshot = Snapshot.in_force(gallery.home, gallery.metric)
+    if snapshot is None:
+        return [CategoryStatus(name, "missing", n_pending=n) for name, n in gallery.counts().items()]
+    return _statuses(snapshot)
 
 
 def verify(gallery: Gallery) -> list[Failure]:
     """Reads every index whole; lists those that are damaged or missing."""
+    snapshot = Snapshot.in_force(gallery.home, gallery.metric)
     problems = []
     for category in gallery.counts():
         try:
-            gallery.indexes.verify(category)
+            if snapshot is None:
+                raise IndexDamaged(f"the space {gallery.home.space} is not fitted, so nothing is indexed")
+            snapshot.indexes.verify(category)
         except IndexDamaged as error:
             problems.append(Failure(category, str(error)))
     return problems
 
 
-def _outgrown(record: fit.FitRecord | None, n_images: int) -> bool:
-    if record is None:
-        return True
-    return not record.n_fitted / REFIT_GROWTH <= n_images <= record.n_fitted * REFIT_GROWTH
+def _outgrown(home: SpaceHome, record: FitRecord) -> bool:
+    """Whether too much of the gallery has come or gone since the fit; nothing is fitted in the raw space."""
+    if home.space == "raw":
+        return False
+    n_images = sum(home.counts().values())
+    n_new = home.catalog.count_features(home.feature_set, after_id=record.last_feature_id, domain=Domain.SHOP)
+    n_gone = abs(record.n_fitted - (n_images - n_new))
+    return n_new + n_gone > REFIT_SHARE * record.n_fitted
 
 
-def _build(gallery: Gallery, categories: list[str], progress: ReportProgress | None) -> dict[str, int]:
-    counts = gallery.counts()
+def _build(snapshot: Snapshot, categories: list[str], progress: ReportProgress | None) -> None:
+    counts = snapshot.home.counts()
     n_done, n_total = 0, sum(counts.get(category, 0) for category in categories)
     for category in categories:
         if category not in counts:
-            gallery.indexes.remove(category)
+            snapshot.indexes.remove(category)
             continue
-        # Asked before the features are read: what comes in meanwhile is indexed and searched beside it,
-        # which costs a little and loses nothing.
-        last_feature_id = gallery.catalog.last_feature_id(gallery.feature_set)
-        gallery.indexes.build(
+        snapshot.indexes.build(
             category,
-            gallery.blocks(category),
+            snapshot.blocks(category),
             n_rows=counts[category],
-            transform_version=gallery.transform.version,
-            last_feature_id=last_feature_id,
+            transform_version=snapshot.transform.version,
+            # Asked before the features are read: what comes meanwhile would be in the index and searched
+            # beside it, which costs a little and loses nothing.
+            last_feature_id=snapshot.home.catalog.highest_feature_id(),
         )
         n_done += counts[category]
         if progress:
             progress("indexes", n_done, n_total)
-    return {category: counts[category] for category in categories if category in counts}
 
 
-def _status_of(gallery: Gallery, category: str, n_images: int) -> CategoryStatus:
+def _statuses(snapshot: Snapshot) -> list[CategoryStatus]:
+    counts = snapshot.home.counts()
+    names = sorted({*counts, *snapshot.indexes.categories()})
+    return [_status_of(snapshot, name, counts.get(name, 0)) for name in names]
+
+
+def _status_of(snapshot: Snapshot, category: str, n_images: int) -> CategoryStatus:
     try:
-        opened = gallery.indexes.open(category)
+        opened = snapshot.open(category)
     except IndexDamaged:
-        state = "damaged" if category in gallery.indexes.categories() else "missing"
+        state = "damaged" if snapshot.indexes.in_force(category) else "missing"
         return CategoryStatus(category, state, n_pending=n_images)
-    n_pending = sum(
-        len(ids)
-        for ids, _ in gallery.catalog.features(
-            gallery.feature_set, category=category, after_id=opened.last_feature_id, domain=Domain.SHOP
-        )
+    n_pending = snapshot.home.catalog.count_features(
+        snapshot.home.feature_set, category=category, after_id=opened.last_feature_id, domain=Domain.SHOP
     )
     return CategoryStatus(
         category,
@@ -180,11 +209,11 @@ def _status_of(gallery: Gallery, category: str, n_images: int) -> CategoryStatus
     )
 
 
-def _remove_other_fits(gallery: Gallery, record: fit.FitRecord) -> None:
+def _remove_other_fits(home: SpaceHome, record: FitRecord) -> None:
     """Removes the indexes and transforms of earlier fits; a reader that has one open keeps it."""
     kept = record.version[:16]
-    for path in gallery.folder.iterdir():
+    for path in home.folder.iterdir():
         if path.is_dir() and path.name != kept:
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name.startswith("transform-") and path.stem != f"transform-{kept}":
+        elif path.name.startswith("transform-") and path != fit.transform_file(home.folder, record.version):
             path.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ def slug_of(category: str) -> str:
 
     Example:
         >>> slug_of("Robes d'été / Été")
-        'robes-d-ete-ete-e9b3e4f8a8e5a8ce'
+        'robes-d-ete-ete-c946447f5f13bc24'
     """
     plain = unicodedata.normalize("NFKD", category).encode("ascii", "ignore").decode()
     readable = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_READABLE].strip("-")

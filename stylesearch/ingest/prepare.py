@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class Prepared:
         pixels: the network's input, uint8 (size, size, 3); None when there is nothing to compute.
         vector: its features, once there.
         seconds: that a core spent on it.
+        failure: why the file could not be read, although the catalog goes on with what it has of it.
     """
 
     task: Task
@@ -52,6 +53,7 @@ class Prepared:
     pixels: npt.NDArray[np.uint8] | None = None
     vector: npt.NDArray[np.float32] | None = None
     seconds: float = 0.0
+    failure: str | None = None
 
 
 def prepare(task: Task, *, size: int, max_pixels: int) -> Prepared:
@@ -59,6 +61,9 @@ def prepare(task: Task, *, size: int, max_pixels: int) -> Prepared:
 
     A file that looks untouched since it was hashed is not read; one with the hash that is known is not
     decoded. A picture that cannot be used becomes an entry with its error: nothing raises for that.
+
+    A file that is there but cannot be read just now (no permission, a network share that fails) says nothing
+    against the picture: where the catalog has it as usable, it stays as it is, and only the failure is told.
     """
     began = time.thread_time()
     prepared = _prepare(task, size, max_pixels)
@@ -83,9 +88,15 @@ def _prepare(task: Task, size: int, max_pixels: int) -> Prepared:
         boxes = [record.box] if record.box else "whole"
         picture = decode(data, reduce_to=reduction(size, boxes), max_pixels=max_pixels)
         pixels = crop(picture, record.box, size) if record.box else letterbox(picture.pixels, size)
-    except (StyleSearchError, OSError) as error:
-        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        return Prepared(task, _entry(record, sha256=sha256, error=reason))
+    except StyleSearchError as error:
+        return Prepared(task, _entry(record, sha256=sha256, error=str(error)))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if known is None or known.error is not None or isinstance(error, FileNotFoundError):
+            return Prepared(task, _entry(record, sha256=sha256, error=reason))
+        # With another box its vectors would go: they stay with the box that they were computed from.
+        entry = replace(_entry_as_known(record, known), box=known.box)
+        return Prepared(task, entry, failure=reason)
     entry = _entry(record, sha256=sha256, width=picture.width, height=picture.height, stat_key=key)
     return Prepared(task, entry, pixels)
 

@@ -214,8 +214,8 @@ class _Run:
             writer.mark_seen([pk for pk, _ in images.values()])
         for one in chunk:
             _, change = images.pop((one.entry.product_id, one.entry.path), (0, None))
-            if one.entry.error is not None:
-                self.report.failed.append(Failure(one.entry.path, one.entry.error))
+            if (reason := one.entry.error or one.failure) is not None:
+                self.report.failed.append(Failure(one.entry.path, reason))
             elif change is Change.NEW:
                 self.report.added += 1
             elif change is Change.CHANGED or products[one.entry.product_id] is Change.CHANGED:

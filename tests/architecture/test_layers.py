@@ -15,7 +15,7 @@ LAYERS = [
     {"extractors", "spaces", "index", "catalog", "synth"},
     {"gallery"},
     {"ingest", "search"},
-    {"sheets"},
+    {"sheets", "parts"},
     {"workspace", "doctor", "testing"},
     {"cli"},
 ]

@@ -14,7 +14,7 @@ from PIL import Image
 
 import stylesearch as ss
 from stylesearch.errors import CatalogError, ConfigError, NotInCatalog, UnknownName
-from stylesearch.gallery.gallery import IndexWarning
+from stylesearch.gallery import IndexWarning
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -204,3 +204,89 @@ def test_what_is_not_there_is_an_error(ingested: Path, tmp_path: Path, drawn_sho
             shop.query(path, k=0)
     with pytest.raises(CatalogError, match="no catalog"), ss.open(tmp_path / "new") as shop:
         shop.query(path)
+
+
+def test_two_catalogs_under_one_home_keep_their_indexes_apart(
+    drawn_shop: Path, tmp_path: Path, stopped_clock: None
+) -> None:
+    """With ids that count from one in both, nothing but the catalog's own id tells them apart."""
+    picture = drawn_shop / rows_of(drawn_shop / "products.csv")[0]["image"]
+    for name, wanted in (("a", drawn_shop / "catalog"), ("b", drawn_shop / "products.csv")):
+        with ss.open(tmp_path / "home", db=str(tmp_path / f"{name}.db")) as shop:
+            shop.ingest(wanted)
+    for name in ("a", "b"):
+        with ss.open(tmp_path / "home", db=str(tmp_path / f"{name}.db")) as shop:
+            assert len(shop.query(picture, k=100)) == 24
+            assert {row.n_gone for row in shop.index_status()} == {0}
+
+
+def test_a_restored_backup_is_searched_whole(workspace: Path, drawn_shop: Path, tmp_path: Path) -> None:
+    photo = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    removed = [row["id"] for row in rows_of(drawn_shop / "products.csv")[:5]]
+    backup = tmp_path / "backup.db"
+    shutil.copy(workspace / "catalog.db", backup)
+    with ss.open(workspace) as shop:
+        shop.remove(removed)
+        new = tmp_path / "more" / "kilt" / "k1.png"
+        new.parent.mkdir(parents=True)
+        with Image.open(photo) as image:
+            image.rotate(90).save(new)
+        shop.ingest(tmp_path / "more")
+        shop.build_indexes()
+    for file in workspace.glob("catalog.db-*"):
+        file.unlink()
+    shutil.copy(backup, workspace / "catalog.db")
+    with ss.open(workspace) as shop, warnings.catch_warnings():
+        warnings.simplefilter("ignore", IndexWarning)
+        found = {hit.product.id for hit in shop.query(photo, k=100)}
+        assert set(removed) <= found
+        assert len(found) == 24
+    with ss.open(workspace) as shop, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(shop.query(photo, k=100)) == 24
+
+
+def test_a_status_builds_nothing(workspace: Path) -> None:
+    shutil.rmtree(workspace / "indexes")
+    with ss.open(workspace) as shop:
+        assert {row.state for row in shop.index_status()} == {"missing"}
+        assert len(shop.verify_indexes()) == len(shop.index_status())
+    assert not (workspace / "indexes").exists()
+
+
+def test_every_space_and_metric_in_use_is_kept_up(workspace: Path, drawn_shop: Path, tmp_path: Path) -> None:
+    photo = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    with ss.open(workspace, space="raw", metric="l1") as shop:
+        shop.build_indexes()
+    more = tmp_path / "more"
+    for number in range(12):
+        target = more / "kilt" / f"k{number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(photo) as image:
+            image.rotate(7 * number + 3).save(target)
+    with ss.open(workspace) as shop:
+        shop.ingest(more)
+    for space, metric in (("raw", "l1"), ("whitened", "cosine")):
+        with ss.open(workspace, space=space, metric=metric) as shop:
+            rows = {row.category: row for row in shop.index_status()}
+            assert (rows["kilt"].state, rows["kilt"].n_indexed, rows["kilt"].n_pending) == ("ready", 12, 0)
+
+
+def test_no_room_for_indexes_keeps_the_report_and_the_products(
+    drawn_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stylesearch.gallery import upkeep
+
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(upkeep, "_build", no_room)
+    with ss.open(tmp_path / "home") as shop:
+        with pytest.warns(IndexWarning, match="No space left"):
+            report = shop.ingest(drawn_shop / "products.csv")
+        assert report.added == 24
+        with pytest.warns(IndexWarning):
+            assert len(shop.query(drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"])) == 20
+        monkeypatch.undo()
+    with ss.open(tmp_path / "home") as shop:
+        assert {row.state for row in shop.index_status()} == {"ready"}

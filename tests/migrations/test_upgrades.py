@@ -31,7 +31,7 @@ def upgrade():
     with op.batch_alter_table("products") as batch:
         batch.add_column(sa.Column("stock", sa.Integer(), nullable=False, server_default="0"))
         batch.alter_column("title", new_column_name="name")
-    op.execute("UPDATE about SET value = '9.9.0'")
+    op.execute("UPDATE about SET value = '9.9.0' WHERE name = 'needs_stylesearch'")
 {more}
 """
 
@@ -80,6 +80,7 @@ def test_a_database_of_every_revision_opens_with_all_that_was_in_it(
 ) -> None:
     path = old_file(revision)
     with Catalog.open(path) as opened:
+        assert (opened.id, opened.highest_feature_id()) == ("00c0ffee00c0ffee", 5)
         assert opened.products() == [
             Product("blue", "Blue 'evening' dress", "dress"),
             Product("pleated", "Pleated skirt", "skirt"),
@@ -144,7 +145,10 @@ def test_an_upgrade_copies_the_file_aside_and_keeps_every_row(
             for table in ("products", "images", "features")
         ]
         assert counts == [3, 4, 4]
-        assert connection.execute("SELECT value FROM about").fetchone() == ("9.9.0",)
+        assert dict(connection.execute("SELECT name, value FROM about").fetchall()) == {
+            "needs_stylesearch": "9.9.0",
+            "catalog_id": "00c0ffee00c0ffee",
+        }
 
 
 def test_upgrade_says_what_it_did(old_file: Callable[[str], Path], next_version: Callable[..., None]) -> None:

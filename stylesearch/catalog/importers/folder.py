@@ -2,8 +2,9 @@
 
 - A folder below a category is a product; all pictures in it, however deep, are of that product.
 - A picture directly in a category is a product by itself.
-- A picture directly in the given folder is a product too, in a category named after that folder: giving a
-  category's own folder finds the same products as giving the folder above it.
+- A picture directly in the given folder is a product too, in a category named after that folder. So a
+  category's own folder can be given where its pictures lie directly in it; one with a folder for each
+  product cannot: those would be taken for categories, and each of their pictures for a product.
 - A product's id is its name (the folder's, or the picture's without its extension) where no other product
   has it; else ``category/name``, and where that is not enough, ``category/file.ext``.
 - Hidden files, what operating systems leave behind, and files that are plainly no pictures are passed over;

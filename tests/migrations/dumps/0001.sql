@@ -5,6 +5,7 @@ CREATE TABLE about (
 	CONSTRAINT pk_about PRIMARY KEY (name)
 );
 INSERT INTO "about" VALUES('needs_stylesearch','0.1.0');
+INSERT INTO "about" VALUES('catalog_id','00c0ffee00c0ffee');
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, feature_rows
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer, feature_rows
 from stylesearch.types import Product
 
 
@@ -41,3 +41,22 @@ def test_ids_rise_though_the_clock_does_not(
     monkeypatch.setattr(feature_rows, "microseconds_since_1970", lambda: 10)
     second = ids_of_a_new_catalog(tmp_path / "catalog.db", entry)  # the same file: the rows are replaced
     assert min(second) > max(first)
+
+
+def test_the_highest_id_ever_given_stays_when_rows_go(
+    catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: dict[str, int]
+) -> None:
+    assert catalog.highest_feature_id() == 4
+    with writer.transaction():
+        writer.remove_products(["red", "blue", "pleated"])
+    assert catalog.last_feature_id(feature_set) == 0
+    assert catalog.highest_feature_id() == 4
+
+
+def test_ids_of_a_transaction_that_failed_were_not_given(
+    catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: dict[str, int]
+) -> None:
+    with pytest.raises(KeyError), writer.transaction():
+        writer.add_features(feature_set, list(shop.values()), np.ones((4, feature_set.dim), np.float32))
+        raise KeyError
+    assert catalog.highest_feature_id() == 4

@@ -96,6 +96,28 @@ def test_categories_are_looked_up_one_by_one(
         ),
         (
             [
+                "SEARCH features USING COVERING INDEX ix_features_feature_set_pk_domain_category_id "
+                "(feature_set_pk=? AND domain=? AND category=? AND id>?)"
+            ],
+            lambda catalog, fs: catalog.count_features(fs, category="dress", after_id=1),
+        ),
+        (
+            [
+                "SEARCH features USING COVERING INDEX ix_features_feature_set_pk_domain_id "
+                "(feature_set_pk=? AND domain=? AND id>?)"
+            ],
+            lambda catalog, fs: catalog.count_features(fs),
+        ),
+        (
+            ["SCAN sqlite_sequence"],  # it has one row
+            lambda catalog, fs: catalog.highest_feature_id(),
+        ),
+        (
+            ["SEARCH about USING INDEX sqlite_autoindex_about_1 (name=?)"],
+            lambda catalog, fs: (catalog.id, catalog.id),
+        ),
+        (
+            [
                 "SEARCH features USING INTEGER PRIMARY KEY (rowid=?)",
                 "SEARCH images USING INTEGER PRIMARY KEY (rowid=?)",
                 "SEARCH products USING INTEGER PRIMARY KEY (rowid=?)",
@@ -161,3 +183,27 @@ def test_no_statement_of_an_import_reads_a_whole_table(
     small = ("CONSTANT ROW", "sqlite_sequence")
     assert not [line for line in plans if line.startswith("SCAN") and not line.endswith(small)]
     assert any("sqlite_autoindex_images_1 (product_pk=?)" in line for line in plans)
+
+
+def test_lost_files_are_looked_for_in_one_pass(
+    writer: Writer, shop: dict[str, int], plans_of: Explain
+) -> None:
+    def look() -> None:
+        with writer.transaction():
+            writer.mark_seen([shop["/shop/red-1.jpg"], shop["/shop/red-2.jpg"]])
+            assert writer.forget_lost_files() == 0
+
+    # The marks are in a temporary table, so only the connection of the writer can explain.
+    look()
+    with writer.transaction():
+        explained: list[str] = []
+
+        def note(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            if statement.startswith("SELECT images.pk"):
+                rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                explained.extend(row[-1] for row in rows)
+
+        event.listen(writer._connection, "before_cursor_execute", note)
+        writer.forget_lost_files()
+    assert explained[0] == "SEARCH images USING INTEGER PRIMARY KEY (rowid>?)"
+    assert not [line for line in explained if line.startswith(("SCAN", "USE TEMP B-TREE", "LIST"))]

@@ -48,6 +48,17 @@ def test_features_of_a_category_a_domain_and_since_an_id(
     assert catalog.last_feature_id(feature_set, category="dress") == 3
     assert catalog.last_feature_id(feature_set, domain=Domain.CONSUMER) == 5
     assert catalog.last_feature_id(feature_set, category="hat") == 0
+    for only in (
+        {},
+        {"category": "dress"},
+        {"category": "dress", "after_id": np.int64(1)},
+        {"after_id": 4},
+        {"category": "hat"},
+        {"domain": Domain.CONSUMER},
+        {"domain": Domain.CONSUMER, "category": "dress", "after_id": 4},
+    ):
+        assert catalog.count_features(feature_set, **only) == len(ids(**only)), only
+    assert catalog.count_features(feature_set, category="dress", after_id=1) == 2
 
 
 def test_a_reading_goes_on_while_rows_are_added_and_removed(
@@ -214,4 +225,5 @@ def test_an_empty_catalog(catalog: Catalog) -> None:
     assert (status.products, status.images, status.failed_images, status.features) == (0, 0, 0, ())
     assert catalog.products() == []
     assert catalog.failures() == []
+    assert catalog.highest_feature_id() == 0
     assert catalog.hits_for([1]) == {}

@@ -1,0 +1,97 @@
+"""A catalog folder that was moved and ingested again: what it listed at its old place goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer, pruning
+from stylesearch.types import Product
+
+RED = Product("red", "Red dress", "dress")
+
+See = Callable[..., str]
+
+
+def paths(catalog: Catalog) -> set[str]:
+    return {image.path for product in catalog.products() for image in catalog.images_of(product.id)}
+
+
+@pytest.fixture
+def see(
+    tmp_path: Path, writer: Writer, store: Callable[..., dict[str, int]], entry: Callable[..., ImageEntry]
+) -> See:
+    """Puts a picture of the red dress in under another source; marks it as seen unless told."""
+
+    def put(path: str, *, seen: bool = True) -> str:
+        pks = store((RED, entry("red", path)), source="another place")
+        if seen:
+            with writer.transaction():
+                writer.mark_seen(pks.values())
+        return path
+
+    return put
+
+
+def forget(writer: Writer) -> int:
+    with writer.transaction():
+        return writer.forget_lost_files()
+
+
+def test_lost_pictures_of_seen_products_go_with_their_vectors(
+    catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: dict[str, int], see: See
+) -> None:
+    new = see("/nowhere/seen, so it stays.jpg")
+    assert forget(writer) == 2
+    assert paths(catalog) == {new, "/shop/blue.jpg", "/shop/pleated.jpg"}
+    assert [ids.tolist() for ids, _ in catalog.features(feature_set)] == [[3, 4, 5]]
+    assert forget(writer) == 0
+
+
+def test_without_marks_nothing_goes(catalog: Catalog, writer: Writer, shop: dict[str, int]) -> None:
+    assert forget(writer) == 0
+    assert paths(catalog) == set(shop)
+
+
+def test_files_that_are_there_and_urls_stay(
+    tmp_path: Path, catalog: Catalog, writer: Writer, feature_set: FeatureSet, see: See
+) -> None:
+    kept = {
+        see(str(tmp_path / "seen.jpg")),
+        see("https://shop.example/red.jpg", seen=False),
+        see("S3://bucket/red.jpg", seen=False),
+        see(f"{tmp_path}/{'long' * 100}.jpg", seen=False),  # the system refuses to look
+    }
+    there = tmp_path / "there.jpg"
+    there.touch()
+    link = tmp_path / "link.jpg"
+    link.symlink_to(there)
+    kept |= {see(str(there), seen=False), see(str(link), seen=False)}
+    broken = tmp_path / "broken.jpg"
+    broken.symlink_to(tmp_path / "nothing")
+    see(str(broken), seen=False)
+    see(str(there / "below a file.jpg"), seen=False)
+    assert forget(writer) == 2
+    assert paths(catalog) == kept
+
+
+def test_candidates_come_in_batches(
+    tmp_path: Path,
+    catalog: Catalog,
+    writer: Writer,
+    feature_set: FeatureSet,
+    see: See,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pruning, "BATCH", 2)
+    kept = {see("/seen.jpg")}
+    for number in range(7):
+        path = tmp_path / f"{number}.jpg"
+        if number in (1, 2, 3):  # a whole batch that stays must not end the search
+            path.touch()
+            kept.add(str(path))
+        see(str(path), seen=False)
+    assert forget(writer) == 4
+    assert paths(catalog) == kept
