@@ -1,4 +1,4 @@
-"""What a workspace is made of: catalog, extractors and searchers, each made when it is first asked for.
+"""What a workspace is made of: catalog, extractors and searchers, each made when first asked for."""
 
 from __future__ import annotations
 

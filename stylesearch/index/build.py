@@ -41,7 +41,10 @@ FEWEST_FOR_CANDIDATES = 64
 """Below this many vectors comparing with all of them is all there is."""
 
 N_AXES = 96
-"""Axes that candidates are searched in: docs/benchmarks.md has the ANN recall for more and for fewer."""
+"""Axes that candidates of CNN features are searched in: docs/benchmarks.md has the ANN recall of others."""
+
+N_AXES_SIGNED = 128
+"""The same where vectors have negative values: whitening spreads what matters over more axes."""
 
 N_TREES = 40
 SAMPLE = 8192
@@ -74,10 +77,10 @@ def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Sl
         IndexingError: vectors of another width, or values that are not finite, or an id that comes twice.
     """
     count = _write_vectors(folder, contents, blocks)
-    names, width, n_trees = [VECTORS, IDS], 0, 0
+    names, width, n_trees, signed = [VECTORS, IDS], 0, 0, False
     if count >= FEWEST_FOR_CANDIDATES and annoy_works():
-        width, n_trees = _write_candidates(folder, contents, count), N_TREES
-        names += [REDUCED, REDUCTION, FOREST]
+        width, signed = _write_candidates(folder, contents, count)
+        names, n_trees = [*names, REDUCED, REDUCTION, FOREST], N_TREES
     manifest = Manifest(
         space_key=contents.space_key,
         category=contents.category,
@@ -86,6 +89,7 @@ def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Sl
         count=count,
         kind="annoy" if width else "exact",
         reduced_width=width,
+        signed=signed,
         n_trees=n_trees,
         seed=contents.seed,
         transform_version=contents.transform_version,
@@ -118,7 +122,7 @@ def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.
 
 def bytes_of_a_row(dim: int) -> int:
     """What a vector takes on the disk, roughly: itself, reduced, and its share of Annoy's trees."""
-    return 4 * dim + 8 + 4 * (N_AXES + 2) * 2 + 25 * N_TREES
+    return 4 * dim + 8 + 4 * (N_AXES_SIGNED + 2) * 2 + 25 * N_TREES
 
 
 def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Slots, AnyFloats]]) -> int:
@@ -143,11 +147,13 @@ def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Slot
     return len(all_ids)
 
 
-def _write_candidates(folder: Path, contents: Contents, count: int) -> int:
+def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int, bool]:
+    """Returns the width of a reduced vector, and whether vectors have negative values."""
     vectors = open_array(folder / VECTORS, np.float32, (count, contents.dim))
     chosen = np.random.default_rng(contents.seed).choice(count, min(count, SAMPLE), replace=False)
     sample = vectors[np.sort(chosen)]
-    n_axes = min(N_AXES, contents.dim, len(sample))
+    signed = bool((sample < 0).any())
+    n_axes = min(N_AXES_SIGNED if signed else N_AXES, contents.dim, len(sample))
     reduction = fit_reduction(sample, contents.metric, n_axes, seed=contents.seed)
     reduction.save(folder / REDUCTION)
 
@@ -160,7 +166,7 @@ def _write_candidates(folder: Path, contents: Contents, count: int) -> int:
             _write_header(file, count, reduction.width + 1)
 
     build_forest(folder / FOREST, reduced(), reduction.width, n_trees=N_TREES, seed=contents.seed)
-    return reduction.width
+    return reduction.width, signed
 
 
 def _new_array(path: Path, width: int) -> IO[bytes]:

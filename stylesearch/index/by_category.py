@@ -271,7 +271,11 @@ class CategoryIndexes:
     def _slots(self, generation: Path, manifest: Manifest, vectors: Floats) -> VectorIndex:
         """Opens what searching these vectors can need, and nothing else: a cold query waits for it."""
         width = manifest.reduced_width
-        ways = possible_strategies(self.metric, manifest.count, self.dim, width) if width else set()
+        ways = (
+            possible_strategies(self.metric, manifest.count, self.dim, width, signed=manifest.signed)
+            if width
+            else set()
+        )
         if width and self.strategy:
             ways = {self.strategy}
         if ways <= {Strategy.EXACT}:
@@ -287,7 +291,9 @@ class CategoryIndexes:
             forest = AnnoyForest(generation / FOREST, width, manifest.count)
         if forest is None and self.strategy is Strategy.ANNOY:
             return ExactIndex(vectors, self.metric)
-        return RerankedIndex(vectors, self.metric, reduction, rows, forest, strategy=self.strategy)
+        return RerankedIndex(
+            vectors, self.metric, reduction, rows, forest, signed=manifest.signed, strategy=self.strategy
+        )
 
 
 def _check_room(folder: Path, n_bytes: int) -> None:

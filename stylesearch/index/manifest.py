@@ -76,6 +76,7 @@ class Manifest:
         count: how many there are.
         kind: ``annoy``, or ``exact`` when there are too few vectors for more, or no Annoy.
         reduced_width: of a vector that candidates are searched with; 0 for ``exact``.
+        signed: whether vectors have negative values.
         n_trees: Annoy's trees; 0 for ``exact``.
         seed: of the sample, of the axes and of Annoy.
         transform_version: of the transform that made the vectors.
@@ -92,6 +93,7 @@ class Manifest:
     count: int
     kind: str
     reduced_width: int
+    signed: bool
     n_trees: int
     seed: int
     transform_version: str

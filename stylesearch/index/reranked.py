@@ -22,6 +22,7 @@ class RerankedIndex:
         metric: one of :data:`stylesearch.metrics.METRICS`.
         reduction: what the candidates' vectors were reduced by.
         rows: reduced vectors as :func:`stylesearch.index.scan.scan_rows` makes them, usually memory-mapped.
+        signed: whether vectors have negative values.
         forest: Annoy's trees over the same reduced vectors; without them they are always scanned.
         strategy: always this one; otherwise the quickest is chosen for each query.
 
@@ -37,6 +38,7 @@ class RerankedIndex:
         rows: Floats,
         forest: AnnoyForest | None,
         *,
+        signed: bool,
         strategy: Strategy | None = None,
     ) -> None:
         self._vectors = vectors
@@ -46,6 +48,7 @@ class RerankedIndex:
         if strategy is Strategy.ANNOY and forest is None:
             raise ValueError("Annoy is to be used, and there are no trees")
         self._forest = forest
+        self._signed = signed
         self._strategy = strategy
 
     @property
@@ -108,6 +111,7 @@ class RerankedIndex:
             self._reduction.width,
             n_queries,
             k,
+            signed=self._signed,
             with_annoy=self._forest is not None,
             forced=self._strategy,
         )

@@ -51,8 +51,10 @@ _CANDIDATES = 800
 _MOST_CANDIDATES = 1600
 _FEWEST_CANDIDATES = 450
 # Differences that re-ranking by l1 may take; with few query vectors that leaves room for more candidates,
-# which l1 needs, since the reduced distances are a poorer guess of it.
+# which l1 needs, since the reduced distances are a poorer guess of it, and a poor one for signed vectors.
 _L1_RERANKED = 10_000_000
+_L1_RERANKED_SIGNED = 20_000_000
+_MOST_CANDIDATES_SIGNED = 6000
 _CANDIDATES_A_HIT = 5
 
 _LEAST_SEARCH_K = 8_000
@@ -67,6 +69,7 @@ def plan(
     n_queries: int,
     k: int,
     *,
+    signed: bool = False,
     with_annoy: bool = True,
     forced: Strategy | None = None,
 ) -> Plan:
@@ -79,10 +82,11 @@ def plan(
         width: of a reduced vector.
         n_queries: how many query vectors there are.
         k: how many are asked for.
+        signed: whether vectors have negative values.
         with_annoy: whether Annoy is at hand.
         forced: this way, whatever it costs.
     """
-    n_candidates = max(_n_candidates(metric, dim, n_queries), _CANDIDATES_A_HIT * k)
+    n_candidates = max(_n_candidates(metric, dim, n_queries, signed), _CANDIDATES_A_HIT * k)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
     if forced or 2 * n_candidates > count:
         return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
@@ -97,13 +101,17 @@ def plan(
     return Plan(min(costs, key=lambda way: costs[way]), n_candidates, search_k)
 
 
-def possible_strategies(metric: str, count: int, dim: int, width: int) -> set[Strategy]:
+def possible_strategies(metric: str, count: int, dim: int, width: int, *, signed: bool) -> set[Strategy]:
     """Every way that some query may go, so that nothing else needs to be opened."""
-    return {plan(metric, count, dim, width, n_queries, 1).strategy for n_queries in (1, 2, 4, 8, 16, 64, 256)}
+    return {
+        plan(metric, count, dim, width, n_queries, 1, signed=signed).strategy
+        for n_queries in (1, 2, 4, 8, 16, 64, 256)
+    }
 
 
-def _n_candidates(metric: str, dim: int, n_queries: int) -> int:
+def _n_candidates(metric: str, dim: int, n_queries: int, signed: bool) -> int:
     if metric != "l1":
         return _CANDIDATES
-    affordable = _L1_RERANKED // max(1, n_queries * dim)
-    return max(_FEWEST_CANDIDATES, min(_MOST_CANDIDATES, affordable))
+    affordable = (_L1_RERANKED_SIGNED if signed else _L1_RERANKED) // max(1, n_queries * dim)
+    most = _MOST_CANDIDATES_SIGNED if signed else _MOST_CANDIDATES
+    return max(_FEWEST_CANDIDATES, min(most, affordable))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
+
+from stylesearch.cli import ingest as ingest_module
+from stylesearch.cli import query as query_module
+from stylesearch.workspace import Workspace
 
 Command = Callable[..., Any]
 
@@ -98,6 +104,16 @@ class TestIngest:
             table.write_text("".join(lines))
         assert len(stylesearch("--home", workspace, "products", "list", "--json").json) == 20
 
+    def test_the_formats_are_the_importers(
+        self, stylesearch: Command, drawn_shop: Path, tmp_path: Path
+    ) -> None:
+        from stylesearch.catalog.importers import IMPORTERS
+
+        assert set(ingest_module.FORMATS) == {"auto"} | set(IMPORTERS)
+        table = drawn_shop / "products.csv"
+        assert stylesearch("--home", tmp_path, "ingest", table, "--format", "table").code == 2
+        assert "[auto|csv|folder]" in stylesearch("ingest", "--help").out
+
     def test_a_source_that_is_no_source(self, stylesearch: Command, tmp_path: Path) -> None:
         assert stylesearch("--home", tmp_path, "ingest", tmp_path / "nowhere").code == 2
         (tmp_path / "empty").mkdir()
@@ -172,8 +188,11 @@ class TestQuery:
         )  # fmt: skip
         assert done.code == 3
         objects = [json.loads(line) for line in done.out.splitlines()]
-        assert [one["photo"] for one in objects] == [str(photo), "-"]
-        assert objects[0]["hits"] == objects[1]["hits"]
+        assert [one["photo"] for one in objects] == [str(photo), str(tmp_path / "bad.jpg"), "-"]
+        assert objects[0]["hits"] == objects[2]["hits"]
+        assert set(objects[0]) == {"photo", "hits"}
+        assert objects[1]["hits"] == []
+        assert "bad.jpg" in objects[1]["error"]
         assert "bad.jpg" in done.err
         assert (tmp_path / "out-1.png").exists()
         assert (tmp_path / "out-3.png").exists()
@@ -186,6 +205,33 @@ class TestQuery:
         missing = stylesearch("--home", ingested, "query", tmp_path / "missing.jpg")
         assert missing.code == 1
         assert "missing.jpg" in missing.err
+        assert stylesearch("--home", ingested, "query", tmp_path / "bad.jpg", "--json").out == ""
+
+    def test_what_is_wrong_for_every_photo_is_said_once(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path, tmp_path: Path
+    ) -> None:
+        photo = a_street_photo(drawn_shop)
+        wrong = stylesearch("--home", ingested, "query", photo, photo, "-c", "drss", "--json")
+        assert (wrong.code, wrong.out, wrong.err.count("error: ")) == (1, "", 1)
+        empty = stylesearch("--home", tmp_path / "none", "query", photo, photo, "--json")
+        assert (empty.code, empty.out, empty.err.count("error: ")) == (1, "", 1)
+
+    def test_standard_input_that_cannot_be_read_is_one_bad_photo(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Broken(io.RawIOBase):
+            def readable(self) -> bool:
+                return True
+
+            def readinto(self, buffer: object) -> int:
+                raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Broken())))
+        done = stylesearch("--home", ingested, "query", "-", a_street_photo(drawn_shop), "--json")
+        assert done.code == 3
+        first, second = [json.loads(line) for line in done.out.splitlines()]
+        assert "Input/output error" in first["error"]
+        assert len(second["hits"]) == 20
 
     def test_a_box_replaces_the_regions(self, stylesearch: Command, ingested: Path, drawn_shop: Path) -> None:
         row = rows_of(drawn_shop / "street.csv")[0]
@@ -225,10 +271,19 @@ class TestQuery:
         assert done.code == 0, done.err
         with Image.open(sheet) as page:
             assert page.width > 800
+
+    def test_a_sheet_with_another_ending_is_refused_before_the_search(
+        self, stylesearch: Command, drawn_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from stylesearch.sheets import FORMATS
+
+        assert set(query_module.SHEET_ENDINGS) == set(FORMATS)
+        monkeypatch.setattr(Workspace, "query", lambda *_, **__: pytest.fail("it searched"))
         wrong = stylesearch(
-            "--home", ingested, "query", a_street_photo(drawn_shop), "--sheet", tmp_path / "x.doc"
+            "--home", tmp_path, "query", a_street_photo(drawn_shop), "--sheet", tmp_path / "x.doc"
         )
-        assert wrong.code == 1
+        assert wrong.code == 2
+        assert "x.doc" in wrong.err
 
     def test_an_empty_workspace_says_what_to_do(
         self, stylesearch: Command, drawn_shop: Path, tmp_path: Path
@@ -303,7 +358,8 @@ class TestTheRest:
     def test_a_traceback_is_shown_only_when_asked_for(self, stylesearch: Command, tmp_path: Path) -> None:
         arguments = ["--home", tmp_path, "products", "show", "none"]
         assert "Traceback" not in stylesearch(*arguments).err
-        assert "Traceback" in stylesearch(*arguments, "-vv").err
+        assert "Traceback" in stylesearch(*arguments, "-v").err
+        assert "Traceback" not in stylesearch(*arguments).err, "an earlier call's -v is remembered"
 
     def test_a_wrong_setting_is_an_error(
         self, stylesearch: Command, ingested: Path, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch
@@ -312,3 +368,63 @@ class TestTheRest:
         done = stylesearch("--home", ingested, "query", a_street_photo(drawn_shop))
         assert done.code == 1
         assert "Did you mean 'whitened'" in done.err
+
+
+class TestFailures:
+    def fail_with(self, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+        def products(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(Workspace, "products", products)
+
+    def test_what_the_system_refuses_is_a_message(
+        self, stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.fail_with(monkeypatch, OSError(28, "No space left on device", "/shop/catalog.db"))
+        done = stylesearch("--home", tmp_path, "products", "list")
+        assert done.code == 1
+        assert done.err == "error: /shop/catalog.db: No space left on device\n"
+        assert "Traceback" in stylesearch("--home", tmp_path, "-v", "products", "list").err
+
+    def test_a_pipe_that_is_not_stdout_is_no_silent_success(
+        self, stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.fail_with(monkeypatch, BrokenPipeError(32, "Broken pipe"))
+        done = stylesearch("--home", tmp_path, "products", "list")
+        assert (done.code, done.err) == (1, "error: Broken pipe\n")
+
+    @pytest.mark.parametrize("bug", [EOFError("cut short"), RuntimeError("a bug")])
+    def test_a_bug_is_raised(
+        self, stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bug: Exception
+    ) -> None:
+        self.fail_with(monkeypatch, bug)
+        with pytest.raises(type(bug)):
+            stylesearch("--home", tmp_path, "products", "list")
+
+    def test_an_interruption_is_130(
+        self, stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.fail_with(monkeypatch, KeyboardInterrupt())
+        done = stylesearch("--home", tmp_path, "products", "list")
+        assert done.code == 130
+        assert done.err.strip() == "interrupted"
+
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    @pytest.mark.parametrize("arguments", [["products", "list"], ["--help"]])
+    def test_a_reader_that_goes_away_is_no_failure(
+        self, ingested: Path, arguments: list[str], unbuffered: str
+    ) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", "from stylesearch.cli import main; main()", *arguments],
+                stdout=writer,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "STYLESEARCH_HOME": str(ingested), "PYTHONUNBUFFERED": unbuffered},
+                text=True,
+                timeout=60,
+            )
+        finally:
+            os.close(writer)
+        assert (done.returncode, done.stderr) == (0, "")

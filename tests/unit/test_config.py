@@ -43,6 +43,32 @@ def test_what_cannot_be_used_is_refused_with_its_name(flags: dict[str, object], 
         load_settings(flags, {})
 
 
+@pytest.mark.parametrize(
+    ("name", "least", "too_small"),
+    [("batch_size", 1, 0), ("workers", 0, -1), ("max_pixels", 256, 255), ("lock_timeout", 0.0, -0.1)],
+)
+def test_what_is_out_of_range_is_refused_with_where_it_came_from(
+    tmp_path: Path, name: str, least: float, too_small: float
+) -> None:
+    assert getattr(load_settings({"home": tmp_path, name: least}, {}), name) == least
+    message = f"{name} is at least"
+    with pytest.raises(ConfigError, match=f"the call: {message}"):
+        load_settings({"home": tmp_path, name: too_small}, {})
+    with pytest.raises(ConfigError, match=f"the environment: {message}"):
+        load_settings({"home": tmp_path}, {f"STYLESEARCH_{name.upper()}": str(too_small)})
+    (tmp_path / "config.toml").write_text(f"{name} = {too_small}\n")
+    with pytest.raises(ConfigError, match=rf"config\.toml: {message}"):
+        load_settings({"home": tmp_path}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("lock_timeout", "nan"), ("workers", float("inf")), ("batch_size", float("nan"))]
+)
+def test_what_is_no_number_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=name):
+        load_settings({name: value}, {})
+
+
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("metric = ")
     with pytest.raises(ConfigError, match=r"config\.toml"):
