@@ -81,7 +81,8 @@ def load_settings(
         environment: stands in for ``os.environ``.
 
     Raises:
-        ConfigError: an unknown name, or a value of the wrong type or out of range; the message says where it came from.
+        ConfigError: an unknown name, or a value of the wrong type or out of range; the message says where
+            it came from.
     """
     environment = os.environ if environment is None else environment
     given = {name: value for name, value in (flags or {}).items() if value is not None}

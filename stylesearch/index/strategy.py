@@ -48,6 +48,7 @@ _ANNOY_LOOK = 0.11
 _BY_CANDIDATES = 500.0
 
 _CANDIDATES = 800
+_CANDIDATES_SIGNED = 1200
 _MOST_CANDIDATES = 1600
 _FEWEST_CANDIDATES = 450
 # Differences that re-ranking by l1 may take; with few query vectors that leaves room for more candidates,
@@ -111,7 +112,7 @@ def possible_strategies(metric: str, count: int, dim: int, width: int, *, signed
 
 def _n_candidates(metric: str, dim: int, n_queries: int, signed: bool) -> int:
     if metric != "l1":
-        return _CANDIDATES
+        return _CANDIDATES_SIGNED if metric == "l2" and signed else _CANDIDATES
     affordable = (_L1_RERANKED_SIGNED if signed else _L1_RERANKED) // max(1, n_queries * dim)
     most = _MOST_CANDIDATES_SIGNED if signed else _MOST_CANDIDATES
     return max(_FEWEST_CANDIDATES, min(most, affordable))
