@@ -239,3 +239,4 @@ class _Run:
             return
         with writer.transaction():
             self.report.removed = writer.prune(self.source, whole_products=self.options.prune).images
+            self.report.removed += writer.forget_lost_files()

@@ -14,6 +14,7 @@ References:
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import zipfile
 from collections.abc import Iterable
@@ -67,7 +68,7 @@ class WhitenedTransform:
         """Width of a vector."""
         return self.dim_in if self.axes is None else int(self.axes.shape[1])
 
-    @property
+    @functools.cached_property
     def version(self) -> str:
         """Digest of mean and axes."""
         digest = hashlib.sha256(self.name.encode())

@@ -290,3 +290,14 @@ def test_no_room_for_indexes_keeps_the_report_and_the_products(
         monkeypatch.undo()
     with ss.open(tmp_path / "home") as shop:
         assert {row.state for row in shop.index_status()} == {"ready"}
+
+
+def test_a_folder_that_was_moved_and_ingested_again(drawn_shop: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn_shop / "catalog", tmp_path / "before")
+    with ss.open(tmp_path / "home") as shop:
+        shop.ingest(tmp_path / "before")
+        (tmp_path / "before").rename(tmp_path / "after")
+        report = shop.ingest(tmp_path / "after")
+        assert (report.computed, report.removed) == (0, 24)
+        hits = shop.query(drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"], k=24)
+        assert all(Path(hit.image.path).exists() for hit in hits)
