@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
@@ -184,6 +182,9 @@ def _write_header(file: IO[bytes], count: int, width: int) -> None:
 
 
 def _builders(*, with_annoy: bool) -> dict[str, str]:
+    import platform  # only builders pay for these, and every query imports this module
+    from importlib import metadata
+
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     if with_annoy:
         versions["annoy"] = metadata.version("annoy")
