@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import print_table, seconds_of
-from benchmarks.retrieval import gallery_features, photo_features
-from benchmarks.shops import drawn_shop, likely_features
+from benchmarks.retrieval import photo_features
+from benchmarks.shops import drawn_shop, likely_features, region_features
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000").split(",")]
 N_NEAREST = 20
@@ -36,7 +36,7 @@ def main() -> None:
         folder = Path(name)
         drawn_shop(folder / "drawn", N_DRAWN)
         shop = sorted((folder / "drawn" / "catalog").rglob("*.jpg"))
-        originals = gallery_features(extractor, shop)
+        originals = region_features(extractor, shop)
         street = sorted((folder / "drawn" / "street").glob("*.jpg"))[:N_PHOTOS]
         photos = photo_features(extractor, street, Settings().regions)
         rows = []

@@ -13,7 +13,14 @@ from PIL import Image
 
 from stylesearch.extractors.base import Extractor
 
-__all__ = ["drawn_pictures", "drawn_shop", "fill_catalog", "likely_features", "real_photos"]
+__all__ = [
+    "drawn_pictures",
+    "drawn_shop",
+    "fill_catalog",
+    "likely_features",
+    "real_photos",
+    "region_features",
+]
 
 
 def real_photos() -> Path | None:
@@ -58,16 +65,35 @@ def drawn_pictures(folder: Path, n_pictures: int, seed: int = 5) -> None:
 def likely_features(
     n: int, dim: int, originals: npt.NDArray[np.float32], seed: int = 0
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks of features between and around real ones, float32 (up to 2,000, dim), never negative."""
+    """Blocks of features between real ones that are alike, float32 (up to 2,000, dim), never negative.
+
+    Each lies between a real feature and one of its eight nearest, every number a tenth off: so neighbours are
+    as dense, and vary in as few directions, as those of real photos.
+    """
+    from stylesearch.metrics import nearest
+
     rng = np.random.default_rng(seed)
-    spread = originals.std(axis=0)
+    near, _ = nearest(originals, originals, "cosine", min(9, len(originals)))
     for start in range(0, n, 2000):
         size = min(2000, n - start)
-        pairs = rng.integers(0, len(originals), (2, size))
-        share = rng.beta(0.5, 0.5, (size, 1)).astype(np.float32)
-        mixed = share * originals[pairs[0]] + (1 - share) * originals[pairs[1]]
-        noise = rng.standard_normal((size, dim), dtype=np.float32) * spread * 0.4
-        yield np.maximum(mixed + noise, 0)
+        one = rng.integers(0, len(originals), size)
+        other = near[one, rng.integers(1, near.shape[1], size)]
+        share = rng.uniform(0.1, 0.9, (size, 1)).astype(np.float32)
+        mixed = share * originals[one] + (1 - share) * originals[other]
+        yield mixed * np.maximum(1 + 0.1 * rng.standard_normal((size, dim), dtype=np.float32), 0)
+
+
+def region_features(extractor: Extractor, paths: list[Path]) -> npt.NDArray[np.float32]:
+    """Features of pictures seen through all regions, (16 n, dim): many real features from few pictures."""
+    from stylesearch.images.decode import decode
+    from stylesearch.images.regions import crops, plan_boxes
+
+    features = []
+    for path in paths:
+        picture = decode(path)
+        boxes = plan_boxes("street", picture.width, picture.height)
+        features.append(extractor.extract(crops(picture, boxes, extractor.input_size)))
+    return np.concatenate(features)
 
 
 def fill_catalog(
@@ -75,14 +101,10 @@ def fill_catalog(
 ) -> None:
     """Puts products with likely features straight into a catalog, as if they had been ingested."""
     from stylesearch.catalog import Catalog, ImageEntry
-    from stylesearch.images.decode import decode
-    from stylesearch.images.letterbox import letterbox
     from stylesearch.types import Product
 
-    size = extractor.input_size
     paths = sorted(photo_folder.rglob("*.jpg"))[:400]
-    pictures = np.stack([letterbox(decode(path).pixels, size) for path in paths])
-    originals = extractor.extract(pictures)
+    originals = region_features(extractor, paths)
     with Catalog.open(database) as catalog, catalog.writing() as writer:
         with writer.transaction():
             feature_set = writer.feature_set(

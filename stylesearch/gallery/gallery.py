@@ -229,7 +229,7 @@ class Gallery:
     ) -> list[GalleryHit]:
         """The first ``k`` products among the candidates, each by its nearest image that still exists."""
         hits: dict[str, GalleryHit] = {}
-        step = 2 * k + 10
+        step = k + k // 4 + 5
         for start in range(0, len(candidates.ids), step):
             ids = candidates.ids[start : start + step].tolist()
             found = self.home.catalog.hits_for(ids)

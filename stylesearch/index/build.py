@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.index.annoy_backend import build_forest
+from stylesearch.index.annoy_backend import AnnoyForest, build_forest
 from stylesearch.index.base import AnyFloats, Floats, Slots
+from stylesearch.index.calibration import Calibration, calibrate
 from stylesearch.index.manifest import FileRecord, Manifest
 from stylesearch.index.reduction import fit_reduction
 from stylesearch.index.scan import scan_rows
@@ -37,6 +38,9 @@ REDUCED, REDUCTION, FOREST = "reduced.npy", "reduction.npz", "forest.ann"
 
 FEWEST_FOR_CANDIDATES = 64
 """Below this many vectors comparing with all of them is all there is."""
+
+N_AXES_COSINE = 72
+"""Cosine is kept best by few axes, and the scan is as fast as they are few."""
 
 N_AXES = 96
 """Axes that candidates of CNN features are searched in: docs/benchmarks.md has the ANN recall of others."""
@@ -76,8 +80,9 @@ def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Sl
     """
     count = _write_vectors(folder, contents, blocks)
     names, width, n_trees, signed = [VECTORS, IDS], 0, 0, False
+    needs = Calibration(0, 0.0)
     if count >= FEWEST_FOR_CANDIDATES and annoy_works():
-        width, signed = _write_candidates(folder, contents, count)
+        width, signed, needs = _write_candidates(folder, contents, count)
         names, n_trees = [*names, REDUCED, REDUCTION, FOREST], N_TREES
     manifest = Manifest(
         space_key=contents.space_key,
@@ -88,6 +93,8 @@ def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Sl
         kind="annoy" if width else "exact",
         reduced_width=width,
         signed=signed,
+        n_candidates=needs.n_candidates,
+        annoy_recall=round(needs.annoy_recall, 4),
         n_trees=n_trees,
         seed=contents.seed,
         transform_version=contents.transform_version,
@@ -145,13 +152,14 @@ def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Slot
     return len(all_ids)
 
 
-def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int, bool]:
-    """Returns the width of a reduced vector, and whether vectors have negative values."""
+def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int, bool, Calibration]:
+    """Returns the width of a reduced vector, whether vectors have negative values, and what they need."""
     vectors = open_array(folder / VECTORS, np.float32, (count, contents.dim))
     chosen = np.random.default_rng(contents.seed).choice(count, min(count, SAMPLE), replace=False)
     sample = vectors[np.sort(chosen)]
     signed = bool((sample < 0).any())
-    n_axes = min(N_AXES_SIGNED if signed else N_AXES, contents.dim, len(sample))
+    wanted = N_AXES_COSINE if contents.metric == "cosine" else N_AXES_SIGNED if signed else N_AXES
+    n_axes = min(wanted, contents.dim, len(sample))
     reduction = fit_reduction(sample, contents.metric, n_axes, seed=contents.seed)
     reduction.save(folder / REDUCTION)
 
@@ -164,7 +172,13 @@ def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int
             _write_header(file, count, reduction.width + 1)
 
     build_forest(folder / FOREST, reduced(), reduction.width, n_trees=N_TREES, seed=contents.seed)
-    return reduction.width, signed
+    rows = open_array(folder / REDUCED, np.float32, (count, reduction.width + 1))
+    forest = AnnoyForest(folder / FOREST, reduction.width, count)
+    try:
+        needs = calibrate(vectors, rows, reduction, forest, contents.metric, seed=contents.seed)
+    finally:
+        forest.close()
+    return reduction.width, signed, needs
 
 
 def _new_array(path: Path, width: int) -> IO[bytes]:

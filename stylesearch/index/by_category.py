@@ -26,6 +26,7 @@ from stylesearch.index.build import (
     open_array,
     write_generation,
 )
+from stylesearch.index.calibration import TRUSTED_RECALL
 from stylesearch.index.exact import ExactIndex
 from stylesearch.index.generations import Generations
 from stylesearch.index.manifest import Manifest
@@ -272,7 +273,14 @@ class CategoryIndexes:
         """Opens what searching these vectors can need, and nothing else: a cold query waits for it."""
         width = manifest.reduced_width
         ways = (
-            possible_strategies(self.metric, manifest.count, self.dim, width, signed=manifest.signed)
+            possible_strategies(
+                self.metric,
+                manifest.count,
+                self.dim,
+                width,
+                signed=manifest.signed,
+                needed=manifest.n_candidates,
+            )
             if width
             else set()
         )
@@ -286,13 +294,21 @@ class CategoryIndexes:
             raise IndexDamaged(f"{generation / REDUCTION} is of another space")
         rows = open_array(generation / REDUCED, np.float32, (manifest.count, width + 1))
         forest = None
-        if Strategy.ANNOY in ways and annoy_works():
+        trusted = self.strategy is Strategy.ANNOY or manifest.annoy_recall >= TRUSTED_RECALL
+        if Strategy.ANNOY in ways and trusted and annoy_works():
             manifest.check_file(generation, FOREST)
             forest = AnnoyForest(generation / FOREST, width, manifest.count)
         if forest is None and self.strategy is Strategy.ANNOY:
             return ExactIndex(vectors, self.metric)
         return RerankedIndex(
-            vectors, self.metric, reduction, rows, forest, signed=manifest.signed, strategy=self.strategy
+            vectors,
+            self.metric,
+            reduction,
+            rows,
+            forest,
+            signed=manifest.signed,
+            needed=manifest.n_candidates,
+            strategy=self.strategy,
         )
 
 

@@ -77,6 +77,8 @@ class Manifest:
         kind: ``annoy``, or ``exact`` when there are too few vectors for more, or no Annoy.
         reduced_width: of a vector that candidates are searched with; 0 for ``exact``.
         signed: whether vectors have negative values.
+        n_candidates: how many these vectors need, as was tried out; 0 for ``exact``.
+        annoy_recall: share of true neighbours that Annoy's candidates held then.
         n_trees: Annoy's trees; 0 for ``exact``.
         seed: of the sample, of the axes and of Annoy.
         transform_version: of the transform that made the vectors.
@@ -94,6 +96,8 @@ class Manifest:
     kind: str
     reduced_width: int
     signed: bool
+    n_candidates: int
+    annoy_recall: float
     n_trees: int
     seed: int
     transform_version: str

@@ -23,6 +23,7 @@ class RerankedIndex:
         reduction: what the candidates' vectors were reduced by.
         rows: reduced vectors as :func:`stylesearch.index.scan.scan_rows` makes them, usually memory-mapped.
         signed: whether vectors have negative values.
+        needed: how many candidates these vectors need at least.
         forest: Annoy's trees over the same reduced vectors; without them they are always scanned.
         strategy: always this one; otherwise the quickest is chosen for each query.
 
@@ -39,6 +40,7 @@ class RerankedIndex:
         forest: AnnoyForest | None,
         *,
         signed: bool,
+        needed: int = 0,
         strategy: Strategy | None = None,
     ) -> None:
         self._vectors = vectors
@@ -49,6 +51,7 @@ class RerankedIndex:
             raise ValueError("Annoy is to be used, and there are no trees")
         self._forest = forest
         self._signed = signed
+        self._needed = needed
         self._strategy = strategy
 
     @property
@@ -112,6 +115,7 @@ class RerankedIndex:
             n_queries,
             k,
             signed=self._signed,
+            needed=self._needed,
             with_annoy=self._forest is not None,
             forced=self._strategy,
         )

@@ -71,6 +71,7 @@ def plan(
     k: int,
     *,
     signed: bool = False,
+    needed: int = 0,
     with_annoy: bool = True,
     forced: Strategy | None = None,
 ) -> Plan:
@@ -84,10 +85,11 @@ def plan(
         n_queries: how many query vectors there are.
         k: how many are asked for.
         signed: whether vectors have negative values.
+        needed: how many candidates these very vectors need at least, as was tried out.
         with_annoy: whether Annoy is at hand.
         forced: this way, whatever it costs.
     """
-    n_candidates = max(_n_candidates(metric, dim, n_queries, signed), _CANDIDATES_A_HIT * k)
+    n_candidates = max(_n_candidates(metric, dim, n_queries, signed), _CANDIDATES_A_HIT * k, needed)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
     if forced or 2 * n_candidates > count:
         return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
@@ -102,10 +104,12 @@ def plan(
     return Plan(min(costs, key=lambda way: costs[way]), n_candidates, search_k)
 
 
-def possible_strategies(metric: str, count: int, dim: int, width: int, *, signed: bool) -> set[Strategy]:
+def possible_strategies(
+    metric: str, count: int, dim: int, width: int, *, signed: bool, needed: int = 0
+) -> set[Strategy]:
     """Every way that some query may go, so that nothing else needs to be opened."""
     return {
-        plan(metric, count, dim, width, n_queries, 1, signed=signed).strategy
+        plan(metric, count, dim, width, n_queries, 1, signed=signed, needed=needed).strategy
         for n_queries in (1, 2, 4, 8, 16, 64, 256)
     }
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.errors import SpaceError
+from stylesearch.metrics import products
 from stylesearch.spaces.base import Floats, checked_features
 from stylesearch.storage import atomic_file
 
@@ -42,6 +43,9 @@ MIN_ROWS = 16
 """From fewer features no axes are fitted: only the square root is taken."""
 
 MIN_AXES = 32
+
+FEW = 64
+"""Up to so many features are those of one query."""
 
 
 class WhitenedTransform:
@@ -80,8 +84,18 @@ class WhitenedTransform:
     def apply(self, features: Floats) -> Floats:
         """Vectors of the space; see :meth:`Transform.apply`."""
         centred: Floats = _signed_root(checked_features(features, self.dim_in)) - self.mean
-        vectors: Floats = centred if self.axes is None else centred @ self.axes
+        if self.axes is None:
+            return centred
+        if len(centred) <= FEW:
+            # On one core: the threads of BLAS would wait in a busy loop, into the search that comes next.
+            return np.ascontiguousarray(products(self._rows, np.ascontiguousarray(centred.T)).T)
+        vectors: Floats = centred @ self.axes
         return vectors
+
+    @functools.cached_property
+    def _rows(self) -> Floats:
+        """The axes as rows, one behind the other."""
+        return np.ascontiguousarray(np.transpose(self.axes)) if self.axes is not None else self.mean[None]
 
     @classmethod
     def fit(cls, blocks: Iterable[Floats], *, dim_in: int, n_rows: int) -> Self:
