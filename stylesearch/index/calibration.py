@@ -27,7 +27,7 @@ MOST_ROWS = 100_000
 """Larger categories are tried out on an even part; how far candidates reach grows with the rest."""
 
 SHARE_FOUND = 0.997
-"""Share of true neighbours that the candidates are to hold: above the 0.99 promised, since few queries tell."""
+"""Share of true neighbours that the candidates are to hold: above the 0.99 promised, as few queries tell."""
 
 MARGIN = 1.25
 TRUSTED_RECALL = 0.99
