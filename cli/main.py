@@ -41,9 +41,6 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command line; every StyleSearchError becomes a message, a hint and exit code 1."""
-    # Libraries chat on stderr when they load; a user of the command line did not ask for that.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from .failures import run
 
     code = run(cli)
