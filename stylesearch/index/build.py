@@ -39,9 +39,6 @@ REDUCED, REDUCTION, FOREST = "reduced.npy", "reduction.npz", "forest.ann"
 FEWEST_FOR_CANDIDATES = 64
 """Below this many vectors comparing with all of them is all there is."""
 
-N_AXES_COSINE = 72
-"""Cosine is kept best by few axes, and the scan is as fast as they are few."""
-
 N_AXES = 96
 """Axes that candidates of CNN features are searched in: docs/benchmarks.md has the ANN recall of others."""
 
@@ -158,8 +155,7 @@ def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int
     chosen = np.random.default_rng(contents.seed).choice(count, min(count, SAMPLE), replace=False)
     sample = vectors[np.sort(chosen)]
     signed = bool((sample < 0).any())
-    wanted = N_AXES_COSINE if contents.metric == "cosine" else N_AXES_SIGNED if signed else N_AXES
-    n_axes = min(wanted, contents.dim, len(sample))
+    n_axes = min(N_AXES_SIGNED if signed else N_AXES, contents.dim, len(sample))
     reduction = fit_reduction(sample, contents.metric, n_axes, seed=contents.seed)
     reduction.save(folder / REDUCTION)
 

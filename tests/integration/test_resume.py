@@ -17,6 +17,7 @@ N_PRODUCTS = 60
 
 # Ingests with a cheap extractor that says on stdout how far it is, so that the test can kill it there.
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from stylesearch.catalog import Catalog
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 run.STORED_AT_ONCE = 7  # many small transactions: many places to be killed in
 
 class Telling(FakeExtractor):
