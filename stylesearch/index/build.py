@@ -18,7 +18,7 @@ from stylesearch.index.base import AnyFloats, Floats, Slots
 from stylesearch.index.calibration import Calibration, calibrate
 from stylesearch.index.manifest import FileRecord, Manifest
 from stylesearch.index.reduction import fit_reduction
-from stylesearch.index.scan import scan_rows
+from stylesearch.index.scan import PANEL, n_panels, scan_panels
 from stylesearch.index.self_test import annoy_works
 
 __all__ = [
@@ -39,15 +39,15 @@ REDUCED, REDUCTION, FOREST = "reduced.npy", "reduction.npz", "forest.ann"
 FEWEST_FOR_CANDIDATES = 64
 """Below this many vectors comparing with all of them is all there is."""
 
-N_AXES = 96
-"""Axes that candidates of CNN features are searched in: docs/benchmarks.md has the ANN recall of others."""
+N_AXES = 94
+"""Axes that candidates of CNN features are searched in; two more numbers come with them."""
 
-N_AXES_SIGNED = 128
+N_AXES_SIGNED = 126
 """The same where vectors have negative values: whitening spreads what matters over more axes."""
 
 N_TREES = 40
 SAMPLE = 8192
-_BLOCK = 8192
+_BLOCK = 128 * PANEL
 _LONGEST_HEADER = 1024
 
 
@@ -76,10 +76,10 @@ def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Sl
         IndexingError: vectors of another width, or values that are not finite, or an id that comes twice.
     """
     count = _write_vectors(folder, contents, blocks)
-    names, width, n_trees, signed = [VECTORS, IDS], 0, 0, False
+    names, width, n_trees = [VECTORS, IDS], 0, 0
     needs = Calibration(0, 0.0)
     if count >= FEWEST_FOR_CANDIDATES and annoy_works():
-        width, signed, needs = _write_candidates(folder, contents, count)
+        width, needs = _write_candidates(folder, contents, count)
         names, n_trees = [*names, REDUCED, REDUCTION, FOREST], N_TREES
     manifest = Manifest(
         space_key=contents.space_key,
@@ -89,7 +89,6 @@ def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Sl
         count=count,
         kind="annoy" if width else "exact",
         reduced_width=width,
-        signed=signed,
         n_candidates=needs.n_candidates,
         annoy_recall=round(needs.annoy_recall, 4),
         n_trees=n_trees,
@@ -129,7 +128,8 @@ def bytes_of_a_row(dim: int) -> int:
 
 def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Slots, AnyFloats]]) -> int:
     ids: list[Slots] = []
-    with _new_array(folder / VECTORS, contents.dim) as file:
+    with (folder / VECTORS).open("xb") as file:
+        _write_header(file, (0, contents.dim))  # written again when their number is known
         for block_ids, vectors in blocks:
             if vectors.ndim != 2 or vectors.shape[1] != contents.dim or len(vectors) != len(block_ids):
                 raise IndexingError(
@@ -142,15 +142,15 @@ def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Slot
             file.write(block.data)
             ids.append(np.asarray(block_ids, dtype=np.int64))
         all_ids = np.concatenate([np.empty(0, np.int64), *ids])
-        _write_header(file, len(all_ids), contents.dim)
+        _write_header(file, (len(all_ids), contents.dim))
     if len(np.unique(all_ids)) != len(all_ids):
         raise IndexingError(f"an id comes twice among the vectors of {contents.category!r}")
     np.save(folder / IDS, all_ids)
     return len(all_ids)
 
 
-def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int, bool, Calibration]:
-    """Returns the width of a reduced vector, whether vectors have negative values, and what they need."""
+def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int, Calibration]:
+    """Returns the width of a reduced vector, and what these vectors need."""
     vectors = open_array(folder / VECTORS, np.float32, (count, contents.dim))
     chosen = np.random.default_rng(contents.seed).choice(count, min(count, SAMPLE), replace=False)
     sample = vectors[np.sort(chosen)]
@@ -160,33 +160,27 @@ def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int
     reduction.save(folder / REDUCTION)
 
     def reduced() -> Iterator[Floats]:
-        with _new_array(folder / REDUCED, reduction.width + 1) as file:
+        with (folder / REDUCED).open("xb") as file:
+            _write_header(file, (n_panels(count), reduction.width + 1, PANEL))
             for start in range(0, count, _BLOCK):
                 block = reduction.stored(vectors[start : start + _BLOCK])
-                file.write(np.ascontiguousarray(scan_rows(block), dtype="<f4").data)
+                file.write(scan_panels(block).astype("<f4", copy=False).data)
                 yield block
-            _write_header(file, count, reduction.width + 1)
 
     build_forest(folder / FOREST, reduced(), reduction.width, n_trees=N_TREES, seed=contents.seed)
-    rows = open_array(folder / REDUCED, np.float32, (count, reduction.width + 1))
+    panels = open_array(folder / REDUCED, np.float32, (n_panels(count), reduction.width + 1, PANEL))
     forest = AnnoyForest(folder / FOREST, reduction.width, count)
     try:
-        needs = calibrate(vectors, rows, reduction, forest, contents.metric, seed=contents.seed)
+        needs = calibrate(vectors, panels, reduction, forest, contents.metric, seed=contents.seed)
     finally:
         forest.close()
-    return reduction.width, signed, needs
+    return reduction.width, needs
 
 
-def _new_array(path: Path, width: int) -> IO[bytes]:
-    """A file that rows can be appended to; the header is written again when their number is known."""
-    file = path.open("xb")
-    _write_header(file, 0, width)
-    return file
-
-
-def _write_header(file: IO[bytes], count: int, width: int) -> None:
+def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    """Writes it at the start of the file, and goes on at its end."""
     file.seek(0)
-    header = {"descr": "<f4", "fortran_order": False, "shape": (count, width)}
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)  # leaves room for the first number to grow
     file.seek(0, 2)
 

@@ -32,6 +32,7 @@ from stylesearch.index.generations import Generations
 from stylesearch.index.manifest import Manifest
 from stylesearch.index.reduction import Reduction
 from stylesearch.index.reranked import RerankedIndex
+from stylesearch.index.scan import PANEL, n_panels
 from stylesearch.index.self_test import annoy_works
 from stylesearch.index.slugs import slug_of
 from stylesearch.index.strategy import Strategy, possible_strategies
@@ -278,7 +279,6 @@ class CategoryIndexes:
                 manifest.count,
                 self.dim,
                 width,
-                signed=manifest.signed,
                 needed=manifest.n_candidates,
             )
             if width
@@ -292,7 +292,7 @@ class CategoryIndexes:
         reduction = Reduction.load(generation / REDUCTION)
         if reduction.axes.shape != (self.dim, width - 1) or reduction.mean.shape != (self.dim,):
             raise IndexDamaged(f"{generation / REDUCTION} is of another space")
-        rows = open_array(generation / REDUCED, np.float32, (manifest.count, width + 1))
+        panels = open_array(generation / REDUCED, np.float32, (n_panels(manifest.count), width + 1, PANEL))
         forest = None
         trusted = self.strategy is Strategy.ANNOY or manifest.annoy_recall >= TRUSTED_RECALL
         if Strategy.ANNOY in ways and trusted and annoy_works():
@@ -304,9 +304,8 @@ class CategoryIndexes:
             vectors,
             self.metric,
             reduction,
-            rows,
+            panels,
             forest,
-            signed=manifest.signed,
             needed=manifest.n_candidates,
             strategy=self.strategy,
         )

@@ -20,7 +20,7 @@ from stylesearch.storage import sha256_file, write_json
 
 __all__ = ["FORMAT", "FileRecord", "Manifest"]
 
-FORMAT = 1
+FORMAT = 2
 _NAME = "manifest.json"
 
 
@@ -76,8 +76,7 @@ class Manifest:
         count: how many there are.
         kind: ``annoy``, or ``exact`` when there are too few vectors for more, or no Annoy.
         reduced_width: of a vector that candidates are searched with; 0 for ``exact``.
-        signed: whether vectors have negative values.
-        n_candidates: how many these vectors need, as was tried out; 0 for ``exact``.
+        n_candidates: how many these vectors need as a rule, as was tried out; 0 for ``exact``.
         annoy_recall: share of true neighbours that Annoy's candidates held then.
         n_trees: Annoy's trees; 0 for ``exact``.
         seed: of the sample, of the axes and of Annoy.
@@ -95,7 +94,6 @@ class Manifest:
     count: int
     kind: str
     reduced_width: int
-    signed: bool
     n_candidates: int
     annoy_recall: float
     n_trees: int

@@ -7,8 +7,9 @@ import numpy as np
 from stylesearch.index.annoy_backend import AnnoyForest
 from stylesearch.index.base import AnyFloats, Floats, Slots, checked_queries
 from stylesearch.index.reduction import Reduction
-from stylesearch.index.scan import scan, scan_min
+from stylesearch.index.scan import scan_min
 from stylesearch.index.strategy import Plan, Strategy, plan
+from stylesearch.index.widening import widening
 from stylesearch.metrics import check_metric, nearest, nearest_to_any
 
 __all__ = ["RerankedIndex"]
@@ -21,9 +22,9 @@ class RerankedIndex:
         vectors: shape (count, dim), usually memory-mapped.
         metric: one of :data:`stylesearch.metrics.METRICS`.
         reduction: what the candidates' vectors were reduced by.
-        rows: reduced vectors as :func:`stylesearch.index.scan.scan_rows` makes them, usually memory-mapped.
-        signed: whether vectors have negative values.
-        needed: how many candidates these vectors need at least.
+        panels: reduced vectors as :func:`stylesearch.index.scan.scan_panels` makes them, usually
+            memory-mapped.
+        needed: how many candidates these vectors need as a rule.
         forest: Annoy's trees over the same reduced vectors; without them they are always scanned.
         strategy: always this one; otherwise the quickest is chosen for each query.
 
@@ -36,21 +37,19 @@ class RerankedIndex:
         vectors: AnyFloats,
         metric: str,
         reduction: Reduction,
-        rows: Floats,
+        panels: Floats,
         forest: AnnoyForest | None,
         *,
-        signed: bool,
         needed: int = 0,
         strategy: Strategy | None = None,
     ) -> None:
         self._vectors = vectors
         self._metric = check_metric(metric)
         self._reduction = reduction
-        self._rows = rows
+        self._panels = panels
         if strategy is Strategy.ANNOY and forest is None:
             raise ValueError("Annoy is to be used, and there are no trees")
         self._forest = forest
-        self._signed = signed
         self._needed = needed
         self._strategy = strategy
 
@@ -75,30 +74,13 @@ class RerankedIndex:
         chosen = self._plan(1, k)
         if chosen.strategy is Strategy.EXACT or not len(queries):
             return nearest(queries, self._vectors, self._metric, k)
-        k = min(k, self.count)
-        slots = np.empty((len(queries), k), np.int64)
-        found = np.empty((len(queries), k), np.float32)
-        for row, candidates in enumerate(self._candidates_of_each(queries, chosen)):
-            if len(candidates) < k:  # Annoy may return fewer than asked
-                slots[row], found[row] = (
-                    x[0] for x in nearest(queries[row : row + 1], self._vectors, self._metric, k)
-                )
-                continue
-            near = nearest(queries[row : row + 1], self._vectors[candidates], self._metric, k)
-            slots[row], found[row] = candidates[near[0][0]], near[1][0]
-        return slots, found
+        answers = [self._nearest_to_any(queries[row : row + 1], k, chosen) for row in range(len(queries))]
+        return np.stack([slots for slots, _, _ in answers]), np.stack([found for _, found, _ in answers])
 
     def query_min(self, vectors: AnyFloats, k: int) -> tuple[Slots, Floats, Slots]:
         """See :meth:`stylesearch.index.base.VectorIndex.query_min`."""
         queries = checked_queries(vectors, self.dim, k)
-        chosen = self._plan(len(queries), k)
-        candidates = None
-        if chosen.strategy is not Strategy.EXACT and len(queries):
-            candidates = self._candidates_of_all(queries, chosen)
-        if candidates is None or len(candidates) < min(k, self.count):
-            return nearest_to_any(queries, self._vectors, self._metric, k)
-        slots, found, rows = nearest_to_any(queries, self._vectors[candidates], self._metric, k)
-        return candidates[slots], found, rows
+        return self._nearest_to_any(queries, k, self._plan(len(queries), k))
 
     def close(self) -> None:
         """Lets go of Annoy's file."""
@@ -114,38 +96,45 @@ class RerankedIndex:
             self._reduction.width,
             n_queries,
             k,
-            signed=self._signed,
             needed=self._needed,
             with_annoy=self._forest is not None,
             forced=self._strategy,
         )
 
-    def _candidates_of_all(self, queries: Floats, chosen: Plan) -> Slots:
-        """Slots that may be near any of the queries, ascending."""
+    def _nearest_to_any(self, queries: Floats, k: int, chosen: Plan) -> tuple[Slots, Floats, Slots]:
+        """Annoy's candidates if they convince, or the scan's, or everything."""
+        if chosen.strategy is Strategy.EXACT or not len(queries):
+            return nearest_to_any(queries, self._vectors, self._metric, k)
         reduced, offsets = self._reduction.asked(queries)
-        if chosen.strategy is Strategy.SCAN or self._forest is None:
-            return _smallest(scan_min(self._rows, reduced, offsets), chosen.n_candidates)
-        n_each = max(100, 4 * chosen.n_candidates // len(queries))
-        answers = self._forest.search(reduced, n_each, chosen.search_k)
-        slots = np.concatenate([found for found, _ in answers])
-        distances = np.concatenate(
-            [near + offset for (_, near), offset in zip(answers, offsets, strict=True)]
-        )
-        order = np.argsort(distances, kind="stable")
-        distinct, first = np.unique(slots[order], return_index=True)
-        return np.sort(distinct[np.argsort(first)[: chosen.n_candidates]])
+        found = None
+        if chosen.strategy is Strategy.ANNOY and self._forest is not None:
+            found = self._by_annoy(self._forest, queries, reduced, offsets, k, chosen)
+        if found is None:
+            scores = scan_min(self._panels, self.count, reduced, offsets)
+            # Picking out a part of all vectors takes longer than reading all of them from some size on.
+            most = 2 * self.count if self._strategy else self.count // 4
+            found = widening(scores, k, lambda slots, n: self._compare(queries, slots, n), most=most)
+        return found or nearest_to_any(queries, self._vectors, self._metric, k)
 
-    def _candidates_of_each(self, queries: Floats, chosen: Plan) -> list[Slots]:
-        """For each query the slots that may be near it, ascending."""
-        reduced, _ = self._reduction.asked(queries)
-        if chosen.strategy is Strategy.SCAN or self._forest is None:
-            return [_smallest(scan(self._rows, query), chosen.n_candidates) for query in reduced]
-        answers = self._forest.search(reduced, chosen.n_candidates, chosen.search_k)
-        return [np.sort(slots) for slots, _ in answers]
+    def _by_annoy(
+        self, forest: AnnoyForest, queries: Floats, reduced: Floats, offsets: Floats, k: int, chosen: Plan
+    ) -> tuple[Slots, Floats, Slots] | None:
+        """What Annoy's candidates hold; None if more candidates than it returned would be needed."""
+        n_each = max(256, 4 * chosen.n_candidates // len(queries))
+        answers = forest.search(reduced, n_each, chosen.search_k)
+        met = np.concatenate([slots for slots, _ in answers])
+        scores = np.concatenate([near + offset for (_, near), offset in zip(answers, offsets, strict=True)])
+        slots, where = np.unique(met, return_inverse=True)
+        smallest = np.full(len(slots), np.inf, np.float32)
+        np.minimum.at(smallest, where, scores)
 
+        def compare(candidates: Slots, n: int) -> tuple[Slots, Floats, Slots]:
+            near, distances, rows = self._compare(queries, slots[candidates], n)
+            return np.searchsorted(slots, near), distances, rows
 
-def _smallest(scores: Floats, n: int) -> Slots:
-    """Where the ``n`` smallest scores are, ascending."""
-    if n >= len(scores):
-        return np.arange(len(scores))
-    return np.sort(np.argpartition(scores, n - 1)[:n])
+        found = widening(smallest, k, compare, most=len(slots))
+        return None if found is None else (slots[found[0]], found[1], found[2])
+
+    def _compare(self, queries: Floats, slots: Slots, n: int) -> tuple[Slots, Floats, Slots]:
+        near, distances, rows = nearest_to_any(queries, self._vectors[slots], self._metric, n)
+        return slots[near], distances, rows

@@ -1,62 +1,65 @@
 """Candidates by reading every reduced vector: for most shops quicker than walking trees, and it misses less.
 
-A stored row is the reduced vector and its own squared length, so that one product with a prepared query gives
-squared distances (less a constant of the query).
+Reduced vectors lie in panels of 64, each panel with its coordinates as rows: a product with several queries
+then comes out as one row of scores for each query, ready for the smallest to be taken. The last row of a
+panel holds the vectors' own squared lengths, so that the product gives squared distances (less a constant of
+the query).
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from stylesearch.index.base import Floats
-from stylesearch.metrics import products, share_rows
+from stylesearch.metrics import share_rows
 
-__all__ = ["scan", "scan_min", "scan_rows"]
+__all__ = ["PANEL", "n_panels", "scan_min", "scan_panels"]
 
-# Rows whose scores for all queries stay in the second-level cache until they are looked at.
-_ROWS_PER_STEP = 4096
+PANEL = 64
+"""Reduced vectors in a panel: few enough for BLAS to stay on one core, and for scores to stay in cache."""
 
-
-def scan_rows(reduced: Floats) -> Floats:
-    """What is stored for scanning: ``reduced`` (n, width) with its squared lengths, (n, width + 1)."""
-    return np.column_stack([reduced, np.vecdot(reduced, reduced)])
+_PANELS_A_STEP = 64
 
 
-def scan(rows: Floats, query: Floats) -> Floats:
-    """Squared distances of one reduced query (width,) to all rows, less a constant: float32, (n,)."""
-    prepared = _prepared(query[None, :])[0]
-    scores = np.empty(len(rows), np.float32)
-
-    def part(start: int, stop: int) -> None:
-        np.vecdot(rows[start:stop], prepared, out=scores[start:stop])
-
-    share_rows(part, len(rows), rows.shape[1])
-    return scores
+def n_panels(count: int) -> int:
+    """How many panels hold ``count`` vectors."""
+    return -(-count // PANEL)
 
 
-def scan_min(rows: Floats, queries: Floats, offsets: Floats) -> Floats:
-    """The smallest squared distance of each row to any of several reduced queries: float32, (n,).
+def scan_panels(reduced: Floats) -> Floats:
+    """What is stored for scanning: ``reduced`` (n, width) as panels, (n_panels(n), width + 1, 64).
+
+    What the last panel has no vectors for is infinitely far from everything.
+    """
+    count, width = reduced.shape
+    padded = np.zeros((n_panels(count) * PANEL, width + 1), np.float32)
+    padded[:count, :width] = reduced
+    padded[:count, width] = np.vecdot(reduced, reduced)
+    padded[count:, width] = np.inf
+    return np.ascontiguousarray(padded.reshape(-1, PANEL, width + 1).transpose(0, 2, 1))
+
+
+def scan_min(panels: Floats, count: int, queries: Floats, offsets: npt.ArrayLike = 0.0) -> Floats:
+    """The smallest squared distance of each vector to any of several reduced queries: float32, (count,).
 
     Args:
-        rows: as :func:`scan_rows` makes them, (n, width + 1).
-        queries: shape (q, width).
+        panels: as :func:`scan_panels` makes them.
+        count: how many vectors they hold.
+        queries: shape (q, width), q >= 1.
         offsets: added to each query's squared distances, (q,).
     """
-    transposed = np.ascontiguousarray(_prepared(queries).T)
-    constants = (np.vecdot(queries, queries) + offsets)[:, None]
-    smallest = np.empty(len(rows), np.float32)
+    # |x - y| ** 2 = |x| ** 2 - 2 x y + |y| ** 2, all but the first as one product.
+    prepared = np.column_stack([-2 * queries, np.ones(len(queries), np.float32)])
+    constants = np.asarray(np.vecdot(queries, queries) + offsets, dtype=np.float32)[:, None]
+    smallest = np.empty((len(panels), PANEL), np.float32)
 
     def part(start: int, stop: int) -> None:
-        for first in range(start, stop, _ROWS_PER_STEP):
-            last = min(first + _ROWS_PER_STEP, stop)
-            scores = np.ascontiguousarray(products(rows[first:last], transposed).T)
+        for first in range(start, stop, _PANELS_A_STEP):
+            step = slice(first, min(first + _PANELS_A_STEP, stop))
+            scores = np.matmul(prepared, panels[step])
             scores += constants
-            np.min(scores, axis=0, out=smallest[first:last])
+            np.min(scores, axis=1, out=smallest[step])
 
-    share_rows(part, len(rows), rows.shape[1] * len(queries))
-    return smallest
-
-
-def _prepared(queries: Floats) -> Floats:
-    """|x - y| ** 2 - |y| ** 2 = |x| ** 2 - 2 x y, as one product."""
-    return np.column_stack([-2 * queries, np.ones(len(queries), np.float32)])
+    share_rows(part, len(panels), panels.shape[1] * PANEL * len(queries))
+    return smallest.reshape(-1)[:count]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from stylesearch.index.widening import FEWEST
+
 __all__ = ["Plan", "Strategy", "plan", "possible_strategies"]
 
 
@@ -27,7 +29,7 @@ class Plan:
 
     Attributes:
         strategy: where candidates come from.
-        n_candidates: how many are re-ranked exactly.
+        n_candidates: how many will be re-ranked exactly, as a rule.
         search_k: how many slots Annoy looks at for each query vector.
     """
 
@@ -47,16 +49,7 @@ _ANNOY_LOOK = 0.11
 # What any answer by way of candidates costs before the first number is read.
 _BY_CANDIDATES = 500.0
 
-_CANDIDATES = 800
-_CANDIDATES_SIGNED = 1200
-_MOST_CANDIDATES = 1600
-_FEWEST_CANDIDATES = 450
-# Differences that re-ranking by l1 may take; with few query vectors that leaves room for more candidates,
-# which l1 needs, since the reduced distances are a poorer guess of it, and a poor one for signed vectors.
-_L1_RERANKED = 10_000_000
-_L1_RERANKED_SIGNED = 20_000_000
-_MOST_CANDIDATES_SIGNED = 6000
-_CANDIDATES_A_HIT = 5
+_CANDIDATES_A_HIT = 8
 
 _LEAST_SEARCH_K = 8_000
 _SEARCH_K = 32_000
@@ -70,7 +63,6 @@ def plan(
     n_queries: int,
     k: int,
     *,
-    signed: bool = False,
     needed: int = 0,
     with_annoy: bool = True,
     forced: Strategy | None = None,
@@ -84,12 +76,11 @@ def plan(
         width: of a reduced vector.
         n_queries: how many query vectors there are.
         k: how many are asked for.
-        signed: whether vectors have negative values.
-        needed: how many candidates these very vectors need at least, as was tried out.
+        needed: how many candidates these very vectors need as a rule, as was tried out.
         with_annoy: whether Annoy is at hand.
         forced: this way, whatever it costs.
     """
-    n_candidates = max(_n_candidates(metric, dim, n_queries, signed), _CANDIDATES_A_HIT * k, needed)
+    n_candidates = max(FEWEST, _CANDIDATES_A_HIT * k, needed)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
     if forced or 2 * n_candidates > count:
         return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
@@ -104,19 +95,9 @@ def plan(
     return Plan(min(costs, key=lambda way: costs[way]), n_candidates, search_k)
 
 
-def possible_strategies(
-    metric: str, count: int, dim: int, width: int, *, signed: bool, needed: int = 0
-) -> set[Strategy]:
+def possible_strategies(metric: str, count: int, dim: int, width: int, *, needed: int = 0) -> set[Strategy]:
     """Every way that some query may go, so that nothing else needs to be opened."""
     return {
-        plan(metric, count, dim, width, n_queries, 1, signed=signed, needed=needed).strategy
+        plan(metric, count, dim, width, n_queries, 1, needed=needed).strategy
         for n_queries in (1, 2, 4, 8, 16, 64, 256)
     }
-
-
-def _n_candidates(metric: str, dim: int, n_queries: int, signed: bool) -> int:
-    if metric != "l1":
-        return _CANDIDATES_SIGNED if metric == "l2" and signed else _CANDIDATES
-    affordable = (_L1_RERANKED_SIGNED if signed else _L1_RERANKED) // max(1, n_queries * dim)
-    most = _MOST_CANDIDATES_SIGNED if signed else _MOST_CANDIDATES
-    return max(_FEWEST_CANDIDATES, min(most, affordable))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylesearch.index.reduction import Reduction, fit_reduction
-from stylesearch.index.scan import scan, scan_min, scan_rows
+from stylesearch.index.scan import PANEL, scan_min, scan_panels
 from stylesearch.index.strategy import Strategy, plan, possible_strategies
 from stylesearch.metrics import METRICS
 from stylesearch.testing.index_contract import feature_like
@@ -55,21 +55,24 @@ def test_roots_are_taken_only_of_what_is_never_negative():
     assert not fit_reduction(vectors, "l2", 4, seed=0).root
 
 
-def test_scanning_gives_squared_distances():
-    reduced, queries = feature_like(5000, 30, seed=1), feature_like(5, 30, seed=2)
+@pytest.mark.parametrize("count", [1, PANEL, 5000])
+def test_scanning_gives_squared_distances(count):
+    reduced, queries = feature_like(count, 30, seed=1), feature_like(5, 30, seed=2)
     offsets = np.arange(5, dtype=np.float32)
     squared = ((queries[:, None] - reduced[None]) ** 2).sum(axis=2)
-    rows = scan_rows(reduced)
-    assert np.allclose(scan_min(rows, queries, offsets), (squared + offsets[:, None]).min(axis=0), atol=1e-2)
-    constant = (queries[0] ** 2).sum()
-    assert np.allclose(scan(rows, queries[0]) + constant, squared[0], atol=1e-2)
+    panels = scan_panels(reduced)
+    assert np.array_equal(panels.transpose(0, 2, 1).reshape(-1, 31)[:count, :30], reduced)
+    scores = scan_min(panels, count, queries, offsets)
+    assert scores.shape == (count,)
+    assert np.allclose(scores, (squared + offsets[:, None]).min(axis=0), atol=1e-2)
+    assert np.allclose(scan_min(panels, count, queries[:1]), squared[0], atol=1e-2)
 
 
 def test_each_way_is_the_quickest_somewhere():
     chosen = [plan("cosine", n, 1280, 97, 1, 20).strategy for n in (1000, 30_000, 10**6)]
     assert chosen == [Strategy.EXACT, Strategy.SCAN, Strategy.ANNOY]
-    assert possible_strategies("cosine", 1000, 1280, 97, signed=False) == {Strategy.EXACT}
-    assert possible_strategies("cosine", 10**6, 1280, 97, signed=False) >= {Strategy.ANNOY}
+    assert possible_strategies("cosine", 1000, 1280, 97) == {Strategy.EXACT}
+    assert possible_strategies("cosine", 10**6, 1280, 97) >= {Strategy.ANNOY}
     assert plan("cosine", 10**6, 1280, 97, 1, 20, with_annoy=False).strategy is Strategy.SCAN
 
 
