@@ -113,7 +113,9 @@ class RerankedIndex:
             scores = scan_min(self._panels, self.count, reduced, offsets)
             # Picking out a part of all vectors takes longer than reading all of them from some size on.
             most = 2 * self.count if self._strategy else self.count // 4
-            found = widening(scores, k, lambda slots, n: self._compare(queries, slots, n), most=most)
+            found = widening(
+                scores, k, self._metric, lambda slots, n: self._compare(queries, slots, n), most=most
+            )
         return found or nearest_to_any(queries, self._vectors, self._metric, k)
 
     def _by_annoy(
@@ -132,7 +134,7 @@ class RerankedIndex:
             near, distances, rows = self._compare(queries, slots[candidates], n)
             return np.searchsorted(slots, near), distances, rows
 
-        found = widening(smallest, k, compare, most=len(slots))
+        found = widening(smallest, k, self._metric, compare, most=len(slots))
         return None if found is None else (slots[found[0]], found[1], found[2])
 
     def _compare(self, queries: Floats, slots: Slots, n: int) -> tuple[Slots, Floats, Slots]:

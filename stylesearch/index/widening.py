@@ -23,21 +23,27 @@ Found: TypeAlias = tuple[Slots, Floats, Slots]
 FEWEST = 1024
 """Candidates that are compared in any case."""
 
-_WATCHED = 64
+_WATCHED = 96
 """Nearest ones that are looked at: more than are asked for, since a few tell little about what is missed."""
 
-_LATE = 1 / 64
-"""Share of the watched that the further half may bring."""
+_LATE = 1
+"""How many of the watched the further half may bring."""
+
+_CAUTION = {"cosine": 1, "l2": 1, "l1": 2}
+"""Times as many are compared and watched at least: l1 is no Euclidean distance, and is guessed by one."""
 
 _SAMPLE = 8192
 
 
-def widening(scores: Floats, k: int, compare: Callable[[Slots, int], Found], *, most: int) -> Found | None:
+def widening(
+    scores: Floats, k: int, metric: str, compare: Callable[[Slots, int], Found], *, most: int
+) -> Found | None:
     """The ``k`` nearest by exact distances, from as many candidates as it takes.
 
     Args:
         scores: of every slot by its reduced vector, shape (count,); smaller is nearer.
         k: how many.
+        metric: that ``compare`` compares by.
         compare: from slots, ascending, and a number to the so many nearest of them: slots, exact distances,
             and the query that was nearest, all sorted by distance, then by slot.
         most: how many candidates may be compared; twice ``count`` where there is nothing else to turn to.
@@ -45,9 +51,9 @@ def widening(scores: Floats, k: int, compare: Callable[[Slots, int], Found], *, 
     Returns:
         As ``compare``; None where ``most`` would not be enough.
     """
-    watched = max(k, _WATCHED)
+    watched = max(k, _CAUTION[metric] * _WATCHED)
     limits = _Limits(scores)
-    n = max(FEWEST, 8 * watched)
+    n = max(_CAUTION[metric] * FEWEST, 8 * watched)
     near, wide, found = limits.of(n // 2), limits.of(n), None
     candidates = np.flatnonzero(scores <= wide)
     while True:
@@ -66,7 +72,7 @@ def widening(scores: Floats, k: int, compare: Callable[[Slots, int], Found], *, 
 
 def _enough(late: npt.NDArray[np.bool_], watched: int) -> bool:
     """Whether so few of the nearest came from the further half of the candidates that no more are needed."""
-    return len(late) == watched and int(late.sum()) <= _LATE * watched
+    return len(late) == watched and int(late.sum()) <= _LATE
 
 
 def _nearest_of(lists: list[Found], n: int) -> Found:
