@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.measuring import alternate, command_line, print_table, seconds_of_command
 from benchmarks.plain_keras import keras_model
-from benchmarks.shops import drawn_shop, fill_catalog
+from benchmarks.shops import drawn_shop, fill_catalog, region_features
 
 N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "10000"))
 
@@ -48,7 +48,9 @@ def main() -> None:
         photo = sorted((folder / "drawn" / "street").glob("*.jpg"))[0]
         spec = Settings().extractor
         extractor = load_extractor(spec, throughput=True)
-        fill_catalog(folder / "home" / "catalog.db", extractor, N_PRODUCTS, 10, folder / "drawn" / "catalog")
+        shop = sorted((folder / "drawn" / "catalog").rglob("*.jpg"))
+        features = region_features(extractor, shop)
+        fill_catalog(folder / "home" / "catalog.db", extractor, N_PRODUCTS, 10, shop, features)
         subprocess.run(
             command_line("--home", folder / "home", "-q", "index", "build"),
             check=True,

@@ -14,13 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import print_table, seconds_of
-from benchmarks.retrieval import photo_features
-from benchmarks.shops import drawn_shop, likely_features, region_features
+from benchmarks.shops import likely_features, sources
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000").split(",")]
 N_NEAREST = 20
-N_DRAWN = 200
-N_PHOTOS = 40
 
 
 def main() -> None:
@@ -34,46 +31,49 @@ def main() -> None:
     extractor = load_extractor(Settings().extractor, throughput=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        drawn_shop(folder / "drawn", N_DRAWN)
-        shop = sorted((folder / "drawn" / "catalog").rglob("*.jpg"))
-        originals = region_features(extractor, shop)
-        street = sorted((folder / "drawn" / "street").glob("*.jpg"))[:N_PHOTOS]
-        photos = photo_features(extractor, street, Settings().regions)
         rows = []
-        for size in SIZES:
-            features = np.concatenate(list(likely_features(size, extractor.dim, originals)))
-            for space, metric in (
-                ("whitened", "cosine"),
-                ("whitened", "l1"),
-                ("raw", "cosine"),
-                ("raw", "l2"),
-                ("raw", "l1"),
-            ):
-                transform = fit_transform(space, iter([features]), dim_in=extractor.dim, n_rows=size)
-                vectors = transform.apply(features)
-                indexes = CategoryIndexes(folder / f"{size}-{space}-{metric}", "bench", metric, transform.dim)
-                indexes.build(
-                    "all",
-                    iter([(np.arange(size), vectors)]),
-                    transform_version=transform.version,
-                    last_feature_id=size,
-                )
-                for what, queries in (("regions", photos), ("1 vector", photos[:, :1])):
-                    asked = [transform.apply(photo) for photo in queries]
-                    answers = {}
-                    for strategy in (Strategy.EXACT, Strategy.SCAN, Strategy.ANNOY, None):
-                        indexes.strategy = strategy
-                        opened = indexes.open("all")
-                        times = [seconds_of(lambda o=opened, v=v: o.query_min(v, N_NEAREST)) for v in asked]
-                        answers[strategy] = (
-                            [opened.query_min(v, N_NEAREST).ids for v in asked],
-                            statistics.median(times),
-                        )
-                    true = answers[Strategy.EXACT][0]
-                    row = [f"{size:,}", space, metric, what]
-                    for strategy, (found, seconds) in answers.items():
-                        recall = np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)])
-                        text = f"{1000 * seconds:.1f} ms"
-                        row.append(text if strategy is Strategy.EXACT else f"{recall:.3f}, {text}")
-                    rows.append(row)
-    print_table(["images", "space", "metric", "query", "exact", "scan", "annoy", "chosen by default"], rows)
+        for source in sources(folder / "drawn", extractor):
+            for size in SIZES:
+                features = np.concatenate(list(likely_features(size, extractor.dim, source.originals)))
+                for space, metric in (
+                    ("whitened", "cosine"),
+                    ("whitened", "l1"),
+                    ("raw", "cosine"),
+                    ("raw", "l2"),
+                    ("raw", "l1"),
+                ):
+                    transform = fit_transform(space, iter([features]), dim_in=extractor.dim, n_rows=size)
+                    vectors = transform.apply(features)
+                    indexes = CategoryIndexes(
+                        folder / f"{source.name}-{size}-{space}-{metric}", "bench", metric, transform.dim
+                    )
+                    indexes.build(
+                        "all",
+                        iter([(np.arange(size), vectors)]),
+                        transform_version=transform.version,
+                        last_feature_id=size,
+                    )
+                    for what, queries in (("regions", source.photos), ("1 vector", source.photos[:, :1])):
+                        asked = [transform.apply(photo) for photo in queries]
+                        answers = {}
+                        for strategy in (Strategy.EXACT, Strategy.SCAN, Strategy.ANNOY, None):
+                            indexes.strategy = strategy
+                            opened = indexes.open("all")
+                            times = [
+                                seconds_of(lambda o=opened, v=v: o.query_min(v, N_NEAREST)) for v in asked
+                            ]
+                            answers[strategy] = (
+                                [opened.query_min(v, N_NEAREST).ids for v in asked],
+                                statistics.median(times),
+                            )
+                        true = answers[Strategy.EXACT][0]
+                        row = [source.name, f"{size:,}", space, metric, what]
+                        for strategy, (found, seconds) in answers.items():
+                            recall = np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)])
+                            text = f"{1000 * seconds:.1f} ms"
+                            row.append(text if strategy is Strategy.EXACT else f"{recall:.3f}, {text}")
+                        rows.append(row)
+    print_table(
+        ["features", "images", "space", "metric", "query", "exact", "scan", "annoy", "chosen by default"],
+        rows,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from PIL import Image
 from stylesearch.extractors.base import Extractor
 
 __all__ = [
+    "Source",
     "drawn_pictures",
     "drawn_shop",
     "fill_catalog",
     "likely_features",
     "real_photos",
     "region_features",
+    "sources",
 ]
 
 
@@ -96,15 +99,55 @@ def region_features(extractor: Extractor, paths: list[Path]) -> npt.NDArray[np.f
     return np.concatenate(features)
 
 
+@dataclass(frozen=True)
+class Source:
+    """What large galleries are made from, and photos to search them with.
+
+    Attributes:
+        name: for tables.
+        pictures: whose features are mixed.
+        originals: those features, through all regions, float32, (n, dim).
+        photos: features of other photos, through all regions, float32, (m, regions, dim).
+    """
+
+    name: str
+    pictures: list[Path]
+    originals: npt.NDArray[np.float32]
+    photos: npt.NDArray[np.float32]
+
+
+def sources(
+    folder: Path, extractor: Extractor, n_pictures: int = 200, n_photos: int = 60
+) -> Iterator[Source]:
+    """Drawn shop pictures and street photos of them; then, if there are any, real photos and others."""
+    from benchmarks.retrieval import photo_features
+    from stylesearch.config import Settings
+
+    plan = Settings().regions
+    drawn_shop(folder, n_pictures)
+    shop = sorted((folder / "catalog").rglob("*.jpg"))
+    street = sorted((folder / "street").glob("*.jpg"))[:n_photos]
+    yield Source("drawn", shop, region_features(extractor, shop), photo_features(extractor, street, plan))
+    home = real_photos()
+    if home:
+        paths = sorted(home.rglob("*.jpg"))
+        drawn = np.random.default_rng(0).permutation(len(paths))[: n_pictures + n_photos]
+        real, others = ([paths[i] for i in part] for part in np.split(drawn, [n_pictures]))
+        yield Source("real", real, region_features(extractor, real), photo_features(extractor, others, plan))
+
+
 def fill_catalog(
-    database: Path, extractor: Extractor, n_products: int, n_categories: int, photo_folder: Path
+    database: Path,
+    extractor: Extractor,
+    n_products: int,
+    n_categories: int,
+    paths: list[Path],
+    originals: npt.NDArray[np.float32],
 ) -> None:
-    """Puts products with likely features straight into a catalog, as if they had been ingested."""
+    """Puts products with features like ``originals`` straight into a catalog, as if ingested."""
     from stylesearch.catalog import Catalog, ImageEntry
     from stylesearch.types import Product
 
-    paths = sorted(photo_folder.rglob("*.jpg"))[:400]
-    originals = region_features(extractor, paths)
     with Catalog.open(database) as catalog, catalog.writing() as writer:
         with writer.transaction():
             feature_set = writer.feature_set(

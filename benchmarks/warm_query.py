@@ -11,49 +11,38 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.measuring import print_table, seconds_of
-from benchmarks.shops import drawn_shop, fill_catalog
+from benchmarks.shops import fill_catalog, sources
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000").split(",")]
-N_QUERIES = 40
 
 
 def main() -> None:
-    """Prints medians in milliseconds, and the ratios between the sizes."""
+    """Prints medians (and ninth deciles) in milliseconds, and the ratios between the sizes."""
     import stylesearch
     from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
-    from stylesearch.images.decode import decode
-    from stylesearch.images.regions import crops, plan_boxes
 
+    extractor = load_extractor(Settings().extractor, throughput=True)
+    rows = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        drawn_shop(folder / "drawn", 24)
-        extractor = load_extractor(Settings().extractor, throughput=True)
-        photos = []
-        for path in sorted((folder / "drawn" / "street").glob("*.jpg")):
-            picture = decode(path)
-            boxes = plan_boxes(Settings().regions, picture.width, picture.height)
-            photos.append(extractor.extract(crops(picture, boxes, extractor.input_size)))
-        galleries = []
-        for size in SIZES:
-            home = folder / f"home-{size}"
-            fill_catalog(home / "catalog.db", extractor, size, 1, folder / "drawn" / "catalog")
-            shop = stylesearch.open(home)
-            shop.build_indexes()
-            galleries.append(shop.gallery())
-        rows = []
-        for what, queries in (
-            (f"{len(photos[0])} regions", photos),
-            ("1 vector", [photo[:1] for photo in photos]),
-        ):
-            times: list[list[float]] = [[] for _ in galleries]
-            for number in range(N_QUERIES + 5):
-                features = queries[number % len(queries)] * np.float32(1 + 0.001 * number)
-                for gallery, measured in zip(galleries, times, strict=True):
-                    measured.append(1000 * seconds_of(lambda g=gallery, f=features: g.search(f, 20)))
-            medians = [statistics.median(measured[5:]) for measured in times]
-            rows.append([what, *(f"{median:.1f}" for median in medians), f"{medians[-1] / medians[0]:.1f}"])
-    print_table(["query", *(f"{size:,} products, ms" for size in SIZES), "ratio"], rows)
+        for source in sources(Path(name) / "drawn", extractor):
+            galleries = []
+            for size in SIZES:
+                home = Path(name) / f"home-{source.name}-{size}"
+                fill_catalog(home / "catalog.db", extractor, size, 1, source.pictures, source.originals)
+                shop = stylesearch.open(home)
+                shop.build_indexes()
+                galleries.append(shop.gallery())
+            for n_regions in (source.photos.shape[1], 1):
+                times: list[list[float]] = [[] for _ in galleries]
+                for photo in [*source.photos[:5], *source.photos]:
+                    for gallery, measured in zip(galleries, times, strict=True):
+                        features = photo[:n_regions]
+                        measured.append(1000 * seconds_of(lambda g=gallery, f=features: g.search(f, 20)))
+                medians = [statistics.median(measured[5:]) for measured in times]
+                ninth = [statistics.quantiles(measured[5:], n=10)[-1] for measured in times]
+                what = f"{n_regions} regions" if n_regions > 1 else "1 vector"
+                shown = (f"{m:.1f} ({n:.1f})" for m, n in zip(medians, ninth, strict=True))
+                rows.append([source.name, what, *shown, f"{medians[-1] / medians[0]:.1f}"])
+    print_table(["features", "query", *(f"{size:,} products, ms" for size in SIZES), "ratio"], rows)

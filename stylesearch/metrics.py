@@ -19,6 +19,8 @@ Values are computed in float32 and have to be finite, as do their squared norms.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -300,8 +302,22 @@ def share_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int
         work(0, n_rows)
         return
     edges = [n_rows * i // n_threads for i in range(n_threads + 1)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(work, edges[:-1], edges[1:]))
+    others = [_helpers().submit(work, *part) for part in itertools.pairwise(edges[1:])]
+    try:
+        work(edges[0], edges[1])
+    finally:
+        for other in others:
+            other.result()
+
+
+@functools.cache
+def _helpers() -> ThreadPoolExecutor:
+    """Threads that wait for parts: starting them anew for each search would take as long as a small one."""
+    return ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix="stylesearch-share")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads do not come along
 
 
 def products(rows: Floats, transposed: Floats) -> Floats:

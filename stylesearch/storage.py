@@ -20,6 +20,7 @@ __all__ = [
     "pack_vectors",
     "sha256_bytes",
     "sha256_file",
+    "sync_files",
     "unpack_vectors",
     "write_json",
 ]
@@ -44,6 +45,16 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def sync_files(folder: Path) -> None:
+    """Waits until every file in a folder, and the folder itself, would survive a power cut."""
+    for path in (*folder.iterdir(), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -25,6 +25,7 @@ from stylesearch.catalog.rows import (
     feature_set_from_row,
     in_batches,
 )
+from stylesearch.catalog.statements import CATEGORY_NAMES, HITS, image_columns
 from stylesearch.catalog.vectors import decode_vectors
 from stylesearch.errors import NotInCatalog
 from stylesearch.types import Domain, Failure, ImageRecord, Product
@@ -35,15 +36,6 @@ BLOCK: Final = 2048
 """Vectors read at once: 10 MB as float32 when they are 1280 wide."""
 
 FeatureBlock = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
-
-_image_columns: Final = (
-    images.c.path,
-    images.c.sha256,
-    images.c.domain,
-    images.c.width,
-    images.c.height,
-    images.c.box,
-)
 
 
 class CatalogReader:
@@ -159,26 +151,17 @@ class CatalogReader:
 
     def category_names(self, feature_set: FeatureSet, *, domain: Domain = Domain.SHOP) -> list[str]:
         """Categories that have vectors, sorted: one look into an index for each, however many it has."""
-        of_set = (features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
-        first = select(func.min(features.c.category).label("name")).where(*of_set)
-        names = first.cte("names", recursive=True)
-        next_name = select(func.min(features.c.category)).where(*of_set, features.c.category > names.c.name)
-        names = names.union_all(select(next_name.scalar_subquery()).where(names.c.name.is_not(None)))
+        of_set = {"feature_set_pk": feature_set.pk, "domain": domain.value}
         with self._connect() as connection:
-            found = connection.execute(select(names.c.name)).scalars().all()
+            found = connection.execute(CATEGORY_NAMES, of_set).scalars().all()
         return [name for name in found if name is not None]
 
     def hits_for(self, feature_ids: Iterable[int]) -> dict[int, tuple[Product, ImageRecord]]:
         """What the features show: product and image by feature id; ids that are gone are left out."""
         found: dict[int, tuple[Product, ImageRecord]] = {}
-        joined = select(features.c.id, *product_columns, *_image_columns).select_from(
-            features.join(images, images.c.pk == features.c.image_pk).join(
-                products, products.c.pk == images.c.product_pk
-            )
-        )
         with self._connect() as connection:
             for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
-                for row in connection.execute(joined.where(features.c.id.in_(batch))).all():
+                for row in connection.execute(HITS.where(features.c.id.in_(batch))).all():
                     found[row[0]] = (Product(*row[1:7]), _image_record(*row[7:]))
         return found
 
@@ -217,7 +200,7 @@ class CatalogReader:
             NotInCatalog: there is no such product.
         """
         statement = (
-            select(*_image_columns)
+            select(*image_columns)
             .join_from(images, products, products.c.pk == images.c.product_pk)
             .where(products.c.id == product_id, images.c.state == ImageState.OK.value)
             .order_by(images.c.path)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.storage import atomic_file
+from stylesearch.storage import atomic_file, sync_files
 
 __all__ = ["Generations"]
 
@@ -91,6 +91,7 @@ class Generations:
         unfinished.mkdir()
         try:
             yield unfinished
+            sync_files(unfinished)
             finished = {
                 path: match for path in self.folder.iterdir() if (match := _GENERATION.fullmatch(path.name))
             }
