@@ -34,7 +34,7 @@ _PRAGMAS: Final = (
     # Not NORMAL, though that cannot corrupt either: it may forget the last transactions when the plug is
     # pulled, and their feature ids would be given out again while an index on the disk still has the old.
     "PRAGMA synchronous = FULL",
-    "PRAGMA cache_size = -32000",
+    "PRAGMA cache_size = -4000",  # KiB for each connection: what is read twice, the system keeps anyway
     "PRAGMA journal_size_limit = 67108864",
 )
 

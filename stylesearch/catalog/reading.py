@@ -32,8 +32,8 @@ from stylesearch.types import Domain, Failure, ImageRecord, Product
 
 __all__ = ["BLOCK", "CatalogReader", "FeatureBlock"]
 
-BLOCK: Final = 2048
-"""Vectors read at once: 10 MB as float32 when they are 1280 wide."""
+BLOCK: Final = 512
+"""Vectors read at once: 2.6 MB as float32 when they are 1280 wide, and whoever reads them copies that."""
 
 FeatureBlock = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
