@@ -22,8 +22,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ _PRODUCTS_PER_CALL = 2**18
 # Multiplications below which a second thread costs more than it brings, and what an l1 difference counts.
 _WORTH_A_THREAD = 8_000_000
 _COST_OF_L1 = 4
+_HELPER = "stylesearch-share"
 
 
 def check_metric(metric: str) -> str:
@@ -298,7 +300,8 @@ def share_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int
         cost_of_a_row: in multiplications, roughly.
     """
     n_threads = min(usable_cores(), n_rows, 1 + n_rows * cost_of_a_row // _WORTH_A_THREAD)
-    if n_threads < 2:
+    nested = threading.current_thread().name.startswith(_HELPER)  # helpers do not wait for each other
+    if n_threads < 2 or nested:
         work(0, n_rows)
         return
     edges = [n_rows * i // n_threads for i in range(n_threads + 1)]
@@ -306,14 +309,15 @@ def share_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int
     try:
         work(edges[0], edges[1])
     finally:
-        for other in others:
-            other.result()
+        wait(others)  # whatever happens: nothing writes on after the return
+    for other in others:
+        other.result()
 
 
 @functools.cache
 def _helpers() -> ThreadPoolExecutor:
     """Threads that wait for parts: starting them anew for each search would take as long as a small one."""
-    return ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix="stylesearch-share")
+    return ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix=_HELPER)
 
 
 if hasattr(os, "register_at_fork"):

@@ -21,6 +21,7 @@ __all__ = [
     "sha256_bytes",
     "sha256_file",
     "sync_files",
+    "sync_folder",
     "unpack_vectors",
     "write_json",
 ]
@@ -48,9 +49,17 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def sync_files(folder: Path) -> None:
-    """Waits until every file in a folder, and the folder itself, would survive a power cut."""
-    for path in (*folder.iterdir(), folder):
-        descriptor = os.open(path, os.O_RDONLY)
+    """Waits until every file in a folder of files would survive a power cut."""
+    for path in folder.iterdir():
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder would survive a power cut, on systems that can tell."""
+    with contextlib.suppress(OSError):  # Windows opens no folder, and some network drives sync none
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -17,7 +17,12 @@ from stylesearch.index.base import Floats, Slots
 from stylesearch.index.self_test import annoy_class
 from stylesearch.metrics import usable_cores
 
-__all__ = ["AnnoyForest", "build_forest"]
+__all__ = ["AnnoyForest", "build_forest", "candidates_of_annoy"]
+
+
+def candidates_of_annoy(n_candidates: int, n_queries: int) -> int:
+    """How many slots to ask for with each query: more than are compared, to see that they are enough."""
+    return max(256, 4 * n_candidates // n_queries)
 
 
 def build_forest(path: Path, blocks: Iterable[Floats], width: int, *, n_trees: int, seed: int) -> None:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stylesearch.index.annoy_backend import AnnoyForest
-from stylesearch.index.base import AnyFloats, Floats
+from stylesearch.index.annoy_backend import AnnoyForest, candidates_of_annoy
+from stylesearch.index.base import AnyFloats, Floats, Slots
 from stylesearch.index.reduction import Reduction
 from stylesearch.index.scan import PANEL, n_panels, scan_min
+from stylesearch.index.widening import fewest
 from stylesearch.metrics import nearest
 
 __all__ = ["Calibration", "calibrate"]
@@ -32,6 +33,7 @@ SHARE_FOUND = 0.95
 
 TRUSTED_RECALL = 0.99
 ANNOY_SEARCH_K = 32_000
+_BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,28 @@ def calibrate(
     part = np.arange(n_panels(len(vectors)))[::step]
     slots = (part[:, None] * PANEL + np.arange(PANEL)).reshape(-1)
     slots = slots[slots < len(vectors)]
-    true, _ = nearest(queries, vectors if step == 1 else vectors[slots], metric, N_NEAREST)
+    true = _neighbours(queries, vectors, slots, metric)
     reduced, _ = reduction.asked(queries)
-    places = []
+    places, chosen = [], panels[part] if step > 1 else panels
     for query, neighbours in zip(reduced, true, strict=True):
-        scores = scan_min(panels[part], len(slots), query[None])
+        scores = scan_min(chosen, len(slots), query[None])
         places.append(np.searchsorted(np.sort(scores), scores[neighbours], side="right"))
     reach = float(np.quantile(np.concatenate(places), SHARE_FOUND)) * step
     n_candidates = min(len(vectors), int(reach) + 1)
-    found = forest.search(reduced, max(n_candidates, N_NEAREST), max(ANNOY_SEARCH_K, 2 * n_candidates))
+    asked = candidates_of_annoy(max(n_candidates, fewest(metric, N_NEAREST)), 1)
+    found = forest.search(reduced, asked, max(ANNOY_SEARCH_K, 2 * n_candidates))
     held = [np.isin(slots[near], slots_met).mean() for near, (slots_met, _) in zip(true, found, strict=True)]
     return Calibration(n_candidates, float(np.mean(held)))
+
+
+def _neighbours(queries: Floats, vectors: AnyFloats, slots: Slots, metric: str) -> Slots:
+    """The nearest of some slots, as places among them, (q, n): block by block, so that memory is bounded."""
+    places: Slots = np.empty((len(queries), 0), np.int64)
+    distances: Floats = np.empty((len(queries), 0), np.float32)
+    for start in range(0, len(slots), _BLOCK):
+        near, far = nearest(queries, vectors[slots[start : start + _BLOCK]], metric, N_NEAREST)
+        places, distances = np.hstack([places, near + start]), np.hstack([distances, far])
+        order = np.argsort(distances, axis=1, kind="stable")[:, :N_NEAREST]
+        places = np.take_along_axis(places, order, axis=1)
+        distances = np.take_along_axis(distances, order, axis=1)
+    return places

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.storage import atomic_file, sync_files
+from stylesearch.storage import atomic_file, sync_files, sync_folder
 
 __all__ = ["Generations"]
 
@@ -98,6 +98,7 @@ class Generations:
             number = 1 + max((int(match[1]) for match in finished.values()), default=0)
             generation = self.folder / f"g{number:08d}-{token}"
             unfinished.rename(generation)
+            sync_folder(self.folder)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise

@@ -151,9 +151,18 @@ class Manifest:
 
 
 def _check_types(manifest: Manifest) -> None:
-    whole = (manifest.dim, manifest.count, manifest.reduced_width, manifest.n_trees, manifest.last_feature_id)
+    whole = (
+        manifest.dim,
+        manifest.count,
+        manifest.reduced_width,
+        manifest.n_candidates,
+        manifest.n_trees,
+        manifest.last_feature_id,
+    )
     if not all(type(number) is int and number >= 0 for number in whole):
         raise ValueError("a count is not a whole number")
+    if type(manifest.annoy_recall) is not float:
+        raise ValueError("a share is not a number")
     for record in manifest.files.values():
         if type(record.size) is not int or type(record.mtime_ns) is not int or type(record.sha256) is not str:
             raise ValueError("a file's record is not complete")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from stylesearch.index.annoy_backend import AnnoyForest
+from stylesearch.index.annoy_backend import AnnoyForest, candidates_of_annoy
 from stylesearch.index.base import AnyFloats, Floats, Slots, checked_queries
 from stylesearch.index.reduction import Reduction
 from stylesearch.index.scan import scan_min
 from stylesearch.index.strategy import Plan, Strategy, plan
-from stylesearch.index.widening import widening
-from stylesearch.metrics import check_metric, nearest, nearest_to_any
+from stylesearch.index.widening import most_of, widening
+from stylesearch.metrics import check_metric, nearest, nearest_to_any, share_rows
 
 __all__ = ["RerankedIndex"]
+
+# Multiplications that take as long as to fetch a number of a row that lies somewhere else than the last.
+_COST_OF_FETCHING = 16
 
 
 class RerankedIndex:
@@ -111,8 +114,7 @@ class RerankedIndex:
             found = self._by_annoy(self._forest, queries, reduced, offsets, k, chosen)
         if found is None:
             scores = scan_min(self._panels, self.count, reduced, offsets)
-            # Picking out a part of all vectors takes longer than reading all of them from some size on.
-            most = 2 * self.count if self._strategy else self.count // 4
+            most = 2 * self.count if self._strategy else most_of(self.count)
             found = widening(
                 scores, k, self._metric, lambda slots, n: self._compare(queries, slots, n), most=most
             )
@@ -122,7 +124,7 @@ class RerankedIndex:
         self, forest: AnnoyForest, queries: Floats, reduced: Floats, offsets: Floats, k: int, chosen: Plan
     ) -> tuple[Slots, Floats, Slots] | None:
         """What Annoy's candidates hold; None if more candidates than it returned would be needed."""
-        n_each = max(256, 4 * chosen.n_candidates // len(queries))
+        n_each = candidates_of_annoy(chosen.n_candidates, len(queries))
         answers = forest.search(reduced, n_each, chosen.search_k)
         met = np.concatenate([slots for slots, _ in answers])
         scores = np.concatenate([near + offset for (_, near), offset in zip(answers, offsets, strict=True)])
@@ -134,9 +136,15 @@ class RerankedIndex:
             near, distances, rows = self._compare(queries, slots[candidates], n)
             return np.searchsorted(slots, near), distances, rows
 
-        found = widening(smallest, k, self._metric, compare, most=len(slots))
+        found = widening(smallest, k, self._metric, compare, most=len(slots) - 1)
         return None if found is None else (slots[found[0]], found[1], found[2])
 
     def _compare(self, queries: Floats, slots: Slots, n: int) -> tuple[Slots, Floats, Slots]:
-        near, distances, rows = nearest_to_any(queries, self._vectors[slots], self._metric, n)
+        block = np.empty((len(slots), self.dim), np.float32)
+
+        def fetch(start: int, stop: int) -> None:
+            np.take(self._vectors, slots[start:stop], axis=0, out=block[start:stop], mode="clip")
+
+        share_rows(fetch, len(slots), _COST_OF_FETCHING * self.dim)
+        near, distances, rows = nearest_to_any(queries, block, self._metric, n)
         return slots[near], distances, rows

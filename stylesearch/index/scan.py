@@ -17,7 +17,7 @@ from stylesearch.metrics import share_rows
 __all__ = ["PANEL", "n_panels", "scan_min", "scan_panels"]
 
 PANEL = 64
-"""Reduced vectors in a panel: few enough for BLAS to stay on one core, and for scores to stay in cache."""
+"""Reduced vectors in a panel: few enough for BLAS to stay on one core with up to some hundred queries."""
 
 _PANELS_A_STEP = 64
 
@@ -30,13 +30,12 @@ def n_panels(count: int) -> int:
 def scan_panels(reduced: Floats) -> Floats:
     """What is stored for scanning: ``reduced`` (n, width) as panels, (n_panels(n), width + 1, 64).
 
-    What the last panel has no vectors for is infinitely far from everything.
+    What the last panel has no vectors for is left zero, and its scores are never looked at.
     """
     count, width = reduced.shape
     padded = np.zeros((n_panels(count) * PANEL, width + 1), np.float32)
     padded[:count, :width] = reduced
     padded[:count, width] = np.vecdot(reduced, reduced)
-    padded[count:, width] = np.inf
     return np.ascontiguousarray(padded.reshape(-1, PANEL, width + 1).transpose(0, 2, 1))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from stylesearch.index.widening import FEWEST
+from stylesearch.index.widening import fewest, most_of
 
 __all__ = ["Plan", "Strategy", "plan", "possible_strategies"]
 
@@ -49,8 +49,6 @@ _ANNOY_LOOK = 0.11
 # What any answer by way of candidates costs before the first number is read.
 _BY_CANDIDATES = 500.0
 
-_CANDIDATES_A_HIT = 8
-
 _LEAST_SEARCH_K = 8_000
 _SEARCH_K = 32_000
 
@@ -80,9 +78,9 @@ def plan(
         with_annoy: whether Annoy is at hand.
         forced: this way, whatever it costs.
     """
-    n_candidates = max(FEWEST, _CANDIDATES_A_HIT * k, needed)
+    n_candidates = max(fewest(metric, k), needed)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
-    if forced or 2 * n_candidates > count:
+    if forced or n_candidates > most_of(count):
         return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
     compare = _SUBTRACT if metric == "l1" else _MULTIPLY
     rerank = _BY_CANDIDATES + n_candidates * dim * (2 * _READ + compare * n_queries) / 1000

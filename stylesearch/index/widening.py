@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from stylesearch.index.base import Floats, Slots
 
-__all__ = ["FEWEST", "widening"]
+__all__ = ["fewest", "most_of", "widening"]
 
 Found: TypeAlias = tuple[Slots, Floats, Slots]
 
-FEWEST = 1024
+_FEWEST = 1024
 """Candidates that are compared in any case."""
 
 _WATCHED = 96
@@ -33,6 +33,16 @@ _CAUTION = {"cosine": 1, "l2": 1, "l1": 2}
 """Times as many are compared and watched at least: l1 is no Euclidean distance, and is guessed by one."""
 
 _SAMPLE = 8192
+
+
+def fewest(metric: str, k: int) -> int:
+    """How many candidates are compared in any case for the ``k`` nearest."""
+    return _CAUTION[metric] * max(_FEWEST, 8 * max(k, _WATCHED))
+
+
+def most_of(count: int) -> int:
+    """How many of ``count`` may be compared as candidates: picking out more takes longer than reading all."""
+    return count // 4
 
 
 def widening(
@@ -53,7 +63,7 @@ def widening(
     """
     watched = max(k, _CAUTION[metric] * _WATCHED)
     limits = _Limits(scores)
-    n = max(_CAUTION[metric] * FEWEST, 8 * watched)
+    n = fewest(metric, k)
     near, wide, found = limits.of(n // 2), limits.of(n), None
     candidates = np.flatnonzero(scores <= wide)
     while True:
@@ -62,7 +72,9 @@ def widening(
         if len(candidates):
             more = compare(candidates, watched)
             found = more if found is None else _nearest_of([found, more], watched)
-        if found is not None and (np.isinf(wide) or _enough(scores[found[0]] > near, watched)):
+        if found is not None and (
+            np.isinf(wide) or (near < wide and _enough(scores[found[0]] > near, watched))
+        ):
             slots, distances, rows = found
             return slots[:k], distances[:k], rows[:k]
         n *= 2

@@ -48,6 +48,12 @@ class TestChosen(OnDisk):
     pass
 
 
+class TestChosenOfMany(OnDisk):
+    """Enough vectors for candidates to be the quicker way."""
+
+    n_vectors, dim, expected = 12_000, 192, RerankedIndex
+
+
 class TestScan(OnDisk):
     strategy, expected = Strategy.SCAN, RerankedIndex
 

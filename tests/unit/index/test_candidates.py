@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+from stylesearch.index.by_category import CategoryIndexes
+from stylesearch.index.calibration import TRUSTED_RECALL
+from stylesearch.index.exact import ExactIndex
 from stylesearch.index.reduction import Reduction, fit_reduction
 from stylesearch.index.scan import PANEL, scan_min, scan_panels
+from stylesearch.index.self_test import annoy_works
 from stylesearch.index.strategy import Strategy, plan, possible_strategies
 from stylesearch.metrics import METRICS
 from stylesearch.testing.index_contract import feature_like
@@ -86,3 +90,30 @@ def test_more_is_searched_where_more_is_asked_for():
 def test_the_plan_for_a_few_is_that_for_one():
     for metric in METRICS:
         assert plan(metric, 10**5, 1280, 97, 16, 1) == plan(metric, 10**5, 1280, 97, 16, 80)
+
+
+@pytest.mark.skipif(not annoy_works(), reason="there are no trees without Annoy")
+def test_the_scan_goes_on_where_the_trees_do_not_convince(tmp_path, monkeypatch):
+    """Vectors that vary in all directions: what few axes and few looks into trees propose is not enough."""
+    vectors = np.random.default_rng(0).standard_normal((20_000, 96), dtype=np.float32)
+    queries = np.random.default_rng(1).standard_normal((6, 96), dtype=np.float32)
+    monkeypatch.setattr("stylesearch.index.build.N_AXES_SIGNED", 24)
+    indexes = CategoryIndexes(tmp_path, "space", "cosine", 96, strategy=Strategy.ANNOY)
+    indexes.build("all", [(np.arange(20_000), vectors)], transform_version="v", last_feature_id=1)
+    opened = indexes.open("all")
+    scans = []
+    monkeypatch.setattr(
+        "stylesearch.index.reranked.scan_min", lambda *args: scans.append(1) or scan_min(*args)
+    )
+    found, _ = opened.query(queries, 20)
+    assert scans
+    true, _ = ExactIndex(vectors, "cosine").query(queries, 20)
+    assert np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]) >= 0.99
+
+
+@pytest.mark.skipif(not annoy_works(), reason="there are no trees without Annoy")
+def test_trees_over_vectors_like_features_are_trusted(tmp_path):
+    indexes = CategoryIndexes(tmp_path, "space", "cosine", 96)
+    blocks = [(np.arange(9000), feature_like(9000, 96, seed=1))]
+    manifest = indexes.build("all", blocks, transform_version="v", last_feature_id=1)
+    assert manifest.annoy_recall >= TRUSTED_RECALL

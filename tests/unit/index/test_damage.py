@@ -1,5 +1,6 @@
 """Whatever happens to a file, opening says so: no crash, no wrong answer, and a build makes it right."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from stylesearch.errors import IndexDamaged
 from stylesearch.index.by_category import CategoryIndexes
+from stylesearch.index.manifest import FORMAT
 from stylesearch.index.strategy import Strategy
 from tests.unit.index.conftest import COUNT, DIM
 
@@ -90,10 +92,24 @@ def test_a_damaged_pointer(indexes, generation, content):
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", "{}", '{"format": 1}', '{"format": 99}', "null", '{"format": 1, "files": 3}']
+    "content",
+    ["[]", "{}", f'{{"format": {FORMAT}}}', '{"format": 99}', "null", f'{{"format": {FORMAT}, "files": 3}}'],
 )
 def test_a_manifest_of_something_else(indexes, generation, content):
     (generation / "manifest.json").write_text(content)
+    with pytest.raises(IndexDamaged):
+        indexes.open("dress")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("format", FORMAT - 1), ("n_candidates", "x"), ("n_candidates", -5), ("annoy_recall", None)],
+)
+def test_a_manifest_with_one_wrong_value(indexes, generation, name, value):
+    path = generation / "manifest.json"
+    stored = json.loads(path.read_text())
+    assert name in stored
+    path.write_text(json.dumps(stored | {name: value}))
     with pytest.raises(IndexDamaged):
         indexes.open("dress")
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from stylesearch.index.widening import FEWEST, widening
+from stylesearch.index.widening import fewest, widening
 
 COUNT = 40_000
+FEWEST = fewest("cosine", 20)
 
 
 class Compared:
@@ -58,6 +59,18 @@ def test_equal_scores_are_all_compared():
     found = widening(np.zeros(3000, np.float32), 5, "l2", Compared(distances), most=6000)
     assert found is not None
     assert found[0].tolist() == [2999, 2998, 2997, 2996, 2995]
+
+
+def test_a_plateau_of_scores_is_no_certainty():
+    """The nearest lie just behind thousands that look alike: nothing can be further than those, or nearer."""
+    distances = np.arange(COUNT, dtype=np.float32)
+    scores = distances.copy()
+    scores[50:] += 10_000
+    scores[1000:6000] = 40.0
+    distances[1000:6000] += 100_000
+    found = widening(scores, 60, "cosine", Compared(distances), most=COUNT)
+    assert found is not None
+    assert found[0].tolist() == list(range(60))
 
 
 def test_more_are_compared_where_more_are_asked_for_and_for_l1(distances):

@@ -1,0 +1,50 @@
+"""Work that is shared among cores: all of it, once, and never a wait for oneself."""
+
+import multiprocessing
+import time
+
+import numpy as np
+import pytest
+
+from stylesearch.metrics import share_rows, usable_cores
+
+
+def test_work_is_shared_once_and_wholly():
+    seen = np.zeros(1000, int)
+
+    def part(start, stop):
+        seen[start:stop] += 1
+
+    share_rows(part, 1000, 10**6)
+    assert (seen == 1).all()
+
+
+def test_a_part_that_shares_its_own_work_does_not_wait_for_itself():
+    def part(start, stop):
+        share_rows(lambda first, last: None, 1000, 10**6)
+
+    share_rows(part, 1000, 10**6)
+
+
+def test_an_error_in_a_part_waits_for_the_others():
+    ended = []
+
+    def part(start, stop):
+        if start == 0:
+            raise RuntimeError("the first fails at once")
+        time.sleep(0.2)
+        ended.append(start)
+
+    with pytest.raises(RuntimeError):
+        share_rows(part, 1000, 10**6)
+    assert len(ended) == min(usable_cores(), 1000) - 1
+
+
+def test_a_forked_process_shares_work_too():
+    share_rows(lambda start, stop: None, 1000, 10**6)
+    child = multiprocessing.get_context("fork").Process(
+        target=share_rows, args=(lambda start, stop: None, 1000, 10**6)
+    )
+    child.start()
+    child.join(20)
+    assert child.exitcode == 0
