@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Engine
+from sqlalchemy.pool import PoolProxiedConnection
 
 from stylesearch.catalog import known
 from stylesearch.catalog.connections import WRITE, Location, make_engine
@@ -41,6 +43,8 @@ class Catalog(CatalogReader):
         self.readonly = readonly
         self.lock_timeout = lock_timeout
         self._id: str | None = None
+        self._watcher: PoolProxiedConnection | None = None
+        self._watching = threading.Lock()
 
     @classmethod
     def open(
@@ -113,8 +117,29 @@ class Catalog(CatalogReader):
             )
         return self._id
 
+    def state(self) -> int | None:
+        """A number that is another one after every change by anybody, or None where there is no such thing.
+
+        Quick: what was read can be kept for as long as the state that was asked for before is still the same.
+        """
+        if self.location.path is None:
+            return None
+        with self._watching:
+            if self._watcher is None:
+                # SQLite counts for each connection the commits of all others: one that never writes.
+                self._watcher = self._engine.raw_connection()
+                self._watcher.detach()
+            cursor = self._watcher.cursor()
+            cursor.execute("PRAGMA data_version")
+            (version,) = cursor.fetchone() or (0,)
+            return int(version)
+
     def close(self) -> None:
         """Lets go of the database; the catalog cannot be used after that."""
+        with self._watching:
+            if self._watcher is not None:
+                self._watcher.close()
+                self._watcher = None
         self._engine.dispose()
 
     def __enter__(self) -> Self:

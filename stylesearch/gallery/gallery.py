@@ -43,6 +43,15 @@ class _FitReplaced(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Contents:
+    """Categories of the gallery, and the largest feature id, in one state of the catalog."""
+
+    state: int | None
+    categories: list[str]
+    last_feature_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class GalleryHit:
     """A product, by its nearest image.
 
@@ -73,6 +82,7 @@ class Gallery:
         self.damaged: dict[str, str] = {}  # category -> the generation that could not be used
         self._snapshot: Snapshot | None = None
         self._has_warned = False
+        self._contents: _Contents | None = None
 
     @property
     def transform(self) -> Transform:
@@ -170,18 +180,29 @@ class Gallery:
             n_wanted *= 4
 
     def _categories(self, category: str | None) -> list[str]:
-        known = self.home.catalog.category_names(self.home.feature_set, domain=Domain.SHOP)
+        known = self._contents_now().categories
         if not known:
             raise NotInCatalog(
                 f"there are no shop pictures with {self.home.feature_set.extractor} features to search in",
                 hint="stylesearch ingest FOLDER",
             )
         if category is None:
-            return known
+            return list(known)
         if category not in known:
             error = unknown_name("category", category, dict.fromkeys(known))
             raise NotInCatalog(error.message, hint=error.hint)
         return [category]
+
+    def _contents_now(self) -> _Contents:
+        """What is asked of the catalog by every search, read again only when somebody has changed it."""
+        catalog, feature_set = self.home.catalog, self.home.feature_set
+        state = catalog.state()  # before the rest is read: what comes in between is then read next time
+        contents = self._contents
+        if contents is None or state is None or contents.state != state:
+            names = catalog.category_names(feature_set, domain=Domain.SHOP)
+            contents = _Contents(state, names, catalog.last_feature_id(feature_set))
+            self._contents = contents
+        return contents
 
     def _nearest_in(
         self, snapshot: Snapshot, category: str, vectors: npt.NDArray[np.float32], n_wanted: int
@@ -191,7 +212,7 @@ class Gallery:
         indexed, after_id = self._from_index(snapshot, category, vectors, n_wanted)
         if indexed is not None:
             lists.append(indexed)
-        if after_id < self.home.catalog.last_feature_id(self.home.feature_set):
+        if after_id < self._contents_now().last_feature_id:
             pending = snapshot.blocks(category, after_id)
             lists.append(nearest_in_blocks(vectors, pending, self.metric, n_wanted))
         return merge(lists)

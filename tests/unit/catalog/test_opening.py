@@ -277,3 +277,17 @@ def test_the_package_names_what_it_has() -> None:
     assert all(getattr(package, name).__name__ == name for name in package.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = package.nothing
+
+
+def test_the_state_changes_with_every_commit_of_anybody(tmp_path):
+    path = tmp_path / "catalog.db"
+    with Catalog.open(path) as reader, Catalog.open(path) as other:
+        before = reader.state()
+        assert reader.state() == before, "nothing happened"
+        states = {before}
+        for catalog in (other, reader):
+            with catalog.writing() as writer, writer.transaction():
+                writer.upsert_products([Product("p", f"of {id(catalog)}", "dress")])
+            states.add(reader.state())
+        assert len(states) == 3
+    assert Catalog.open(path, readonly=True).state() is not None
