@@ -23,6 +23,10 @@ BENCHMARKS = {
     "street": "drawn street photos: is the product in the top 20, against whole photo and cosine",
     "ablation": "regions, input size, space and metric on drawn and on real photos",
     "categories": "real photos: share of the 10 nearest that are of the same category",
+    "ranking": "exact ranks of an evaluation against SciPy's cdist and argsort",
+    "whitebox": "white-box features against a loop over scikit-image and OpenCV, same vectors",
+    "colour_bins": "what 25 colours means: readings compared on drawn and on real photos",
+    "whitebox_parts": "each white-box feature alone and together, and its share of the distance",
     "vector_dtype": "float16 against float32 for stored vectors: size, and the order of the nearest",
 }
 

@@ -15,6 +15,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "ingest": (".ingest:ingest", "Take the products in PATH, a folder or a table, into the catalog."),
     "query": (".query:query", "Find the products that each PHOTO shows."),
+    "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
     "products": (".products:products", "List, show or remove products."),
     "index": (".index:index", "Build, inspect or verify the indexes."),
     "db": (".db:db", "Upgrade or check the catalog's schema."),

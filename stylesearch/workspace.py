@@ -25,6 +25,7 @@ from stylesearch.types import Box, Domain, Failure, ImageRecord, Product
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
+    from stylesearch.evaluation.results import Study
     from stylesearch.gallery import CategoryStatus, Gallery
     from stylesearch.ingest import IngestReport
     from stylesearch.search import Photo, QueryResult
@@ -78,6 +79,9 @@ class Workspace:
         domain: str | None = None,
         prune: bool = False,
         allow_outside: bool = False,
+        splits: Sequence[str] = (),
+        gallery: Sequence[str] = (),
+        categories: str = "own",
         progress: ReportProgress | None = None,
     ) -> IngestReport:
         """Makes the catalog what a source says: computes what is new or changed, skips what is not.
@@ -86,23 +90,29 @@ class Workspace:
         the report and stop nothing.
 
         Args:
-            path: a folder, or a table with a header (CSV or TSV).
-            format: ``auto``, ``folder`` or ``csv``.
+            path: a folder, a table with a header (CSV or TSV), or a public dataset.
+            format: ``auto``, ``folder``, ``csv``, or the name of a dataset's format.
             extractors: what makes features, by name; by default the workspace's.
             domain: ``shop`` or ``consumer``, where the source does not say.
             prune: remove products of this source that it no longer lists.
             allow_outside: let a table name pictures outside its own folder.
+            splits: of a dataset: those whose pictures are taken; empty for all.
+            gallery: of a dataset: the splits whose shop pictures are taken; empty for the same as ``splits``.
+            categories: of a dataset: ``own``, or ``seed`` for Dress, Skirt, upper, lower and other.
             progress: called as ``progress(stage, n_done, n_total)``.
 
         Raises:
             DatasetError: the source as a whole cannot be read.
+            UnknownName: no such format, or the dataset has no such split.
             CatalogLocked: another process is writing.
         """
-        from stylesearch.catalog.importers.base import choose_importer
+        from stylesearch.catalog.importers.base import ImportOptions, check_options, choose_importer
+        from stylesearch.cores import usable_cores
         from stylesearch.ingest import IngestOptions, ingest, joined
-        from stylesearch.metrics import usable_cores
 
-        choose_importer(path, format)  # before a workspace is made for what turns out to be no source
+        # Before a workspace is made for what turns out to be no source.
+        selection = ImportOptions(splits=tuple(splits), gallery=tuple(gallery), categories=categories)
+        check_options(choose_importer(path, format), selection)
         catalog = self._parts.catalog(create=True)
         specs = list(extractors or [self.settings.extractor])
         options = IngestOptions(
@@ -110,6 +120,9 @@ class Workspace:
             domain=Domain(domain or Domain.SHOP),
             prune=prune,
             allow_outside=allow_outside,
+            splits=selection.splits,
+            gallery=selection.gallery,
+            categories=selection.categories,
             batch_size=self.settings.batch_size,
             n_workers=self.settings.workers or usable_cores(),
             max_pixels=self.settings.max_pixels,
@@ -174,6 +187,46 @@ class Workspace:
         from stylesearch.sheets import save_sheet
 
         return save_sheet(result, Path(path))
+
+    def evaluate(
+        self,
+        methods: Sequence[str] = (),
+        *,
+        max_memory: int = 1024,
+        progress: ReportProgress | None = None,
+        **choices: Any,
+    ) -> Study:
+        """How often each method finds the right product, and how sure that is.
+
+        Features that are missing are computed and kept: stopped and run again, it goes on where it was.
+
+        Args:
+            methods: ``extractor[@size][/space]``; by default the workspace's extractor, raw and in its space.
+            max_memory: for vectors and distances, in MiB, roughly.
+            progress: called as ``progress(stage, n_done, n_total)``.
+            **choices: any other field of :class:`stylesearch.evaluation.results.StudySettings`: ``metrics``,
+                ``ks``, ``queries``, ``gallery``, ``split``, ``regions``, ``index``, ``seed``, ...
+
+        Raises:
+            NotInCatalog: no queries, or nothing to search in.
+            ConfigError: a choice that makes no sense.
+        """
+        from stylesearch.cores import usable_cores
+        from stylesearch.evaluation.evaluate import Surroundings, Work, evaluate
+        from stylesearch.evaluation.results import StudySettings
+
+        own = self.settings
+        around = Surroundings(
+            catalog=self.catalog,
+            load=lambda name: self._parts.extractor(name, throughput=True),
+            space_home=self._parts.space_home,
+            cache=own.home / "cache",
+            work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
+            max_bytes=max_memory * 2**20,
+            progress=progress,
+        )
+        default = dict.fromkeys((own.extractor, f"{own.extractor}/{own.space}"))
+        return evaluate(around, StudySettings(tuple(methods or default), **choices))
 
     def product(self, product_id: str) -> Product:
         """The product of that id.

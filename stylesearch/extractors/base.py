@@ -57,7 +57,7 @@ class Extractor(Protocol):
 
     @property
     def weights_digest(self) -> str:
-        """Hexadecimal sha256 of the weights file, or ``"random:SEED"``."""
+        """Hexadecimal sha256 of the weights file, ``"random:SEED"``, or ``"none"`` where there are none."""
         ...
 
     @property
@@ -94,13 +94,13 @@ class ExtractorInfo:
 
     Attributes:
         name: what :func:`~stylesearch.extractors.load_extractor` takes.
-        layer: where the network is cut.
+        layer: where the network is cut; ``"-"`` for what is not a network.
         dim: width of a vector.
-        parameters: how many numbers the network learned, up to that layer.
+        parameters: how many numbers the network learned, up to that layer; 0 for what is not a network.
         input_size: side of the default input in pixels.
         weights: where the ImageNet weights are, or what to do to get them.
-        at_hand: whether they can be read now, without a network.
-        engine, device: what would run it (``"openvino"``, ``"CPU"``).
+        at_hand: whether they can be read now, without a connection; True where none are needed.
+        engine, device: what would run it (``"openvino"``, ``"numpy"`` or ``"tensorflow"``; ``"CPU"``).
         summary: one line.
     """
 

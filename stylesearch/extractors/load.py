@@ -8,18 +8,22 @@ from pathlib import Path
 
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.backbones import BACKBONES, Backbone
-from stylesearch.extractors.base import ExtractorInfo
+from stylesearch.extractors.base import Extractor, ExtractorInfo
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
 from stylesearch.extractors.engines.devices import EngineChoice, choose_engine, n_cores
 from stylesearch.extractors.recipes import BackboneRecipe
 from stylesearch.extractors.user_model import user_model_recipe
 from stylesearch.extractors.weights import find_weights, imagenet_path, keras_models_folder
+from stylesearch.extractors.whitebox.compute import choose_compute, open_compute
+from stylesearch.extractors.whitebox.feature import Feature, WhiteBoxExtractor
+from stylesearch.extractors.whitebox.table import WHITE_BOXES
 from stylesearch.registry import unknown_name
 
 __all__ = ["describe_extractors", "load_extractor"]
 
 _MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+_MAX_SIZE = 2048
 
 
 def load_extractor(
@@ -32,16 +36,19 @@ def load_extractor(
     preprocessing: str | None = None,
     layer: str | None = None,
     throughput: bool = False,
-) -> CnnExtractor:
-    """An extractor by name or path. Quick: the network itself is loaded by the first ``extract``.
+) -> Extractor:
+    """An extractor by name or path. Quick: a network is loaded by the first ``extract``.
 
     Args:
         spec: a name of the table (:func:`describe_extractors`), or the path of a ``.keras`` file; with
             ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``.
-        weights: for a name: ``"imagenet"`` (the default), the path of a weights file, or ``"random"``.
-        engine: ``"auto"``, ``"openvino"`` or ``"tensorflow"``; see
-            :func:`~stylesearch.extractors.engines.devices.choose_engine`.
-        precision: ``"auto"``, ``"f32"``, ``"bf16"`` (OpenVINO) or ``"mixed_float16"`` (TensorFlow).
+        weights: for a network's name: ``"imagenet"`` (the default), the path of a weights file, or
+            ``"random"``.
+        engine: of a network: ``"auto"``, ``"openvino"`` or ``"tensorflow"``; see
+            :func:`~stylesearch.extractors.engines.devices.choose_engine`. Of a white-box feature: ``"auto"``,
+            ``"numpy"`` or ``"tensorflow"``.
+        precision: ``"auto"``, ``"f32"``, and for networks ``"bf16"`` (OpenVINO) or ``"mixed_float16"``
+            (TensorFlow).
         input_size: the same as ``@SIZE``.
         preprocessing, layer: for a path: what its JSON file does not say, or to be overruled; see
             :mod:`stylesearch.extractors.user_model`.
@@ -59,9 +66,13 @@ def load_extractor(
     """
     name, size = _split(spec, input_size)
     recipe: GraphRecipe
+    if (name in BACKBONES or name in WHITE_BOXES) and (preprocessing is not None or layer is not None):
+        raise ConfigError(f"preprocessing and layer of {name} are fixed", hint="they are for model files")
+    if name in WHITE_BOXES:
+        if weights is not None:
+            raise ConfigError(f"{name} is not a network and has no weights. Received: weights={weights!r}")
+        return _white_box(WHITE_BOXES.load(name), size, choose_compute(engine, precision, throughput))
     if name in BACKBONES:
-        if preprocessing is not None or layer is not None:
-            raise ConfigError(f"preprocessing and layer of {name} are fixed", hint="they are for model files")
         backbone = BACKBONES[name]
         recipe = BackboneRecipe(backbone, _checked_size(backbone, size), find_weights(backbone, weights))
     elif name.endswith(_MODEL_SUFFIXES):
@@ -69,7 +80,7 @@ def load_extractor(
             raise ConfigError(f"{name} brings its own weights. Received: weights={weights!r}")
         recipe = user_model_recipe(name, input_size=size, preprocessing=preprocessing, layer=layer)
     else:
-        raise unknown_name("extractor", name, BACKBONES)
+        raise unknown_name("extractor", name, {**BACKBONES, **WHITE_BOXES})
     choice = choose_engine(engine, precision, throughput)
     return CnnExtractor(
         recipe,
@@ -87,8 +98,36 @@ def describe_extractors() -> list[ExtractorInfo]:
         >>> {info.name: info.parameters for info in describe_extractors()}["resnet50"]
         23587712
     """
-    choice = choose_engine()
-    return [_describe(BACKBONES[name], choice) for name in sorted(BACKBONES)]
+    choice, compute_choice = choose_engine(), choose_compute()
+    networks = [_describe(backbone, choice) for backbone in BACKBONES.values()]
+    white_boxes = [_describe_white_box(WHITE_BOXES.load(name), compute_choice) for name in WHITE_BOXES]
+    return sorted(networks + white_boxes, key=lambda info: info.name)
+
+
+def _describe_white_box(feature: Feature, choice: EngineChoice) -> ExtractorInfo:
+    return ExtractorInfo(
+        name=feature.name,
+        layer="-",
+        dim=feature.dim(feature.input_size),
+        parameters=0,
+        input_size=feature.input_size,
+        weights="none needed",
+        at_hand=True,
+        engine=choice.engine,
+        device=choice.device,
+        summary=WHITE_BOXES[feature.name].summary,
+    )
+
+
+def _white_box(feature: Feature, size: int | None, choice: EngineChoice) -> WhiteBoxExtractor:
+    size = _size_in_range(feature.name, feature.input_size if size is None else size, feature.min_size)
+    return WhiteBoxExtractor(
+        feature,
+        size,
+        functools.partial(open_compute, feature, size, choice),
+        # On the CPU a second thread mostly waits for the first: NumPy lets go of Python's lock only briefly.
+        concurrency=2 if choice.device == "GPU" else 1,
+    )
 
 
 def _describe(backbone: Backbone, choice: EngineChoice) -> ExtractorInfo:
@@ -134,10 +173,12 @@ def _checked_size(backbone: Backbone, size: int | None) -> int:
             f"the input size of {backbone.name} is {backbone.input_size}: "
             f"its layer {backbone.layer} is fully connected. Received: {size}"
         )
-    if not backbone.min_size <= size <= 2048:
-        raise ConfigError(
-            f"the input size of {backbone.name} is {backbone.min_size} to 2048 pixels. Received: {size}"
-        )
+    return _size_in_range(backbone.name, size, backbone.min_size)
+
+
+def _size_in_range(name: str, size: int, smallest: int) -> int:
+    if not smallest <= size <= _MAX_SIZE:
+        raise ConfigError(f"the input size of {name} is {smallest} to {_MAX_SIZE} pixels. Received: {size}")
     return size
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from stylesearch.cores import usable_cores
 from stylesearch.errors import IndexDamaged, IndexingError
 from stylesearch.index.base import Floats, Slots
 from stylesearch.index.self_test import annoy_class
-from stylesearch.metrics import usable_cores
 
 __all__ = ["AnnoyForest", "build_forest", "candidates_of_annoy"]
 

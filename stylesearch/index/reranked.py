@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from stylesearch.cores import share_rows
 from stylesearch.index.annoy_backend import AnnoyForest, candidates_of_annoy
 from stylesearch.index.base import AnyFloats, Floats, Slots, checked_queries
 from stylesearch.index.reduction import Reduction
 from stylesearch.index.scan import scan_min
 from stylesearch.index.strategy import Plan, Strategy, plan
 from stylesearch.index.widening import most_of, widening
-from stylesearch.metrics import check_metric, nearest, nearest_to_any, share_rows
+from stylesearch.metrics import check_metric, nearest, nearest_to_any
 
 __all__ = ["RerankedIndex"]
 

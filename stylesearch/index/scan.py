@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.cores import share_rows
 from stylesearch.index.base import Floats
-from stylesearch.metrics import share_rows
 
 __all__ = ["PANEL", "n_panels", "scan_min", "scan_panels"]
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from stylesearch.types import Failure
 
-__all__ = ["IngestReport", "joined"]
+__all__ = ["N_MISSING_SHOWN", "IngestReport", "joined"]
+
+N_MISSING_SHOWN = 5
+"""Missing pictures that a report names; the others are only counted."""
 
 
 @dataclass(slots=True)
@@ -24,6 +27,8 @@ class IngestReport:
         computed: features that were computed; pictures whose content was known under another path are
             not.
         failed: what could not be used, with the reason.
+        missing: pictures that a dataset lists and that are not there; they are no failures.
+        missing_examples: the first few of them, with where they are listed.
         seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
             ``index`` and ``total``. Stages overlap: the sum is more than the total.
     """
@@ -35,6 +40,14 @@ class IngestReport:
     computed: int = 0
     failed: list[Failure] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    missing: int = 0
+    missing_examples: list[Failure] = field(default_factory=list)
+
+    def add_missing(self, path: str, listed_in: str) -> None:
+        """Counts a picture that is not there, and keeps it as an example if it is one of the first."""
+        self.missing += 1
+        if len(self.missing_examples) < N_MISSING_SHOWN:
+            self.missing_examples.append(Failure(path, f"listed in {listed_in}"))
 
     def add_seconds(self, stage: str, seconds: float) -> None:
         """Adds to the time of a stage."""
@@ -49,6 +62,10 @@ class IngestReport:
             "removed": self.removed,
             "computed": self.computed,
             "failed": [{"item": failure.item, "reason": failure.reason} for failure in self.failed],
+            "missing": self.missing,
+            "missing_examples": [
+                {"item": example.item, "reason": example.reason} for example in self.missing_examples
+            ],
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }
 
@@ -56,13 +73,14 @@ class IngestReport:
 def joined(reports: Sequence[IngestReport]) -> IngestReport:
     """One report of several passes over one source, each with another extractor.
 
-    What was added, changed, removed or failed is what the first pass says, with failures that only a later
-    one met; computed features and seconds add up.
+    What was added, changed, removed, missing or failed is what the first pass says, with failures that only
+    a later one met; computed features and seconds add up.
     """
     first, *others = reports
     whole = IngestReport(
         first.added, first.changed, first.unchanged, first.removed, first.computed, list(first.failed)
     )
+    whole.missing, whole.missing_examples = first.missing, list(first.missing_examples)
     for report in others:
         whole.computed += report.computed
         whole.failed += [failure for failure in report.failed if failure not in whole.failed]

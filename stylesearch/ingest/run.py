@@ -24,7 +24,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylesearch.catalog import Catalog, Change, FeatureSet
-from stylesearch.catalog.importers.base import ImportOptions, choose_importer
+from stylesearch.catalog.importers.base import (
+    ImportOptions,
+    Missing,
+    check_options,
+    choose_importer,
+    count_listed,
+)
 from stylesearch.ingest.flow import map_in_order
 from stylesearch.ingest.options import IngestOptions
 from stylesearch.ingest.prepare import Prepared, Task, prepare
@@ -57,7 +63,7 @@ def ingest(
 
     Args:
         catalog: is written to.
-        source: a folder or a table.
+        source: a folder, a table or a dataset.
         extractor: makes the features.
         options: see there.
         progress: called as ``progress("pictures", n_done, n_total)``.
@@ -67,12 +73,16 @@ def ingest(
 
     Raises:
         DatasetError: the source as a whole cannot be read.
+        UnknownName: it has no such split.
         CatalogLocked: another process is writing.
     """
     began = time.perf_counter()
     importer = choose_importer(source, options.format)
-    import_options = ImportOptions(options.domain, options.allow_outside)
-    n_total = importer.count(source) if progress else None
+    import_options = ImportOptions(
+        options.domain, options.allow_outside, options.splits, options.gallery, options.categories
+    )
+    check_options(importer, import_options)
+    n_total = count_listed(importer, source, import_options) if progress else None
     run = _Run(catalog, extractor, options, f"{importer.name}:{source.resolve()}")
     with catalog.writing(timeout=options.lock_timeout) as writer:
         run.feature_set = _feature_set(writer, extractor)
@@ -93,7 +103,7 @@ def ingest(
                 run.store(writer, chunk)
                 if progress:
                     progress("pictures", run.n_listed_done, n_total)
-        run.remove_unlisted(writer)
+        run.remove_unlisted(writer, is_part=import_options.selects)
     run.report.seconds["total"] = time.perf_counter() - began
     return run.report
 
@@ -147,12 +157,16 @@ class _Run:
         self.n_listed_done = 0
         self.n_unreadable = 0
 
-    def tasks(self, listed: Iterator[Record | Failure]) -> Iterator[Task]:
+    def tasks(self, listed: Iterator[Record | Failure | Missing]) -> Iterator[Task]:
         """Joins what the source lists with what the catalog has, many at a time."""
         while chunk := list(itertools.islice(listed, PLANNED_AT_ONCE)):
             records = [one for one in chunk if isinstance(one, Record)]
-            self.report.failed += [one for one in chunk if isinstance(one, Failure)]
-            self.n_unreadable += len(chunk) - len(records)
+            failed = [one for one in chunk if isinstance(one, Failure)]
+            self.report.failed += failed
+            for one in chunk:
+                if isinstance(one, Missing):
+                    self.report.add_missing(one.path, one.listed_in)
+            self.n_unreadable += len(failed)
             self.n_listed_done += len(chunk) - len(records)
             known = self.catalog.known_images(
                 [(record.product.id, record.path) for record in records], [self.feature_set]
@@ -225,11 +239,15 @@ class _Run:
         self.n_listed_done += len(chunk)
         self.report.add_seconds("store", time.perf_counter() - began)
 
-    def remove_unlisted(self, writer: Writer) -> None:
+    def remove_unlisted(self, writer: Writer, *, is_part: bool) -> None:
         """Removes what the source no longer lists, unless it lists things that could not be read.
 
         A row with a slip of the pen says nothing of which picture it meant: nobody's product is to vanish
-        for that.
+        for that. Nor does a run over a part of a dataset, without ``prune``, say anything of the rest.
+
+        Args:
+            writer: of the catalog.
+            is_part: whether only some splits of the source were asked for.
         """
         if self.n_unreadable:
             log.warning(
@@ -238,5 +256,6 @@ class _Run:
             )
             return
         with writer.transaction():
-            self.report.removed = writer.prune(self.source, whole_products=self.options.prune).images
+            if self.options.prune or not is_part:
+                self.report.removed = writer.prune(self.source, whole_products=self.options.prune).images
             self.report.removed += writer.forget_lost_files()

@@ -9,13 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [
-    {"errors", "types"},
-    {"config", "registry"},
+    {"cores", "errors", "types"},
+    {"config", "registry", "metrics_kernels"},
     {"images", "metrics", "storage"},
     {"extractors", "spaces", "index", "catalog", "synth"},
-    {"gallery"},
+    {"gallery", "datasets"},
     {"ingest", "search"},
-    {"sheets", "parts"},
+    {"sheets", "parts", "evaluation"},
     {"workspace", "doctor", "testing"},
     {"cli"},
 ]

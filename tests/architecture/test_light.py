@@ -49,6 +49,7 @@ def test_the_probe_notices_a_heavy_import() -> None:
         "extractors",
         "demo",
         "doctor",
+        "eval",
     ],
 )
 def test_help_loads_nothing_heavy(command: str) -> None:

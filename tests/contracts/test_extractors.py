@@ -1,4 +1,4 @@
-"""Every extractor keeps the contract, on both engines; weights are random where none are installed."""
+"""Every extractor keeps the contract, on each engine; weights are random where none are installed."""
 
 import json
 
@@ -86,3 +86,73 @@ class TestModelOfOnesOwn(ExtractorContract):
         model.save(folder / "own.keras")
         (folder / "own.json").write_text(json.dumps({"input_size": 40, "preprocessing": "0-1"}))
         return load_extractor(str(folder / "own.keras"))
+
+
+class TestHog(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("hog@32")
+
+
+class TestHogOnTensorFlow(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("hog@32", engine="tensorflow")
+
+
+class TestColorHistogram(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("color-histogram@32")
+
+
+class TestColorHistogramOnTensorFlow(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("color-histogram@32", engine="tensorflow")
+
+
+class TestColorCoherence(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("color-coherence@32")
+
+
+class TestColorCoherenceOnTensorFlow(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("color-coherence@32", engine="tensorflow")
+
+
+class TestHarris(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("harris@32")
+
+
+class TestHarrisOnTensorFlow(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("harris@32", engine="tensorflow")
+
+
+class TestWhiteBox(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("whitebox")
+
+
+class TestWhiteBoxOnTensorFlow(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("whitebox", engine="tensorflow")

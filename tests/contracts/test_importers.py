@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from stylesearch.catalog.importers import IMPORTERS
-from stylesearch.catalog.importers.base import Importer, ImportOptions, choose_importer
-from stylesearch.errors import DatasetError
+from stylesearch.catalog.importers.base import (
+    Importer,
+    ImportOptions,
+    Missing,
+    SplitImporter,
+    check_options,
+    choose_importer,
+)
+from stylesearch.errors import DatasetError, UnknownName
 from stylesearch.types import Domain, Failure, Record
+from tests.unit.datasets import layouts
 
 PICTURES = ("dress/red/1.jpg", "dress/red/2.jpg", "dress/blue.png", "skirt/pleated.webp")
 
@@ -39,8 +48,107 @@ def table(root: Path) -> Path:
     return path
 
 
-SAMPLES: dict[str, Callable[[Path], Path]] = {"folder": folder, "csv": table}
-"""Each makes the four pictures above, of three products in two categories, and one entry that is broken."""
+DRESSES_AND_SKIRT = {
+    "red": ("dress", ["1.jpg", "2.jpg"]),
+    "blue": ("dress", ["blue.png"]),
+    "pleated": ("skirt", ["pleated.webp"]),
+}
+
+
+def consumer_to_shop(root: Path) -> Path:
+    return layouts.consumer_to_shop(root, extra=["a row of three"])
+
+
+def in_shop(root: Path) -> Path:
+    return layouts.in_shop(root, extra=["two columns"])
+
+
+def street_to_shop(root: Path) -> Path:
+    layouts.street_to_shop(root)
+    layouts.write_json(root / "meta/json/train_pairs_bags.json", [{"photo": 2848}])
+    return root
+
+
+def deepfashion2(root: Path) -> Path:
+    layouts.deepfashion2(root)
+    layouts.write_json(root / "validation/annos/000003.json", "{")
+    return root
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A small source with exactly one entry that is broken.
+
+    Attributes:
+        make: writes it into a folder and returns what to import.
+        products: category and names of the pictures, by product.
+        says_domain: whether it says who took each picture, so that the user has no say.
+        is_folder: whether somebody could take it for a folder of categories.
+    """
+
+    make: Callable[[Path], Path]
+    products: dict[str, tuple[str, list[str]]]
+    says_domain: bool = False
+    is_folder: bool = False
+
+    @property
+    def n_pictures(self) -> int:
+        return sum(len(names) for _, names in self.products.values())
+
+
+SAMPLES: dict[str, Sample] = {
+    "folder": Sample(folder, DRESSES_AND_SKIRT, is_folder=True),
+    "csv": Sample(table, DRESSES_AND_SKIRT),
+    "deepfashion-c2s": Sample(
+        consumer_to_shop,
+        {
+            "deepfashion-c2s:id_00000001": (
+                "DRESSES/Dress",
+                ["comsumer_01.jpg", "comsumer_02.jpg", "shop_01.jpg"],
+            ),
+            "deepfashion-c2s:id_00000218": (
+                "TOPS/T_Shirt",
+                ["comsumer_01.jpg", "shop_01.jpg", "shop_02.jpg"],
+            ),
+            "deepfashion-c2s:id_00000007": ("DRESSES/Lace_Dress", ["consumer_01.jpg", "shop_01.jpg"]),
+            "deepfashion-c2s:id_00000300": ("CLOTHING/Jeans", ["comsumer_01.jpg", "shop_01.jpg"]),
+        },
+        says_domain=True,
+        is_folder=True,
+    ),
+    "deepfashion-inshop": Sample(
+        in_shop,
+        {
+            "deepfashion-inshop:id_00000002": ("WOMEN/Dresses", ["02_1_front.jpg", "02_2_side.jpg"]),
+            "deepfashion-inshop:id_00000080": ("MEN/Denim", ["01_1_front.jpg", "01_3_back.jpg"]),
+            "deepfashion-inshop:id_00000090": ("WOMEN/Rompers_Jumpsuits", ["01_1_front.jpg"]),
+        },
+        says_domain=True,
+        is_folder=True,
+    ),
+    "street2shop": Sample(
+        street_to_shop,
+        {
+            "street2shop:bags/1": ("bags", ["2848.jpeg", "31.jpg"]),
+            "street2shop:dresses/1": ("dresses", ["000008288.png", "000163478.jpg", "2848.jpeg"]),
+            "street2shop:dresses/5": ("dresses", ["12.jpg"]),
+            "street2shop:dresses/47270": ("dresses", ["000000011.JPG", "000002847.jpg"]),
+        },
+        says_domain=True,
+        is_folder=True,
+    ),
+    "deepfashion2": Sample(
+        deepfashion2,
+        {
+            "deepfashion2:train/1/1/1": ("short sleeve top", ["000001.jpg", "000002.jpg"]),
+            "deepfashion2:train/1/2/9": ("skirt", ["000001.jpg", "000003.jpg"]),
+            "deepfashion2:train/1/0/8/000003-item2": ("trousers", ["000003.jpg"]),
+            "deepfashion2:validation/1/1/1": ("short sleeve top", ["000001.jpg", "000002.jpg"]),
+        },
+        says_domain=True,
+        is_folder=True,
+    ),
+}
 
 
 @pytest.fixture(params=sorted(SAMPLES))
@@ -55,8 +163,13 @@ def importer(name: str) -> Importer:
 
 
 @pytest.fixture
-def source(name: str, tmp_path: Path) -> Path:
-    return SAMPLES[name](tmp_path / "shop")
+def sample(name: str) -> Sample:
+    return SAMPLES[name]
+
+
+@pytest.fixture
+def source(sample: Sample, tmp_path: Path) -> Path:
+    return sample.make(tmp_path / "shop")
 
 
 def records(importer: Importer, source: Path, options: ImportOptions | None = None) -> list[Record]:
@@ -80,8 +193,14 @@ def test_it_has_the_name_it_is_registered_under(importer: Importer, name: str) -
 def test_it_is_sure_of_its_own_format_and_leaves_others_alone(
     importer: Importer, name: str, tmp_path: Path
 ) -> None:
-    scores = {other: importer.sniff(make(tmp_path / other)) for other, make in SAMPLES.items()}
-    assert scores == {other: 2 if other == name else 0 for other in SAMPLES}
+    sources = {other: sample.make(tmp_path / other) for other, sample in SAMPLES.items()}
+    own = importer.sniff(sources.pop(name))
+    assert own >= 2
+    for other, source in sources.items():
+        # Every dataset is a folder too; that its own reader is surer decides.
+        expected = own if name == "folder" and SAMPLES[other].is_folder else 0
+        assert importer.sniff(source) == expected, other
+        assert expected < IMPORTERS.load(other)().sniff(source)
 
 
 def test_it_is_chosen_for_its_own_format(name: str, source: Path) -> None:
@@ -89,14 +208,12 @@ def test_it_is_chosen_for_its_own_format(name: str, source: Path) -> None:
     assert choose_importer(source, name).name == name
 
 
-def test_it_finds_the_products_and_their_pictures(importer: Importer, source: Path) -> None:
+def test_it_finds_the_products_and_their_pictures(importer: Importer, source: Path, sample: Sample) -> None:
     found = records(importer, source)
-    assert {(r.product.id, r.product.category) for r in found} == {
-        ("red", "dress"),
-        ("blue", "dress"),
-        ("pleated", "skirt"),
-    }
-    assert sorted(Path(r.path).name for r in found if r.product.id == "red") == ["1.jpg", "2.jpg"]
+    listed: dict[str, tuple[str, list[str]]] = {}
+    for record in found:
+        listed.setdefault(record.product.id, (record.product.category, []))[1].append(Path(record.path).name)
+    assert {key: (category, sorted(names)) for key, (category, names) in listed.items()} == sample.products
     assert all(r.product.title for r in found)
 
 
@@ -129,14 +246,77 @@ def test_it_is_an_iterator_that_can_be_left_early(importer: Importer, source: Pa
     del items
 
 
-def test_the_user_s_domain_is_taken(importer: Importer, source: Path) -> None:
-    found = records(importer, source, ImportOptions(domain=Domain.CONSUMER))
-    assert {r.domain for r in found} == {Domain.CONSUMER}
-    assert {r.domain for r in records(importer, source)} == {Domain.SHOP}
+def test_the_user_s_domain_is_taken_where_the_source_says_none(
+    importer: Importer, source: Path, sample: Sample
+) -> None:
+    as_consumer = [r.domain for r in records(importer, source, ImportOptions(domain=Domain.CONSUMER))]
+    as_shop = [r.domain for r in records(importer, source)]
+    if sample.says_domain:
+        assert as_consumer == as_shop
+        assert set(as_shop) == set(Domain)
+    else:
+        assert set(as_consumer) == {Domain.CONSUMER}
+        assert set(as_shop) == {Domain.SHOP}
 
 
-def test_the_count_is_about_right(importer: Importer, source: Path) -> None:
-    assert abs(importer.count(source) - len(PICTURES)) <= 1
+def test_the_count_is_about_right(importer: Importer, source: Path, sample: Sample) -> None:
+    assert abs(importer.count(source) - sample.n_pictures) <= 1
+
+
+def test_splits_part_the_source(importer: Importer, source: Path) -> None:
+    options = ImportOptions(splits=("nowhere",))
+    if not isinstance(importer, SplitImporter):
+        with pytest.raises(DatasetError, match="has no splits"):
+            check_options(importer, options)
+        with pytest.raises(DatasetError, match="no other categories"):
+            check_options(importer, ImportOptions(categories="seed"))
+        return
+    with pytest.raises(UnknownName, match=r"no split of .* is called 'nowhere'"):
+        check_options(importer, options)
+    with pytest.raises(UnknownName, match="no split"):
+        check_options(importer, ImportOptions(gallery=("nowhere",)))
+    with pytest.raises(UnknownName, match="no way to group products is called 'mine'"):
+        check_options(importer, ImportOptions(categories="mine"))
+    whole = records(importer, source)
+    check_options(importer, ImportOptions(splits=importer.splits, gallery=("all",), categories="seed"))
+    assert records(importer, source, ImportOptions(splits=importer.splits)) == whole
+    by_split: dict[str, int] = {}
+    for record in whole:
+        split = record.product.attributes["split"]
+        by_split[split] = by_split.get(split, 0) + 1
+    assert set(by_split) <= set(importer.splits)
+    assert len(by_split) >= 2
+    for split, n_records in by_split.items():
+        chosen = records(importer, source, ImportOptions(splits=(split,)))
+        assert {record.product.attributes["split"] for record in chosen} == {split}
+        assert len(chosen) == n_records
+
+
+DATASETS = sorted(name for name, sample in SAMPLES.items() if sample.says_domain)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_dataset_says_what_an_evaluation_needs(importer: Importer, source: Path) -> None:
+    wanted = {"dataset", "dataset_id", "split", "dataset_category", "seed_group"}
+    for record in records(importer, source):
+        assert set(record.product.attributes) == wanted
+        assert record.product.attributes["dataset"] == importer.name
+        assert record.product.category == record.product.attributes["dataset_category"]
+    for record in records(importer, source, ImportOptions(categories="seed")):
+        assert record.product.category == record.product.attributes["seed_group"]
+        assert record.product.category in {"Dress", "Skirt", "upper", "lower", "other"}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_dataset_counts_pictures_that_are_missing(importer: Importer, source: Path) -> None:
+    lost = records(importer, source)[0].path
+    Path(lost).unlink()
+    items = list(importer.records(source, ImportOptions()))
+    missing = [item for item in items if isinstance(item, Missing)]
+    assert missing
+    assert all(Path(item.path).stem.lstrip("0") == Path(lost).stem.lstrip("0") for item in missing)
+    assert all(item.listed_in.startswith(str(source)) for item in missing)
+    assert sum(isinstance(item, Failure) for item in items) == 1
 
 
 def test_the_source_is_left_as_it_was(importer: Importer, source: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from stylesearch.metrics import share_rows, usable_cores
+from stylesearch.cores import share_rows, usable_cores
 
 
 def test_work_is_shared_once_and_wholly():

@@ -1,4 +1,7 @@
-"""Ways to read a shop's products: each takes a path and lists records, one picture of one product each."""
+"""Ways to read a shop's products: each takes a path and lists records, one picture of one product each.
+
+Readers of public datasets (:mod:`stylesearch.datasets`) are importers too: they also know splits.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,25 @@ IMPORTERS: Final = Registry(
             "stylesearch.catalog.importers.table:TableImporter",
             "a CSV or TSV file with a header: id, title, category, image, price, url, domain, box",
         ),
+        "deepfashion-c2s": Entry(
+            "stylesearch.datasets.deepfashion_consumer2shop:ConsumerToShop",
+            "DeepFashion, consumer-to-shop benchmark: Eval/, Anno/ and img/ or img_highres/",
+        ),
+        "deepfashion-inshop": Entry(
+            "stylesearch.datasets.deepfashion_inshop:InShop",
+            "DeepFashion, in-shop benchmark: Eval/, Anno/ and img/ or img_highres/",
+        ),
+        "deepfashion2": Entry(
+            "stylesearch.datasets.deepfashion2:DeepFashion2",
+            "DeepFashion2: train/ and validation/, each with annos/ and image/",
+        ),
         "folder": Entry(
             "stylesearch.catalog.importers.folder:FolderImporter",
             "a folder: category/product/picture.jpg, or category/picture.jpg",
+        ),
+        "street2shop": Entry(
+            "stylesearch.datasets.street2shop:Street2Shop",
+            "Exact Street2Shop: meta/json/ and photos/",
         ),
     },
 )

@@ -1,0 +1,263 @@
+"""``stylesearch eval``: how often each method finds the right product, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import Shared, extractor_options, pass_shared, shared_options
+from .output import echo_table
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from stylesearch.evaluation.compare import Comparison
+    from stylesearch.evaluation.results import Study
+
+# The metrics, as static text: `--help` is not to import them. A test compares.
+METRICS = ["l1", "l2", "cosine"]
+N_CHANGES_SHOWN = 20
+
+
+class ListParameter(click.ParamType[tuple[str, ...]]):
+    """Names separated by commas."""
+
+    name = "NAME,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Splits the text, or fails as wrong usage when it names nothing."""
+        names = value if isinstance(value, tuple) else tuple(filter(None, map(str.strip, value.split(","))))
+        if not names:
+            self.fail("name at least one", param, ctx)
+        return names
+
+
+def _metrics(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(METRICS)}", ctx, param)
+    return names
+
+
+def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[int, ...]:
+    wrong = [name for name in names if not name.isdecimal() or int(name) < 1]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is not a number from 1 up", ctx, param)
+    return tuple(map(int, names))
+
+
+@click.command("eval")
+@click.option(
+    "--methods",
+    type=ListParameter(),
+    help="EXTRACTOR[@SIZE][/SPACE],...  [default: the workspace's extractor, raw and in its space]",
+)
+@click.option(
+    "--metrics",
+    type=ListParameter(),
+    callback=_metrics,
+    default="l1,l2,cosine",
+    show_default=True,
+    help="Distances, separated by commas.",
+)
+@click.option(
+    "-k",
+    "ks",
+    type=ListParameter(),
+    callback=_ks,
+    default="1,5,10,20,50",
+    show_default=True,
+    metavar="K,...",
+    help="The k of the top-k accuracies.",
+)
+@click.option(
+    "--queries",
+    type=click.Choice(["consumer", "views"]),
+    default="consumer",
+    show_default=True,
+    help="Search with consumer photos, or with the other shop pictures of a product.",
+)
+@click.option(
+    "--gallery",
+    metavar="all|queried|others|PATTERN",
+    default="all",
+    show_default=True,
+    help="Search in all shop pictures (of each product the first, if queries are its other views), only in "
+    "those of products with a query, in all other pictures (of views), or in files of such a name "
+    "('*_main.*').",
+)
+@click.option("--split", metavar="NAME,...", help="Only products whose attribute `split` is this.")
+@click.option(
+    "--gallery-split",
+    metavar="NAME,...|any",
+    help="The same for the gallery, if it is another than --split.",
+)
+@click.option(
+    "--regions",
+    metavar="PLAN",
+    default="whole",
+    show_default=True,
+    help="Look at a query whole, at its `box`, or through parts: few, street.",
+)
+@click.option("--index", is_flag=True, help="Search through the indexes; adds their ANN recall.")
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the report into DIR: results.json, results.csv, results.md.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE",
+    help="Compare with an older results.json: what rose, what fell, what is noise.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the bootstrap.")
+@click.option(
+    "--max-memory",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="Memory for vectors and distances, roughly.",
+)
+@extractor_options(with_extractor=False)
+@shared_options
+@pass_shared
+def evaluate(
+    shared: Shared,
+    methods: tuple[str, ...] | None,
+    metrics: tuple[str, ...],
+    ks: tuple[int, ...],
+    queries: str,
+    gallery: str,
+    split: str | None,
+    gallery_split: str | None,
+    regions: str,
+    index: bool,
+    report: Path | None,
+    baseline: Path | None,
+    seed: int,
+    max_memory: int,
+    **choices: Any,
+) -> None:
+    """Measure how often each method finds the right product.
+
+    Every query is a photo whose product is known; it is found when that product is among the first k.
+    Features that are missing are computed and kept: run again, it goes on where it was.
+
+    \b
+    stylesearch eval --methods efficientnet-lite0,efficientnet-lite0/whitened --report reports/first
+    stylesearch eval --queries views -k 1,5,20
+    stylesearch eval --baseline reports/first/results.json
+    """
+    with shared.open(**choices) as shop:
+        # An old file that cannot be read is not to be found out after an hour of computing.
+        older = _load(baseline) if baseline else None
+        with Progress(quiet=shared.verbosity < 0) as progress:
+            study = shop.evaluate(
+                methods or (),
+                metrics=metrics,
+                ks=ks,
+                queries=queries,
+                gallery=gallery,
+                split=split or "",
+                gallery_split=gallery_split or "",
+                regions=regions,
+                index=index,
+                seed=seed,
+                max_memory=max_memory,
+                progress=progress,
+            )
+    comparison = None
+    if older is not None:
+        from stylesearch.evaluation.compare import compare
+
+        comparison = compare(study, older)
+    if report is not None:
+        from stylesearch.evaluation.saving import save_report
+
+        save_report(study, report, comparison)
+    if shared.as_json:
+        _echo_json(study, comparison)
+        return
+    _echo_study(study)
+    if comparison is not None:
+        _echo_comparison(comparison)
+    if report is not None:
+        click.echo(f"\nreport: {report}")
+    if shared.verbosity > 0:
+        stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in study.seconds.items())
+        click.echo(f"seconds: {stages}", err=True)
+
+
+def _load(path: Path) -> Study:
+    from stylesearch.evaluation.results_json import load_study
+
+    return load_study(path)
+
+
+def _echo_json(study: Study, comparison: Comparison | None) -> None:
+    from stylesearch.evaluation.results_json import json_text
+
+    if comparison is None:
+        click.echo(json_text(study), nl=False)
+        return
+    whole = {**json.loads(json_text(study)), "comparison": comparison.as_dict()}
+    click.echo(json.dumps(whole, ensure_ascii=False, sort_keys=True))
+
+
+def _echo_study(study: Study) -> None:
+    from stylesearch.evaluation.tables import notes, short_percent
+
+    for note in notes(study):
+        click.echo(note)
+    click.echo()
+    names = list(study.settings.score_names)
+    recall = [f"ANN recall@{study.settings.n_hits}"] if study.settings.index else []
+    rows = []
+    for run in study.runs:
+        figures = [short_percent(run.micro.values[name]) for name in names]
+        rows.append(
+            [run.method, run.metric, *figures, *([short_percent(run.ann_recall)] if run.ann_recall else [])]
+        )
+    echo_table(["method", "metric", *names, *recall], rows, right=[*names, *recall])
+    best = max(study.runs, key=lambda run: run.micro.values[names[-1]].value)
+    click.echo(f"\nby category, {best.label} (the highest {names[-1]}):")
+    of_categories = [
+        [scores.category, scores.n_queries, *(short_percent(scores.values[name]) for name in names)]
+        for scores in best.categories
+    ]
+    macro = ["macro", best.macro.n_queries, *(short_percent(best.macro.values[name]) for name in names)]
+    echo_table(["category", "queries", *names], [*of_categories, macro], right=["queries", *names])
+
+
+def _echo_comparison(comparison: Comparison) -> None:
+    click.echo("\nagainst the baseline:")
+    for note in comparison.notes:
+        click.echo(note)
+    moved = [one for one in comparison.changes if one.verdict in ("rose", "fell")]
+    overall = [one for one in comparison.changes if one.average == "micro" and one not in moved]
+    shown = [*moved[:N_CHANGES_SHOWN], *overall]
+    echo_table(
+        ["method", "metric", "of", "score", "before", "now", "verdict"],
+        [
+            [
+                one.method,
+                one.metric,
+                one.category or one.average,
+                one.score,
+                f"{100 * one.before:.1f}",
+                f"{100 * one.now:.1f}",
+                one.verdict,
+            ]
+            for one in shown
+        ],
+        right=["before", "now"],
+    )
+    if len(moved) > N_CHANGES_SHOWN:
+        click.echo(f"... and {len(moved) - N_CHANGES_SHOWN} more that rose or fell (--report lists all)")

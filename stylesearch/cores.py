@@ -1,0 +1,54 @@
+"""One piece of work for all cores, by threads that are there already."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+
+__all__ = ["share_rows", "usable_cores"]
+
+# Multiplications below which a second thread costs more than it brings.
+_WORTH_A_THREAD = 8_000_000
+_HELPER = "stylesearch-share"
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int) -> None:
+    """Runs ``work(start, stop)`` over all rows: in as many threads as there are cores, where that pays.
+
+    Args:
+        work: something that spends its time in NumPy, which lets go of the interpreter lock.
+        n_rows: how many rows there are.
+        cost_of_a_row: in multiplications, roughly.
+    """
+    n_threads = min(usable_cores(), n_rows, 1 + n_rows * cost_of_a_row // _WORTH_A_THREAD)
+    nested = threading.current_thread().name.startswith(_HELPER)  # helpers do not wait for each other
+    if n_threads < 2 or nested:
+        work(0, n_rows)
+        return
+    edges = [n_rows * i // n_threads for i in range(n_threads + 1)]
+    others = [_helpers().submit(work, *part) for part in itertools.pairwise(edges[1:])]
+    try:
+        work(edges[0], edges[1])
+    finally:
+        wait(others)  # whatever happens: nothing writes on after the return
+    for other in others:
+        other.result()
+
+
+@functools.cache
+def _helpers() -> ThreadPoolExecutor:
+    """Threads that wait for parts: starting them anew for each search would take as long as a small one."""
+    return ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix=_HELPER)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads do not come along

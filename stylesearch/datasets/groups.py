@@ -1,0 +1,63 @@
+"""What the products of a dataset are filed under: its own categories, or the four groups of the seed's study.
+
+The study that this project repeats compared within Dress, Skirt, Clothing (upper body) and Clothing (lower
+body), and does not say which folders of the dataset went into which. What follows is a reading by garment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from stylesearch.types import Product
+
+__all__ = ["DRESS", "LOWER", "OTHER", "SKIRT", "UPPER", "dataset_product"]
+
+DRESS: Final = "Dress"
+SKIRT: Final = "Skirt"
+UPPER: Final = "upper"
+LOWER: Final = "lower"
+OTHER: Final = "other"
+"""The group of what is none of the four: shoes, bags, overalls, and categories nobody has heard of."""
+
+
+def dataset_product(
+    dataset: str,
+    dataset_id: str,
+    *,
+    title: str,
+    split: str,
+    category: str,
+    groups: Mapping[str, str],
+    categories: str,
+) -> Product:
+    """A product of a dataset, with what an evaluation needs as attributes.
+
+    Args:
+        dataset: name of the format; part of the product's id, so that two datasets fit into one catalog.
+        dataset_id: as unique within the dataset.
+        title: what a person reads.
+        split: as the dataset calls it.
+        category: the dataset's own.
+        groups: the seed's group by the dataset's own category.
+        categories: ``own`` or ``seed``: which of the two the product is filed under.
+
+    Example:
+        >>> product = dataset_product("deepfashion-c2s", "id_00000001", title="Dress id_00000001",
+        ...     split="test", category="DRESSES/Dress", groups={"DRESSES/Dress": DRESS}, categories="seed")
+        >>> product.id, product.category, product.attributes["dataset_category"]
+        ('deepfashion-c2s:id_00000001', 'Dress', 'DRESSES/Dress')
+    """
+    group = groups.get(category, OTHER)
+    return Product(
+        id=f"{dataset}:{dataset_id}",
+        title=title,
+        category=group if categories == "seed" else category,
+        attributes={
+            "dataset": dataset,
+            "dataset_id": dataset_id,
+            "split": split,
+            "dataset_category": category,
+            "seed_group": group,
+        },
+    )

@@ -1,0 +1,276 @@
+"""Features that a study needs: those of the catalog, those that are missing, and those of regions.
+
+Whatever is computed is kept, a few hundred pictures at a time: vectors of whole pictures (or of their box) in
+the catalog, as an ingest would have put them there; vectors of a query's regions in the workspace's cache, by
+extractor, plan and content. So a study that is stopped goes on where it was, and the next computes nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.catalog import Catalog, FeatureSet, KnownImage
+from stylesearch.errors import CatalogError, StyleSearchError
+from stylesearch.evaluation.protocol import CatalogImage
+from stylesearch.evaluation.region_cache import RegionCache
+from stylesearch.images.decode import decode
+from stylesearch.images.regions import crops, plan_boxes, reduction
+from stylesearch.ingest.flow import map_in_order
+from stylesearch.ingest.prepare import Task, prepare
+from stylesearch.storage import sha256_bytes
+from stylesearch.types import Domain, Record
+
+if TYPE_CHECKING:
+    from stylesearch.catalog.writer import Writer
+    from stylesearch.extractors.base import Extractor
+
+__all__ = ["Work", "compute_missing", "compute_regions", "read_features"]
+
+STORED_AT_ONCE = 256
+PLANNED_AT_ONCE = 500
+CHANGED = "the file has changed since it was ingested: ingest again"
+
+Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How hard the machine works.
+
+    Attributes:
+        batch_size: pictures a forward pass.
+        n_workers: threads that read and decode.
+        max_pixels: larger pictures are refused.
+        lock_timeout: seconds to wait for another process that writes to the catalog.
+    """
+
+    batch_size: int = 32
+    n_workers: int = 2
+    max_pixels: int = 200_000_000
+    lock_timeout: float = 30.0
+
+
+@dataclass(slots=True)
+class _Input:
+    """A picture on its way: its crops, then their vectors, or why there are none."""
+
+    image: CatalogImage
+    pixels: Pixels | None = None
+    vectors: Floats | None = None
+    failure: str = ""
+
+
+def compute_missing(
+    catalog: Catalog,
+    extractor: Extractor,
+    images: Sequence[CatalogImage],
+    work: Work,
+    progress: Progress | None = None,
+) -> tuple[FeatureSet, dict[int, str]]:
+    """Gives every picture a vector in the catalog.
+
+    Args:
+        catalog: is written to, if anything is missing.
+        extractor: makes the vectors.
+        images: of the catalog.
+        work: see there.
+        progress: called as ``progress(n_done, n_missing)``.
+
+    Returns:
+        the feature set, and why pictures have no vector, by key.
+
+    Raises:
+        CatalogLocked: another process is writing.
+        CatalogError: something is missing and the catalog is open for reading only.
+    """
+    feature_set = catalog.find_feature_set(extractor.fingerprint)
+    if feature_set is not None and not _missing(catalog, feature_set, images):
+        return feature_set, {}
+    with catalog.writing(timeout=work.lock_timeout) as writer:
+        with writer.transaction():
+            feature_set = writer.feature_set(
+                extractor=extractor.name,
+                parameters=extractor.parameters,
+                weights_digest=extractor.weights_digest,
+                fingerprint=extractor.fingerprint,
+                dim=extractor.dim,
+            )
+        missing = _missing(catalog, feature_set, images)
+        return feature_set, _compute(catalog, writer, feature_set, extractor, missing, work, progress)
+
+
+def read_features(
+    catalog: Catalog, feature_set: FeatureSet, images: Sequence[CatalogImage], out: Floats
+) -> None:
+    """Reads the vectors of pictures into ``out``, float32 (n, dim), in the order of ``images``.
+
+    Raises:
+        CatalogError: a picture has none (removed meanwhile by another process).
+    """
+    place_of = {one.key: place for place, one in enumerate(images)}
+    n_found = 0
+    for domain in sorted({one.image.domain for one in images}):
+        for ids, vectors in catalog.features(feature_set, domain=Domain(domain)):
+            for feature_id, (product, image) in catalog.hits_for(ids.tolist()).items():
+                place = place_of.get((product.id, image.path))
+                if place is not None:
+                    out[place] = vectors[np.searchsorted(ids, feature_id)]
+                    n_found += 1
+    if n_found != len(images):
+        raise CatalogError(
+            f"{len(images) - n_found} of {len(images)} pictures have lost their features meanwhile",
+            hint="is something ingesting at the same time? Run it again",
+        )
+
+
+def compute_regions(
+    cache: RegionCache,
+    extractor: Extractor,
+    images: Sequence[CatalogImage],
+    work: Work,
+    progress: Progress | None = None,
+) -> dict[int, str]:
+    """Gives every picture vectors of the cache's plan in the cache; says why some have none, by key."""
+    missing = [one for one in images if not cache.has(one.image.sha256)]
+    make = partial(_region_input, plan=cache.plan, size=extractor.input_size, max_pixels=work.max_pixels)
+    failures: dict[int, str] = {}
+    n_done = 0
+    for batch in _extracted(missing, make, extractor, work, cache.n_regions):
+        for one in batch:
+            if one.vectors is None:
+                failures[one.image.pk] = one.failure
+            else:
+                cache.put(one.image.image.sha256, one.vectors)
+        n_done += len(batch)
+        if progress:
+            progress(n_done, len(missing))
+    return failures
+
+
+def _missing(
+    catalog: Catalog, feature_set: FeatureSet, images: Sequence[CatalogImage]
+) -> list[tuple[CatalogImage, KnownImage]]:
+    found = []
+    for start in range(0, len(images), PLANNED_AT_ONCE):
+        part = {one.key: one for one in images[start : start + PLANNED_AT_ONCE]}
+        for key, known in catalog.known_images(part, [feature_set]).items():
+            if feature_set.pk not in known.feature_sets:
+                found.append((part[key], known))
+    return found
+
+
+def _compute(
+    catalog: Catalog,
+    writer: Writer,
+    feature_set: FeatureSet,
+    extractor: Extractor,
+    missing: list[tuple[CatalogImage, KnownImage]],
+    work: Work,
+    progress: Progress | None,
+) -> dict[int, str]:
+    known_of = {one.pk: known for one, known in missing}
+    make = partial(_catalog_input, known_of, size=extractor.input_size, max_pixels=work.max_pixels)
+    failures: dict[int, str] = {}
+    n_done = 0
+    # A part at a time, so that a picture which is there under several names is computed once.
+    for start in range(0, len(missing), STORED_AT_ONCE):
+        part = [one for one, _ in missing[start : start + STORED_AT_ONCE]]
+        contents = {one.pk: (one.image.sha256, one.image.box) for one in part}
+        known = catalog.known_contents(contents.values(), [feature_set])
+        vectors = {
+            pk: known[content].vectors[feature_set.pk] for pk, content in contents.items() if content in known
+        }
+        wanted = {contents[one.pk]: one for one in reversed(part) if one.pk not in vectors}
+        computed = {}
+        for batch in _extracted(wanted.values(), make, extractor, work, 1):
+            for one in batch:
+                computed[contents[one.image.pk]] = one
+            n_done += len(batch)
+            if progress:
+                progress(n_done, len(missing))
+        for pk in contents.keys() - vectors.keys():
+            one = computed[contents[pk]]
+            if one.vectors is None:
+                failures[pk] = one.failure
+            else:
+                vectors[pk] = one.vectors[0]
+        if vectors:
+            with writer.transaction():
+                writer.add_features(feature_set, list(vectors), np.stack(list(vectors.values())))
+        n_done = start + len(part)
+        if progress:
+            progress(n_done, len(missing))
+    return failures
+
+
+def _extracted(
+    images: Iterable[CatalogImage],
+    make: Callable[[CatalogImage], _Input],
+    extractor: Extractor,
+    work: Work,
+    n_regions: int,
+) -> Iterator[list[_Input]]:
+    """Decodes and extracts in threads; batches in the order of the pictures."""
+    size = max(1, work.batch_size // n_regions)
+    with (
+        ThreadPoolExecutor(work.n_workers, "decode") as decoders,
+        ThreadPoolExecutor(extractor.concurrency, "extract") as extractors,
+    ):
+        window = (extractor.concurrency + 1) * size
+        made = map_in_order(decoders, make, images, window=window)
+        yield from map_in_order(
+            extractors, partial(_extract, extractor), _batches(made, size), window=extractor.concurrency + 1
+        )
+
+
+def _batches(made: Iterator[_Input], size: int) -> Iterator[list[_Input]]:
+    while batch := list(itertools.islice(made, size)):
+        yield batch
+
+
+def _extract(extractor: Extractor, batch: list[_Input]) -> list[_Input]:
+    pixels = [one.pixels for one in batch if one.pixels is not None]
+    if pixels:
+        vectors = iter(np.split(extractor.extract(np.concatenate(pixels)), len(pixels)))
+        for one in batch:
+            if one.pixels is not None:
+                one.vectors, one.pixels = next(vectors), None
+    return batch
+
+
+def _catalog_input(
+    known_of: dict[int, KnownImage], image: CatalogImage, *, size: int, max_pixels: int
+) -> _Input:
+    """What an ingest would make of a picture."""
+    record = Record(image.product, image.image.path, image.image.domain, image.image.box)
+    prepared = prepare(Task(record, known_of[image.pk], False), size=size, max_pixels=max_pixels)
+    if prepared.pixels is None:
+        return _Input(image, failure=prepared.entry.error or prepared.failure or "no pixels")
+    if prepared.entry.sha256 != image.image.sha256:
+        return _Input(image, failure=CHANGED)
+    return _Input(image, prepared.pixels[None])
+
+
+def _region_input(image: CatalogImage, *, plan: str, size: int, max_pixels: int) -> _Input:
+    """What a query would make of a photo."""
+    try:
+        data = Path(image.image.path).read_bytes()
+        if sha256_bytes(data) != image.image.sha256:
+            return _Input(image, failure=CHANGED)
+        picture = decode(data, reduce_to=reduction(size, plan), max_pixels=max_pixels)
+        return _Input(image, crops(picture, plan_boxes(plan, picture.width, picture.height), size))
+    except StyleSearchError as error:
+        return _Input(image, failure=str(error))
+    except OSError as error:
+        return _Input(image, failure=error.strerror or str(error))

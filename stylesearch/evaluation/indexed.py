@@ -1,0 +1,109 @@
+"""The same study through the indexes: what a shop's customers get, and what it loses against exact search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.errors import ConfigError
+from stylesearch.evaluation.protocol import CatalogImage, Protocol
+from stylesearch.evaluation.results import Columns, StudySettings
+from stylesearch.gallery import Gallery, upkeep
+from stylesearch.types import Domain
+
+if TYPE_CHECKING:
+    from stylesearch.gallery.fit import SpaceHome
+
+__all__ = ["check_indexed", "rank_by_index"]
+
+
+def check_indexed(protocol: Protocol, images: Sequence[CatalogImage]) -> None:
+    """Makes sure that the gallery is what the indexes hold.
+
+    Raises:
+        ConfigError: it is another.
+    """
+    shop = {one.pk for one in images if one.image.domain == Domain.SHOP}
+    unreadable = {one.pk for one in protocol.unreadable}
+    searched = {one.pk for one in protocol.gallery}
+    if searched != shop - unreadable or searched & {one.pk for one in protocol.queries}:
+        raise ConfigError(
+            f"indexes hold all {len(shop)} shop pictures of the catalog, and this gallery is "
+            f"{len(searched)} of them",
+            hint="--index goes with consumer photos, the gallery `all` and no split",
+        )
+
+
+def rank_by_index(
+    home: SpaceHome,
+    metric: str,
+    queries: npt.NDArray[np.float32],
+    protocol: Protocol,
+    exact: Columns,
+    settings: StudySettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> Columns:
+    """What :meth:`Gallery.search` answers, as columns.
+
+    Indexes that are missing or behind are built first.
+
+    Args:
+        home: the space, whose fit in force made the vectors of ``exact``.
+        metric: ``l1``, ``l2`` or ``cosine``.
+        queries: features, not vectors, float32 (q, regions, dim).
+        protocol: what is searched with and in.
+        exact: the exact answers, with which ANN recall compares.
+        settings: of the study; as many products are asked for as the largest k, or the hits that are kept.
+        progress: called as ``progress(n_done, n_total)``.
+
+    Raises:
+        CatalogLocked: another process is writing.
+    """
+    with home.catalog.writing():
+        upkeep.refresh(home, [metric])
+    gallery = Gallery(home, metric)
+    rows = {one.key: row for row, one in enumerate(protocol.gallery)}
+    n_products = len({one.product.id for one in protocol.gallery})
+    n_wanted = max(*settings.ks, settings.n_hits)
+    found = Columns(
+        n_nearer=np.full(len(queries), n_products),
+        n_tied=np.ones(len(queries), np.int64),
+        average_precision=np.full(len(queries), np.nan),
+        right_image=exact.right_image.copy(),
+        right_distance=exact.right_distance.copy(),
+        hit_images=np.full_like(exact.hit_images, -1),
+        hit_distances=np.full_like(exact.hit_distances, np.nan),
+        hit_regions=np.full_like(exact.hit_regions, -1),
+        ann_recall=np.zeros(len(queries)),
+    )
+    for place, features in enumerate(queries):
+        hits = gallery.search(np.ascontiguousarray(features), n_wanted)
+        distances = np.array([hit.distance for hit in hits])
+        right = [i for i, hit in enumerate(hits) if hit.product.id == protocol.queries[place].product.id]
+        if right:
+            found.n_nearer[place] = (distances < distances[right[0]]).sum()
+            found.n_tied[place] = (distances == distances[right[0]]).sum()
+        for column, hit in enumerate(hits[: found.hit_images.shape[1]]):
+            found.hit_images[place, column] = rows[hit.product.id, hit.image.path]
+            found.hit_distances[place, column] = hit.distance
+            found.hit_regions[place, column] = hit.row
+        assert found.ann_recall is not None
+        found.ann_recall[place] = _recall(exact, place, distances)
+        if progress:
+            progress(place + 1, len(queries))
+    return found
+
+
+def _recall(exact: Columns, place: int, distances: npt.NDArray[np.float64]) -> float:
+    """How many of the exact first products the index answered with too, as a share.
+
+    An answer counts when it is as near as the last of the exact ones, so it does not matter which of equally
+    far products comes first; the same vector, computed among others, may differ in its last digits.
+    """
+    wanted = exact.hit_distances[place]
+    wanted = wanted[np.isfinite(wanted)]
+    limit = wanted[-1] * (1 + 1e-5) + 1e-6
+    return float((distances[: len(wanted)] <= limit).mean())

@@ -1,0 +1,242 @@
+"""Which pictures are searched with and which are searched in.
+
+======================  =======================================  ====================================
+queries                 gallery ``all``                          other galleries
+======================  =======================================  ====================================
+``consumer``: consumer  every shop picture                       ``queried``: only of products that a
+photos                                                           query shows; ``PATTERN``: only files
+                                                                 of such a name
+``views``: other shop   each product's first picture as it was   ``queried``; ``PATTERN``: these files,
+pictures of a product   listed; its others are the queries       all other shop pictures are queries;
+                                                                 ``others``: every picture of a product
+                                                                 with several is a query in turn, and
+                                                                 all others are searched
+======================  =======================================  ====================================
+
+A query whose product has no picture in the gallery cannot be found: it is left out and counted. The query's
+own picture is never searched. A picture that is equal byte for byte under another name is, and is counted.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stylesearch.catalog import Catalog
+from stylesearch.errors import ConfigError, NotInCatalog
+from stylesearch.evaluation.results import CatalogFacts, CategoryCounts, StudySettings
+from stylesearch.types import Domain, ImageRecord, Product
+
+__all__ = [
+    "GALLERIES",
+    "QUERIES",
+    "CatalogImage",
+    "Protocol",
+    "choose",
+    "count_catalog",
+    "list_images",
+    "with_gallery_split",
+]
+
+QUERIES = ("consumer", "views")
+GALLERIES = ("all", "queried", "others")
+PAGE = 500
+ANY_SPLIT = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogImage:
+    """A usable picture of the catalog.
+
+    Attributes:
+        pk: its key; rising in the order in which pictures were listed.
+        product, image: as the catalog has them.
+    """
+
+    pk: int
+    product: Product
+    image: ImageRecord
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Product id and path: the order of everything, whatever the order of an ingest."""
+        return self.product.id, self.image.path
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What is searched with and in.
+
+    Attributes:
+        gallery: sorted by product id, then path.
+        queries: likewise; the product of each has a picture in the gallery besides the query itself.
+        left_out: queries that were left out, by reason.
+        unreadable: pictures of the gallery that were left out since they have no features.
+    """
+
+    gallery: tuple[CatalogImage, ...]
+    queries: tuple[CatalogImage, ...]
+    left_out: dict[str, tuple[CatalogImage, ...]]
+    unreadable: tuple[CatalogImage, ...] = ()
+
+    def without(self, failed: Iterable[int], reason: str) -> Protocol:
+        """The same without pictures that turned out to be of no use, by key."""
+        gone = set(failed)
+        if not gone:
+            return self
+        gallery = tuple(one for one in self.gallery if one.pk not in gone)
+        lost = tuple(one for one in self.queries if one.pk in gone)
+        left_out = {**self.left_out, reason: lost} if lost else self.left_out
+        queries = [one for one in self.queries if one.pk not in gone]
+        unreadable = tuple(one for one in self.gallery if one.pk in gone)
+        return _searchable(gallery, queries, left_out, (*self.unreadable, *unreadable))
+
+
+def list_images(catalog: Catalog, progress: Callable[[int], None] | None = None) -> list[CatalogImage]:
+    """All usable pictures of a catalog, sorted by product id, then path."""
+    found: list[CatalogImage] = []
+    after: str | None = None
+    while page := catalog.products(after=after, limit=PAGE):
+        after = page[-1].id
+        images = {
+            (product.id, image.path): image for product in page for image in catalog.images_of(product.id)
+        }
+        known = catalog.known_images(images)
+        found += [CatalogImage(known[key].pk, known[key].product, image) for key, image in images.items()]
+        if progress:
+            progress(len(found))
+    return sorted(found, key=lambda one: one.key)
+
+
+def count_catalog(images: Sequence[CatalogImage], catalog: Catalog) -> CatalogFacts:
+    """How much there is of each category, whatever is searched."""
+    n_images = Counter((one.product.category, one.image.domain) for one in images)
+    n_products = Counter({one.product.id: one.product.category for one in images}.values())
+    categories = tuple(
+        CategoryCounts(name, n_products[name], n_images[name, Domain.SHOP], n_images[name, Domain.CONSUMER])
+        for name in sorted(n_products)
+    )
+    return CatalogFacts(
+        n_products=sum(one.n_products for one in categories),
+        n_shop_images=sum(one.n_shop_images for one in categories),
+        n_consumer_images=sum(one.n_consumer_images for one in categories),
+        n_unusable_images=catalog.status().failed_images,
+        categories=categories,
+    )
+
+
+def choose(images: Sequence[CatalogImage], settings: StudySettings) -> Protocol:
+    """Queries and gallery of a study, of all usable pictures of a catalog; see the module.
+
+    Raises:
+        ConfigError: a choice that makes no sense.
+        NotInCatalog: no picture can serve as a query, or none as the gallery.
+    """
+    _check(settings)
+    by_name = settings.gallery not in GALLERIES
+    shop = [one for one in images if one.image.domain == Domain.SHOP]
+    in_split = [one for one in shop if _is_in(one, settings.gallery_split)]
+    matching = [one for one in in_split if by_name and _matches(one, settings.gallery)]
+    if settings.queries == "consumer":
+        candidates = [one for one in images if one.image.domain == Domain.CONSUMER]
+        gallery = matching if by_name else in_split
+    else:
+        candidates, gallery = _views(shop, in_split, matching, settings.gallery, by_name)
+    candidates = [one for one in candidates if _is_in(one, settings.split)]
+    if settings.gallery == "queried":
+        queried = {one.product.id for one in candidates}
+        gallery = [one for one in gallery if one.product.id in queried]
+    _check_found(images, candidates, gallery, settings)
+    return _searchable(tuple(gallery), candidates, {}, ())
+
+
+def _views(
+    shop: list[CatalogImage],
+    in_split: list[CatalogImage],
+    matching: list[CatalogImage],
+    choice: str,
+    by_name: bool,
+) -> tuple[list[CatalogImage], list[CatalogImage]]:
+    if by_name:
+        kept = {one.pk for one in matching}
+        return [one for one in shop if not _matches(one, choice)], [one for one in in_split if one.pk in kept]
+    if choice == "others":
+        n_pictures = Counter(one.product.id for one in shop)
+        return [one for one in shop if n_pictures[one.product.id] > 1], in_split
+    first: dict[str, int] = {}
+    for one in shop:
+        first[one.product.id] = min(one.pk, first.get(one.product.id, one.pk))
+    mains = set(first.values())
+    return [one for one in shop if one.pk not in mains], [one for one in in_split if one.pk in mains]
+
+
+def _searchable(
+    gallery: tuple[CatalogImage, ...],
+    candidates: list[CatalogImage],
+    left_out: dict[str, tuple[CatalogImage, ...]],
+    unreadable: tuple[CatalogImage, ...],
+) -> Protocol:
+    """Leaves out queries that nothing in the gallery could answer."""
+    of_product: dict[str, set[int]] = {}
+    for one in gallery:
+        of_product.setdefault(one.product.id, set()).add(one.pk)
+    queries: list[CatalogImage] = []
+    lost: list[CatalogImage] = []
+    for one in candidates:
+        has_answer = bool(of_product.get(one.product.id, set()) - {one.pk})
+        (queries if has_answer else lost).append(one)
+    if lost:
+        reason = "no right product in the gallery"
+        left_out = {**left_out, reason: (*left_out.get(reason, ()), *lost)}
+    if not queries:
+        raise NotInCatalog(
+            f"none of {len(candidates)} queries shows a product that is in the gallery",
+            hint="are consumer photos and shop pictures of one product ingested under the same id?",
+        )
+    return Protocol(gallery, tuple(queries), left_out, unreadable)
+
+
+def _check(settings: StudySettings) -> None:
+    if settings.queries not in QUERIES:
+        raise ConfigError(f"queries are {' or '.join(QUERIES)}. Received: {settings.queries!r}")
+    if settings.gallery == "others" and settings.queries == "consumer":
+        raise ConfigError("the gallery `others` is for queries that are views", hint="--queries views")
+
+
+def _check_found(
+    images: Sequence[CatalogImage],
+    candidates: list[CatalogImage],
+    gallery: list[CatalogImage],
+    settings: StudySettings,
+) -> None:
+    splits = sorted({split for one in images if (split := one.product.attributes.get("split"))})
+    of_split = f" of the split {settings.split!r}" if settings.split else ""
+    known = f"the catalog's splits are: {', '.join(map(str, splits)) or 'none'}"
+    if not candidates:
+        kind = "consumer photos" if settings.queries == "consumer" else "products with several shop pictures"
+        other = "views" if settings.queries == "consumer" else "consumer"
+        hint = known if settings.split else f"--queries {other}, or ingest photos with --domain consumer"
+        raise NotInCatalog(f"the catalog has no {kind}{of_split} to search with", hint=hint)
+    if not gallery:
+        hint = known if settings.gallery_split else f"the gallery was chosen by {settings.gallery!r}"
+        raise NotInCatalog("no shop pictures are left to search in", hint=hint)
+
+
+def _is_in(one: CatalogImage, splits: str) -> bool:
+    """Whether a product is in one of several splits, separated by commas; no name means all."""
+    if not splits or splits == ANY_SPLIT:
+        return True
+    wanted = {name.strip() for name in splits.split(",")}
+    return str(one.product.attributes.get("split", "")) in wanted
+
+
+def _matches(one: CatalogImage, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(Path(one.image.path).name, pattern)
+
+
+def with_gallery_split(settings: StudySettings) -> StudySettings:
+    """Settings with the gallery's split filled in: that of the queries, unless another was asked for."""
+    return settings if settings.gallery_split else replace(settings, gallery_split=settings.split)

@@ -1,0 +1,270 @@
+"""Where the right product stands among all others: exact ranks, in blocks, on all cores or a GPU.
+
+Fast distances with a bound on their error say of nearly every picture whether it is nearer than the right
+one; the few for which the bound leaves that open are computed again from the differences. So ranks are those
+of exact distances, and equal vectors tie exactly, whatever the size of a block.
+
+A block of queries meets the gallery block by block; only the smallest distance over a query's regions is
+kept, so memory holds (queries of a block) x (gallery) numbers and never all queries at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.cores import share_rows
+from stylesearch.evaluation.results import Columns
+from stylesearch.evaluation.scores import expected_average_precision
+from stylesearch.metrics import check_metric
+from stylesearch.metrics_kernels import AnyFloats, Floats, Rough, exact_to_any
+
+__all__ = ["DEFAULT_MAX_BYTES", "RankedGallery", "make_rough", "rank"]
+
+DEFAULT_MAX_BYTES = 1024 * 2**20
+
+# Queries (times regions) and pictures of one block: large enough for BLAS, small enough to bound memory.
+MAX_ROWS_OF_QUERIES = 1024
+MAX_ROWS_OF_GALLERY = 4096
+
+Progress = Callable[[int], None]
+MakeRough = Callable[[Floats, str], Rough]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedGallery:
+    """Vectors to be searched, and which product each shows.
+
+    Attributes:
+        vectors: float32 (n, d); may be memory-mapped.
+        product_of: number of the product of each row, int64 (n,), rising: rows of one product lie together,
+            numbers run from 0 without a gap.
+    """
+
+    vectors: AnyFloats
+    product_of: npt.NDArray[np.int64]
+
+    @property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """The first row of each product, int64 (products,)."""
+        return np.flatnonzero(np.diff(self.product_of, prepend=-1)).astype(np.int64)
+
+
+def rank(
+    queries: AnyFloats,
+    right: npt.NDArray[np.int64],
+    gallery: RankedGallery,
+    metric: str,
+    *,
+    own: npt.NDArray[np.int64] | None = None,
+    n_hits: int = 20,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    rough: MakeRough | None = None,
+    progress: Progress | None = None,
+) -> Columns:
+    """Ranks of the right products, average precision over pictures, and the first hits of every query.
+
+    A picture is as far as from the nearest region of the query, a product as far as its nearest picture.
+
+    Args:
+        queries: vectors of each query's regions, float32 (q, regions, d); may be memory-mapped.
+        right: number of the right product of each query, int64 (q,).
+        gallery: what is searched; every right product has a picture in it besides the query's own.
+        metric: ``l1``, ``l2`` or ``cosine``.
+        own: row of the gallery that is the query itself, which is then not searched; -1 for none. int64 (q,).
+        n_hits: how many products are kept of each answer.
+        max_bytes: working memory besides the arguments, roughly; at least a few numbers a picture are needed.
+        rough: what computes fast distances; by default :class:`~stylesearch.metrics_kernels.Rough`.
+        progress: called with the number of queries done.
+
+    Raises:
+        ValueError: shapes that do not fit, a right product without a picture, or values that are not finite.
+    """
+    check_metric(metric)
+    n_queries, n_regions, dim = queries.shape
+    if dim != gallery.vectors.shape[1] or len(right) != n_queries:
+        raise ValueError(
+            f"queries (q, regions, d), right (q,) and a gallery (n, d) are wanted. "
+            f"Received: {queries.shape}, {right.shape} and {gallery.vectors.shape}"
+        )
+    own = np.full(n_queries, -1) if own is None else own
+    n_rows = len(gallery.vectors)
+    n_hits = min(n_hits, len(gallery.starts))
+    columns = _empty_columns(n_queries, n_hits)
+    # A row of the block, and what is derived of it while a query is looked at.
+    at_once = max_bytes // 2 // (8 * n_rows)
+    step = max(1, min(at_once, MAX_ROWS_OF_QUERIES // n_regions))
+    share = max(1, max_bytes // 4 // (4 * (step * n_regions + dim)))
+    for start in range(0, n_queries, step):
+        block = np.ascontiguousarray(queries[start : start + step], dtype=np.float32)
+        measured = _Measured(block, gallery.vectors, metric, min(share, MAX_ROWS_OF_GALLERY), rough or Rough)
+        ranker = _Ranker(measured, gallery, n_hits, max_bytes // 8)
+
+        def work(first: int, stop: int, start: int = start, ranker: _Ranker = ranker) -> None:
+            for row in range(first, stop):
+                place = start + row
+                ranker.fill(columns, place, row, int(right[place]), int(own[place]))
+
+        share_rows(work, len(block), 20 * n_rows)
+        if progress:
+            progress(min(start + step, n_queries))
+    return columns
+
+
+class _Measured:
+    """Fast distances of a block of queries to the whole gallery, smallest over regions, with their bound.
+
+    Attributes:
+        middle: float32 (b, n), squared for l2.
+    """
+
+    def __init__(
+        self, block: Floats, vectors: AnyFloats, metric: str, n_at_once: int, make: MakeRough
+    ) -> None:
+        n_queries, n_regions, dim = block.shape
+        self.block = block
+        self.metric = metric
+        rough = make(block.reshape(-1, dim), metric)
+        self.middle = np.empty((n_queries, len(vectors)), np.float32)
+        self._sizes = np.empty(len(vectors), np.float32)
+        for start in range(0, len(vectors), n_at_once):
+            part = np.ascontiguousarray(vectors[start : start + n_at_once], dtype=np.float32)
+            stop = start + len(part)
+            if n_regions == 1:
+                self._sizes[start:stop] = rough.fill(part, self.middle[:, start:stop])
+                continue
+            found = np.empty((n_queries * n_regions, len(part)), np.float32)
+            self._sizes[start:stop] = rough.fill(part, found)
+            found.reshape(n_queries, n_regions, -1).min(axis=1, out=self.middle[:, start:stop])
+        nothing = np.zeros(1, np.float32)
+        # The size that errors are relative to is that of the largest region: it bounds the others too.
+        self._own_sizes = rough.scale(nothing).reshape(n_queries, n_regions).max(axis=1)
+        self._tolerance = np.float32(rough.tolerance)
+
+    def slack(self, row: int) -> Floats:
+        """How far the distances of a query may be off, float32 (n,)."""
+        if self.metric == "cosine":
+            return np.full(len(self._sizes), self._tolerance, np.float32)
+        bound: Floats = (self._sizes + self._own_sizes[row]) * self._tolerance
+        return bound
+
+
+class _Ranker:
+    """Turns the fast distances of one query after the other into exact ranks and hits."""
+
+    def __init__(self, measured: _Measured, gallery: RankedGallery, n_hits: int, max_bytes: int) -> None:
+        self._measured = measured
+        self._gallery = gallery
+        self._starts = gallery.starts
+        self._n_hits = n_hits
+        self._max_bytes = max_bytes
+
+    def fill(self, columns: Columns, place: int, row: int, right: int, own: int) -> None:
+        """Writes what is found for the query in ``row`` of the block into ``place`` of the columns."""
+        gallery, starts = self._gallery, self._starts
+        middle, slack = self._measured.middle[row], self._measured.slack(row)
+        rough = Rough(self._measured.block[row], self._measured.metric)
+        stop = int(starts[right + 1]) if right + 1 < len(starts) else len(middle)
+        relevant = np.arange(starts[right], stop)
+        relevant = relevant[relevant != own]
+        if not len(relevant):
+            raise ValueError(f"the right product of query {place} has no picture in the gallery but itself")
+        to_right, _ = exact_to_any(rough, gallery.vectors, relevant, self._max_bytes)
+        limits = np.unique(self._key(to_right))
+        values = middle.astype(np.float64)
+        doubtful = _within(middle, slack, limits)
+        open_rows = np.flatnonzero(doubtful)
+        exact, _ = exact_to_any(rough, gallery.vectors, open_rows, self._max_bytes)
+        values[open_rows] = self._key(exact)
+        if own >= 0:
+            values[own] = np.inf
+        products = np.minimum.reduceat(values, starts)
+        columns.n_nearer[place] = (products < limits[0]).sum()
+        columns.n_tied[place] = (products == limits[0]).sum()
+        columns.average_precision[place] = _average_precision(values, self._key(to_right), limits)
+        first = int(to_right.argmin())
+        columns.right_image[place], columns.right_distance[place] = relevant[first], to_right[first]
+        self._hits(columns, place, rough, middle, slack, own)
+
+    def _hits(
+        self, columns: Columns, place: int, rough: Rough, middle: Floats, slack: Floats, own: int
+    ) -> None:
+        """The first products, each by its nearest picture; equals in the order of the gallery."""
+        gallery, n_hits = self._gallery, self._n_hits
+        upper = middle + slack
+        if own >= 0:
+            upper[own] = np.inf
+        of_products = np.minimum.reduceat(upper, self._starts)
+        limit = np.partition(of_products, n_hits - 1)[n_hits - 1]
+        hopeful = middle - slack <= limit
+        if own >= 0:
+            hopeful[own] = False
+        rows = np.flatnonzero(hopeful)
+        exact, regions = exact_to_any(rough, gallery.vectors, rows, self._max_bytes)
+        order = np.lexsort((rows, exact))
+        _, firsts = np.unique(gallery.product_of[rows[order]], return_index=True)
+        kept = order[np.sort(firsts)][:n_hits]
+        columns.hit_images[place, : len(kept)] = rows[kept]
+        columns.hit_distances[place, : len(kept)] = exact[kept]
+        columns.hit_regions[place, : len(kept)] = regions[kept]
+
+    def _key(self, distances: Floats) -> npt.NDArray[np.float64]:
+        """Exact distances on the scale of the fast ones, without rounding: equal where they were equal."""
+        exact = distances.astype(np.float64)
+        return exact**2 if self._measured.metric == "l2" else exact
+
+
+def _within(middle: Floats, slack: Floats, limits: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which distances may lie on either side of one of the limits (rising)."""
+    if len(limits) > 8:  # one look into the sorted limits for each picture, instead of a pass for each limit
+        before = np.searchsorted(limits, middle - slack.astype(np.float64), side="left")
+        after = np.searchsorted(limits, middle + slack.astype(np.float64), side="right")
+        differ: npt.NDArray[np.bool_] = before != after
+        return differ
+    doubtful = np.zeros(len(middle), np.bool_)
+    for limit in limits:
+        doubtful |= np.abs(middle - limit) <= slack
+    return doubtful
+
+
+def _average_precision(
+    values: npt.NDArray[np.float64], of_right: npt.NDArray[np.float64], limits: npt.NDArray[np.float64]
+) -> float:
+    """Over the pictures of the gallery, those of the right product being right."""
+    n_right = np.array([(of_right == limit).sum() for limit in limits])
+    if len(limits) > 8:
+        ordered = np.sort(values)
+        n_below = np.searchsorted(ordered, limits, side="left")
+        n_equal = np.searchsorted(ordered, limits, side="right") - n_below
+    else:
+        n_below = np.array([(values < limit).sum() for limit in limits])
+        n_equal = np.array([(values == limit).sum() for limit in limits])
+    return expected_average_precision(n_below, n_equal, n_right)
+
+
+def _empty_columns(n_queries: int, n_hits: int) -> Columns:
+    return Columns(
+        n_nearer=np.zeros(n_queries, np.int64),
+        n_tied=np.ones(n_queries, np.int64),
+        average_precision=np.zeros(n_queries),
+        right_image=np.full(n_queries, -1),
+        right_distance=np.zeros(n_queries),
+        hit_images=np.full((n_queries, n_hits), -1),
+        hit_distances=np.full((n_queries, n_hits), np.nan),
+        hit_regions=np.full((n_queries, n_hits), -1),
+    )
+
+
+def make_rough() -> MakeRough:
+    """What computes fast distances here: TensorFlow where it sees a GPU, else NumPy on all cores."""
+    from stylesearch.extractors.engines.devices import gpu_is_likely
+
+    if gpu_is_likely():
+        from stylesearch.evaluation.gpu import GpuRough, gpu_is_visible
+
+        if gpu_is_visible():
+            return GpuRough
+    return Rough

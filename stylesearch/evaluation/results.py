@@ -1,0 +1,285 @@
+"""What a study found: frozen values, from which every table and chart is made.
+
+::
+
+    Study
+    ├── settings    what was asked for
+    ├── catalog     how many products and pictures the catalog has, by category
+    ├── gallery     which pictures were searched in   (pictures: Picture, numbered by their place)
+    ├── queries     which photos were searched with, and which were left out and why
+    ├── methods     extractor and space of each method
+    ├── runs        one for each method and metric: scores by category, micro, macro; columns by query
+    ├── differences between runs, paired by query, with intervals and p-values
+    └── seconds     times; apart from the rest, which is the same for the same catalog and seed
+
+The JSON form of all this is in :mod:`stylesearch.evaluation.results_json`.
+
+Names of scores: ``top-K`` for each K asked for (share of queries whose product is among the first K
+products), ``mAP`` (mean average precision over the *images* of the gallery, all images of the product being
+right) and ``MRR`` (mean reciprocal rank of the product). All are from 0 to 1.
+
+Ties: where images are equally far, every order of them counts alike. ``top-K``, ``mAP`` and ``MRR`` are
+the expectation over these orders; a query's rank is its expected rank, ``n_nearer + (n_tied + 1) / 2``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.evaluation.facts import (
+    CatalogFacts,
+    CategoryCounts,
+    EqualPictures,
+    GalleryFacts,
+    LeftOut,
+    Picture,
+    QueryFacts,
+)
+
+__all__ = [
+    "CatalogFacts",
+    "CategoryCounts",
+    "Columns",
+    "Difference",
+    "EqualPictures",
+    "Estimate",
+    "GalleryFacts",
+    "LeftOut",
+    "Method",
+    "Picture",
+    "QueryFacts",
+    "Run",
+    "Scores",
+    "Study",
+    "StudySettings",
+]
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its bootstrap interval over queries, at the confidence of the settings.
+
+    Attributes:
+        value: of the queries as they are.
+        low, high: ends of the percentile interval; low <= value <= high but for rare, very skewed samples.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class StudySettings:
+    """What was asked for.
+
+    Attributes:
+        methods: labels, in the order asked for.
+        metrics: in the order asked for.
+        ks: rising.
+        queries: ``consumer`` (consumer photos) or ``views`` (other shop pictures of a product).
+        gallery: ``all``, ``queried``, ``others``, or a pattern of file names.
+        split: values of the product attribute ``split`` that queries were restricted to, separated by commas;
+            empty for all.
+        gallery_split: the same for the gallery; empty for that of the queries, ``any`` for all.
+        regions: through which parts a query was looked at: ``whole``, ``box``, or a plan.
+        index: whether candidates came from the indexes (``Gallery.search``) instead of exact distances.
+        seed: of the bootstrap.
+        n_resamples: of the bootstrap.
+        confidence: of every interval, 0.95.
+        n_hits: products kept of each answer.
+    """
+
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...] = ("l1", "l2", "cosine")
+    ks: tuple[int, ...] = (1, 5, 10, 20, 50)
+    queries: str = "consumer"
+    gallery: str = "all"
+    split: str = ""
+    gallery_split: str = ""
+    regions: str = "whole"
+    index: bool = False
+    seed: int = 0
+    n_resamples: int = 2000
+    confidence: float = 0.95
+    n_hits: int = 20
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """``top-K`` for every K, ``mAP``, ``MRR``: the order of columns in every table.
+
+        Without ``mAP`` for indexes: they answer with products and do not rank all pictures.
+        """
+        return (*(f"top-{k}" for k in self.ks), *(() if self.index else ("mAP",)), "MRR")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """An extractor in a space.
+
+    Attributes:
+        label: as in tables: ``resnet50``, ``efficientnet-lite0@320/whitened``.
+        extractor, input_size: its name and the side of its input in pixels.
+        fingerprint, weights_digest: of the extractor.
+        feature_dim: width of a feature.
+        space: ``raw``, ``whitened``.
+        dim: width of a vector of the space.
+        transform_version: digest of the transform, fitted on the gallery alone.
+    """
+
+    label: str
+    extractor: str
+    input_size: int
+    fingerprint: str
+    weights_digest: str
+    feature_dim: int
+    space: str
+    dim: int
+    transform_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of one category, or overall.
+
+    Attributes:
+        category: its name; empty for micro and macro.
+        n_queries: how many.
+        values: by score name.
+    """
+
+    category: str
+    n_queries: int
+    values: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """What a run found for each query, in the order of ``queries.pictures``; n queries.
+
+    Attributes:
+        n_nearer: products nearer than the right one, int64 (n,).
+        n_tied: products exactly as far as the right one, itself included, int64 (n,), at least 1.
+        average_precision: over the gallery's images, float64 (n,); NaN with ``index``.
+        right_image: the right product's nearest picture, its place in ``gallery.pictures``, int64 (n,).
+        right_distance: how far that is, float64 (n,).
+        hit_images: the nearest picture of each of the first products, int64 (n, n_hits), nearest first,
+            equals in the order of the gallery; -1 where there are no more products.
+        hit_distances: how far these are, float64 (n, n_hits); NaN where there are no more.
+        hit_regions: which region of the query was nearest to each, int64 (n, n_hits); -1 likewise.
+        ann_recall: with ``index``: share of the exact first ``n_hits`` products that the indexes found,
+            float64 (n,); else None. With ``index``, a right product beyond those that the index answered
+            with counts as not found: ``n_nearer`` is then the number of products of the gallery.
+    """
+
+    n_nearer: Ints
+    n_tied: Ints
+    average_precision: Doubles
+    right_image: Ints
+    right_distance: Doubles
+    hit_images: Ints
+    hit_distances: Doubles
+    hit_regions: Ints
+    ann_recall: Doubles | None = None
+
+    @property
+    def ranks(self) -> Doubles:
+        """Expected rank of the right product, float64 (n,): 1 for the nearest, ties shared."""
+        ranks: Doubles = self.n_nearer + (self.n_tied + 1) / 2
+        return ranks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One method with one metric.
+
+    Attributes:
+        method: label.
+        metric: ``l1``, ``l2`` or ``cosine``.
+        micro: over all queries alike.
+        macro: mean of the categories' scores.
+        categories: by name.
+        columns: by query.
+        ann_recall: with ``index``: mean over queries; else None.
+    """
+
+    method: str
+    metric: str
+    micro: Scores
+    macro: Scores
+    categories: tuple[Scores, ...]
+    columns: Columns
+    ann_recall: Estimate | None = None
+
+    @property
+    def label(self) -> str:
+        """``resnet50, l1``: names the run in a study."""
+        return f"{self.method}, {self.metric}"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much better one run is than another on the same queries.
+
+    Attributes:
+        first, second: labels of runs.
+        average: ``micro`` or ``macro``.
+        score: its name.
+        estimate: score of the first minus score of the second, with the paired bootstrap interval.
+        p_value: two-sided, of the paired bootstrap; never below 1 / (n_resamples + 1).
+        p_adjusted: by Holm's method over all pairs with this score and average.
+    """
+
+    first: str
+    second: str
+    average: str
+    score: str
+    estimate: Estimate
+    p_value: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """All that one evaluation found; see the module."""
+
+    settings: StudySettings
+    catalog: CatalogFacts
+    gallery: GalleryFacts
+    queries: QueryFacts
+    methods: tuple[Method, ...]
+    runs: tuple[Run, ...]
+    differences: tuple[Difference, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def run(self, method: str, metric: str) -> Run:
+        """The run of a method's label with a metric.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for run in self.runs:
+            if (run.method, run.metric) == (method, metric):
+                return run
+        raise KeyError(f"{method}, {metric}")
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes the report into a folder; see :func:`stylesearch.evaluation.saving.save_report`."""
+        from stylesearch.evaluation.saving import save_report
+
+        return save_report(self, Path(folder))
+
+    def hit_categories(self, run: Run) -> list[list[str]]:
+        """Categories of each query's hits, nearest first: what a table of confusions counts."""
+        names = [picture.category for picture in self.gallery.pictures]
+        return [[names[image] for image in row if image >= 0] for row in run.columns.hit_images.tolist()]

@@ -1,0 +1,140 @@
+"""Features and vectors of a study as arrays: in memory where they fit, else mapped from a temporary file."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.catalog import Catalog, FeatureSet
+from stylesearch.evaluation.features import read_features
+from stylesearch.evaluation.protocol import CatalogImage
+from stylesearch.evaluation.region_cache import RegionCache
+from stylesearch.spaces import fit_transform
+from stylesearch.types import Box
+
+if TYPE_CHECKING:
+    from stylesearch.gallery.fit import SpaceHome
+    from stylesearch.spaces.base import Transform
+
+__all__ = ["Vectors", "gallery_features", "query_features"]
+
+ROWS_AT_ONCE = 2048
+
+Floats = npt.NDArray[np.float32]
+
+
+class Vectors:
+    """Room for arrays; use it in a ``with`` block, at whose end they are gone.
+
+    Args:
+        folder: where temporary files may lie.
+        max_bytes: what may be in memory; a quarter of it is the most that one array takes.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._held = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def array(self, *shape: int) -> Floats:
+        """A float32 array of zeros."""
+        n_bytes = 4 * int(np.prod(shape))
+        if n_bytes <= self._max_bytes // 4:
+            return np.zeros(shape, np.float32)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._held.enter_context(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
+        file.truncate(n_bytes)
+        return np.memmap(file, np.float32, "r+", shape=shape)
+
+    def fitted(self, space: str, gallery: Floats, home: SpaceHome | None) -> Transform:
+        """The transform of a space, fitted on the gallery alone; with a home, that of its indexes."""
+        if home is not None:
+            from stylesearch.gallery import Gallery
+
+            return Gallery(home, "l2").transform
+        blocks = (gallery[start:stop] for start, stop in _ranges(len(gallery)))
+        return fit_transform(space, blocks, dim_in=gallery.shape[1], n_rows=len(gallery))
+
+    def transformed(self, transform: Transform, features: Floats) -> Floats:
+        """Vectors of features, shape (..., dim_in) to (..., dim); the features themselves for ``raw``."""
+        if transform.name == "raw":
+            return features
+        *outer, dim_in = features.shape
+        flat = features.reshape(-1, dim_in)
+        vectors = self.array(len(flat), transform.dim)
+        for start, stop in _ranges(len(flat)):
+            vectors[start:stop] = transform.apply(flat[start:stop])
+        return vectors.reshape(*outer, transform.dim)
+
+    @staticmethod
+    def level_equal(vectors: Floats, contents: Sequence[tuple[str, Box | None]]) -> None:
+        """Gives pictures of equal content the very same vector.
+
+        A product of matrices may round differently from row to row, and a tie is not to be broken by that.
+        """
+        first: dict[tuple[str, Box | None], int] = {}
+        for row, content in enumerate(contents):
+            known = first.setdefault(content, row)
+            if known != row:
+                vectors[row] = vectors[known]
+
+
+def gallery_features(
+    room: Vectors, catalog: Catalog, feature_set: FeatureSet, images: Sequence[CatalogImage]
+) -> Floats:
+    """Features of the gallery, float32 (n, dim), as the catalog has them."""
+    features = room.array(len(images), feature_set.dim)
+    read_features(catalog, feature_set, images, features)
+    return features
+
+
+def query_features(
+    room: Vectors,
+    catalog: Catalog,
+    feature_set: FeatureSet,
+    queries: Sequence[CatalogImage],
+    through_catalog: Sequence[CatalogImage],
+    through_cache: Sequence[CatalogImage],
+    cache: RegionCache,
+) -> Floats:
+    """Features of the queries' regions, float32 (q, regions, dim).
+
+    Args:
+        room: for the array.
+        catalog, feature_set: for those that the catalog has.
+        queries: all of them.
+        through_catalog: those of them whose vector is in the catalog.
+        through_cache: the others.
+        cache: of the plan through which these are looked at.
+    """
+    places = {one.pk: place for place, one in enumerate(queries)}
+    n_regions = cache.n_regions if through_cache else 1
+    features = room.array(len(queries), n_regions, feature_set.dim)
+    if through_catalog:
+        stored = room.array(len(through_catalog), feature_set.dim)
+        read_features(catalog, feature_set, through_catalog, stored)
+        for one, vector in zip(through_catalog, stored, strict=True):
+            features[places[one.pk]] = vector
+    for one in through_cache:
+        features[places[one.pk]] = cache.get(one.image.sha256)
+    return features
+
+
+def _ranges(n_rows: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, n_rows, ROWS_AT_ONCE):
+        yield start, min(start + ROWS_AT_ONCE, n_rows)

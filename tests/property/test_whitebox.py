@@ -1,0 +1,66 @@
+"""What holds of the white-box features for any picture."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import label
+
+from stylesearch.extractors.whitebox.color_coherence import COLOR_COHERENCE
+from stylesearch.extractors.whitebox.color_histogram import COLOR_HISTOGRAM
+from stylesearch.extractors.whitebox.colours import colours
+from stylesearch.extractors.whitebox.harris import HARRIS
+from stylesearch.extractors.whitebox.hog import HOG
+from stylesearch.extractors.whitebox.regions_of_colour import label_runs, runs_of
+from stylesearch.extractors.whitebox.whitebox import WHITE_BOX
+
+PICTURES = st.integers(16, 24).flatmap(lambda size: arrays(np.uint8, (1, size, size, 3)))
+MAPS = st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12)).flatmap(
+    lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 2))
+)
+
+
+@given(MAPS)
+def test_regions_are_those_of_a_flood_fill(numbers):
+    runs = runs_of(numbers)
+    labels = label_runs(numbers, runs)[runs.of_pixel]
+    for picture, found in zip(numbers, labels, strict=True):
+        for colour in np.unique(picture):
+            expected, n_regions = label(picture == colour, structure=np.ones((3, 3)))
+            pairs = {(a, b) for a, b in zip(expected.ravel(), found.ravel(), strict=True) if a}
+            assert len(pairs) == n_regions == len({b for _, b in pairs})
+
+
+@given(PICTURES)
+@settings(deadline=None)
+def test_lengths(pictures):
+    n_blocks = (pictures.shape[1] // 8 - 1) ** 2
+    hog = HOG.from_arrays(pictures)[0]
+    assert (hog >= 0).all() and (hog <= 1).all()
+    assert (np.linalg.norm(hog.reshape(n_blocks, -1), axis=1) <= 1 + 1e-5).all()
+    for feature in (COLOR_HISTOGRAM, COLOR_COHERENCE, HARRIS):
+        norm = np.linalg.norm(feature.from_arrays(pictures)[0])
+        assert norm == 0 or abs(norm - 1) < 1e-5, feature.name
+    assert np.isfinite(WHITE_BOX.from_arrays(pictures)).all()
+
+
+@given(PICTURES)
+@settings(deadline=None)
+def test_half_a_turn_moves_things_and_changes_none(pictures):
+    turned = np.ascontiguousarray(pictures[:, ::-1, ::-1])
+    for feature in (COLOR_HISTOGRAM, COLOR_COHERENCE):
+        assert np.array_equal(feature.from_arrays(turned), feature.from_arrays(pictures))
+
+
+@given(PICTURES, st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_a_histogram_does_not_see_where_a_pixel_is(pictures, seed):
+    pixels = pictures.reshape(-1, 3)
+    shuffled = np.random.default_rng(seed).permutation(pixels).reshape(pictures.shape)
+    assert np.array_equal(COLOR_HISTOGRAM.from_arrays(shuffled), COLOR_HISTOGRAM.from_arrays(pictures))
+
+
+@given(arrays(np.uint8, (7, 3)))
+def test_each_pixel_has_one_of_26_colours(pixels):
+    assert (colours(pixels) <= 25).all()
+    assert np.array_equal(colours(pixels) == 25, (pixels >= 248).all(axis=1))

@@ -1,0 +1,181 @@
+"""Studies made by hand: their JSON, their tables, and what is said of a newer one against them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stylesearch.errors import ConfigError
+from stylesearch.evaluation import results
+from stylesearch.evaluation.compare import compare
+from stylesearch.evaluation.results import Columns, Picture, Study, StudySettings
+from stylesearch.evaluation.results_json import json_text, load_study, study_from_json
+from stylesearch.evaluation.saving import save_report
+from stylesearch.evaluation.scoring import differences_of, runs_of, top_k_curve
+from stylesearch.types import Box
+
+N = 60
+RNG = np.random.default_rng(0)
+RANKS = {"good": RNG.integers(1, 4, N), "poor": RNG.integers(1, 40, N)}
+
+
+def columns_of(ranks: np.ndarray) -> Columns:
+    n = len(ranks)
+    return Columns(
+        n_nearer=ranks - 1,
+        n_tied=np.ones(n, np.int64),
+        average_precision=1 / ranks,
+        right_image=np.zeros(n, np.int64),
+        right_distance=np.full(n, 0.123456789),
+        hit_images=np.tile([0, -1], (n, 1)),
+        hit_distances=np.tile([0.5, np.nan], (n, 1)),
+        hit_regions=np.tile([0, -1], (n, 1)),
+    )
+
+
+def study_of(ranks: dict[str, np.ndarray], first_query: int = 0, **changes) -> Study:
+    settings = StudySettings(methods=tuple(ranks), metrics=("l1",), ks=(1, 5), n_resamples=300, **changes)
+    n = len(next(iter(ranks.values())))
+    pictures = tuple(
+        Picture(
+            f"p{i:03}", "Ä dress", "dress" if i % 3 else "skirt", f"/{i}.jpg", f"{i:064x}", Box(0, 0, 3, 4)
+        )
+        for i in range(first_query, first_query + n)
+    )
+    categories = [one.category for one in pictures]
+    runs, resampled = runs_of(
+        {(name, "l1"): columns_of(r) for name, r in ranks.items()}, categories, settings
+    )
+    counts = {name: categories.count(name) for name in sorted(set(categories))}
+    return Study(
+        settings=settings,
+        catalog=results.CatalogFacts(n, n, n, 0, (results.CategoryCounts("dress", n, n, n),)),
+        gallery=results.GalleryFacts("all shop pictures", n, n, counts, 0, "d1", pictures),
+        queries=results.QueryFacts(
+            description=f"{n} consumer photos",
+            n_listed=n + 1,
+            n_queries=n,
+            n_products=n,
+            categories=counts,
+            n_without_box=0,
+            left_out=(results.LeftOut("no right product in the gallery", 1, ("/lost.jpg",)),),
+            equal_pictures=results.EqualPictures(1, 1, (("/0.jpg", "/0.jpg"),)),
+            digest="d2",
+            pictures=pictures,
+        ),
+        methods=tuple(results.Method(name, name, 224, "f", "w", 8, "raw", 8, "v") for name in ranks),
+        runs=runs,
+        differences=differences_of(runs, resampled, settings),
+        seconds={"total": 1.0},
+    )
+
+
+def test_json_goes_there_and_back_and_times_stay_apart(tmp_path):
+    study = study_of(RANKS)
+    text = json_text(study)
+    assert text == json_text(replace(study, seconds={"total": 2.0}))
+    again = study_from_json(json.loads(text))
+    assert json_text(again) == text
+    assert again.settings == study.settings
+    assert again.queries == study.queries
+    assert np.isnan(again.runs[0].columns.hit_distances[0, 1])
+    path = study.save(tmp_path / "report")
+    assert json_text(load_study(path)) == json_text(load_study(tmp_path / "report")) == text
+    assert json.loads((tmp_path / "report/times.json").read_text()) == {"total": 1.0}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "stylesearch-study/1"}', '{"format": "x"}'])
+def test_a_file_that_is_no_study_is_refused(tmp_path, content):
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"results\.json"):
+        load_study(tmp_path / "results.json")
+
+
+def test_the_scores_are_means_of_the_queries():
+    good = study_of(RANKS).run("good", "l1")
+    is_dress = np.arange(N) % 3 > 0
+    found = RANKS["good"] == 1
+    assert good.micro.values["top-1"].value == pytest.approx(found.mean())
+    assert good.macro.values["top-1"].value == pytest.approx(
+        (found[is_dress].mean() + found[~is_dress].mean()) / 2
+    )
+    assert [one.category for one in good.categories] == ["dress", "skirt"]
+    assert good.categories[1].n_queries == (~is_dress).sum()
+    assert good.micro.values["MRR"].value == pytest.approx((1 / RANKS["good"]).mean())
+    curve = top_k_curve(good.columns, [1, 5], study_of(RANKS).settings)
+    assert [one.value for one in curve] == [good.micro.values[name].value for name in ("top-1", "top-5")]
+
+
+def test_a_clear_difference_is_significant_and_signed():
+    (top_1,) = [one for one in study_of(RANKS).differences if (one.average, one.score) == ("micro", "top-1")]
+    assert (top_1.first, top_1.second) == ("good, l1", "poor, l1")
+    assert 0 < top_1.estimate.low <= top_1.estimate.value <= top_1.estimate.high
+    assert top_1.p_value < 0.02
+    same = study_of({"one": RANKS["good"], "other": RANKS["good"]})
+    assert all(one.p_value == 1 and one.estimate.value == 0 for one in same.differences)
+
+
+def test_tables_hold_the_figures(tmp_path):
+    study = study_of(RANKS)
+    save_report(study, tmp_path, compare(study, study))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
+    (top_5,) = [
+        row for row in rows if (row["method"], row["average"], row["score"]) == ("poor", "micro", "top-5")
+    ]
+    assert float(top_5["value"]) == pytest.approx((RANKS["poor"] <= 5).mean(), rel=1e-5)
+    text = (tmp_path / "results.md").read_text()
+    assert text.count("all shop pictures") >= 4
+    assert "1 of 61 queries left out: no right product in the gallery." in text
+    assert "1 queries are byte for byte in the gallery too" in text
+    assert f"| good | l1 | micro | {100 * (RANKS['good'] == 1).mean():.1f} [" in text
+
+
+def test_a_study_against_itself_is_the_same(tmp_path):
+    study = study_of(RANKS)
+    study.save(tmp_path)
+    found = compare(study, load_study(tmp_path))
+    assert {one.verdict for one in found.changes} == {"same"}
+    assert found.same_gallery
+    assert found.n_common == N
+
+
+def test_what_rose_fell_or_wavered_is_told_apart():
+    waver = RANKS["poor"].copy()
+    waver[:2] += 20
+    before = {"up": RANKS["poor"], "down": RANKS["good"], "waver": RANKS["poor"]}
+    now = {"up": RANKS["good"], "down": RANKS["poor"], "waver": waver}
+    found = compare(study_of(now), study_of(before))
+    verdicts = {
+        one.method: one.verdict for one in found.changes if (one.average, one.score) == ("micro", "MRR")
+    }
+    assert verdicts == {"up": "rose", "down": "fell", "waver": "within noise"}
+    up = next(
+        one for one in found.changes if (one.method, one.average, one.score) == ("up", "micro", "top-1")
+    )
+    assert up.change is not None
+    assert up.change.value == pytest.approx(up.now - up.before)
+
+
+def test_only_common_queries_are_compared_and_differences_are_named():
+    now = study_of({"good": RANKS["good"]}, first_query=20)
+    before = study_of({"good": RANKS["good"], "poor": RANKS["poor"]})
+    before = replace(before, gallery=replace(before.gallery, digest="other", description="less"))
+    found = compare(now, before)
+    assert found.n_common == 40
+    assert not found.same_gallery
+    assert "The galleries differ" in " ".join(found.notes)
+    assert "Only before: poor, l1." in found.notes
+    (top_1,) = [one for one in found.changes if (one.average, one.score) == ("micro", "top-1")]
+    assert top_1.now == pytest.approx((RANKS["good"][:40] == 1).mean())
+    assert top_1.before == pytest.approx((RANKS["good"][20:] == 1).mean())
+
+
+def test_without_common_queries_nothing_is_claimed():
+    found = compare(study_of(RANKS, first_query=500), study_of(RANKS))
+    assert {one.verdict for one in found.changes} == {"no common queries"}
+    assert all(one.p_value is None for one in found.changes)
