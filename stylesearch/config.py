@@ -64,6 +64,11 @@ class Settings:
         """The catalog's SQLAlchemy URL or file."""
         return self.db or str(self.home / "catalog.db")
 
+    @property
+    def of_network(self) -> dict[str, Any]:
+        """What :func:`stylesearch.extractors.load_extractor` is told of a network."""
+        return {"weights": self.weights or None, "engine": self.engine, "precision": self.precision}
+
     def replace(self, **changes: Any) -> Settings:
         """A copy with ``changes`` made; names with the value None are left as they are."""
         return dataclasses.replace(

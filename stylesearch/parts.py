@@ -55,18 +55,17 @@ class Parts:
         return self._catalog
 
     def extractor(self, spec: str = "", *, throughput: bool = False) -> Extractor:
-        """An extractor by name; the workspace's for none. Its network is not loaded yet."""
+        """An extractor by name; the workspace's for none. Its network is not loaded yet.
+
+        Weights, engine and precision of the settings are for networks: white-box features do without.
+        """
         key = (spec or self.settings.extractor, throughput)
         if key not in self._extractors:
             from stylesearch.extractors import load_extractor
+            from stylesearch.extractors.whitebox.table import WHITE_BOXES
 
-            self._extractors[key] = load_extractor(
-                key[0],
-                weights=self.settings.weights or None,
-                engine=self.settings.engine,
-                precision=self.settings.precision,
-                throughput=throughput,
-            )
+            network = {} if key[0].partition("@")[0] in WHITE_BOXES else self.settings.of_network
+            self._extractors[key] = load_extractor(key[0], **network, throughput=throughput)
         return self._extractors[key]
 
     def searcher(self, extractor: str = "", space: str = "", metric: str = "", regions: str = "") -> Searcher:

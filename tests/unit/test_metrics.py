@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylesearch import cores, metrics_kernels
+from stylesearch import cores
 from stylesearch.metrics import METRICS, check_metric, distances, nearest, nearest_to_any, products
 
 
@@ -107,25 +107,13 @@ def test_products_are_products(rows, dim, queries):
     assert np.allclose(products(left, right), left @ right, rtol=1e-5)
 
 
-@pytest.mark.parametrize("n_rows", [1, 5, 1000])
-def test_every_row_is_given_out_once(n_rows, monkeypatch):
-    monkeypatch.setattr(cores, "usable_cores", lambda: 3)
-    seen = np.zeros(n_rows, int)
-
-    def work(start, stop):
-        seen[start:stop] += 1
-
-    cores.share_rows(work, n_rows, 10**8)
-    assert (seen == 1).all()
-
-
 @pytest.mark.parametrize("metric", METRICS)
 def test_threads_change_nothing(metric, monkeypatch):
     random = np.random.default_rng(7)
     queries, gallery = random.random((9, 400)), random.random((900, 400))
     alone = distances(queries, gallery, metric)
     monkeypatch.setattr(cores, "usable_cores", lambda: 3)
-    monkeypatch.setattr(metrics_kernels, "_WORTH_A_THREAD", 1000)
+    monkeypatch.setattr(cores, "_WORTH_A_THREAD", 1000)
     assert np.allclose(distances(queries, gallery, metric), alone, rtol=1e-6)
     one, many = nearest(queries, gallery, metric, 9), nearest(queries, gallery, metric, 9, max_bytes=10**5)
     assert np.array_equal(one[0], many[0])

@@ -6,16 +6,19 @@ import time
 import numpy as np
 import pytest
 
+from stylesearch import cores
 from stylesearch.cores import share_rows, usable_cores
 
 
-def test_work_is_shared_once_and_wholly():
-    seen = np.zeros(1000, int)
+@pytest.mark.parametrize("n_rows", [1, 5, 1000])
+def test_every_row_is_given_out_once(n_rows, monkeypatch):
+    monkeypatch.setattr(cores, "usable_cores", lambda: 3)
+    seen = np.zeros(n_rows, int)
 
-    def part(start, stop):
+    def work(start, stop):
         seen[start:stop] += 1
 
-    share_rows(part, 1000, 10**6)
+    share_rows(work, n_rows, 10**8)
     assert (seen == 1).all()
 
 
