@@ -23,6 +23,7 @@ BENCHMARKS = {
     "street": "drawn street photos: is the product in the top 20, against whole photo and cosine",
     "ablation": "regions, input size, space and metric on drawn and on real photos",
     "categories": "real photos: share of the 10 nearest that are of the same category",
+    "luma": "real views of one shop, per category: white-box against EfficientNet-Lite0, three metrics",
     "ranking": "exact ranks of an evaluation against SciPy's cdist and argsort",
     "whitebox": "white-box features against a loop over scikit-image and OpenCV, same vectors",
     "colour_bins": "what 25 colours means: readings compared on drawn and on real photos",

@@ -1,0 +1,47 @@
+"""Real views of one shop: queries the other views, gallery the main views, product = style; per category.
+
+Needs the real photos that $STYLESEARCH_TEST_DATA names. Nothing is trained; every photo is looked at whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from pathlib import Path
+
+from benchmarks.measuring import print_table
+from benchmarks.shops import real_photos
+
+METHODS = ("whitebox", "efficientnet-lite0@320", "efficientnet-lite0@320/whitened")
+KS = (1, 5, 20)
+
+
+def main() -> None:
+    """Prints one table: top-k accuracy per category and method, by the metric that suits the method."""
+    import stylesearch
+    from stylesearch.evaluation.tables import notes, percent
+
+    photos = real_photos()
+    if photos is None:
+        raise SystemExit("set STYLESEARCH_TEST_DATA to the folder of real photos")
+    with tempfile.TemporaryDirectory() as name:
+        table = Path(name) / "luma.csv"
+        _write_catalog(photos / "luma", table)
+        shop = stylesearch.open(Path(name) / "home")
+        shop.ingest(table, extractors=("efficientnet-lite0@320",), allow_outside=True)
+        study = shop.evaluate(METHODS, ks=KS, queries="views", gallery="*_main.*")
+    print(*(f"- {line}" for line in notes(study)), sep="\n", end="\n\n")
+    rows = []
+    for run in study.runs:
+        for scores in (*run.categories, run.macro, run.micro):
+            cells = [percent(scores.values[f"top-{k}"]) for k in KS]
+            rows.append([run.method, run.metric, scores.category, str(scores.n_queries), *cells])
+    print_table(["method", "metric", "category", "queries", *(f"top {k}, %" for k in KS)], rows)
+
+
+def _write_catalog(luma: Path, table: Path) -> None:
+    with (luma / "images.csv").open(newline="") as source, table.open("w", newline="") as target:
+        writer = csv.writer(target)
+        writer.writerow(["id", "title", "category", "image"])
+        for row in csv.DictReader(source):
+            writer.writerow([row["style"], row["style"], row["category"], luma / row["image"]])
