@@ -250,8 +250,8 @@ class Gallery:
     ) -> list[GalleryHit]:
         """The first ``k`` products among the candidates, each by its nearest image that still exists."""
         hits: dict[str, GalleryHit] = {}
-        step = k + k // 4 + 5
-        for start in range(0, len(candidates.ids), step):
+        start, step = 0, k  # most shops have one picture of a product: then no more rows than that are read
+        while start < len(candidates.ids):
             ids = candidates.ids[start : start + step].tolist()
             found = self.home.catalog.hits_for(ids)
             for position, feature_id in enumerate(ids, start):
@@ -265,4 +265,5 @@ class Gallery:
                 )
                 if len(hits) == k:
                     return list(hits.values())
+            start, step = start + step, 2 * step
         return list(hits.values())

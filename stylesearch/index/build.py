@@ -42,7 +42,7 @@ FEWEST_FOR_CANDIDATES = 64
 N_AXES = 94
 """Axes that candidates of CNN features are searched in; two more numbers come with them."""
 
-N_AXES_SIGNED = 190
+N_AXES_SIGNED = 142
 """The same where vectors have negative values: whitening spreads what matters over more axes."""
 
 N_TREES = 40
