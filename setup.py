@@ -50,9 +50,11 @@ setup(
     extras_require={
         "annoy": ["annoy>=1.17.3,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
+        "report": ["matplotlib>=3.10,<4", "scikit-learn>=1.5,<2"],
         "dev": [
             "build>=1.2",
             "hypothesis>=6.130",
+            "matplotlib>=3.10,<4",
             "mypy>=1.15",
             "opencv-python-headless>=4.10,<6",
             "pytest>=8.3",

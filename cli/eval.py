@@ -108,7 +108,7 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write the report into DIR: results.json, results.csv, results.md.",
+    help="Write the report into DIR: index.html with its charts, results.json, results.csv, results.md.",
 )
 @click.option(
     "--baseline",
@@ -158,6 +158,10 @@ def evaluate(
     with shared.open(**choices) as shop:
         # An old file that cannot be read is not to be found out after an hour of computing.
         older = _load(baseline) if baseline else None
+        if report is not None:
+            from stylesearch.evaluation.report import check_libraries
+
+            check_libraries()
         with Progress(quiet=shared.verbosity < 0) as progress:
             study = shop.evaluate(
                 methods or (),
@@ -173,6 +177,11 @@ def evaluate(
                 max_memory=max_memory,
                 progress=progress,
             )
+        features = None
+        if report is not None:
+            from stylesearch.evaluation.sample import read_sample
+
+            features = read_sample(study, shop.catalog, shop.settings.home / "cache")
     comparison = None
     if older is not None:
         from stylesearch.evaluation.compare import compare
@@ -182,6 +191,9 @@ def evaluate(
         from stylesearch.evaluation.saving import save_report
 
         save_report(study, report, comparison)
+        from stylesearch.evaluation.report import write_report
+
+        write_report(study, report, comparison, features=features)
     if shared.as_json:
         _echo_json(study, comparison)
         return
@@ -189,7 +201,7 @@ def evaluate(
     if comparison is not None:
         _echo_comparison(comparison)
     if report is not None:
-        click.echo(f"\nreport: {report}")
+        click.echo(f"\nreport: {report / 'index.html'}")
     if shared.verbosity > 0:
         stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in study.seconds.items())
         click.echo(f"seconds: {stages}", err=True)

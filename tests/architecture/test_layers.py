@@ -39,6 +39,8 @@ LEAVES_OF_HEAVY = {
     "sqlalchemy": {"catalog/"},
     "alembic": {"catalog/migrate"},
     "annoy": {"index/annoy"},
+    "matplotlib": {"evaluation/charts/"},
+    "sklearn": {"evaluation/charts/"},
 }
 
 

@@ -1,0 +1,161 @@
+"""The map of features as a chart: a dot a picture, or the pictures themselves (the seed's Figure 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from stylesearch.evaluation.charts.style import CATEGORY_COLORS, WIDTH, drawable, marker_of, new_figure
+
+__all__ = ["dot_map", "room_for", "thumbnail_map"]
+
+Places = npt.NDArray[np.float64]
+
+THUMBNAIL: Final = 0.125
+"""Side of a thumbnail on a map from -1 to 1."""
+_LETTER: Final = 0.0034
+"""Width of a letter for each point of its size, on a map from -1 to 1."""
+_FLATTEST: Final = 0.45
+_LINES: Final[tuple[Literal["-", ":", "--"], ...]] = ("-", ":", "--")
+_LETTERS_BELOW: Final = 70
+_LEGEND_LINE: Final = 0.175
+
+
+def dot_map(places: Places, categories: Sequence[str], numbers: Mapping[str, int]) -> Figure:
+    """A dot a picture, coloured by category, each category named where most of it lies.
+
+    Args:
+        places: float64 (n, 2), within -1 to 1.
+        categories: of the pictures.
+        numbers: of each category's colour and shape.
+    """
+    names = np.asarray(categories)
+    present = [name for name in numbers if name in set(categories)]
+    figure, axes = _empty_map(places, present)
+    for name in present:
+        of_category = places[names == name]
+        axes.scatter(
+            of_category[:, 0],
+            of_category[:, 1],
+            s=22 if len(places) < 300 else 12,
+            color=_color(numbers[name]),
+            marker=marker_of(numbers[name]),
+            alpha=0.8,
+            linewidths=0,
+            label=drawable(name),
+        )
+    _name_clusters(axes, places, names, {name: numbers[name] for name in present})
+    figure.legend(loc="outside lower left", ncols=_columns(present), markerscale=1.2)
+    return figure
+
+
+def room_for(places: Places, limit: int) -> list[int]:
+    """Which pictures of a map can be shown without covering each other, in their order, at most ``limit``."""
+    shown: list[int] = []
+    for number in range(len(places)):
+        apart = np.abs(places[shown] - places[number]).max(axis=1) if shown else np.array([np.inf])
+        if apart.min() >= THUMBNAIL and len(shown) < limit:
+            shown.append(number)
+    return shown
+
+
+def thumbnail_map(
+    places: Places,
+    thumbnails: Sequence[npt.NDArray[np.uint8]],
+    categories: Sequence[str],
+    numbers: Mapping[str, int],
+) -> Figure:
+    """Small pictures on a map, each framed in its category's colour and kind of line.
+
+    Args:
+        places: float64 (n, 2), of those shown.
+        thumbnails: uint8 (side, side, 3) each.
+        categories: of these.
+        numbers: of each category's frame.
+    """
+    present = [name for name in numbers if name in set(categories)]
+    figure, axes = _empty_map(places, present)
+    limits = axes.get_xlim(), axes.get_ylim()
+    half = THUMBNAIL * 0.46
+    for (x, y), pixels, category in zip(places.tolist(), thumbnails, categories, strict=True):
+        axes.imshow(pixels, extent=(x - half, x + half, y - half, y + half), interpolation="antialiased")
+        axes.add_patch(_frame((x - half, y - half), 2 * half, numbers[category]))
+    axes.set_xlim(limits[0])
+    axes.set_ylim(limits[1])
+    handles = []
+    for name in present:
+        handle = _frame((0, 0), 1, numbers[name])
+        handle.set_label(drawable(name))
+        handles.append(handle)
+    figure.legend(handles=handles, loc="outside lower left", ncols=_columns(present), handlelength=1.1)
+    return figure
+
+
+def _color(number: int) -> str:
+    return CATEGORY_COLORS[number % len(CATEGORY_COLORS)]
+
+
+def _frame(corner: tuple[float, float], side: float, number: int) -> Rectangle:
+    line = _LINES[number // len(CATEGORY_COLORS) % len(_LINES)]
+    return Rectangle(corner, side, side, fill=False, edgecolor=_color(number), linewidth=1.7, linestyle=line)
+
+
+def _columns(names: Sequence[str]) -> int:
+    """As many as fit side by side below a map."""
+    return max(1, min(4, _LETTERS_BELOW // (5 + max(map(len, names)))))
+
+
+def _empty_map(places: Places, names: Sequence[str]) -> tuple[Figure, Axes]:
+    """Axes that are as high as the map needs; both directions have one scale."""
+    middle = (places.max(axis=0) + places.min(axis=0)) / 2
+    margin = THUMBNAIL * 0.6
+    half_x, half_y = np.maximum((places.max(axis=0) - places.min(axis=0)) / 2, 0.1) + margin
+    half_y = max(half_y, _FLATTEST * half_x)
+    half_x = max(half_x, half_y)
+    n_lines = -(-len(names) // _columns(names))
+    figure = new_figure(WIDTH * half_y / half_x + 0.15 + _LEGEND_LINE * n_lines)
+    axes = figure.subplots()
+    axes.set_aspect("equal")
+    axes.set_xlim(middle[0] - half_x, middle[0] + half_x)
+    axes.set_ylim(middle[1] - half_y, middle[1] + half_y)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure, axes
+
+
+def _name_clusters(
+    axes: Axes, places: Places, names: npt.NDArray[np.str_], numbers: Mapping[str, int]
+) -> None:
+    """Each category's name, where one of its pictures is nearest to most others of it."""
+    taken: list[tuple[float, float, float]] = []
+    size = 9.0 if len(numbers) <= len(CATEGORY_COLORS) + 3 else 7.0
+    for name, number in numbers.items():
+        of_category = places[names == name]
+        apart = np.linalg.norm(of_category[:, None] - of_category[None], axis=2)
+        at = of_category[np.median(apart, axis=1).argmin()] + (0, 0.05)
+        half = len(name) * size * _LETTER / 2
+        while any(abs(at[1] - y) < 0.07 and abs(at[0] - x) < half + other for x, y, other in taken):
+            at = at - (0, 0.02)
+        taken.append((at[0], at[1], half))
+        dark = tuple(0.6 * part for part in to_rgb(_color(number)))
+        label = axes.text(
+            float(at[0]),
+            float(at[1]),
+            drawable(name),
+            color=dark,
+            fontweight="bold",
+            fontsize=size,
+            ha="center",
+            va="center",
+        )
+        label.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])

@@ -1,0 +1,259 @@
+"""Sections to look at rather than to read figures from: maps, examples, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stylesearch.evaluation.examples import choose_examples, confusions, hardest_queries, outlined_box
+from stylesearch.evaluation.leading import ranking_key
+from stylesearch.evaluation.pages.context import Context
+from stylesearch.evaluation.pages.document import Section
+from stylesearch.evaluation.pages.html import Html, element, joined, paragraphs
+from stylesearch.evaluation.results import Picture, Run
+from stylesearch.evaluation.sample import sampled_queries
+from stylesearch.images.contact_sheet import SheetEntry
+
+__all__ = ["errors", "examples", "maps"]
+
+N_EXAMPLES = 3
+N_SHOWN = 10
+N_HARDEST = 10
+N_THUMBNAILS = 150
+THUMBNAIL_SIDE = 96
+
+
+def maps(context: Context) -> Section:
+    """The features in the plane (the seed's Figure 5), an extractor after the other."""
+    from stylesearch.evaluation.charts.maps import dot_map, room_for, thumbnail_map
+    from stylesearch.evaluation.charts.tsne import LEAST, tsne_map
+
+    study = context.study
+    places = sampled_queries(study)
+    pictures = [study.queries.pictures[place] for place in places]
+    numbers = {name: number for number, name in enumerate(sorted(study.queries.categories))}
+    parts: list[Html] = []
+    for fingerprint in dict.fromkeys(method.fingerprint for method in study.methods):
+        features = context.features.get(fingerprint)
+        if features is None or len(features) < LEAST:
+            continue
+        method = next(one for one in study.methods if one.fingerprint == fingerprint)
+        name = f"{method.extractor}@{method.input_size}"
+        map_places = tsne_map(features, study.settings.seed)
+        caption = (
+            f"t-SNE of the {name} features of {len(pictures):,} of {study.queries.n_queries:,} queries (the "
+            "seed's Figure 5), after PCA; nothing was searched. Near means alike; far apart, sizes and "
+            f"directions mean nothing. Queries: {study.queries.description}"
+            f"{_first_region(study.settings.regions)}."
+        )
+        parts.append(element("h3", name))
+        parts.append(
+            context.chart(
+                dot_map(map_places, [one.category for one in pictures], numbers),
+                f"map-{method.extractor[-40:].replace('/', '-')}",
+                caption + " Colour and shape: the category.",
+                f"Dots in the plane: {len(pictures)} queries coloured by category",
+            )
+        )
+        shown, thumbnails = [], []
+        for place in room_for(map_places, N_THUMBNAILS):
+            boxed = study.settings.regions == "box"
+            pixels = context.pictures.pixels(pictures[place], THUMBNAIL_SIDE, boxed=boxed)
+            if pixels is not None:
+                shown.append(place)
+                thumbnails.append(pixels)
+        if shown:
+            figure = thumbnail_map(
+                map_places[shown], thumbnails, [pictures[place].category for place in shown], numbers
+            )
+            parts.append(
+                context.chart(
+                    figure,
+                    f"thumbnails-{method.extractor[-40:].replace('/', '-')}",
+                    f"The same map with the photos themselves: {len(shown):,}, as many as have room. Frames: "
+                    "the category, coloured as above.",
+                    f"{len(shown)} small photos at their places on the map",
+                )
+            )
+    if not parts:
+        parts = [
+            paragraphs(
+                [
+                    "No map: it needs the features of at least "
+                    f"{LEAST} queries, and this report was made without them, or of fewer."
+                ]
+            )
+        ]
+    return Section("maps", "Which photos look alike to an extractor", joined(parts))
+
+
+def examples(context: Context) -> Section:
+    """Right and wrong matches among the first k, the right product framed (the seed's Figure 10)."""
+    study = context.study
+    k = min(20, max(study.settings.ks), study.settings.n_hits)
+    run = _best_of_all(context)
+    chosen = choose_examples(study, run, k, N_EXAMPLES)
+    parts: list[Html] = [
+        element(
+            "p",
+            f"{run.label}, the best of this study. Drawn at random with the seed {study.settings.seed}, not "
+            f"picked (the seed's Figure 10). Each sheet: the query, on it the part that was nearest, and "
+            f"the {N_SHOWN} nearest products; green and ticked: the right one. Where that comes later, it "
+            f"stands last, with its rank. {context.searched}",
+            class_="faint",
+        )
+    ]
+    for heading, places, total in (
+        (f"Found among the first {k}", chosen.found, chosen.n_found),
+        (f"Not among the first {k}", chosen.missed, chosen.n_missed),
+    ):
+        parts.append(element("h3", f"{heading}: {total:,} of {study.queries.n_queries:,} queries"))
+        if not places:
+            parts.append(element("p", "None."))
+        parts += [_sheet(context, run, place) for place in places]
+    return Section("examples", "Examples", joined(parts))
+
+
+def errors(context: Context) -> Section:
+    """Which categories are confused, and the queries that all methods find hardest."""
+    from stylesearch.evaluation.charts.confusion import category_confusion
+
+    study = context.study
+    parts: list[Html] = []
+    for run in _worth_a_confusion(context):
+        names, counts = confusions(study, run)
+        right = counts[:, 0].sum() / max(1, counts.sum())
+        parts.append(
+            context.chart(
+                category_confusion(names, counts),
+                "confusion",
+                f"What came first with {run.label}, in percent of each category's queries (how many stand in "
+                "brackets). First column: the right product. The others: a wrong product of that category; "
+                f"framed: of the right category. {context.searched}",
+                f"Table of shares: the right product came first for {100 * right:.0f} % of all queries",
+            )
+        )
+    hardest = hardest_queries(context.best, N_HARDEST)
+    parts.append(element("h3", "The hardest queries"))
+    parts.append(
+        element(
+            "p",
+            "By the geometric mean of the right product's rank over all methods, each with its best metric. "
+            f"What came first: with {_best_of_all(context).label}. {context.searched}",
+            class_="faint",
+        )
+    )
+    parts += [_hard_query(context, number, place) for number, place in enumerate(hardest, 1)]
+    if not hardest:
+        parts.append(element("p", "None: every method ranks every right product first."))
+    return Section("errors", "Where errors go", joined(parts))
+
+
+def _best_of_all(context: Context) -> Run:
+    return max(context.best.values(), key=lambda run: ranking_key(run, context.k))
+
+
+def _first_region(regions: str) -> str:
+    return "" if regions in ("whole", "box") else " (of the regions, the first: the whole photo)"
+
+
+def _worth_a_confusion(context: Context) -> list[Run]:
+    """The best run, and the best of the other kind of method, if there is one."""
+    from stylesearch.evaluation.leading import is_white_box
+
+    best: dict[bool, Run] = {}
+    for label, run in sorted(context.best.items(), key=lambda item: ranking_key(item[1], context.k)):
+        best[is_white_box(context.study, label)] = run
+    return sorted(best.values(), key=lambda run: ranking_key(run, context.k), reverse=True)
+
+
+def _sheet(context: Context, run: Run, place: int) -> Html:
+    study = context.study
+    query = study.queries.pictures[place]
+    columns = run.columns
+    entries: list[SheetEntry] = []
+    for place_of_hit, (image, distance) in enumerate(
+        zip(columns.hit_images[place].tolist(), columns.hit_distances[place].tolist(), strict=True), 1
+    ):
+        if image >= 0 and len(entries) < N_SHOWN:
+            picture = study.gallery.pictures[image]
+            entries.append(_entry(picture, place_of_hit, distance, picture.product == query.product))
+    rank = float(columns.ranks[place])
+    if not any(entry.right for entry in entries):
+        right = study.gallery.pictures[int(columns.right_image[place])]
+        entries[N_SHOWN - 1 :] = [_entry(right, round(rank), float(columns.right_distance[place]), True)]
+    path = context.pictures.sheet(
+        query,
+        entries,
+        f"sheet-{place:05}",
+        title=query.title or query.product,
+        subtitle=f"{query.category}; {run.label}; the right product comes {_ordinal(rank)}",
+        outlined=lambda size: outlined_box(study, run, place, size),
+    )
+    if path is None:
+        return element("p", f"The query {query.path} can no longer be read.")
+    alt = (
+        f"A photo of {query.title or query.product} ({query.category}) and the nearest products; the right "
+        f"one comes {_ordinal(rank)}"
+    )
+    image = element("img", src=path, alt=alt, loading="lazy")
+    return element(
+        "div", element("a", image, href=path), class_="scroll", tabindex="0", role="region", aria_label=alt
+    )
+
+
+def _entry(picture: Picture, rank: int, distance: float, right: bool) -> SheetEntry:
+    return SheetEntry(
+        picture.path,
+        rank,
+        picture.title,
+        category=picture.category,
+        distance=None if np.isnan(distance) else distance,
+        product_id=picture.product,
+        right=right,
+    )
+
+
+def _hard_query(context: Context, number: int, place: int) -> Html:
+    study = context.study
+    query = study.queries.pictures[place]
+    run = _best_of_all(context)
+    right = study.gallery.pictures[int(run.columns.right_image[place])]
+    shown = [("query", query, ""), ("right product", right, "")]
+    first = int(run.columns.hit_images[place, 0])
+    if first >= 0 and study.gallery.pictures[first].product != query.product:
+        wrong = study.gallery.pictures[first]
+        shown.append(("came first", wrong, f": {wrong.title or wrong.product}"))
+    thumbnails = [
+        element(
+            "figure",
+            context.pictures.thumbnail(
+                picture, f"{what}: {picture.title or picture.product}, {picture.category}"
+            ),
+            element("figcaption", what + more),
+        )
+        for what, picture, more in shown
+    ]
+    ranks = ", ".join(f"{one.label}: {one.columns.ranks[place]:g}" for one in context.best.values())
+    return element(
+        "div",
+        element("h3", f"{number}. {query.title or query.product} ({query.category})"),
+        element("div", *thumbnails, class_="thumbs"),
+        element(
+            "p", f"Rank of the right product among {study.gallery.n_products:,}: {ranks}.", class_="faint"
+        ),
+        class_="card",
+    )
+
+
+def _ordinal(rank: float) -> str:
+    """``1st``, ``12th``; a shared place as it is: ``at 2.5``.
+
+    Example:
+        >>> _ordinal(22.0), _ordinal(11.0), _ordinal(2.5)
+        ('22nd', '11th', 'at 2.5, sharing its place')
+    """
+    if rank != int(rank):
+        return f"at {rank:g}, sharing its place"
+    n = int(rank)
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{ending}"

@@ -1,0 +1,80 @@
+"""A sample of the queries with their features, for a map: read while the catalog is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.catalog import Catalog
+from stylesearch.evaluation.evaluate import split_queries
+from stylesearch.evaluation.protocol import CatalogImage
+from stylesearch.evaluation.region_cache import RegionCache
+from stylesearch.evaluation.results import Study
+from stylesearch.evaluation.vectors import Vectors, query_features
+
+__all__ = ["N_SAMPLED", "Features", "read_sample", "sampled_queries"]
+
+N_SAMPLED: Final = 600
+"""More would only cover each other on a page."""
+
+Features = Mapping[str, npt.NDArray[np.float32]]
+"""By the fingerprint of an extractor: float32 (sampled, dim), in the order of :func:`sampled_queries`."""
+
+
+def sampled_queries(study: Study) -> list[int]:
+    """Places of the sampled queries in ``queries.pictures``, rising; drawn with the study's seed."""
+    n = study.queries.n_queries
+    drawn = np.random.default_rng(study.settings.seed).choice(n, min(n, N_SAMPLED), replace=False)
+    return sorted(drawn.tolist())
+
+
+def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
+    """Features of the sampled queries, of every extractor of a study, as they were searched with.
+
+    Of queries that were looked at through several regions, those of the first, the whole photo. An extractor
+    is left out where the catalog has no features of it.
+
+    Args:
+        study: of this catalog.
+        catalog: open.
+        cache: the workspace's folder for vectors of regions.
+
+    Raises:
+        CatalogError: pictures or their features have gone meanwhile.
+    """
+    images = _images(study, catalog)
+    regions = study.settings.regions
+    through_catalog, through_cache = split_queries(images, regions)
+    features = {}
+    for method in study.methods:
+        feature_set = catalog.find_feature_set(method.fingerprint)
+        if feature_set is None or method.fingerprint in features:
+            continue
+        plan = "whole" if regions == "box" else regions
+        vectors = RegionCache(cache, method.fingerprint, method.feature_dim, plan)
+        with Vectors(cache, 2**40) as room:  # a few hundred rows fit into any memory
+            found = query_features(
+                room, catalog, feature_set, images, through_catalog, through_cache, vectors
+            )
+            features[method.fingerprint] = found[:, 0]
+    return features
+
+
+def _images(study: Study, catalog: Catalog) -> list[CatalogImage]:
+    pictures = [study.queries.pictures[place] for place in sampled_queries(study)]
+    wanted = {(one.product, one.path) for one in pictures}
+    images = {
+        (product, image.path): image
+        for product in dict.fromkeys(one.product for one in pictures)
+        for image in catalog.images_of(product)
+        if (product, image.path) in wanted
+    }
+    known = catalog.known_images(images)
+    return [
+        CatalogImage(known[key].pk, known[key].product, images[key])
+        for key in ((one.product, one.path) for one in pictures)
+    ]

@@ -1,0 +1,177 @@
+"""Parts of the report's page: escaping, which queries and scores are shown, where labels go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stylesearch.evaluation import examples
+from stylesearch.evaluation.facts import CatalogFacts, EqualPictures, GalleryFacts, Picture, QueryFacts
+from stylesearch.evaluation.leading import best_runs, is_white_box, leading_k
+from stylesearch.evaluation.pages.html import Html, element, joined, table
+from stylesearch.evaluation.results import Columns, Method, Run, Study, StudySettings
+from stylesearch.evaluation.scoring import differences_of, runs_of
+from stylesearch.types import Box
+
+CATEGORIES = ["dress", "skirt", "top"]
+N = 9
+
+
+def pictures(n: int) -> tuple[Picture, ...]:
+    return tuple(
+        Picture(f"p{i}", f"Product {i}", CATEGORIES[i % 3], f"/{i}.jpg", f"{i:064x}", Box(1, 2, 3, 4))
+        for i in range(n)
+    )
+
+
+def study_of(
+    ranks: dict[tuple[str, str], list[int]], n_products: int = N, regions: str = "whole", **changes: object
+) -> Study:
+    """Queries of products 0, 1, 2, ...; the hits are products 0, 1, ... but for the right one at its rank."""
+    n = len(next(iter(ranks.values())))
+    gallery, queries = pictures(n_products), pictures(n)
+    columns = {}
+    for key, of_run in ranks.items():
+        hits = np.full((n, n_products), -1)
+        for query, rank in enumerate(of_run):
+            others = [product for product in range(n_products) if product != query]
+            hits[query] = [*others[: rank - 1], query, *others[rank - 1 :]]
+        columns[key] = Columns(
+            n_nearer=np.array(of_run) - 1,
+            n_tied=np.ones(n, np.int64),
+            average_precision=1 / np.array(of_run),
+            right_image=np.arange(n),
+            right_distance=np.linspace(0.1, 0.2, n),
+            hit_images=hits,
+            hit_distances=np.tile(np.linspace(0, 1, n_products), (n, 1)),
+            hit_regions=np.tile(np.arange(n_products) % 4, (n, 1)),
+        )
+    methods = tuple(dict.fromkeys(method for method, _ in ranks))
+    settings = StudySettings(
+        methods=methods,
+        metrics=tuple(dict.fromkeys(metric for _, metric in ranks)),
+        ks=(1, 5, 20),
+        n_resamples=50,
+        regions=regions,
+    )
+    settings = replace(settings, **changes)  # type: ignore[arg-type]
+    runs, resampled = runs_of(columns, [one.category for one in queries], settings)
+    counts = {name: sum(one.category == name for one in queries) for name in CATEGORIES}
+    return Study(
+        settings=settings,
+        catalog=CatalogFacts(n_products, n_products, n, 0, ()),
+        gallery=GalleryFacts("all", n_products, n_products, counts, 0, "g", gallery),
+        queries=QueryFacts("photos", n, n, n, counts, 0, (), EqualPictures(0, 0, ()), "q", queries),
+        methods=tuple(
+            Method(name, name, 64, f"f-{name}", "w", 8, "raw", 8, "v") for name in settings.methods
+        ),
+        runs=runs,
+        differences=differences_of(runs, resampled, settings),
+    )
+
+
+def only_run(study: Study) -> Run:
+    (run,) = study.runs
+    return run
+
+
+def test_text_is_escaped_wherever_it_is_put() -> None:
+    evil = "<script>alert('1')</script> & \"co\""
+    made = element("p", evil, element("b", evil), title=evil)
+    assert "<script" not in made
+    assert made.count("&lt;script&gt;") == 3
+    assert 'title="&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt; &amp; &quot;co&quot;"' in made
+    assert "<script" not in table(evil, [evil, evil], [[evil, evil]])
+    assert joined(["<", Html("<br>")]) == "&lt;<br>"
+
+
+@pytest.mark.parametrize(
+    ("n_products", "ks", "expected"),
+    [
+        (60, (1, 5, 20), 1),
+        (147, (1, 5, 10, 20), 5),
+        (400, (1, 20, 50), 20),
+        (10_000, (1, 50), 1),
+        (9, (50,), 50),
+    ],
+)
+def test_charts_show_a_k_at_which_chance_finds_little(
+    n_products: int, ks: tuple[int, ...], expected: int
+) -> None:
+    study = study_of({("m", "l1"): [1] * N})
+    study = replace(
+        study,
+        settings=replace(study.settings, ks=ks),
+        gallery=replace(study.gallery, n_products=n_products),
+    )
+    assert leading_k(study) == expected
+
+
+def test_each_method_is_shown_with_its_best_metric() -> None:
+    study = study_of(
+        {
+            ("hog", "l1"): [2] * N,
+            ("hog", "l2"): [1, *[2] * (N - 1)],
+            ("net", "l1"): [1, 3, *[5] * (N - 2)],
+            ("net", "l2"): [1, 2, *[5] * (N - 2)],  # as many first places: the mean reciprocal rank decides
+        }
+    )
+    assert {label: run.metric for label, run in best_runs(study).items()} == {"hog": "l2", "net": "l2"}
+    assert is_white_box(study, "hog")
+    assert not is_white_box(study, "net")
+
+
+def test_confusions_count_the_right_product_apart_from_its_category() -> None:
+    # Not first: queries 3 and 4, whose first hit is product 0, a dress.
+    study = study_of({("m", "l1"): [1, 1, 1, 2, 2, 1, 1, 1, 1]})
+    names, counts = examples.confusions(study, only_run(study))
+    assert names == CATEGORIES
+    assert counts.tolist() == [[2, 1, 0, 0], [2, 1, 0, 0], [3, 0, 0, 0]]
+
+
+def test_an_answer_without_hits_is_no_confusion() -> None:
+    study = study_of({("m", "l1"): [1] * N})
+    run = only_run(study)
+    run.columns.hit_images[0] = -1
+    assert examples.confusions(study, run)[1].sum() == N - 1
+
+
+def test_the_hardest_are_those_that_all_methods_miss() -> None:
+    study = study_of({("a", "l1"): [1, 9, 4, 1, 1, 2, 1, 1, 1], ("b", "l1"): [1, 1, 4, 1, 1, 2, 1, 1, 1]})
+    # Geometric means: 3 for the second, 4 for the third, 2 for the sixth.
+    assert examples.hardest_queries(best_runs(study), 10) == [2, 1, 5]
+    assert examples.hardest_queries(best_runs(study), 1) == [2]
+
+
+def test_examples_are_drawn_by_seed_over_categories_in_the_order_of_ranks() -> None:
+    ranks = [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    study = study_of({("m", "l1"): ranks})
+    chosen = examples.choose_examples(study, only_run(study), 6, 3)
+    assert (chosen.n_found, chosen.n_missed) == (6, 3)
+    assert set(chosen.found) <= set(range(6))
+    assert chosen.found == sorted(chosen.found)
+    assert chosen.missed == [6, 7, 8]
+    assert {study.queries.pictures[place].category for place in chosen.found} == set(CATEGORIES)
+    assert examples.choose_examples(study, only_run(study), 6, 3) == chosen
+    others = {
+        tuple(
+            examples.choose_examples(
+                replace(study, settings=replace(study.settings, seed=seed)), only_run(study), 6, 3
+            ).found
+        )
+        for seed in range(10)
+    }
+    assert len(others) > 1
+
+
+@pytest.mark.parametrize(
+    ("regions", "expected"),
+    [("whole", []), ("box", [Box(1, 2, 3, 4)]), ("few", [Box(10, 100, 90, 200)])],
+)
+def test_the_part_that_was_nearest_is_outlined(regions: str, expected: list[Box]) -> None:
+    study = study_of({("m", "l1"): [1] * N}, regions=regions)
+    run = only_run(study)
+    run.columns.hit_regions[0, 0] = 3 if regions == "few" else 0
+    assert examples.outlined_box(study, run, 0, (100, 200)) == expected
