@@ -32,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = []
-        for source in sources(folder / "drawn", extractor):
+        for source in sources(folder / "drawn", extractor, n_photos=40):
             for size in SIZES:
                 features = np.concatenate(list(likely_features(size, extractor.dim, source.originals)))
                 for space, metric in (
