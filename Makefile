@@ -5,7 +5,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Of an editable install setuptools says in ten lines that folders of the same name may take precedence: here
+# they are what is installed. Every other warning, and every error, is shown.
+PIP := PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip --disable-pip-version-check
 
 help:  ## print this help
 	@echo "stylesearch: a customer's photo in, the shop's matching products out"
@@ -17,32 +19,36 @@ $(BIN)/python:
 	  { echo "stylesearch needs Python 3.11 or newer; choose one with: make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "no virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	$(PIP) install --quiet --upgrade pip
+	@$(PIP) install --quiet --upgrade pip
 
 # Annoy is C++ source: without a compiler the search is exact, slower on large catalogs, and says so.
 $(VENV)/.installed: setup.py constraints.txt | $(BIN)/python
-	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@echo "installing into $(VENV); the first time this takes some minutes"
+	@$(PIP) install --quiet --constraint constraints.txt --editable .
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[annoy]' || \
 	  echo "Annoy could not be built (is a C++ compiler installed?): searches will be exact." >&2
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "installing what the tests need into $(VENV)"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# Of the drawn products, the one that `make demo` looks for.
-DEMO_PHOTO = $(firstword $(wildcard demo/street/dress-*.jpg))
+# Of the drawn products, the one that `make demo` looks for: `make demo-query DEMO_PRODUCT=coat-000011` another.
+DEMO_PRODUCT = dress-000006
+DEMO_PHOTO = demo/street/$(DEMO_PRODUCT)_1.jpg
 
 demo: $(VENV)/.installed  ## draw a small shop, take it in, search it with a street photo, show the result
-	$(BIN)/stylesearch demo demo --products 60 --seed 1 --overwrite
+	$(BIN)/stylesearch demo demo --products 60 --overwrite
 	$(BIN)/stylesearch --home demo/.stylesearch ingest demo/products.csv
 	@$(MAKE) --no-print-directory demo-query
 
 demo-query:
-	$(BIN)/stylesearch --home demo/.stylesearch query $(DEMO_PHOTO) -k 10 --sheet demo/sheet.png
+	$(BIN)/stylesearch --home demo/.stylesearch query $(DEMO_PHOTO) -k 10 --expect $(DEMO_PRODUCT) --sheet demo/sheet.png
 	@echo
 	@echo "The photo and its hits are drawn in $(CURDIR)/demo/sheet.png"
-	@echo "Search with another one:  $(BIN)/stylesearch --home demo/.stylesearch query demo/street/..."
+	@echo "A photo's name, and demo/street.csv, say which product it shows. Search with another one:"
+	@echo "  $(BIN)/stylesearch --home demo/.stylesearch query demo/street/coat-000011_1.jpg --expect coat-000011"
 
 test: $(VENV)/.installed-dev  ## run the tests
 	$(BIN)/python -m pytest
@@ -66,5 +72,5 @@ bench: $(VENV)/.installed-dev  ## measure speed and accuracy (see docs/benchmark
 wheel-check: $(VENV)/.installed-dev  ## build a wheel, install it into an empty environment and use it once
 	$(BIN)/python .ci/wheel_check.py
 
-clean:  ## remove what builds, tests and the demo left behind (not $(VENV))
+clean:  ## remove what builds, tests and the demo left behind (not the virtual environment)
 	rm -rf build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

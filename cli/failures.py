@@ -21,11 +21,12 @@ import click
 
 from stylesearch.errors import StyleSearchError
 
-__all__ = ["EXIT_ERROR", "EXIT_SOME_FAILED", "past_click", "run"]
+__all__ = ["EXIT_ERROR", "EXIT_SOME_FAILED", "past_click", "resumable", "run"]
 
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
+AND_KEPT = ": what was done is kept; run the same command again, and it goes on from there"
 
 
 def run(command: click.Command, args: list[str] | None = None) -> int:
@@ -40,8 +41,8 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        click.echo(f"interrupted{AND_KEPT if isinstance(error, _Resumable) else ''}", err=True)
         return EXIT_INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError) and (gone := _outputs_without_reader()):
@@ -55,6 +56,19 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
 
 class _PastClick(Exception):
     """Carries its cause through Click's ``main``."""
+
+
+class _Resumable(click.Abort):
+    """The user interrupted what keeps its work."""
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Marks work of which what was done is kept when the user interrupts it; the message then says so."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise _Resumable from error
 
 
 @contextlib.contextmanager

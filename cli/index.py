@@ -22,10 +22,12 @@ def index() -> None:
 
 
 def _space_options(command: Any) -> Any:
-    command = click.option("-m", "--metric", type=click.Choice(["l1", "l2", "cosine"]), help="The distance.")(
-        command
-    )
-    command = click.option("-s", "--space", metavar="NAME", help="raw or whitened.")(command)
+    command = click.option(
+        "-m", "--metric", type=click.Choice(["l1", "l2", "cosine"]), help="The distance.  [default: cosine]"
+    )(command)
+    command = click.option(
+        "-s", "--space", metavar="raw|whitened", help="Where distances are taken.  [default: whitened]"
+    )(command)
     return extractor_options()(shared_options(pass_shared(command)))
 
 

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .failures import EXIT_SOME_FAILED
+from .failures import EXIT_SOME_FAILED, resumable
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json
 from .progress import Progress
 
 N_FAILURES_SHOWN = 20
+OF_ALL_CORES = ("decode", "inference")
 # The names of the importers, as static text: `--help` is not to import the catalog. A test compares.
 FORMATS = ["auto", "csv", "deepfashion-c2s", "deepfashion-inshop", "deepfashion2", "folder", "street2shop"]
 CATEGORIES = ["own", "seed"]
 
 
+class SourcePath(click.Path):
+    """A folder or a file that is there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or wrong usage that says what would be right."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message} Give a folder with pictures, or a CSV file.", param, ctx)
+
+
 @click.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=SourcePath(exists=True, path_type=Path))
 @click.option(
     "--format",
     "source_format",
@@ -98,7 +111,7 @@ def ingest(
         selection = {"splits": _split_names(splits), "gallery": _split_names(gallery)}
     if categories:
         selection["categories"] = categories
-    with shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
+    with resumable(), shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
         report = shop.ingest(
             path,
             format=source_format,
@@ -123,15 +136,31 @@ def ingest(
             click.echo(
                 f"... and {report.missing - len(report.missing_examples)} more missing pictures", err=True
             )
+        if report.unlisted and shared.verbosity >= 0:
+            are, them = ("picture is", "it") if report.unlisted == 1 else ("pictures are", "them")
+            click.echo(
+                f"note: {report.unlisted} {are} no longer in the source; --prune removes {them}",
+                err=True,
+            )
         for failure in report.failed[:N_FAILURES_SHOWN]:
             click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
         if len(report.failed) > N_FAILURES_SHOWN:
             click.echo(f"... and {len(report.failed) - N_FAILURES_SHOWN} more (--json lists all)", err=True)
         if shared.verbosity > 0:
-            stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
-            click.echo(f"core-seconds: {stages}", err=True)
+            click.echo(_timings(report.seconds), err=True)
     sys.stdout.flush()
     return EXIT_SOME_FAILED if report.failed else 0
+
+
+def _timings(seconds: Mapping[str, float]) -> str:
+    """The time of each stage: of all cores together, or by the clock on the wall."""
+
+    def listed(stages: Iterable[str]) -> str:
+        return ", ".join(f"{stage} {seconds[stage]:.2f} s" for stage in stages)
+
+    by_core = [stage for stage in seconds if stage in OF_ALL_CORES]
+    by_wall = [stage for stage in seconds if stage not in OF_ALL_CORES]
+    return f"core-seconds: {listed(by_core)}; wall: {listed(by_wall)}"
 
 
 def _split_names(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from stylesearch.types import ImageRecord, Product
 
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
+
+if TYPE_CHECKING:
+    from stylesearch.workspace import Workspace
 
 
 @click.group()
@@ -26,6 +31,8 @@ def list_products(shared: Shared, category: str | None, limit: int, after: str |
     """List products in the order of their ids."""
     with shared.open() as shop:
         found = list(shop.products(category=category, after=after, limit=limit))
+        if category and not found:
+            _check_category(shop, category)
     if shared.as_json:
         echo_json([_product_object(product) for product in found], indent=2)
     else:
@@ -71,6 +78,21 @@ def remove(shared: Shared, product_ids: tuple[str, ...]) -> None:
         echo_json({"removed": n_removed})
     else:
         click.echo(f"{n_removed} removed")
+
+
+def _check_category(shop: Workspace, category: str) -> None:
+    """Refuses a category that no product has.
+
+    Raises:
+        UnknownName: with the nearest one that there is.
+    """
+    from stylesearch.registry import unknown_name
+
+    if any(shop.products(category=category, limit=1)):
+        return  # it is the page that is empty
+    catalog = shop.catalog
+    known = {name for one in catalog.feature_sets() for name in catalog.category_names(one)}
+    raise unknown_name("category", category, dict.fromkeys(sorted(known)))
 
 
 def _product_object(product: Product) -> dict[str, object]:

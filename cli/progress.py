@@ -18,7 +18,8 @@ class Progress:
     """Follows stages of a long job; called as ``progress(stage, n_done, n_total)``.
 
     On a terminal each stage is a bar with images a second and the time left; otherwise a line every ten
-    seconds and one at the end of the stage, so that a log stays readable.
+    seconds and one at the end of the stage, so that a log stays readable. The rate is what was done by the
+    time from the stage's beginning to the last call, not to when somebody notices that it is over.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -28,16 +29,20 @@ class Progress:
         self._bar: Any = None
         self._started = 0.0
         self._last_line = 0.0
+        self._heard = time.monotonic()  # when something was last said to be done
         self._last: tuple[int, int | None] = (0, None)
 
     def __call__(self, stage: str, n_done: int, n_total: int | None) -> None:
         """Says that ``n_done`` of ``n_total`` (None: not known yet) are through ``stage``."""
         if self._quiet:
             return
-        if stage != self._stage:
+        now = time.monotonic()
+        if stage != self._stage or n_done < self._last[0]:
             self._finish_stage()
-            self._stage, self._started, self._last_line = stage, time.monotonic(), time.monotonic()
-        self._last = (n_done, n_total)
+            # A stage that does not say that it begins began when the one before it ended.
+            self._stage, self._started = stage, self._heard if n_done else now
+            self._last_line = self._started
+        self._last, self._heard = (n_done, n_total), now
         if self._is_terminal:
             self._draw_bar(n_done, n_total)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
@@ -48,13 +53,14 @@ class Progress:
             from tqdm import tqdm
 
             self._bar = tqdm(total=n_total, desc=self._stage, unit=" images", file=sys.stderr, smoothing=0.1)
+            self._bar.start_t -= time.monotonic() - self._started
         if n_total is not None:
             self._bar.total = n_total
         self._bar.update(n_done - self._bar.n)
 
     def _write_line(self) -> None:
         n_done, n_total = self._last
-        elapsed = max(time.monotonic() - self._started, 1e-9)
+        elapsed = max(self._heard - self._started, 1e-9)
         rate = n_done / elapsed
         line = f"{self._stage}: {n_done}" + (f"/{n_total}" if n_total is not None else "")
         line += f" images, {rate:.1f} a second"
@@ -65,9 +71,11 @@ class Progress:
 
     def _finish_stage(self) -> None:
         if self._bar is not None:
+            # What came after the last picture (indexes, another stage) is none of this stage's time.
+            self._bar.start_t += time.monotonic() - self._heard
             self._bar.close()
             self._bar = None
-        elif self._stage and not self._is_terminal:
+        elif self._stage and self._last[0] and not self._is_terminal:
             self._write_line()
         self._stage = ""
 

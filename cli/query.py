@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from stylesearch.search import QueryResult
     from stylesearch.workspace import Workspace
 
-# Those of stylesearch.sheets, as static text: `--help` is not to import it. A test compares.
+# Static text of other modules: `--help` is not to import them. A test compares.
 SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+PLANS = ("whole", "few", "street")
+SPACES = ("raw", "whitened")
+METRICS = ("l1", "l2", "cosine")
+DEFAULTS = {"regions": "street", "space": "whitened", "metric": "cosine"}
 
 
 class BoxParameter(click.ParamType[Box]):
@@ -46,15 +50,32 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 
 
 @click.command()
-@click.argument("photos", nargs=-1, metavar="PHOTO...")
+@click.argument("photos", nargs=-1, metavar="[PHOTO...]")
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="How many products.")
 @click.option("-c", "--category", help="Search in this category only.")
 @click.option("--box", type=BoxParameter(), help="Where the garment is in the photo; replaces the regions.")
 @click.option(
-    "--regions", metavar="PLAN", help="Parts through which the photo is looked at; `whole` for none."
+    "--regions",
+    metavar="|".join(PLANS),
+    help=f"Parts through which the photo is looked at; `whole` for none.  [default: {DEFAULTS['regions']}]",
 )
-@click.option("-s", "--space", metavar="NAME", help="Where distances are taken: raw or whitened.")
-@click.option("-m", "--metric", type=click.Choice(["l1", "l2", "cosine"]), help="The distance.")
+@click.option(
+    "-s",
+    "--space",
+    metavar="|".join(SPACES),
+    help=f"Where distances are taken.  [default: {DEFAULTS['space']}]",
+)
+@click.option(
+    "-m",
+    "--metric",
+    type=click.Choice(METRICS),
+    help=f"The distance.  [default: {DEFAULTS['metric']}]",
+)
+@click.option(
+    "--expect",
+    metavar="ID",
+    help="The right product, where you know it: says at which rank it was found.",
+)
 @click.option("--product", metavar="ID", help="Find what looks like this product, instead of a photo.")
 @click.option(
     "--sheet",
@@ -72,6 +93,7 @@ def query(
     category: str | None,
     box: Box | None,
     product: str | None,
+    expect: str | None,
     sheet: Path | None,
     **choices: Any,
 ) -> int:
@@ -85,6 +107,8 @@ def query(
     if product and box:
         raise click.UsageError("--box belongs to a photo, not to --product")
     with shared.open(**choices) as shop:
+        if expect:
+            shop.product(expect)  # one that is not in the catalog would never be found
         if product:
             _show(
                 shop,
@@ -92,6 +116,7 @@ def query(
                 f"product {product}",
                 shared.as_json,
                 sheet,
+                expect,
             )
             return 0
         n_failed = 0
@@ -103,26 +128,45 @@ def query(
                 if len(photos) == 1:
                     raise
                 n_failed += 1
-                click.secho(f"error: {photo}: {error}", fg="red", err=True)
+                name = "standard input" if photo == "-" else photo
+                # What is read from a file is called by its name already.
+                message = str(error) if str(error).startswith(name) else f"{name}: {error}"
+                click.secho(f"error: {message}", fg="red", err=True)
+                if error.hint:
+                    click.echo(f"hint: {error.hint}", err=True)
                 if shared.as_json:
                     echo_json({"photo": photo, "hits": [], "error": str(error)})
                 continue
             if number and not shared.as_json:
                 click.echo()
-            _show(shop, result, photo, shared.as_json, _sheet_name(sheet, number, len(photos)))
+            _show(shop, result, photo, shared.as_json, _sheet_name(sheet, number, len(photos)), expect)
     return EXIT_SOME_FAILED if n_failed else 0
 
 
 def _read_stdin() -> bytes:
     try:
-        return sys.stdin.buffer.read()
+        data = sys.stdin.buffer.read()
     except OSError as error:
         raise ImageError(f"standard input cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise ImageError("standard input is empty", hint="stylesearch query - < photo.jpg")
+    return data
 
 
-def _show(shop: Workspace, result: QueryResult, name: str, as_json: bool, sheet: Path | None) -> None:
+def _show(
+    shop: Workspace,
+    result: QueryResult,
+    name: str,
+    as_json: bool,
+    sheet: Path | None,
+    expect: str | None,
+) -> None:
+    rank = next((hit.rank for hit in result.hits if hit.product.id == expect), None)
     if as_json:
-        echo_json({"photo": name, "hits": [_hit_object(hit) for hit in result.hits]})
+        found: dict[str, Any] = {"photo": name, "hits": [_hit_object(hit) for hit in result.hits]}
+        if expect:
+            found["expected"] = {"product": expect, "rank": rank}
+        echo_json(found)
     else:
         click.secho(f"{name}: {_summary(result)}", bold=True)
         echo_table(
@@ -141,6 +185,11 @@ def _show(shop: Workspace, result: QueryResult, name: str, as_json: bool, sheet:
             right=["rank", "distance"],
             shrink="image",
         )
+        if expect:
+            click.echo(
+                f"the right product, {expect}, is "
+                + (f"at rank {rank}" if rank else f"not among the first {len(result.hits)}")
+            )
     if sheet:
         shop.contact_sheet(result, sheet)
         click.echo(f"contact sheet: {sheet}", err=True)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stylesearch.config import Settings
 from stylesearch.errors import StyleSearchError
 
+if TYPE_CHECKING:
+    from stylesearch.catalog import Catalog
+    from stylesearch.gallery.fit import SpaceHome
+
 __all__ = ["Finding", "examine"]
 
 LIBRARIES = ("numpy", "pillow", "pillow-heif", "sqlalchemy", "alembic", "openvino", "tensorflow", "keras")
+BUILD = "stylesearch index build"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Looks at libraries, Annoy, the extractor and its weights, and the workspace; nothing is changed."""
+    """Looks at libraries, Annoy, the extractor, its weights, the workspace, its indexes; changes nothing."""
     yield Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
     yield from _libraries()
     yield _annoy()
@@ -91,6 +98,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
     try:
         with Catalog.open(settings.database, readonly=True) as catalog:
             status = catalog.status()
+            indexes = list(_indexes(settings, catalog))
     except StyleSearchError as error:
         yield Finding("catalog", "problem", str(error), error.hint)
         return
@@ -106,3 +114,36 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
             "ok",
             f"{n_features} vectors of {feature_set.dim} numbers, fingerprint {feature_set.fingerprint[:12]}",
         )
+    yield from indexes
+
+
+def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """One finding for each space and metric that has indexes, or should; files are not read whole."""
+    from stylesearch.gallery import upkeep
+    from stylesearch.parts import home_of
+    from stylesearch.spaces import SPACES
+
+    for feature_set in catalog.feature_sets():
+        for space in SPACES:
+            home = home_of(settings, catalog, feature_set, space)
+            wanted = {settings.metric} if space == settings.space else set()
+            for metric in sorted(upkeep.metrics_in_use(home) | wanted):
+                if home.counts():
+                    yield _index_finding(home, metric)
+
+
+def _index_finding(home: SpaceHome, metric: str) -> Finding:
+    from stylesearch.gallery import Gallery, fit, upkeep
+
+    states = Counter(row.state for row in upkeep.status(Gallery(home, metric)))
+    name = f"indexes {home.feature_set.extractor}/{home.space}/{metric}"
+    detail = f"{sum(states.values())} categories: " + ", ".join(
+        f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
+    )
+    if fit.stamp(home.folder) != (0, 0) and fit.load(home) is None:
+        return Finding(name, "problem", f"the fit of the space is damaged; {detail}", BUILD)
+    if states["damaged"]:
+        return Finding(name, "problem", f"{detail}; answers are right, and slower", BUILD)
+    if states["missing"]:
+        return Finding(name, "note", f"{detail}; answers are right, and slower", BUILD)
+    return Finding(name, "ok", detail)

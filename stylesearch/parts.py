@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     ReportProgress = Callable[[str, int, int | None], None]
 
-__all__ = ["Parts"]
+__all__ = ["Parts", "home_of"]
 
 log = logging.getLogger(__name__)
 
@@ -95,14 +95,11 @@ class Parts:
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
         """
-        from stylesearch.gallery.fit import SpaceHome
-
         catalog = self.catalog()
         feature_set = catalog.find_feature_set(extractor.fingerprint)
         if feature_set is None:
             raise self._no_features_of(extractor)
-        folder = self.settings.home / "indexes" / f"{catalog.id}-{feature_set.fingerprint[:16]}" / space
-        return SpaceHome(catalog, feature_set, space, folder)
+        return home_of(self.settings, catalog, feature_set, space)
 
     def refresh_indexes(self, extractors: Sequence[Extractor], progress: ReportProgress | None) -> None:
         """Fits and builds what pays, for every space and metric in use, the defaults among them.
@@ -179,6 +176,14 @@ class Parts:
             f"{extractor.weights_digest[:8]}",
             hint=f"it has those of {others}: choose with --extractor and --weights, or ingest again",
         )
+
+
+def home_of(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space: str) -> SpaceHome:
+    """Where what is derived for a space of a feature set of the catalog is kept."""
+    from stylesearch.gallery.fit import SpaceHome
+
+    folder = settings.home / "indexes" / f"{catalog.id}-{feature_set.fingerprint[:16]}" / space
+    return SpaceHome(catalog, feature_set, space, folder)
 
 
 def _spec_of(feature_set: FeatureSet) -> str:

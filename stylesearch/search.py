@@ -93,7 +93,7 @@ class Searcher:
             NotInCatalog: no such category.
         """
         began = time.perf_counter()
-        kept = photo if isinstance(photo, bytes | str | os.PathLike) else photo.read()
+        kept = photo.read() if hasattr(photo, "read") else photo
         size = self.extractor.input_size
         picture = decode(
             kept, reduce_to=reduction(size, [box] if box else self.regions), max_pixels=self.max_pixels

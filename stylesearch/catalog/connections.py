@@ -180,12 +180,16 @@ def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:
             hint="wait until it is done, or end it, and try again",
         ) from error
     if code == sqlite3.SQLITE_NOTADB:
-        _fail(error, f"not a catalog, nor any SQLite database: {location}", "give another path")
+        _fail(
+            error,
+            f"not a catalog, nor any SQLite database: {location}",
+            "move it away and ingest again, or give another path",
+        )
     if code == sqlite3.SQLITE_CORRUPT:
         _fail(
             error,
             f"the catalog {location} is damaged: {error}",
-            "restore a copy, or move it away and ingest again; `stylesearch db check` tells more",
+            "restore a copy, or move it away and ingest again",
         )
     if code == sqlite3.SQLITE_FULL:
         _fail(error, f"no space left for the catalog {location}", "free some space and run it again")

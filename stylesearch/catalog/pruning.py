@@ -7,12 +7,25 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, and_, delete, exists, insert, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+)
 
 from stylesearch.catalog.models import images, products
 from stylesearch.catalog.rows import BATCH, Pruned
 
-__all__ = ["forget_lost_files", "mark_seen", "prune"]
+__all__ = ["count_unseen", "forget_lost_files", "mark_seen", "prune"]
 
 _URL: Final = re.compile("[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -38,12 +51,7 @@ def prune(connection: Connection, source: str, *, whole_products: bool) -> Prune
     """Removes images not seen, and products that lose their last one; see :meth:`Writer.prune`."""
     _seen.create(connection, checkfirst=True)
     _thinned.create(connection)
-    seen = select(_seen.c.image_pk)
-    unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
-    if not whole_products:
-        sibling = images.alias("sibling")
-        listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(seen))
-        unseen = and_(unseen, images.c.product_pk.in_(listed))
+    unseen = _unseen(source, whole_products=whole_products)
     connection.execute(
         insert(_thinned).from_select(["product_pk"], select(images.c.product_pk).where(unseen).distinct())
     )
@@ -56,6 +64,23 @@ def prune(connection: Connection, source: str, *, whole_products: bool) -> Prune
     ).rowcount
     _thinned.drop(connection)
     return Pruned(products=removed_products, images=removed_images)
+
+
+def count_unseen(connection: Connection, source: str, *, whole_products: bool) -> int:
+    """How many images :func:`prune` would remove."""
+    _seen.create(connection, checkfirst=True)
+    counted = select(func.count()).select_from(images).where(_unseen(source, whole_products=whole_products))
+    return connection.execute(counted).scalar_one()
+
+
+def _unseen(source: str, *, whole_products: bool) -> ColumnElement[bool]:
+    seen = select(_seen.c.image_pk)
+    unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
+    if whole_products:
+        return unseen
+    sibling = images.alias("sibling")
+    listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(seen))
+    return and_(unseen, images.c.product_pk.in_(listed))
 
 
 def forget_lost_files(connection: Connection) -> int:

@@ -235,6 +235,10 @@ class Writer:
         """
         return pruning.prune(self._open(), source, whole_products=whole_products)
 
+    def count_unseen(self, source: str, *, whole_products: bool = True) -> int:
+        """How many pictures :meth:`prune` would remove; nothing is."""
+        return pruning.count_unseen(self._open(), source, whole_products=whole_products)
+
     def forget_lost_files(self) -> int:
         """Removes pictures, of any source, that were not seen and whose file is gone; says how many.
 

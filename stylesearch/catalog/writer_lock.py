@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from filelock import FileLock, Timeout
 from stylesearch.errors import CatalogError, CatalogLocked
 
 __all__ = ["writer_lock"]
+
+log = logging.getLogger(__name__)
+
+SECONDS_BEFORE_SAYING_SO = 1.0
 
 
 @contextlib.contextmanager
@@ -30,7 +35,7 @@ def writer_lock(database: Path, timeout: float) -> Iterator[None]:
     path = database.with_name(database.name + ".lock")
     lock = FileLock(path, timeout=timeout, thread_local=False)
     try:
-        lock.acquire()
+        _acquire(lock, path, timeout)
     except Timeout as error:
         if not path.exists():  # some file systems answer that it cannot be made as if somebody had it
             raise CatalogError(
@@ -49,6 +54,19 @@ def writer_lock(database: Path, timeout: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, path: Path, timeout: float) -> None:
+    """Waits for the lock, and says whom it waits for once that takes longer than a blink."""
+    if timeout <= SECONDS_BEFORE_SAYING_SO:
+        lock.acquire()
+        return
+    try:
+        lock.acquire(timeout=SECONDS_BEFORE_SAYING_SO)
+    except Timeout:
+        if path.exists():
+            log.warning("waiting up to %g s for %s, which is writing to the catalog", timeout, _holder(path))
+        lock.acquire(timeout=timeout - SECONDS_BEFORE_SAYING_SO)
 
 
 def _holder(path: Path) -> str:

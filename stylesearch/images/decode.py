@@ -167,7 +167,8 @@ def _check_size(label: str, image: ImageFile.ImageFile, max_pixels: int) -> None
         if what_width * what_height > max_pixels:
             raise ImageTooLarge(
                 f"{label} is {what_width} x {what_height} pixels; at most {max_pixels:,} in all are decoded",
-                hint="make the picture smaller, or raise max_pixels",
+                hint="make the picture smaller, or raise max_pixels: STYLESEARCH_MAX_PIXELS, or for ingest "
+                "--max-pixels",
             )
 
 

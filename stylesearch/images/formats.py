@@ -140,4 +140,4 @@ def describe_unreadable(head: bytes) -> str:
             return description
     if head[4:8] == b"ftyp":
         return "a video"
-    return f"no picture of a known format (it begins with {head[:12]!r})"
+    return f"no picture of a known format (it begins with {repr(head[:12])[1:]})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,12 @@ __all__ = ["Source", "read_source"]
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 """The bytes of a file, its path, or a binary file that is read from where it stands to its end."""
 
+_HINTS = {
+    errno.ENOENT: "is the name right? It is looked for from the folder that the command was started in",
+    errno.EISDIR: "that is a folder: name the pictures in it, as in FOLDER/*.jpg",
+    errno.EACCES: "check the permissions of the file and of its folders",
+}
+
 
 def read_source(source: Source) -> tuple[str, PictureFormat, bytes]:
     """Reads a file whole, once its first bytes have said that it is a picture.
@@ -29,7 +36,7 @@ def read_source(source: Source) -> tuple[str, PictureFormat, bytes]:
 
     Raises:
         NotAnImage: it is empty, or no picture of a known format (a film of gigabytes is not read to its end).
-        ImageError: it cannot be read.
+        ImageError: it cannot be read, or is nothing that could be.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
@@ -43,7 +50,13 @@ def read_source(source: Source) -> tuple[str, PictureFormat, bytes]:
             if isinstance(error, ImageError):
                 raise
             reason = getattr(error, "strerror", None) or str(error)
-            raise ImageError(f"{label} cannot be read: {reason}") from error
+            hint = _HINTS.get(getattr(error, "errno", None) or 0, "")
+            raise ImageError(f"{label} cannot be read: {reason}", hint=hint) from error
+    if not hasattr(source, "read"):
+        raise ImageError(
+            f"a picture is the path of a file, its bytes, or a binary file. Received: {source!r}",
+            hint="give 'photo.jpg', for example",
+        )
     name = getattr(source, "name", None)
     label = name if isinstance(name, str) else "the picture"
     try:

@@ -29,8 +29,13 @@ class IngestReport:
         failed: what could not be used, with the reason.
         missing: pictures that a dataset lists and that are not there; they are no failures.
         missing_examples: the first few of them, with where they are listed.
+        unlisted: pictures that an earlier run found in this source and that are there no longer; they
+            stay, and ``prune`` removes them. Not counted where some of the source could not be read, or only
+            some splits of it were asked for.
+        processed: pictures that this run went through, whatever became of them.
         seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
-            ``index`` and ``total``. Stages overlap: the sum is more than the total.
+            ``pictures`` (all of these together, from the first picture to the last), ``index`` and
+            ``total``. Stages overlap: the sum is more than the total.
     """
 
     added: int = 0
@@ -42,6 +47,8 @@ class IngestReport:
     seconds: dict[str, float] = field(default_factory=dict)
     missing: int = 0
     missing_examples: list[Failure] = field(default_factory=list)
+    unlisted: int = 0
+    processed: int = 0
 
     def add_missing(self, path: str, listed_in: str) -> None:
         """Counts a picture that is not there, and keeps it as an example if it is one of the first."""
@@ -66,6 +73,8 @@ class IngestReport:
             "missing_examples": [
                 {"item": example.item, "reason": example.reason} for example in self.missing_examples
             ],
+            "unlisted": self.unlisted,
+            "processed": self.processed,
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }
 
@@ -74,7 +83,7 @@ def joined(reports: Sequence[IngestReport]) -> IngestReport:
     """One report of several passes over one source, each with another extractor.
 
     What was added, changed, removed, missing or failed is what the first pass says, with failures that only
-    a later one met; computed features and seconds add up.
+    a later one met; computed features, pictures gone through and seconds add up.
     """
     first, *others = reports
     whole = IngestReport(
@@ -84,7 +93,9 @@ def joined(reports: Sequence[IngestReport]) -> IngestReport:
     for report in others:
         whole.computed += report.computed
         whole.failed += [failure for failure in report.failed if failure not in whole.failed]
+    whole.unlisted = first.unlisted
     for report in reports:
+        whole.processed += report.processed
         for stage, seconds in report.seconds.items():
             whole.add_seconds(stage, seconds)
     return whole

@@ -66,7 +66,7 @@ def ingest(
         source: a folder, a table or a dataset.
         extractor: makes the features.
         options: see there.
-        progress: called as ``progress("pictures", n_done, n_total)``.
+        progress: called as ``progress("pictures", n_done, n_total)``, first with none done.
 
     Returns:
         what was done, with what could not be used.
@@ -99,10 +99,14 @@ def ingest(
             done = map_in_order(
                 extractors, run.extract, run.batches(prepared), window=extractor.concurrency + 1
             )
+            began_pictures = time.perf_counter()
+            if progress:
+                progress("pictures", 0, n_total)  # the clock of whoever reports a rate starts here
             for chunk in _chunks(done, run.report):
                 run.store(writer, chunk)
                 if progress:
-                    progress("pictures", run.n_listed_done, n_total)
+                    progress("pictures", run.report.processed, n_total)
+            run.report.seconds["pictures"] = time.perf_counter() - began_pictures
         run.remove_unlisted(writer, is_part=import_options.selects)
     run.report.seconds["total"] = time.perf_counter() - began
     return run.report
@@ -154,7 +158,6 @@ class _Run:
         self.options = options
         self.source = source
         self.report = IngestReport()
-        self.n_listed_done = 0
         self.n_unreadable = 0
 
     def tasks(self, listed: Iterator[Record | Failure | Missing]) -> Iterator[Task]:
@@ -167,7 +170,7 @@ class _Run:
                 if isinstance(one, Missing):
                     self.report.add_missing(one.path, one.listed_in)
             self.n_unreadable += len(failed)
-            self.n_listed_done += len(chunk) - len(records)
+            self.report.processed += len(chunk) - len(records)
             known = self.catalog.known_images(
                 [(record.product.id, record.path) for record in records], [self.feature_set]
             )
@@ -236,7 +239,7 @@ class _Run:
                 self.report.changed += 1
             else:
                 self.report.unchanged += 1
-        self.n_listed_done += len(chunk)
+        self.report.processed += len(chunk)
         self.report.add_seconds("store", time.perf_counter() - began)
 
     def remove_unlisted(self, writer: Writer, *, is_part: bool) -> None:
@@ -249,13 +252,16 @@ class _Run:
             writer: of the catalog.
             is_part: whether only some splits of the source were asked for.
         """
-        if self.n_unreadable:
-            log.warning(
-                "nothing was removed, since %d entries of the source could not be read",
-                self.n_unreadable,
-            )
-            return
+        prune = self.options.prune
         with writer.transaction():
-            if self.options.prune or not is_part:
-                self.report.removed = writer.prune(self.source, whole_products=self.options.prune).images
+            if self.n_unreadable:
+                if prune or (not is_part and writer.count_unseen(self.source, whole_products=False)):
+                    n = self.n_unreadable
+                    entries = "1 entry" if n == 1 else f"{n} entries"
+                    log.warning("nothing was removed, since %s of the source could not be read", entries)
+                return
+            if prune or not is_part:
+                self.report.removed = writer.prune(self.source, whole_products=prune).images
             self.report.removed += writer.forget_lost_files()
+            if not prune and not is_part:
+                self.report.unlisted = writer.count_unseen(self.source)

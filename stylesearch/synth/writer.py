@@ -250,7 +250,9 @@ def _make_room(target: Path, *, overwrite: bool) -> None:
         target.mkdir(parents=True, exist_ok=True)
         return
     if not overwrite:
-        raise ConfigError(f"{target} is not empty", hint="name a new folder, or ask for it to be overwritten")
+        raise ConfigError(
+            f"{target} is not empty", hint="name a new folder, or draw over it with --overwrite"
+        )
     if not (target / _MARK).is_file():
         raise ConfigError(
             f"{target} is not empty and holds no {_MARK}, so it was not drawn here and is not overwritten",

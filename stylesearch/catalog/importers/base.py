@@ -182,7 +182,8 @@ def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importe
     if max(scores) == 0:
         raise DatasetError(
             f"cannot tell what kind of source {place} is",
-            hint=f"give a folder, or a CSV file with a header; or say which it is: {', '.join(IMPORTERS)}",
+            hint="give a folder, or a CSV file with a header; or say which it is: "
+            f"--format with one of {', '.join(IMPORTERS)}",
         )
     return candidates[scores.index(max(scores))]
 

@@ -42,7 +42,10 @@ class PicturePaths:
             path = os.path.join(self._folder, cell.replace("\\", "/"))  # noqa: PTH118 - written on Windows
         real = self._real(path)
         if not self._allow_outside and not real.startswith(self._inside):
-            raise BadRow(f"the picture is outside the folder of the table. Received: {cell}")
+            raise BadRow(
+                "the picture is outside the folder of the table (--allow-outside lets it in). "
+                f"Received: {cell}"
+            )
         try:
             mode = os.stat(path).st_mode  # noqa: PTH116 - five million of them: no Path for each
         except FileNotFoundError:

@@ -36,6 +36,20 @@ def test_only_pictures_that_a_seen_product_no_longer_lists(
     assert paths(catalog) == ["/shop/blue.jpg", "/shop/pleated.jpg", "/shop/red-1.jpg"]
 
 
+@pytest.mark.parametrize("whole_products", [True, False])
+def test_what_would_go_is_counted_and_stays(
+    catalog: Catalog, writer: Writer, shop: Shop, whole_products: bool
+) -> None:
+    before = paths(catalog)
+    with writer.transaction():
+        writer.mark_seen([shop["/shop/red-1.jpg"]])
+        n_unseen = writer.count_unseen("shop", whole_products=whole_products)
+        assert writer.count_unseen("street", whole_products=whole_products) == 0
+    assert paths(catalog) == before
+    with writer.transaction():
+        assert n_unseen == writer.prune("shop", whole_products=whole_products).images > 0
+
+
 def test_other_sources_are_left_alone(
     catalog: Catalog, writer: Writer, shop: Shop, store: Any, entry: Callable[..., ImageEntry]
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog import Catalog
+from stylesearch.catalog import Catalog, writer_lock
 from stylesearch.catalog.migrate import check_schema
 from stylesearch.errors import CatalogLocked
 from stylesearch.types import Product
@@ -67,6 +67,26 @@ def test_the_second_writer_is_told_who_the_first_is(catalog: Catalog, start_proc
     with catalog.writing(timeout=30) as writer, writer.transaction():
         writer.upsert_products([Product("a", "A", "dress")])
     assert holder.wait(timeout=30) == 0
+
+
+def test_a_writer_that_waits_says_for_whom_and_once(
+    catalog: Catalog,
+    start_process: StartProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(writer_lock, "SECONDS_BEFORE_SAYING_SO", 0.05)
+    holder = start_process(HOLD, catalog.location.path)
+    assert line_of(holder) == "writing\n"
+    with pytest.raises(CatalogLocked, match=r"waited 0\.3 s"), catalog.writing(timeout=0.3):
+        raise AssertionError("two writers at once")
+    (said,) = caplog.messages
+    assert said.startswith(f"waiting up to 0.3 s for process {holder.pid} on ")
+    let_go(holder)
+    assert holder.wait(timeout=30) == 0
+    caplog.clear()
+    with catalog.writing(timeout=30):
+        assert caplog.messages == []
 
 
 def test_the_catalog_s_own_patience_is_the_default(catalog: Catalog) -> None:

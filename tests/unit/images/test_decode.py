@@ -114,6 +114,24 @@ class TestSources:
 
 
 class TestRefused:
+    @pytest.mark.parametrize("source", [123, None, ["photo.jpg"]])
+    def test_what_is_no_source(self, source):
+        with pytest.raises(ImageError, match="the path of a file, its bytes, or a binary file") as caught:
+            decode(source)
+        assert repr(source) in caught.value.message
+
+    def test_what_is_not_there_or_a_folder_says_what_to_do(self, tmp_path):
+        with pytest.raises(ImageError, match="No such file") as caught:
+            decode(tmp_path / "missing.jpg")
+        assert "is the name right?" in caught.value.hint
+        with pytest.raises(ImageError) as caught:
+            decode(tmp_path)
+        assert "name the pictures in it" in caught.value.hint
+
+    def test_bytes_that_are_nothing_known_are_shown(self):
+        with pytest.raises(NotAnImage, match=r"\(it begins with 'not a pictur'\)"):
+            decode(b"not a picture")
+
     def test_empty(self, tmp_path):
         (tmp_path / "empty.jpg").touch()
         for source in (b"", BytesIO(), tmp_path / "empty.jpg"):

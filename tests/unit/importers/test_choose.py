@@ -38,7 +38,7 @@ def test_what_is_neither_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(DatasetError, match="cannot tell what kind") as caught:
         choose_importer(path)
-    assert caught.value.hint.endswith(", ".join(IMPORTERS))
+    assert caught.value.hint.endswith("--format with one of " + ", ".join(IMPORTERS))
 
 
 def test_a_format_that_is_named_is_taken(tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def test_a_table_does_not_reach_outside_its_folder(shop: Path, secret: Path) -> 
     cells = outside_cells(shop, secret)
     items = read(shop, "id,image\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells)))
     assert list(reasons(items).values()) == [
-        f"the picture is outside the folder of the table. Received: {cell}" for cell in cells
+        f"the picture is outside the folder of the table (--allow-outside lets it in). Received: {cell}"
+        for cell in cells
     ]
 
 

@@ -1,0 +1,82 @@
+"""The rate that is shown is what was done by the time that it took."""
+
+from __future__ import annotations
+
+import pytest
+
+from stylesearch.cli import progress as progress_module
+from stylesearch.cli.progress import Progress
+
+
+class Clock:
+    """Stands in for ``time``."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress_module, "time", clock)
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 1e9)
+    return clock
+
+
+def test_a_stage_lasts_from_its_beginning_to_its_last_call(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress() as progress:
+        clock.now += 100  # reading the source is not counted
+        progress("pictures", 0, 60)
+        clock.now += 2
+        progress("pictures", 40, 60)
+        clock.now += 1
+        progress("pictures", 60, 60)
+        clock.now += 5  # the fit and the first index: part of the next stage
+        progress("indexes", 30, 60)
+        clock.now += 5
+        progress("indexes", 60, 60)
+        clock.now += 50
+    assert capsys.readouterr().err.splitlines() == [
+        "pictures: 60/60 images, 20.0 a second",
+        "indexes: 60/60 images, 6.0 a second",
+    ]
+
+
+def test_a_stage_that_begins_again_is_another_one(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress() as progress:
+        for seconds in (1, 4):
+            progress("pictures", 0, 8)
+            clock.now += seconds
+            progress("pictures", 8, 8)
+    assert capsys.readouterr().err.splitlines() == [
+        "pictures: 8/8 images, 8.0 a second",
+        "pictures: 8/8 images, 2.0 a second",
+    ]
+
+
+def test_the_bar_of_a_terminal_ends_with_the_same_rate(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tqdm.std
+
+    monkeypatch.setattr(tqdm.std, "time", lambda: clock.now)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Progress() as progress:
+        progress("pictures", 0, 60)
+        clock.now += 3
+        progress("pictures", 60, 60)
+        clock.now += 30
+    assert "20.00 images/s" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_stage_in_which_nothing_was_done_is_not_told_of(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress() as progress:
+        progress("pictures", 0, 8)
+    assert capsys.readouterr().err == ""
