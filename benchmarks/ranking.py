@@ -7,6 +7,7 @@ a straightforward evaluation finds ranks.
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 
@@ -17,7 +18,7 @@ from scipy.spatial.distance import cdist
 from benchmarks.measuring import alternate, print_table
 from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
 
-N_QUERIES = 1_000
+N_QUERIES = int(os.environ.get("BENCH_QUERIES", "400"))
 N_PICTURES = 10_000
 PICTURES_A_PRODUCT = 2
 WIDTHS = (1280, 4096)

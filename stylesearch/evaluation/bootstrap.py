@@ -14,7 +14,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -22,11 +23,21 @@ import numpy.typing as npt
 
 from stylesearch.evaluation.results import Doubles, Estimate
 
-__all__ = ["Resampled", "adjusted_by_holm", "flipped_p_values", "interval", "p_value", "resampled_means"]
+__all__ = [
+    "Resampled",
+    "adjusted_by_holm",
+    "enough_draws",
+    "flipped_p_values",
+    "interval",
+    "p_values",
+    "resampled_means",
+]
 
 DRAWS_AT_ONCE: Final = 4_000_000
 DECIMALS: Final = 10
 """Sums differ in their last digits with their order: equal means are to be found equal."""
+FINENESS: Final = 10
+"""The smallest p-value that draws can show, after the adjustment, is this much below the level."""
 
 
 class Resampled:
@@ -42,12 +53,37 @@ class Resampled:
     def __init__(self, parts: Doubles, categories: Sequence[str], *, n_resamples: int, seed: int) -> None:
         names, numbers = np.unique(np.asarray(categories), return_inverse=True)
         self.categories: list[str] = names.tolist()
+        self._parts = parts
+        self._seed = seed
+        self._of_category = [parts[numbers == number] for number in range(len(names))]
         self.micro = resampled_means(parts, n_resamples=n_resamples, seed=seed)
         self.of_category = {
-            name: resampled_means(parts[numbers == number], n_resamples=n_resamples, seed=(seed, number + 1))
-            for number, name in enumerate(self.categories)
+            name: resampled_means(of_one, n_resamples=n_resamples, seed=(seed, number + 1))
+            for number, (name, of_one) in enumerate(zip(self.categories, self._of_category, strict=True))
         }
         self.macro: Doubles = np.mean(list(self.of_category.values()), axis=0)
+
+    def blocks(self, average: str, n_resamples: int, n_at_once: int) -> Iterator[Doubles]:
+        """The same means and more of them, a block at a time: all of them need not fit into memory.
+
+        Args:
+            average: ``micro`` or ``macro``.
+            n_resamples: how many; the first of them are those of the attributes.
+            n_at_once: rows of a block; the last may have fewer.
+
+        Yields:
+            float64 (rows, values).
+        """
+        if average == "micro":
+            yield from _blocks(self._parts, n_resamples, self._seed, n_at_once)
+            return
+        drawn = [
+            _blocks(of_one, n_resamples, (self._seed, number + 1), n_at_once)
+            for number, of_one in enumerate(self._of_category)
+        ]
+        for of_categories in zip(*drawn, strict=True):
+            means: Doubles = np.mean(of_categories, axis=0)
+            yield means
 
 
 def resampled_means(
@@ -63,17 +99,21 @@ def resampled_means(
     Returns:
         float64 (n_resamples, values).
     """
+    step = max(1, DRAWS_AT_ONCE // len(parts))
+    return np.concatenate(list(_blocks(parts, n_resamples, seed, step)))
+
+
+def _blocks(
+    parts: Doubles, n_resamples: int, seed: int | tuple[int, ...], n_at_once: int
+) -> Iterator[Doubles]:
     n_queries = len(parts)
     rng = np.random.default_rng(seed)
-    means = np.empty((n_resamples, parts.shape[1]))
-    step = max(1, DRAWS_AT_ONCE // n_queries)
-    for start in range(0, n_resamples, step):
-        n = min(step, n_resamples - start)
+    for start in range(0, n_resamples, n_at_once):
+        n = min(n_at_once, n_resamples - start)
         drawn = rng.integers(0, n_queries, (n, n_queries))
         drawn += np.arange(n)[:, None] * n_queries
         times = np.bincount(drawn.ravel(), minlength=n * n_queries).reshape(n, n_queries)
-        means[start : start + n] = times.astype(np.float64) @ parts / n_queries
-    return np.round(means, DECIMALS)
+        yield np.round(times.astype(np.float64) @ parts / n_queries, DECIMALS)
 
 
 def interval(value: float, means: Doubles, confidence: float) -> Estimate:
@@ -83,18 +123,46 @@ def interval(value: float, means: Doubles, confidence: float) -> Estimate:
     return Estimate(round(value, DECIMALS), float(low), float(high))
 
 
-def p_value(differences: Doubles) -> float:
-    """Two-sided p-value of the paired bootstrap: how often a resample says the opposite, or nothing.
+def enough_draws(n_compared: int, *, n_resamples: int, confidence: float, n_sides: int) -> int:
+    """How many draws the p-values of a family need, so that Holm's method can find anything in it.
+
+    No number of draws shows a p-value below about one in that number, and Holm's method multiplies it by the
+    number of comparisons: 2,000 draws and 105 pairs would call every difference noise.
 
     Args:
-        differences: of resampled means, shape (n_resamples,).
+        n_compared: p-values that are adjusted together.
+        n_resamples: the least.
+        confidence: of the study; below 1 minus this a p-value counts.
+        n_sides: in how many of ``n + 1`` the smallest p-value is: 2 for :func:`p_values`, 1 for
+            :func:`flipped_p_values`.
+
+    Example:
+        >>> enough_draws(1, n_resamples=2000, confidence=0.95, n_sides=2)
+        2000
+        >>> enough_draws(105, n_resamples=2000, confidence=0.95, n_sides=2)
+        42000
+    """
+    return max(n_resamples, math.ceil(round(FINENESS * n_sides * n_compared / (1 - confidence), 6)))
+
+
+def p_values(blocks: Iterable[Doubles]) -> npt.NDArray[np.float64]:
+    """Two-sided p-values of the paired bootstrap: how often a resample says the opposite, or nothing.
+
+    Args:
+        blocks: differences of resampled means, each float64 (some of the n resamples, values).
 
     Returns:
-        At least 1 / (n_resamples + 1), as no number of resamples shows more; at most 1.
+        float64 (values,): at least 2 / (n + 1), as no number of resamples shows less; at most 1.
     """
-    n = len(differences)
-    against = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return min(1.0, 2 * (against + 1) / (n + 1))
+    n = 0
+    not_above: npt.NDArray[np.int64] | int = 0
+    not_below: npt.NDArray[np.int64] | int = 0
+    for differences in blocks:
+        n += len(differences)
+        not_above = not_above + (differences <= 0).sum(axis=0)
+        not_below = not_below + (differences >= 0).sum(axis=0)
+    found: Doubles = np.minimum(1.0, 2 * (np.minimum(not_above, not_below) + 1) / (n + 1))
+    return found
 
 
 def flipped_p_values(
@@ -107,7 +175,7 @@ def flipped_p_values(
 
     Args:
         gained: each query's difference in each value, float64 (queries, values).
-        weights: of the queries in the mean, float64 (queries,).
+        weights: of the queries in the mean, float64 (queries,); those without any are not drawn.
         n_resamples: how many turns of signs are drawn.
         seed: of the draws.
 
@@ -118,12 +186,13 @@ def flipped_p_values(
         M. Smucker, J. Allan and B. Carterette, "A comparison of statistical significance tests for
         information retrieval evaluation", CIKM 2007.
     """
-    weighted = gained * weights[:, None]
+    of_any_weight = weights > 0
+    weighted = gained[of_any_weight] * weights[of_any_weight, None]
     observed = np.abs(weighted.sum(axis=0))
-    n_queries = len(gained)
+    n_queries, n_values = weighted.shape
     rng = np.random.default_rng(seed)
-    as_large = np.zeros(gained.shape[1], np.int64)
-    step = max(1, DRAWS_AT_ONCE // n_queries)
+    as_large = np.zeros(n_values, np.int64)
+    step = max(1, DRAWS_AT_ONCE // max(n_queries, n_values))
     for start in range(0, n_resamples, step):
         n = min(step, n_resamples - start)
         signs = rng.integers(0, 2, (n, n_queries)) * 2.0 - 1

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from stylesearch.evaluation.bootstrap import Resampled, adjusted_by_holm, flipped_p_values, interval
+from stylesearch.evaluation.bootstrap import (
+    Resampled,
+    adjusted_by_holm,
+    enough_draws,
+    flipped_p_values,
+    interval,
+)
 from stylesearch.evaluation.results import Columns, Doubles, Estimate, Picture, Run, Study
 from stylesearch.evaluation.scores import score_columns
 
@@ -122,11 +128,17 @@ def _paired_changes(
     resampled = Resampled(gained, categories, n_resamples=settings.n_resamples, seed=settings.seed)
     found: dict[tuple[int, int, int], Change] = {}
     for families in _families(resampled):
+        n_draws = enough_draws(
+            len(families) * len(pairs),
+            n_resamples=settings.n_resamples,
+            confidence=settings.confidence,
+            n_sides=1,
+        )
         tested = {
             group: flipped_p_values(
                 gained,
                 _weights(categories, *group),
-                n_resamples=settings.n_resamples,
+                n_resamples=n_draws,
                 seed=settings.seed,
             )
             for group in families
@@ -220,6 +232,11 @@ def _notes(study: Study, baseline: Study, n_common: int, same_gallery: bool) -> 
         old = before.get(method.label)
         if old is not None and old.fingerprint != method.fingerprint:
             notes.append(f"{method.label} is another extractor than before: other weights or preprocessing.")
+    scores = [one.settings.score_names for one in (study, baseline)]
+    for these, others, where in ((*scores, "now"), (*reversed(scores), "before")):
+        missing_scores = [name for name in these if name not in others]
+        if missing_scores:
+            notes.append(f"Scores only {where}: {', '.join(missing_scores)}.")
     labels = [{run.label for run in one.runs} for one in (study, baseline)]
     for missing, where in ((labels[0] - labels[1], "now"), (labels[1] - labels[0], "before")):
         if missing:

@@ -25,8 +25,10 @@ def gallery_facts(protocol: Protocol, settings: StudySettings) -> GalleryFacts:
     """The gallery of a study."""
     n_products = len({one.product.id for one in protocol.gallery})
     n_images = len(protocol.gallery)
+    n_cut = sum(one.image.box is not None for one in protocol.gallery)
+    cut = f" ({n_cut:,} of them cut to their box)" if n_cut else ""
     return GalleryFacts(
-        description=f"{_kind_of_gallery(settings)}: {_count(n_images, 'picture')} of "
+        description=f"{_kind_of_gallery(settings)}: {_count(n_images, 'picture')}{cut} of "
         f"{_count(n_products, 'product')}{_of_split(settings.gallery_split)}",
         n_images=n_images,
         n_products=n_products,

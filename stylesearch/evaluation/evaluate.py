@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Surroundings", "Work", "evaluate"]
 
-NO_FEATURES = "the picture could not be read"
+NO_FEATURES = "the picture could not be used"
 BOX = "box"
 
 ReportProgress = Callable[[str, int, int | None], None]
@@ -100,12 +100,12 @@ def evaluate(around: Surroundings, settings: StudySettings) -> Study:
         with _timed(seconds, "extractors"):
             extractors = {name: around.load(name) for name in dict.fromkeys(spec.extractor for spec in specs)}
         feature_sets = {}
-        failed: set[int] = set()
+        failed: dict[int, str] = {}
         for name, extractor in extractors.items():
             with _timed(seconds, f"features of {name}"):
                 feature_sets[name], failures = _complete(around, name, extractor, protocol, settings)
-                failed |= failures.keys()
-        protocol = protocol.without(failed, NO_FEATURES)
+                failed = {**failures, **failed}  # the first reason counts
+        protocol = protocol.without({pk: f"{NO_FEATURES}: {why}" for pk, why in failed.items()})
         if settings.index:
             check_indexed(protocol, images)
         ranker = _Ranking(around, settings, protocol, seconds)

@@ -48,7 +48,9 @@ def rank_by_index(
 ) -> Columns:
     """What :meth:`Gallery.search` answers, as columns.
 
-    Indexes that are missing or behind are built first.
+    Indexes that are missing or behind are built first. They may hold pictures which could not be read for
+    another method of the study and so belong to nobody's gallery: an answer by such a picture is dropped, and
+    as many more are asked for.
 
     Args:
         home: the space, whose fit in force made the vectors of ``exact``.
@@ -80,7 +82,8 @@ def rank_by_index(
         ann_recall=np.zeros(len(queries)),
     )
     for place, features in enumerate(queries):
-        hits = gallery.search(np.ascontiguousarray(features), n_wanted)
+        answers = gallery.search(np.ascontiguousarray(features), n_wanted + len(protocol.unreadable))
+        hits = [hit for hit in answers if (hit.product.id, hit.image.path) in rows][:n_wanted]
         distances = np.array([hit.distance for hit in hits])
         right = [i for i, hit in enumerate(hits) if hit.product.id == protocol.queries[place].product.id]
         if right:
@@ -106,4 +109,4 @@ def _recall(exact: Columns, place: int, distances: npt.NDArray[np.float64]) -> f
     wanted = exact.hit_distances[place]
     wanted = wanted[np.isfinite(wanted)]
     limit = wanted[-1] * (1 + 1e-5) + 1e-6
-    return float((distances[: len(wanted)] <= limit).mean())
+    return float((distances[: len(wanted)] <= limit).sum() / len(wanted))

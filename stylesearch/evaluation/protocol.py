@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,16 +82,18 @@ class Protocol:
     left_out: dict[str, tuple[CatalogImage, ...]]
     unreadable: tuple[CatalogImage, ...] = ()
 
-    def without(self, failed: Iterable[int], reason: str) -> Protocol:
-        """The same without pictures that turned out to be of no use, by key."""
-        gone = set(failed)
-        if not gone:
+    def without(self, failed: Mapping[int, str]) -> Protocol:
+        """The same without pictures that turned out to be of no use: by key, why."""
+        if not failed:
             return self
-        gallery = tuple(one for one in self.gallery if one.pk not in gone)
-        lost = tuple(one for one in self.queries if one.pk in gone)
-        left_out = {**self.left_out, reason: lost} if lost else self.left_out
-        queries = [one for one in self.queries if one.pk not in gone]
-        unreadable = tuple(one for one in self.gallery if one.pk in gone)
+        gallery = tuple(one for one in self.gallery if one.pk not in failed)
+        left_out = dict(self.left_out)
+        for one in self.queries:
+            if one.pk in failed:
+                reason = failed[one.pk]
+                left_out[reason] = (*left_out.get(reason, ()), one)
+        queries = [one for one in self.queries if one.pk not in failed]
+        unreadable = tuple(one for one in self.gallery if one.pk in failed)
         return _searchable(gallery, queries, left_out, (*self.unreadable, *unreadable))
 
 

@@ -236,7 +236,8 @@ class Difference:
         average: ``micro`` or ``macro``.
         score: its name.
         estimate: score of the first minus score of the second, with the paired bootstrap interval.
-        p_value: two-sided, of the paired bootstrap; never below 1 / (n_resamples + 1).
+        p_value: two-sided, of the paired bootstrap; never below 2 / (n + 1), where n is the number of
+            resamples, or more than that where there are many pairs.
         p_adjusted: by Holm's method over all pairs with this score and average.
     """
 

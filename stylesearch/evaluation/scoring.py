@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stylesearch.evaluation.bootstrap import Resampled, adjusted_by_holm, interval, p_value, resampled_means
+from stylesearch.evaluation import bootstrap
+from stylesearch.evaluation.bootstrap import (
+    Resampled,
+    adjusted_by_holm,
+    enough_draws,
+    interval,
+    p_values,
+    resampled_means,
+)
 from stylesearch.evaluation.results import (
     Columns,
     Difference,
@@ -71,22 +79,33 @@ def runs_of(
 def differences_of(
     runs: Sequence[Run], resampled: Resampled, settings: StudySettings
 ) -> tuple[Difference, ...]:
-    """Every pair of runs in every score, micro and macro, with p-values adjusted for the number of pairs."""
+    """Every pair of runs in every score, micro and macro, with p-values adjusted for the number of pairs.
+
+    Intervals come from the study's resamples; p-values from more, where there are many pairs.
+    """
     names = settings.score_names
+    pairs = list(itertools.combinations(range(len(runs)), 2))
+    if not pairs:
+        return ()
+    columns = np.arange(len(runs) * len(names)).reshape(len(runs), len(names))
+    first, second = (columns[[pair[side] for pair in pairs]].ravel() for side in (0, 1))
+    n_draws = enough_draws(
+        len(pairs), n_resamples=settings.n_resamples, confidence=settings.confidence, n_sides=2
+    )
+    widest = max(runs[0].micro.n_queries, len(first), columns.size * len(resampled.categories))
+    n_at_once = max(1, bootstrap.DRAWS_AT_ONCE // widest)
     found = []
     for average, means in (("micro", resampled.micro), ("macro", resampled.macro)):
+        blocks = resampled.blocks(average, n_draws, n_at_once)
+        tested = p_values(block[:, first] - block[:, second] for block in blocks)
+        by_pair = tested.reshape(len(pairs), len(names))
         for place, name in enumerate(names):
-            pairs = []
-            for (i, first), (j, second) in itertools.combinations(enumerate(runs), 2):
-                drawn = means[:, i * len(names) + place] - means[:, j * len(names) + place]
-                values = [getattr(run, average).values[name].value for run in (first, second)]
+            adjusted = adjusted_by_holm(by_pair[:, place].tolist())
+            for (i, j), p, p_adjusted in zip(pairs, by_pair[:, place].tolist(), adjusted, strict=True):
+                values = [getattr(runs[one], average).values[name].value for one in (i, j)]
+                drawn = means[:, columns[i, place]] - means[:, columns[j, place]]
                 estimate = interval(values[0] - values[1], drawn, settings.confidence)
-                pairs.append((first.label, second.label, estimate, p_value(drawn)))
-            adjusted = adjusted_by_holm([one[3] for one in pairs])
-            found += [
-                Difference(first, second, average, name, estimate, p, p_adjusted)
-                for (first, second, estimate, p), p_adjusted in zip(pairs, adjusted, strict=True)
-            ]
+                found.append(Difference(runs[i].label, runs[j].label, average, name, estimate, p, p_adjusted))
     return tuple(found)
 
 

@@ -275,6 +275,6 @@ def test_a_picture_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_pa
     assert study.gallery.n_images == 29
     assert {(one.reason, one.n) for one in study.queries.left_out} == {
         ("no right product in the gallery", 1),
-        ("the picture could not be read", 1),
+        ("the picture could not be used: the file has changed since it was ingested: ingest again", 1),
     }
     assert study.queries.n_queries == 28

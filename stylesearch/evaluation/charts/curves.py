@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from stylesearch.evaluation.charts.dots import Series
-from stylesearch.evaluation.charts.style import FAINT, color_of, new_figure, wrapped
+from stylesearch.evaluation.charts.style import FAINT, color_of, line_style_of, new_figure, wrapped
 from stylesearch.evaluation.results import StudySettings
 from stylesearch.evaluation.scoring import top_k_curve
 
@@ -59,7 +59,14 @@ def top_k_curves(series: Sequence[Series], settings: StudySettings, n_products: 
             alpha=0.13,
             linewidth=0,
         )
-        axes.plot(ks, [100 * estimate.value for estimate in curve], color=color, linewidth=1.8, clip_on=False)
+        axes.plot(
+            ks,
+            [100 * estimate.value for estimate in curve],
+            color=color,
+            linewidth=1.8,
+            linestyle=line_style_of(one.number),
+            clip_on=False,
+        )
         # Curves that end alike are named in the order in which they come there.
         overall = sum(estimate.value for estimate in curve)
         ends.append((100 * curve[-1].value, overall, wrapped(one.label, 22), color))

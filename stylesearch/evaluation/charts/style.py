@@ -23,11 +23,13 @@ __all__ = [
     "FAINT",
     "GRID",
     "INK",
+    "LINE_STYLES",
     "MARKERS",
     "WIDTH",
     "chart_style",
     "color_of",
     "drawable",
+    "line_style_of",
     "marker_of",
     "new_figure",
     "save_figure",
@@ -51,6 +53,7 @@ References:
     P. Tol, "Colour schemes", SRON technical note SRON/EPS/TN/09-002, 2021.
 """
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+LINE_STYLES: Final = ("solid", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1, 1)))
 INK: Final = "#1a1a1c"
 FAINT: Final = "#6b6b70"
 GRID: Final = "#e4e4e1"
@@ -117,6 +120,11 @@ def color_of(number: int) -> str:
 def marker_of(number: int) -> str:
     """The shape of the n-th thing: alike only where the colours are not, for 49 things."""
     return MARKERS[(number + number // len(COLORS)) % len(MARKERS)]
+
+
+def line_style_of(number: int) -> str | tuple[float, tuple[float, ...]]:
+    """The line of the n-th thing: alike only where the colours are not, for 28 things."""
+    return LINE_STYLES[number // len(COLORS) % len(LINE_STYLES)]
 
 
 def drawable(text: str) -> str:

@@ -92,13 +92,14 @@ def examples(context: Context) -> Section:
     k = min(20, max(study.settings.ks), study.settings.n_hits)
     run = _best_of_all(context)
     chosen = choose_examples(study, run, k, N_EXAMPLES)
+    beyond = "; where the index did not answer with it, it is not shown" if study.settings.index else ""
     parts: list[Html] = [
         element(
             "p",
             f"{run.label}, the best of this study. Drawn at random with the seed {study.settings.seed}, not "
             f"picked (the seed's Figure 10). Each sheet: the query, on it the part that was nearest, and "
             f"the {N_SHOWN} nearest products; green and ticked: the right one. Where that comes later, it "
-            f"stands last, with its rank. {context.searched}",
+            f"stands last, with its rank{beyond}. {context.searched}",
             class_="faint",
         )
     ]
@@ -178,7 +179,9 @@ def _sheet(context: Context, run: Run, place: int) -> Html:
             picture = study.gallery.pictures[image]
             entries.append(_entry(picture, place_of_hit, distance, picture.product == query.product))
     rank = float(columns.ranks[place])
-    if not any(entry.right for entry in entries):
+    n_searched = _n_searched(context, run, place)
+    comes = f"is not among the first {n_searched:,}" if n_searched else f"comes {_ordinal(rank)}"
+    if not any(entry.right for entry in entries) and not n_searched:
         right = study.gallery.pictures[int(columns.right_image[place])]
         entries[N_SHOWN - 1 :] = [_entry(right, round(rank), float(columns.right_distance[place]), True)]
     path = context.pictures.sheet(
@@ -186,14 +189,14 @@ def _sheet(context: Context, run: Run, place: int) -> Html:
         entries,
         f"sheet-{place:05}",
         title=query.title or query.product,
-        subtitle=f"{query.category}; {run.label}; the right product comes {_ordinal(rank)}",
+        subtitle=f"{query.category}; {run.label}; the right product {comes}",
         outlined=lambda size: outlined_box(study, run, place, size),
     )
     if path is None:
         return element("p", f"The query {query.path} can no longer be read.")
     alt = (
         f"A photo of {query.title or query.product} ({query.category}) and the nearest products; the right "
-        f"one comes {_ordinal(rank)}"
+        f"one {comes}"
     )
     image = element("img", src=path, alt=alt, loading="lazy")
     return element(
@@ -233,7 +236,7 @@ def _hard_query(context: Context, number: int, place: int) -> Html:
         )
         for what, picture, more in shown
     ]
-    ranks = ", ".join(f"{one.label}: {one.columns.ranks[place]:g}" for one in context.best.values())
+    ranks = ", ".join(f"{one.label}: {_rank(context, one, place)}" for one in context.best.values())
     return element(
         "div",
         element("h3", f"{number}. {query.title or query.product} ({query.category})"),
@@ -243,6 +246,19 @@ def _hard_query(context: Context, number: int, place: int) -> Html:
         ),
         class_="card",
     )
+
+
+def _n_searched(context: Context, run: Run, place: int) -> int:
+    """How many products an index was asked for, where the right one was not among them; 0 elsewhere."""
+    settings = context.study.settings
+    if not settings.index or run.columns.n_nearer[place] < context.study.gallery.n_products:
+        return 0
+    return min(max(*settings.ks, settings.n_hits), context.study.gallery.n_products)
+
+
+def _rank(context: Context, run: Run, place: int) -> str:
+    n_searched = _n_searched(context, run, place)
+    return f"not among the first {n_searched:,}" if n_searched else f"{run.columns.ranks[place]:g}"
 
 
 def _ordinal(rank: float) -> str:

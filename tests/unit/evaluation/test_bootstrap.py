@@ -11,7 +11,7 @@ from stylesearch.evaluation.bootstrap import (
     adjusted_by_holm,
     flipped_p_values,
     interval,
-    p_value,
+    p_values,
     resampled_means,
 )
 
@@ -45,6 +45,15 @@ def test_the_same_seed_draws_the_same_and_blocks_change_nothing(monkeypatch):
     assert np.array_equal(whole, resampled_means(parts, n_resamples=100, seed=5))
 
 
+@pytest.mark.parametrize("average", ["micro", "macro"])
+def test_more_draws_begin_with_those_of_the_study(average):
+    parts = np.random.default_rng(1).random((30, 2))
+    resampled = Resampled(parts, ["a"] * 20 + ["b"] * 10, n_resamples=40, seed=3)
+    more = np.concatenate(list(resampled.blocks(average, 100, 7)))
+    assert more.shape == (100, 2)
+    assert np.array_equal(more[:40], getattr(resampled, average))
+
+
 def test_macro_draws_within_categories_and_weighs_them_alike():
     parts = np.array([[1.0], [1.0], [1.0], [0.0]])
     resampled = Resampled(parts, ["a", "a", "a", "b"], n_resamples=50, seed=0)
@@ -60,17 +69,17 @@ def test_a_difference_is_paired():
     means = resampled_means(parts, n_resamples=500, seed=0)
     differences = means[:, 0] - means[:, 1]
     assert np.allclose(differences, 0.01)
-    assert p_value(differences) == pytest.approx(2 / 501)
-    assert p_value(-differences) == pytest.approx(2 / 501)
+    assert p_values([differences[:200, None], differences[200:, None]])[0] == pytest.approx(2 / 501)
+    assert p_values([-differences[:, None]])[0] == pytest.approx(2 / 501)
 
 
 def test_p_values_of_equals_are_one_and_of_no_difference_spread_evenly():
-    assert p_value(np.zeros(100)) == 1
+    assert p_values([np.zeros((100, 1))]) == [1]
     rng = np.random.default_rng(7)
     found = []
     for number in range(200):
         parts = rng.normal(0, 1, (60, 1))
-        found.append(p_value(resampled_means(parts, n_resamples=300, seed=number)[:, 0]))
+        found.append(p_values([resampled_means(parts, n_resamples=300, seed=number)])[0])
     assert 2 <= sum(p < 0.05 for p in found) <= 24
     assert 70 <= sum(p < 0.5 for p in found) <= 130
 

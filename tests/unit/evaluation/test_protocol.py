@@ -11,6 +11,7 @@ from stylesearch.evaluation.descriptions import gallery_facts, query_facts
 from stylesearch.evaluation.indexed import check_indexed
 from stylesearch.evaluation.protocol import Protocol, choose, count_catalog, list_images
 from stylesearch.evaluation.results import StudySettings
+from stylesearch.types import Box
 
 ROWS = [
     ("b", "b_main.jpg", "shop", "b0"),
@@ -91,13 +92,33 @@ def test_galleries_and_splits(make_catalog, changes, gallery, queries):
 def test_a_picture_that_cannot_be_read_takes_along_the_queries_that_only_it_answers(make_catalog):
     protocol = chosen(make_catalog(ROWS))
     lost = [one.pk for one in (*protocol.gallery, *protocol.queries) if one.product.id == "a"]
-    rest = protocol.without(lost[:1], "unreadable")
+    rest = protocol.without({lost[0]: "unreadable"})
     assert names(rest.queries) == ["b_street.jpg"]
     assert names(rest.unreadable) == ["a_main.jpg"]
     assert names(rest.left_out["no right product in the gallery"]) == ["z_street.jpg", "a_street.jpg"]
-    without_query = protocol.without(lost[1:], "unreadable")
+    without_query = protocol.without({lost[1]: "unreadable"})
     assert names(without_query.left_out["unreadable"]) == ["a_street.jpg"]
     assert len(without_query.gallery) == 4
+
+
+def test_queries_that_cannot_be_used_are_counted_by_reason(make_catalog):
+    rows = [*ROWS, ("b", "b_other.jpg", "consumer", "b3"), ("b", "b_third.jpg", "consumer", "b4")]
+    protocol = chosen(make_catalog(rows))
+    keys = {names([one])[0]: one.pk for one in protocol.queries}
+    rest = protocol.without(
+        {
+            keys["b_other.jpg"]: "it changed",
+            keys["a_street.jpg"]: "it is gone",
+            keys["b_third.jpg"]: "it changed",
+        }
+    )
+    facts = query_facts(rest, SETTINGS)
+    assert {one.reason: one.n for one in facts.left_out} == {
+        "it changed": 2,
+        "it is gone": 1,
+        "no right product in the gallery": 1,
+    }
+    assert facts.n_listed == 5
 
 
 def test_equal_pictures_on_both_sides_are_counted(make_catalog):
@@ -110,6 +131,14 @@ def test_equal_pictures_on_both_sides_are_counted(make_catalog):
     gallery = gallery_facts(protocol, SETTINGS)
     assert gallery.description == "all shop pictures: 4 pictures of 3 products"
     assert gallery.categories == {"dress": 3, "skirt": 1}
+
+
+def test_the_gallery_says_how_many_pictures_are_cut_to_their_box(make_catalog):
+    protocol = chosen(make_catalog(ROWS))
+    first, *others = protocol.gallery
+    boxed = replace(first, image=replace(first.image, box=Box(0, 0, 3, 4)))
+    found = gallery_facts(replace(protocol, gallery=(boxed, *others)), SETTINGS)
+    assert found.description == "all shop pictures: 4 pictures (1 of them cut to their box) of 3 products"
 
 
 def test_a_query_is_not_counted_as_equal_to_itself(make_catalog):

@@ -105,6 +105,14 @@ def test_charts_of_few_many_and_odd_categories(tmp_path: Path, categories: list[
     assert all(any(one.label[:2] in text for text in texts(curves)) for one in series)
 
 
+def test_curves_of_one_colour_have_another_line() -> None:
+    series, settings = series_of(["dress"], 9)
+    lines = top_k_curves(series, settings, 30).axes[0].get_lines()[1:]  # the first is chance
+    looks = {(line.get_color(), line.get_linestyle()) for line in lines}
+    assert len(lines) == len(looks) == 9
+    assert {line.get_linestyle() for line in lines[:7]} == {"-"}
+
+
 def test_nothing_is_cut_off_or_hidden_behind_the_edge() -> None:
     series, _ = series_of(ODD)
     figure = score_dots(series, "top-5")

@@ -10,7 +10,10 @@ import pytest
 from stylesearch.evaluation import examples
 from stylesearch.evaluation.facts import CatalogFacts, EqualPictures, GalleryFacts, Picture, QueryFacts
 from stylesearch.evaluation.leading import best_runs, is_white_box, leading_k
+from stylesearch.evaluation.pages import looking
+from stylesearch.evaluation.pages.context import Context
 from stylesearch.evaluation.pages.html import Html, element, joined, table
+from stylesearch.evaluation.pages.pictures import PictureFolder
 from stylesearch.evaluation.results import Columns, Method, Run, Study, StudySettings
 from stylesearch.evaluation.scoring import differences_of, runs_of
 from stylesearch.types import Box
@@ -136,6 +139,26 @@ def test_an_answer_without_hits_is_no_confusion() -> None:
     run = only_run(study)
     run.columns.hit_images[0] = -1
     assert examples.confusions(study, run)[1].sum() == N - 1
+
+
+def test_a_rank_beyond_what_an_index_was_asked_for_is_not_made_up(tmp_path, monkeypatch) -> None:
+    shown = []
+
+    def sheet(self, photo, entries, name, *, subtitle, **others):
+        shown.append((subtitle, [entry.rank for entry in entries]))
+        return "sheet.jpg"
+
+    monkeypatch.setattr(PictureFolder, "sheet", sheet)
+    study = study_of({("a", "l1"): [1, 2, 31]}, n_products=30, index=True)
+    hits = only_run(study).columns.hit_images
+    hits[2, 20:] = -1
+    context = Context(study, tmp_path, {}, None)
+    pages = [page(context).body for page in (looking.examples, looking.errors)]
+    assert "a, l1: not among the first 20" in pages[1]
+    assert any("the right product is not among the first 20" in subtitle for subtitle, _ in shown)
+    assert any("the right product comes 2nd" in subtitle for subtitle, _ in shown)
+    assert max(rank for _, ranks in shown for rank in ranks) <= 10
+    assert not any("31" in page for page in (*pages, *(subtitle for subtitle, _ in shown)))
 
 
 def test_the_hardest_are_those_that_all_methods_miss() -> None:

@@ -38,13 +38,18 @@ def columns_of(ranks: np.ndarray) -> Columns:
     )
 
 
-def study_of(ranks: dict[str, np.ndarray], first_query: int = 0, **changes) -> Study:
-    settings = StudySettings(methods=tuple(ranks), metrics=("l1",), ks=(1, 5), n_resamples=300, **changes)
+def dress_or_skirt(number: int) -> str:
+    return "dress" if number % 3 else "skirt"
+
+
+def study_of(
+    ranks: dict[str, np.ndarray], first_query: int = 0, category_of=dress_or_skirt, **changes
+) -> Study:
+    chosen = {"ks": (1, 5), "n_resamples": 300, **changes}
+    settings = StudySettings(methods=tuple(ranks), metrics=("l1",), **chosen)
     n = len(next(iter(ranks.values())))
     pictures = tuple(
-        Picture(
-            f"p{i:03}", "Ä dress", "dress" if i % 3 else "skirt", f"/{i}.jpg", f"{i:064x}", Box(0, 0, 3, 4)
-        )
+        Picture(f"p{i:03}", "Ä dress", category_of(i), f"/{i}.jpg", f"{i:064x}", Box(0, 0, 3, 4))
         for i in range(first_query, first_query + n)
     )
     categories = [one.category for one in pictures]
@@ -120,6 +125,22 @@ def test_a_clear_difference_is_significant_and_signed():
     assert all(one.p_value == 1 and one.estimate.value == 0 for one in same.differences)
 
 
+def test_many_runs_do_not_hide_a_clear_difference():
+    """With 105 pairs, no p-value of 2,000 resamples would survive the adjustment."""
+    n = 500
+    ranks = {f"run {number:02}": np.full(n, 9) for number in range(15)} | {"run 00": np.ones(n, np.int64)}
+    differences = study_of(ranks, n_resamples=2000).differences
+    for average in ("micro", "macro"):
+        top_1 = [one for one in differences if (one.average, one.score) == (average, "top-1")]
+        assert len(top_1) == 105
+        for one in top_1:
+            if one.first == "run 00, l1":
+                assert one.estimate.value == 1
+                assert one.p_value <= one.p_adjusted < 0.05
+            else:
+                assert one.p_adjusted == 1
+
+
 def test_tables_hold_the_figures(tmp_path):
     study = study_of(RANKS)
     save_report(study, tmp_path, compare(study, study))
@@ -159,6 +180,33 @@ def test_what_rose_fell_or_wavered_is_told_apart():
     )
     assert up.change is not None
     assert up.change.value == pytest.approx(up.now - up.before)
+
+
+def test_many_runs_and_categories_do_not_hide_a_clear_change():
+    n_categories, n = 20, 800
+    poor, good = np.full(n, 9), np.full(n, 9)
+    good[::n_categories] = 1
+    names = [f"run {number}" for number in range(6)]
+
+    def made(first: np.ndarray) -> Study:
+        ranks = {name: first if name == "run 0" else poor for name in names}
+        return study_of(ranks, category_of=lambda i: f"c{i % n_categories:02}", n_resamples=2000)
+
+    found = compare(made(good), made(poor)).changes
+    verdicts = {
+        (one.method, one.category): one.verdict
+        for one in found
+        if (one.average, one.score) == ("category", "top-1")
+    }
+    assert len(verdicts) == 120
+    assert verdicts.pop(("run 0", "c00")) == "rose"
+    assert set(verdicts.values()) == {"same"}
+
+
+def test_a_k_that_only_one_study_has_is_named():
+    notes = compare(study_of(RANKS, ks=(1, 7)), study_of(RANKS)).notes
+    assert "Scores only now: top-7." in notes
+    assert "Scores only before: top-5." in notes
 
 
 def test_only_common_queries_are_compared_and_differences_are_named():
