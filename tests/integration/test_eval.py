@@ -148,6 +148,7 @@ def test_a_baseline_that_cannot_be_read_is_told_before_anything_is_computed(
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 
@@ -157,6 +158,7 @@ from stylesearch.evaluation.evaluate import Surroundings, Work, evaluate
 from stylesearch.evaluation.results import StudySettings
 from stylesearch.testing.fake_extractor import FakeExtractor
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 features.STORED_AT_ONCE = 7  # many small transactions: many places to be killed in
 n_computed = 0
 
