@@ -50,7 +50,7 @@ setup(
     extras_require={
         "annoy": ["annoy>=1.17.3,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
-        "report": ["matplotlib>=3.10,<4", "scikit-learn>=1.5,<2"],
+        "report": ["matplotlib>=3.10,<4", "scikit-learn>=1.5,<2", "threadpoolctl>=3.5,<4"],
         "dev": [
             "build>=1.2",
             "hypothesis>=6.130",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +34,8 @@ def main() -> None:
         queries, right, gallery = _search(dim)
         for metric in SCIPY_NAMES:
             ours, theirs = alternate(
-                lambda q=queries, r=right, g=gallery, m=metric: _seconds_of_ours(q, r, g, m),  # type: ignore[misc]
-                lambda q=queries, r=right, g=gallery, m=metric: _seconds_of_scipy(q, r, g, m),  # type: ignore[misc]
+                partial(_seconds_of_ours, queries, right, gallery, metric),
+                partial(_seconds_of_scipy, queries, right, gallery, metric),
                 n_rounds=1 if metric != "l1" else N_ROUNDS,
             )
             ratios = [theirs_s / ours_s for ours_s, theirs_s in zip(ours, theirs, strict=True)]

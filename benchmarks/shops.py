@@ -146,17 +146,11 @@ def fill_catalog(
 ) -> None:
     """Puts products with features like ``originals`` straight into a catalog, as if ingested."""
     from stylesearch.catalog import Catalog, ImageEntry
+    from stylesearch.ingest.run import feature_set_of
     from stylesearch.types import Product
 
     with Catalog.open(database) as catalog, catalog.writing() as writer:
-        with writer.transaction():
-            feature_set = writer.feature_set(
-                extractor=extractor.name,
-                parameters=extractor.parameters,
-                weights_digest=extractor.weights_digest,
-                fingerprint=extractor.fingerprint,
-                dim=extractor.dim,
-            )
+        feature_set = feature_set_of(writer, extractor)
         number = 0
         for block in likely_features(n_products, extractor.dim, originals):
             products = [

@@ -177,23 +177,13 @@ def evaluate(
                 max_memory=max_memory,
                 progress=progress,
             )
-        features = None
+        comparison = None
+        if older is not None:
+            from stylesearch.evaluation.compare import compare
+
+            comparison = compare(study, older)
         if report is not None:
-            from stylesearch.evaluation.sample import read_sample
-
-            features = read_sample(study, shop.catalog, shop.settings.home / "cache")
-    comparison = None
-    if older is not None:
-        from stylesearch.evaluation.compare import compare
-
-        comparison = compare(study, older)
-    if report is not None:
-        from stylesearch.evaluation.saving import save_report
-
-        save_report(study, report, comparison)
-        from stylesearch.evaluation.report import write_report
-
-        write_report(study, report, comparison, features=features)
+            shop.save_report(study, report, comparison)
     if shared.as_json:
         _echo_json(study, comparison)
         return

@@ -25,6 +25,7 @@ from stylesearch.types import Box, Domain, Failure, ImageRecord, Product
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
+    from stylesearch.evaluation.compare import Comparison
     from stylesearch.evaluation.results import Study
     from stylesearch.gallery import CategoryStatus, Gallery
     from stylesearch.ingest import IngestReport
@@ -211,22 +212,29 @@ class Workspace:
             NotInCatalog: no queries, or nothing to search in.
             ConfigError: a choice that makes no sense.
         """
-        from stylesearch.cores import usable_cores
-        from stylesearch.evaluation.evaluate import Surroundings, Work, evaluate
-        from stylesearch.evaluation.results import StudySettings
+        from stylesearch import studies
 
-        own = self.settings
-        around = Surroundings(
-            catalog=self.catalog,
-            load=lambda name: self._parts.extractor(name, throughput=True),
-            space_home=self._parts.space_home,
-            cache=own.home / "cache",
-            work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
-            max_bytes=max_memory * 2**20,
-            progress=progress,
-        )
-        default = dict.fromkeys((own.extractor, f"{own.extractor}/{own.space}"))
-        return evaluate(around, StudySettings(tuple(methods or default), **choices))
+        return studies.evaluate(self._parts, methods, max_memory, progress, choices)
+
+    def save_report(
+        self, study: Study, folder: str | os.PathLike[str], comparison: Comparison | None = None
+    ) -> Path:
+        """Writes a study of this workspace as a page with charts and pictures, and its data beside it.
+
+        Args:
+            study: what :meth:`evaluate` found.
+            folder: is made; the files of an older report in it are replaced.
+            comparison: with an older study, from :func:`stylesearch.evaluation.compare.compare`.
+
+        Returns:
+            the path of the page, ``index.html``.
+
+        Raises:
+            MissingDependency: what draws charts is not installed.
+        """
+        from stylesearch import studies
+
+        return studies.save_report(self._parts, study, Path(folder), comparison)
 
     def product(self, product_id: str) -> Product:
         """The product of that id.

@@ -161,7 +161,7 @@ class CatalogReader:
         found: dict[int, tuple[Product, ImageRecord]] = {}
         with self._connect() as connection:
             for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
-                for row in connection.execute(HITS.where(features.c.id.in_(batch))).all():
+                for row in connection.execute(HITS, {"ids": batch}).all():
                     found[row[0]] = (Product(*row[1:7]), _image_record(*row[7:]))
         return found
 

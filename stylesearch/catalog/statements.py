@@ -33,8 +33,13 @@ def _category_names() -> Select[str]:
 
 
 CATEGORY_NAMES: Final = _category_names()
-HITS: Final = select(features.c.id, *product_columns, *image_columns).select_from(
-    features.join(images, images.c.pk == features.c.image_pk).join(
-        products, products.c.pk == images.c.product_pk
+HITS: Final = (
+    select(features.c.id, *product_columns, *image_columns)
+    .select_from(
+        features.join(images, images.c.pk == features.c.image_pk).join(
+            products, products.c.pk == images.c.product_pk
+        )
     )
+    .where(features.c.id.in_(bindparam("ids", expanding=True)))
 )
+"""Feature id, product and image of the features with these ``ids``."""

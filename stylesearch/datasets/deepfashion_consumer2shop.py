@@ -23,7 +23,7 @@ from typing import Final
 
 from stylesearch.catalog.importers.base import ImportOptions, Missing, readable
 from stylesearch.datasets.annotations import Row, find_file, name_key, picture_parts, rows
-from stylesearch.datasets.deepfashion_boxes import boxes_of, knows_header
+from stylesearch.datasets.deepfashion_boxes import knows_header, with_boxes
 from stylesearch.datasets.deepfashion_pictures import DeepFashionPictures, Frame
 from stylesearch.datasets.groups import DRESS, LOWER, SKIRT, UPPER, dataset_product
 from stylesearch.datasets.items import Items
@@ -76,19 +76,12 @@ class ConsumerToShop:
         """
         find_file(path, _PARTITION)
         pictures = DeepFashionPictures(path, Frame(300, centred=False))
-        yield from located(self._with_boxes(path, options), pictures.find, str(path))
+        listed = with_boxes(self._listed(path, options), path, _BOXES, _BOX_COLUMNS, n_kinds=2)
+        yield from located(listed, pictures.find, str(path))
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
         """How many pictures the pairs name."""
         return sum(isinstance(entry, Listed) for entry in self._listed(path, options or ImportOptions()))
-
-    def _with_boxes(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
-        boxes = yield from boxes_of(path, _BOXES, _BOX_COLUMNS, n_kinds=2)
-        for entry in self._listed(path, options):
-            if isinstance(entry, Listed) and boxes is not None:
-                yield Listed(entry.product, entry.file, entry.domain, entry.place, boxes.get(entry.file))
-            else:
-                yield entry
 
     def _listed(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
         selection = Selection(options)

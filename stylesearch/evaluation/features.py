@@ -26,6 +26,7 @@ from stylesearch.images.decode import decode
 from stylesearch.images.regions import crops, plan_boxes, reduction
 from stylesearch.ingest.flow import map_in_order
 from stylesearch.ingest.prepare import Task, prepare
+from stylesearch.ingest.run import feature_set_of
 from stylesearch.storage import sha256_bytes
 from stylesearch.types import Domain, Record
 
@@ -98,14 +99,7 @@ def compute_missing(
     if feature_set is not None and not _missing(catalog, feature_set, images):
         return feature_set, {}
     with catalog.writing(timeout=work.lock_timeout) as writer:
-        with writer.transaction():
-            feature_set = writer.feature_set(
-                extractor=extractor.name,
-                parameters=extractor.parameters,
-                weights_digest=extractor.weights_digest,
-                fingerprint=extractor.fingerprint,
-                dim=extractor.dim,
-            )
+        feature_set = feature_set_of(writer, extractor)
         missing = _missing(catalog, feature_set, images)
         return feature_set, _compute(catalog, writer, feature_set, extractor, missing, work, progress)
 

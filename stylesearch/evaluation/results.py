@@ -275,10 +275,10 @@ class Study:
         raise KeyError(f"{method}, {metric}")
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Writes the report into a folder; see :func:`stylesearch.evaluation.saving.save_report`."""
-        from stylesearch.evaluation.saving import save_report
+        """Writes the results into a folder; see :func:`stylesearch.evaluation.saving.save_results`."""
+        from stylesearch.evaluation.saving import save_results
 
-        return save_report(self, Path(folder))
+        return save_results(self, Path(folder))
 
     def hit_categories(self, run: Run) -> list[list[str]]:
         """Categories of each query's hits, nearest first: what a table of confusions counts."""

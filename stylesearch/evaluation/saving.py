@@ -1,4 +1,4 @@
-"""A study's report as a folder. Every part of a report is written from here, and from nowhere else."""
+"""A study's results as files, for programs and as tables. The page is made by ``evaluation.report``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from stylesearch.evaluation.results_json import save_study
 from stylesearch.evaluation.tables import write_tables
 from stylesearch.storage import write_json
 
-__all__ = ["COMPARISON", "save_report"]
+__all__ = ["COMPARISON", "save_results"]
 
 COMPARISON = "comparison.json"
 
 
-def save_report(study: Study, folder: Path, comparison: Comparison | None = None) -> Path:
-    """Writes the report of a study.
+def save_results(study: Study, folder: Path, comparison: Comparison | None = None) -> Path:
+    """Writes the results of a study.
 
     That is ``results.json``, ``results.csv``, ``results.md`` and ``times.json``; where there is a
     comparison, ``comparison.json`` too.

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from stylesearch.catalog.writer import Writer
     from stylesearch.extractors.base import Extractor
 
-__all__ = ["ingest"]
+__all__ = ["feature_set_of", "ingest"]
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def ingest(
     n_total = count_listed(importer, source, import_options) if progress else None
     run = _Run(catalog, extractor, options, f"{importer.name}:{source.resolve()}")
     with catalog.writing(timeout=options.lock_timeout) as writer:
-        run.feature_set = _feature_set(writer, extractor)
+        run.feature_set = feature_set_of(writer, extractor)
         with (
             ThreadPoolExecutor(options.n_workers, "decode") as decoders,
             ThreadPoolExecutor(extractor.concurrency, "extract") as extractors,
@@ -112,7 +112,8 @@ def ingest(
     return run.report
 
 
-def _feature_set(writer: Writer, extractor: Extractor) -> FeatureSet:
+def feature_set_of(writer: Writer, extractor: Extractor) -> FeatureSet:
+    """The catalog's feature set of an extractor, made if it is new."""
     with writer.transaction():
         return writer.feature_set(
             extractor=extractor.name,

@@ -16,6 +16,7 @@ LAYERS = [
     {"gallery", "datasets"},
     {"ingest", "search"},
     {"sheets", "parts", "evaluation"},
+    {"studies"},
     {"workspace", "doctor", "testing"},
     {"cli"},
 ]

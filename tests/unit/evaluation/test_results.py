@@ -15,7 +15,7 @@ from stylesearch.evaluation import results
 from stylesearch.evaluation.compare import compare
 from stylesearch.evaluation.results import Columns, Picture, Study, StudySettings
 from stylesearch.evaluation.results_json import json_text, load_study, study_from_json
-from stylesearch.evaluation.saving import save_report
+from stylesearch.evaluation.saving import save_results
 from stylesearch.evaluation.scoring import differences_of, runs_of, top_k_curve
 from stylesearch.types import Box
 
@@ -143,7 +143,7 @@ def test_many_runs_do_not_hide_a_clear_difference():
 
 def test_tables_hold_the_figures(tmp_path):
     study = study_of(RANKS)
-    save_report(study, tmp_path, compare(study, study))
+    save_results(study, tmp_path, compare(study, study))
     rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
     (top_5,) = [
         row for row in rows if (row["method"], row["average"], row["score"]) == ("poor", "micro", "top-5")

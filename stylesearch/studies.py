@@ -1,0 +1,59 @@
+"""Studies of a workspace: an evaluation of its catalog, and the report of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylesearch.cores import usable_cores
+
+if TYPE_CHECKING:
+    from stylesearch.evaluation.compare import Comparison
+    from stylesearch.evaluation.evaluate import ReportProgress
+    from stylesearch.evaluation.results import Study
+    from stylesearch.parts import Parts
+
+__all__ = ["evaluate", "save_report"]
+
+
+def evaluate(
+    parts: Parts,
+    methods: Sequence[str],
+    max_memory: int,
+    progress: ReportProgress | None,
+    choices: Mapping[str, Any],
+) -> Study:
+    """See :meth:`stylesearch.workspace.Workspace.evaluate`."""
+    from stylesearch.evaluation.evaluate import Surroundings, Work, evaluate
+    from stylesearch.evaluation.results import StudySettings
+
+    own = parts.settings
+    around = Surroundings(
+        catalog=parts.catalog(),
+        load=lambda name: parts.extractor(name, throughput=True),
+        space_home=parts.space_home,
+        cache=_cache(parts),
+        work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
+        max_bytes=max_memory * 2**20,
+        progress=progress,
+    )
+    default = dict.fromkeys((own.extractor, f"{own.extractor}/{own.space}"))
+    return evaluate(around, StudySettings(tuple(methods or default), **choices))
+
+
+def save_report(parts: Parts, study: Study, folder: Path, comparison: Comparison | None) -> Path:
+    """See :meth:`stylesearch.workspace.Workspace.save_report`."""
+    from stylesearch.evaluation.report import check_libraries, write_report
+    from stylesearch.evaluation.sample import read_sample
+    from stylesearch.evaluation.saving import save_results
+
+    check_libraries()
+    save_results(study, folder, comparison)
+    features = read_sample(study, parts.catalog(), _cache(parts))
+    return write_report(study, folder, comparison, features=features)
+
+
+def _cache(parts: Parts) -> Path:
+    """Where vectors of regions are kept, and what does not fit into memory."""
+    return parts.settings.home / "cache"
