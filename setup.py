@@ -50,9 +50,15 @@ setup(
     extras_require={
         "annoy": ["annoy>=1.17.3,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
-        "report": ["matplotlib>=3.10,<4", "scikit-learn>=1.5,<2", "threadpoolctl>=3.5,<4"],
+        "report": [
+            "faiss-cpu>=1.10,<2",
+            "matplotlib>=3.10,<4",
+            "scikit-learn>=1.5,<2",
+            "threadpoolctl>=3.5,<4",
+        ],
         "dev": [
             "build>=1.2",
+            "faiss-cpu>=1.10,<2",
             "hypothesis>=6.130",
             "matplotlib>=3.10,<4",
             "mypy>=1.15",

@@ -31,11 +31,18 @@ from .progress import Progress
     type=click.IntRange(0, 20),
     help="Street photos a product.",
 )
+@click.option("--hard", is_flag=True, help="Street photos of a poor camera in bad light.")
 @click.option("--overwrite", is_flag=True, help="Draw into a folder that is not empty.")
 @shared_options
 @pass_shared
 def demo(
-    shared: Shared, folder: Path, n_products: int, seed: int, n_street_photos: int, overwrite: bool
+    shared: Shared,
+    folder: Path,
+    n_products: int,
+    seed: int,
+    n_street_photos: int,
+    hard: bool,
+    overwrite: bool,
 ) -> None:
     """Draw a shop in DIR: garments as shop pictures, and street photos of the same garments.
 
@@ -50,6 +57,7 @@ def demo(
             n_products=n_products,
             seed=seed,
             street_photos_per_product=n_street_photos,
+            hard=hard,
             overwrite=overwrite,
             processes=os.cpu_count() or 1,
             progress=lambda done, total: progress("drawing", done, total),

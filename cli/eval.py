@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .failures import resumable
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_table
 from .progress import Progress
@@ -103,7 +104,12 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
     show_default=True,
     help="Look at a query whole, at its `box`, or through parts: few, street.",
 )
-@click.option("--index", is_flag=True, help="Search through the indexes; adds their ANN recall.")
+@click.option(
+    "--index",
+    is_flag=True,
+    help="Search through the indexes; adds their ANN recall. They hold all shop pictures: of views, the "
+    "gallery `others`.",
+)
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
@@ -123,7 +129,10 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
     show_default=True,
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="Memory for vectors and distances, roughly.",
+    help="Memory for vectors (a half; what is more lies in files of the workspace) and for distances (a "
+    "half; at least some 50 bytes for each picture of the gallery and core). Not counted: the program and "
+    "one network at a time (0.2 GB; with TensorFlow 1 GB), 0.1 GB for the bootstrap, 0.5 KB for each query "
+    "and run.",
 )
 @extractor_options(with_extractor=False)
 @shared_options
@@ -155,7 +164,7 @@ def evaluate(
     stylesearch eval --queries views -k 1,5,20
     stylesearch eval --baseline reports/first/results.json
     """
-    with shared.open(**choices) as shop:
+    with resumable(), shared.open(**choices) as shop:
         # An old file that cannot be read is not to be found out after an hour of computing.
         older = _load(baseline) if baseline else None
         if report is not None:
@@ -183,7 +192,8 @@ def evaluate(
 
             comparison = compare(study, older)
         if report is not None:
-            shop.save_report(study, report, comparison)
+            with Progress(quiet=shared.verbosity < 0, unit="parts") as progress:
+                shop.save_report(study, report, comparison, progress=progress)
     if shared.as_json:
         _echo_json(study, comparison)
         return
@@ -204,13 +214,12 @@ def _load(path: Path) -> Study:
 
 
 def _echo_json(study: Study, comparison: Comparison | None) -> None:
-    from stylesearch.evaluation.results_json import json_text
+    from stylesearch.evaluation.results_json import json_pieces
 
-    if comparison is None:
-        click.echo(json_text(study), nl=False)
-        return
-    whole = {**json.loads(json_text(study)), "comparison": comparison.as_dict()}
-    click.echo(json.dumps(whole, ensure_ascii=False, sort_keys=True))
+    more = {} if comparison is None else {"comparison": comparison.as_dict()}
+    for piece in json_pieces(study, **more):
+        sys.stdout.write(piece)  # `click.echo` would flush each of many pieces
+    sys.stdout.flush()
 
 
 def _echo_study(study: Study) -> None:
@@ -239,6 +248,8 @@ def _echo_study(study: Study) -> None:
 
 
 def _echo_comparison(comparison: Comparison) -> None:
+    from stylesearch.evaluation.tables import change_row
+
     click.echo("\nagainst the baseline:")
     for note in comparison.notes:
         click.echo(note)
@@ -247,18 +258,7 @@ def _echo_comparison(comparison: Comparison) -> None:
     shown = [*moved[:N_CHANGES_SHOWN], *overall]
     echo_table(
         ["method", "metric", "of", "score", "before", "now", "verdict"],
-        [
-            [
-                one.method,
-                one.metric,
-                one.category or one.average,
-                one.score,
-                f"{100 * one.before:.1f}",
-                f"{100 * one.now:.1f}",
-                one.verdict,
-            ]
-            for one in shown
-        ],
+        [[*row[:-2], row[-1]] for row in map(change_row, shown)],  # without the intervals
         right=["before", "now"],
     )
     if len(moved) > N_CHANGES_SHOWN:

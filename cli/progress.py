@@ -17,15 +17,23 @@ SECONDS_BETWEEN_LINES = 10.0
 class Progress:
     """Follows stages of a long job; called as ``progress(stage, n_done, n_total)``.
 
+    What stands in a stage's name behind ``": "`` says which part of it is being done now.
+
     On a terminal each stage is a bar with images a second and the time left; otherwise a line every ten
     seconds and one at the end of the stage, so that a log stays readable. The rate is what was done by the
     time from the stage's beginning to the last call, not to when somebody notices that it is over.
+
+    Args:
+        quiet: say nothing.
+        unit: what is counted.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, unit: str = "images") -> None:
         self._quiet = quiet
+        self._unit = unit
         self._is_terminal = sys.stderr.isatty()
         self._stage = ""
+        self._part = ""
         self._bar: Any = None
         self._started = 0.0
         self._last_line = 0.0
@@ -37,6 +45,7 @@ class Progress:
         if self._quiet:
             return
         now = time.monotonic()
+        stage, _, self._part = stage.partition(": ")
         if stage != self._stage or n_done < self._last[0]:
             self._finish_stage()
             # A stage that does not say that it begins began when the one before it ended.
@@ -52,20 +61,25 @@ class Progress:
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=n_total, desc=self._stage, unit=" images", file=sys.stderr, smoothing=0.1)
+            self._bar = tqdm(
+                total=n_total, desc=self._stage, unit=f" {self._unit}", file=sys.stderr, smoothing=0.1
+            )
             self._bar.start_t -= time.monotonic() - self._started
         if n_total is not None:
             self._bar.total = n_total
         self._bar.update(n_done - self._bar.n)
+        if self._part:
+            self._bar.set_postfix_str(self._part if n_done != n_total else "")
 
     def _write_line(self) -> None:
         n_done, n_total = self._last
         elapsed = max(self._heard - self._started, 1e-9)
         rate = n_done / elapsed
         line = f"{self._stage}: {n_done}" + (f"/{n_total}" if n_total is not None else "")
-        line += f" images, {rate:.1f} a second"
+        line += f" {self._unit}, {rate:.1f} a second"
         if n_total is not None and rate > 0 and n_done < n_total:
             line += f", {(n_total - n_done) / rate:.0f} s left"
+        line += f" ({self._part})" if self._part and n_done != n_total else ""
         click.echo(line, err=True)
         self._last_line = time.monotonic()
 

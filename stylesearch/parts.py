@@ -54,19 +54,27 @@ class Parts:
             self._catalog = Catalog.open(database, create=create, readonly=readonly)
         return self._catalog
 
-    def extractor(self, spec: str = "", *, throughput: bool = False) -> Extractor:
+    def extractor(self, spec: str = "", *, throughput: bool = False, keep: bool = True) -> Extractor:
         """An extractor by name; the workspace's for none. Its network is not loaded yet.
 
         Weights, engine and precision of the settings are for networks: white-box features do without.
+
+        Args:
+            spec: its name.
+            throughput: whether many pictures will be extracted.
+            keep: whether it is kept for the next call; else its network goes when the caller lets go of it.
         """
         key = (spec or self.settings.extractor, throughput)
-        if key not in self._extractors:
-            from stylesearch.extractors import load_extractor
-            from stylesearch.extractors.whitebox.table import WHITE_BOXES
+        if key in self._extractors:
+            return self._extractors[key]
+        from stylesearch.extractors import load_extractor
+        from stylesearch.extractors.whitebox.table import WHITE_BOXES
 
-            network = {} if key[0].partition("@")[0] in WHITE_BOXES else self.settings.of_network
-            self._extractors[key] = load_extractor(key[0], **network, throughput=throughput)
-        return self._extractors[key]
+        network = {} if key[0].partition("@")[0] in WHITE_BOXES else self.settings.of_network
+        loaded = load_extractor(key[0], **network, throughput=throughput)
+        if keep:
+            self._extractors[key] = loaded
+        return loaded
 
     def searcher(self, extractor: str = "", space: str = "", metric: str = "", regions: str = "") -> Searcher:
         """What searches with these; the workspace's own for those not given.

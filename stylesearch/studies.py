@@ -31,7 +31,7 @@ def evaluate(
     own = parts.settings
     around = Surroundings(
         catalog=parts.catalog(),
-        load=lambda name: parts.extractor(name, throughput=True),
+        load=lambda name: parts.extractor(name, throughput=True, keep=False),
         space_home=parts.space_home,
         cache=_cache(parts),
         work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
@@ -42,16 +42,30 @@ def evaluate(
     return evaluate(around, StudySettings(tuple(methods or default), **choices))
 
 
-def save_report(parts: Parts, study: Study, folder: Path, comparison: Comparison | None) -> Path:
+def save_report(
+    parts: Parts,
+    study: Study,
+    folder: Path,
+    comparison: Comparison | None,
+    progress: ReportProgress | None = None,
+) -> Path:
     """See :meth:`stylesearch.workspace.Workspace.save_report`."""
     from stylesearch.evaluation.report import check_libraries, write_report
     from stylesearch.evaluation.sample import read_sample
     from stylesearch.evaluation.saving import save_results
 
     check_libraries()
+    if progress:
+        progress("report: results.json", 0, None)
     save_results(study, folder, comparison)
     features = read_sample(study, parts.catalog(), _cache(parts))
-    return write_report(study, folder, comparison, features=features)
+    return write_report(
+        study,
+        folder,
+        comparison,
+        features=features,
+        progress=progress and (lambda section, done, total: progress(f"report: {section}", done, total)),
+    )
 
 
 def _cache(parts: Parts) -> Path:

@@ -203,7 +203,8 @@ class Workspace:
 
         Args:
             methods: ``extractor[@size][/space]``; by default the workspace's extractor, raw and in its space.
-            max_memory: for vectors and distances, in MiB, roughly.
+            max_memory: for vectors and distances, in MiB, roughly; ``stylesearch eval --help`` says what else
+                there is.
             progress: called as ``progress(stage, n_done, n_total)``.
             **choices: any other field of :class:`stylesearch.evaluation.results.StudySettings`: ``metrics``,
                 ``ks``, ``queries``, ``gallery``, ``split``, ``regions``, ``index``, ``seed``, ...
@@ -217,7 +218,12 @@ class Workspace:
         return studies.evaluate(self._parts, methods, max_memory, progress, choices)
 
     def save_report(
-        self, study: Study, folder: str | os.PathLike[str], comparison: Comparison | None = None
+        self,
+        study: Study,
+        folder: str | os.PathLike[str],
+        comparison: Comparison | None = None,
+        *,
+        progress: ReportProgress | None = None,
     ) -> Path:
         """Writes a study of this workspace as a page with charts and pictures, and its data beside it.
 
@@ -225,6 +231,7 @@ class Workspace:
             study: what :meth:`evaluate` found.
             folder: is made; the files of an older report in it are replaced.
             comparison: with an older study, from :func:`stylesearch.evaluation.compare.compare`.
+            progress: called as ``progress("report: SECTION", n_done, n_total)``.
 
         Returns:
             the path of the page, ``index.html``.
@@ -234,7 +241,7 @@ class Workspace:
         """
         from stylesearch import studies
 
-        return studies.save_report(self._parts, study, Path(folder), comparison)
+        return studies.save_report(self._parts, study, Path(folder), comparison, progress)
 
     def product(self, product_id: str) -> Product:
         """The product of that id.

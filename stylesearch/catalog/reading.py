@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select, tuple_
 
 from stylesearch.catalog import feature_rows
 from stylesearch.catalog.models import (
@@ -210,6 +210,35 @@ class CatalogReader:
         if not found:
             self.product(product_id)
         return found
+
+    def usable_images(
+        self, *, after: tuple[str, str] = ("", ""), limit: int = BLOCK
+    ) -> list[tuple[int, Product, ImageRecord]]:
+        """A page of all usable pictures, by product id, then path.
+
+        Args:
+            after: product id and path of the last picture of the page before.
+            limit: how many at most.
+
+        Returns:
+            key, product and picture of each.
+        """
+        statement = (
+            select(images.c.pk, *product_columns, *image_columns)
+            .join_from(products, images, products.c.pk == images.c.product_pk)
+            .where(
+                images.c.state == ImageState.OK.value,
+                tuple_(products.c.id, images.c.path) > tuple_(*after),
+            )
+            .order_by(products.c.id, images.c.path)
+            .limit(limit)
+        )
+        n_of_product = 1 + len(product_columns)
+        with self._connect() as connection:
+            return [
+                (row[0], Product(*row[1:n_of_product]), _image_record(*row[n_of_product:]))
+                for row in connection.execute(statement)
+            ]
 
     def product_features(self, product_id: str, feature_set: FeatureSet) -> FeatureBlock:
         """The vectors of one product's pictures, whichever domain, in the order of their ids.

@@ -16,7 +16,8 @@ from stylesearch.catalog import Catalog, FeatureSet
 from stylesearch.errors import ConfigError
 from stylesearch.evaluation import descriptions
 from stylesearch.evaluation.features import Work, compute_missing, compute_regions
-from stylesearch.evaluation.indexed import check_indexed, rank_by_index
+from stylesearch.evaluation.indexed import check_indexed, rank_by_index, refresh
+from stylesearch.evaluation.measured import MakeRough, RankedGallery, make_rough
 from stylesearch.evaluation.methods import MethodSpec, parse_methods
 from stylesearch.evaluation.protocol import (
     CatalogImage,
@@ -26,11 +27,11 @@ from stylesearch.evaluation.protocol import (
     list_images,
     with_gallery_split,
 )
-from stylesearch.evaluation.ranking import MakeRough, RankedGallery, make_rough, rank
+from stylesearch.evaluation.ranking import rank
 from stylesearch.evaluation.region_cache import RegionCache
 from stylesearch.evaluation.results import Columns, Method, Study, StudySettings
 from stylesearch.evaluation.scoring import differences_of, runs_of
-from stylesearch.evaluation.vectors import Vectors, gallery_features, query_features
+from stylesearch.evaluation.vectors import Floats, Vectors, gallery_features, query_features
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.metrics import check_metric
 from stylesearch.registry import unknown_name
@@ -53,11 +54,13 @@ class Surroundings:
 
     Attributes:
         catalog: what is evaluated; missing features are written to it.
-        load: makes an extractor of its name, for many pictures.
+        load: makes an extractor of its name, for many pictures, anew with each call: so one network at a
+            time is in memory.
         space_home: where a space's fit and indexes are, for ``index``.
         cache: folder for vectors of regions, and for what does not fit into memory.
         work: how hard the machine works.
-        max_bytes: memory for vectors and distances, roughly.
+        max_bytes: memory for vectors and for distances, a half for each; vectors beyond it lie in files.
+            Networks, what a study found and its resamples are not counted.
         progress: called as ``progress(stage, n_done, n_total)``.
     """
 
@@ -98,12 +101,13 @@ def evaluate(around: Surroundings, settings: StudySettings) -> Study:
             images = list_images(around.catalog)
             protocol = choose(images, settings)
         with _timed(seconds, "extractors"):
+            # Before anything is computed: a name may be wrong. Nothing is extracted with these.
             extractors = {name: around.load(name) for name in dict.fromkeys(spec.extractor for spec in specs)}
         feature_sets = {}
         failed: dict[int, str] = {}
-        for name, extractor in extractors.items():
+        for name in extractors:
             with _timed(seconds, f"features of {name}"):
-                feature_sets[name], failures = _complete(around, name, extractor, protocol, settings)
+                feature_sets[name], failures = _complete(around, name, protocol, settings)
                 failed = {**failures, **failed}  # the first reason counts
         protocol = protocol.without({pk: f"{NO_FEATURES}: {why}" for pk, why in failed.items()})
         if settings.index:
@@ -154,9 +158,10 @@ def _checked(settings: StudySettings) -> StudySettings:
 
 
 def _complete(
-    around: Surroundings, name: str, extractor: Extractor, protocol: Protocol, settings: StudySettings
+    around: Surroundings, name: str, protocol: Protocol, settings: StudySettings
 ) -> tuple[FeatureSet, dict[int, str]]:
     """Computes what is missing of an extractor; says which pictures have no vectors, and why."""
+    extractor = around.load(name)  # its network goes with it, when this is done
     through_catalog, through_cache = split_queries(protocol.queries, settings.regions)
     wanted = list({one.pk: one for one in (*protocol.gallery, *through_catalog)}.values())
     feature_set, failures = compute_missing(
@@ -213,48 +218,57 @@ class _Ranking:
             with _timed(self._seconds, f"features of {specs[0].extractor}"):
                 gallery = gallery_features(room, around.catalog, feature_set, protocol.gallery)
                 plan = "whole" if regions == BOX else regions
-                cache = RegionCache(around.cache, extractor.fingerprint, extractor.dim, plan)
+                cache = RegionCache(around.cache, extractor.fingerprint, feature_set.dim, plan)
                 queries = query_features(
                     room, around.catalog, feature_set, protocol.queries, through_catalog, through_cache, cache
                 )
             for spec in specs:
-                home = around.space_home(extractor, spec.space) if self._settings.index else None
-                with _timed(self._seconds, f"vectors of {spec.label}"):
-                    transform = room.fitted(spec.space, gallery, home)
-                    vectors = room.transformed(transform, gallery)
-                    room.level_equal(vectors, [(one.image.sha256, one.image.box) for one in protocol.gallery])
-                    searched = room.transformed(transform, queries)
-                self.methods[spec.label] = Method(
-                    label=spec.label,
-                    extractor=extractor.name,
-                    input_size=extractor.input_size,
-                    fingerprint=extractor.fingerprint,
-                    weights_digest=extractor.weights_digest,
-                    feature_dim=extractor.dim,
-                    space=spec.space,
-                    dim=transform.dim,
-                    transform_version=transform.version,
+                self._rank_in(room, extractor, spec, gallery, queries)
+
+    def _rank_in(
+        self, room: Vectors, extractor: Extractor, spec: MethodSpec, gallery: Floats, queries: Floats
+    ) -> None:
+        """Every metric of one space; its vectors go when this is done."""
+        around, protocol = self._around, self._protocol
+        home = None
+        if self._settings.index:
+            home = around.space_home(extractor, spec.space)
+            with _timed(self._seconds, f"indexes of {spec.label}"):
+                refresh(home, self._settings.metrics)  # before anything is made with the fit in force
+        with _timed(self._seconds, f"vectors of {spec.label}"):
+            transform = room.fitted(spec.space, gallery, home)
+            vectors = room.transformed(transform, gallery)
+            room.level_equal(vectors, [(one.image.sha256, one.image.box) for one in protocol.gallery])
+            searched = room.transformed(transform, queries)
+        self.methods[spec.label] = Method(
+            label=spec.label,
+            extractor=extractor.name,
+            input_size=extractor.input_size,
+            fingerprint=extractor.fingerprint,
+            weights_digest=extractor.weights_digest,
+            feature_dim=gallery.shape[1],
+            space=spec.space,
+            dim=transform.dim,
+            transform_version=transform.version,
+        )
+        for metric in self._settings.metrics:
+            stage = f"ranks of {spec.label}, {metric}"
+            with _timed(self._seconds, stage):
+                tell = around.tell(stage)
+                found = rank(
+                    searched,
+                    self._right,
+                    RankedGallery(vectors, self._product_of),
+                    metric,
+                    own=self._own,
+                    n_hits=self._settings.n_hits,
+                    max_bytes=max(1, around.max_bytes // 2),
+                    rough=self._rough,
+                    progress=None if tell is None else partial(_tell, tell, len(protocol.queries)),
                 )
-                for metric in self._settings.metrics:
-                    stage = f"ranks of {spec.label}, {metric}"
-                    with _timed(self._seconds, stage):
-                        tell = around.tell(stage)
-                        found = rank(
-                            searched,
-                            self._right,
-                            RankedGallery(vectors, self._product_of),
-                            metric,
-                            own=self._own,
-                            n_hits=self._settings.n_hits,
-                            max_bytes=max(1, around.max_bytes // 2),
-                            rough=self._rough,
-                            progress=None if tell is None else partial(_tell, tell, len(protocol.queries)),
-                        )
-                        if home is not None:
-                            found = rank_by_index(
-                                home, metric, queries, protocol, found, self._settings, tell
-                            )
-                    self.columns[spec.label, metric] = found
+                if home is not None:
+                    found = rank_by_index(home, metric, queries, protocol, found, self._settings, tell)
+            self.columns[spec.label, metric] = found
 
 
 def _tell(tell: Callable[[int, int], None], n_total: int, n_done: int) -> None:

@@ -105,14 +105,24 @@ def compute_missing(
 
 
 def read_features(
-    catalog: Catalog, feature_set: FeatureSet, images: Sequence[CatalogImage], out: Floats
+    catalog: Catalog,
+    feature_set: FeatureSet,
+    images: Sequence[CatalogImage],
+    out: Floats,
+    rows: Sequence[int] | None = None,
 ) -> None:
-    """Reads the vectors of pictures into ``out``, float32 (n, dim), in the order of ``images``.
+    """Reads the vectors of pictures into rows of an array.
+
+    Args:
+        catalog, feature_set: where they are.
+        images: of the catalog.
+        out: float32 (n, dim).
+        rows: where each picture's vector goes; by default in the order of ``images``.
 
     Raises:
         CatalogError: a picture has none (removed meanwhile by another process).
     """
-    place_of = {one.key: place for place, one in enumerate(images)}
+    place_of = {one.key: row for row, one in zip(rows or range(len(images)), images, strict=True)}
     n_found = 0
     for domain in sorted({one.image.domain for one in images}):
         for ids, vectors in catalog.features(feature_set, domain=Domain(domain)):

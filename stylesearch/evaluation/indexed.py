@@ -17,11 +17,11 @@ from stylesearch.types import Domain
 if TYPE_CHECKING:
     from stylesearch.gallery.fit import SpaceHome
 
-__all__ = ["check_indexed", "rank_by_index"]
+__all__ = ["check_indexed", "rank_by_index", "refresh"]
 
 
 def check_indexed(protocol: Protocol, images: Sequence[CatalogImage]) -> None:
-    """Makes sure that the gallery is what the indexes hold.
+    """Makes sure that the gallery is what the indexes hold: a query's own picture is left out of an answer.
 
     Raises:
         ConfigError: it is another.
@@ -29,12 +29,23 @@ def check_indexed(protocol: Protocol, images: Sequence[CatalogImage]) -> None:
     shop = {one.pk for one in images if one.image.domain == Domain.SHOP}
     unreadable = {one.pk for one in protocol.unreadable}
     searched = {one.pk for one in protocol.gallery}
-    if searched != shop - unreadable or searched & {one.pk for one in protocol.queries}:
+    if searched != shop - unreadable:
         raise ConfigError(
             f"indexes hold all {len(shop)} shop pictures of the catalog, and this gallery is "
             f"{len(searched)} of them",
-            hint="--index goes with consumer photos, the gallery `all` and no split",
+            hint="--index goes with consumer photos and the gallery `all`, or with views and the gallery "
+            "`others`; with no split",
         )
+
+
+def refresh(home: SpaceHome, metrics: Sequence[str]) -> None:
+    """Builds indexes that are missing or behind, and fits the space first where that is due.
+
+    Raises:
+        CatalogLocked: another process is writing.
+    """
+    with home.catalog.writing():
+        upkeep.refresh(home, list(metrics))
 
 
 def rank_by_index(
@@ -48,24 +59,19 @@ def rank_by_index(
 ) -> Columns:
     """What :meth:`Gallery.search` answers, as columns.
 
-    Indexes that are missing or behind are built first. They may hold pictures which could not be read for
-    another method of the study and so belong to nobody's gallery: an answer by such a picture is dropped, and
-    as many more are asked for.
+    The indexes may hold pictures which could not be read for another method of the study and so belong to
+    nobody's gallery: an answer by such a picture is dropped, and as many more are asked for. A query that is
+    itself in the gallery is left out of its own answers.
 
     Args:
-        home: the space, whose fit in force made the vectors of ``exact``.
+        home: the space, refreshed; its fit in force made the vectors of ``exact``.
         metric: ``l1``, ``l2`` or ``cosine``.
         queries: features, not vectors, float32 (q, regions, dim).
         protocol: what is searched with and in.
         exact: the exact answers, with which ANN recall compares.
         settings: of the study; as many products are asked for as the largest k, or the hits that are kept.
         progress: called as ``progress(n_done, n_total)``.
-
-    Raises:
-        CatalogLocked: another process is writing.
     """
-    with home.catalog.writing():
-        upkeep.refresh(home, [metric])
     gallery = Gallery(home, metric)
     rows = {one.key: row for row, one in enumerate(protocol.gallery)}
     n_products = len({one.product.id for one in protocol.gallery})
@@ -82,7 +88,12 @@ def rank_by_index(
         ann_recall=np.zeros(len(queries)),
     )
     for place, features in enumerate(queries):
-        answers = gallery.search(np.ascontiguousarray(features), n_wanted + len(protocol.unreadable))
+        key = protocol.queries[place].key
+        answers = gallery.search(
+            np.ascontiguousarray(features),
+            n_wanted + len(protocol.unreadable),
+            without_image=key if key in rows else None,
+        )
         hits = [hit for hit in answers if (hit.product.id, hit.image.path) in rows][:n_wanted]
         distances = np.array([hit.distance for hit in hits])
         right = [i for i, hit in enumerate(hits) if hit.product.id == protocol.queries[place].product.id]

@@ -43,7 +43,7 @@ __all__ = [
 
 QUERIES = ("consumer", "views")
 GALLERIES = ("all", "queried", "others")
-PAGE = 500
+PAGE = 2000
 ANY_SPLIT = "any"
 
 
@@ -100,14 +100,10 @@ class Protocol:
 def list_images(catalog: Catalog, progress: Callable[[int], None] | None = None) -> list[CatalogImage]:
     """All usable pictures of a catalog, sorted by product id, then path."""
     found: list[CatalogImage] = []
-    after: str | None = None
-    while page := catalog.products(after=after, limit=PAGE):
-        after = page[-1].id
-        images = {
-            (product.id, image.path): image for product in page for image in catalog.images_of(product.id)
-        }
-        known = catalog.known_images(images)
-        found += [CatalogImage(known[key].pk, known[key].product, image) for key, image in images.items()]
+    after = ("", "")
+    while page := catalog.usable_images(after=after, limit=PAGE):
+        found += [CatalogImage(*one) for one in page]
+        after = found[-1].key
         if progress:
             progress(len(found))
     return sorted(found, key=lambda one: one.key)

@@ -11,18 +11,18 @@ kept, so memory holds (queries of a block) x (gallery) numbers and never all que
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from stylesearch.cores import share_rows
+from stylesearch.evaluation.measured import MakeRough, Measured, RankedGallery
 from stylesearch.evaluation.results import Columns
 from stylesearch.evaluation.scores import expected_average_precision
 from stylesearch.metrics import check_metric
-from stylesearch.metrics_kernels import AnyFloats, Floats, Rough, exact_to_any
+from stylesearch.metrics_kernels import AnyFloats, Floats, Rough
 
-__all__ = ["DEFAULT_MAX_BYTES", "RankedGallery", "make_rough", "rank"]
+__all__ = ["DEFAULT_MAX_BYTES", "rank"]
 
 DEFAULT_MAX_BYTES = 1024 * 2**20
 
@@ -31,26 +31,6 @@ MAX_ROWS_OF_QUERIES = 1024
 MAX_ROWS_OF_GALLERY = 4096
 
 Progress = Callable[[int], None]
-MakeRough = Callable[[Floats, str], Rough]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RankedGallery:
-    """Vectors to be searched, and which product each shows.
-
-    Attributes:
-        vectors: float32 (n, d); may be memory-mapped.
-        product_of: number of the product of each row, int64 (n,), rising: rows of one product lie together,
-            numbers run from 0 without a gap.
-    """
-
-    vectors: AnyFloats
-    product_of: npt.NDArray[np.int64]
-
-    @property
-    def starts(self) -> npt.NDArray[np.int64]:
-        """The first row of each product, int64 (products,)."""
-        return np.flatnonzero(np.diff(self.product_of, prepend=-1)).astype(np.int64)
 
 
 def rank(
@@ -100,8 +80,15 @@ def rank(
     share = max(1, max_bytes // 4 // (4 * (step * n_regions + dim)))
     for start in range(0, n_queries, step):
         block = np.ascontiguousarray(queries[start : start + step], dtype=np.float32)
-        measured = _Measured(block, gallery.vectors, metric, min(share, MAX_ROWS_OF_GALLERY), rough or Rough)
-        ranker = _Ranker(measured, gallery, n_hits, max_bytes // 8)
+        measured = Measured(
+            block,
+            gallery,
+            metric,
+            n_at_once=min(share, MAX_ROWS_OF_GALLERY),
+            make=rough or Rough,
+            max_bytes=max_bytes // 8,
+        )
+        ranker = _Ranker(measured, gallery, n_hits)
 
         def work(first: int, stop: int, start: int = start, ranker: _Ranker = ranker) -> None:
             for row in range(first, stop):
@@ -114,70 +101,30 @@ def rank(
     return columns
 
 
-class _Measured:
-    """Fast distances of a block of queries to the whole gallery, smallest over regions, with their bound.
-
-    Attributes:
-        middle: float32 (b, n), squared for l2.
-    """
-
-    def __init__(
-        self, block: Floats, vectors: AnyFloats, metric: str, n_at_once: int, make: MakeRough
-    ) -> None:
-        n_queries, n_regions, dim = block.shape
-        self.block = block
-        self.metric = metric
-        rough = make(block.reshape(-1, dim), metric)
-        self.middle = np.empty((n_queries, len(vectors)), np.float32)
-        self._sizes = np.empty(len(vectors), np.float32)
-        for start in range(0, len(vectors), n_at_once):
-            part = np.ascontiguousarray(vectors[start : start + n_at_once], dtype=np.float32)
-            stop = start + len(part)
-            if n_regions == 1:
-                self._sizes[start:stop] = rough.fill(part, self.middle[:, start:stop])
-                continue
-            found = np.empty((n_queries * n_regions, len(part)), np.float32)
-            self._sizes[start:stop] = rough.fill(part, found)
-            found.reshape(n_queries, n_regions, -1).min(axis=1, out=self.middle[:, start:stop])
-        nothing = np.zeros(1, np.float32)
-        # The size that errors are relative to is that of the largest region: it bounds the others too.
-        self._own_sizes = rough.scale(nothing).reshape(n_queries, n_regions).max(axis=1)
-        self._tolerance = np.float32(rough.tolerance)
-
-    def slack(self, row: int) -> Floats:
-        """How far the distances of a query may be off, float32 (n,)."""
-        if self.metric == "cosine":
-            return np.full(len(self._sizes), self._tolerance, np.float32)
-        bound: Floats = (self._sizes + self._own_sizes[row]) * self._tolerance
-        return bound
-
-
 class _Ranker:
     """Turns the fast distances of one query after the other into exact ranks and hits."""
 
-    def __init__(self, measured: _Measured, gallery: RankedGallery, n_hits: int, max_bytes: int) -> None:
+    def __init__(self, measured: Measured, gallery: RankedGallery, n_hits: int) -> None:
         self._measured = measured
         self._gallery = gallery
         self._starts = gallery.starts
         self._n_hits = n_hits
-        self._max_bytes = max_bytes
 
     def fill(self, columns: Columns, place: int, row: int, right: int, own: int) -> None:
         """Writes what is found for the query in ``row`` of the block into ``place`` of the columns."""
-        gallery, starts = self._gallery, self._starts
+        starts = self._starts
         middle, slack = self._measured.middle[row], self._measured.slack(row)
-        rough = Rough(self._measured.block[row], self._measured.metric)
         stop = int(starts[right + 1]) if right + 1 < len(starts) else len(middle)
         relevant = np.arange(starts[right], stop)
         relevant = relevant[relevant != own]
         if not len(relevant):
             raise ValueError(f"the right product of query {place} has no picture in the gallery but itself")
-        to_right, _ = exact_to_any(rough, gallery.vectors, relevant, self._max_bytes)
+        to_right, _ = self._measured.exact(row, relevant)
         limits = np.unique(self._key(to_right))
         values = middle.astype(np.float64)
         doubtful = _within(middle, slack, limits)
         open_rows = np.flatnonzero(doubtful)
-        exact, _ = exact_to_any(rough, gallery.vectors, open_rows, self._max_bytes)
+        exact, _ = self._measured.exact(row, open_rows)
         values[open_rows] = self._key(exact)
         if own >= 0:
             values[own] = np.inf
@@ -187,11 +134,9 @@ class _Ranker:
         columns.average_precision[place] = _average_precision(values, self._key(to_right), limits)
         first = int(to_right.argmin())
         columns.right_image[place], columns.right_distance[place] = relevant[first], to_right[first]
-        self._hits(columns, place, rough, middle, slack, own)
+        self._hits(columns, place, row, middle, slack, own)
 
-    def _hits(
-        self, columns: Columns, place: int, rough: Rough, middle: Floats, slack: Floats, own: int
-    ) -> None:
+    def _hits(self, columns: Columns, place: int, row: int, middle: Floats, slack: Floats, own: int) -> None:
         """The first products, each by its nearest picture; equals in the order of the gallery."""
         gallery, n_hits = self._gallery, self._n_hits
         upper = middle + slack
@@ -203,7 +148,7 @@ class _Ranker:
         if own >= 0:
             hopeful[own] = False
         rows = np.flatnonzero(hopeful)
-        exact, regions = exact_to_any(rough, gallery.vectors, rows, self._max_bytes)
+        exact, regions = self._measured.exact(row, rows)
         order = np.lexsort((rows, exact))
         _, firsts = np.unique(gallery.product_of[rows[order]], return_index=True)
         kept = order[np.sort(firsts)][:n_hits]
@@ -256,15 +201,3 @@ def _empty_columns(n_queries: int, n_hits: int) -> Columns:
         hit_distances=np.full((n_queries, n_hits), np.nan),
         hit_regions=np.full((n_queries, n_hits), -1),
     )
-
-
-def make_rough() -> MakeRough:
-    """What computes fast distances here: TensorFlow where it sees a GPU, else NumPy on all cores."""
-    from stylesearch.extractors.engines.devices import gpu_is_likely
-
-    if gpu_is_likely():
-        from stylesearch.evaluation.gpu import GpuRough, gpu_is_visible
-
-        if gpu_is_visible():
-            return GpuRough
-    return Rough

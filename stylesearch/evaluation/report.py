@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stylesearch.errors import MissingDependency
-from stylesearch.evaluation.pages import looking, methods, others, overview
+from stylesearch.evaluation.pages import feature_maps, looking, methods, others, overview
 from stylesearch.evaluation.pages.context import CHARTS, Context
 from stylesearch.evaluation.pages.document import Section, document
 from stylesearch.evaluation.pages.html import element, joined
@@ -34,7 +34,7 @@ _SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     methods.metrics,
     methods.extractors,
     overview.counts,
-    looking.maps,
+    feature_maps.maps,
     looking.examples,
     looking.errors,
     others.published,
@@ -64,7 +64,7 @@ def write_report(
     comparison: Comparison | None = None,
     *,
     features: Features | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
     """Writes ``index.html``, ``charts/`` (each chart as PNG and SVG) and ``pictures/``.
 
@@ -75,9 +75,10 @@ def write_report(
         study: what was found.
         folder: is made; the files of an older report in it are replaced.
         comparison: with a baseline.
-        features: of sampled queries, of :func:`stylesearch.evaluation.sample.read_sample`, for the maps;
+        features: of sampled pictures, of :func:`stylesearch.evaluation.sample.read_sample`, for the maps;
             without them there are none.
-        progress: called as ``progress(n_done, n_sections)``.
+        progress: called as ``progress(section, n_done, n_sections)`` with the section that comes next, and at
+            the end with the last.
 
     Returns:
         the path of ``index.html``.
@@ -93,11 +94,11 @@ def write_report(
     sections = []
     with chart_style():
         for number, make in enumerate(_SECTIONS):
+            if progress:
+                progress(_name(make), number, len(_SECTIONS))
             section = make(context)
             if section is not None:
                 sections.append(section)
-            if progress:
-                progress(number + 1, len(_SECTIONS))
     introduction = [overview.introduction(context)]
     n_unreadable = len(context.pictures.unreadable)
     if n_unreadable:
@@ -108,7 +109,13 @@ def write_report(
         )
     with atomic_file(folder / PAGE) as file:
         file.write(document("Which products a photo finds", joined(introduction), sections).encode())
+    if progress:
+        progress(_name(_SECTIONS[-1]), len(_SECTIONS), len(_SECTIONS))
     return folder / PAGE
+
+
+def _name(make: Callable[[Context], Section | None]) -> str:
+    return make.__name__.replace("_", " ")
 
 
 def _remove_older(folder: Path) -> None:

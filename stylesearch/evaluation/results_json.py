@@ -3,6 +3,9 @@
 Keys are sorted; numbers that were computed have six significant digits; what is not a number is ``null``;
 times stand in ``times.json`` beside it. The columns of a run are lists in the order of ``queries.pictures``;
 ``hit_images`` and ``right_image`` are places in ``gallery.pictures``.
+
+A study of many queries makes a long text, and several times that as Python objects: it is written piece by
+piece, and of what is read, the columns of one run at a time are Python objects.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +40,16 @@ from stylesearch.evaluation.results import (
 from stylesearch.storage import atomic_file, write_json
 from stylesearch.types import Box
 
-__all__ = ["FORMAT", "RESULTS", "TIMES", "json_text", "load_study", "save_study", "study_from_json"]
+__all__ = [
+    "FORMAT",
+    "RESULTS",
+    "TIMES",
+    "json_pieces",
+    "json_text",
+    "load_study",
+    "save_study",
+    "study_from_json",
+]
 
 FORMAT: Final = "stylesearch-study/1"
 RESULTS: Final = "results.json"
@@ -49,7 +61,8 @@ _INT_COLUMNS = {"n_nearer", "n_tied", "right_image", "hit_images", "hit_regions"
 def save_study(study: Study, folder: Path) -> Path:
     """Writes ``results.json`` and ``times.json`` into a folder, which is made; returns the former's path."""
     with atomic_file(folder / RESULTS) as file:
-        file.write(json_text(study).encode())
+        for piece in json_pieces(study):
+            file.write(piece.encode())
     write_json(folder / TIMES, {stage: round(seconds, 3) for stage, seconds in study.seconds.items()})
     return folder / RESULTS
 
@@ -62,7 +75,7 @@ def load_study(path: Path) -> Study:
     """
     file = path / RESULTS if path.is_dir() else path
     try:
-        stored = json.loads(file.read_bytes())
+        stored = json.loads(file.read_bytes(), object_hook=_with_arrays)
         found = stored.get("format") if isinstance(stored, dict) else None
         if found != FORMAT:
             raise ConfigError(
@@ -78,9 +91,20 @@ def load_study(path: Path) -> Study:
 
 def json_text(study: Study) -> str:
     """The study as JSON; see the module."""
-    whole = {"format": FORMAT, **_plain(study)}
+    return "".join(json_pieces(study))
+
+
+def json_pieces(study: Study, **more: Any) -> Iterator[str]:
+    """The study as JSON, piece by piece; see the module.
+
+    Args:
+        study: what is written.
+        **more: what else is put into the outermost object, as JSON values.
+    """
+    whole = {"format": FORMAT, **_opened(study), **more}
     del whole["seconds"]
-    return _rendered(whole, "") + "\n"
+    yield from _rendered(whole, "")
+    yield "\n"
 
 
 def study_from_json(stored: Mapping[str, Any]) -> Study:
@@ -142,29 +166,58 @@ def _tupled(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _plain(value: Any) -> Any:
-    """JSON values of anything that a study holds."""
+def _with_arrays(stored: dict[str, Any]) -> dict[str, Any]:
+    """An object that was just read; the columns of a run become arrays, which take a tenth of the room."""
+    if "hit_images" not in stored:
+        return stored
+    return {name: _column(name, value) for name, value in stored.items()}
+
+
+def _opened(value: Any) -> Any:
+    """One level of JSON of anything that a study holds; the values in mappings and lists are as they were."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, np.ndarray):
+        return list(value) if value.ndim > 1 else list(map(_opened, value.tolist()))
     if isinstance(value, Box):
         return str(value)
     if dataclasses.is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
+        return {str(name): one for name, one in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
-def _rendered(value: Any, indent: str) -> str:
+def _is_nested(value: Any) -> bool:
+    """Whether it opens to a mapping or a list."""
+    if isinstance(value, str | int | float | None):
+        return False
+    return not isinstance(value, Box)
+
+
+def _rendered(value: Any, indent: str) -> Iterator[str]:
     """Mappings and lists of lists by the line, lists of plain values and small mappings on one."""
-    deeper = indent + " "
-    if isinstance(value, dict) and any(isinstance(one, dict | list) for one in value.values()):
-        rows = [f"{json.dumps(name)}: {_rendered(value[name], deeper)}" for name in sorted(value)]
-        return "{\n" + ",\n".join(deeper + row for row in rows) + "\n" + indent + "}"
-    if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
-        return "[\n" + ",\n".join(deeper + _rendered(one, deeper) for one in value) + "\n" + indent + "]"
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        yield json.dumps(_opened(value), allow_nan=False)
+        return
+    value, deeper = _opened(value), indent + " "
+    if isinstance(value, dict) and any(map(_is_nested, value.values())):
+        before = "{\n"
+        for name in sorted(value):
+            yield f"{before}{deeper}{json.dumps(name)}: "
+            yield from _rendered(value[name], deeper)
+            before = ",\n"
+        yield f"\n{indent}}}"
+    elif isinstance(value, list) and any(map(_is_nested, value)):
+        before = "[\n"
+        for one in value:
+            yield before + deeper
+            yield from _rendered(one, deeper)
+            before = ",\n"
+        yield f"\n{indent}]"
+    else:
+        if isinstance(value, dict):
+            value = {name: _opened(one) for name, one in value.items()}
+        elif isinstance(value, list):
+            value = list(map(_opened, value))
+        yield json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -1,8 +1,8 @@
-"""A sample of the queries with their features, for a map: read while the catalog is open."""
+"""A sample of queries and gallery with their features, for a map: read while the catalog is open."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +13,17 @@ from stylesearch.catalog import Catalog
 from stylesearch.evaluation.evaluate import split_queries
 from stylesearch.evaluation.protocol import CatalogImage
 from stylesearch.evaluation.region_cache import RegionCache
-from stylesearch.evaluation.results import Study
-from stylesearch.evaluation.vectors import Vectors, query_features
+from stylesearch.evaluation.results import Picture, Study
+from stylesearch.evaluation.vectors import Vectors, gallery_features, query_features
 
-__all__ = ["N_SAMPLED", "Features", "read_sample", "sampled_queries"]
+__all__ = ["N_SAMPLED", "Features", "read_sample", "sampled_gallery", "sampled_queries"]
 
-N_SAMPLED: Final = 600
-"""More would only cover each other on a page."""
+N_SAMPLED: Final = 300
+"""Of each kind: more would only cover each other on a page."""
 
 Features = Mapping[str, npt.NDArray[np.float32]]
-"""By the fingerprint of an extractor: float32 (sampled, dim), in the order of :func:`sampled_queries`."""
+"""By the fingerprint of an extractor: float32 (sampled, dim), those of :func:`sampled_queries`, then those of
+:func:`sampled_gallery`."""
 
 
 def sampled_queries(study: Study) -> list[int]:
@@ -32,8 +33,17 @@ def sampled_queries(study: Study) -> list[int]:
     return sorted(drawn.tolist())
 
 
+def sampled_gallery(study: Study) -> list[int]:
+    """Places of the sampled pictures in ``gallery.pictures``, rising; none that is a sampled query."""
+    pictures = study.gallery.pictures
+    queries = {(one.product, one.path) for one in (study.queries.pictures[i] for i in sampled_queries(study))}
+    others = [place for place, one in enumerate(pictures) if (one.product, one.path) not in queries]
+    rng = np.random.default_rng((study.settings.seed, 1))
+    return sorted(rng.choice(others, min(len(others), N_SAMPLED), replace=False).tolist())
+
+
 def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
-    """Features of the sampled queries, of every extractor of a study, as they were searched with.
+    """Features of the sampled pictures, of every extractor of a study, as they were searched with and in.
 
     Of queries that were looked at through several regions, those of the first, the whole photo. An extractor
     is left out where the catalog has no features of it.
@@ -46,7 +56,8 @@ def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
     Raises:
         CatalogError: pictures or their features have gone meanwhile.
     """
-    images = _images(study, catalog)
+    images = _images(catalog, [study.queries.pictures[place] for place in sampled_queries(study)])
+    searched = _images(catalog, [study.gallery.pictures[place] for place in sampled_gallery(study)])
     regions = study.settings.regions
     through_catalog, through_cache = split_queries(images, regions)
     features = {}
@@ -60,12 +71,12 @@ def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
             found = query_features(
                 room, catalog, feature_set, images, through_catalog, through_cache, vectors
             )
-            features[method.fingerprint] = found[:, 0]
+            in_gallery = gallery_features(room, catalog, feature_set, searched)
+            features[method.fingerprint] = np.concatenate([found[:, 0], in_gallery])
     return features
 
 
-def _images(study: Study, catalog: Catalog) -> list[CatalogImage]:
-    pictures = [study.queries.pictures[place] for place in sampled_queries(study)]
+def _images(catalog: Catalog, pictures: Sequence[Picture]) -> list[CatalogImage]:
     wanted = {(one.product, one.path) for one in pictures}
     images = {
         (product, image.path): image

@@ -11,9 +11,30 @@ from stylesearch.evaluation.compare import Change, Comparison
 from stylesearch.evaluation.results import Difference, Estimate, Run, Scores, Study
 from stylesearch.storage import atomic_file
 
-__all__ = ["notes", "percent", "short_percent", "write_tables"]
+__all__ = [
+    "change_row",
+    "compared_in",
+    "notes",
+    "percent",
+    "points",
+    "searched_in",
+    "short_percent",
+    "write_tables",
+]
 
-CSV_HEADER = ("method", "metric", "average", "category", "queries", "score", "value", "low", "high")
+CSV_HEADER = (
+    "method",
+    "metric",
+    "average",
+    "category",
+    "queries",
+    "score",
+    "value",
+    "low",
+    "high",
+    "searched_with",
+    "searched_in",
+)
 
 
 def write_tables(study: Study, folder: Path, comparison: Comparison | None = None) -> None:
@@ -24,9 +45,30 @@ def write_tables(study: Study, folder: Path, comparison: Comparison | None = Non
         file.write(_markdown(study, comparison).encode())
 
 
+def searched_in(study: Study) -> str:
+    """What was searched with what, in a sentence: it belongs beside every table and chart."""
+    how = ", through the indexes" if study.settings.index else ""
+    return f"Searched with {study.queries.description}; in {study.gallery.description}{how}."
+
+
+def compared_in(study: Study, comparison: Comparison) -> str:
+    """The same for a table of changes: its queries are those that both studies have."""
+    how = ", through the indexes" if study.settings.index else ""
+    then = "the same as before" if comparison.same_gallery else "before in another gallery"
+    return (
+        f"Searched with the {comparison.n_common:,} queries that both studies have (now of "
+        f"{study.queries.description}); in {study.gallery.description}{how}, {then}."
+    )
+
+
 def percent(estimate: Estimate) -> str:
     """``31.2 [28.0, 34.4]``, in percent."""
     return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+
+
+def points(estimate: Estimate) -> str:
+    """``+3.1 [-0.2, +6.0]``, in percent points: a difference."""
+    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
 
 
 def short_percent(estimate: Estimate) -> str:
@@ -80,13 +122,14 @@ def _csv_text(study: Study) -> str:
             for name, estimate in scores.values.items():
                 figures = [f"{value:.6g}" for value in (estimate.value, estimate.low, estimate.high)]
                 row = [run.method, run.metric, average, scores.category, scores.n_queries, name, *figures]
-                writer.writerow(row)
+                writer.writerow([*row, study.queries.description, study.gallery.description])
     return text.getvalue()
 
 
 def _markdown(study: Study, comparison: Comparison | None) -> str:
     names = study.settings.score_names
-    lines = ["# Study", "", *(f"- {note}" for note in notes(study)), "", "## All queries", ""]
+    searched = searched_in(study)
+    lines = ["# Study", "", *(f"- {note}" for note in notes(study)), "", "## All queries", "", searched, ""]
     rows = [
         [run.method, run.metric, average, *_cells(scores, names)]
         for run in study.runs
@@ -94,7 +137,7 @@ def _markdown(study: Study, comparison: Comparison | None) -> str:
     ]
     lines += _table(["method", "metric", "average", *names], rows)
     if study.settings.index:
-        lines += ["", "## ANN recall", ""]
+        lines += ["", "## ANN recall", "", searched, ""]
         recalls = [
             [run.method, run.metric, percent(run.ann_recall)]
             for run in study.runs
@@ -102,13 +145,13 @@ def _markdown(study: Study, comparison: Comparison | None) -> str:
         ]
         lines += _table(["method", "metric", f"ANN recall@{study.settings.n_hits}"], recalls)
     for run in study.runs:
-        lines += ["", f"## {run.label}, by category", "", f"{study.gallery.description}.", ""]
+        lines += ["", f"## {run.label}, by category", "", searched, ""]
         lines += _table(["category", "queries", *names], list(_category_rows(run, names)))
     if study.differences:
         lines += ["", "## Differences between methods", ""]
         lines += [
             "First minus second on the same queries, in points, micro; p: paired bootstrap, two-sided; "
-            f"adjusted for the number of pairs by Holm's method. {study.gallery.description}.",
+            f"adjusted for the number of pairs by Holm's method. {searched}",
             "",
         ]
         lines += _table(
@@ -116,10 +159,11 @@ def _markdown(study: Study, comparison: Comparison | None) -> str:
             [_difference_row(one) for one in study.differences if one.average == "micro"],
         )
     if comparison is not None:
-        lines += ["", "## Against the baseline", "", *(f"- {note}" for note in comparison.notes), ""]
+        lines += ["", "## Against the baseline", "", *(f"- {note}" for note in comparison.notes)]
+        lines += [f"- {compared_in(study, comparison)}", ""]
         lines += _table(
             ["method", "metric", "category", "score", "before", "now", "change", "verdict"],
-            [_change_row(one) for one in comparison.changes],
+            [change_row(one) for one in comparison.changes],
         )
     return "\n".join(lines) + "\n"
 
@@ -136,17 +180,13 @@ def _category_rows(run: Run, names: Sequence[str]) -> Iterator[list[object]]:
 
 
 def _difference_row(one: Difference) -> list[object]:
-    change = f"{100 * one.estimate.value:+.1f}"
-    interval = f"[{100 * one.estimate.low:+.1f}, {100 * one.estimate.high:+.1f}]"
-    return [one.first, one.second, one.score, f"{change} {interval}", _p(one.p_value), _p(one.p_adjusted)]
+    figures = [points(one.estimate), _p(one.p_value), _p(one.p_adjusted)]
+    return [one.first, one.second, one.score, *figures]
 
 
-def _change_row(one: Change) -> list[object]:
-    change = (
-        f"{100 * one.change.value:+.1f} [{100 * one.change.low:+.1f}, {100 * one.change.high:+.1f}]"
-        if one.change is not None
-        else ""
-    )
+def change_row(one: Change) -> list[str]:
+    """Method, metric, what of, score, before, now, change with its interval, verdict."""
+    change = "" if one.change is None else points(one.change)
     values = [f"{100 * one.before:.1f}", f"{100 * one.now:.1f}"]
     return [one.method, one.metric, one.category or one.average, one.score, *values, change, one.verdict]
 

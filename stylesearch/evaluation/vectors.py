@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stylesearch.gallery.fit import SpaceHome
     from stylesearch.spaces.base import Transform
 
-__all__ = ["Vectors", "gallery_features", "query_features"]
+__all__ = ["Floats", "Vectors", "gallery_features", "query_features"]
 
 ROWS_AT_ONCE = 2048
 
@@ -35,7 +35,9 @@ class Vectors:
 
     Args:
         folder: where temporary files may lie.
-        max_bytes: what may be in memory; a quarter of it is the most that one array takes.
+        max_bytes: of a study. Features and vectors of gallery and queries are four arrays at once, and may
+            take half of it: an eighth is the most that one array takes. Larger ones lie in files, of which
+            the system keeps in memory what it has room for.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -54,7 +56,7 @@ class Vectors:
     def array(self, *shape: int) -> Floats:
         """A float32 array of zeros."""
         n_bytes = 4 * int(np.prod(shape))
-        if n_bytes <= self._max_bytes // 4:
+        if n_bytes <= self._max_bytes // 8:
             return np.zeros(shape, np.float32)
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._held.enter_context(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
@@ -125,11 +127,9 @@ def query_features(
     places = {one.pk: place for place, one in enumerate(queries)}
     n_regions = cache.n_regions if through_cache else 1
     features = room.array(len(queries), n_regions, feature_set.dim)
-    if through_catalog:
-        stored = room.array(len(through_catalog), feature_set.dim)
-        read_features(catalog, feature_set, through_catalog, stored)
-        for one, vector in zip(through_catalog, stored, strict=True):
-            features[places[one.pk]] = vector
+    if through_catalog:  # then there is one region
+        rows = [places[one.pk] for one in through_catalog]
+        read_features(catalog, feature_set, through_catalog, features[:, 0], rows)
     for one in through_cache:
         features[places[one.pk]] = cache.get(one.image.sha256)
     return features

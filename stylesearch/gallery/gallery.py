@@ -96,6 +96,7 @@ class Gallery:
         *,
         category: str | None = None,
         without: str | None = None,
+        without_image: tuple[str, str] | None = None,
     ) -> list[GalleryHit]:
         """The ``k`` products nearest to any of several features, nearest first.
 
@@ -104,6 +105,7 @@ class Gallery:
             k: how many products at most.
             category: search in this one only; otherwise all are searched and merged.
             without: id of a product that is left out.
+            without_image: product id and path of a picture that is left out; the product's others are not.
 
         Raises:
             NotInCatalog: the category is unknown, or the gallery is empty.
@@ -113,7 +115,7 @@ class Gallery:
             raise ConfigError(f"k has to be 1 or more. Received: {k}")
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._search(self._current(), features, k, category, without)
+                return self._search(self._current(), features, k, category, (without, without_image))
             except _FitReplaced:
                 log.info("the space was fitted anew by another process (attempt %d)", attempt)
         raise IndexDamaged(
@@ -167,7 +169,7 @@ class Gallery:
         features: npt.NDArray[np.float32],
         k: int,
         category: str | None,
-        without: str | None,
+        without: tuple[str | None, tuple[str, str] | None],
     ) -> list[GalleryHit]:
         categories = self._categories(category)
         vectors = snapshot.transform.apply(features)
@@ -246,9 +248,16 @@ class Gallery:
         )
 
     def _products_of(
-        self, candidates: Candidates, k: int, without: str | None, categories: set[str]
+        self,
+        candidates: Candidates,
+        k: int,
+        without: tuple[str | None, tuple[str, str] | None],
+        categories: set[str],
     ) -> list[GalleryHit]:
-        """The first ``k`` products among the candidates, each by its nearest image that still exists."""
+        """The first ``k`` products among the candidates, each by its nearest image that still exists.
+
+        Left out: a product, and a picture by its product and path.
+        """
         hits: dict[str, GalleryHit] = {}
         start, step = 0, k  # most shops have one picture of a product: then no more rows than that are read
         while start < len(candidates.ids):
@@ -258,7 +267,9 @@ class Gallery:
                 if feature_id not in found:
                     continue  # removed since the index was built
                 product, image = found[feature_id]
-                if product.id == without or product.id in hits or product.category not in categories:
+                if product.id in hits or product.category not in categories:
+                    continue
+                if product.id == without[0] or (product.id, image.path) == without[1]:
                     continue
                 hits[product.id] = GalleryHit(
                     product, image, float(candidates.distances[position]), int(candidates.rows[position])

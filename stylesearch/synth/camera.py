@@ -44,8 +44,10 @@ class Camera:
     seed: int
 
 
-def draw_camera(random: Random, *, dark: bool = False) -> Camera:
-    """A camera and light at random; ``dark`` for scenes at night."""
+def draw_camera(random: Random, *, dark: bool = False, hard: bool = False) -> Camera:
+    """A camera and light at random; ``dark`` for scenes at night, ``hard`` for a poor camera in bad light."""
+    if hard:
+        return _poor_camera(random, dark)
     exposure = random.gauss(0.72 if dark else 1.0, 0.11)
     warmth, green = random.gauss(0.04 if dark else 0.0, 0.055), random.gauss(0.0, 0.02)
     return Camera(
@@ -58,6 +60,24 @@ def draw_camera(random: Random, *, dark: bool = False) -> Camera:
         noise=random.choice((0.0, 2.0, 4.0, 8.0)) * (1.6 if dark else 1.0),
         coarse=random.choice((1.0, 1.0, 1.0, 1.0, 0.6, 0.45)),
         quality=random.choice((92, 88, 84, 78, 70, 55, 40)),
+        seed=random.getrandbits(30),
+    )
+
+
+def _poor_camera(random: Random, dark: bool) -> Camera:
+    """Colours off, light from one side, and two thirds of the resolution gone: garments look alike."""
+    exposure = random.gauss(0.72 if dark else 1.0, 0.2)
+    warmth, green = random.gauss(0.0, 0.11), random.gauss(0.0, 0.035)
+    return Camera(
+        gains=(exposure * (1 + warmth), exposure * (1 + green), exposure * (1 - warmth)),
+        contrast=random.uniform(0.55, 1.15),
+        slope=random.gauss(0.0, 0.28),
+        vignette=random.choice((0.1, 0.25, 0.4)),
+        blur=random.choice((0.0, 0.4, 0.7, 1.2)),
+        shake=random.choice((0, 0, 3, 5)),
+        noise=random.choice((4.0, 6.0, 10.0)),
+        coarse=random.choice((0.45, 0.35, 0.28)),
+        quality=random.choice((75, 60, 45, 35)),
         seed=random.getrandbits(30),
     )
 

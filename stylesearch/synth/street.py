@@ -69,13 +69,14 @@ class StreetPhoto:
     camera: Camera
 
 
-def street_photo(spec: GarmentSpec, random: Random, *, size: int = 640) -> StreetPhoto:
+def street_photo(spec: GarmentSpec, random: Random, *, size: int = 640, hard: bool = False) -> StreetPhoto:
     """A photo of someone who wears the garment.
 
     Args:
         spec: the garment.
         random: decides person, pose, place, other clothes, light, framing.
         size: the longer side in pixels.
+        hard: taken with a poor camera in bad light.
     """
     best: tuple[int, Canvas, bool] | None = None
     for _ in range(_TRIES):
@@ -87,7 +88,7 @@ def street_photo(spec: GarmentSpec, random: Random, *, size: int = 640) -> Stree
             break
     assert best is not None
     _, canvas, dark = best
-    camera = draw_camera(random, dark=dark)
+    camera = draw_camera(random, dark=dark, hard=hard)
     visible = canvas.wanted.point([255 if value >= 128 else 0 for value in range(256)])
     edges = visible.getbbox()
     if edges is None:  # no framing above leaves it out; a photo without its garment would be a wrong answer

@@ -61,6 +61,7 @@ class _Order:
     street_photos: int
     shop_size: int
     street_size: int
+    hard: bool = False
 
 
 def write_demo(
@@ -72,6 +73,7 @@ def write_demo(
     shop_photos_per_product: int = 1,
     shop_size: int = 480,
     street_size: int = 640,
+    hard: bool = False,
     overwrite: bool = False,
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -90,6 +92,7 @@ def write_demo(
         street_photos_per_product, shop_photos_per_product: how many pictures of each; the shop's second shows
             the back, the third is a close-up.
         shop_size, street_size: the longer side in pixels.
+        hard: street photos of a poor camera in bad light, in which garments are harder to tell apart.
         overwrite: replaces what an earlier call wrote into this folder.
         processes: how many draw at once.
         progress: called with (products done, n_products) after each product.
@@ -100,8 +103,9 @@ def write_demo(
     target = Path(folder)
     _check(n_products, street_photos_per_product, shop_photos_per_product, shop_size, street_size, processes)
     _make_room(target, overwrite=overwrite)
-    order = _Order(seed, shop_photos_per_product, street_photos_per_product, shop_size, street_size)
-    write_json(target / _MARK, {"seed": seed, "n_products": n_products, "what": "drawn by stylesearch"})
+    order = _Order(seed, shop_photos_per_product, street_photos_per_product, shop_size, street_size, hard)
+    what = {"seed": seed, "n_products": n_products, "hard": hard}
+    write_json(target / _MARK, {**what, "what": "drawn by stylesearch"})
     products_csv, street_csv = target / "products.csv", target / "street.csv"
     done = 0
     with atomic_file(products_csv) as products_file, atomic_file(street_csv) as street_file:
@@ -186,7 +190,7 @@ def _pictures(product: DrawnProduct, order: _Order) -> Iterator[tuple[str, bytes
         yield path, jpeg(picture, _SHOP_QUALITY), None
     for number in range(order.street_photos):
         random = Random(f"stylesearch/{order.seed}/street/{product.index}/{number}")
-        photo = street_photo(spec, random, size=order.street_size)
+        photo = street_photo(spec, random, size=order.street_size, hard=order.hard)
         yield f"street/{product.id}_{number + 1}.jpg", jpeg(photo.image, photo.camera.quality), photo.box
 
 

@@ -30,6 +30,7 @@ HEAVY = {
     "annoy",
     "matplotlib",
     "sklearn",
+    "faiss",
     "fastapi",
 }
 # The modules that may import a heavy library when they are imported: each is reached only when it is needed.

@@ -1,10 +1,12 @@
 """Every extractor keeps the contract, on each engine; weights are random where none are installed."""
 
+import itertools
 import json
 
 import pytest
 
 from stylesearch.extractors import load_extractor
+from stylesearch.extractors.whitebox.table import WHITE_BOXES
 from stylesearch.testing import ExtractorContract, FakeExtractor
 
 # Keras itself, when it saves a model.
@@ -88,71 +90,12 @@ class TestModelOfOnesOwn(ExtractorContract):
         return load_extractor(str(folder / "own.keras"))
 
 
-class TestHog(ExtractorContract):
-    @pytest.fixture(scope="class")
+class TestWhiteBoxes(ExtractorContract):
+    @pytest.fixture(
+        scope="class", params=itertools.product(WHITE_BOXES, ("auto", "tensorflow")), ids="-".join
+    )
     @classmethod
-    def extractor(cls):
-        return load_extractor("hog@32")
-
-
-class TestHogOnTensorFlow(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("hog@32", engine="tensorflow")
-
-
-class TestColorHistogram(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("color-histogram@32")
-
-
-class TestColorHistogramOnTensorFlow(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("color-histogram@32", engine="tensorflow")
-
-
-class TestColorCoherence(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("color-coherence@32")
-
-
-class TestColorCoherenceOnTensorFlow(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("color-coherence@32", engine="tensorflow")
-
-
-class TestHarris(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("harris@32")
-
-
-class TestHarrisOnTensorFlow(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("harris@32", engine="tensorflow")
-
-
-class TestWhiteBox(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("whitebox")
-
-
-class TestWhiteBoxOnTensorFlow(ExtractorContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def extractor(cls):
-        return load_extractor("whitebox", engine="tensorflow")
+    def extractor(cls, request):
+        name, engine = request.param
+        size = "" if name == "whitebox" else "@32"
+        return load_extractor(name + size, engine=engine)

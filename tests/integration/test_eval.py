@@ -66,6 +66,7 @@ def test_the_report_is_the_same_byte_for_byte(stylesearch: Any, streets: Path, t
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     assert "Searched in: all shop pictures: 24 pictures of 24 products." in outcome.out
     assert "24 consumer photos of 24 products" in outcome.out
+    assert "report: 12/12 parts" in outcome.err
     study = load_study(tmp_path / "one")
     assert [run.label for run in study.runs] == [
         f"{method}, {metric}" for method in methods.split(",") for metric in METRICS
@@ -145,6 +146,18 @@ def test_a_baseline_that_cannot_be_read_is_told_before_anything_is_computed(
     )
     assert outcome.code == 1
     assert "not a study" in outcome.err
+
+
+def test_an_interruption_says_that_the_work_is_kept(
+    stylesearch: Any, streets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ss.Workspace, "evaluate", interrupted)
+    outcome = stylesearch("--home", streets, "eval", "--methods", NAME)
+    assert outcome.code == 130
+    assert "what was done is kept; run the same command again" in outcome.err
 
 
 SCRIPT = """

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, top_k_accuracy_score
 
-from stylesearch.evaluation.ranking import RankedGallery, rank
+from stylesearch.evaluation.faiss_l1 import FaissRough
+from stylesearch.evaluation.measured import RankedGallery
+from stylesearch.evaluation.ranking import rank
 from stylesearch.evaluation.scores import (
     expected_average_precision,
     expected_reciprocal_rank,
@@ -18,6 +20,7 @@ from stylesearch.evaluation.scores import (
     top_k_share,
 )
 from stylesearch.metrics import METRICS, distances
+from stylesearch.metrics_kernels import Rough
 
 FEW_VALUES = st.sampled_from([0.0, 1.0, -1.0, 0.5, 3.0])  # so that ties are the rule
 KS = (1, 2, 3, 5)
@@ -64,10 +67,15 @@ def orders_of(values):
 
 
 @settings(deadline=None)
-@given(searches(), st.sampled_from(METRICS), st.sampled_from([200, 10**4, 10**8]))
-def test_ranks_count_products_that_are_nearer_or_as_far(search, metric, max_bytes):
+@given(
+    searches(),
+    st.sampled_from(METRICS),
+    st.sampled_from([200, 10**4, 10**8]),
+    st.sampled_from([Rough, FaissRough]),
+)
+def test_ranks_count_products_that_are_nearer_or_as_far(search, metric, max_bytes, rough):
     queries, right, gallery, own = search
-    columns = rank(queries, right, gallery, metric, own=own, n_hits=4, max_bytes=max_bytes)
+    columns = rank(queries, right, gallery, metric, own=own, n_hits=4, max_bytes=max_bytes, rough=rough)
     table = to_pictures(search, metric)
     for query, row in enumerate(table):
         of_products = np.array([row[gallery.product_of == p].min() for p in range(len(gallery.starts))])

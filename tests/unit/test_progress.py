@@ -80,3 +80,21 @@ def test_a_stage_in_which_nothing_was_done_is_not_told_of(
     with Progress() as progress:
         progress("pictures", 0, 8)
     assert capsys.readouterr().err == ""
+
+
+def test_the_part_that_is_being_done_is_named(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
+    with Progress(unit="parts") as progress:
+        progress("report: results", 0, 2)
+        clock.now += 4
+        progress("report: maps", 1, 2)
+        clock.now += 4
+        progress("report: maps", 2, 2)
+    assert capsys.readouterr().err.splitlines() == [
+        "report: 0/2 parts, 0.0 a second (results)",
+        "report: 1/2 parts, 0.2 a second, 4 s left (maps)",
+        "report: 2/2 parts, 0.2 a second",
+        "report: 2/2 parts, 0.2 a second",
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -19,39 +19,47 @@ __all__ = ["dot_map", "room_for", "thumbnail_map"]
 
 Places = npt.NDArray[np.float64]
 
-THUMBNAIL: Final = 0.125
+THUMBNAIL: Final = 0.1
 """Side of a thumbnail on a map from -1 to 1."""
 _LETTER: Final = 0.0034
 """Width of a letter for each point of its size, on a map from -1 to 1."""
 _FLATTEST: Final = 0.45
+_THICK: Final = 2.0
+_THIN: Final = 0.7
 _LINES: Final[tuple[Literal["-", ":", "--"], ...]] = ("-", ":", "--")
 _LETTERS_BELOW: Final = 70
 _LEGEND_LINE: Final = 0.175
 
 
-def dot_map(places: Places, categories: Sequence[str], numbers: Mapping[str, int]) -> Figure:
+def dot_map(
+    places: Places, categories: Sequence[str], numbers: Mapping[str, int], n_filled: int | None = None
+) -> Figure:
     """A dot a picture, coloured by category, each category named where most of it lies.
 
     Args:
         places: float64 (n, 2), within -1 to 1.
         categories: of the pictures.
         numbers: of each category's colour and shape.
+        n_filled: the first so many are filled, all others hollow; by default all are filled.
     """
     names = np.asarray(categories)
+    is_filled = np.arange(len(places)) < (len(places) if n_filled is None else n_filled)
     present = [name for name in numbers if name in set(categories)]
     figure, axes = _empty_map(places, present)
     for name in present:
-        of_category = places[names == name]
-        axes.scatter(
-            of_category[:, 0],
-            of_category[:, 1],
-            s=22 if len(places) < 300 else 12,
-            color=_color(numbers[name]),
-            marker=marker_of(numbers[name]),
-            alpha=0.8,
-            linewidths=0,
-            label=drawable(name),
-        )
+        for which, face, line in ((is_filled, _color(numbers[name]), 0.0), (~is_filled, "none", 0.8)):
+            shown = places[(names == name) & which]
+            axes.scatter(
+                shown[:, 0],
+                shown[:, 1],
+                s=22 if len(places) < 300 else 12,
+                facecolors=face,
+                edgecolors=_color(numbers[name]),
+                marker=marker_of(numbers[name]),
+                alpha=0.8,
+                linewidths=line,
+                label=drawable(name) if which is is_filled else None,
+            )
     _name_clusters(axes, places, names, {name: numbers[name] for name in present})
     figure.legend(loc="outside lower left", ncols=_columns(present), markerscale=1.2)
     return figure
@@ -72,6 +80,7 @@ def thumbnail_map(
     thumbnails: Sequence[npt.NDArray[np.uint8]],
     categories: Sequence[str],
     numbers: Mapping[str, int],
+    thin: Collection[int] = (),
 ) -> Figure:
     """Small pictures on a map, each framed in its category's colour and kind of line.
 
@@ -80,14 +89,17 @@ def thumbnail_map(
         thumbnails: uint8 (side, side, 3) each.
         categories: of these.
         numbers: of each category's frame.
+        thin: which of them have a thin frame.
     """
     present = [name for name in numbers if name in set(categories)]
     figure, axes = _empty_map(places, present)
     limits = axes.get_xlim(), axes.get_ylim()
     half = THUMBNAIL * 0.46
-    for (x, y), pixels, category in zip(places.tolist(), thumbnails, categories, strict=True):
+    for number, ((x, y), pixels) in enumerate(zip(places.tolist(), thumbnails, strict=True)):
         axes.imshow(pixels, extent=(x - half, x + half, y - half, y + half), interpolation="antialiased")
-        axes.add_patch(_frame((x - half, y - half), 2 * half, numbers[category]))
+        frame = _frame((x - half, y - half), 2 * half, numbers[categories[number]])
+        frame.set_linewidth(_THIN if number in thin else _THICK)
+        axes.add_patch(frame)
     axes.set_xlim(limits[0])
     axes.set_ylim(limits[1])
     handles = []
@@ -105,7 +117,9 @@ def _color(number: int) -> str:
 
 def _frame(corner: tuple[float, float], side: float, number: int) -> Rectangle:
     line = _LINES[number // len(CATEGORY_COLORS) % len(_LINES)]
-    return Rectangle(corner, side, side, fill=False, edgecolor=_color(number), linewidth=1.7, linestyle=line)
+    return Rectangle(
+        corner, side, side, fill=False, edgecolor=_color(number), linewidth=_THICK, linestyle=line
+    )
 
 
 def _columns(names: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from stylesearch.evaluation.leading import best_runs, leading_k
 from stylesearch.evaluation.pages.html import Html, element
 from stylesearch.evaluation.pages.pictures import PictureFolder
 from stylesearch.evaluation.results import Run, Study
+from stylesearch.evaluation.tables import searched_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +32,7 @@ class Context:
     Attributes:
         study: what it is of.
         folder: of the report.
-        features: of sampled queries, for maps; empty if there are none at hand.
+        features: of sampled pictures, for maps; empty if there are none at hand.
         comparison: with a baseline, if there is one.
         n_figures: how many there are so far.
     """
@@ -79,9 +80,7 @@ class Context:
     @property
     def searched(self) -> str:
         """What was searched with what: a sentence of every caption."""
-        study = self.study
-        how = ", through the indexes" if study.settings.index else ""
-        return f"Searched with {study.queries.description}; in {study.gallery.description}{how}."
+        return searched_in(self.study)
 
     @property
     def intervals(self) -> str:

@@ -1,4 +1,4 @@
-"""Sections to look at rather than to read figures from: maps, examples, errors."""
+"""Sections to look at rather than to read figures from: examples, errors."""
 
 from __future__ import annotations
 
@@ -8,82 +8,15 @@ from stylesearch.evaluation.examples import choose_examples, confusions, hardest
 from stylesearch.evaluation.leading import ranking_key
 from stylesearch.evaluation.pages.context import Context
 from stylesearch.evaluation.pages.document import Section
-from stylesearch.evaluation.pages.html import Html, element, joined, paragraphs
+from stylesearch.evaluation.pages.html import Html, element, joined
 from stylesearch.evaluation.results import Picture, Run
-from stylesearch.evaluation.sample import sampled_queries
 from stylesearch.images.contact_sheet import SheetEntry
 
-__all__ = ["errors", "examples", "maps"]
+__all__ = ["errors", "examples"]
 
 N_EXAMPLES = 3
 N_SHOWN = 10
 N_HARDEST = 10
-N_THUMBNAILS = 150
-THUMBNAIL_SIDE = 96
-
-
-def maps(context: Context) -> Section:
-    """The features in the plane (the seed's Figure 5), an extractor after the other."""
-    from stylesearch.evaluation.charts.maps import dot_map, room_for, thumbnail_map
-    from stylesearch.evaluation.charts.tsne import LEAST, tsne_map
-
-    study = context.study
-    places = sampled_queries(study)
-    pictures = [study.queries.pictures[place] for place in places]
-    numbers = {name: number for number, name in enumerate(sorted(study.queries.categories))}
-    parts: list[Html] = []
-    for fingerprint in dict.fromkeys(method.fingerprint for method in study.methods):
-        features = context.features.get(fingerprint)
-        if features is None or len(features) < LEAST:
-            continue
-        method = next(one for one in study.methods if one.fingerprint == fingerprint)
-        name = f"{method.extractor}@{method.input_size}"
-        map_places = tsne_map(features, study.settings.seed)
-        caption = (
-            f"t-SNE of the {name} features of {len(pictures):,} of {study.queries.n_queries:,} queries (the "
-            "seed's Figure 5), after PCA; nothing was searched. Near means alike; far apart, sizes and "
-            f"directions mean nothing. Queries: {study.queries.description}"
-            f"{_first_region(study.settings.regions)}."
-        )
-        parts.append(element("h3", name))
-        parts.append(
-            context.chart(
-                dot_map(map_places, [one.category for one in pictures], numbers),
-                f"map-{method.extractor[-40:].replace('/', '-')}",
-                caption + " Colour and shape: the category.",
-                f"Dots in the plane: {len(pictures)} queries coloured by category",
-            )
-        )
-        shown, thumbnails = [], []
-        for place in room_for(map_places, N_THUMBNAILS):
-            boxed = study.settings.regions == "box"
-            pixels = context.pictures.pixels(pictures[place], THUMBNAIL_SIDE, boxed=boxed)
-            if pixels is not None:
-                shown.append(place)
-                thumbnails.append(pixels)
-        if shown:
-            figure = thumbnail_map(
-                map_places[shown], thumbnails, [pictures[place].category for place in shown], numbers
-            )
-            parts.append(
-                context.chart(
-                    figure,
-                    f"thumbnails-{method.extractor[-40:].replace('/', '-')}",
-                    f"The same map with the photos themselves: {len(shown):,}, as many as have room. Frames: "
-                    "the category, coloured as above.",
-                    f"{len(shown)} small photos at their places on the map",
-                )
-            )
-    if not parts:
-        parts = [
-            paragraphs(
-                [
-                    "No map: it needs the features of at least "
-                    f"{LEAST} queries, and this report was made without them, or of fewer."
-                ]
-            )
-        ]
-    return Section("maps", "Which photos look alike to an extractor", joined(parts))
 
 
 def examples(context: Context) -> Section:
@@ -151,10 +84,6 @@ def errors(context: Context) -> Section:
 
 def _best_of_all(context: Context) -> Run:
     return max(context.best.values(), key=lambda run: ranking_key(run, context.k))
-
-
-def _first_region(regions: str) -> str:
-    return "" if regions in ("whole", "box") else " (of the regions, the first: the whole photo)"
 
 
 def _worth_a_confusion(context: Context) -> list[Run]:

@@ -36,7 +36,7 @@ def extractors(context: Context) -> Section:
         )
     body = table(
         "What makes the vectors (the seed's Table 1, with the input size and the space). Layer: where the "
-        "network is cut; parameters: learned ones up to that layer.",
+        f"network is cut; parameters: learned ones up to that layer. {context.searched}",
         ["method", "layer", "width", "parameters", "input", "space", "width in it"],
         rows,
         n_labels=2,

@@ -6,6 +6,7 @@ from stylesearch.evaluation.pages.context import Context
 from stylesearch.evaluation.pages.document import Section
 from stylesearch.evaluation.pages.html import element, joined, paragraphs, table
 from stylesearch.evaluation.pages.published import PUBLISHED
+from stylesearch.evaluation.tables import change_row, compared_in
 
 __all__ = ["baseline", "made_with", "published"]
 
@@ -25,14 +26,15 @@ def published(context: Context) -> Section:
     ]
     body = table(
         "OTHER DATA: published top-k accuracies, percent. Other pictures, other galleries of other sizes, "
-        "often trained methods: they say how hard the task is, not which program is better.",
+        "often trained methods: they say how hard the task is, not which program is better. What was "
+        "searched stands in its column; this study, which is not in the table, searched in "
+        f"{context.study.gallery.description}.",
         ["source", "method", "data", "searched", *(f"top-{k}" for k in ks)],
         rows,
         n_labels=4,
     )
     note = paragraphs(
         [
-            f"Not from this study, which searched {context.study.gallery.description}.",
             "The 7.18 that mmfashion prints as top-5 is a recall (right hits over all right ones), not a "
             "top-k accuracy, and is not in the table.",
         ],
@@ -50,29 +52,11 @@ def baseline(context: Context) -> Section | None:
     for one in comparison.changes:
         counted[one.verdict] = counted.get(one.verdict, 0) + 1
     summary = ", ".join(f"{n:,} {verdict}" for verdict, n in sorted(counted.items()))
-    rows: list[list[str]] = []
-    strong: list[int] = []
-    for one in comparison.changes:
-        change = one.change
-        if one.verdict in ("rose", "fell"):
-            strong.append(len(rows))
-        rows.append(
-            [
-                one.method,
-                one.metric,
-                one.category or one.average,
-                one.score,
-                f"{100 * one.before:.1f}",
-                f"{100 * one.now:.1f}",
-                ""
-                if change is None
-                else f"{100 * change.value:+.1f} [{100 * change.low:+.1f}, {100 * change.high:+.1f}]",
-                one.verdict,
-            ]
-        )
+    rows = [change_row(one) for one in comparison.changes]
+    strong = [number for number, one in enumerate(comparison.changes) if one.verdict in ("rose", "fell")]
     notes = element("ul", *(element("li", note) for note in comparison.notes), class_="faint")
     body = table(
-        f"Percent, on the {comparison.n_common:,} queries that both studies have. Figures: {summary}.",
+        f"Percent. {compared_in(context.study, comparison)} Figures: {summary}.",
         ["method", "metric", "of", "score", "before", "now", "change", "verdict"],
         rows,
         n_labels=4,
@@ -107,5 +91,5 @@ def made_with(context: Context) -> Section:
         element("a", "results.md", href="results.md"),
         ".",
     )
-    body = table("What decides the figures.", ["setting", "value"], rows, n_labels=2)
+    body = table(f"What decides the figures. {context.searched}", ["setting", "value"], rows, n_labels=2)
     return Section("settings", "Settings and data", joined([files, body]))

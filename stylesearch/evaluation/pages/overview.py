@@ -7,7 +7,7 @@ from stylesearch.evaluation.pages.context import Context
 from stylesearch.evaluation.pages.document import Section
 from stylesearch.evaluation.pages.html import Html, element, joined, paragraphs, table
 from stylesearch.evaluation.results import Difference, Run, Scores
-from stylesearch.evaluation.tables import notes, percent, short_percent
+from stylesearch.evaluation.tables import notes, percent, points, short_percent
 
 __all__ = ["counts", "differences", "introduction", "result"]
 
@@ -106,9 +106,9 @@ def counts(context: Context) -> Section:
     chart = context.chart(
         picture_counts(catalog),
         "pictures",
-        "Consumer photos and shop pictures of each category in the whole catalog, whatever was searched (the "
+        "Consumer photos and shop pictures of each category in the whole catalog, searched or not (the "
         f"seed's Figure 2): {catalog.n_consumer_images:,} consumer photos and {catalog.n_shop_images:,} shop "
-        f"pictures of {catalog.n_products:,} products.",
+        f"pictures of {catalog.n_products:,} products. {context.searched}",
         "Bars: "
         + "; ".join(
             f"{one.category} {one.n_consumer_images} consumer photos, {one.n_shop_images} shop pictures"
@@ -155,7 +155,6 @@ def _in_words(context: Context) -> str:
 
 def _difference_row(one: Difference, alpha: float) -> list[str]:
     estimate = one.estimate
-    change = f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
     verdict = (
         "noise"
         if one.p_adjusted >= alpha
@@ -163,4 +162,4 @@ def _difference_row(one: Difference, alpha: float) -> list[str]:
         if estimate.value > 0
         else "second is better"
     )
-    return [one.first, one.second, change, f"{one.p_value:.4f}", f"{one.p_adjusted:.4f}", verdict]
+    return [one.first, one.second, points(estimate), f"{one.p_value:.4f}", f"{one.p_adjusted:.4f}", verdict]

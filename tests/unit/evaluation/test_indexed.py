@@ -36,12 +36,12 @@ def test_a_picture_that_another_method_cannot_use_is_no_answer(
         def __init__(self, home, metric):
             pass
 
-        def search(self, features, k):
+        def search(self, features, k, without_image=None):
+            assert without_image is None  # the query is a street photo
             asked.append(k)
             return answers[:k]
 
     monkeypatch.setattr(indexed, "Gallery", FakeGallery)
-    monkeypatch.setattr(indexed.upkeep, "refresh", lambda home, metrics: None)
     exact = Columns(
         n_nearer=np.array([1]),
         n_tied=np.array([1]),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stylesearch.errors import ConfigError, NotInCatalog
+from stylesearch.evaluation import protocol as protocols
 from stylesearch.evaluation.descriptions import gallery_facts, query_facts
 from stylesearch.evaluation.indexed import check_indexed
 from stylesearch.evaluation.protocol import Protocol, choose, count_catalog, list_images
@@ -180,10 +181,32 @@ def test_what_cannot_be_searched_is_refused(make_catalog, rows, changes, error, 
 def test_indexes_are_only_asked_for_the_gallery_that_they_hold(make_catalog):
     images = list_images(make_catalog(ROWS))
     check_indexed(choose(images, SETTINGS), images)
+    check_indexed(choose(images, replace(SETTINGS, queries="views", gallery="others")), images)
     for changes in (
         {"gallery": "*_main.*"},
         {"gallery": "queried"},
-        {"queries": "views", "gallery": "others"},
+        {"queries": "views"},
     ):
         with pytest.raises(ConfigError, match="all 4 shop pictures"):
             check_indexed(choose(images, replace(SETTINGS, **changes)), images)
+
+
+def test_all_pictures_are_listed_in_few_reads_whatever_the_page(make_catalog, monkeypatch):
+    rows = [(f"p{i % 5}", f"{i}.jpg", "shop" if i % 3 else "consumer", f"s{i}") for i in range(23)]
+    catalog = make_catalog(rows)
+    images = list_images(catalog)
+    expected = sorted((product, f"/shop/{file}", domain, sha256) for product, file, domain, sha256 in rows)
+    found = [(one.product.id, one.image.path, str(one.image.domain), one.image.sha256) for one in images]
+    assert found == expected
+    keys = {(one.image.path): one.pk for one in images}
+    assert [keys[f"/shop/{i}.jpg"] for i in range(23)] == sorted(keys.values())  # as they were listed
+    pages = []
+    read = type(catalog).usable_images
+    monkeypatch.setattr(
+        type(catalog),
+        "usable_images",
+        lambda self, **asked: pages.append(asked) or read(self, **asked),
+    )
+    monkeypatch.setattr(protocols, "PAGE", 4)
+    assert list_images(catalog) == images
+    assert len(pages) == 7  # six with something, and the one that says that this was all

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
+from stylesearch.evaluation import faiss_l1
+from stylesearch.evaluation.faiss_l1 import FaissRough
+from stylesearch.evaluation.measured import RankedGallery, make_rough
+from stylesearch.evaluation.ranking import rank
 from stylesearch.evaluation.vectors import Vectors
-from stylesearch.metrics import METRICS
+from stylesearch.metrics import METRICS, distances
 from stylesearch.metrics_kernels import Rough
 
 COLUMNS = ("n_nearer", "n_tied", "average_precision", "right_image", "right_distance", "hit_images")
@@ -99,7 +102,52 @@ def test_tensorflow_gives_the_same_ranks(metric):
 
 def test_without_a_gpu_tensorflow_is_not_asked(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
+    assert make_rough() is FaissRough
+
+
+def test_without_faiss_numpy_does_it(monkeypatch):
+    monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
+    monkeypatch.setattr(faiss_l1, "faiss_is_installed", lambda: False)
     assert make_rough() is Rough
+
+
+@pytest.mark.parametrize("dim", [7, 1280])
+def test_faiss_is_within_the_bound_of_the_exact_distances(dim):
+    """Several calls a block, at the width of a feature; values of either sign and very different sizes."""
+    rng = np.random.default_rng(8)
+    rows = (rng.standard_normal((500, dim)) * 10 ** rng.uniform(-3, 3, (500, 1))).astype(np.float32)
+    queries = rng.standard_normal((9, dim)).astype(np.float32)
+    rough = FaissRough(queries, "l1")
+    out = np.empty((9, 500), np.float32)
+    sizes = rough.fill(rows, out)
+    wanted = np.abs(queries[:, None].astype(np.float64) - rows[None]).sum(axis=2)
+    assert (np.abs(out - wanted) <= rough.scale(sizes) * rough.tolerance).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("max_bytes", [20_000, 10**8])
+def test_rows_of_several_scales_are_ranked_as_if_the_queries_were_scaled_for_each(metric, max_bytes):
+    """Against the definition: every distance by itself, from the query as that row's scale makes it."""
+    rng = np.random.default_rng(9)
+    product_of = np.arange(120) // 2
+    scale_of = (product_of * 7 % 3).astype(np.int64)
+    scales = rng.random((3, 10), dtype=np.float32)
+    scales[1, :5] = 0  # a part of the axes may count for nothing
+    vectors = rng.random((120, 10), dtype=np.float32) * scales[scale_of]
+    queries, right = rng.random((20, 2, 10), dtype=np.float32), rng.integers(0, 60, 20)
+    found = rank(
+        queries, right, RankedGallery(vectors, product_of, scale_of, scales), metric, max_bytes=max_bytes
+    )
+    table = np.empty((20, 120))
+    for query in range(20):
+        for row in range(120):
+            scaled = queries[query] * scales[scale_of[row]]
+            table[query, row] = distances(scaled, vectors[row : row + 1], metric).min()
+    products = table.reshape(20, 60, 2).min(axis=2)
+    to_right = products[np.arange(20), right]
+    assert found.n_nearer.tolist() == (products < to_right[:, None]).sum(axis=1).tolist()
+    assert found.right_distance == pytest.approx(to_right, rel=1e-5)
+    assert (found.hit_images[:, 0] == table.argmin(axis=1)).all()
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -198,6 +198,16 @@ def test_a_map_keeps_alike_pictures_together_and_is_the_same_each_time(tmp_path:
     save_figure(figure, tmp_path, "map")
     assert {"dress", "skirt", "□□"} <= set(texts(figure))
     assert "absent" not in texts(figure)
+    half = dot_map(places, categories, {"dress": 0, "skirt": 1, "花柄": 2}, n_filled=20)
+    n_dots = {
+        filled: sum(
+            len(one.get_offsets())
+            for one in half.axes[0].collections
+            if bool(len(one.get_facecolor())) == filled
+        )
+        for filled in (True, False)
+    }
+    assert n_dots == {True: 20, False: 25}
     shown = room_for(places, 7)
     assert len(shown) <= 7
     pixels = [np.full((8, 8, 3), 200, np.uint8)] * len(shown)

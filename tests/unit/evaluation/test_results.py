@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.evaluation import results
+from stylesearch.evaluation import results, results_json
 from stylesearch.evaluation.compare import compare
 from stylesearch.evaluation.results import Columns, Picture, Study, StudySettings
 from stylesearch.evaluation.results_json import json_text, load_study, study_from_json
@@ -94,6 +95,54 @@ def test_json_goes_there_and_back_and_times_stay_apart(tmp_path):
     assert json.loads((tmp_path / "report/times.json").read_text()) == {"total": 1.0}
 
 
+def test_the_layout_of_the_json_is_fixed():
+    """Its bytes are compared between runs: mappings and lists of lists by the line, plain lists on one."""
+    value = {
+        "b": [1, 2.00000001, float("nan"), None, "ä"],
+        "a": {"y": np.array([[0.125, np.inf], [1e-9, 3.0]]), "x": np.array([3, -1]), "e": np.empty((0, 4))},
+        "c": ({"k": 1, "j": Box(1, 2, 3, 4)}, {}),
+        "d": [],
+    }
+    expected = """{
+ "a": {
+  "e": [],
+  "x": [3, -1],
+  "y": [
+   [0.125, null],
+   [1e-09, 3.0]
+  ]
+ },
+ "b": [1, 2.0, null, null, "ä"],
+ "c": [
+  {"j": "1,2,3,4", "k": 1},
+  {}
+ ],
+ "d": []
+}"""
+    assert "".join(results_json._rendered(value, "")) == expected
+
+
+def test_many_queries_are_written_and_read_in_little_memory(tmp_path):
+    n = 4000
+    study = study_of({"good": np.ones(n, np.int64)}, n_resamples=2)
+    (run,) = study.runs
+    hits = np.tile(np.arange(20), (n, 1))
+    columns = replace(run.columns, hit_images=hits, hit_distances=hits / 7, hit_regions=hits)
+    study = replace(study, runs=(replace(run, columns=columns),) * 4)
+    tracemalloc.start()
+    path = study.save(tmp_path)
+    written = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    again = load_study(path)
+    read = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    n_bytes = path.stat().st_size
+    assert n_bytes > 4_000_000
+    assert written < n_bytes / 4
+    assert read < 6 * n_bytes  # the bytes and their text, one run's columns as objects, and the arrays
+    assert np.array_equal(again.runs[3].columns.hit_images, hits)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "stylesearch-study/1"}', '{"format": "x"}'])
 def test_a_file_that_is_no_study_is_refused(tmp_path, content):
     (tmp_path / "results.json").write_text(content)
@@ -150,7 +199,11 @@ def test_tables_hold_the_figures(tmp_path):
     ]
     assert float(top_5["value"]) == pytest.approx((RANKS["poor"] <= 5).mean(), rel=1e-5)
     text = (tmp_path / "results.md").read_text()
-    assert text.count("all shop pictures") >= 4
+    assert {row["searched_in"] for row in rows} == {"all shop pictures"}
+    assert {row["searched_with"] for row in rows} == {"60 consumer photos"}
+    for section in text.split("\n## ")[1:]:
+        assert "in all shop pictures" in section, section
+    assert "Searched with the 60 queries that both studies have" in text.split("\n## Against the baseline")[1]
     assert "1 of 61 queries left out: no right product in the gallery." in text
     assert "1 queries are byte for byte in the gallery too" in text
     assert f"| good | l1 | micro | {100 * (RANKS['good'] == 1).mean():.1f} [" in text

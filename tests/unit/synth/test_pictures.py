@@ -163,6 +163,19 @@ def test_a_camera_changes_light_and_sharpness_but_not_size() -> None:
     assert picture.tobytes() == before
 
 
+def test_hard_photos_show_the_same_scene_with_less_of_its_detail_and_other_colours() -> None:
+    spec = draw_spec("dress", Random(3))
+    easy, hard = (street_photo(spec, Random("a"), size=320, hard=hard) for hard in (False, True))
+    assert hard.box == easy.box
+    assert hard.visible.tobytes() == easy.visible.tobytes()
+    assert hard.image.tobytes() != easy.image.tobytes()
+    cameras = [[draw_camera(Random(i), hard=hard) for i in range(200)] for hard in (False, True)]
+    warmth = [np.std([camera.gains[0] / camera.gains[2] for camera in some]) for some in cameras]
+    assert warmth[1] > 1.5 * warmth[0]
+    coarse = [np.mean([camera.coarse for camera in some]) for some in cameras]
+    assert coarse[1] < 0.5 * coarse[0]
+
+
 def test_cameras_are_drawn_within_what_jpeg_takes() -> None:
     for number in range(50):
         camera = draw_camera(Random(number), dark=number % 2 == 0)

@@ -42,6 +42,14 @@ def test_several_processes_write_the_same_bytes(tmp_path: Path) -> None:
     assert _digests(tmp_path / "one") == _digests(tmp_path / "two")
 
 
+def test_hard_changes_street_photos_only(tmp_path: Path) -> None:
+    for name, hard in (("easy", False), ("hard", True)):
+        write_demo(tmp_path / name, n_products=3, seed=1, hard=hard, **_SMALL)
+    easy, hard_ = (_digests(tmp_path / name) for name in ("easy", "hard"))
+    changed = {name for name in easy if easy[name] != hard_[name]}
+    assert changed == {"demo.json", *(name for name in easy if name.startswith("street/"))}
+
+
 def test_a_larger_shop_contains_the_smaller_one(tmp_path: Path) -> None:
     small = write_demo(tmp_path / "small", n_products=3, seed=2, **_SMALL)
     large = write_demo(tmp_path / "large", n_products=7, seed=2, **_SMALL)
