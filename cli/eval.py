@@ -55,7 +55,8 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
 @click.option(
     "--methods",
     type=ListParameter(),
-    help="EXTRACTOR[@SIZE][/SPACE],...  [default: the workspace's extractor, raw and in its space]",
+    help="EXTRACTOR[@SIZE][/SPACE] or siamese:NAME,...  [default: the workspace's extractor, raw and in its "
+    "space]",
 )
 @click.option(
     "--metrics",

@@ -14,7 +14,7 @@ import select
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 import click
@@ -26,7 +26,7 @@ __all__ = ["EXIT_ERROR", "EXIT_SOME_FAILED", "past_click", "resumable", "run"]
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
-AND_KEPT = ": what was done is kept; run the same command again, and it goes on from there"
+AND_KEPT = ": what was done is kept; run {how}, and it goes on from there"
 
 
 def run(command: click.Command, args: list[str] | None = None) -> int:
@@ -42,7 +42,8 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        click.echo(f"interrupted{AND_KEPT if isinstance(error, _Resumable) else ''}", err=True)
+        kept = AND_KEPT.format(how=error.how) if isinstance(error, _Resumable) else ""
+        click.echo(f"interrupted{kept}", err=True)
         return EXIT_INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError) and (gone := _outputs_without_reader()):
@@ -59,16 +60,24 @@ class _PastClick(Exception):
 
 
 class _Resumable(click.Abort):
-    """The user interrupted what keeps its work."""
+    """The user interrupted what keeps its work; ``how`` says what to run so that it goes on."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
 
 
 @contextlib.contextmanager
-def resumable() -> Iterator[None]:
-    """Marks work of which what was done is kept when the user interrupts it; the message then says so."""
+def resumable(how: Callable[[], str] = lambda: "the same command again") -> Iterator[None]:
+    """Marks work of which what was done is kept when the user interrupts it; the message then says so.
+
+    Args:
+        how: what is to be run, so that it goes on; asked when it is interrupted.
+    """
     try:
         yield
     except KeyboardInterrupt as error:
-        raise _Resumable from error
+        raise _Resumable(how()) from error
 
 
 @contextlib.contextmanager

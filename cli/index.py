@@ -26,17 +26,26 @@ def _space_options(command: Any) -> Any:
         "-m", "--metric", type=click.Choice(["l1", "l2", "cosine"]), help="The distance.  [default: cosine]"
     )(command)
     command = click.option(
-        "-s", "--space", metavar="raw|whitened", help="Where distances are taken.  [default: whitened]"
+        "-s",
+        "--space",
+        metavar="raw|whitened|siamese:NAME",
+        help="Where distances are taken.  [default: whitened]",
     )(command)
     return extractor_options()(shared_options(pass_shared(command)))
+
+
+def _named(choices: dict[str, Any]) -> dict[str, str]:
+    """Takes out what chooses the gallery: a trained model refuses an extractor or metric not its own."""
+    return {name: choices.pop(name) or "" for name in ("extractor", "space", "metric")}
 
 
 @index.command()
 @_space_options
 def build(shared: Shared, **choices: Any) -> None:
     """Build the index of every category anew, and refit the space."""
+    named = _named(choices)
     with shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
-        built = shop.build_indexes(progress=progress)
+        built = shop.build_indexes(**named, progress=progress)
     if shared.as_json:
         echo_json(built)
     else:
@@ -47,8 +56,9 @@ def build(shared: Shared, **choices: Any) -> None:
 @_space_options
 def status(shared: Shared, **choices: Any) -> None:
     """Say what is built, how much is pending since, and what is gone."""
+    named = _named(choices)
     with shared.open(**choices) as shop:
-        rows = shop.index_status()
+        rows = shop.index_status(**named)
     if shared.as_json:
         echo_json([row.as_dict() for row in rows], indent=2)
         return
@@ -66,8 +76,9 @@ def status(shared: Shared, **choices: Any) -> None:
 @_space_options
 def verify(shared: Shared, **choices: Any) -> int:
     """Read every index whole and compare it with its checksums; exit code 3 if one is damaged."""
+    named = _named(choices)
     with shared.open(**choices) as shop:
-        problems = shop.verify_indexes()
+        problems = shop.verify_indexes(**named)
     if shared.as_json:
         echo_json([{"item": problem.item, "reason": problem.reason} for problem in problems], indent=2)
     else:

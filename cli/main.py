@@ -15,8 +15,10 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "ingest": (".ingest:ingest", "Take the products in PATH, a folder or a table, into the catalog."),
     "query": (".query:query", "Find the products that each PHOTO shows."),
+    "train": (".train:train", "Learn from the shop's own pairs of pictures which differences matter."),
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
     "products": (".products:products", "List, show or remove products."),
+    "models": (".models:models", "List, show or remove trained models."),
     "index": (".index:index", "Build, inspect or verify the indexes."),
     "db": (".db:db", "Upgrade or check the catalog's schema."),
     "extractors": (".extractors:extractors", "List what can turn pictures into features."),

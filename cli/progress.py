@@ -47,7 +47,7 @@ class Progress:
         now = time.monotonic()
         stage, _, self._part = stage.partition(": ")
         if stage != self._stage or n_done < self._last[0]:
-            self._finish_stage()
+            self.finish_stage()
             # A stage that does not say that it begins began when the one before it ended.
             self._stage, self._started = stage, self._heard if n_done else now
             self._last_line = self._started
@@ -83,7 +83,8 @@ class Progress:
         click.echo(line, err=True)
         self._last_line = time.monotonic()
 
-    def _finish_stage(self) -> None:
+    def finish_stage(self) -> None:
+        """Says how the stage ended, if one is going on: something else is going to be said."""
         if self._bar is not None:
             # What came after the last picture (indexes, another stage) is none of this stage's time.
             self._bar.start_t += time.monotonic() - self._heard
@@ -99,4 +100,4 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._finish_stage()
+        self.finish_stage()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 PLANS = ("whole", "few", "street")
 SPACES = ("raw", "whitened")
+TRAINED = "siamese:NAME"
 METRICS = ("l1", "l2", "cosine")
 DEFAULTS = {"regions": "street", "space": "whitened", "metric": "cosine"}
 
@@ -62,8 +63,9 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.option(
     "-s",
     "--space",
-    metavar="|".join(SPACES),
-    help=f"Where distances are taken.  [default: {DEFAULTS['space']}]",
+    metavar="|".join((*SPACES, TRAINED)),
+    help="Where distances are taken; a trained model brings its extractor and metric.  "
+    f"[default: {DEFAULTS['space']}]",
 )
 @click.option(
     "-m",
@@ -106,13 +108,15 @@ def query(
         raise click.UsageError("give one or more photos, or --product ID (not both)")
     if product and box:
         raise click.UsageError("--box belongs to a photo, not to --product")
+    # Named here, they are more than settings: a trained model refuses an extractor or metric not its own.
+    named = {name: choices.pop(name) or "" for name in ("extractor", "space", "metric")}
     with shared.open(**choices) as shop:
         if expect:
             shop.product(expect)  # one that is not in the catalog would never be found
         if product:
             _show(
                 shop,
-                shop.similar(product, k=k, category=category),
+                shop.similar(product, k=k, category=category, **named),
                 f"product {product}",
                 shared.as_json,
                 sheet,
@@ -123,7 +127,7 @@ def query(
         for number, photo in enumerate(photos):
             try:
                 source = _read_stdin() if photo == "-" else photo
-                result = shop.query(source, k=k, category=category, box=box)
+                result = shop.query(source, k=k, category=category, box=box, **named)
             except ImageError as error:  # anything else would be the same for every photo
                 if len(photos) == 1:
                     raise

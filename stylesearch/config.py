@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesearch.errors import ConfigError
+from stylesearch.model_paths import whole_path
 
 __all__ = ["DEFAULT_HOME", "Settings", "load_settings"]
 
@@ -32,12 +33,14 @@ class Settings:
     Attributes:
         home: the workspace folder.
         db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
-        extractor: what makes features, ``name`` or ``name@input_size``.
+        extractor: what makes features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file; in
+            the settings file, one in the workspace folder by its path from there on.
         weights: ``imagenet``, ``random``, a file, or empty for what the extractor brings.
         engine: ``auto``, ``openvino`` or ``tensorflow``.
         precision: ``auto``, ``f32``, ``bf16`` or ``mixed_float16``.
-        space: ``raw`` or ``whitened``.
-        metric: ``l1``, ``l2`` or ``cosine``.
+        space: ``raw``, ``whitened``, or ``siamese:NAME`` for a trained model, which brings its own extractor
+            and metric.
+        metric: ``l1``, ``l2`` or ``cosine``; of spaces that are no trained model's.
         regions: through which parts a query photo is looked at.
         max_pixels: pictures with more pixels are refused before they are decoded.
         batch_size: pictures a forward pass while ingesting.
@@ -106,6 +109,8 @@ def load_settings(
     ):
         for name, value in source.items():
             values[name] = _convert(name, value, origin)
+        if origin == str(home / CONFIG_FILE) and "extractor" in values:
+            values["extractor"] = whole_path(values["extractor"], home)
     return Settings(**{**values, "home": home})
 
 

@@ -17,6 +17,7 @@ from stylesearch.errors import StyleSearchError
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
     from stylesearch.gallery.fit import SpaceHome
+    from stylesearch.model_cards import ModelCard
 
 __all__ = ["Finding", "examine"]
 
@@ -98,6 +99,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
     try:
         with Catalog.open(settings.database, readonly=True) as catalog:
             status = catalog.status()
+            models = list(_models(settings, catalog))
             indexes = list(_indexes(settings, catalog))
     except StyleSearchError as error:
         yield Finding("catalog", "problem", str(error), error.hint)
@@ -114,7 +116,40 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
             "ok",
             f"{n_features} vectors of {feature_set.dim} numbers, fingerprint {feature_set.fingerprint[:12]}",
         )
+    yield from models
     yield from indexes
+
+
+def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """One finding for each trained model, and one where the settings name a model that is not there."""
+    from stylesearch import trained
+
+    known = {one.fingerprint for one in catalog.feature_sets()}
+    names = trained.names(settings.home)
+    for name in names:
+        check = f"model {name}"
+        try:
+            card, transform = trained.load_model(trained.folder_of(settings.home, name))
+        except StyleSearchError as error:
+            yield Finding(check, "problem", str(error), error.hint)
+            continue
+        detail = f"{card.space}: {transform.dim} numbers, {card.metric}, of {card.extractor} features"
+        if card.feature_set in known:
+            yield Finding(check, "ok", detail)
+        else:
+            yield Finding(
+                check,
+                "problem",
+                f"{detail}, which the catalog does not have (weights {card.weights_digest[:8]})",
+                f"stylesearch train {name}, or stylesearch models remove {name}",
+            )
+    if trained.is_trained(settings.space) and settings.space.removeprefix(trained.PREFIX) not in names:
+        yield Finding(
+            "space",
+            "problem",
+            f"the settings name {settings.space}, and there is no such model",
+            f"stylesearch train {settings.space.removeprefix(trained.PREFIX)}, or choose another space",
+        )
 
 
 def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
@@ -122,14 +157,30 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     from stylesearch.gallery import upkeep
     from stylesearch.parts import home_of
     from stylesearch.spaces import SPACES
+    from stylesearch.trained import models
 
+    cards = [card for card in models(settings.home) if _is_whole(settings, card)]
     for feature_set in catalog.feature_sets():
-        for space in SPACES:
+        of_models = {one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint}
+        for space in (*SPACES, *of_models):
             home = home_of(settings, catalog, feature_set, space)
-            wanted = {settings.metric} if space == settings.space else set()
+            wanted = (
+                {of_models.get(space, settings.metric)} if space in {settings.space, *of_models} else set()
+            )
             for metric in sorted(upkeep.metrics_in_use(home) | wanted):
                 if home.counts():
                     yield _index_finding(home, metric)
+
+
+def _is_whole(settings: Settings, card: ModelCard) -> bool:
+    """Whether the model can be searched; if not, it has a finding of its own."""
+    from stylesearch import trained
+
+    try:
+        trained.load_model(trained.folder_of(settings.home, card.name))
+    except StyleSearchError:
+        return False
+    return True
 
 
 def _index_finding(home: SpaceHome, metric: str) -> Finding:
@@ -140,10 +191,11 @@ def _index_finding(home: SpaceHome, metric: str) -> Finding:
     detail = f"{sum(states.values())} categories: " + ", ".join(
         f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
     )
-    if fit.stamp(home.folder) != (0, 0) and fit.load(home) is None:
-        return Finding(name, "problem", f"the fit of the space is damaged; {detail}", BUILD)
+    build = BUILD if home.model is None else f"{BUILD} --space {home.space}"
+    if fit.stamp(home) != (0, 0) and fit.load(home) is None:
+        return Finding(name, "problem", f"the fit of the space is damaged; {detail}", build)
     if states["damaged"]:
-        return Finding(name, "problem", f"{detail}; answers are right, and slower", BUILD)
+        return Finding(name, "problem", f"{detail}; answers are right, and slower", build)
     if states["missing"]:
-        return Finding(name, "note", f"{detail}; answers are right, and slower", BUILD)
+        return Finding(name, "note", f"{detail}; answers are right, and slower", build)
     return Finding(name, "ok", detail)

@@ -20,7 +20,9 @@
     │   └── WeightsMismatch  (ValueError)         a file that does not fit the graph
     ├── IndexingError                         an index that cannot be built or read
     │   └── IndexDamaged                          cut short, altered, or of another space
-    └── SpaceError           (ValueError)     a transform that cannot be fitted or applied
+    ├── SpaceError           (ValueError)     a transform that cannot be fitted or applied
+    └── TrainingError                         a training that cannot begin, or that failed
+        └── TooFewPairs      (ValueError)         too few products to learn from
 
 A message says what happened, what was received and what to do; each class also derives from the
 built-in that a caller would expect to catch.
@@ -43,6 +45,8 @@ __all__ = [
     "NotInCatalog",
     "SpaceError",
     "StyleSearchError",
+    "TooFewPairs",
+    "TrainingError",
     "UnknownName",
     "WeightsMismatch",
     "WeightsNotFound",
@@ -136,3 +140,11 @@ class IndexDamaged(IndexingError):
 
 class SpaceError(StyleSearchError, ValueError):
     """A transform that cannot be fitted or applied."""
+
+
+class TrainingError(StyleSearchError):
+    """A training that cannot begin, or that failed."""
+
+
+class TooFewPairs(TrainingError, ValueError):
+    """Too few products have pairs of pictures to learn from; the message says how many there are."""

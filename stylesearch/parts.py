@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.config import Settings
-from stylesearch.errors import CatalogLocked, ConfigError, NotInCatalog, StyleSearchError
+from stylesearch.errors import (
+    CatalogLocked,
+    ConfigError,
+    NotInCatalog,
+    SpaceError,
+    StyleSearchError,
+    UnknownName,
+)
+from stylesearch.model_cards import ModelCard, check_features, index_folder, is_trained, name_of
+from stylesearch.model_paths import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
     from stylesearch.gallery.fit import SpaceHome
     from stylesearch.search import Searcher
+    from stylesearch.trained import Stamp
 
     ReportProgress = Callable[[str, int, int | None], None]
 
@@ -39,6 +49,7 @@ class Parts:
         self._catalog: Catalog | None = None
         self._extractors: dict[tuple[str, bool], Extractor] = {}
         self._searchers: dict[tuple[str, str, str, str], Searcher] = {}
+        self._cards: dict[str, tuple[Stamp, ModelCard]] = {}
 
     def catalog(self, *, create: bool = False) -> Catalog:
         """The catalog, upgraded if need be; for reading only where it cannot be written.
@@ -70,23 +81,69 @@ class Parts:
         from stylesearch.extractors import load_extractor
         from stylesearch.extractors.whitebox.table import WHITE_BOXES
 
-        network = {} if key[0].partition("@")[0] in WHITE_BOXES else self.settings.of_network
+        network = {} if key[0].partition("@")[0] in WHITE_BOXES else dict(self.settings.of_network)
+        if file_of(key[0]).endswith(".keras"):
+            network.pop("weights", None)  # it brings its own
         loaded = load_extractor(key[0], **network, throughput=throughput)
         if keep:
             self._extractors[key] = loaded
         return loaded
 
+    def model(self, space: str) -> ModelCard:
+        """The card of the trained model that a space is of, as it is now.
+
+        Raises:
+            UnknownName: there is no such model.
+            SpaceError: it is damaged.
+        """
+        from stylesearch import trained
+
+        folder = trained.folder_of(self.settings.home, name_of(space))
+        stamp = trained.stamp(folder)  # before the card is read: what comes in between is then read next time
+        known = self._cards.get(space)
+        if known is None or known[0] != stamp:
+            # Trained anew, perhaps on other features: what searched with the older one is of no use.
+            for key in [key for key in self._searchers if key[1] == space]:
+                self._searchers.pop(key, None)  # another thread may have been here first
+            known = self._cards[space] = (stamp, trained.read_card(folder))
+        return known[1]
+
+    def chosen(self, extractor: str = "", space: str = "", metric: str = "") -> tuple[str, str, str]:
+        """Extractor, space and metric; the workspace's own for those not given.
+
+        A trained model brings its extractor and its metric: the workspace's own are for the other spaces.
+
+        Raises:
+            UnknownName: there is no such model.
+            ConfigError: the model is searched with another metric.
+        """
+        own = self.settings
+        if not is_trained(space or own.space):
+            return extractor or own.extractor, space or own.space, metric or own.metric
+        try:
+            card = self.model(space or own.space)
+        except UnknownName as error:
+            if not space:
+                error.hint += f"; {own.space} is the space of this workspace's settings"
+            raise
+        if metric not in ("", card.metric):
+            raise ConfigError(
+                f"{card.space} was trained for the metric {card.metric}. Received: {metric}",
+                hint="leave the metric out: the model brings its own",
+            )
+        return extractor or card.extractor, card.space, card.metric
+
     def searcher(self, extractor: str = "", space: str = "", metric: str = "", regions: str = "") -> Searcher:
         """What searches with these; the workspace's own for those not given.
 
         Raises:
-            UnknownName: no such extractor or space.
-            ConfigError: no such metric.
+            UnknownName: no such extractor, space or trained model.
+            ConfigError: no such metric, or a trained model wants another one or another extractor.
             NotInCatalog: nothing was ingested with that extractor.
         """
         settings = self.settings
-        space, metric = space or settings.space, metric or settings.metric
-        key = (extractor or settings.extractor, space, metric, regions or settings.regions)
+        extractor, space, metric = self.chosen(extractor, space, metric)
+        key = (extractor, space, metric, regions or settings.regions)
         if key not in self._searchers:
             _check(space, metric)
             from stylesearch.gallery import Gallery
@@ -102,7 +159,10 @@ class Parts:
 
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
+            ConfigError: a trained model takes features of another.
         """
+        if is_trained(space):
+            check_features(self.model(space), extractor.fingerprint)
         catalog = self.catalog()
         feature_set = catalog.find_feature_set(extractor.fingerprint)
         if feature_set is None:
@@ -112,10 +172,13 @@ class Parts:
     def refresh_indexes(self, extractors: Sequence[Extractor], progress: ReportProgress | None) -> None:
         """Fits and builds what pays, for every space and metric in use, the defaults among them.
 
+        Indexes of trained models are always kept up: new products get their vectors here.
+
         Where that cannot be done, a warning says so: the products are in, and searched exactly.
         """
         from stylesearch.gallery import IndexWarning, upkeep
         from stylesearch.spaces import SPACES
+        from stylesearch.trained import models
 
         try:
             with self.catalog().writing(timeout=self.settings.lock_timeout):
@@ -125,6 +188,9 @@ class Parts:
                         default = [self.settings.metric] if space == self.settings.space else []
                         if default or upkeep.metrics_in_use(home):
                             upkeep.refresh(home, default, progress)
+                    for card in models(self.settings.home):
+                        if card.feature_set == extractor.fingerprint:
+                            self._refresh_model(extractor, card, progress)
         except (OSError, StyleSearchError) as error:
             warnings.warn(
                 f"the products are in, but the indexes could not be built: {error}; searches are exact until "
@@ -132,6 +198,18 @@ class Parts:
                 IndexWarning,
                 stacklevel=3,
             )
+
+    def _refresh_model(self, extractor: Extractor, card: ModelCard, progress: ReportProgress | None) -> None:
+        """As :meth:`refresh_indexes`, of one model; what keeps it from its indexes does not keep the others.
+
+        It may be damaged, removed, or trained anew on other features meanwhile.
+        """
+        from stylesearch.gallery import IndexWarning, upkeep
+
+        try:
+            upkeep.refresh(self.space_home(extractor, card.space), [card.metric], progress)
+        except (ConfigError, SpaceError, UnknownName) as error:
+            warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=4)
 
     def warn_of_gaps(self) -> None:
         """Says when an extractor's features are missing for pictures that came in without it."""
@@ -167,6 +245,7 @@ class Parts:
         """Closes the catalog and forgets everything."""
         self._searchers.clear()
         self._extractors.clear()
+        self._cards.clear()
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
@@ -190,8 +269,12 @@ def home_of(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space
     """Where what is derived for a space of a feature set of the catalog is kept."""
     from stylesearch.gallery.fit import SpaceHome
 
-    folder = settings.home / "indexes" / f"{catalog.id}-{feature_set.fingerprint[:16]}" / space
-    return SpaceHome(catalog, feature_set, space, folder)
+    folder = settings.home / "indexes" / f"{catalog.id}-{feature_set.fingerprint[:16]}" / index_folder(space)
+    if not is_trained(space):
+        return SpaceHome(catalog, feature_set, space, folder)
+    from stylesearch.trained import folder_of
+
+    return SpaceHome(catalog, feature_set, space, folder, folder_of(settings.home, name_of(space)))
 
 
 def _spec_of(feature_set: FeatureSet) -> str:
@@ -202,7 +285,8 @@ def _check(space: str, metric: str) -> None:
     from stylesearch.metrics import check_metric
     from stylesearch.spaces import SPACES
 
-    _ = SPACES[space]
+    if not is_trained(space):
+        _ = SPACES[space]
     try:
         check_metric(metric)
     except ValueError as error:

@@ -14,9 +14,12 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.errors import StyleSearchError
+
 __all__ = [
     "atomic_file",
     "digest_of",
+    "locked",
     "pack_vectors",
     "sha256_bytes",
     "sha256_file",
@@ -107,3 +110,26 @@ def unpack_vectors(blobs: list[bytes], dim: int, dtype: str = "<f4") -> npt.NDAr
     """
     flat = np.frombuffer(b"".join(blobs), dtype=np.dtype(dtype))
     return flat.reshape(len(blobs), dim).astype(np.float32)
+
+
+@contextlib.contextmanager
+def locked(path: Path, patience: float, too_long: StyleSearchError) -> Iterator[None]:
+    """Holds a lock between processes, which goes when its holder ends, in whatever way.
+
+    Args:
+        path: of the file that is locked; it stays, and its folder is made.
+        patience: seconds to wait for another holder.
+        too_long: what is raised after these.
+    """
+    from filelock import FileLock, Timeout  # not needed by readers, who are to start quickly
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=patience)
+    except Timeout as error:
+        raise too_long from error
+    try:
+        yield
+    finally:
+        lock.release()

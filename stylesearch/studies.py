@@ -10,8 +10,8 @@ from stylesearch.cores import usable_cores
 
 if TYPE_CHECKING:
     from stylesearch.evaluation.compare import Comparison
-    from stylesearch.evaluation.evaluate import ReportProgress
     from stylesearch.evaluation.results import Study
+    from stylesearch.evaluation.surroundings import ReportProgress
     from stylesearch.parts import Parts
 
 __all__ = ["evaluate", "save_report"]
@@ -25,20 +25,25 @@ def evaluate(
     choices: Mapping[str, Any],
 ) -> Study:
     """See :meth:`stylesearch.workspace.Workspace.evaluate`."""
-    from stylesearch.evaluation.evaluate import Surroundings, Work, evaluate
+    from stylesearch.evaluation.evaluate import evaluate
+    from stylesearch.evaluation.features import Work
     from stylesearch.evaluation.results import StudySettings
+    from stylesearch.evaluation.surroundings import Surroundings
+    from stylesearch.model_cards import is_trained
 
     own = parts.settings
     around = Surroundings(
         catalog=parts.catalog(),
         load=lambda name: parts.extractor(name, throughput=True, keep=False),
         space_home=parts.space_home,
+        model=parts.model,
         cache=_cache(parts),
         work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
         max_bytes=max_memory * 2**20,
         progress=progress,
     )
-    default = dict.fromkeys((own.extractor, f"{own.extractor}/{own.space}"))
+    extractor, space, _ = parts.chosen()
+    default = dict.fromkeys((extractor, space if is_trained(space) else f"{extractor}/{space}"))
     return evaluate(around, StudySettings(tuple(methods or default), **choices))
 
 

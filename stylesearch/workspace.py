@@ -13,21 +13,17 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from stylesearch.config import Settings, load_settings
-from stylesearch.parts import Parts
-from stylesearch.types import Box, Domain, Failure, ImageRecord, Product
+from stylesearch.config import load_settings
+from stylesearch.types import Box, ImageRecord, Product
+from stylesearch.workspace_studies import WorkspaceStudies
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
-    from stylesearch.evaluation.compare import Comparison
-    from stylesearch.evaluation.results import Study
-    from stylesearch.gallery import CategoryStatus, Gallery
     from stylesearch.ingest import IngestReport
     from stylesearch.search import Photo, QueryResult
 
@@ -51,16 +47,12 @@ def open(home: str | os.PathLike[str] | None = None, **settings: Any) -> Workspa
     return Workspace(load_settings({**settings, "home": home if home is not None else settings.get("home")}))
 
 
-class Workspace:
+class Workspace(WorkspaceStudies):
     """A shop's products, searchable. Use it in a ``with`` block, or close it.
 
     Args:
         settings: where things are and what is done unless a call says otherwise.
     """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._parts = Parts(settings)
 
     @property
     def catalog(self) -> Catalog:
@@ -93,7 +85,7 @@ class Workspace:
         Args:
             path: a folder, a table with a header (CSV or TSV), or a public dataset.
             format: ``auto``, ``folder``, ``csv``, or the name of a dataset's format.
-            extractors: what makes features, by name; by default the workspace's.
+            extractors: what makes features, by name; by default that of the workspace's space.
             domain: ``shop`` or ``consumer``, where the source does not say.
             prune: remove products of this source that it no longer lists.
             allow_outside: let a table name pictures outside its own folder.
@@ -107,38 +99,20 @@ class Workspace:
             UnknownName: no such format, or the dataset has no such split.
             CatalogLocked: another process is writing.
         """
-        from stylesearch.catalog.importers.base import ImportOptions, check_options, choose_importer
-        from stylesearch.cores import usable_cores
-        from stylesearch.ingest import IngestOptions, ingest, joined
+        from stylesearch.catalog.importers.base import ImportOptions
+        from stylesearch.intake import take_in
 
-        # Before a workspace is made for what turns out to be no source.
-        selection = ImportOptions(splits=tuple(splits), gallery=tuple(gallery), categories=categories)
-        check_options(choose_importer(path, format), selection)
-        catalog = self._parts.catalog(create=True)
-        specs = list(extractors or [self.settings.extractor])
-        options = IngestOptions(
+        return take_in(
+            self._parts,
+            Path(path),
             format=format,
-            domain=Domain(domain or Domain.SHOP),
+            selection=ImportOptions(splits=tuple(splits), gallery=tuple(gallery), categories=categories),
+            extractors=extractors,
+            domain=domain,
             prune=prune,
             allow_outside=allow_outside,
-            splits=selection.splits,
-            gallery=selection.gallery,
-            categories=selection.categories,
-            batch_size=self.settings.batch_size,
-            n_workers=self.settings.workers or usable_cores(),
-            max_pixels=self.settings.max_pixels,
-            lock_timeout=self.settings.lock_timeout,
+            progress=progress,
         )
-        reports = []
-        for spec in specs:
-            extractor = self._parts.extractor(spec, throughput=True)
-            reports.append(ingest(catalog, Path(path), extractor, options, progress=progress))
-        report = joined(reports)
-        began = time.perf_counter()
-        self._parts.refresh_indexes([self._parts.extractor(spec) for spec in specs], progress)
-        self._parts.warn_of_gaps()
-        report.add_seconds("index", time.perf_counter() - began)
-        return report
 
     def query(
         self,
@@ -152,9 +126,16 @@ class Workspace:
         space: str = "",
         metric: str = "",
     ) -> QueryResult:
-        """Products that a photo shows, nearest first; see :meth:`stylesearch.search.Searcher.query`."""
+        """Products that a photo shows, nearest first; see :meth:`stylesearch.search.Searcher.query`.
+
+        A trained model (``space="siamese:NAME"``) brings its extractor and metric.
+
+        Raises:
+            UnknownName: no such extractor, space or model.
+            ConfigError: the model takes another extractor or metric than this.
+        """
         # The network is loaded while the catalog is opened: from a cold shell that is a fifth of the time.
-        self._parts.extractor(extractor).preload()
+        self._parts.extractor(self._parts.chosen(extractor, space, metric)[0]).preload()
         searcher = self._parts.searcher(extractor, space, metric, regions)
         region = Box(*box) if isinstance(box, tuple) else box
         return searcher.query(photo, k=k, category=category, box=region)
@@ -189,60 +170,6 @@ class Workspace:
 
         return save_sheet(result, Path(path))
 
-    def evaluate(
-        self,
-        methods: Sequence[str] = (),
-        *,
-        max_memory: int = 1024,
-        progress: ReportProgress | None = None,
-        **choices: Any,
-    ) -> Study:
-        """How often each method finds the right product, and how sure that is.
-
-        Features that are missing are computed and kept: stopped and run again, it goes on where it was.
-
-        Args:
-            methods: ``extractor[@size][/space]``; by default the workspace's extractor, raw and in its space.
-            max_memory: for vectors and distances, in MiB, roughly; ``stylesearch eval --help`` says what else
-                there is.
-            progress: called as ``progress(stage, n_done, n_total)``.
-            **choices: any other field of :class:`stylesearch.evaluation.results.StudySettings`: ``metrics``,
-                ``ks``, ``queries``, ``gallery``, ``split``, ``regions``, ``index``, ``seed``, ...
-
-        Raises:
-            NotInCatalog: no queries, or nothing to search in.
-            ConfigError: a choice that makes no sense.
-        """
-        from stylesearch import studies
-
-        return studies.evaluate(self._parts, methods, max_memory, progress, choices)
-
-    def save_report(
-        self,
-        study: Study,
-        folder: str | os.PathLike[str],
-        comparison: Comparison | None = None,
-        *,
-        progress: ReportProgress | None = None,
-    ) -> Path:
-        """Writes a study of this workspace as a page with charts and pictures, and its data beside it.
-
-        Args:
-            study: what :meth:`evaluate` found.
-            folder: is made; the files of an older report in it are replaced.
-            comparison: with an older study, from :func:`stylesearch.evaluation.compare.compare`.
-            progress: called as ``progress("report: SECTION", n_done, n_total)``.
-
-        Returns:
-            the path of the page, ``index.html``.
-
-        Raises:
-            MissingDependency: what draws charts is not installed.
-        """
-        from stylesearch import studies
-
-        return studies.save_report(self._parts, study, Path(folder), comparison, progress)
-
     def product(self, product_id: str) -> Product:
         """The product of that id.
 
@@ -272,44 +199,6 @@ class Workspace:
             self.catalog.product(product_id)
         with self.catalog.writing(timeout=self.settings.lock_timeout) as writer, writer.transaction():
             return writer.remove_products(wanted)
-
-    def gallery(self, *, extractor: str = "", space: str = "", metric: str = "") -> Gallery:
-        """What is searched: the shop's images with features of that extractor, in that space.
-
-        Raises:
-            NotInCatalog: nothing was ingested with that extractor.
-        """
-        return self._parts.searcher(extractor, space, metric).gallery
-
-    def build_indexes(self, *, progress: ReportProgress | None = None) -> dict[str, int]:
-        """Fits the space and builds the index of every category anew: images in each, by category."""
-        from stylesearch.gallery import upkeep
-
-        gallery = self.gallery()
-        with self.catalog.writing(timeout=self.settings.lock_timeout):
-            built = upkeep.rebuild(gallery.home, [gallery.metric], progress)
-        gallery.forget()
-        return built
-
-    def index_status(self) -> list[CategoryStatus]:
-        """What is built for each category, how much is pending and how much is gone."""
-        from stylesearch.gallery import upkeep
-
-        return upkeep.status(self.gallery())
-
-    def verify_indexes(self) -> list[Failure]:
-        """Reads every index whole; lists the damaged ones."""
-        from stylesearch.gallery import upkeep
-
-        return upkeep.verify(self.gallery())
-
-    def repair(self) -> None:
-        """Builds again the indexes that a query could not use; :meth:`close` does this too.
-
-        What cannot be built now (another process writes, no room) is left for later: answers are right
-        without it.
-        """
-        self._parts.repair_indexes()
 
     def close(self) -> None:
         """Builds again what was found damaged, and lets go of the catalog and the indexes."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stylesearch.evaluation.compare import Change, Comparison
 from stylesearch.evaluation.results import Difference, Estimate, Run, Scores, Study
+from stylesearch.model_cards import is_trained, name_of
 from stylesearch.storage import atomic_file
 
 __all__ = [
@@ -35,6 +36,9 @@ CSV_HEADER = (
     "searched_with",
     "searched_in",
 )
+
+TEST_SPLITS = frozenset({"test", "query", "gallery"})
+"""What datasets call products that are not to be learned from; a training keeps to that."""
 
 
 def write_tables(study: Study, folder: Path, comparison: Comparison | None = None) -> None:
@@ -106,7 +110,21 @@ def notes(study: Study) -> list[str]:
             f"{equal.n_queries} queries are byte for byte in the gallery too, {equal.n_same_product} of them "
             "as pictures of the right product."
         )
-    return lines
+    return lines + _learned_from(study)
+
+
+def _learned_from(study: Study) -> list[str]:
+    """A sentence for each trained model that has seen products of the queries while it was trained."""
+    splits = {name.strip().lower() for name in study.settings.split.split(",")}
+    if splits <= TEST_SPLITS:
+        return []
+    spaces = dict.fromkeys(method.space for method in study.methods if is_trained(method.space))
+    return [
+        f"{space} learned from products of this catalog: its scores here are too good. Of products never "
+        "learned from are those with --split test, where the catalog has splits, and what "
+        f"`stylesearch models show {name_of(space)}` prints."
+        for space in spaces
+    ]
 
 
 def _csv_text(study: Study) -> str:

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from stylesearch.gallery.fit import SpaceHome
     from stylesearch.spaces.base import Transform
 
-__all__ = ["Floats", "Vectors", "gallery_features", "query_features"]
+__all__ = ["Floats", "Vectors", "gallery_features", "query_features", "scales_of"]
 
 ROWS_AT_ONCE = 2048
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 
 class Vectors:
@@ -64,7 +65,14 @@ class Vectors:
         return np.memmap(file, np.float32, "r+", shape=shape)
 
     def fitted(self, space: str, gallery: Floats, home: SpaceHome | None) -> Transform:
-        """The transform of a space, fitted on the gallery alone; with a home, that of its indexes."""
+        """The transform of a space, fitted on the gallery alone; with a home, that of its indexes.
+
+        A trained model's, of which there has to be a home, is the model's.
+        """
+        if home is not None and home.model is not None:
+            from stylesearch.gallery import fit
+
+            return fit.fitted(home)
         if home is not None:
             from stylesearch.gallery import Gallery
 
@@ -84,6 +92,19 @@ class Vectors:
         return vectors.reshape(*outer, transform.dim)
 
     @staticmethod
+    def scale(vectors: Floats, scale_of: Ints | None, scales: Floats | None) -> None:
+        """Multiplies rows by their scales, in place: what :func:`stylesearch.spaces.base.scaled` does.
+
+        Args:
+            vectors: from :meth:`transformed`, float32 (n, dim).
+            scale_of, scales: from :func:`scales_of`; None: nothing is done.
+        """
+        if scale_of is None or scales is None:
+            return
+        for start, stop in _ranges(len(vectors)):
+            vectors[start:stop] *= scales[scale_of[start:stop]]
+
+    @staticmethod
     def level_equal(vectors: Floats, contents: Sequence[tuple[str, Box | None]]) -> None:
         """Gives pictures of equal content the very same vector.
 
@@ -94,6 +115,25 @@ class Vectors:
             known = first.setdefault(content, row)
             if known != row:
                 vectors[row] = vectors[known]
+
+
+def scales_of(transform: Transform, categories: Sequence[str]) -> tuple[Ints, Floats] | tuple[None, None]:
+    """What vectors of pictures of these categories are multiplied by.
+
+    Args:
+        transform: that made them.
+        categories: of each picture's product.
+
+    Returns:
+        for each picture, which scale, int64 (n,); and the scales, float32 (s, dim). None twice where the
+        transform scales nothing.
+    """
+    if transform.scales is None:
+        return None, None
+    names = list(transform.scales)
+    places = {name: place for place, name in enumerate(names)}
+    scale_of = np.array([places.get(one, places[""]) for one in categories], np.int64)
+    return scale_of, np.stack([transform.scales[name] for name in names])
 
 
 def gallery_features(

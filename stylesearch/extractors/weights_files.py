@@ -6,7 +6,7 @@ are read, from the four kinds of files that hold the weights of a backbone:
 - ``.h5`` of Keras 2 (the published weights, or a whole model): layers by name, in the order of the network;
 - ``.weights.h5`` of Keras 3: layers by class and number;
 - ``.keras``: the same inside a zip archive;
-- ``.pth`` in PyTorch's legacy format, for EfficientNet-Lite0.
+- ``.pth`` in PyTorch's legacy format, for EfficientNet-Lite.
 
 A file may hold more layers than the graph: the classifier, behind the cut.
 """

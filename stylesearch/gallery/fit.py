@@ -2,6 +2,9 @@
 
 In the folder of a space ``space.json`` names the fit in force, ``transform-<version>.npz`` holds it. Indexes
 lie in a folder of their fit's version: vectors of two fits never meet. All metrics share one fit.
+
+In the space of a trained model nothing is fitted: the model is the fit, and what names the one in force is
+its card. So a model that is trained anew leaves the indexes of the older one without a reader at once.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import SpaceError
+from stylesearch.model_cards import check_features
 from stylesearch.spaces import fit_transform, load_transform
 from stylesearch.storage import write_json
 from stylesearch.types import Domain
@@ -38,14 +42,16 @@ class SpaceHome:
     Attributes:
         catalog: where products and features are.
         feature_set: whose features.
-        space: name of the transform, ``raw`` or ``whitened``.
+        space: name of the transform, ``raw``, ``whitened`` or ``siamese:NAME``.
         folder: of this space; made when something is built.
+        model: folder of the trained model that the space is of; None where the space is fitted.
     """
 
     catalog: Catalog
     feature_set: FeatureSet
     space: str
     folder: Path
+    model: Path | None = None
 
     @property
     def key(self) -> str:
@@ -73,7 +79,12 @@ class FitRecord:
 
 
 def fitted(home: SpaceHome) -> Transform:
-    """The transform of a space fitted on the shop images of the catalog; nothing is kept."""
+    """The transform of a space fitted on the shop images of the catalog; nothing is kept.
+
+    That of a trained model is the model's.
+    """
+    if home.model is not None:
+        return _learned(home, home.model)
     blocks = (features for _, features in home.catalog.features(home.feature_set, domain=Domain.SHOP))
     n_rows = sum(home.counts().values())
     return fit_transform(home.space, blocks, dim_in=home.feature_set.dim, n_rows=n_rows)
@@ -82,43 +93,68 @@ def fitted(home: SpaceHome) -> Transform:
 def fit(home: SpaceHome) -> tuple[Transform, FitRecord]:
     """Fits the space on the shop images of the catalog, and keeps it in the space's folder.
 
-    It is not in force before :func:`put_in_force`: until then searches go on in the old one.
+    It is not in force before :func:`put_in_force`: until then searches go on in the old one. A trained model
+    keeps itself, and is in force.
     """
     n_images = sum(home.counts().values())
     last_feature_id = home.catalog.highest_feature_id()
     transform = fitted(home)
-    transform.save(transform_file(home.folder, transform.version))
+    if home.model is None:
+        transform.save(transform_file(home.folder, transform.version))
     return transform, FitRecord(transform.version, n_images, last_feature_id)
 
 
-def put_in_force(folder: Path, record: FitRecord) -> None:
-    """Makes a fit the one that searches load from now on."""
-    write_json(folder / RECORD, asdict(record))
+def put_in_force(home: SpaceHome, record: FitRecord) -> None:
+    """Makes a fit the one that searches load from now on; a trained model is in force since it was saved."""
+    if home.model is None:
+        write_json(home.folder / RECORD, asdict(record))
 
 
-def stamp(folder: Path) -> Stamp:
-    """The stamp of what is in force in ``folder``; zeros when nothing is."""
+def stamp(home: SpaceHome) -> Stamp:
+    """The stamp of what is in force; zeros when nothing is."""
+    if home.model is not None:
+        from stylesearch import trained  # here and below: searches in other spaces do without
+
+        return trained.stamp(home.model)
     try:
-        status = (folder / RECORD).stat()
+        status = (home.folder / RECORD).stat()
     except OSError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_ino)
 
 
-def read_record(folder: Path) -> FitRecord | None:
-    """What is in force in ``folder``; None when nothing is, or what is there cannot be read."""
+def read_record(home: SpaceHome) -> FitRecord | None:
+    """What is in force; None when nothing is, or what is there cannot be read.
+
+    Raises:
+        UnknownName: the trained model has been removed.
+        SpaceError: the trained model is damaged.
+    """
+    if home.model is not None:
+        from stylesearch import trained
+
+        return FitRecord(trained.read_card(home.model).transform_version, 0, 0)
+    path = home.folder / RECORD
     try:
-        return FitRecord(**json.loads((folder / RECORD).read_bytes()))
+        return FitRecord(**json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
-        log.warning("%s cannot be read (%s): the space is fitted anew", folder / RECORD, error)
+        log.warning("%s cannot be read (%s): the space is fitted anew", path, error)
         return None
 
 
 def load(home: SpaceHome) -> Transform | None:
-    """The transform in force; None when there is none, or its file is damaged."""
-    record = read_record(home.folder)
+    """The transform in force; None when there is none, or its file is damaged: it can be fitted anew.
+
+    Raises:
+        UnknownName: the trained model has been removed.
+        SpaceError: the trained model is damaged.
+        ConfigError: it has been trained anew, on other features.
+    """
+    if home.model is not None:
+        return _learned(home, home.model)
+    record = read_record(home)
     if record is None:
         return None
     try:
@@ -135,3 +171,11 @@ def load(home: SpaceHome) -> Transform | None:
 def transform_file(folder: Path, version: str) -> Path:
     """Where the fit of a version is kept."""
     return folder / f"transform-{version[:16]}.npz"
+
+
+def _learned(home: SpaceHome, model: Path) -> Transform:
+    from stylesearch import trained
+
+    card, transform = trained.load_model(model)
+    check_features(card, home.feature_set.fingerprint)
+    return transform

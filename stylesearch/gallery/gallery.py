@@ -16,6 +16,7 @@ from stylesearch.gallery import fit
 from stylesearch.gallery.candidates import Candidates, merge, nearest_in_blocks
 from stylesearch.gallery.snapshot import Snapshot
 from stylesearch.registry import unknown_name
+from stylesearch.spaces.base import scaled
 from stylesearch.types import Domain, ImageRecord, Product
 
 if TYPE_CHECKING:
@@ -155,9 +156,7 @@ class Gallery:
             if snapshot is None:
                 self._warn_once(f"the space {self.home.space} is not fitted")
                 self.damaged = dict.fromkeys(self._categories(None), "")
-                snapshot = Snapshot(
-                    self.home, self.metric, fit.fitted(self.home), fit.stamp(self.home.folder)
-                )
+                snapshot = Snapshot(self.home, self.metric, fit.fitted(self.home), fit.stamp(self.home))
             else:
                 self.damaged = {}
             self._snapshot = snapshot
@@ -210,6 +209,7 @@ class Gallery:
         self, snapshot: Snapshot, category: str, vectors: npt.NDArray[np.float32], n_wanted: int
     ) -> Candidates:
         """Candidates of one category: from its index, and exactly from what came after it was built."""
+        vectors = scaled(snapshot.transform, vectors, category)
         lists = []
         indexed, after_id = self._from_index(snapshot, category, vectors, n_wanted)
         if indexed is not None:

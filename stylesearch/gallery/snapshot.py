@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.errors import IndexDamaged
+from stylesearch.errors import ConfigError, IndexDamaged
 from stylesearch.gallery import fit
 from stylesearch.gallery.fit import SpaceHome, Stamp
 from stylesearch.index.by_category import CategoryIndexes
+from stylesearch.spaces.base import scaled
 from stylesearch.types import Domain
 
 if TYPE_CHECKING:
@@ -29,9 +30,16 @@ class Snapshot:
         metric: ``l1``, ``l2`` or ``cosine``.
         transform: the fit.
         stamp: of the record that named the fit, from before it was read.
+
+    Raises:
+        ConfigError: the transform was made for another metric.
     """
 
     def __init__(self, home: SpaceHome, metric: str, transform: Transform, stamp: Stamp = (0, 0)) -> None:
+        if transform.metric not in (None, metric):
+            raise ConfigError(
+                f"the space {home.space} is searched with the metric {transform.metric}. Received: {metric}"
+            )
         self.home = home
         self.metric = metric
         self.transform = transform
@@ -47,23 +55,29 @@ class Snapshot:
     @classmethod
     def in_force(cls, home: SpaceHome, metric: str) -> Snapshot | None:
         """What is in force now; None when nothing is, or it cannot be read."""
-        stamp = fit.stamp(home.folder)
+        stamp = fit.stamp(home)
         transform = fit.load(home)
         return None if transform is None else cls(home, metric, transform, stamp)
 
     @property
     def replaced(self) -> bool:
         """Whether another fit has come into force since."""
-        return fit.stamp(self.home.folder) != self.stamp
+        return fit.stamp(self.home) != self.stamp
 
     def blocks(
         self, category: str | None = None, after_id: int = 0
     ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-        """Ids and vectors of the gallery in this fit, block by block."""
-        for ids, features in self.home.catalog.features(
-            self.home.feature_set, category=category, after_id=after_id, domain=Domain.SHOP
+        """Ids and vectors of the gallery in this fit, as they are compared, block by block."""
+        catalog, feature_set = self.home.catalog, self.home.feature_set
+        if category is None and self.transform.scales is not None:
+            for name in catalog.category_names(feature_set, domain=Domain.SHOP):
+                yield from self.blocks(name, after_id)
+            return
+        for ids, features in catalog.features(
+            feature_set, category=category, after_id=after_id, domain=Domain.SHOP
         ):
-            yield ids, self.transform.apply(features)
+            vectors = self.transform.apply(features)
+            yield ids, vectors if category is None else scaled(self.transform, vectors, category)
 
     def open(self, category: str) -> OpenIndex:
         """The category's index, opened once a generation.

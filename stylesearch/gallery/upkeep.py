@@ -78,7 +78,7 @@ class CategoryStatus:
 
 def metrics_in_use(home: SpaceHome) -> set[str]:
     """Metrics for which indexes of the fit in force have been built."""
-    record = fit.read_record(home.folder)
+    record = fit.read_record(home)
     if record is None:
         return set()
     return {metric for metric in METRICS if (home.folder / record.version[:16] / metric).is_dir()}
@@ -93,7 +93,7 @@ def refresh(home: SpaceHome, metrics: Iterable[str], progress: ReportProgress | 
         progress: called as ``progress("indexes", n_done, n_total)``.
     """
     wanted = sorted({*metrics, *metrics_in_use(home)})
-    record, transform = fit.read_record(home.folder), fit.load(home)
+    record, transform = fit.read_record(home), fit.load(home)
     if record is None or transform is None or _outgrown(home, record):
         rebuild(home, wanted, progress)
         return
@@ -101,6 +101,8 @@ def refresh(home: SpaceHome, metrics: Iterable[str], progress: ReportProgress | 
         snapshot = Snapshot(home, metric, transform)
         due = [one.category for one in _statuses(snapshot) if one.pays]
         _build(snapshot, due, progress)
+    if home.model is not None:  # trained anew, it may have older indexes still
+        _remove_other_fits(home, transform.version)
 
 
 def rebuild(
@@ -118,8 +120,8 @@ def rebuild(
     transform, record = fit.fit(home)
     for metric in wanted:
         _build(Snapshot(home, metric, transform), list(counts), progress)
-    fit.put_in_force(home.folder, record)
-    _remove_other_fits(home, record)
+    fit.put_in_force(home, record)
+    _remove_other_fits(home, record.version)
     return counts
 
 
@@ -153,8 +155,8 @@ def verify(gallery: Gallery) -> list[Failure]:
 
 
 def _outgrown(home: SpaceHome, record: FitRecord) -> bool:
-    """Whether too much of the gallery has come or gone since the fit; nothing is fitted in the raw space."""
-    if home.space == "raw":
+    """Whether too much of the gallery has come or gone since the fit; raw and learned spaces fit nothing."""
+    if home.space == "raw" or home.model is not None:
         return False
     n_images = sum(home.counts().values())
     n_new = home.catalog.count_features(home.feature_set, after_id=record.last_feature_id, domain=Domain.SHOP)
@@ -209,11 +211,11 @@ def _status_of(snapshot: Snapshot, category: str, n_images: int) -> CategoryStat
     )
 
 
-def _remove_other_fits(home: SpaceHome, record: FitRecord) -> None:
+def _remove_other_fits(home: SpaceHome, version: str) -> None:
     """Removes the indexes and transforms of earlier fits; a reader that has one open keeps it."""
-    kept = record.version[:16]
-    for path in home.folder.iterdir():
+    kept = version[:16]
+    for path in home.folder.iterdir() if home.folder.exists() else ():
         if path.is_dir() and path.name != kept:
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name.startswith("transform-") and path != fit.transform_file(home.folder, record.version):
+        elif path.name.startswith("transform-") and path != fit.transform_file(home.folder, version):
             path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.storage import atomic_file, sync_files, sync_folder
+from stylesearch.storage import atomic_file, locked, sync_files, sync_folder
 
 __all__ = ["Generations"]
 
@@ -63,21 +63,14 @@ class Generations:
         Raises:
             IndexingError: another process has held it for too long.
         """
-        from filelock import FileLock, Timeout  # not needed by readers, who are to start quickly
-
+        path = self.folder.with_name(f"{self.folder.name}.lock")
+        too_long = IndexingError(
+            f"another process has been building {self.folder} for {_PATIENCE / 60:.0f} minutes",
+            hint=f"if none is running, remove {path}",
+        )
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
-        try:
-            lock.acquire(timeout=_PATIENCE)
-        except Timeout as error:
-            raise IndexingError(
-                f"another process has been building {self.folder} for {_PATIENCE / 60:.0f} minutes",
-                hint=f"if none is running, remove {lock.lock_file}",
-            ) from error
-        try:
+        with locked(path, _PATIENCE, too_long):
             yield
-        finally:
-            lock.release()
 
     @contextlib.contextmanager
     def new(self) -> Iterator[Path]:

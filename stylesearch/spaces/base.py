@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -9,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.errors import SpaceError
+from stylesearch.metrics import products
 
-__all__ = ["Floats", "Transform", "checked_features"]
+__all__ = ["Floats", "Transform", "checked_features", "multiplied", "scaled"]
 
 Floats = npt.NDArray[np.float32]
+
+FEW = 64
+"""Up to so many features are those of one query."""
 
 
 @runtime_checkable
@@ -24,6 +29,10 @@ class Transform(Protocol):
         dim_in: width of a feature.
         dim: width of what it becomes.
         version: hexadecimal digest of what it was fitted to; vectors of different versions do not compare.
+        scales: what the axes of :meth:`apply`'s vectors are multiplied by before a distance is taken, per
+            category of the picture that is searched, float32 (dim,); ``""`` stands for every category that
+            has none of its own. None: nothing is multiplied. See :func:`scaled`.
+        metric: the one that it was made for; None: any.
     """
 
     @property
@@ -34,6 +43,10 @@ class Transform(Protocol):
     def dim(self) -> int: ...
     @property
     def version(self) -> str: ...
+    @property
+    def scales(self) -> Mapping[str, Floats] | None: ...
+    @property
+    def metric(self) -> str | None: ...
 
     def apply(self, features: Floats) -> Floats:
         """Vectors of the space.
@@ -63,3 +76,41 @@ def checked_features(features: Floats, dim_in: int) -> Floats:
     if features.ndim != 2 or features.shape[1] != dim_in:
         raise SpaceError(f"features of shape (n, {dim_in}) are wanted. Received: {features.shape}")
     return np.asarray(features, dtype=np.float32)
+
+
+def scaled(transform: Transform, vectors: Floats, category: str) -> Floats:
+    """Vectors as they are compared within a category: pictures of the gallery and the query alike.
+
+    Args:
+        transform: what made the vectors.
+        vectors: from :meth:`Transform.apply`, float32, shape (n, dim); not modified.
+        category: of the pictures that are searched, whatever the query shows.
+
+    Returns:
+        float32, shape (n, dim); ``vectors`` itself where the transform scales nothing.
+    """
+    scales = transform.scales
+    if scales is None:
+        return vectors
+    of_category = scales.get(category)
+    product: Floats = vectors * (scales[""] if of_category is None else of_category)
+    return product
+
+
+def multiplied(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
+    """``vectors @ matrix``; few vectors, as those of one query, on one core.
+
+    The threads of BLAS would wait in a busy loop, into the search that comes next.
+
+    Args:
+        vectors: float32, shape (n, i).
+        matrix: float32, shape (i, o).
+        rows: the same transposed, contiguous, shape (o, i): kept by the caller.
+
+    Returns:
+        float32, shape (n, o).
+    """
+    if len(vectors) <= FEW:
+        return np.ascontiguousarray(products(rows, np.ascontiguousarray(vectors.T)).T)
+    product: Floats = vectors @ matrix
+    return product

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class RawTransform:
 
     dim_in: int
     name = "raw"
+    scales = None
+    metric = None
 
     @property
     def dim(self) -> int:
@@ -47,10 +49,19 @@ class RawTransform:
         """Nothing is fitted: the blocks are not read."""
         return cls(dim_in)
 
+    def arrays(self) -> dict[str, Any]:
+        """What there is to be stored, by name."""
+        return {"dim_in": np.int64(self.dim_in)}
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`arrays`; a KeyError where something is missing."""
+        return cls(int(stored["dim_in"]))
+
     def save(self, path: Path) -> None:
         """Writes its width; see :meth:`Transform.save`."""
         with atomic_file(path) as file:
-            np.savez(file, dim_in=np.int64(self.dim_in))
+            np.savez(file, **self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -61,6 +72,6 @@ class RawTransform:
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls(int(stored["dim_in"]))
+                return cls.from_arrays(stored)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise SpaceError(f"{path} is no fit of the space {cls.name}: {error}") from error

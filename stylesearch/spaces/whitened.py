@@ -17,16 +17,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from stylesearch.errors import SpaceError
-from stylesearch.metrics import products
-from stylesearch.spaces.base import Floats, checked_features
+from stylesearch.spaces.base import Floats, checked_features, multiplied
 from stylesearch.storage import atomic_file
 
 __all__ = ["MIN_ROWS", "WhitenedTransform"]
@@ -44,9 +43,6 @@ MIN_ROWS = 16
 
 MIN_AXES = 32
 
-FEW = 64
-"""Up to so many features are those of one query."""
-
 
 class WhitenedTransform:
     """Half whitening on principal axes, in order of decreasing variance.
@@ -57,6 +53,8 @@ class WhitenedTransform:
     """
 
     name = "whitened"
+    scales = None
+    metric = None
 
     def __init__(self, mean: Floats, axes: Floats | None) -> None:
         self.mean = mean
@@ -86,11 +84,7 @@ class WhitenedTransform:
         centred: Floats = _signed_root(checked_features(features, self.dim_in)) - self.mean
         if self.axes is None:
             return centred
-        if len(centred) <= FEW:
-            # On one core: the threads of BLAS would wait in a busy loop, into the search that comes next.
-            return np.ascontiguousarray(products(self._rows, np.ascontiguousarray(centred.T)).T)
-        vectors: Floats = centred @ self.axes
-        return vectors
+        return multiplied(centred, self.axes, self._rows)
 
     @functools.cached_property
     def _rows(self) -> Floats:
@@ -129,13 +123,19 @@ class WhitenedTransform:
             return cls(np.zeros(dim_in, np.float32), None)
         return cls((origin + shift).astype(np.float32), axes)
 
+    def arrays(self) -> dict[str, Any]:
+        """What there is to be stored, by name."""
+        return {"mean": self.mean} if self.axes is None else {"mean": self.mean, "axes": self.axes}
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`arrays`; a KeyError where something is missing."""
+        return cls(stored["mean"], stored.get("axes"))
+
     def save(self, path: Path) -> None:
         """Writes mean and axes; see :meth:`Transform.save`."""
         with atomic_file(path) as file:
-            if self.axes is None:
-                np.savez(file, mean=self.mean)
-            else:
-                np.savez(file, mean=self.mean, axes=self.axes)
+            np.savez(file, **self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -146,7 +146,7 @@ class WhitenedTransform:
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls(stored["mean"], stored.get("axes"))
+                return cls.from_arrays(stored)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise SpaceError(f"{path} is no fit of the space {cls.name}: {error}") from error
 

@@ -9,14 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [
-    {"cores", "errors", "types"},
-    {"config", "registry", "metrics_kernels"},
+    {"cores", "errors", "model_paths", "types"},
+    {"config", "registry", "metrics_kernels", "model_cards"},
     {"images", "metrics", "storage"},
-    {"extractors", "spaces", "index", "catalog", "synth"},
+    {"extractors", "spaces", "index", "catalog", "synth", "settings_file"},
+    {"model_folders"},
+    {"trained"},
     {"gallery", "datasets"},
     {"ingest", "search"},
     {"sheets", "parts", "evaluation"},
-    {"studies"},
+    {"training"},
+    {"studies", "intake", "workspace_upkeep", "trainings"},
+    {"workspace_studies"},
     {"workspace", "doctor", "testing"},
     {"cli"},
 ]
@@ -35,8 +39,8 @@ HEAVY = {
 }
 # The modules that may import a heavy library when they are imported: each is reached only when it is needed.
 LEAVES_OF_HEAVY = {
-    "tensorflow": {"extractors/"},
-    "keras": {"extractors/"},
+    "tensorflow": {"extractors/", "training/keras/"},
+    "keras": {"extractors/", "training/keras/"},
     "openvino": {"extractors/"},
     "sqlalchemy": {"catalog/"},
     "alembic": {"catalog/migrate"},

@@ -50,6 +50,9 @@ def test_the_probe_notices_a_heavy_import() -> None:
         "demo",
         "doctor",
         "eval",
+        "train",
+        "models",
+        "models show",
     ],
 )
 def test_help_loads_nothing_heavy(command: str) -> None:

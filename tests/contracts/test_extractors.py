@@ -49,6 +49,13 @@ class TestEfficientNetLite0OnTensorFlow(ExtractorContract):
         return load_extractor("efficientnet-lite0@64", engine="tensorflow")
 
 
+class TestEfficientNetLite2(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("efficientnet-lite2@64")
+
+
 class TestResNet50(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod

@@ -65,3 +65,17 @@ def workspace(ingested: Path, tmp_path: Path) -> Path:
     home = tmp_path / "home"
     shutil.copytree(ingested, home)
     return home
+
+
+@pytest.fixture(scope="session")
+def patterned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a shop of patchworks and customers' photos of them; not to be written to."""
+    import stylesearch
+    from tests.integration.patchworks import N_PRODUCTS, NAME, draw_shop
+
+    folder = tmp_path_factory.mktemp("patterned")
+    source = draw_shop(folder / "source")
+    with stylesearch.open(folder / "home", extractor=NAME) as shop:
+        assert shop.ingest(source).added == 2 * N_PRODUCTS
+    (folder / "home" / "config.toml").write_text(f'# ours\nextractor = "{NAME}"\nregions = "few"\n')
+    return folder / "home"

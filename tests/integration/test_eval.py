@@ -167,7 +167,9 @@ from pathlib import Path
 
 import stylesearch.evaluation.features as features
 from stylesearch.catalog import Catalog
-from stylesearch.evaluation.evaluate import Surroundings, Work, evaluate
+from stylesearch.evaluation.evaluate import evaluate
+from stylesearch.evaluation.features import Work
+from stylesearch.evaluation.surroundings import Surroundings
 from stylesearch.evaluation.results import StudySettings
 from stylesearch.testing.fake_extractor import FakeExtractor
 
@@ -268,8 +270,9 @@ def test_an_interrupted_study_goes_on_where_it_was(
 def test_a_picture_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_path: Path) -> None:
     """Features of other bytes than the catalog knows must not be stored for them."""
     from stylesearch.catalog import Catalog
-    from stylesearch.evaluation.evaluate import Surroundings, evaluate
+    from stylesearch.evaluation.evaluate import evaluate
     from stylesearch.evaluation.results import StudySettings
+    from stylesearch.evaluation.surroundings import Surroundings
     from stylesearch.testing.fake_extractor import FakeExtractor
 
     shutil.copytree(fresh, tmp_path / "home")

@@ -14,8 +14,9 @@ from PIL import Image
 
 from stylesearch.catalog import Catalog
 from stylesearch.config import Settings
-from stylesearch.evaluation.evaluate import Surroundings, evaluate
+from stylesearch.evaluation.evaluate import evaluate
 from stylesearch.evaluation.results import StudySettings
+from stylesearch.evaluation.surroundings import Surroundings
 from stylesearch.extractors.base import Extractor, Features, Images
 from stylesearch.gallery.fit import SpaceHome
 from stylesearch.ingest import IngestOptions, ingest

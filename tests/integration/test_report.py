@@ -20,11 +20,12 @@ from PIL import Image
 from stylesearch.catalog import Catalog
 from stylesearch.errors import MissingDependency
 from stylesearch.evaluation.compare import compare
-from stylesearch.evaluation.evaluate import Surroundings, evaluate
+from stylesearch.evaluation.evaluate import evaluate
 from stylesearch.evaluation.report import write_report
 from stylesearch.evaluation.results import Study, StudySettings
 from stylesearch.evaluation.results_json import json_text, study_from_json
 from stylesearch.evaluation.sample import Features, read_sample, sampled_gallery, sampled_queries
+from stylesearch.evaluation.surroundings import Surroundings
 from stylesearch.evaluation.tables import percent
 from stylesearch.extractors import load_extractor
 from stylesearch.ingest import IngestOptions, ingest

@@ -37,7 +37,7 @@ figcaption { margin-top: .4rem; }
 .scroll img { min-width: 40rem; width: 100%; height: auto; display: block; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; caption-side: top; padding-bottom: .4rem; position: sticky; left: 0;
-  max-width: min(44rem, calc(100vw - 2rem)); width: max-content; white-space: normal; }
+  max-width: min(44rem, calc(100vw - 3.5rem)); width: max-content; white-space: normal; }
 th, td { padding: .3rem .7rem .3rem 0; text-align: left; white-space: nowrap; vertical-align: top;
   border-bottom: 1px solid #e8e8e4; font-weight: normal; }
 thead th { color: #5b5b60; border-bottom-color: #9a9a96; vertical-align: bottom; }

@@ -11,6 +11,7 @@ from stylesearch.evaluation.pages.html import Html, element, joined, table
 from stylesearch.evaluation.results import Run
 from stylesearch.evaluation.tables import percent
 from stylesearch.extractors.load import describe_extractors
+from stylesearch.model_cards import is_trained
 
 __all__ = ["by_category", "extractors", "metrics"]
 
@@ -53,7 +54,8 @@ def metrics(context: Context) -> Section:
         runs = [run for run in study.runs if run.method == label]
         note = " (the seed's Figure 6)" if is_white_box(study, label) else ""
         metric_names = list(study.settings.metrics)
-        caption = f"{label} with {_listed(metric_names)}{note}. {context.searched} {context.intervals}"
+        with_metrics = _listed([run.metric for run in runs])
+        caption = f"{label} with {with_metrics}{note}. {context.searched} {context.intervals}"
         parts.append(element("h3", label))
         series = [(run.metric, run, metric_names.index(run.metric)) for run in runs]
         parts.append(_dots(context, series, f"metrics-{_file_name(label)}", caption))
@@ -63,7 +65,8 @@ def metrics(context: Context) -> Section:
 def by_category(context: Context) -> Section:
     """Networks alone (the seed's Figure 7), then all methods side by side (its Figure 9), and the figures."""
     study, numbers = context.study, context.numbers
-    networks = [label for label in study.settings.methods if not is_white_box(study, label)]
+    untrained = [one.label for one in study.methods if not is_trained(one.space)]
+    networks = [label for label in untrained if not is_white_box(study, label)]
     parts = []
     if networks:
         metric = SEEDS_METRIC if SEEDS_METRIC in study.settings.metrics else study.settings.metrics[0]

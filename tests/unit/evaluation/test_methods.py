@@ -34,3 +34,14 @@ def test_a_method_given_twice_counts_once():
     assert [one.label for one in parse_methods(["a/raw", "b", "a"])] == ["a", "b"]
     with pytest.raises(ConfigError, match="no method"):
         parse_methods([])
+
+
+def test_a_trained_model_is_a_whole_method_or_the_space_of_one():
+    assert parse_method("siamese:a") == MethodSpec("", "siamese:a")
+    assert parse_method("models/own.keras/siamese:a") == MethodSpec("models/own.keras", "siamese:a")
+    whole, named = parse_methods(["siamese:a", "lite/siamese:a", "siamese:a"], lambda space: f"of {space}")
+    assert (whole.extractor, whole.label) == ("of siamese:a", "siamese:a")
+    assert (named.extractor, named.label) == ("lite", "lite/siamese:a")
+    assert [parse_method(one.label).space for one in (whole, named)] == ["siamese:a", "siamese:a"]
+    with pytest.raises(ConfigError, match="model's name"):
+        parse_method("siamese:A b")

@@ -18,6 +18,7 @@ from stylesearch.evaluation.results import Columns, Picture, Study, StudySetting
 from stylesearch.evaluation.results_json import json_text, load_study, study_from_json
 from stylesearch.evaluation.saving import save_results
 from stylesearch.evaluation.scoring import differences_of, runs_of, top_k_curve
+from stylesearch.evaluation.tables import notes
 from stylesearch.types import Box
 
 N = 60
@@ -280,3 +281,20 @@ def test_without_common_queries_nothing_is_claimed():
     found = compare(study_of(RANKS, first_query=500), study_of(RANKS))
     assert {one.verdict for one in found.changes} == {"no common queries"}
     assert all(one.p_value is None for one in found.changes)
+
+
+@pytest.mark.parametrize(
+    ("space", "split", "is_said"),
+    [
+        ("siamese:mine", "", True),
+        ("siamese:mine", "train,test", True),
+        ("siamese:mine", "Query, gallery", False),
+        ("whitened", "", False),
+    ],
+)
+def test_a_study_of_products_that_a_model_learned_from_says_so(tmp_path, space, split, is_said):
+    study = study_of(RANKS, split=split)
+    study = replace(study, methods=tuple(replace(one, space=space) for one in study.methods))
+    said = [note for note in notes(study) if "learned from products of this catalog" in note]
+    assert len(said) == int(is_said)  # once for a model, however many methods have it
+    assert ("here are too good" in study.save(tmp_path).with_name("results.md").read_text()) == is_said

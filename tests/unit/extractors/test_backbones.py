@@ -9,9 +9,11 @@ from stylesearch.extractors.backbones import BACKBONES
 from stylesearch.extractors.preprocessing import PREPROCESSING, apply_preprocessing
 
 # Table 1 of the study that this library grew from, checked with Keras: width and parameters up to the layer.
-# (The study prints InceptionV3's parameters in the row of ResNet50 by mistake.)
+# (The study prints InceptionV3's parameters in the row of ResNet50 by mistake.) The two Lite networks
+# are not of the study: their parameters are counted in their weights' files, see test_efficientnet_lite.py.
 TABLE_1 = {
     "efficientnet-lite0": (1280, 3_413_024),
+    "efficientnet-lite2": (1280, 4_869_168),
     "inceptionv3": (2048, 21_802_784),
     "resnet50": (2048, 23_587_712),
     "vgg16": (4096, 117_479_232),

@@ -27,8 +27,9 @@ def no_network(monkeypatch):
     monkeypatch.setattr(keras_download.urllib.request, "urlopen", urlopen)
 
 
-def test_the_weights_of_lite0_are_installed_and_are_what_they_should_be():
-    row = BACKBONES["efficientnet-lite0"]
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
+def test_the_weights_of_wheels_are_installed_and_are_what_they_should_be(name):
+    row = BACKBONES[name]
     source = find_weights(row)
     assert source.path == imagenet_path(row)
     assert sha256_file(source.path) == source.digest

@@ -9,7 +9,7 @@ import pytest
 
 from stylesearch.errors import WeightsMismatch
 from stylesearch.extractors.backbones import BACKBONES
-from stylesearch.extractors.efficientnet_lite import assign_torch_weights, efficientnet_lite0
+from stylesearch.extractors.efficientnet_lite import assign_torch_weights, efficientnet_lite
 from stylesearch.extractors.keras_cnn import backbone_graph
 from stylesearch.extractors.weights import WeightsSource, find_weights
 from stylesearch.extractors.weights_files import _snake_case, assign_weights
@@ -203,7 +203,7 @@ def test_layers_are_counted_under_keras_names(layer):
 
 
 def test_torch_weights_of_another_network_are_refused():
-    graph = efficientnet_lite0(32)
+    graph = efficientnet_lite("efficientnet-lite0", 32)
     with pytest.raises(WeightsMismatch, match=r"_conv_stem\.weight is missing"):
         assign_torch_weights(graph, {"fc.weight": np.zeros((3, 3))})
 
@@ -214,4 +214,4 @@ def test_torch_weights_of_another_shape_are_refused():
     tensors = read_legacy_state_dict(find_weights(BACKBONES["efficientnet-lite0"]).path)
     tensors["_blocks.3._expand_conv.weight"] = np.zeros((144, 23, 1, 1), np.float32)
     with pytest.raises(WeightsMismatch, match=r"_blocks\.3\._expand_conv\.weight is \(1, 1, 23, 144\)"):
-        assign_torch_weights(efficientnet_lite0(32), tensors)
+        assign_torch_weights(efficientnet_lite("efficientnet-lite0", 32), tensors)

@@ -1,0 +1,124 @@
+"""``stylesearch models``: what has been trained, how well it did, and removing it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from .changes import echo_changes
+from .options import Shared, pass_shared, shared_options
+from .output import echo_json, echo_table
+
+PARTS = {
+    "test": "test products (nothing was learned from or chosen with them)",
+    "validation": "validation products, which epoch and weights were chosen with",
+}
+"""What scores are of, in the order in which they are shown."""
+
+
+@click.group(invoke_without_command=True)
+@shared_options
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List, show or remove trained models.
+
+    A model is the space `siamese:NAME`: give it to `query --space`, or to `eval --methods`.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_models)
+
+
+@models.command("list")
+@shared_options
+@pass_shared
+def list_models(shared: Shared) -> None:
+    """List the trained models of the workspace."""
+    with shared.open() as shop:
+        cards = shop.models()
+    if shared.as_json:
+        echo_json([card.to_json() for card in cards], indent=2)
+        return
+    if not cards:
+        click.echo("no model has been trained; `stylesearch train` trains one")
+        return
+    echo_table(
+        ["model", "space", "extractor", "pairs", "train products", "loss", "metric", "created"],
+        [
+            [
+                card.name,
+                card.space,
+                card.extractor,
+                card.pairs,
+                card.n_products.get("train"),
+                card.loss,
+                card.metric,
+                card.created,
+            ]
+            for card in cards
+        ],
+        right=["train products"],
+    )
+
+
+@models.command()
+@click.argument("name")
+@shared_options
+@pass_shared
+def show(shared: Shared, name: str) -> None:
+    """Show what the model NAME was trained on, its weights and its scores."""
+    with shared.open() as shop:
+        card = shop.model(name)
+    if shared.as_json:
+        echo_json(card.to_json(), indent=2)
+        return
+    values = card.to_json()
+    tables = ("weights", "scores")
+    echo_table(
+        ["", card.space],
+        [row for key, value in values.items() if key not in tables for row in _rows_of(key, value)],
+    )
+    click.echo("\nweight of the learned distance, from 0 (the untrained one alone) to 1:")
+    echo_table(
+        ["category", "weight"],
+        [[category or "any other", f"{weight:.2f}"] for category, weight in sorted(card.weights.items())],
+        right=["weight"],
+    )
+    for part, said in PARTS.items():
+        if card.scores.get(part):
+            click.echo(f"\nshare of photos whose product is among the first k, in %, on {said}:")
+            echo_changes(card.scores[part], card.weights)
+
+
+@models.command()
+@click.argument("name")
+@shared_options
+@pass_shared
+def remove(shared: Shared, name: str) -> None:
+    """Remove the model NAME and every index of it."""
+    with shared.open() as shop:
+        changed = shop.remove_model(name)
+    if shared.as_json:
+        echo_json({"removed": name, "changed_settings": changed})
+        return
+    click.echo(f"removed {name}")
+    for setting, value in changed.items():
+        now = f'it is "{value}" again' if value else "that line is gone, and the default is in force again"
+        click.echo(f"config.toml named it as the {setting}; {now}")
+
+
+def _rows_of(name: str, value: Any) -> list[list[str]]:
+    """A value of a card as rows of a table that are not too long."""
+    if isinstance(value, Mapping):
+        said = {key.replace("_", " "): one for key, one in value.items() if not isinstance(one, Mapping)}
+        value = ", ".join(f"{key} {_in_words(one)}" for key, one in said.items() if one is not None)
+    lines = textwrap.wrap(str(value), 90, break_long_words=False, break_on_hyphens=False) or [""]
+    return [[name.replace("_", " "), lines[0]], *(["", line] for line in lines[1:])]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "/".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,157 @@
+"""What is said of a trained model, and what it is called. Light: nothing is read and nothing computed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from stylesearch.errors import ConfigError, SpaceError
+
+__all__ = [
+    "PREFIX",
+    "ModelCard",
+    "check_features",
+    "checked_name",
+    "index_folder",
+    "is_trained",
+    "name_of",
+    "space_of",
+]
+
+PREFIX: Final = "siamese:"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
+"""Names of devices, which no folder may have on Windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a model was trained on, and how well it did.
+
+    Attributes:
+        name: in ``siamese:NAME``.
+        created: when, ISO 8601 in UTC.
+        feature_set: fingerprint of the features it takes.
+        extractor: what makes these, as :func:`stylesearch.extractors.load_extractor` takes it.
+        weights_digest: of that extractor.
+        pairs: ``consumer`` or ``views``.
+        n_products: products by part: ``train``, ``validation``, ``test``.
+        split_seed: of the split into these, asked for; unused where the options' ``split`` is ``given``.
+        loss: ``softmax``, ``triplet``, ``contrastive`` or ``bce``.
+        options: of the training, JSON values by name.
+        scores: before and after, on validation and on test products, overall and by category, JSON values.
+        weights: of the learned distance by category, from 0 to 1; ``""`` for all other categories.
+        untrained: the space that it is joined with, ``raw`` or ``whitened``.
+        metric: the one it is searched with.
+        transform_version: of the :class:`~stylesearch.spaces.learned.LearnedTransform`.
+        libraries: versions of what trained it, by name.
+    """
+
+    name: str
+    created: str
+    feature_set: str
+    extractor: str
+    weights_digest: str
+    pairs: str
+    n_products: Mapping[str, int]
+    split_seed: int
+    loss: str
+    options: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    weights: Mapping[str, float]
+    untrained: str
+    metric: str
+    transform_version: str
+    libraries: Mapping[str, str]
+
+    @property
+    def space(self) -> str:
+        """``siamese:NAME``."""
+        return space_of(self.name)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values by the names of the attributes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ModelCard:
+        """The inverse of :meth:`to_json`; names that it does not know are left out.
+
+        Raises:
+            SpaceError: an attribute is missing.
+        """
+        missing = [field.name for field in fields(cls) if field.name not in values]
+        if missing:
+            raise SpaceError(f"the card of a model lacks {', '.join(missing)}")
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+def check_features(card: ModelCard, fingerprint: str) -> None:
+    """Makes sure that features are of the kind that a model was trained on.
+
+    Args:
+        card: of the model.
+        fingerprint: of what makes the features.
+
+    Raises:
+        ConfigError: they are of another.
+    """
+    if card.feature_set != fingerprint:
+        raise ConfigError(
+            f"{card.space} was trained on features of {card.extractor} with the weights "
+            f"{card.weights_digest[:8]}, and these are others",
+            hint=f"leave the extractor and its weights out, or train again: stylesearch train {card.name}",
+        )
+
+
+def is_trained(space: str) -> bool:
+    """Whether a space is that of a trained model.
+
+    Example:
+        >>> is_trained("siamese:default"), is_trained("whitened")
+        (True, False)
+    """
+    return space.startswith(PREFIX)
+
+
+def name_of(space: str) -> str:
+    """The model's name in ``siamese:NAME``.
+
+    Raises:
+        ConfigError: it is no such space, or the name is none that a model can have.
+    """
+    if not is_trained(space):
+        raise ConfigError(f"the space of a trained model is {PREFIX}NAME. Received: {space!r}")
+    return checked_name(space.removeprefix(PREFIX))
+
+
+def space_of(name: str) -> str:
+    """``siamese:NAME``."""
+    return PREFIX + name
+
+
+def checked_name(name: str) -> str:
+    """``name``, if a model can be called that: it names a folder on every system.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
+        raise ConfigError(
+            "a model's name is of small letters, digits, - and _, at most 64, the first a letter or digit. "
+            f"Received: {name!r}"
+        )
+    return name
+
+
+def index_folder(space: str) -> str:
+    """The name of a space's folder among the indexes: a colon is no letter for that on every system.
+
+    Example:
+        >>> index_folder("siamese:default")
+        'siamese-default'
+    """
+    return space.replace(":", "-")

@@ -1,0 +1,269 @@
+"""The learned space: an embedding beside the untrained vectors, one plain metric on both at once.
+
+A vector is the concatenation ``[e ; u]`` of what a network made of a feature and of what the feature is in
+the best untrained space. Each category has a weight a from 0 (untrained only) to 1 (learned only); axes are
+scaled by it, pictures and query alike, so that the metric on scaled vectors is *exactly* the weighted
+distance. A part that no category uses (all weights 0, or all 1) is left out, and u alone is as it is:
+
+======  ======================  =====================  =================================================
+metric  e and u                 scales of e and of u   distance of scaled vectors
+======  ======================  =====================  =================================================
+cosine  each of length one      sqrt(a), sqrt(1 - a)   a * cosine(e) + (1 - a) * cosine(u)
+l1      as they are, u times a  a, 1 - a               a * l1(e) + (1 - a) * l1(u)
+        constant
+l2      as they are, u times a  sqrt(a), sqrt(1 - a)   square root of a * l2(e) ** 2 + (1 - a) * l2(u) ** 2
+        constant
+======  ======================  =====================  =================================================
+
+So an ordinary index searches it, and the network is a few products of matrices in NumPy: a query imports no
+framework. A vector of zeros has no length and stays zero.
+
+References:
+    S. Chopra, R. Hadsell and Y. LeCun, "Learning a similarity metric discriminatively, with application to
+    face verification", CVPR 2005 (towers of shared weights under a plain metric).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+import numpy as np
+
+from stylesearch.errors import SpaceError
+from stylesearch.metrics import METRICS
+from stylesearch.spaces.base import Floats, checked_features
+from stylesearch.spaces.layers import Layer, check_layers
+from stylesearch.spaces.raw import RawTransform
+from stylesearch.spaces.whitened import WhitenedTransform
+from stylesearch.storage import atomic_file
+
+__all__ = ["DEFAULT_CATEGORY", "Layer", "LearnedTransform", "Untrained"]
+
+DEFAULT_CATEGORY: Final = ""
+"""Stands for every category that has no weight of its own."""
+
+FORMAT = 1
+
+Untrained = RawTransform | WhitenedTransform
+
+_UNTRAINED: Final[Mapping[str, type[Untrained]]] = {
+    one.name: one for one in (RawTransform, WhitenedTransform)
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedTransform:
+    """A trained model as a transform.
+
+    Args:
+        name: of its space, ``siamese:NAME``.
+        untrained: makes u of a feature; frozen at the fit that training saw.
+        base: makes what the first layer sees; where it is ``untrained``, or of the same version, it is
+            computed once for both.
+        layers: from base vectors to e, one after the other; none at all for e = base vectors.
+        metric: ``cosine``, ``l1`` or ``l2``: what the layers were trained for.
+        weights: of the learned distance, from 0 to 1, by category; ``""`` has to be there: it stands for all
+            others.
+        untrained_scale: what u is multiplied by for l1 and l2, so that both distances are of one size; for
+            cosine it changes nothing.
+
+    Raises:
+        SpaceError: widths that do not fit, a weight outside 0 to 1 or none for ``""``, no such metric.
+    """
+
+    name: str
+    untrained: Untrained
+    base: Untrained
+    layers: tuple[Layer, ...]
+    metric: str
+    weights: Mapping[str, float]
+    untrained_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise SpaceError(f"a metric is one of {', '.join(METRICS)}. Received: {self.metric!r}")
+        if self.untrained.dim_in != self.base.dim_in:
+            raise SpaceError(
+                f"two transforms of features of one width are wanted. "
+                f"Received: {self.untrained.dim_in} and {self.base.dim_in}"
+            )
+        check_layers(self.layers, self.base.dim)
+        if DEFAULT_CATEGORY not in self.weights:
+            raise SpaceError("a weight for all other categories is wanted, under the empty name")
+        wrong = {name: weight for name, weight in self.weights.items() if not 0 <= weight <= 1}
+        if wrong:
+            raise SpaceError(f"weights are from 0 to 1. Received: {wrong}")
+        if not 0 < self.untrained_scale < np.inf:
+            raise SpaceError(f"untrained_scale is a number above 0. Received: {self.untrained_scale}")
+
+    @property
+    def dim_in(self) -> int:
+        """Width of a feature."""
+        return self.untrained.dim_in
+
+    @property
+    def dim_learned(self) -> int:
+        """Width of e."""
+        return self.layers[-1].dim if self.layers else self.base.dim
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector: that of e and of u together, or of the one of them that any category uses."""
+        return sum(self._widths)
+
+    @functools.cached_property
+    def scales(self) -> Mapping[str, Floats]:
+        """Scales of the axes by category, float32 (dim,); see :attr:`Transform.scales`."""
+        found = {}
+        for category, weight in self.weights.items():
+            parts = np.array([weight, 1 - weight])
+            scales = np.repeat(parts if self.metric == "l1" else np.sqrt(parts), self._widths).astype(
+                np.float32
+            )
+            scales.flags.writeable = False
+            found[category] = scales
+        return MappingProxyType(found)
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Digest of all that it is made of."""
+        digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
+        digest.update(self.untrained.version.encode() + self.base.version.encode())
+        for name, array in self._arrays_of_layers():
+            digest.update(f"{name}{array.shape}".encode() + array.astype("<f4").tobytes())
+        return digest.hexdigest()
+
+    def apply(self, features: Floats) -> Floats:
+        """Vectors ``[e ; u]``, not yet scaled for a category; see :meth:`Transform.apply`.
+
+        For cosine both parts are of length one.
+        """
+        features = checked_features(features, self.dim_in)
+        n_learned, n_untrained = self._widths
+        base = self.base.apply(features) if n_learned else None
+        parts = []
+        if base is not None:
+            learned = base
+            for layer in self.layers:
+                learned = layer.apply(learned)
+            parts.append(_of_length_one(learned) if self.metric == "cosine" else learned)
+        if n_untrained:
+            shared = base is not None and self._shares_base
+            untrained = base if shared and base is not None else self.untrained.apply(features)
+            if self.metric == "cosine":
+                parts.append(_of_length_one(untrained))
+            else:
+                # Alone it has no other distance to be of one size with.
+                parts.append(untrained * np.float32(self.untrained_scale if n_learned else 1.0))
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
+    def save(self, path: Path) -> None:
+        """Writes all of it into one ``.npz`` without pickles; see :meth:`Transform.save`."""
+        header = np.frombuffer(json.dumps(self._header(), sort_keys=True).encode(), np.uint8)
+        arrays: dict[str, Any] = dict(self._arrays_of_layers())
+        arrays |= {f"untrained.{name}": array for name, array in self.untrained.arrays().items()}
+        if not self._shares_base:
+            arrays |= {f"base.{name}": array for name, array in self.base.arrays().items()}
+        with atomic_file(path) as file:
+            np.savez(file, header=header, version=np.array(self.version), **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what :meth:`save` wrote.
+
+        Raises:
+            SpaceError: the file is missing, damaged, or of another kind.
+        """
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = dict(stored)
+            header = json.loads(arrays["header"].tobytes())
+            if header["format"] != FORMAT:
+                raise SpaceError(f"it is of the format {header['format']}, which is not known here")
+            untrained = _untrained(header["untrained"], "untrained", arrays)
+            base = _untrained(header["base"], "base", arrays) if header["base"] else untrained
+            layers = tuple(
+                Layer(
+                    arrays.get(f"layer{number}.kernel"),
+                    arrays.get(f"layer{number}.bias"),
+                    arrays.get(f"layer{number}.gain"),
+                    **kind,
+                )
+                for number, kind in enumerate(header["layers"])
+            )
+            transform = cls(
+                header["name"],
+                untrained,
+                base,
+                layers,
+                header["metric"],
+                MappingProxyType(header["weights"]),
+                header["untrained_scale"],
+            )
+            if transform.version != str(arrays["version"]):
+                raise SpaceError("parts of it are missing, or another's")
+            return transform
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            EOFError,
+            zipfile.BadZipFile,
+        ) as error:
+            raise SpaceError(f"{path} is no trained model: {error}") from error
+
+    @functools.cached_property
+    def _widths(self) -> tuple[int, int]:
+        """Widths of e and u in a vector; 0 for one that no category uses."""
+        weights = self.weights.values()
+        return (
+            self.dim_learned if any(weight > 0 for weight in weights) else 0,
+            self.untrained.dim if any(weight < 1 for weight in weights) else 0,
+        )
+
+    @functools.cached_property
+    def _shares_base(self) -> bool:
+        return self.base is self.untrained or self.base.version == self.untrained.version
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "metric": self.metric,
+            "weights": {name: float(weight) for name, weight in self.weights.items()},
+            "untrained_scale": float(self.untrained_scale),
+            "untrained": self.untrained.name,
+            "base": None if self._shares_base else self.base.name,
+            "layers": [{"activation": layer.activation, "residual": layer.residual} for layer in self.layers],
+        }
+
+    def _arrays_of_layers(self) -> Iterator[tuple[str, Floats]]:
+        for number, layer in enumerate(self.layers):
+            for name in ("kernel", "bias", "gain"):
+                array = getattr(layer, name)
+                if array is not None:
+                    yield f"layer{number}.{name}", array
+
+
+def _untrained(name: str, prefix: str, arrays: Mapping[str, Any]) -> Untrained:
+    own = {
+        key.removeprefix(f"{prefix}."): array for key, array in arrays.items() if key.startswith(f"{prefix}.")
+    }
+    return _UNTRAINED[name].from_arrays(own)
+
+
+def _of_length_one(vectors: Floats) -> Floats:
+    """Each row by its length; rows of zeros stay."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return unit

@@ -1,0 +1,137 @@
+"""A trained model for tests: a head of random numbers, saved like a real one, without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stylesearch import trained
+from stylesearch.gallery import fit
+from stylesearch.parts import Parts, home_of
+from stylesearch.spaces.layers import Layer
+from stylesearch.spaces.learned import LearnedTransform, Untrained
+from stylesearch.spaces.raw import RawTransform
+from stylesearch.trained import ModelCard
+
+if TYPE_CHECKING:
+    from stylesearch.config import Settings
+
+__all__ = ["fake_transform", "save_fake_model"]
+
+DIM = 24
+EVEN = {"": 0.5}
+
+
+def fake_transform(
+    untrained: Untrained,
+    *,
+    base: Untrained | None = None,
+    name: str = "default",
+    metric: str = "cosine",
+    weights: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> LearnedTransform:
+    """A head of random numbers beside an untrained transform.
+
+    Args:
+        untrained: the transform that it stands beside.
+        base: what the head sees; ``untrained`` if not given.
+        name: of the model.
+        metric: for l1 the head weighs each axis, as the network of pairs does; else it is two layers.
+        weights: by category; a half for all if not given.
+        seed: another seed, another model.
+    """
+    rng = np.random.default_rng(seed)
+    base = base or untrained
+
+    def numbers(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    layers = (
+        (Layer(None, None, np.abs(numbers(base.dim))),)
+        if metric == "l1"
+        else (
+            Layer(numbers(base.dim, DIM), numbers(DIM), activation="relu"),
+            Layer(numbers(DIM, DIM), numbers(DIM), numbers(DIM), residual=True),
+        )
+    )
+    scale = 1.0 if metric == "cosine" else 0.7
+    return LearnedTransform(
+        trained.space_of(name), untrained, base, layers, metric, dict(weights or EVEN), scale
+    )
+
+
+def save_fake_model(
+    settings: Settings,
+    name: str = "default",
+    *,
+    extractor: str = "",
+    untrained: str = "whitened",
+    metric: str = "cosine",
+    weights: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> ModelCard:
+    """Saves :func:`fake_transform` as a model of a workspace, fitted on its gallery; builds no index.
+
+    There is no ``model.keras``: searches do without.
+
+    Args:
+        settings: of the workspace, into which something has been ingested.
+        name: of the model; one of that name is replaced.
+        extractor: whose features; the workspace's if not given.
+        untrained: ``raw`` or ``whitened``.
+        metric, weights, seed: see :func:`fake_transform`.
+
+    Returns:
+        its card.
+    """
+    parts = Parts(settings)
+    spec = extractor or settings.extractor
+    try:
+        loaded = parts.extractor(spec)
+        catalog = parts.catalog()
+        feature_set = catalog.find_feature_set(loaded.fingerprint)
+        assert feature_set is not None, f"nothing has been ingested with {spec}"
+        fitted = fit.fitted(home_of(settings, catalog, feature_set, untrained))
+    finally:
+        parts.let_go()
+    assert isinstance(fitted, Untrained)
+    base = RawTransform(fitted.dim_in) if metric == "l1" else None
+    transform = fake_transform(fitted, base=base, name=name, metric=metric, weights=weights, seed=seed)
+    card = ModelCard(
+        name=name,
+        created="2000-01-01T00:00:00+00:00",
+        feature_set=loaded.fingerprint,
+        extractor=spec,
+        weights_digest=loaded.weights_digest,
+        pairs="consumer",
+        n_products={"train": 0, "validation": 0, "test": 0},
+        split_seed=0,
+        loss="bce" if metric == "l1" else "softmax",
+        options={"seed": seed},
+        scores={"test": {"": _no_change()}},
+        weights=dict(transform.weights),
+        untrained=untrained,
+        metric=metric,
+        transform_version=transform.version,
+        libraries={"numpy": np.__version__},
+    )
+    trained.save_model(settings.home, card, transform)
+    return card
+
+
+def _no_change() -> dict[str, Any]:
+    """What a card says of queries for which nothing changed."""
+    half, none = ({"value": value, "low": value, "high": value} for value in (0.5, 0.0))
+    names = ("top-1", "top-5", "top-20")
+    return {
+        "category": "",
+        "n_queries": 2,
+        "before": dict.fromkeys(names, half),
+        "after": dict.fromkeys(names, half),
+        "difference": dict.fromkeys(names, none),
+        "p_values": dict.fromkeys(names, 1.0),
+        "verdicts": dict.fromkeys(names, "noise"),
+    }

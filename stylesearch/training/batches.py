@@ -1,0 +1,285 @@
+"""Batches of right pairs: every product once an epoch, its photo and shop picture drawn anew.
+
+What an epoch holds is a function of the arguments, its number and the neighbours that were known when it
+began, and so is each batch: nothing is carried along from draw to draw. A state is therefore two numbers and
+the neighbours, and batches restored in the middle of an epoch go on exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.errors import ConfigError
+from stylesearch.training.neighbours import N_NEIGHBOURS, NO_NEIGHBOUR, nearest_wrong
+from stylesearch.training.product_rows import ProductRows
+
+__all__ = ["MIN_OF_CATEGORY", "Batch", "Batches"]
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+MIN_OF_CATEGORY: Final = 8
+"""Products of a category below which ``within_category`` puts them into mixed batches: fewer than 7 wrong
+ones for each right one teach little."""
+
+CLUSTER: Final = 8
+"""Products that lie next to each other in a hard batch: one and its 7 nearest that are still free. Of whole
+batches around one product, those at the end of an epoch would be of what is left over, and not hard."""
+
+LOOKED_UP_AT_ONCE: Final = 4096
+"""Products among which the nearest wrong ones of each are looked up; of a larger shop, a random part."""
+
+# Streams of random numbers of an epoch: its order, what is looked up; batches count from the last.
+_ORDER, _LOOK_UP, _FIRST_BATCH = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """One right pair of each of several products; every other combination is a wrong pair.
+
+    Attributes:
+        products: numbers, int64 (b,), b >= 2, each once, no two of one near-equal group.
+        photos: a row of the photos of each, int64 (b,).
+        shop: a row of the shop pictures of each, int64 (b,); never the photo's own.
+    """
+
+    products: Ids
+    photos: Ids
+    shop: Ids
+
+
+class Batches:
+    """Endless epochs of batches.
+
+    Args:
+        photo_product: number of the product on each photo, int64 (photos,).
+        shop_product: number of the product on each shop picture, int64 (pictures,).
+        product_category: category of each product, by its number.
+        products: which products are drawn, bool (products,). Those without a pair are left out.
+        own: row of the shop pictures that is the very picture of a photo, or -1; int64 (photos,).
+        near_equal: group of each product, int64 (products,); by default each is its own.
+        batch_size: products in a batch, at most; the batches of an epoch are of about one size.
+        seed: of everything that is drawn, 0 or more.
+        within_category: whether a batch is of one category; products of categories under 8 are mixed.
+        hard: whether batches are built around nearest wrong neighbours, once :meth:`refresh` has found some.
+
+    Raises:
+        ConfigError: a batch size below 2.
+
+    Example:
+        >>> numbers = np.arange(6)
+        >>> batches = Batches(numbers, numbers, ["dress"] * 6, np.ones(6, bool), batch_size=4)
+        >>> [batch.products.tolist() for batch in batches.epoch()]
+        [[4, 0, 1], [3, 2, 5]]
+    """
+
+    def __init__(
+        self,
+        photo_product: Ids,
+        shop_product: Ids,
+        product_category: Sequence[str],
+        products: npt.NDArray[np.bool_],
+        *,
+        own: Ids | None = None,
+        near_equal: Ids | None = None,
+        batch_size: int = 256,
+        seed: int = 0,
+        within_category: bool = False,
+        hard: bool = False,
+    ) -> None:
+        if batch_size < 2:
+            raise ConfigError(
+                f"a batch is of 2 products or more: one has no wrong pair. Received: {batch_size}"
+            )
+        n_products = len(product_category)
+        self._own = np.full(len(photo_product), -1, np.int64) if own is None else own
+        self._groups = np.arange(n_products) if near_equal is None else near_equal
+        self._photos = ProductRows(photo_product, n_products)
+        self._shop = ProductRows(shop_product, n_products)
+        n_own = np.bincount(photo_product[self._own >= 0], minlength=n_products)
+        n_pairs = self._photos.counts * self._shop.counts - n_own
+        self._drawn: Ids = np.flatnonzero(products & (n_pairs > 0)).astype(np.int64)
+        self._batch_size, self._seed, self._hard = batch_size, seed, hard
+        self._lots = _by_category(self._drawn, product_category) if within_category else [self._drawn]
+        self._lots = [lot for lot in self._lots if len(lot)]
+        self._identity = _digest(
+            repr((batch_size, seed, within_category, hard, tuple(product_category))),
+            (photo_product, shop_product, self._drawn, self._own, self._groups),
+        )
+        self._neighbours: Ids = np.empty((n_products, 0), np.int64)
+        self._epoch = self._step = 0
+
+    @property
+    def n_products(self) -> int:
+        """How many products are drawn."""
+        return len(self._drawn)
+
+    @property
+    def n_batches(self) -> int:
+        """Batches an epoch, at most: many copies of one product may make them fewer."""
+        return sum(len(self._sizes(len(lot))) for lot in self._lots)
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of the epoch that is under way, from where it stands; then the next one is."""
+        order = self._rng(_ORDER)
+        planned = [batch for lot in self._lots for batch in self._pack(self._ordered(lot, order), len(lot))]
+        planned = [planned[place] for place in order.permutation(len(planned))]
+        for number in range(self._step, len(planned)):
+            self._step = number + 1  # a state that is taken while a batch is used counts it as used
+            yield self._with_pictures(planned[number], self._rng(_FIRST_BATCH + number))
+        self._epoch, self._step = self._epoch + 1, 0
+
+    def refresh(self, photo_vectors: Floats, shop_vectors: Floats, metric: str = "cosine") -> None:
+        """Looks up the nearest wrong neighbours of every product: of one of its photos, drawn anew each time.
+
+        Args:
+            photo_vectors: float32 (photos, regions, d) or (photos, d); the nearest region counts.
+            shop_vectors: float32 (pictures, d).
+            metric: ``l1``, ``l2`` or ``cosine``.
+
+        Raises:
+            ValueError: in the middle of an epoch, shapes that do not fit, or values that are not finite.
+        """
+        if self._step:
+            raise ValueError("neighbours are looked up between epochs")
+        if len(photo_vectors) != len(self._own) or len(shop_vectors) != len(self._shop):
+            raise ValueError(
+                f"vectors of {len(self._own)} photos and {len(self._shop)} shop pictures are wanted. "
+                f"Received: {photo_vectors.shape} and {shop_vectors.shape}"
+            )
+        vectors = photo_vectors if photo_vectors.ndim == 3 else photo_vectors[:, None]
+        rng = self._rng(_LOOK_UP)
+        found = np.full((len(self._groups), N_NEIGHBOURS), NO_NEIGHBOUR, np.int64)
+        # Parts of a large shop, so that it takes time in proportion to its size.
+        for lot in self._lots:
+            n_parts = -(-len(lot) // LOOKED_UP_AT_ONCE)
+            for products in map(np.sort, np.array_split(rng.permutation(lot), n_parts)):
+                table = self._look_up(products, vectors, shop_vectors, metric, rng)
+                found[products, : table.shape[1]] = np.where(table >= 0, products[table], NO_NEIGHBOUR)
+        self._neighbours = found
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """All that is needed to go on: int64 arrays by name, for a checkpoint."""
+        return {
+            "identity": self._identity.copy(),
+            "epoch": np.array([self._epoch, self._step], np.int64),
+            "neighbours": self._neighbours.copy(),
+        }
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Goes on from a state of batches of the same arguments.
+
+        Raises:
+            ConfigError: it is of others.
+        """
+        if not np.array_equal(state["identity"], self._identity):
+            raise ConfigError(
+                "the checkpoint is of batches of other products, pictures or options",
+                hint="begin anew, without resuming",
+            )
+        self._epoch, self._step = (int(number) for number in state["epoch"])
+        self._neighbours = np.array(state["neighbours"], np.int64)
+
+    def _rng(self, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, self._epoch, stream])
+
+    def _sizes(self, n_products: int) -> list[int]:
+        """Sizes of the batches of so many products: about equal, none of a single product."""
+        n_batches = -(-n_products // self._batch_size)
+        sizes = [
+            (n_products * (i + 1)) // n_batches - (n_products * i) // n_batches for i in range(n_batches)
+        ]
+        return [size for size in sizes if size > 1]
+
+    def _ordered(self, lot: Ids, rng: np.random.Generator) -> Iterable[int]:
+        """Products in the order in which batches are filled."""
+        shuffled: list[int] = rng.permutation(lot).tolist()
+        if not self._hard or not self._neighbours.shape[1]:
+            return shuffled
+        free = set(shuffled)
+        order = []
+        for product in shuffled:
+            if product not in free:
+                continue
+            near = [other for other in self._neighbours[product].tolist() if other in free]
+            cluster = [product, *near[: CLUSTER - 1]]
+            free.difference_update(cluster)
+            order += cluster
+        return order
+
+    def _pack(self, order: Iterable[int], n_products: int) -> Iterator[Ids]:
+        """Fills batches one after the other; of a near-equal group, what does not fit waits for the next."""
+        coming, waiting = iter(order), list[int]()
+        for size in self._sizes(n_products):
+            batch: list[int] = []
+            groups: set[int] = set()
+            still_waiting: list[int] = []
+            for product in waiting:
+                fits = len(batch) < size and self._groups[product] not in groups
+                (batch if fits else still_waiting).append(product)
+                if fits:
+                    groups.add(int(self._groups[product]))
+            waiting = still_waiting
+            while len(batch) < size and (product := next(coming, -1)) >= 0:
+                group = int(self._groups[product])
+                (waiting if group in groups else batch).append(product)
+                groups.add(group)
+            if len(batch) > 1:
+                yield np.array(batch, np.int64)
+
+    def _with_pictures(self, products: Ids, rng: np.random.Generator) -> Batch:
+        """Draws a photo and a shop picture of each, all right pairs of a product being as likely."""
+        photos = np.empty(len(products), np.int64)
+        shop = np.empty(len(products), np.int64)
+        left = np.arange(len(products))
+        while len(left):  # ends: every product has a pair
+            photos[left] = self._photos.drawn(products[left], rng)
+            shop[left] = self._shop.drawn(products[left], rng)
+            left = left[self._own[photos[left]] == shop[left]]
+        return Batch(products, photos, shop)
+
+    def _look_up(
+        self,
+        products: Ids,
+        photo_vectors: Floats,
+        shop_vectors: Floats,
+        metric: str,
+        rng: np.random.Generator,
+    ) -> Ids:
+        """Neighbours of some products among each other, as places in ``products``, which rise."""
+        photos = self._with_pictures(products, rng).photos
+        rows = self._shop.of(products)
+        place_of_row = np.full(len(self._shop) + 1, -1, np.int64)  # the last stands for own == -1
+        place_of_row[rows] = np.arange(len(rows))
+        return nearest_wrong(
+            photo_vectors[photos],
+            place_of_row[self._own[photos]],
+            shop_vectors[rows],
+            np.searchsorted(products, self._shop.product_of[rows]),
+            self._groups[products],
+            metric,
+        )
+
+
+def _by_category(products: Ids, product_category: Sequence[str]) -> list[Ids]:
+    """Products of each category, and in the end those of all small ones together."""
+    names, numbers = np.unique([product_category[one] for one in products.tolist()], return_inverse=True)
+    counts = np.bincount(numbers, minlength=len(names))
+    lots = [products[numbers == number] for number in np.flatnonzero(counts >= MIN_OF_CATEGORY)]
+    mixed = products[counts[numbers] < MIN_OF_CATEGORY] if len(products) else products
+    return [*lots, mixed] if len(mixed) else lots
+
+
+def _digest(text: str, arrays: Iterable[Ids]) -> Ids:
+    """Names the arguments of batches, int64 (4,)."""
+    digest = hashlib.sha256(text.encode())
+    for array in arrays:
+        digest.update(f"{len(array)}".encode())
+        digest.update(np.ascontiguousarray(array, np.int64).data)
+    return np.frombuffer(digest.digest(), np.int64).copy()

@@ -1,0 +1,136 @@
+"""What a tower learns from: vectors of photos and of shop pictures, and which product each shows."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.errors import ConfigError
+
+__all__ = ["TrainingData"]
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=False, eq=False)
+class TrainingData:
+    """Photos and shop pictures of products, as what a tower sees.
+
+    The arrays may be memory-mapped; none is changed. ``shop`` is the whole gallery: also the pictures of
+    products that are neither learned from nor validated on, since validation ranks among all of them.
+
+    Attributes:
+        photos: what each photo shows through each of its regions, shape (photos, regions, ...): float32
+            (photos, regions, d) of the base space, or pictures for a tower that reads those.
+        shop: what each shop picture shows, shape (pictures, ...).
+        photo_product: number of the product on each photo, int64 (photos,).
+        shop_product: number of the product on each shop picture, int64 (pictures,).
+        product_category: category of each product, by its number.
+        train: which products are learned from, bool (products,).
+        validation: which products say when to stop, bool (products,); none of them in ``train``.
+        own: the row of ``shop`` that is the very picture of a photo, which is then not searched; -1 for none.
+            int64 (photos,); by default none is.
+        near_equal: group of each product, int64 (products,): two products of one group are never told apart;
+            by default every product is its own group.
+    """
+
+    photos: npt.NDArray[Any]
+    shop: npt.NDArray[Any]
+    photo_product: Ids
+    shop_product: Ids
+    product_category: tuple[str, ...]
+    train: npt.NDArray[np.bool_]
+    validation: npt.NDArray[np.bool_]
+    own: Ids | None = None
+    near_equal: Ids | None = None
+
+    @property
+    def n_products(self) -> int:
+        """How many products there are."""
+        return len(self.product_category)
+
+    @property
+    def n_regions(self) -> int:
+        """Through how many regions a photo is seen."""
+        return int(self.photos.shape[1])
+
+    @property
+    def shape_in(self) -> tuple[int, ...]:
+        """Shape of what the tower sees at once: (d,) for vectors."""
+        return tuple(int(size) for size in self.shop.shape[1:])
+
+    @property
+    def groups(self) -> Ids:
+        """Group of each product, int64 (products,)."""
+        return np.arange(self.n_products) if self.near_equal is None else self.near_equal
+
+    def validation_photos(self) -> Ids:
+        """Rows of ``photos`` whose product is validated on and has a shop picture to be found by, rising."""
+        findable = np.bincount(self.shop_product, minlength=self.n_products)[self.photo_product]
+        if self.own is not None:
+            findable = findable - (self.own >= 0)
+        return np.flatnonzero(self.validation[self.photo_product] & (findable > 0))
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hexadecimal sha256 of everything here: training that goes on must go on with the same."""
+        digest = hashlib.sha256(repr(self.product_category).encode())
+        for array in (
+            self.photos,
+            self.shop,
+            self.photo_product,
+            self.shop_product,
+            self.train,
+            self.validation,
+            self.own,
+            self.near_equal,
+        ):
+            if array is None:
+                digest.update(b"-")
+                continue
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            for start in range(0, len(array), _ROWS_AT_ONCE):
+                digest.update(np.ascontiguousarray(array[start : start + _ROWS_AT_ONCE]).data)
+        return digest.hexdigest()
+
+    def check(self) -> None:
+        """Makes sure that the arrays fit each other and that there is something to learn and to validate on.
+
+        Raises:
+            ConfigError: otherwise.
+        """
+        n_photos, n_products = len(self.photos), self.n_products
+        shapes = {
+            "photos": self.photos.ndim == self.shop.ndim + 1 and self.photos.shape[2:] == self.shape_in,
+            "photo_product": self.photo_product.shape == (n_photos,),
+            "shop_product": self.shop_product.shape == (len(self.shop),),
+            "train": self.train.shape == (n_products,),
+            "validation": self.validation.shape == (n_products,),
+            "own": self.own is None or self.own.shape == (n_photos,),
+            "near_equal": self.near_equal is None or self.near_equal.shape == (n_products,),
+        }
+        wrong = [name for name, fits in shapes.items() if not fits]
+        if wrong:
+            raise ConfigError(
+                f"the shapes of {', '.join(wrong)} do not fit the other arrays of the training data"
+            )
+        for name, numbers in (("photo_product", self.photo_product), ("shop_product", self.shop_product)):
+            if len(numbers) and not 0 <= numbers.min() <= numbers.max() < n_products:
+                raise ConfigError(f"{name} holds numbers beyond the {n_products} products")
+        if (self.train & self.validation).any():
+            raise ConfigError(
+                f"{(self.train & self.validation).sum()} products are both learned from and validated on"
+            )
+        if not len(self.validation_photos()):
+            raise ConfigError(
+                "no photo of a validation product has a shop picture to be found by",
+                hint="give the validation products a larger share",
+            )
+
+
+_ROWS_AT_ONCE = 4096

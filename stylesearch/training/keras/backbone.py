@@ -1,0 +1,105 @@
+"""A network whose last blocks are trained: which layers these are, and the tower over pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.errors import ConfigError
+
+__all__ = ["blocks_of", "network_of", "picture_tower", "train_last_blocks"]
+
+Floats = npt.NDArray[np.float32]
+
+_NAMED_BLOCK = re.compile(r"(_blocks_\d+|conv\d+_block\d+|block\d+)_")
+_END_OF_BLOCK = re.compile(r"mixed\d+(_\d+)?")
+
+
+def blocks_of(network: keras.Model) -> list[list[Any]]:
+    """Layers with weights by block, in the network's order.
+
+    Layers of one name up to the number of the block belong together (``_blocks_3__expand_conv``,
+    ``conv5_block2_1_conv``, ``block5_conv1``); in Inception all up to the next ``mixed``; elsewhere each
+    layer with its normalisation is a block.
+
+    Args:
+        network: of the table of extractors, or a user's.
+    """
+    layers = list(_flat(network))
+    marked = any(_END_OF_BLOCK.fullmatch(layer.name) for layer in layers)
+    keys, number = [], 0
+    for layer in layers:
+        named = _NAMED_BLOCK.match(layer.name)
+        if named is None and not marked and layer.weights and not _is_normalisation(layer):
+            number += 1
+        keys.append(named[1] if named else str(number))
+        if _END_OF_BLOCK.fullmatch(layer.name):
+            number += 1
+    pairs = [(key, layer) for key, layer in zip(keys, layers, strict=True) if layer.weights]
+    return [[layer for _, layer in block] for _, block in groupby(pairs, key=lambda pair: pair[0])]
+
+
+def train_last_blocks(network: keras.Model, n_blocks: int) -> None:
+    """Makes the last blocks trainable and nothing else; statistics of batches stay as they are everywhere.
+
+    A batch of a shop's pictures is too small and too alike for statistics of its own.
+
+    Raises:
+        ConfigError: there are fewer blocks.
+    """
+    blocks = blocks_of(network)
+    if n_blocks > len(blocks):
+        raise ConfigError(f"{network.name} has {len(blocks)} blocks. Received: {n_blocks}")
+    network.trainable = True
+    trained = {id(layer) for block in blocks[-n_blocks:] for layer in block}
+    for layer in _flat(network):
+        layer.trainable = id(layer) in trained and not _is_normalisation(layer)
+
+
+def picture_tower(
+    build: Callable[[], keras.Model], n_blocks: int, kernel: Floats, bias: Floats
+) -> keras.Model:
+    """A tower from pictures to vectors: the network, then one matrix.
+
+    Args:
+        build: makes an extractor's model, uint8 (n, s, s, 3) to (n, d).
+        n_blocks: how many of its last blocks are trained.
+        kernel, bias: what the matrix is at first, (d, dim) and (dim,).
+
+    Returns:
+        A model called ``tower``, uint8 (n, s, s, 3) to float32 (n, dim).
+    """
+    extractor = build()
+    train_last_blocks(network_of(extractor), n_blocks)
+    pictures = keras.Input(extractor.input_shape[1:], dtype="uint8", name="pictures")
+    head = keras.layers.Dense(kernel.shape[1], name="head")
+    vectors = head(extractor(pictures))
+    head.set_weights([kernel, bias])
+    return keras.Model(pictures, vectors, name="tower")
+
+
+def network_of(model: keras.Model) -> keras.Model:
+    """The network inside an extractor's model, a tower or a Siamese network, without its preprocessing."""
+    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    is_network = not inner or any(layer.name == "normalise" for layer in model.layers)
+    if is_network:
+        return inner[0] if inner else model
+    return network_of(inner[0])
+
+
+def _flat(network: keras.Model) -> Iterator[Any]:
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        else:
+            yield layer
+
+
+def _is_normalisation(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)

@@ -1,0 +1,178 @@
+"""Heads: the trained part of a tower, each at first the base space itself.
+
+Every trained array is what is *added* to that start, and AdamW's decay pulls it to zero: so a tower that
+learns nothing stays the base space, and weight decay pulls towards that and not towards a space in which all
+vectors are zero.
+
+References:
+    X. Li, Y. Grandvalet and F. Davoine, "Explicit inductive bias for transfer learning with convolutional
+    networks", ICML 2018 (decay towards the start).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from stylesearch.errors import ConfigError
+from stylesearch.spaces.layers import Layer
+
+__all__ = ["AxisWeights", "EmbeddingHead", "HiddenResidual", "build_tower", "to_layers"]
+
+_ONE = float(np.log(np.e - 1))
+"""The softplus of this is 1."""
+
+
+@keras.saving.register_keras_serializable(package="stylesearch")
+class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
+    """One matrix and a bias: at first the leading ``dim`` axes, which in the whitened space vary most.
+
+    Args:
+        dim: width of what it makes, from (..., d) to (..., dim).
+    """
+
+    def __init__(self, dim: int, **named: Any) -> None:
+        super().__init__(**named)
+        self.dim = dim
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        width = int(input_shape[-1] or 0)
+        self.change = self.add_weight(shape=(width, self.dim), initializer="zeros", name="change")
+        self.bias = self.add_weight(shape=(self.dim,), initializer="zeros", name="bias")
+        self.start = np.eye(width, self.dim, dtype=np.float32)
+
+    @property
+    def kernel(self) -> Any:
+        """What vectors are multiplied by, (d, dim)."""
+        return self.change + self.start
+
+    def call(self, vectors: Any) -> Any:
+        return keras.ops.matmul(vectors, self.kernel) + self.bias
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dim": self.dim}
+
+    def as_layer(self) -> Layer:
+        """The same in NumPy."""
+        return Layer(_array(self.kernel), _array(self.bias))
+
+
+@keras.saving.register_keras_serializable(package="stylesearch")
+class HiddenResidual(keras.layers.Layer):  # type: ignore[misc]
+    """A hidden layer beside its input: ``x + relu(x @ kernel + bias)``; at first a little more than ``x``.
+
+    Args:
+        seed: of the first kernel, which is small and random: of zeros nothing would ever be learned.
+    """
+
+    def __init__(self, seed: int = 0, **named: Any) -> None:
+        super().__init__(**named)
+        self.seed = seed
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        width = int(input_shape[-1] or 0)
+        small = keras.initializers.RandomNormal(stddev=0.1 / width**0.5, seed=self.seed)
+        self.kernel = self.add_weight(shape=(width, width), initializer=small, name="kernel")
+        self.bias = self.add_weight(shape=(width,), initializer="zeros", name="bias")
+
+    def call(self, vectors: Any) -> Any:
+        return vectors + keras.ops.relu(keras.ops.matmul(vectors, self.kernel) + self.bias)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.seed}
+
+    def as_layer(self) -> Layer:
+        """The same in NumPy."""
+        return Layer(_array(self.kernel), _array(self.bias), activation="relu", residual=True)
+
+
+@keras.saving.register_keras_serializable(package="stylesearch")
+class AxisWeights(keras.layers.Layer):  # type: ignore[misc]
+    """A weight of at least zero for each axis: the plain l1 of what it makes is a weighted l1.
+
+    The weights are ``scale * softplus(raw)``, at first ``scale`` each.
+
+    Args:
+        scale: brings distances to the size that a sigmoid tells apart.
+    """
+
+    def __init__(self, scale: float = 1.0, **named: Any) -> None:
+        super().__init__(**named)
+        self.scale = scale
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.change = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="change")
+
+    @property
+    def weighting(self) -> Any:
+        """The weights, (d,)."""
+        return self.scale * keras.ops.softplus(self.change + _ONE)
+
+    def call(self, vectors: Any) -> Any:
+        return vectors * self.weighting
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}
+
+    def as_layer(self) -> Layer:
+        """The same in NumPy."""
+        return Layer(None, None, _array(self.weighting))
+
+
+def build_tower(
+    head: str, width: int, dim: int, *, l1_scale: float | None = None, seed: int = 0
+) -> keras.Model:
+    """A tower over vectors of the base space.
+
+    Args:
+        head: a name in :data:`stylesearch.training.options.HEADS`.
+        width: of the base space's vectors.
+        dim: of what it makes, at most ``width``; ``axes`` keeps the width.
+        l1_scale: for a tower whose vectors are compared by l1: what its weights are at first. Such a tower
+            ends in :class:`AxisWeights`.
+        seed: of first weights that are drawn.
+
+    Returns:
+        A model called ``tower``, float32 (n, width) to (n, dim).
+    """
+    vectors = keras.Input((width,), name="vectors")
+    found = vectors
+    if head == "residual":
+        found = HiddenResidual(seed, name="hidden")(found)
+    if head != "axes":
+        found = EmbeddingHead(min(dim, width), name="embedding")(found)
+    if head == "axes" or l1_scale is not None:
+        found = AxisWeights(1.0 if l1_scale is None else l1_scale, name="weights")(found)
+    return keras.Model(vectors, found, name="tower")
+
+
+def to_layers(model: keras.Model) -> tuple[Layer, ...]:
+    """A tower as what NumPy computes at query time.
+
+    Args:
+        model: a tower of :func:`build_tower`, or a Siamese network of such towers.
+
+    Raises:
+        ConfigError: it has layers that NumPy does not compute.
+
+    Example:
+        >>> tower = build_tower("linear", 3, 2)
+        >>> [layer.apply(np.float32([[1, 2, 3]])).tolist() for layer in to_layers(tower)]
+        [[[1.0, 2.0]]]
+    """
+    names = [layer.name for layer in model.layers]
+    tower = model.get_layer("tower") if "tower" in names else model
+    layers = []
+    for layer in tower.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if not isinstance(layer, EmbeddingHead | HiddenResidual | AxisWeights):
+            raise ConfigError(f"{layer.name!r} ({type(layer).__name__}) is no layer of a head over vectors")
+        layers.append(layer.as_layer())
+    return tuple(layers)
+
+
+def _array(tensor: Any) -> Any:
+    return np.array(keras.ops.convert_to_tensor(tensor).numpy(), np.float32)

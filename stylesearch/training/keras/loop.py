@@ -1,0 +1,260 @@
+"""Training: epochs, validation, early stopping, checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.errors import ConfigError
+from stylesearch.training.batches import Batches
+from stylesearch.training.checkpoints import Checkpoint, checkpoint_path
+from stylesearch.training.curve import can_draw, write_curve, write_history
+from stylesearch.training.data import TrainingData
+from stylesearch.training.keras.heads import build_tower, to_layers
+from stylesearch.training.keras.l1_start import l1_start
+from stylesearch.training.keras.siamese import siamese
+from stylesearch.training.keras.step import Step, strategy_over
+from stylesearch.training.keras.tensorboard import EventLog
+from stylesearch.training.options import TrainOptions
+from stylesearch.training.result import Epoch, Progress, Trained, TrainingDiverged
+from stylesearch.training.schedule import learning_rate_at
+from stylesearch.training.validation import Validation
+
+__all__ = ["CURVE", "HISTORY", "MODEL", "BuildTower", "train"]
+
+MODEL: Final = "model.keras"
+HISTORY: Final = "history.csv"
+CURVE: Final = "curve.png"
+
+BuildTower = Callable[[], keras.Model]
+
+
+def train(
+    data: TrainingData,
+    batches: Batches,
+    options: TrainOptions,
+    folder: Path,
+    *,
+    resume: bool = False,
+    build_tower: BuildTower | None = None,
+    devices: int = 1,
+    tensorboard: Path | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Trains a tower by pairs and keeps the weights of the epoch that validates best.
+
+    Equal data, options and batches give equal weights, bit for bit, on the processors of one machine. (On a
+    GPU that takes ``TF_DETERMINISTIC_OPS=1`` in the environment.) A run that was killed and goes on by
+    ``resume`` gives what it would have given undisturbed: at the end of each epoch all that matters is in
+    ``folder/checkpoint``, and the epoch that was under way is repeated.
+
+    Args:
+        data: what is learned from and validated on; not modified.
+        batches: of the same data, at their beginning.
+        options: settings.
+        folder: of ``model.keras``, ``history.csv``, ``curve.png`` and ``checkpoint/``, which stays until the
+            caller removes it; is made.
+        resume: go on from the checkpoint, if there is one; else begin anew, and remove what is there.
+        build_tower: makes a model called ``tower`` from ``data.shape_in`` to vectors, instead of a head over
+            vectors of the base space: for fine-tuning a backbone.
+        devices: over how many GPUs (logical processors where there is none) a batch is spread.
+        tensorboard: folder of event files for TensorBoard; none by default.
+        progress: called with each epoch.
+
+    Raises:
+        ConfigError: data that do not fit, a checkpoint of another run, more devices than there are.
+        TrainingDiverged: the loss or the weights are no numbers any more; the error has the best network
+            before that.
+    """
+    data.check()
+    options = options.resolved()
+    run = _Run(data, batches, options, folder, build_tower, devices)
+    if not can_draw():
+        warnings.warn("no learning curve is drawn: pip install 'stylesearch[report]'", stacklevel=2)
+    with contextlib.ExitStack() as stack:
+        tell = [] if progress is None else [progress]
+        if tensorboard is not None:
+            log = EventLog(tensorboard)
+            stack.callback(log.close)
+            tell.append(log.write)
+        for epoch in run.epochs(resume):
+            for listener in tell:
+                listener(epoch)
+    return run.result()
+
+
+class _Run:
+    """One training run, from its start or from its checkpoint."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        batches: Batches,
+        options: TrainOptions,
+        folder: Path,
+        tower: BuildTower | None,
+        devices: int,
+    ) -> None:
+        self._data, self._batches, self._options, self._folder = data, batches, options, folder
+        self._given_tower = tower is not None
+        self._make_model = _model_maker(data, options, tower)
+        dtype = np.uint8 if data.shop.dtype == np.uint8 else np.float32
+        self._dtype = np.dtype(dtype)
+        self._step = Step(self._make_model, options, data.shape_in, dtype, strategy_over(devices))
+        dim = int(self._step.model.get_layer("tower").output_shape[-1])
+        self._validation = Validation(data, options.metric, dim)
+        self._history: list[Epoch] = []
+        self._steps = 0
+        self._best = 0
+        self._best_weights = self._step.weights()
+        self._finished = False
+        self._identity = {"options": options.as_dict(), "data": data.digest, "devices": devices} | _VERSIONS
+
+    def epochs(self, resume: bool) -> Iterator[Epoch]:
+        """Trains; yields those of the checkpoint and then each that is done."""
+        path = checkpoint_path(self._folder)
+        if resume and path.exists():
+            self._restore(Checkpoint.load(path))
+            yield from self._history
+        else:
+            if path.parent.exists():
+                shutil.rmtree(path.parent)
+            began = time.perf_counter()
+            yield self._add(0, math.nan, 0.0, began)
+        while not self._finished:
+            epoch = self._epoch(len(self._history))
+            self._checkpoint().save(path)
+            yield epoch
+
+    def result(self) -> Trained:
+        """The best network, written to the folder."""
+        model = self._make_model()
+        for variable, value in zip(model.variables, self._best_weights, strict=True):
+            variable.assign(value)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        files = [self._folder / MODEL, self._folder / HISTORY]
+        unfinished = self._folder / f".unfinished.{MODEL}"
+        model.save(unfinished)
+        unfinished.replace(files[0])
+        write_history(self._history, files[1])
+        if can_draw():
+            files.append(self._folder / CURVE)
+            write_curve(self._history, self._best, self._options.top_k, files[-1])
+        return Trained(
+            model=model,
+            layers=None if self._given_tower else to_layers(model),
+            metric=self._options.metric,
+            history=tuple(self._history),
+            best=self._best,
+            stopped_early=self._finished and len(self._history) <= self._options.epochs,
+            files=tuple(files),
+        )
+
+    def _epoch(self, number: int) -> Epoch:
+        began = time.perf_counter()
+        data, options = self._data, self._options
+        if options.hard_negatives and (number - 1) % options.refresh_every == 0:
+            of_photos = self._embed_photos(np.arange(len(data.photos)))
+            self._batches.refresh(of_photos, self._step.embed(self._rows(data.shop)), options.metric)
+        n_batches = self._batches.n_batches
+        n_steps, n_warmup = options.epochs * n_batches, round(options.warmup * n_batches)
+        highest = options.learning_rate or 0.0  # resolved: never None
+        losses, rate = [], 0.0
+        for batch in self._batches.epoch():
+            rate = learning_rate_at(min(self._steps, n_steps - 1), n_steps, n_warmup, highest)
+            loss = self._step.run(
+                self._rows(data.photos[batch.photos]),
+                self._rows(data.shop[batch.shop]),
+                data.groups[batch.products],
+                self._steps,
+                rate,
+            )
+            if not math.isfinite(loss):
+                raise self._diverged(number, f"the loss is {loss} at step {self._steps}")
+            losses.append(loss)
+            self._steps += 1
+        if not losses:
+            raise ConfigError("there is no batch of right pairs to learn from")
+        if not all(np.isfinite(weights).all() for weights in self._step.weights()):
+            raise self._diverged(number, "weights are no numbers any more")
+        epoch = self._add(number, float(np.mean(losses)), rate, began)
+        self._finished = number >= options.epochs or number - self._best >= options.patience
+        return epoch
+
+    def _add(self, number: int, loss: float, rate: float, began: float) -> Epoch:
+        """Validates, and keeps the weights if none were better."""
+        photos = self._embed_photos(self._validation.photos)
+        shop = self._step.embed(self._rows(self._data.shop))
+        top_k, reciprocal_rank = self._validation.score(photos, shop, self._options.top_k)
+        epoch = Epoch(number, loss, rate, top_k, reciprocal_rank, time.perf_counter() - began)
+        self._history.append(epoch)
+        if epoch.score > self._history[self._best].score:
+            self._best, self._best_weights = number, self._step.weights()
+        return epoch
+
+    def _embed_photos(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Vectors of photos, float32 (n, regions, dim)."""
+        seen = self._rows(self._data.photos[rows])
+        vectors = self._step.embed(seen.reshape(-1, *self._data.shape_in))
+        return vectors.reshape(len(rows), self._data.n_regions, -1)
+
+    def _rows(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(rows, self._dtype)
+
+    def _diverged(self, number: int, what: str) -> TrainingDiverged:
+        return TrainingDiverged(
+            f"training went wrong in epoch {number}: {what}. "
+            f"The network of epoch {self._best} is kept, the best before that",
+            self.result(),
+            hint=f"choose a smaller learning rate than {self._options.learning_rate:g}",
+        )
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(
+            run=self._identity,
+            history=tuple(self._history),
+            steps=self._steps,
+            best=self._best,
+            finished=self._finished,
+            state=self._step.state(),
+            best_weights=tuple(self._best_weights),
+            batches=self._batches.state(),
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        checkpoint.check_run(self._identity)
+        self._step.restore(checkpoint.state)
+        self._batches.restore(checkpoint.batches)
+        self._history = list(checkpoint.history)
+        self._steps, self._best = checkpoint.steps, checkpoint.best
+        self._best_weights, self._finished = list(checkpoint.best_weights), checkpoint.finished
+
+
+_VERSIONS: Final = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "tensorflow")}
+
+
+def _model_maker(data: TrainingData, options: TrainOptions, tower: BuildTower | None) -> BuildTower:
+    """Makes the untrained Siamese network, the same each time."""
+    if tower is None and len(data.shape_in) != 1:
+        raise ConfigError(f"a head sees vectors of the base space. Received: shape {data.shape_in}")
+    scale, bias = l1_start(data) if options.metric == "l1" and tower is None else (None, 0.0)
+
+    def make() -> keras.Model:
+        made = tower() if tower is not None else None
+        if made is None:
+            head = str(options.head)
+            made = build_tower(head, data.shape_in[0], options.dim, l1_scale=scale, seed=options.seed)
+        return siamese(made, options.metric, l1_start=bias or 0.0)
+
+    return make

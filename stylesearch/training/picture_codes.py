@@ -1,0 +1,121 @@
+"""What a picture looks like, in 80 bytes: a perceptual hash of its shapes and a few colours.
+
+The white around a picture is cut off first, so that a garment on white ground is compared with a garment and
+not white with white, and padding changes nothing. The *shape* is the sign pattern of a discrete cosine
+transform: 255 frequencies of the brightness, whether each is above their median (as in C. Zauner,
+*Implementation and Benchmarking of Perceptual Image Hash Functions*, 2010, but with 16 x 16
+frequencies instead of 8 x 8: 64 bits join different garments on white ground at the distances at which copies
+lie). The *colours* are means of 4 x 4 fields.
+
+Measured on 2,251 pictures (1,589 users' photos of garments on floors and hangers, 662 of a shop's models on
+white ground), bits of 255 that differ between a picture and its copy, and between different pictures:
+
+=========================================  ======  ====  ====  ========================
+copies of 600 pictures                     median  90 %  99 %  largest colour step, 95 %
+=========================================  ======  ====  ====  ========================
+half the size                                  10    15    22                         6
+JPEG of quality 30                              4    12    24                         7
+brighter by 6 %                                 2    10    24                        13
+5 % white border                                0     0     0                         0
+up to 2 % cropped from each side               22    34    43                        13
+up to 3 % cropped, half the size, JPEG 60      34    48    60                        21
+up to 5 % cropped from each side               50    73    88                        30
+=========================================  ======  ====  ====  ========================
+
+Of the 2.5 million pairs of different pictures, 362 are within 48 bits: 360 of them are the shop's photos of
+one style in several colours (recoloured, in all that were looked at), 2 are true copies among the users'
+photos (one of them filed under two categories); none is of two garments. From 49 to 56 bits come 21 pairs, 8
+of different garments in the same pose; from 57 to 72, 266 with 241.
+
+The limit is 32 bits, at which copies that were scaled or saved again are joined and those cropped by 1 % of
+each side (all of 150), but only half of those cropped by 2 %. Drawn garments, which are of few shapes, are
+why it is not 48: there 847 of 2,000 products were joined, in chains of up to 117; at 32 it is 275, up to 26.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+__all__ = ["DECODED_SIDE", "N_FIELDS", "N_WORDS", "PictureCode", "of_one_colour", "picture_code"]
+
+DECODED_SIDE: Final = 256
+"""Pixels that the longer side of a picture keeps when it is decoded to be looked at."""
+
+N_WORDS: Final = 4
+N_FIELDS: Final = 4
+
+COLOUR_STEP: Final = 20
+"""How far (0 to 255) copies may lie apart in any channel of any field: see the table. Of the shop's 360
+recoloured pairs 97 % lie farther apart; the others are of nearly one colour, or of little garment."""
+
+_SIDE: Final = 32
+_N_FREQUENCIES: Final = 16
+_WHITE_STEP: Final = 20  # JPEG leaves this much in what was white
+_MIN_INK: Final = 0.01  # of a row or column that belongs to the picture
+_LUMA: Final = np.array([0.299, 0.587, 0.114], np.float64)
+
+_places = np.arange(_SIDE)
+_DCT: Final = np.cos(np.pi * (2 * _places + 1) * np.arange(_N_FREQUENCIES)[:, None] / (2 * _SIDE))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureCode:
+    """What a picture looks like.
+
+    Attributes:
+        shape: uint64 (4,), of which 255 bits are used.
+        colours: mean RGB of fields, uint8 (4, 4, 3).
+    """
+
+    shape: npt.NDArray[np.uint64]
+    colours: npt.NDArray[np.uint8]
+
+
+def picture_code(pixels: npt.NDArray[np.uint8]) -> PictureCode:
+    """Looks at a picture.
+
+    Args:
+        pixels: uint8 (h, w, 3), RGB; not modified.
+
+    Example:
+        >>> ramp = np.linspace(0, 200, 90 * 60 * 3).reshape(90, 60, 3).astype(np.uint8)
+        >>> bordered = np.pad(ramp, ((9, 9), (5, 5), (0, 0)), constant_values=255)
+        >>> np.array_equal(picture_code(ramp).shape, picture_code(bordered).shape)
+        True
+    """
+    image = Image.fromarray(_without_white(pixels))
+    small = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    # Whole numbers: a picture of one colour has no frequencies, not those of rounding errors.
+    frequencies = np.round(_DCT @ (small @ _LUMA) @ _DCT.T).ravel()[1:]
+    bits = np.append(frequencies > np.median(frequencies), False)
+    colours = np.asarray(image.resize((N_FIELDS, N_FIELDS), Image.Resampling.BOX))
+    return PictureCode(np.packbits(bits).view("<u8").astype(np.uint64), colours.copy())
+
+
+def of_one_colour(colours: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Which of n pairs have their colours in common, bool (n,).
+
+    Args:
+        colours, others: uint8 (n, 4, 4, 3).
+    """
+    steps = np.abs(colours.astype(np.int16) - others)
+    near: npt.NDArray[np.bool_] = steps.max(axis=(1, 2, 3), initial=0) <= COLOUR_STEP
+    return near
+
+
+def _without_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The part of a picture within its white borders; all of it if it is white."""
+    # Channel by channel: a minimum over an axis of 3 takes ten times as long.
+    darkest = np.minimum(np.minimum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+    ink = darkest < 255 - _WHITE_STEP
+    height, width = ink.shape
+    rows = np.flatnonzero(np.count_nonzero(ink, axis=1) > _MIN_INK * width)
+    columns = np.flatnonzero(np.count_nonzero(ink, axis=0) > _MIN_INK * height)
+    if not len(rows) or not len(columns):
+        return pixels
+    return np.ascontiguousarray(pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])

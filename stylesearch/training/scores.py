@@ -1,0 +1,177 @@
+"""Scores before and after training, on the same queries, by category, with paired intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.evaluation.bootstrap import adjusted_by_holm, flipped_p_values, interval, resampled_means
+from stylesearch.evaluation.measured import RankedGallery, make_rough
+from stylesearch.evaluation.ranking import rank
+from stylesearch.evaluation.results import Columns, Doubles, Estimate, StudySettings
+from stylesearch.evaluation.scores import score_columns
+from stylesearch.evaluation.scoring import runs_of
+from stylesearch.evaluation.vectors import Vectors, scales_of
+from stylesearch.training.material import Material, photo_features, shop_features
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stylesearch.evaluation.surroundings import Surroundings
+    from stylesearch.spaces.base import Transform
+
+__all__ = ["SCORES", "Change", "changes", "ranked"]
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+KS: Final = (1, 5, 20)
+SCORES: Final = tuple(f"top-{k}" for k in KS)
+"""The scores that training reports."""
+
+LEVEL: Final = 0.05
+N_DRAWS: Final = 4000
+
+_BEFORE, _AFTER = "before", "after"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What training changed for the queries of one category, or for all.
+
+    Attributes:
+        category: its name; empty for all queries.
+        n_queries: how many.
+        before, after: by score, in the best untrained space and in the learned one, with intervals.
+        difference: after minus before, by score, with the interval of the paired bootstrap over products.
+        p_values: by score, of the difference, two-sided, by turning the signs of products at random: unlike
+            the bootstrap that holds for a handful of photos too. Adjusted by Holm's method over the
+            categories; that of all queries stands alone.
+    """
+
+    category: str
+    n_queries: int
+    before: Mapping[str, Estimate]
+    after: Mapping[str, Estimate]
+    difference: Mapping[str, Estimate]
+    p_values: Mapping[str, float]
+
+    def verdict(self, score: str) -> str:
+        """``rose`` or ``fell`` where that is more than noise, at the level of 5 %; else ``noise``."""
+        if self.p_values[score] >= LEVEL:
+            return "noise"
+        return "rose" if self.difference[score].value > 0 else "fell"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values by the names of the attributes, and ``verdicts`` by score."""
+        return asdict(self) | {"verdicts": {score: self.verdict(score) for score in self.difference}}
+
+
+def ranked(
+    room: Vectors,
+    around: Surroundings,
+    material: Material,
+    transform: Transform,
+    metric: str,
+    rows: Ids,
+) -> Columns:
+    """Exact ranks of some photos in the whole gallery, as a study has them.
+
+    Args:
+        room: for vectors.
+        around: where features are.
+        material: what the rows are of.
+        transform: of the space.
+        metric: of the space.
+        rows: which photos of the material these are, int64 (q,).
+    """
+    shop = shop_features(room, around, material)
+    photos = photo_features(room, around, material, rows)
+    vectors = room.transformed(transform, shop)
+    scale_of, scales = scales_of(transform, material.shop_categories)
+    room.level_equal(vectors, material.shop_contents)
+    room.scale(vectors, scale_of, scales)
+    numbers = material.rows
+    present, product_of = np.unique(numbers.shop_product, return_inverse=True)
+    tell = around.tell(f"ranks of {transform.name}")
+    return rank(
+        room.transformed(transform, photos),
+        np.searchsorted(present, numbers.photo_product[rows]).astype(np.int64),
+        RankedGallery(vectors, product_of.astype(np.int64), scale_of, scales),
+        metric,
+        own=numbers.own[rows],
+        rough=make_rough(),
+        progress=None if tell is None else partial(_tell, tell, len(rows)),
+    )
+
+
+def changes(
+    before: Columns, after: Columns, categories: Sequence[str], products: Sequence[str], *, seed: int = 0
+) -> tuple[Change, ...]:
+    """What changed: over all queries first, then by category.
+
+    Args:
+        before: of the untrained space.
+        after: of the learned one, for the same queries.
+        categories: of the queries.
+        products: of the queries; photos of one product say much the same, so p-values and the intervals of
+            differences come of products.
+        seed: of what is drawn.
+    """
+    settings = StudySettings((_BEFORE, _AFTER), metrics=("",), ks=KS, seed=seed)
+    runs, _ = runs_of({(_BEFORE, ""): before, (_AFTER, ""): after}, categories, settings)
+    gained = score_columns(after, SCORES) - score_columns(before, SCORES)
+    p_values = _p_values(gained, categories, products, seed)
+    found = []
+    for old, new in zip(*([run.micro, *run.categories] for run in runs), strict=True):
+        counted = np.array([old.category in ("", one) for one in categories])
+        drawn = _drawn_by_product(gained[counted], np.asarray(products)[counted], settings)
+        difference = {
+            name: interval(new.values[name].value - old.values[name].value, means, settings.confidence)
+            for name, means in zip(SCORES, drawn.T, strict=True)
+        }
+        scores = [{name: one.values[name] for name in SCORES} for one in (old, new)]
+        found.append(
+            Change(old.category, old.n_queries, scores[0], scores[1], difference, p_values[old.category])
+        )
+    return tuple(found)
+
+
+def _drawn_by_product(gained: Doubles, products: npt.NDArray[np.str_], settings: StudySettings) -> Doubles:
+    """Mean gains of queries when their products are drawn anew, float64 (resamples, scores)."""
+    _, product, n_queries = np.unique(products, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(n_queries), gained.shape[1]))
+    np.add.at(sums, product, gained)
+    parts = np.column_stack([sums, n_queries])
+    drawn = resampled_means(parts, n_resamples=settings.n_resamples, seed=settings.seed)
+    means: Doubles = drawn[:, :-1] / drawn[:, -1:]
+    return means
+
+
+def _p_values(
+    gained: Doubles, categories: Sequence[str], products: Sequence[str], seed: int
+) -> dict[str, dict[str, float]]:
+    """P-values of the differences, by category (empty: all queries) and score."""
+    _, product = np.unique(np.asarray(products), return_inverse=True)
+    names = ["", *sorted(set(categories))]
+    raw = []
+    for name in names:
+        counted = np.array([name in ("", one) for one in categories])
+        sums = np.zeros((product.max() + 1, len(SCORES)))
+        np.add.at(sums, product[counted], gained[counted])
+        raw.append(flipped_p_values(sums, np.ones(len(sums)), n_resamples=N_DRAWS, seed=seed))
+    adjusted = np.array(raw)
+    for place in range(len(SCORES)):
+        adjusted[1:, place] = adjusted_by_holm(adjusted[1:, place].tolist())
+    return {
+        name: dict(zip(SCORES, row.tolist(), strict=True)) for name, row in zip(names, adjusted, strict=True)
+    }
+
+
+def _tell(progress: Callable[[int, int], None], n_total: int, n_done: int) -> None:
+    progress(n_done, n_total)

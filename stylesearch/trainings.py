@@ -1,0 +1,148 @@
+"""Trainings of a workspace: what `Workspace.train` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylesearch.cores import usable_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stylesearch.evaluation.surroundings import ReportProgress
+    from stylesearch.model_cards import ModelCard
+    from stylesearch.parts import Parts
+    from stylesearch.training.report import TrainReport
+    from stylesearch.training.result import Epoch
+
+__all__ = ["follow_network", "make_default", "train"]
+
+
+def train(
+    parts: Parts,
+    name: str,
+    choices: Mapping[str, Any],
+    *,
+    default: bool,
+    max_memory: int,
+    progress: ReportProgress | None,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> TrainReport:
+    """See :meth:`stylesearch.workspace.Workspace.train`."""
+    from stylesearch.errors import ConfigError
+    from stylesearch.evaluation.features import Work
+    from stylesearch.evaluation.surroundings import Surroundings
+    from stylesearch.trained import training_lock
+    from stylesearch.training.finetune import FINETUNE_DEFAULTS
+    from stylesearch.training.material import MaterialChoice
+    from stylesearch.training.options import TrainOptions
+    from stylesearch.training.report import TrainRequest
+    from stylesearch.training.run import clear_away, train_model
+
+    own = parts.settings
+    asked = {name: value for name, value in choices.items() if value is not None}
+    spec = _lasting(str(asked.pop("extractor", "") or own.extractor))
+    seed = asked.get("seed", 0)
+    of_material = _taken(asked, MaterialChoice, "seed", "photo_regions")
+    material = MaterialChoice(**of_material, photo_regions=own.regions, seed=seed)
+    of_options = _taken(asked, TrainOptions)
+    of_request = _taken(asked, TrainRequest, "extractor", "name", "of_network")
+    if of_request.get("finetune"):
+        # What is said of steps and batches is said of the network; the head over its features is quick.
+        of_request["of_network"] = TrainOptions(**(FINETUNE_DEFAULTS | of_options))
+        of_options = {name: one for name, one in of_options.items() if name not in FINETUNE_DEFAULTS}
+    options = TrainOptions(**of_options)
+    request = TrainRequest(spec, name=name, material=material, options=options, **of_request)
+    if asked:
+        raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
+    around = Surroundings(
+        catalog=parts.catalog(),
+        load=lambda spec: parts.extractor(spec, throughput=True),
+        space_home=parts.space_home,
+        cache=own.home / "cache",
+        work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
+        max_bytes=max_memory * 2**20,
+        progress=progress,
+        model=parts.model,
+    )
+    with training_lock(own.home, name, own.lock_timeout):
+        report = train_model(around, own.home, request, on_epoch=on_epoch)
+        if default:
+            make_default(own.home, report.card, own.weights)
+        else:
+            follow_network(own.home, report.card)
+        clear_away(own.home, name)  # only now: the settings name the old network no more
+        began = time.perf_counter()
+        parts.refresh_indexes([parts.extractor(report.card.extractor)], progress)
+    seconds = {**report.seconds, "index": time.perf_counter() - began}
+    seconds["total"] += seconds["index"]
+    return dataclasses.replace(report, seconds=seconds)
+
+
+def _taken(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
+    """Takes those of the choices that are fields of ``kind`` out of ``asked``."""
+    names = {field.name for field in dataclasses.fields(kind)} - {"material", "options", *but}
+    return {name: asked.pop(name) for name in names & asked.keys()}
+
+
+def _lasting(spec: str) -> str:
+    """A model's file by its whole path: a search may be run from another folder."""
+    path, at, size = spec.rpartition("@")
+    file = Path(path if at and not Path(spec).is_file() else spec)
+    if not file.is_file():
+        return spec
+    return f"{file.resolve()}{at}{size}" if at and not Path(spec).is_file() else str(file.resolve())
+
+
+def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
+    """Writes into ``config.toml`` that a model is what searches use, and its extractor what ingests compute.
+
+    Args:
+        home: the workspace folder.
+        card: of the model.
+        weights: the setting that it was trained with; queries load the extractor with the same.
+
+    Raises:
+        ConfigError: the file is written in a way that cannot be changed line by line.
+    """
+    from stylesearch.config import load_settings
+    from stylesearch.model_paths import kept_path
+    from stylesearch.settings_file import change_settings
+
+    changes: dict[str, str | int | float | None] = {"space": card.space}
+    # Products that come in without the model's features would not be found.
+    if _extractor_of(home) != card.extractor:
+        changes["extractor"] = kept_path(card.extractor, home)
+    lasting = str(Path(weights).resolve()) if Path(weights).is_file() else weights
+    if load_settings({"home": home}, {}).weights not in (weights, lasting):
+        changes["weights"] = lasting or None
+    change_settings(home, changes)
+
+
+def follow_network(home: Path, card: ModelCard) -> None:
+    """Where ``config.toml`` names a network that a new one has replaced, it names the new one from now on.
+
+    Called before the old network is removed, so that the file never names one that is gone.
+
+    Raises:
+        ConfigError: the file is written in a way that cannot be changed line by line.
+    """
+    from stylesearch.model_paths import file_of, kept_path
+    from stylesearch.settings_file import change_settings
+    from stylesearch.trained import is_network_of, models
+
+    said = _extractor_of(home)
+    in_use = {file_of(one.extractor) for one in models(home)}
+    if is_network_of(home, card.name, said) and file_of(said) not in in_use:
+        change_settings(home, {"extractor": kept_path(card.extractor, home)})
+
+
+def _extractor_of(home: Path) -> str:
+    """What the settings file says, or the default."""
+    from stylesearch.config import load_settings
+
+    return load_settings({"home": home}, {}).extractor

@@ -1,0 +1,167 @@
+"""``stylesearch train --finetune`` from end to end, on a network so small that it takes seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stylesearch as ss
+from stylesearch import trained
+from stylesearch.config import load_settings
+from stylesearch.errors import ConfigError
+from stylesearch.gallery import IndexWarning
+from tests.integration.patchworks import photo_of
+
+pytestmark = [
+    # Keras converts its variables in a way that NumPy is going to give up.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:no learning curve"),
+]
+
+ARGUMENTS = [
+    "--finetune",
+    1,
+    "--epochs",
+    6,
+    "--batch-size",
+    28,
+    "--learning-rate",
+    0.01,
+    "--regions",
+    "whole",
+    "-q",
+]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of one's own: two convolutions with their statistics."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Input((32, 32, 3))]
+    for width in (16, 32):
+        layers += [
+            keras.layers.Conv2D(width, 3, strides=2, use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+        ]
+    path = tmp_path_factory.mktemp("network") / "tiny.keras"
+    keras.Sequential([*layers, keras.layers.AveragePooling2D(3), keras.layers.Flatten()]).save(path)
+    path.with_suffix(".json").write_text(json.dumps({"input_size": 32, "preprocessing": "tf"}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tuned(patterned: Path, network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a fine-tuned model as its default; not to be written to."""
+    from stylesearch.cli.failures import run
+    from stylesearch.cli.main import cli
+
+    home = tmp_path_factory.mktemp("tuned") / "home"
+    shutil.copytree(patterned, home)
+    arguments = ["--home", home, "train", "tuned", "-e", network, *ARGUMENTS, "--default"]
+    assert run(cli, [str(one) for one in arguments]) == 0
+    return home
+
+
+@pytest.fixture
+def workspace(tuned: Path, tmp_path: Path) -> Path:
+    """A copy of it in another place, to be written to."""
+    shutil.copytree(tuned, tmp_path / "moved")
+    return tmp_path / "moved"
+
+
+def test_the_last_blocks_only_are_changed_and_the_network_is_an_extractor(tuned: Path, network: Path) -> None:
+    import keras
+
+    from stylesearch.training.keras.backbone import blocks_of
+
+    with ss.open(tuned) as shop:
+        card = shop.model("tuned")
+        assert shop.query(photo_of(tuned, "p000")).hits  # config.toml names both space and network
+        study = shop.evaluate(["siamese:tuned"], metrics=["cosine"], ks=[1], regions="whole")
+    assert study.methods[0].extractor == "tiny-tuned"
+    assert Path(card.extractor).parent == (tuned / "models" / "tuned").resolve()
+    assert (card.options["finetuned_from"], card.options["finetuned_blocks"]) == (str(network.resolve()), 1)
+    before, after = (
+        blocks_of(keras.saving.load_model(path, compile=False)) for path in (network, card.extractor)
+    )
+    changed = [
+        any(not np.array_equal(x, y) for x, y in zip(old.get_weights(), new.get_weights(), strict=True))
+        for block, tuned_block in zip(before, after, strict=True)
+        for old, new in zip(block, tuned_block, strict=True)
+    ]
+    assert changed == [False, False, True, False]  # the last convolution, not its statistics
+
+
+def test_a_workspace_that_has_moved_finds_its_network(workspace: Path, tuned: Path) -> None:
+    for file in (workspace / "models" / "tuned" / "model.json", workspace / "config.toml"):
+        assert str(tuned) not in file.read_text()
+    network = next((workspace / "models" / "tuned").glob("network-*.keras")).resolve()
+    settings = load_settings({"home": workspace})
+    assert (settings.space, settings.extractor) == ("siamese:tuned", str(network))
+    with ss.open(workspace) as shop:
+        assert shop.model("tuned").extractor == str(network)
+        assert shop.query(photo_of(workspace, "p000")).hits
+        shop.ingest(
+            photo_of(workspace, "p000").parents[1] / "products.csv"
+        )  # new products would be seen by it
+        assert {one.state for one in shop.index_status()} == {"ready"}
+
+
+def test_removing_the_model_leaves_the_network_that_was_tuned(
+    stylesearch: Any, workspace: Path, network: Path
+) -> None:
+    removed = stylesearch("--home", workspace, "models", "remove", "tuned")
+    assert removed.code == 0, removed.err
+    assert removed.out == (
+        "removed tuned\n"
+        "config.toml named it as the space; that line is gone, and the default is in force again\n"
+        f'config.toml named it as the extractor; it is "{network.resolve()}" again\n'
+    )
+    settings = load_settings({"home": workspace})
+    assert (settings.space, settings.extractor) == ("whitened", str(network.resolve()))
+    assert not (workspace / "models" / "tuned").exists()
+    with ss.open(workspace) as shop, pytest.warns(IndexWarning, match="whitened is not fitted"):
+        assert shop.query(photo_of(workspace, "p000")).hits
+
+
+def test_a_network_that_another_model_takes_stays(workspace: Path) -> None:
+    home = workspace
+    card, transform = trained.load_model(trained.folder_of(home, "tuned"))
+    other = dataclasses.replace(transform, name="siamese:other")
+    card = dataclasses.replace(card, name="other", transform_version=other.version)
+    trained.save_model(home, card, other)
+    with ss.open(home) as shop:
+        with pytest.raises(ConfigError, match="siamese:other takes features of the network of siamese:tuned"):
+            shop.remove_model("tuned")
+        assert shop.remove_model("other") == {}
+        assert shop.remove_model("tuned").keys() == {"space", "extractor"}
+
+
+def test_the_settings_follow_a_network_that_is_replaced(
+    stylesearch: Any, workspace: Path, network: Path
+) -> None:
+    old = load_settings({"home": workspace}).extractor
+    again = stylesearch("--home", workspace, "train", "tuned", "-e", network, *ARGUMENTS, "--seed", 1)
+    assert again.code == 0, again.err
+    with ss.open(workspace) as shop:
+        card = shop.model("tuned")
+    assert card.extractor != old
+    assert not Path(old).exists()
+    assert load_settings({"home": workspace}).extractor == card.extractor
+
+
+def test_what_is_no_network_is_not_finetuned(stylesearch: Any, patterned: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(patterned, home)
+    done = stylesearch("--home", home, "train", "-e", "color-histogram", *ARGUMENTS)
+    assert done.code == 1
+    assert "color-histogram is no network" in done.err

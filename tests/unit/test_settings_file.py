@@ -1,0 +1,46 @@
+"""Settings are changed in the file, and the rest of it stays as it was written."""
+
+from pathlib import Path
+
+import pytest
+
+from stylesearch.config import load_settings
+from stylesearch.errors import ConfigError
+from stylesearch.settings_file import change_settings, read_settings
+
+WRITTEN = """\
+# what our shop uses
+extractor = "resnet50"   # the old one
+
+space = 'raw'
+"""
+
+
+def test_only_what_is_named_changes(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(WRITTEN)
+    change_settings(tmp_path, {"space": "siamese:default", "metric": "l1", "batch_size": 8})
+    assert path.read_text() == (
+        '# what our shop uses\nextractor = "resnet50"   # the old one\n\nspace = "siamese:default"\n'
+        'metric = "l1"\nbatch_size = 8\n'
+    )
+    settings = load_settings({"home": tmp_path}, {})
+    assert (settings.space, settings.metric, settings.batch_size) == ("siamese:default", "l1", 8)
+    change_settings(tmp_path, {"space": None, "metric": None, "batch_size": None})
+    assert path.read_text() == WRITTEN.replace("space = 'raw'\n", "")
+    assert read_settings(tmp_path) == {"extractor": "resnet50"}
+
+
+def test_a_file_that_is_not_there_is_made(tmp_path: Path) -> None:
+    assert read_settings(tmp_path / "new") == {}
+    change_settings(tmp_path / "new", {"space": 'odd "name" \\ \n'})
+    assert read_settings(tmp_path / "new") == {"space": 'odd "name" \\ \n'}
+
+
+@pytest.mark.parametrize("text", ['space = """\nraw"""\n', "space = [", '[more]\nspace = "raw"\n'])
+def test_what_cannot_be_changed_line_by_line_is_left_alone(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"config\.toml"):
+        change_settings(tmp_path, {"space": "whitened"})
+    assert path.read_text() == text

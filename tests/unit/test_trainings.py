@@ -1,0 +1,103 @@
+"""What is written down around a training: settings, locks, and what there is to go on with."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from stylesearch import trained
+from stylesearch.config import load_settings
+from stylesearch.errors import ConfigError
+from stylesearch.model_cards import ModelCard
+from stylesearch.training.checkpoints import checkpoint_path
+from stylesearch.training.run import clear_away
+from stylesearch.training.unfinished import check_interrupted, interrupted, part_of, training_folder
+from stylesearch.trainings import follow_network, make_default
+from stylesearch.workspace import Workspace
+from tests.unit.test_trained import model_of
+
+
+def saved(home: Path, extractor: str, name: str = "default") -> ModelCard:
+    card, transform = model_of(name)
+    card = dataclasses.replace(card, extractor=extractor)
+    trained.save_model(home, card, transform)
+    return card
+
+
+def network(home: Path, digit: str) -> Path:
+    path = (home / "models" / "default").resolve() / f"network-{digit * 16}.keras"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def extractor_of(home: Path) -> str:
+    return load_settings({"home": home}, {}).extractor
+
+
+def test_one_owner_of_a_name_at_a_time(tmp_path: Path) -> None:
+    saved(tmp_path, "fake@64")
+    with trained.training_lock(tmp_path, "default", 0):
+        with pytest.raises(ConfigError, match="training or removing the model 'default'"):
+            trained.training_lock(tmp_path, "default", 0).__enter__()
+        with trained.training_lock(tmp_path, "other", 0):
+            pass
+        shop = Workspace(load_settings({"home": tmp_path, "lock_timeout": 0}, {}))
+        with pytest.raises(ConfigError, match="training or removing"):
+            shop.remove_model("default")
+        assert trained.names(tmp_path) == ["default"]
+    shop.remove_model("default")
+    assert trained.names(tmp_path) == []
+
+
+def test_the_settings_name_the_new_network_before_the_old_one_goes(tmp_path: Path) -> None:
+    old, new = network(tmp_path, "a"), network(tmp_path, "b")
+    make_default(tmp_path, saved(tmp_path, str(old)))
+    assert extractor_of(tmp_path) == str(old)
+    card = saved(tmp_path, str(new))
+    follow_network(tmp_path, card)
+    assert extractor_of(tmp_path) == str(new)
+    assert old.exists()
+    clear_away(tmp_path, "default")
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_network_that_another_model_takes_stays_and_the_settings_too(tmp_path: Path) -> None:
+    old, new = network(tmp_path, "a"), network(tmp_path, "b")
+    make_default(tmp_path, saved(tmp_path, str(old)))
+    saved(tmp_path, f"{old}@96", "other")
+    follow_network(tmp_path, saved(tmp_path, str(new)))
+    clear_away(tmp_path, "default")
+    assert extractor_of(tmp_path) == str(old)
+    assert old.exists()
+
+
+def test_default_keeps_the_weights_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = saved(tmp_path, "fake@64")
+    file = tmp_path / "own.weights.h5"
+    file.touch()
+    monkeypatch.chdir(tmp_path)
+    make_default(tmp_path, card, "own.weights.h5")
+    said = load_settings({"home": tmp_path}, {})
+    assert (said.space, said.extractor, said.weights) == ("siamese:default", "fake@64", str(file.resolve()))
+    make_default(tmp_path, card, "random")
+    assert load_settings({"home": tmp_path}, {}).weights == "random"
+    make_default(tmp_path, card, "")
+    assert "weights" not in (tmp_path / "config.toml").read_text()
+
+
+def test_what_was_not_interrupted_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no interrupted training of 'default'.*one of: no model"):
+        check_interrupted(tmp_path, "default", "f" * 64, finetune=False)
+    path = checkpoint_path(part_of(training_folder(tmp_path, "shoes"), "f" * 64))
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert interrupted(tmp_path) == ["shoes"]
+    check_interrupted(tmp_path, "shoes", "f" * 64, finetune=False)
+    with pytest.raises(ConfigError, match="there is one of: shoes"):
+        check_interrupted(tmp_path, "default", "f" * 64, finetune=False)
+    for fingerprint, finetune in (("0" * 64, False), ("f" * 64, True)):
+        with pytest.raises(ConfigError, match="was another one"):
+            check_interrupted(tmp_path, "shoes", fingerprint, finetune=finetune)

@@ -1,0 +1,82 @@
+"""What is said of a split: whether it was given or drawn, and which products are in no part of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylesearch.cli.train_output import echo_report
+from stylesearch.model_cards import ModelCard
+from stylesearch.training.material import MaterialChoice, split_facts
+from stylesearch.training.report import TrainReport
+from stylesearch.training.scores import SCORES, Change, changes
+from stylesearch.training.split import Split, given_split, split_products
+from stylesearch.training.weights import Weights
+from tests.unit.training.test_changes import columns
+
+GIVEN = {"a": "train", "b": "test", "c": "train", "d": "val", "e": "train"}
+CATEGORIES = dict.fromkeys(GIVEN, "dress")
+
+
+def a_report(split: Split, n_joined: int) -> TrainReport:
+    change: tuple[Change, ...] = changes(columns([3]), columns([0]), ["dress"], ["a"])
+    counts = {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
+    options: dict[str, Any] = {"regions": "few", **split_facts(split, MaterialChoice(seed=4))}
+    texts = dict.fromkeys(("created", "feature_set", "weights_digest", "transform_version"), "-")
+    card = ModelCard(
+        name="default",
+        extractor="some-network",
+        pairs="consumer",
+        n_products=counts,
+        split_seed=4,
+        loss="softmax",
+        options=options,
+        scores={},
+        weights={"": 0.5},
+        untrained="raw",
+        metric="cosine",
+        libraries={},
+        **texts,
+    )
+    seconds = {"training": 1.0, "total": 2.0}
+    of_grid = Weights({"": 0.5}, {0.0: 0.1})
+    return TrainReport(card, change, change, of_grid, (), 0, False, 0, n_joined, seconds, Path("models"))
+
+
+def test_a_given_split_and_who_was_left_out_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    split = given_split(GIVEN, CATEGORIES, [{"a", "b"}, {"c", "d"}])
+    assert split is not None
+    report = a_report(split, n_joined=4)
+    echo_report(report, is_default=False, with_seconds=False)
+    out = capsys.readouterr().out
+    assert "split: given, by the products' attribute `split`\n" in out
+    assert "4 products share a picture with another one; 2 of them were left out" in out
+    assert "stayed together" not in out
+    assert all(name in out for name in SCORES)
+    options = report.as_dict()["model"]["options"]
+    assert (options["split"], options["split_shares"], options["split_seed"]) == ("given", None, None)
+    assert report.as_dict()["left_out_products"] == options["split_left_out"] == 2
+
+
+def test_a_drawn_split_is_said_with_its_shares_and_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    report = a_report(split_products(CATEGORIES, [{"a", "b"}]), n_joined=2)
+    echo_report(report, is_default=False, with_seconds=False)
+    out = capsys.readouterr().out
+    assert "split: drawn, by category\n" in out
+    assert "2 products share a picture with another one and stayed together" in out
+    options = report.card.options
+    assert (options["split"], options["split_seed"], options["split_left_out"]) == ("drawn", 4, 0)
+    assert options["split_shares"] == [0.7, 0.15, 0.15]
+
+
+def test_a_part_that_was_drawn_beside_given_ones_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    categories = {f"p{number}": "dress" for number in range(40)}
+    given = {name: "test" if number < 5 else "train" for number, name in enumerate(categories)}
+    split = given_split(given, categories)
+    assert split is not None
+    report = a_report(split, n_joined=0)
+    echo_report(report, is_default=False, with_seconds=False)
+    assert "the parts that it lacks drawn from train\n" in capsys.readouterr().out
+    assert report.card.options["split_seed"] == 4

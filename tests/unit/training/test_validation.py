@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stylesearch.evaluation.ranking import RankedGallery, rank
+from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
+from stylesearch.training.data import TrainingData
+from stylesearch.training.validation import Validation
+
+
+def shuffled_data(own: bool) -> TrainingData:
+    """40 products, their 120 pictures in no order, two photos of each; the photos are pictures if ``own``."""
+    random = np.random.default_rng(2)
+    product = random.permutation(np.repeat(np.arange(40), 3))
+    names = random.normal(size=(40, 6))
+    shop = (names[product] + 1.5 * random.normal(size=(120, 6))).astype(np.float32)
+    if own:
+        rows = random.permutation(120)[:80]
+        photos, photo_product = np.repeat(shop[rows][:, None], 3, axis=1), product[rows]
+    else:
+        rows, photo_product = None, np.repeat(np.arange(40), 2)
+        photos = random.normal(size=(80, 3, 6)).astype(np.float32)
+    validation = np.arange(40) % 3 == 0
+    return TrainingData(photos, shop, photo_product, product, ("",) * 40, ~validation, validation, own=rows)
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("metric", ["cosine", "l1"])
+def test_it_is_the_score_of_a_study(metric: str, own: bool) -> None:
+    data = shuffled_data(own)
+    validation = Validation(data, metric, 6)
+    assert (validation.photos == data.validation_photos()).all() and len(validation.photos) > 20
+    found = validation.score(data.photos[validation.photos], data.shop, 5)
+    order = np.argsort(data.shop_product, kind="stable")
+    place = np.argsort(order)
+    columns = rank(
+        data.photos[validation.photos],
+        data.photo_product[validation.photos],
+        RankedGallery(data.shop[order], data.shop_product[order]),
+        metric,
+        own=place[data.own[validation.photos]] if data.own is not None else None,
+    )
+    expected = (
+        top_k_share(columns.n_nearer, columns.n_tied, 5).mean(),
+        expected_reciprocal_rank(columns.n_nearer, columns.n_tied).mean(),
+    )
+    assert 0.05 < expected[0] < 0.6
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_vectors_that_are_all_alike_score_as_chance_does() -> None:
+    data = shuffled_data(own=False)
+    validation = Validation(data, "cosine", 6)
+    photos = np.ones((len(validation.photos), 3, 6), np.float32)
+    assert validation.score(photos, np.ones((120, 6), np.float32), 10)[0] == pytest.approx(10 / 40)
+
+
+def test_many_photos_are_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stylesearch.training.validation._AT_LEAST", {"cosine": 7, "l1": 7})
+    monkeypatch.setattr("stylesearch.training.validation._COST", {"cosine": 1, "l1": 1})
+    data = shuffled_data(own=False)
+    validation = Validation(data, "cosine", 6)
+    every = data.validation_photos()
+    assert len(validation.photos) == 7 and len(every) == 28
+    assert validation.photos.tolist() == every[::4].tolist()
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = shuffled_data(own=True)
+    validation = Validation(data, "cosine", 6)
+    photos = data.photos[validation.photos]
+    whole = validation.score(photos, data.shop, 5)
+    monkeypatch.setattr("stylesearch.training.validation._BYTES", 1)
+    assert validation.score(photos, data.shop, 5) == pytest.approx(whole, abs=1e-9)
+
+
+def test_a_photo_of_a_product_without_another_picture_is_left_out() -> None:
+    data = shuffled_data(own=True)
+    alone = data.shop_product.copy()
+    first = int(data.validation_photos()[0])
+    product = data.photo_product[first]
+    others = (alone == product) & (np.arange(120) != data.own[first])
+    alone[others] = (product + 1) % 40
+    changed = dataclasses.replace(data, shop_product=alone)
+    assert first in data.validation_photos() and first not in changed.validation_photos()
