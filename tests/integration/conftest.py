@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ Command = Callable[..., Outcome]
 
 
 @pytest.fixture
-def stylesearch(capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def stylesearch(capfd: pytest.CaptureFixture[str]) -> Command:
     """Runs ``stylesearch`` with arguments."""
 
     def call(*arguments: object) -> Outcome:
@@ -45,6 +46,13 @@ def stylesearch(capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
         return Outcome(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def usual_log() -> Iterator[None]:
+    """What -q or -v asked for ends with the test."""
+    yield
+    logging.getLogger("stylesearch").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

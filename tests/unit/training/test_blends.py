@@ -31,7 +31,7 @@ def blended(metric: str, n_queries: int = 40) -> tuple[Blended, LearnedTransform
     queries = queries.astype(np.float32)
     raw = RawTransform(6)
     layer = Layer(rng.normal(size=(6, 4)).astype(np.float32), None)
-    transform = LearnedTransform("siamese:x", raw, raw, (layer,), metric, {"": 1.0}, 1.0)
+    transform = LearnedTransform("siamese:x", raw, raw, (layer,), metric, {"": 0.5}, 1.0)
     vectors = transform.apply(gallery)
     seen = transform.apply(queries.reshape(-1, 6)).reshape(n_queries, 3, -1)
     own = np.full(n_queries, -1)
