@@ -45,6 +45,7 @@ setup(
         "platformdirs>=4.3,<5",
         "sqlalchemy>=2.1,<3",
         "tensorflow>=2.20,<3",
+        "tomlkit>=0.13,<1",
         "tqdm>=4.67,<5",
     ],
     extras_require={

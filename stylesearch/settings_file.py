@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+
+import tomlkit
 
 from stylesearch.config import CONFIG_FILE
 from stylesearch.errors import ConfigError
 from stylesearch.storage import atomic_file
 
 __all__ = ["change_settings", "read_settings"]
-
-_ASSIGNMENT = re.compile(r"\s*[\"']?(\w+)[\"']?\s*=")
 
 
 def read_settings(home: Path) -> dict[str, object]:
@@ -34,35 +32,19 @@ def change_settings(home: Path, changes: Mapping[str, str | int | float | None])
         changes: values by name; None takes a setting out.
 
     Raises:
-        ConfigError: the file cannot be read, or is written in a way that cannot be changed line by line.
+        ConfigError: the file cannot be read.
     """
     path = home / CONFIG_FILE
     text = _text(path)
-    wanted = {**_parsed(path, text), **changes}
-    wanted = {name: value for name, value in wanted.items() if value is not None}
-    lines, missing = [], {name: value for name, value in changes.items() if value is not None}
-    for line in text.splitlines():
-        match = _ASSIGNMENT.match(line)
-        if match is None or match[1] not in changes:
-            lines.append(line)
-        elif match[1] in missing:
-            lines.append(_line(match[1], missing.pop(match[1])))
-    lines += [_line(name, value) for name, value in missing.items()]
-    changed = "".join(f"{line}\n" for line in lines)
-    try:
-        understood = tomllib.loads(changed) == wanted
-    except tomllib.TOMLDecodeError:
-        understood = False
-    if not understood:
-        raise ConfigError(
-            f"{path} cannot be changed line by line", hint=f"write into it yourself: {dict(changes)}"
-        )
+    _parsed(path, text)
+    document = tomlkit.parse(text)
+    for name, value in changes.items():
+        if value is None:
+            document.pop(name, None)
+        else:
+            document[name] = value
     with atomic_file(path) as file:
-        file.write(changed.encode())
-
-
-def _line(name: str, value: str | int | float) -> str:
-    return f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        file.write(tomlkit.dumps(document).encode())
 
 
 def _text(path: Path) -> str:

@@ -11,10 +11,10 @@ from stylesearch.cores import usable_cores
 if TYPE_CHECKING:
     from stylesearch.evaluation.compare import Comparison
     from stylesearch.evaluation.results import Study
-    from stylesearch.evaluation.surroundings import ReportProgress
+    from stylesearch.evaluation.surroundings import ReportProgress, Surroundings
     from stylesearch.parts import Parts
 
-__all__ = ["evaluate", "save_report"]
+__all__ = ["evaluate", "save_report", "surroundings"]
 
 
 def evaluate(
@@ -26,22 +26,10 @@ def evaluate(
 ) -> Study:
     """See :meth:`stylesearch.workspace.Workspace.evaluate`."""
     from stylesearch.evaluation.evaluate import evaluate
-    from stylesearch.evaluation.features import Work
     from stylesearch.evaluation.results import StudySettings
-    from stylesearch.evaluation.surroundings import Surroundings
     from stylesearch.model_cards import is_trained
 
-    own = parts.settings
-    around = Surroundings(
-        catalog=parts.catalog(),
-        load=lambda name: parts.extractor(name, throughput=True, keep=False),
-        space_home=parts.space_home,
-        model=parts.model,
-        cache=_cache(parts),
-        work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
-        max_bytes=max_memory * 2**20,
-        progress=progress,
-    )
+    around = surroundings(parts, max_memory, progress)
     extractor, space, _ = parts.chosen()
     default = dict.fromkeys((extractor, space if is_trained(space) else f"{extractor}/{space}"))
     return evaluate(around, StudySettings(tuple(methods or default), **choices))
@@ -70,6 +58,30 @@ def save_report(
         comparison,
         features=features,
         progress=progress and (lambda section, done, total: progress(f"report: {section}", done, total)),
+    )
+
+
+def surroundings(parts: Parts, max_memory: int, progress: ReportProgress | None) -> Surroundings:
+    """Where a study or a training of a workspace happens.
+
+    Args:
+        parts: of the workspace.
+        max_memory: for vectors and distances, in MiB, roughly.
+        progress: called as ``progress(stage, n_done, n_total)``.
+    """
+    from stylesearch.evaluation.features import Work
+    from stylesearch.evaluation.surroundings import Surroundings
+
+    own = parts.settings
+    return Surroundings(
+        catalog=parts.catalog(),
+        load=lambda spec: parts.extractor(spec, throughput=True, keep=False),
+        space_home=parts.space_home,
+        cache=_cache(parts),
+        work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
+        max_bytes=max_memory * 2**20,
+        progress=progress,
+        model=parts.model,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylesearch.cores import usable_cores
+from stylesearch.studies import surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,6 @@ def train(
 ) -> TrainReport:
     """See :meth:`stylesearch.workspace.Workspace.train`."""
     from stylesearch.errors import ConfigError
-    from stylesearch.evaluation.features import Work
-    from stylesearch.evaluation.surroundings import Surroundings
     from stylesearch.trained import training_lock
     from stylesearch.training.finetune import FINETUNE_DEFAULTS
     from stylesearch.training.material import MaterialChoice
@@ -59,16 +57,7 @@ def train(
     request = TrainRequest(spec, name=name, material=material, options=options, **of_request)
     if asked:
         raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
-    around = Surroundings(
-        catalog=parts.catalog(),
-        load=lambda spec: parts.extractor(spec, throughput=True),
-        space_home=parts.space_home,
-        cache=own.home / "cache",
-        work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
-        max_bytes=max_memory * 2**20,
-        progress=progress,
-        model=parts.model,
-    )
+    around = surroundings(parts, max_memory, progress)
     with training_lock(own.home, name, own.lock_timeout):
         report = train_model(around, own.home, request, on_epoch=on_epoch)
         if default:
@@ -107,7 +96,7 @@ def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
         weights: the setting that it was trained with; queries load the extractor with the same.
 
     Raises:
-        ConfigError: the file is written in a way that cannot be changed line by line.
+        ConfigError: the file cannot be read.
     """
     from stylesearch.config import load_settings
     from stylesearch.model_paths import kept_path
@@ -129,7 +118,7 @@ def follow_network(home: Path, card: ModelCard) -> None:
     Called before the old network is removed, so that the file never names one that is gone.
 
     Raises:
-        ConfigError: the file is written in a way that cannot be changed line by line.
+        ConfigError: the file cannot be read.
     """
     from stylesearch.model_paths import file_of, kept_path
     from stylesearch.settings_file import change_settings

@@ -14,16 +14,18 @@ from stylesearch.evaluation.indexed import check_indexed
 from stylesearch.evaluation.method_ranking import MethodRanking
 from stylesearch.evaluation.methods import MethodSpec, parse_methods
 from stylesearch.evaluation.protocol import (
+    BOX,
     Protocol,
     choose,
     count_catalog,
     list_images,
+    split_queries,
     with_gallery_split,
 )
 from stylesearch.evaluation.region_cache import RegionCache
 from stylesearch.evaluation.results import Study, StudySettings
 from stylesearch.evaluation.scoring import differences_of, runs_of
-from stylesearch.evaluation.surroundings import BOX, Surroundings, split_queries, timed
+from stylesearch.evaluation.surroundings import Surroundings, timed
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.metrics import check_metric
 from stylesearch.model_cards import check_features

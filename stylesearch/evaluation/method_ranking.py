@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +10,11 @@ from stylesearch.catalog import FeatureSet
 from stylesearch.evaluation.indexed import rank_by_index, refresh
 from stylesearch.evaluation.measured import MakeRough, RankedGallery, make_rough
 from stylesearch.evaluation.methods import MethodSpec
-from stylesearch.evaluation.protocol import Protocol
+from stylesearch.evaluation.protocol import BOX, Protocol, split_queries
 from stylesearch.evaluation.ranking import rank
 from stylesearch.evaluation.region_cache import RegionCache
 from stylesearch.evaluation.results import Columns, Method, StudySettings
-from stylesearch.evaluation.surroundings import BOX, Surroundings, split_queries, timed
+from stylesearch.evaluation.surroundings import Surroundings, timed
 from stylesearch.evaluation.vectors import Floats, Vectors, gallery_features, query_features, scales_of
 
 if TYPE_CHECKING:
@@ -93,7 +91,6 @@ class MethodRanking:
         for metric in metrics:
             stage = f"ranks of {spec.label}, {metric}"
             with timed(self._seconds, stage):
-                tell = around.tell(stage)
                 found = rank(
                     searched,
                     self._right,
@@ -103,12 +100,10 @@ class MethodRanking:
                     n_hits=self._settings.n_hits,
                     max_bytes=max(1, around.max_bytes // 2),
                     rough=self._rough,
-                    progress=None if tell is None else partial(_tell, tell, len(protocol.queries)),
+                    progress=around.count(stage, len(protocol.queries)),
                 )
                 if home is not None and self._settings.index:
-                    found = rank_by_index(home, metric, queries, protocol, found, self._settings, tell)
+                    found = rank_by_index(
+                        home, metric, queries, protocol, found, self._settings, around.tell(stage)
+                    )
             self.columns[spec.label, metric] = found
-
-
-def _tell(tell: Callable[[int, int], None], n_total: int, n_done: int) -> None:
-    tell(n_done, n_total)

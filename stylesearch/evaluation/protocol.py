@@ -31,6 +31,7 @@ from stylesearch.evaluation.results import CatalogFacts, CategoryCounts, StudySe
 from stylesearch.types import Domain, ImageRecord, Product
 
 __all__ = [
+    "BOX",
     "GALLERIES",
     "QUERIES",
     "CatalogImage",
@@ -38,6 +39,7 @@ __all__ = [
     "choose",
     "count_catalog",
     "list_images",
+    "split_queries",
     "with_gallery_split",
 ]
 
@@ -45,6 +47,9 @@ QUERIES = ("consumer", "views")
 GALLERIES = ("all", "queried", "others")
 PAGE = 2000
 ANY_SPLIT = "any"
+
+BOX = "box"
+"""Stands for a plan of regions: a query is looked at in its box, where the catalog knows one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +238,21 @@ def _is_in(one: CatalogImage, splits: str) -> bool:
 
 def _matches(one: CatalogImage, pattern: str) -> bool:
     return fnmatch.fnmatchcase(Path(one.image.path).name, pattern)
+
+
+def split_queries(
+    queries: Sequence[CatalogImage], regions: str
+) -> tuple[list[CatalogImage], list[CatalogImage]]:
+    """Queries whose vectors are those of the catalog, and those whose regions are looked at anew.
+
+    The catalog holds vectors of a picture's box where it knows one, and of the whole picture elsewhere.
+    """
+    if regions == BOX:
+        return list(queries), []
+    if regions == "whole":
+        whole = [one for one in queries if one.image.box is None]
+        return whole, [one for one in queries if one.image.box is not None]
+    return [], list(queries)
 
 
 def with_gallery_split(settings: StudySettings) -> StudySettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING
 from stylesearch.catalog import Catalog
 from stylesearch.errors import UnknownName
 from stylesearch.evaluation.features import Work
-from stylesearch.evaluation.protocol import CatalogImage
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
     from stylesearch.gallery.fit import SpaceHome
     from stylesearch.model_cards import ModelCard
 
-__all__ = ["BOX", "ReportProgress", "Surroundings", "split_queries", "timed"]
-
-BOX = "box"
+__all__ = ["ReportProgress", "Surroundings", "timed"]
 
 ReportProgress = Callable[[str, int, int | None], None]
 
@@ -61,20 +58,10 @@ class Surroundings:
         progress = self.progress
         return None if progress is None else lambda done, total: progress(stage, done, total)
 
-
-def split_queries(
-    queries: Sequence[CatalogImage], regions: str
-) -> tuple[list[CatalogImage], list[CatalogImage]]:
-    """Queries whose vectors are those of the catalog, and those whose regions are looked at anew.
-
-    The catalog holds vectors of a picture's box where it knows one, and of the whole picture elsewhere.
-    """
-    if regions == BOX:
-        return list(queries), []
-    if regions == "whole":
-        whole = [one for one in queries if one.image.box is None]
-        return whole, [one for one in queries if one.image.box is not None]
-    return [], list(queries)
+    def count(self, stage: str, n_total: int) -> Callable[[int], None] | None:
+        """Progress of one stage whose length is known before it begins."""
+        progress = self.progress
+        return None if progress is None else lambda done: progress(stage, done, n_total)
 
 
 @contextmanager

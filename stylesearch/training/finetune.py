@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from stylesearch import trained
 from stylesearch.errors import ConfigError
-from stylesearch.evaluation.surroundings import BOX, Surroundings
+from stylesearch.evaluation.protocol import BOX
+from stylesearch.evaluation.surroundings import Surroundings
 from stylesearch.evaluation.vectors import Vectors
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.model_paths import file_of

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from stylesearch.catalog import FeatureSet
 from stylesearch.errors import ConfigError
 from stylesearch.evaluation.features import compute_missing, compute_regions
-from stylesearch.evaluation.protocol import CatalogImage, list_images
+from stylesearch.evaluation.protocol import BOX, CatalogImage, list_images, split_queries
 from stylesearch.evaluation.region_cache import RegionCache
-from stylesearch.evaluation.surroundings import BOX, Surroundings, split_queries
+from stylesearch.evaluation.surroundings import Surroundings
 from stylesearch.evaluation.vectors import Vectors, gallery_features, query_features
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.registry import unknown_name

@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from stylesearch.errors import CatalogError
 from stylesearch.evaluation.features import CHANGED, Work
-from stylesearch.evaluation.protocol import CatalogImage
-from stylesearch.evaluation.surroundings import BOX
+from stylesearch.evaluation.protocol import BOX, CatalogImage
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import REGION_PLANS, crops, reduction
 from stylesearch.ingest.flow import map_in_order

@@ -21,13 +21,13 @@ from stylesearch.evaluation.vectors import Vectors
 from stylesearch.model_cards import ModelCard, space_of
 from stylesearch.spaces.learned import LearnedTransform
 from stylesearch.training.finetune import finetuned, remove_other_networks
+from stylesearch.training.joining import even_sample, weighted, with_equal_sizes
 from stylesearch.training.learn import OnEpoch, learn, learned_from, training_data
-from stylesearch.training.learned import even_sample, weighted, with_equal_sizes
 from stylesearch.training.material import Material, find_material, photo_features, shop_features, split_facts
 from stylesearch.training.report import TrainReport, TrainRequest
 from stylesearch.training.scores import SCORES, Change, changes, ranked
 from stylesearch.training.unfinished import NETWORK, check_interrupted, part_of, training_folder
-from stylesearch.training.untrained import Untrained, best_untrained
+from stylesearch.training.untrained import UntrainedSpaces, best_untrained
 from stylesearch.training.weights import DEFAULT
 
 __all__ = ["clear_away", "train_model"]
@@ -226,14 +226,16 @@ class _Training:
             folder=saved,
         )
 
-    def _untrained(self, material: Material, rows: Ids) -> tuple[Floats, Floats, Untrained]:
+    def _untrained(self, material: Material, rows: Ids) -> tuple[Floats, Floats, UntrainedSpaces]:
         """Features of the gallery and of some photos, and the best untrained space of them."""
         shop = shop_features(self._room, self._around, material)
         photos = photo_features(self._room, self._around, material, rows)
         data = training_data(material, shop, photos, rows)
         return shop, photos, best_untrained(self._room, shop, photos, data, self._metric)
 
-    def _changes(self, untrained: Untrained, learned: LearnedTransform, rows: Ids) -> tuple[Change, ...]:
+    def _changes(
+        self, untrained: UntrainedSpaces, learned: LearnedTransform, rows: Ids
+    ) -> tuple[Change, ...]:
         """What changed for some photos, from the untrained space of the original network on."""
         numbers = self._material.rows
         spaces = ((self._original, untrained.best), (self._material, learned))
@@ -249,7 +251,7 @@ class _Training:
     def _card(
         self,
         learned: LearnedTransform,
-        untrained: Untrained,
+        untrained: UntrainedSpaces,
         validation: Sequence[Change],
         test: Sequence[Change],
     ) -> ModelCard:

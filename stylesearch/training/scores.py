@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,8 +19,6 @@ from stylesearch.evaluation.vectors import Vectors, scales_of
 from stylesearch.training.material import Material, photo_features, shop_features
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from stylesearch.evaluation.surroundings import Surroundings
     from stylesearch.spaces.base import Transform
 
@@ -98,7 +95,6 @@ def ranked(
     room.scale(vectors, scale_of, scales)
     numbers = material.rows
     present, product_of = np.unique(numbers.shop_product, return_inverse=True)
-    tell = around.tell(f"ranks of {transform.name}")
     return rank(
         room.transformed(transform, photos),
         np.searchsorted(present, numbers.photo_product[rows]).astype(np.int64),
@@ -106,7 +102,7 @@ def ranked(
         metric,
         own=numbers.own[rows],
         rough=make_rough(),
-        progress=None if tell is None else partial(_tell, tell, len(rows)),
+        progress=around.count(f"ranks of {transform.name}", len(rows)),
     )
 
 
@@ -171,7 +167,3 @@ def _p_values(
     return {
         name: dict(zip(SCORES, row.tolist(), strict=True)) for name, row in zip(names, adjusted, strict=True)
     }
-
-
-def _tell(progress: Callable[[int, int], None], n_total: int, n_done: int) -> None:
-    progress(n_done, n_total)

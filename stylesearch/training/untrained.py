@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.evaluation.vectors import Vectors
+from stylesearch.spaces.learned import Untrained
 from stylesearch.spaces.raw import RawTransform
 from stylesearch.spaces.whitened import WhitenedTransform
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
 
-__all__ = ["Untrained", "best_untrained"]
+__all__ = ["UntrainedSpaces", "best_untrained"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,7 +24,7 @@ TOP_K: Final = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Untrained:
+class UntrainedSpaces:
     """The untrained spaces, fitted on a gallery.
 
     Attributes:
@@ -32,11 +33,11 @@ class Untrained:
         scores: of each on validation photos: top-20 accuracy and mean reciprocal rank, by name.
     """
 
-    best: RawTransform | WhitenedTransform
+    best: Untrained
     whitened: WhitenedTransform
     scores: Mapping[str, tuple[float, float]]
 
-    def base(self, metric: str) -> RawTransform | WhitenedTransform:
+    def base(self, metric: str) -> Untrained:
         """What a head sees.
 
         For cosine the whitened vectors, whose leading axes are a good start for a narrower embedding. For l1,
@@ -45,7 +46,9 @@ class Untrained:
         return self.whitened if metric == "cosine" else self.best
 
 
-def best_untrained(room: Vectors, shop: Floats, photos: Floats, data: TrainingData, metric: str) -> Untrained:
+def best_untrained(
+    room: Vectors, shop: Floats, photos: Floats, data: TrainingData, metric: str
+) -> UntrainedSpaces:
     """Fits raw and whitened on the gallery, and compares them.
 
     Args:
@@ -58,9 +61,9 @@ def best_untrained(room: Vectors, shop: Floats, photos: Floats, data: TrainingDa
     whitened = room.fitted("whitened", shop, None)
     assert isinstance(whitened, WhitenedTransform)
     scores = {}
-    spaces: list[RawTransform | WhitenedTransform] = [whitened, RawTransform(shop.shape[1])]
+    spaces: list[Untrained] = [whitened, RawTransform(shop.shape[1])]
     for transform in spaces:
         validation = Validation(data, metric, transform.dim)
         searched = room.transformed(transform, photos[validation.photos])
         scores[transform.name] = validation.score(searched, room.transformed(transform, shop), TOP_K)
-    return Untrained(max(spaces, key=lambda one: scores[one.name]), whitened, scores)
+    return UntrainedSpaces(max(spaces, key=lambda one: scores[one.name]), whitened, scores)

@@ -37,10 +37,18 @@ def test_a_file_that_is_not_there_is_made(tmp_path: Path) -> None:
     assert read_settings(tmp_path / "new") == {"space": 'odd "name" \\ \n'}
 
 
-@pytest.mark.parametrize("text", ['space = """\nraw"""\n', "space = [", '[more]\nspace = "raw"\n'])
-def test_what_cannot_be_changed_line_by_line_is_left_alone(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ['space = """\nraw"""\n', '[more]\nspace = "raw"\n'])
+def test_a_setting_changes_however_the_file_is_written(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
+    others = {name: value for name, value in read_settings(tmp_path).items() if name != "space"}
+    change_settings(tmp_path, {"space": "whitened"})
+    assert read_settings(tmp_path) == {"space": "whitened", **others}
+
+
+def test_a_file_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("space = [")
     with pytest.raises(ConfigError, match=r"config\.toml"):
         change_settings(tmp_path, {"space": "whitened"})
-    assert path.read_text() == text
+    assert path.read_text() == "space = ["

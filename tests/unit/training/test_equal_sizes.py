@@ -10,7 +10,7 @@ import pytest
 from stylesearch.spaces.layers import Layer
 from stylesearch.spaces.learned import LearnedTransform
 from stylesearch.spaces.raw import RawTransform
-from stylesearch.training.learned import even_sample, with_equal_sizes
+from stylesearch.training.joining import even_sample, with_equal_sizes
 
 
 def transform(metric: str) -> LearnedTransform:

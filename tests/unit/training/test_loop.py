@@ -228,7 +228,10 @@ def test_a_tower_that_is_given(toy: ModuleType, tmp_path: Path) -> None:
     import keras
 
     data = toy.toy_data()
-    to_bytes = lambda array: np.clip(array * 20 + 128, 0, 255).astype(np.uint8)  # noqa: E731
+
+    def to_bytes(array):
+        return np.clip(array * 20 + 128, 0, 255).astype(np.uint8)
+
     pictures = dataclasses.replace(
         data,
         photos=to_bytes(data.photos).reshape(150, 3, 4, 4, 1),

@@ -65,7 +65,10 @@ def test_a_box_is_what_the_catalog_has_features_of(tmp_path: Path) -> None:
     box = Box(5, 10, 30, 50)
     images = catalog_images(tmp_path, 2, box)
     done: list[tuple[int, int]] = []
-    progress = lambda n_done, n_images: done.append((n_done, n_images))  # noqa: E731
+
+    def progress(n_done, n_images):
+        done.append((n_done, n_images))
+
     with picture_array(images, "box", 24, tmp_path, WORK, progress=progress) as found:
         np.testing.assert_array_equal(found[1], expected(images[1], [box]))
     assert done == [(1, 2), (2, 2)]
