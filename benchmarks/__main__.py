@@ -26,6 +26,7 @@ BENCHMARKS = {
     "learned_views": "a distance learned from the views of a real shop, five splits of its styles",
     "learned_query": "a query in a learned space against the untrained one, in turn",
     "levers": "what else may help, each against the default, on held-out products, with its cost",
+    "colors": "what colours joined to a network cost a query",
     "categories": "real photos: share of the 10 nearest that are of the same category",
     "luma": "real views of one shop, per category: white-box against EfficientNet-Lite0, three metrics",
     "ranking": "exact ranks of an evaluation against SciPy's cdist and argsort",

@@ -41,6 +41,8 @@ def main() -> None:
     from stylesearch.catalog import Catalog
     from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
+    from stylesearch.extractors.specs import without_colors
+    from stylesearch.spaces.joined import n_colors_of
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -59,8 +61,8 @@ def main() -> None:
         with Catalog.open(folder / "home" / "catalog.db") as catalog:
             (feature_set,) = catalog.feature_sets()
             vectors = np.concatenate([block for _, block in catalog.features(feature_set)])
-        np.save(folder / "gallery.npy", vectors)
-        keras_model(spec).save(folder / "model.keras")
+        np.save(folder / "gallery.npy", vectors[:, : extractor.dim - n_colors_of(extractor.parameters)])
+        keras_model(without_colors(spec)[0]).save(folder / "model.keras")
         (folder / "plain.py").write_text(PLAIN_KERAS.replace("SIZE", str(extractor.input_size)))
         query = command_line("--home", folder / "home", "query", photo, "-k", "20", "--json")
         found = json.loads(subprocess.run(query, check=True, capture_output=True, text=True).stdout)

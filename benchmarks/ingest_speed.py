@@ -21,7 +21,7 @@ from benchmarks.shops import drawn_pictures
 from stylesearch.extractors.base import Extractor
 
 N_PICTURES = int(os.environ.get("BENCH_PICTURES", "480"))
-EXTRACTORS = {"efficientnet-lite0@224": None, "efficientnet-lite0@320": None, "resnet50@224": "random"}
+EXTRACTORS = {"efficientnet-lite0@224": None, "efficientnet-lite0@320+colors": None, "resnet50@224": "random"}
 
 
 def main() -> None:

@@ -16,12 +16,14 @@ from benchmarks.lever_vectors import Principal, product_ranks, region_distances
 from benchmarks.photo_tests import PhotoTest
 from stylesearch.config import Settings
 from stylesearch.extractors import load_extractor
+from stylesearch.extractors.specs import without_colors
 from stylesearch.images.regions import WHOLE
 from stylesearch.spaces import fit_transform
 
 __all__ = ["DEFAULT", "Case", "Pair"]
 
-DEFAULT: Final = Settings().extractor
+# Without colours, which are one of the levers.
+DEFAULT: Final = without_colors(Settings().extractor)[0]
 Doubles = npt.NDArray[np.float64]
 
 

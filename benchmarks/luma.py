@@ -11,8 +11,11 @@ from pathlib import Path
 
 from benchmarks.measuring import print_table
 from benchmarks.shops import real_photos
+from stylesearch.config import Settings
+from stylesearch.extractors.specs import without_colors
 
-METHODS = ("whitebox", "efficientnet-lite0@320", "efficientnet-lite0@320/whitened")
+DEFAULT = Settings().extractor
+METHODS = ("whitebox", without_colors(DEFAULT)[0], DEFAULT, f"{DEFAULT}/whitened")
 KS = (1, 5, 20)
 
 
@@ -28,7 +31,7 @@ def main() -> None:
         table = Path(name) / "luma.csv"
         _write_catalog(photos / "luma", table)
         shop = stylesearch.open(Path(name) / "home")
-        shop.ingest(table, extractors=("efficientnet-lite0@320",), allow_outside=True)
+        shop.ingest(table, extractors=METHODS[1:3], allow_outside=True)
         study = shop.evaluate(METHODS, ks=KS, queries="views", gallery="*_main.*")
     print(*(f"- {line}" for line in notes(study)), sep="\n", end="\n\n")
     rows = []

@@ -27,6 +27,7 @@ def main() -> None:
     from stylesearch.index.by_category import CategoryIndexes
     from stylesearch.index.strategy import Strategy
     from stylesearch.spaces import fit_transform
+    from stylesearch.spaces.joined import n_colors_of
 
     extractor = load_extractor(Settings().extractor, throughput=True)
     with tempfile.TemporaryDirectory() as name:
@@ -42,7 +43,13 @@ def main() -> None:
                     ("raw", "l2"),
                     ("raw", "l1"),
                 ):
-                    transform = fit_transform(space, iter([features]), dim_in=extractor.dim, n_rows=size)
+                    transform = fit_transform(
+                        space,
+                        iter([features]),
+                        dim_in=extractor.dim,
+                        n_rows=size,
+                        n_colors=n_colors_of(extractor.parameters),
+                    )
                     vectors = transform.apply(features)
                     indexes = CategoryIndexes(
                         folder / f"{source.name}-{size}-{space}-{metric}", "bench", metric, transform.dim

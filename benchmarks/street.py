@@ -1,6 +1,7 @@
 """Drawn street photos: how often the product is among the first, against what most programs do.
 
-500 drawn products, a street photo of each. The baseline is the whole photo and cosine on raw features.
+500 drawn products, a street photo of each. The baseline is the whole photo and cosine on raw features of the
+network alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def main() -> None:
     from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
     from stylesearch.spaces import fit_transform
+    from stylesearch.spaces.joined import n_colors_of
 
     settings = Settings()
     extractor = load_extractor(settings.extractor, throughput=True)
@@ -34,9 +36,16 @@ def main() -> None:
         gallery = gallery_features(extractor, [folder / row["image"] for row in shop])
         photos = photo_features(extractor, [folder / row["image"] for row in street], settings.regions)
     products, right = [row["id"] for row in shop], [row["id"] for row in street]
-    transform = fit_transform(settings.space, iter([gallery]), dim_in=extractor.dim, n_rows=len(gallery))
+    transform = fit_transform(
+        settings.space,
+        iter([gallery]),
+        dim_in=extractor.dim,
+        n_rows=len(gallery),
+        n_colors=n_colors_of(extractor.parameters),
+    )
     moved = transform.apply(photos.reshape(-1, extractor.dim)).reshape(*photos.shape[:2], transform.dim)
-    baseline = ranks_of(photos[:, :1], right, gallery, products, "cosine")
+    n_of_network = extractor.dim - n_colors_of(extractor.parameters)
+    baseline = ranks_of(photos[:, :1, :n_of_network], right, gallery[:, :n_of_network], products, "cosine")
     ours = ranks_of(moved, right, transform.apply(gallery), products, settings.metric)
     rows = []
     for what, ranks in (

@@ -55,8 +55,8 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
 @click.option(
     "--methods",
     type=ListParameter(),
-    help="EXTRACTOR[@SIZE][/SPACE] or siamese:NAME,...  [default: the workspace's extractor, raw and in its "
-    "space]",
+    help="EXTRACTOR[@SIZE][+colors][/SPACE] or siamese:NAME,...  [default: the workspace's extractor, raw "
+    "and in its space]",
 )
 @click.option(
     "--metrics",
@@ -161,7 +161,7 @@ def evaluate(
     Features that are missing are computed and kept: run again, it goes on where it was.
 
     \b
-    stylesearch eval --methods efficientnet-lite0,efficientnet-lite0/whitened --report reports/first
+    stylesearch eval --methods whitebox,efficientnet-lite0@320+colors/whitened --report reports/first
     stylesearch eval --queries views -k 1,5,20
     stylesearch eval --baseline reports/first/results.json
     """

@@ -7,6 +7,11 @@ import click
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 
+FOOTER = (
+    "+colors behind any network joins a colour histogram of 108 numbers to its features "
+    "(efficientnet-lite0@320+colors: the default)."
+)
+
 
 @click.command()
 @shared_options
@@ -14,7 +19,9 @@ from .output import echo_json, echo_table
 def extractors(shared: Shared) -> None:
     """List what can turn pictures into features.
 
-    Layer, width and parameters are those up to the layer whose output is the feature.
+    Layer, width and parameters are those up to the layer whose output is the feature. Behind a name may stand
+    @SIZE, for another input size, and behind a network +colors, which joins a colour histogram to its
+    features: efficientnet-lite0@320+colors is what is used by default.
     """
     from stylesearch.extractors import describe_extractors
 
@@ -54,3 +61,5 @@ def extractors(shared: Shared) -> None:
         ],
         right=["dim", "parameters"],
     )
+    if shared.verbosity >= 0:
+        click.echo(FOOTER, err=True)

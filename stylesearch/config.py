@@ -33,8 +33,9 @@ class Settings:
     Attributes:
         home: the workspace folder.
         db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
-        extractor: what makes features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file; in
-            the settings file, one in the workspace folder by its path from there on.
+        extractor: what makes features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
+            behind a network, ``+colors`` joins a colour histogram to it. In the settings file, a model's file
+            in the workspace folder goes by its path from there on.
         weights: ``imagenet``, ``random``, a file, or empty for what the extractor brings.
         engine: ``auto``, ``openvino`` or ``tensorflow``.
         precision: ``auto``, ``f32``, ``bf16`` or ``mixed_float16``.
@@ -50,7 +51,7 @@ class Settings:
 
     home: Path = Path(DEFAULT_HOME)
     db: str = ""
-    extractor: str = "efficientnet-lite0@320"
+    extractor: str = "efficientnet-lite0@320+colors"
     weights: str = ""
     engine: str = "auto"
     precision: str = "auto"

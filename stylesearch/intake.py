@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.cores import usable_cores
+from stylesearch.feature_gaps import warn_of_gaps
 from stylesearch.types import Domain
 
 if TYPE_CHECKING:
@@ -65,6 +66,6 @@ def take_in(
     report = joined(reports)
     began = time.perf_counter()
     parts.refresh_indexes([parts.extractor(spec) for spec in specs], progress)
-    parts.warn_of_gaps()
+    warn_of_gaps(catalog)
     report.add_seconds("index", time.perf_counter() - began)
     return report

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 __all__ = ["file_of", "kept_path", "whole_path"]
 
 SUFFIX = ".keras"
+BEHIND_FILE = re.compile(r"(?P<file>.*\.keras)(?P<behind>[@+][^/]*)", re.DOTALL)
 OF_MODELS = "models/"
 
 
@@ -43,16 +45,16 @@ def whole_path(spec: str, home: Path) -> str:
 
 
 def file_of(spec: str) -> str:
-    """The path without the input size.
+    """The path alone, without input size and colours.
 
     Example:
-        >>> file_of("shop/net.keras@224")
+        >>> file_of("shop/net.keras@224+colors")
         'shop/net.keras'
     """
     return _split(spec)[0]
 
 
 def _split(spec: str) -> tuple[str, str]:
-    """``"a.keras@224"`` as path and ``@224``; a file may have an @ in its own name."""
-    name, at, size = spec.rpartition("@")
-    return (name, at + size) if at and name.endswith(SUFFIX) else (spec, "")
+    """``"a.keras@224+colors"`` as path and ``@224+colors``; a file may have an @ in its own name."""
+    found = BEHIND_FILE.fullmatch(spec)
+    return (found["file"], found["behind"]) if found else (spec, "")

@@ -13,11 +13,11 @@ from stylesearch.config import Settings
 from stylesearch.errors import (
     CatalogLocked,
     ConfigError,
-    NotInCatalog,
     SpaceError,
     StyleSearchError,
     UnknownName,
 )
+from stylesearch.feature_gaps import no_features_of
 from stylesearch.model_cards import ModelCard, check_features, index_folder, is_trained, name_of
 from stylesearch.model_paths import file_of
 
@@ -166,7 +166,7 @@ class Parts:
         catalog = self.catalog()
         feature_set = catalog.find_feature_set(extractor.fingerprint)
         if feature_set is None:
-            raise self._no_features_of(extractor)
+            raise no_features_of(extractor, catalog, self.settings.database)
         return home_of(self.settings, catalog, feature_set, space)
 
     def refresh_indexes(self, extractors: Sequence[Extractor], progress: ReportProgress | None) -> None:
@@ -211,20 +211,6 @@ class Parts:
         except (ConfigError, SpaceError, UnknownName) as error:
             warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=4)
 
-    def warn_of_gaps(self) -> None:
-        """Says when an extractor's features are missing for pictures that came in without it."""
-        counts = self.catalog().status().features
-        most = max((n_features for _, n_features in counts), default=0)
-        for feature_set, n_features in counts:
-            if n_features < most:
-                spec = _spec_of(feature_set)
-                log.warning(
-                    "%d pictures have no %s features: ingest again with -e %s to search them with it",
-                    most - n_features,
-                    spec,
-                    spec,
-                )
-
     def repair_indexes(self) -> None:
         """Builds again the indexes that a search could not use, unless another process is writing."""
         damaged = [searcher.gallery for searcher in self._searchers.values() if searcher.gallery.damaged]
@@ -250,20 +236,6 @@ class Parts:
             self._catalog.close()
             self._catalog = None
 
-    def _no_features_of(self, extractor: Extractor) -> NotInCatalog:
-        known = self.catalog().feature_sets()
-        if not known:
-            return NotInCatalog(
-                f"nothing has been ingested into {self.settings.database} yet",
-                hint="stylesearch ingest FOLDER, or name the right workspace with --home",
-            )
-        others = ", ".join(sorted(f"{_spec_of(one)} (weights {one.weights_digest[:8]})" for one in known))
-        return NotInCatalog(
-            f"the catalog has no features of {extractor.name}@{extractor.input_size} with the weights "
-            f"{extractor.weights_digest[:8]}",
-            hint=f"it has those of {others}: choose with --extractor and --weights, or ingest again",
-        )
-
 
 def home_of(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space: str) -> SpaceHome:
     """Where what is derived for a space of a feature set of the catalog is kept."""
@@ -275,10 +247,6 @@ def home_of(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space
     from stylesearch.trained import folder_of
 
     return SpaceHome(catalog, feature_set, space, folder, folder_of(settings.home, name_of(space)))
-
-
-def _spec_of(feature_set: FeatureSet) -> str:
-    return f"{feature_set.extractor}@{feature_set.parameters['input_size']}"
 
 
 def _check(space: str, metric: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ def train(
     from stylesearch.training.material import MaterialChoice
     from stylesearch.training.options import TrainOptions
     from stylesearch.training.report import TrainRequest
-    from stylesearch.training.run import clear_away, train_model
+    from stylesearch.training.run import train_model
 
     own = parts.settings
     asked = {name: value for name, value in choices.items() if value is not None}
@@ -64,12 +65,29 @@ def train(
             make_default(own.home, report.card, own.weights)
         else:
             follow_network(own.home, report.card)
-        clear_away(own.home, name)  # only now: the settings name the old network no more
+        _clear_away(parts, name)  # only now: the settings name the old network no more
         began = time.perf_counter()
         parts.refresh_indexes([parts.extractor(report.card.extractor)], progress)
     seconds = {**report.seconds, "index": time.perf_counter() - began}
     seconds["total"] += seconds["index"]
     return dataclasses.replace(report, seconds=seconds)
+
+
+def _clear_away(parts: Parts, name: str) -> None:
+    """Removes what only the training needed, and networks, with their features, that have been replaced."""
+    from stylesearch.own_networks import fingerprints_of, forget_features, unused_networks
+    from stylesearch.training.unfinished import training_folder
+
+    own = parts.settings
+    shutil.rmtree(training_folder(own.home, name), ignore_errors=True)
+    unused = unused_networks(own.home, name)
+    if not unused:
+        return
+    with parts.catalog().writing(timeout=own.lock_timeout) as writer:
+        forget_features(writer, own.home, fingerprints_of(unused))
+    for path in unused:
+        path.unlink()
+        path.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _taken(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
@@ -80,11 +98,10 @@ def _taken(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
 
 def _lasting(spec: str) -> str:
     """A model's file by its whole path: a search may be run from another folder."""
-    path, at, size = spec.rpartition("@")
-    file = Path(path if at and not Path(spec).is_file() else spec)
-    if not file.is_file():
-        return spec
-    return f"{file.resolve()}{at}{size}" if at and not Path(spec).is_file() else str(file.resolve())
+    from stylesearch.model_paths import file_of
+
+    file = file_of(spec)
+    return f"{Path(file).resolve()}{spec.removeprefix(file)}" if Path(file).is_file() else spec
 
 
 def make_default(home: Path, card: ModelCard, weights: str = "") -> None:

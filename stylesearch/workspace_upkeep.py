@@ -104,15 +104,17 @@ class WorkspaceUpkeep:
         """
         from stylesearch import trained
         from stylesearch.errors import SpaceError, UnknownName
+        from stylesearch.own_networks import fingerprints_of, forget_features, networks_of
         from stylesearch.settings_file import change_settings
 
-        settings = self.settings
+        settings, writer = self.settings, None
         with contextlib.ExitStack() as held:
             if trained.folder_of(settings.home, name).is_dir():
                 held.enter_context(trained.training_lock(settings.home, name, settings.lock_timeout))
             if settings.db or Path(settings.database).exists():
                 # So that nobody builds indexes of it meanwhile.
-                held.enter_context(self._parts.catalog().writing(timeout=settings.lock_timeout))
+                writer = held.enter_context(self._parts.catalog().writing(timeout=settings.lock_timeout))
+            networks = fingerprints_of(networks_of(settings.home, name))
             original = None
             with contextlib.suppress(UnknownName, SpaceError):  # an unfinished or a damaged one goes as well
                 original = self.model(name).options.get("finetuned_from")
@@ -124,6 +126,8 @@ class WorkspaceUpkeep:
                 is_gone = original is None or trained.is_network_of(settings.home, name, str(original))
                 changes["extractor"] = None if is_gone or original == Settings().extractor else str(original)
             trained.remove_model(settings.home, name)
+            if writer is not None:
+                forget_features(writer, settings.home, networks)
             if changes:
                 change_settings(settings.home, changes)
         return changes

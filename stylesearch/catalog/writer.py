@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,8 +12,16 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from stylesearch.catalog import feature_rows, pruning
 from stylesearch.catalog.known import ImageKey
-from stylesearch.catalog.models import ImageState, feature_sets, images, product_columns, products
-from stylesearch.catalog.rows import Change, FeatureSet, ImageEntry, Pruned, feature_set_from_row, in_batches
+from stylesearch.catalog.models import feature_sets, images, product_columns, products
+from stylesearch.catalog.row_values import image_values, product_values, same_product
+from stylesearch.catalog.rows import (
+    Change,
+    FeatureSet,
+    ImageEntry,
+    Pruned,
+    feature_set_from_row,
+    in_batches,
+)
 from stylesearch.catalog.vectors import DTYPES
 from stylesearch.errors import CatalogError, NotInCatalog
 from stylesearch.types import Product
@@ -32,7 +39,7 @@ _image_values: Final = (
     images.c.stat_key,
     images.c.source,
 )
-"""What an import says about a picture, in the order of :func:`_values_of`."""
+"""What an import says about a picture, in the order of :func:`image_values`."""
 
 
 class Writer:
@@ -121,14 +128,14 @@ class Writer:
         for product_id, product in by_id.items():
             if product_id not in known:
                 changes[product_id] = Change.NEW
-                new.append(_product_values(product))
+                new.append(product_values(product))
                 continue
             pk, before = known[product_id]
-            if _same_product(before, product):
+            if same_product(before, product):
                 changes[product_id] = Change.UNCHANGED
                 continue
             changes[product_id] = Change.CHANGED
-            changed.append({"row_pk": pk, **_product_values(product)})
+            changed.append({"row_pk": pk, **product_values(product)})
             if before.category != product.category:
                 moved.append(pk)
         if new:
@@ -173,7 +180,7 @@ class Writer:
         refiled: list[int] = []
         for key, entry in by_key.items():
             place = (product_pks[entry.product_id], entry.path)
-            values = _values_of(entry, source)
+            values = image_values(entry, source)
             before = known.get(place)
             if before is None:
                 new.append({"product_pk": place[0], "path": place[1], **values})
@@ -255,6 +262,11 @@ class Writer:
             removed += connection.execute(delete(products).where(products.c.id.in_(batch))).rowcount
         return removed
 
+    def remove_feature_sets(self, fingerprints: Iterable[str]) -> int:
+        """Removes feature sets with all their vectors; returns how many there were."""
+        wanted = feature_sets.c.fingerprint.in_(list(fingerprints))
+        return self._open().execute(delete(feature_sets).where(wanted)).rowcount
+
     def _open(self) -> Connection:
         if not self._connection.in_transaction():
             raise RuntimeError("call this inside `with writer.transaction():`")
@@ -268,36 +280,3 @@ class Writer:
         if missing := product_ids - found.keys():
             raise NotInCatalog(f"no product {min(missing)!r} in the catalog to add a picture to")
         return found
-
-
-def _product_values(product: Product) -> dict[str, Any]:
-    return {
-        "id": product.id,
-        "title": product.title,
-        "category": product.category,
-        "url": product.url,
-        "price": product.price,
-        "attributes": dict(product.attributes),
-    }
-
-
-def _same_product(stored: Product, given: Product) -> bool:
-    if stored == given:
-        return True
-    # What JSON changes on the way (a tuple, a key that is a number) would else look new at every run.
-    attributes = json.loads(json.dumps(dict(given.attributes)))
-    return _product_values(stored) == {**_product_values(given), "attributes": attributes}
-
-
-def _values_of(entry: ImageEntry, source: str) -> dict[str, Any]:
-    return {
-        "sha256": entry.sha256,
-        "domain": entry.domain.value,
-        "box": None if entry.box is None else str(entry.box),
-        "width": entry.width,
-        "height": entry.height,
-        "state": (ImageState.OK if entry.error is None else ImageState.FAILED).value,
-        "error": entry.error,
-        "stat_key": entry.stat_key,
-        "source": source,
-    }

@@ -16,6 +16,7 @@ from stylesearch.evaluation.region_cache import RegionCache
 from stylesearch.evaluation.results import Columns, Method, StudySettings
 from stylesearch.evaluation.surroundings import Surroundings, timed
 from stylesearch.evaluation.vectors import Floats, Vectors, gallery_features, query_features, scales_of
+from stylesearch.spaces.joined import n_colors_of
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -71,7 +72,8 @@ class MethodRanking:
             with timed(self._seconds, f"indexes of {spec.label}"):
                 refresh(home, metrics)  # before anything is made with the fit in force
         with timed(self._seconds, f"vectors of {spec.label}"):
-            transform = room.fitted(spec.space, gallery, home)
+            n_colors = n_colors_of(extractor.parameters)
+            transform = room.fitted(spec.space, gallery, home, n_colors=n_colors)
             vectors = room.transformed(transform, gallery)
             room.level_equal(vectors, [(one.image.sha256, one.image.box) for one in protocol.gallery])
             scale_of, scales = scales_of(transform, [one.product.category for one in protocol.gallery])

@@ -66,7 +66,7 @@ def parse_method(text: str) -> MethodSpec:
         if slash and not Path(text).suffix and not Path(text).is_absolute():
             raise unknown_name("space", tail, SPACES)
     if not spec.extractor:
-        raise ConfigError(f"a method is EXTRACTOR[@SIZE][/SPACE]. Received: {text!r}")
+        raise ConfigError(f"a method is EXTRACTOR[@SIZE][+colors][/SPACE]. Received: {text!r}")
     return spec
 
 

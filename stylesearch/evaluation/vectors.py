@@ -17,6 +17,7 @@ from stylesearch.evaluation.features import read_features
 from stylesearch.evaluation.protocol import CatalogImage
 from stylesearch.evaluation.region_cache import RegionCache
 from stylesearch.spaces import fit_transform
+from stylesearch.spaces.raw import RawTransform
 from stylesearch.types import Box
 
 if TYPE_CHECKING:
@@ -64,10 +65,16 @@ class Vectors:
         file.truncate(n_bytes)
         return np.memmap(file, np.float32, "r+", shape=shape)
 
-    def fitted(self, space: str, gallery: Floats, home: SpaceHome | None) -> Transform:
+    def fitted(self, space: str, gallery: Floats, home: SpaceHome | None, *, n_colors: int = 0) -> Transform:
         """The transform of a space, fitted on the gallery alone; with a home, that of its indexes.
 
         A trained model's, of which there has to be a home, is the model's.
+
+        Args:
+            space: its name.
+            gallery: features, float32 (n, dim).
+            home: where it is kept, if it is.
+            n_colors: how many of a feature's last numbers are colours.
         """
         if home is not None and home.model is not None:
             from stylesearch.gallery import fit
@@ -78,11 +85,11 @@ class Vectors:
 
             return Gallery(home, "l2").transform
         blocks = (gallery[start:stop] for start, stop in _ranges(len(gallery)))
-        return fit_transform(space, blocks, dim_in=gallery.shape[1], n_rows=len(gallery))
+        return fit_transform(space, blocks, dim_in=gallery.shape[1], n_rows=len(gallery), n_colors=n_colors)
 
     def transformed(self, transform: Transform, features: Floats) -> Floats:
-        """Vectors of features, shape (..., dim_in) to (..., dim); the features themselves for ``raw``."""
-        if transform.name == "raw":
+        """Vectors of features, shape (..., dim_in) to (..., dim); of the identity, the features."""
+        if isinstance(transform, RawTransform):
             return features
         *outer, dim_in = features.shape
         flat = features.reshape(-1, dim_in)

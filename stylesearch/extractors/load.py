@@ -12,7 +12,9 @@ from stylesearch.extractors.base import Extractor, ExtractorInfo
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
 from stylesearch.extractors.engines.devices import EngineChoice, choose_engine, n_cores
+from stylesearch.extractors.joined import JoinedExtractor
 from stylesearch.extractors.recipes import BackboneRecipe
+from stylesearch.extractors.specs import COLORS, without_colors
 from stylesearch.extractors.user_model import user_model_recipe
 from stylesearch.extractors.weights import find_weights, imagenet_path, keras_models_folder
 from stylesearch.extractors.whitebox.compute import choose_compute, open_compute
@@ -41,7 +43,8 @@ def load_extractor(
 
     Args:
         spec: a name of the table (:func:`describe_extractors`), or the path of a ``.keras`` file; with
-            ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``.
+            ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``; and with ``+colors``
+            behind a network, that is joined with a colour histogram: ``"efficientnet-lite0@320+colors"``.
         weights: for a network's name: ``"imagenet"`` (the default), the path of a weights file, or
             ``"random"``.
         engine: of a network: ``"auto"``, ``"openvino"`` or ``"tensorflow"``; see
@@ -63,8 +66,16 @@ def load_extractor(
         >>> extractor = load_extractor("efficientnet-lite0@320")
         >>> extractor.name, extractor.dim, extractor.input_size
         ('efficientnet-lite0', 1280, 320)
+        >>> load_extractor("efficientnet-lite0@320+colors").dim
+        1388
     """
-    name, size = _split(spec, input_size)
+    plain, has_colors = without_colors(spec)
+    name, size = _split(plain, input_size)
+    if has_colors and name in WHITE_BOXES:
+        raise ConfigError(
+            f"{COLORS} goes with a network, and {name} is none. Received: {spec!r}",
+            hint="efficientnet-lite0@320+colors",
+        )
     recipe: GraphRecipe
     if (name in BACKBONES or name in WHITE_BOXES) and (preprocessing is not None or layer is not None):
         raise ConfigError(f"preprocessing and layer of {name} are fixed", hint="they are for model files")
@@ -82,11 +93,12 @@ def load_extractor(
     else:
         raise unknown_name("extractor", name, {**BACKBONES, **WHITE_BOXES})
     choice = choose_engine(engine, precision, throughput)
-    return CnnExtractor(
+    network = CnnExtractor(
         recipe,
         functools.partial(_open_engine, choice=choice, precision=precision),
         concurrency=n_cores() if throughput and choice.device == "CPU" else 1 + throughput,
     )
+    return JoinedExtractor(network) if has_colors else network
 
 
 def describe_extractors() -> list[ExtractorInfo]:

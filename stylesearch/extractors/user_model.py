@@ -25,7 +25,8 @@ from stylesearch.extractors.preprocessing import PREPROCESSING
 
 __all__ = ["UserModelRecipe", "user_model_recipe"]
 
-_KEYS = {"input_size": int, "preprocessing": str, "layer": str, "name": str}
+_KEYS = {"input_size": int, "preprocessing": str, "layer": str, "name": str, "split": dict}
+"""What the JSON file may say; ``split`` is of networks that were fine-tuned here: what products they know."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from stylesearch.errors import SpaceError
 from stylesearch.model_cards import check_features
 from stylesearch.spaces import fit_transform, load_transform
+from stylesearch.spaces.joined import n_colors_of
 from stylesearch.storage import write_json
 from stylesearch.types import Domain
 
@@ -87,7 +88,13 @@ def fitted(home: SpaceHome) -> Transform:
         return _learned(home, home.model)
     blocks = (features for _, features in home.catalog.features(home.feature_set, domain=Domain.SHOP))
     n_rows = sum(home.counts().values())
-    return fit_transform(home.space, blocks, dim_in=home.feature_set.dim, n_rows=n_rows)
+    return fit_transform(
+        home.space,
+        blocks,
+        dim_in=home.feature_set.dim,
+        n_rows=n_rows,
+        n_colors=n_colors_of(home.feature_set.parameters),
+    )
 
 
 def fit(home: SpaceHome) -> tuple[Transform, FitRecord]:

@@ -44,6 +44,7 @@ class Prepared:
         entry: the picture as it goes into the catalog.
         pixels: the network's input, uint8 (size, size, 3); None when there is nothing to compute.
         vector: its features, once there.
+        of_network: the network's part of them, where the catalog has that and only colours are missing.
         seconds: that a core spent on it.
         failure: why the file could not be read, although the catalog goes on with what it has of it.
     """
@@ -52,6 +53,7 @@ class Prepared:
     entry: ImageEntry
     pixels: npt.NDArray[np.uint8] | None = None
     vector: npt.NDArray[np.float32] | None = None
+    of_network: npt.NDArray[np.float32] | None = None
     seconds: float = 0.0
     failure: str | None = None
 

@@ -31,6 +31,7 @@ from stylesearch.catalog.importers.base import (
     choose_importer,
     count_listed,
 )
+from stylesearch.extractors.joined import JoinedExtractor
 from stylesearch.ingest.flow import map_in_order
 from stylesearch.ingest.options import IngestOptions
 from stylesearch.ingest.prepare import Prepared, Task, prepare
@@ -86,6 +87,8 @@ def ingest(
     run = _Run(catalog, extractor, options, f"{importer.name}:{source.resolve()}")
     with catalog.writing(timeout=options.lock_timeout) as writer:
         run.feature_set = feature_set_of(writer, extractor)
+        if isinstance(extractor, JoinedExtractor):
+            run.network_set = catalog.find_feature_set(extractor.network.fingerprint)
         with (
             ThreadPoolExecutor(options.n_workers, "decode") as decoders,
             ThreadPoolExecutor(extractor.concurrency, "extract") as extractors,
@@ -152,6 +155,8 @@ class _Run:
     """The state of one ingest: what the stages of the stream share."""
 
     feature_set: FeatureSet
+    network_set: FeatureSet | None = None
+    """Of the network alone, where colours are joined to it and the catalog has such features."""
 
     def __init__(self, catalog: Catalog, extractor: Extractor, options: IngestOptions, source: str) -> None:
         self.catalog = catalog
@@ -194,13 +199,18 @@ class _Run:
             yield self._without_known_contents(batch)
 
     def _without_known_contents(self, batch: list[Prepared]) -> Batch:
-        """Takes over the vectors of pictures that the catalog knows under another name."""
+        """Takes over the vectors of pictures that the catalog knows under another name, whole or in part."""
         contents = [(one.entry.sha256 or "", one.entry.box) for one in batch if one.pixels is not None]
-        known = self.catalog.known_contents(contents, [self.feature_set])
+        wanted = [one for one in (self.feature_set, self.network_set) if one is not None]
+        known = self.catalog.known_contents(contents, wanted)
         for one in batch:
             content = known.get((one.entry.sha256 or "", one.entry.box))
-            if one.pixels is not None and content is not None:
+            if one.pixels is None or content is None:
+                continue
+            if self.feature_set.pk in content.vectors:
                 one.vector, one.pixels = content.vectors[self.feature_set.pk], None
+            elif self.network_set is not None:
+                one.of_network = content.vectors[self.network_set.pk]
         return Batch(batch)
 
     def extract(self, batch: Batch) -> Batch:
@@ -208,13 +218,25 @@ class _Run:
         wanted = [one for one in batch.pictures if one.pixels is not None]
         if wanted:
             began = time.perf_counter()
-            vectors = self.extractor.extract(
-                np.stack([one.pixels for one in wanted if one.pixels is not None])
-            )
-            for one, vector in zip(wanted, vectors, strict=True):
-                one.vector, one.pixels = vector, None
+            known = [one for one in wanted if one.of_network is not None]
+            others = [one for one in wanted if one.of_network is None]
+            for some in (known, others):
+                self._extract_some(some)
             batch.seconds, batch.n_computed = time.perf_counter() - began, len(wanted)
         return batch
+
+    def _extract_some(self, wanted: list[Prepared]) -> None:
+        """Computes the features of pictures of all of which the network's part is there, or of none."""
+        if not wanted:
+            return
+        pixels = np.stack([one.pixels for one in wanted if one.pixels is not None])
+        parts = [one.of_network for one in wanted if one.of_network is not None]
+        if parts and isinstance(self.extractor, JoinedExtractor):
+            vectors = self.extractor.joined(np.stack(parts), pixels)
+        else:
+            vectors = self.extractor.extract(pixels)
+        for one, vector in zip(wanted, vectors, strict=True):
+            one.vector, one.pixels, one.of_network = vector, None, None
 
     def store(self, writer: Writer, chunk: list[Prepared]) -> None:
         """Puts a chunk into the catalog, in one transaction, and counts what it was."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from stylesearch.errors import SpaceError
 from stylesearch.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ SPACES: Final = Registry(
 """Every space, by the name that ``--space`` takes."""
 
 
-def fit_transform(space: str, blocks: Iterable[Floats], *, dim_in: int, n_rows: int) -> Transform:
+def fit_transform(
+    space: str, blocks: Iterable[Floats], *, dim_in: int, n_rows: int, n_colors: int = 0
+) -> Transform:
     """Fits the transform of a space on a gallery.
 
     Args:
@@ -33,12 +37,20 @@ def fit_transform(space: str, blocks: Iterable[Floats], *, dim_in: int, n_rows: 
         blocks: features, float32 (n, dim_in) each; read at most once.
         dim_in: width of a feature.
         n_rows: how many features there are in all, roughly.
+        n_colors: how many of a feature's last numbers are colours
+            (:func:`~stylesearch.spaces.joined.n_colors_of` knows); they are then joined to what the space
+            makes of the others, see :mod:`stylesearch.spaces.joined`.
 
     Raises:
         UnknownName: no such space.
         SpaceError: features of another width.
     """
-    transform: Transform = SPACES.load(space).fit(blocks, dim_in=dim_in, n_rows=n_rows)
+    kind = SPACES.load(space)
+    if n_colors:
+        from stylesearch.spaces.joined import JoinedTransform
+
+        return JoinedTransform.fit(kind, blocks, dim_in=dim_in, n_rows=n_rows, n_colors=n_colors)
+    transform: Transform = kind.fit(blocks, dim_in=dim_in, n_rows=n_rows)
     return transform
 
 
@@ -49,5 +61,13 @@ def load_transform(space: str, path: Path) -> Transform:
         UnknownName: no such space.
         SpaceError: the file is missing, damaged or of another space.
     """
-    transform: Transform = SPACES.load(space).load(path)
-    return transform
+    import numpy as np
+
+    from stylesearch.spaces.joined import transform_from_arrays
+
+    kind = SPACES.load(space)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return transform_from_arrays(kind, stored)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise SpaceError(f"{path} is no fit of the space {space}: {error}") from error

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from stylesearch.errors import SpaceError
 from stylesearch.metrics import products
 
-__all__ = ["Floats", "Transform", "checked_features", "multiplied", "scaled"]
+__all__ = ["Floats", "Transform", "checked_features", "multiplied", "of_length_one", "scaled"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -76,6 +76,17 @@ def checked_features(features: Floats, dim_in: int) -> Floats:
     if features.ndim != 2 or features.shape[1] != dim_in:
         raise SpaceError(f"features of shape (n, {dim_in}) are wanted. Received: {features.shape}")
     return np.asarray(features, dtype=np.float32)
+
+
+def of_length_one(vectors: Floats) -> Floats:
+    """Each vector divided by its length, in a new array; vectors of zeros stay.
+
+    Args:
+        vectors: float32, shape (..., dim); not modified.
+    """
+    lengths = np.sqrt(np.einsum("...j,...j->...", vectors, vectors))[..., None]
+    unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return unit
 
 
 def scaled(transform: Transform, vectors: Floats, category: str) -> Floats:

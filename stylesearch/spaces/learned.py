@@ -39,7 +39,8 @@ import numpy as np
 
 from stylesearch.errors import SpaceError
 from stylesearch.metrics import METRICS
-from stylesearch.spaces.base import Floats, checked_features
+from stylesearch.spaces.base import Floats, checked_features, of_length_one
+from stylesearch.spaces.joined import Plain, Untrained, transform_from_arrays
 from stylesearch.spaces.layers import Layer, check_layers
 from stylesearch.spaces.raw import RawTransform
 from stylesearch.spaces.whitened import WhitenedTransform
@@ -52,11 +53,7 @@ DEFAULT_CATEGORY: Final = ""
 
 FORMAT = 1
 
-Untrained = RawTransform | WhitenedTransform
-
-_UNTRAINED: Final[Mapping[str, type[Untrained]]] = {
-    one.name: one for one in (RawTransform, WhitenedTransform)
-}
+_PLAIN: Final[Mapping[str, type[Plain]]] = {one.name: one for one in (RawTransform, WhitenedTransform)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,12 +151,12 @@ class LearnedTransform:
             learned = base
             for layer in self.layers:
                 learned = layer.apply(learned)
-            parts.append(_of_length_one(learned) if self.metric == "cosine" else learned)
+            parts.append(of_length_one(learned) if self.metric == "cosine" else learned)
         if n_untrained:
             shared = base is not None and self._shares_base
             untrained = base if shared and base is not None else self.untrained.apply(features)
             if self.metric == "cosine":
-                parts.append(_of_length_one(untrained))
+                parts.append(of_length_one(untrained))
             else:
                 # Alone it has no other distance to be of one size with.
                 parts.append(untrained * np.float32(self.untrained_scale if n_learned else 1.0))
@@ -259,11 +256,4 @@ def _untrained(name: str, prefix: str, arrays: Mapping[str, Any]) -> Untrained:
     own = {
         key.removeprefix(f"{prefix}."): array for key, array in arrays.items() if key.startswith(f"{prefix}.")
     }
-    return _UNTRAINED[name].from_arrays(own)
-
-
-def _of_length_one(vectors: Floats) -> Floats:
-    """Each row by its length; rows of zeros stay."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit
+    return transform_from_arrays(_PLAIN[name], own)

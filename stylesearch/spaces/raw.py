@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from stylesearch.errors import SpaceError
 from stylesearch.spaces.base import Floats, checked_features
 from stylesearch.storage import atomic_file, digest_of
 
@@ -62,16 +60,3 @@ class RawTransform:
         """Writes its width; see :meth:`Transform.save`."""
         with atomic_file(path) as file:
             np.savez(file, **self.arrays())
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads what :meth:`save` wrote.
-
-        Raises:
-            SpaceError: the file is damaged or of another space.
-        """
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls.from_arrays(stored)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise SpaceError(f"{path} is no fit of the space {cls.name}: {error}") from error

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +23,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.errors import SpaceError
 from stylesearch.spaces.base import Floats, checked_features, multiplied
 from stylesearch.storage import atomic_file
 
@@ -136,19 +134,6 @@ class WhitenedTransform:
         """Writes mean and axes; see :meth:`Transform.save`."""
         with atomic_file(path) as file:
             np.savez(file, **self.arrays())
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads what :meth:`save` wrote.
-
-        Raises:
-            SpaceError: the file is damaged or of another space.
-        """
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls.from_arrays(stored)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise SpaceError(f"{path} is no fit of the space {cls.name}: {error}") from error
 
 
 def _axes(covariance: npt.NDArray[np.float64], n_fitted: int) -> Floats | None:

@@ -37,6 +37,7 @@ class TrainingData:
             int64 (photos,); by default none is.
         near_equal: group of each product, int64 (products,): two products of one group are never told apart;
             by default every product is its own group.
+        n_colors: how many of the last axes of the base space are colours; a head begins with them too.
     """
 
     photos: npt.NDArray[Any]
@@ -48,6 +49,7 @@ class TrainingData:
     validation: npt.NDArray[np.bool_]
     own: Ids | None = None
     near_equal: Ids | None = None
+    n_colors: int = 0
 
     @property
     def n_products(self) -> int:
@@ -79,7 +81,7 @@ class TrainingData:
     @functools.cached_property
     def digest(self) -> str:
         """Hexadecimal sha256 of everything here: training that goes on must go on with the same."""
-        digest = hashlib.sha256(repr(self.product_category).encode())
+        digest = hashlib.sha256(repr((self.product_category, self.n_colors)).encode())
         for array in (
             self.photos,
             self.shop,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +17,18 @@ from stylesearch.evaluation.protocol import BOX
 from stylesearch.evaluation.surroundings import Surroundings
 from stylesearch.evaluation.vectors import Vectors
 from stylesearch.extractors.cnn import CnnExtractor
+from stylesearch.extractors.joined import JoinedExtractor
+from stylesearch.extractors.specs import COLORS
 from stylesearch.model_paths import file_of
+from stylesearch.spaces.joined import n_colors_of
 from stylesearch.spaces.whitened import WhitenedTransform
 from stylesearch.storage import write_json
 from stylesearch.training.learn import OnEpoch, learn, learned_from, training_data
-from stylesearch.training.material import Material, shop_features
+from stylesearch.training.material import Material, MaterialChoice, shop_features, split_facts
 from stylesearch.training.pictures import picture_array
 from stylesearch.training.report import TrainRequest
 
-__all__ = ["FINETUNE_DEFAULTS", "finetuned", "remove_other_networks"]
+__all__ = ["FINETUNE_DEFAULTS", "check_split_of_network", "finetuned"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,8 +43,8 @@ def finetuned(
     request: TrainRequest,
     folder: Path,
     on_epoch: OnEpoch | None,
-) -> Path | None:
-    """Trains the last blocks of the material's network.
+) -> str | None:
+    """Trains the last blocks of the material's network; colours that are joined to it stay so.
 
     Args:
         around: where.
@@ -51,14 +55,17 @@ def finetuned(
         on_epoch: called with each epoch.
 
     Returns:
-        the file of the new network, beside which lies the JSON that says how it is used; None where no epoch
-        found more validation products than there were before.
+        what loads the new network: its file, beside which lies the JSON that says how it is used, and
+        ``+colors`` where the material has them. None where no epoch found more validation products than there
+        were before.
 
     Raises:
         ConfigError: the extractor is no network, or has fewer blocks.
     """
     options, name = request.of_network, request.name
-    extractor = material.extractor
+    extractor, colors = material.extractor, ""
+    if isinstance(extractor, JoinedExtractor):
+        extractor, colors = extractor.network, COLORS
     if not isinstance(extractor, CnnExtractor):
         raise ConfigError(
             f"{extractor.name} is no network: there is nothing to fine-tune",
@@ -66,7 +73,9 @@ def finetuned(
         )
     recipe = extractor.recipe
     with Vectors(around.cache, around.max_bytes) as room:
-        kernel, bias = _first_head(shop_features(room, around, material), options.dim)
+        features = shop_features(room, around, material)
+        n_of_network = features.shape[1] - n_colors_of(material.extractor.parameters)
+        kernel, bias = _first_head(features[:, :n_of_network], options.dim)
     rows = learned_from(material)
     size, work, seed = extractor.input_size, around.work, options.seed
     photos = [material.rows.photos[row] for row in rows.tolist()]
@@ -98,19 +107,40 @@ def finetuned(
             "input_size": size,
             "preprocessing": extractor.parameters["preprocessing"],
             "name": f"{Path(extractor.name).stem}-{name}",
+            "split": _facts(material, request.material),
         }
         write_json(path.with_suffix(".json"), card)
         unfinished.replace(path)
-    return path
+    return f"{path}{colors}"
 
 
-def remove_other_networks(home: Path, name: str) -> None:
-    """Removes networks of earlier trainings of a model, but not those that a model in force takes."""
-    kept = {file_of(card.extractor) for card in trained.models(home)}
-    for path in trained.folder_of(home, name).glob("network-*.keras"):
-        if str(path.resolve()) not in kept:
-            path.unlink()
-            path.with_suffix(".json").unlink(missing_ok=True)
+def check_split_of_network(spec: str, material: Material, choice: MaterialChoice) -> None:
+    """Makes sure that a network which was fine-tuned here is not tested on what it has learned from.
+
+    Args:
+        spec: of the extractor.
+        material: of it.
+        choice: what was asked for.
+
+    Raises:
+        ConfigError: the network was fine-tuned with another split of the products.
+    """
+    card = Path(file_of(spec)).with_suffix(".json")
+    if Path(file_of(spec)).suffix != ".keras" or not card.is_file():
+        return
+    learned_with, now = json.loads(card.read_bytes()).get("split"), _facts(material, choice)
+    if learned_with not in (None, now):
+        raise ConfigError(
+            f"{card.stem} was fine-tuned with another split of the products, {learned_with}, than is asked "
+            f"for, {now}: it would be tested with products that it has learned from",
+            hint="train with the same --seed and --split-shares, or on the network as it was before",
+        )
+
+
+def _facts(material: Material, choice: MaterialChoice) -> dict[str, Any]:
+    """What decides which products are learned from; how many were left out does not."""
+    facts = split_facts(material.split, choice)
+    return {name: fact for name, fact in facts.items() if name != "split_left_out"}
 
 
 def _first_head(features: Floats, dim: int) -> tuple[Floats, Floats]:

@@ -28,7 +28,12 @@ def learned_from(material: Material) -> npt.NDArray[np.int64]:
 
 
 def training_data(
-    material: Material, shop: npt.NDArray[Any], photos: npt.NDArray[Any], rows: npt.NDArray[np.int64]
+    material: Material,
+    shop: npt.NDArray[Any],
+    photos: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    *,
+    n_colors: int = 0,
 ) -> TrainingData:
     """What a tower sees of a material.
 
@@ -37,6 +42,7 @@ def training_data(
         shop: the gallery, shape (m, ...).
         photos: regions of photos, shape (n, regions, ...).
         rows: which photos of the material these are, int64 (n,).
+        n_colors: how many of the last axes are colours.
     """
     numbers, split = material.rows, material.split
     return TrainingData(
@@ -49,6 +55,7 @@ def training_data(
         validation=numbers.mask(split.validation),
         own=numbers.own[rows],
         near_equal=numbers.near_equal,
+        n_colors=n_colors,
     )
 
 

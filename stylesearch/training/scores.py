@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,10 +16,9 @@ from stylesearch.evaluation.results import Columns, Doubles, Estimate, StudySett
 from stylesearch.evaluation.scores import score_columns
 from stylesearch.evaluation.scoring import runs_of
 from stylesearch.evaluation.vectors import Vectors, scales_of
-from stylesearch.training.material import Material, photo_features, shop_features
+from stylesearch.training.material import Material
 
 if TYPE_CHECKING:
-    from stylesearch.evaluation.surroundings import Surroundings
     from stylesearch.spaces.base import Transform
 
 __all__ = ["SCORES", "Change", "changes", "ranked"]
@@ -71,24 +70,26 @@ class Change:
 
 def ranked(
     room: Vectors,
-    around: Surroundings,
     material: Material,
+    shop: Floats,
+    photos: Floats,
     transform: Transform,
     metric: str,
     rows: Ids,
+    progress: Callable[[int], None] | None = None,
 ) -> Columns:
     """Exact ranks of some photos in the whole gallery, as a study has them.
 
     Args:
         room: for vectors.
-        around: where features are.
         material: what the rows are of.
+        shop: features of its gallery, float32 (n, dim).
+        photos: features of the regions of these photos, float32 (q, regions, dim).
         transform: of the space.
         metric: of the space.
         rows: which photos of the material these are, int64 (q,).
+        progress: called with how many are done.
     """
-    shop = shop_features(room, around, material)
-    photos = photo_features(room, around, material, rows)
     vectors = room.transformed(transform, shop)
     scale_of, scales = scales_of(transform, material.shop_categories)
     room.level_equal(vectors, material.shop_contents)
@@ -102,7 +103,7 @@ def ranked(
         metric,
         own=numbers.own[rows],
         rough=make_rough(),
-        progress=around.count(f"ranks of {transform.name}", len(rows)),
+        progress=progress,
     )
 
 

@@ -29,26 +29,25 @@ def interrupted(home: Path) -> list[str]:
     return sorted({path.relative_to(home / "models").parts[0] for path in found})
 
 
-def check_interrupted(home: Path, name: str, fingerprint: str, *, finetune: bool) -> None:
+def check_interrupted(home: Path, name: str, fingerprint: str) -> None:
     """Makes sure that there is a checkpoint to go on from.
 
     Args:
         home: the workspace folder.
         name: of the model.
         fingerprint: of the features that were asked for.
-        finetune: whether a network is trained first.
 
     Raises:
         ConfigError: there is none; the message says of which models there is one.
     """
     folder = training_folder(home, name)
-    if checkpoint_path(folder / NETWORK if finetune else part_of(folder, fingerprint)).exists():
+    if checkpoint_path(part_of(folder, fingerprint)).exists():  # the head on that network is learned first
         return
     names = interrupted(home)
     if name in names:
         raise ConfigError(
-            f"the training of {name!r} that was interrupted was another one: with another extractor, other "
-            "weights, or another choice of --finetune",
+            f"the training of {name!r} that was interrupted was another one: with another extractor, or "
+            "other weights",
             hint="resume with the same options, or train without resuming, which begins anew",
         )
     raise ConfigError(

@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.evaluation.vectors import Vectors
-from stylesearch.spaces.learned import Untrained
-from stylesearch.spaces.raw import RawTransform
-from stylesearch.spaces.whitened import WhitenedTransform
+from stylesearch.spaces.joined import Untrained
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
 
@@ -34,7 +32,7 @@ class UntrainedSpaces:
     """
 
     best: Untrained
-    whitened: WhitenedTransform
+    whitened: Untrained
     scores: Mapping[str, tuple[float, float]]
 
     def base(self, metric: str) -> Untrained:
@@ -47,7 +45,7 @@ class UntrainedSpaces:
 
 
 def best_untrained(
-    room: Vectors, shop: Floats, photos: Floats, data: TrainingData, metric: str
+    room: Vectors, shop: Floats, photos: Floats, data: TrainingData, metric: str, *, n_colors: int = 0
 ) -> UntrainedSpaces:
     """Fits raw and whitened on the gallery, and compares them.
 
@@ -57,11 +55,13 @@ def best_untrained(
         photos: features of photos' regions, float32 (p, regions, dim), in the order of ``data.photos``.
         data: says which of them are of validation products; its vectors are not looked at.
         metric: ``cosine`` or ``l1``.
+        n_colors: how many of a feature's last numbers are colours.
     """
-    whitened = room.fitted("whitened", shop, None)
-    assert isinstance(whitened, WhitenedTransform)
+    whitened, raw = (room.fitted(space, shop, None, n_colors=n_colors) for space in ("whitened", "raw"))
+    assert isinstance(whitened, Untrained)
+    assert isinstance(raw, Untrained)
     scores = {}
-    spaces: list[Untrained] = [whitened, RawTransform(shop.shape[1])]
+    spaces = [whitened, raw]
     for transform in spaces:
         validation = Validation(data, metric, transform.dim)
         searched = room.transformed(transform, photos[validation.photos])

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
 from stylesearch.metrics_kernels import Floats, Rough
+from stylesearch.spaces.base import of_length_one
 from stylesearch.training.data import TrainingData
 
 __all__ = ["Validation"]
@@ -58,7 +59,7 @@ class Validation:
         n_nearer, n_tied = np.empty(len(photos), np.int64), np.empty(len(photos), np.int64)
         n_regions = photos.shape[1]
         if self._metric == "cosine":
-            photos, gallery = _of_length_one(photos), _of_length_one(gallery)
+            photos, gallery = of_length_one(photos), of_length_one(gallery)
         at_once = max(1, _BYTES // (4 * n_regions * len(gallery)))
         for start in range(0, len(photos), at_once):
             rows = slice(start, min(start + at_once, len(photos)))
@@ -86,9 +87,3 @@ class Validation:
             np.matmul(photos[:, region], gallery.T, out=of_region)
             np.maximum(cosines, of_region, out=cosines)
         return 1 - cosines
-
-
-def _of_length_one(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit

@@ -15,7 +15,7 @@ LAYERS = [
     {"extractors", "spaces", "index", "catalog", "synth", "settings_file"},
     {"model_folders"},
     {"trained"},
-    {"gallery", "datasets"},
+    {"gallery", "datasets", "feature_gaps", "own_networks"},
     {"ingest", "search"},
     {"sheets", "parts", "evaluation"},
     {"training"},

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from stylesearch.extractors import load_extractor
+from stylesearch.extractors.joined import JoinedExtractor
 from stylesearch.extractors.whitebox.table import WHITE_BOXES
 from stylesearch.testing import ExtractorContract, FakeExtractor
 
@@ -28,11 +29,25 @@ class TestFake(ExtractorContract):
         return FakeExtractor()
 
 
+class TestFakeWithColours(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return JoinedExtractor(FakeExtractor())
+
+
 class TestEfficientNetLite0(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def extractor(cls):
         return load_extractor("efficientnet-lite0@64")
+
+
+class TestEfficientNetLite0WithColours(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def extractor(cls):
+        return load_extractor("efficientnet-lite0@64+colors", throughput=True)
 
 
 class TestEfficientNetLite0ForManyPictures(ExtractorContract):

@@ -19,7 +19,7 @@ from stylesearch.cli.eval import METRICS as METRICS_OF_HELP
 from stylesearch.evaluation.results_json import load_study
 from stylesearch.metrics import METRICS
 
-NAME = "efficientnet-lite0@320"
+NAME = "efficientnet-lite0@320+colors"
 
 
 @pytest.fixture(scope="module")

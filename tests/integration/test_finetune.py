@@ -119,6 +119,9 @@ def test_a_workspace_that_has_moved_finds_its_network(workspace: Path, tuned: Pa
 def test_removing_the_model_leaves_the_network_that_was_tuned(
     stylesearch: Any, workspace: Path, network: Path
 ) -> None:
+    with ss.open(workspace) as shop:
+        fingerprint = shop.model("tuned").feature_set
+    assert [path for path in workspace.glob("*/*") if fingerprint[:16] in path.name]
     removed = stylesearch("--home", workspace, "models", "remove", "tuned")
     assert removed.code == 0, removed.err
     assert removed.out == (
@@ -129,6 +132,11 @@ def test_removing_the_model_leaves_the_network_that_was_tuned(
     settings = load_settings({"home": workspace})
     assert (settings.space, settings.extractor) == ("whitened", str(network.resolve()))
     assert not (workspace / "models" / "tuned").exists()
+    with ss.open(workspace) as shop:
+        names = [one.extractor for one in shop.catalog.feature_sets()]
+    assert "tiny" in names
+    assert "tiny-tuned" not in names
+    assert not [path for path in workspace.glob("*/*") if fingerprint[:16] in path.name]
     with ss.open(workspace) as shop, pytest.warns(IndexWarning, match="whitened is not fitted"):
         assert shop.query(photo_of(workspace, "p000")).hits
 
@@ -154,9 +162,22 @@ def test_the_settings_follow_a_network_that_is_replaced(
     assert again.code == 0, again.err
     with ss.open(workspace) as shop:
         card = shop.model("tuned")
+        names = [one.extractor for one in shop.catalog.feature_sets()]
     assert card.extractor != old
     assert not Path(old).exists()
+    assert names.count("tiny-tuned") == 1  # features of the old network went with it
     assert load_settings({"home": workspace}).extractor == card.extractor
+
+
+def test_a_network_is_not_tested_on_what_it_has_learned_from(stylesearch: Any, workspace: Path) -> None:
+    with ss.open(workspace) as shop:
+        network = shop.model("tuned").extractor
+    arguments = ["--home", workspace, "train", "head", "-e", network, "--epochs", 1, "-q"]
+    leaking = stylesearch(*arguments, "--seed", 1)
+    assert leaking.code == 1
+    assert "was fine-tuned with another split of the products" in leaking.err
+    assert "same --seed" in leaking.err
+    assert stylesearch(*arguments).code == 0
 
 
 def test_what_is_no_network_is_not_finetuned(stylesearch: Any, patterned: Path, tmp_path: Path) -> None:

@@ -132,6 +132,24 @@ def test_default_is_written_into_the_settings_and_nothing_else_is(stylesearch: A
         assert shop.query(photo_of(workspace, "p000")).hits
 
 
+def test_a_catalog_that_changes_meanwhile_changes_nothing(
+    patterned: Path, tmp_path: Path, report: TrainReport
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(patterned, home)
+
+    def prune(epoch: Epoch) -> None:
+        if epoch.number == 1:
+            with ss.open(home) as other:
+                other.remove(["p000", "p001", "p002"])
+
+    with ss.open(home) as shop:
+        again = shop.train(**OPTIONS, on_epoch=prune)
+        assert len(list(shop.products(limit=1000))) == N_PRODUCTS - 3
+    assert again.card.transform_version == report.card.transform_version
+    assert again.test == report.test
+
+
 def test_an_interrupted_training_goes_on_to_the_same_model(
     stylesearch: Any, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,8 +11,8 @@ from stylesearch import trained
 from stylesearch.config import load_settings
 from stylesearch.errors import ConfigError
 from stylesearch.model_cards import ModelCard
+from stylesearch.own_networks import unused_networks
 from stylesearch.training.checkpoints import checkpoint_path
-from stylesearch.training.run import clear_away
 from stylesearch.training.unfinished import check_interrupted, interrupted, part_of, training_folder
 from stylesearch.trainings import follow_network, make_default
 from stylesearch.workspace import Workspace
@@ -60,8 +60,7 @@ def test_the_settings_name_the_new_network_before_the_old_one_goes(tmp_path: Pat
     follow_network(tmp_path, card)
     assert extractor_of(tmp_path) == str(new)
     assert old.exists()
-    clear_away(tmp_path, "default")
-    assert (old.exists(), new.exists()) == (False, True)
+    assert unused_networks(tmp_path, "default") == [old]
 
 
 def test_a_network_that_another_model_takes_stays_and_the_settings_too(tmp_path: Path) -> None:
@@ -69,9 +68,8 @@ def test_a_network_that_another_model_takes_stays_and_the_settings_too(tmp_path:
     make_default(tmp_path, saved(tmp_path, str(old)))
     saved(tmp_path, f"{old}@96", "other")
     follow_network(tmp_path, saved(tmp_path, str(new)))
-    clear_away(tmp_path, "default")
     assert extractor_of(tmp_path) == str(old)
-    assert old.exists()
+    assert unused_networks(tmp_path, "default") == []
 
 
 def test_default_keeps_the_weights_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,14 +88,13 @@ def test_default_keeps_the_weights_too(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_was_not_interrupted_cannot_be_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no interrupted training of 'default'.*one of: no model"):
-        check_interrupted(tmp_path, "default", "f" * 64, finetune=False)
+        check_interrupted(tmp_path, "default", "f" * 64)
     path = checkpoint_path(part_of(training_folder(tmp_path, "shoes"), "f" * 64))
     path.parent.mkdir(parents=True)
     path.touch()
     assert interrupted(tmp_path) == ["shoes"]
-    check_interrupted(tmp_path, "shoes", "f" * 64, finetune=False)
+    check_interrupted(tmp_path, "shoes", "f" * 64)
     with pytest.raises(ConfigError, match="there is one of: shoes"):
-        check_interrupted(tmp_path, "default", "f" * 64, finetune=False)
-    for fingerprint, finetune in (("0" * 64, False), ("f" * 64, True)):
-        with pytest.raises(ConfigError, match="was another one"):
-            check_interrupted(tmp_path, "shoes", fingerprint, finetune=finetune)
+        check_interrupted(tmp_path, "default", "f" * 64)
+    with pytest.raises(ConfigError, match="was another one"):
+        check_interrupted(tmp_path, "shoes", "0" * 64)

@@ -10,6 +10,7 @@ from stylesearch.evaluation.pages.document import Section
 from stylesearch.evaluation.pages.html import Html, element, joined, paragraphs
 from stylesearch.evaluation.results import Method, Picture
 from stylesearch.evaluation.sample import sampled_gallery, sampled_queries
+from stylesearch.extractors.specs import spec_of
 
 __all__ = ["maps"]
 
@@ -31,7 +32,7 @@ def maps(context: Context) -> Section:
             continue
         method = next(one for one in study.methods if one.fingerprint == fingerprint)
         places = tsne_map(features, study.settings.seed)
-        parts.append(element("h3", f"{method.extractor}@{method.input_size}"))
+        parts.append(element("h3", spec_of(method.extractor, method.input_size)))
         parts += _two_maps(context, method, places, pictures, len(queries))
     if not parts:
         parts = [
@@ -56,7 +57,7 @@ def _two_maps(
     n_shop = len(pictures) - n_queries
     file = method.extractor[-40:].replace("/", "-")
     of_what = (
-        f"the {method.extractor}@{method.input_size} features of {n_queries:,} of "
+        f"the {spec_of(method.extractor, method.input_size)} features of {n_queries:,} of "
         f"{study.queries.n_queries:,} queries and {n_shop:,} of {study.gallery.n_images:,} pictures of the "
         "gallery"
     )

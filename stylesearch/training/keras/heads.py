@@ -27,21 +27,24 @@ _ONE = float(np.log(np.e - 1))
 
 @keras.saving.register_keras_serializable(package="stylesearch")
 class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
-    """One matrix and a bias: at first the leading ``dim`` axes, which in the whitened space vary most.
+    """One matrix and a bias: at first the leading axes, which vary most in the whitened space, and the last.
 
     Args:
         dim: width of what it makes, from (..., d) to (..., dim).
+        n_last: how many of these are at first the last axes: colours stand there.
     """
 
-    def __init__(self, dim: int, **named: Any) -> None:
+    def __init__(self, dim: int, n_last: int = 0, **named: Any) -> None:
         super().__init__(**named)
         self.dim = dim
+        self.n_last = n_last
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         width = int(input_shape[-1] or 0)
         self.change = self.add_weight(shape=(width, self.dim), initializer="zeros", name="change")
         self.bias = self.add_weight(shape=(self.dim,), initializer="zeros", name="bias")
-        self.start = np.eye(width, self.dim, dtype=np.float32)
+        axes = np.r_[: self.dim - self.n_last, width - self.n_last : width]
+        self.start = np.eye(width, dtype=np.float32)[:, axes]
 
     @property
     def kernel(self) -> Any:
@@ -52,7 +55,7 @@ class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
         return keras.ops.matmul(vectors, self.kernel) + self.bias
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dim": self.dim}
+        return {**super().get_config(), "dim": self.dim, "n_last": self.n_last}
 
     def as_layer(self) -> Layer:
         """The same in NumPy."""
@@ -122,7 +125,7 @@ class AxisWeights(keras.layers.Layer):  # type: ignore[misc]
 
 
 def build_tower(
-    head: str, width: int, dim: int, *, l1_scale: float | None = None, seed: int = 0
+    head: str, width: int, dim: int, *, n_last: int = 0, l1_scale: float | None = None, seed: int = 0
 ) -> keras.Model:
     """A tower over vectors of the base space.
 
@@ -130,6 +133,7 @@ def build_tower(
         head: a name in :data:`stylesearch.training.options.HEADS`.
         width: of the base space's vectors.
         dim: of what it makes, at most ``width``; ``axes`` keeps the width.
+        n_last: how many of the last axes an embedding begins with, in addition to the ``dim`` leading ones.
         l1_scale: for a tower whose vectors are compared by l1: what its weights are at first. Such a tower
             ends in :class:`AxisWeights`.
         seed: of first weights that are drawn.
@@ -142,7 +146,8 @@ def build_tower(
     if head == "residual":
         found = HiddenResidual(seed, name="hidden")(found)
     if head != "axes":
-        found = EmbeddingHead(min(dim, width), name="embedding")(found)
+        n_last = min(n_last, max(width - dim, 0))
+        found = EmbeddingHead(min(dim + n_last, width), n_last, name="embedding")(found)
     if head == "axes" or l1_scale is not None:
         found = AxisWeights(1.0 if l1_scale is None else l1_scale, name="weights")(found)
     return keras.Model(vectors, found, name="tower")

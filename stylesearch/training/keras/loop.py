@@ -254,7 +254,14 @@ def _model_maker(data: TrainingData, options: TrainOptions, tower: BuildTower | 
         made = tower() if tower is not None else None
         if made is None:
             head = str(options.head)
-            made = build_tower(head, data.shape_in[0], options.dim, l1_scale=scale, seed=options.seed)
+            made = build_tower(
+                head,
+                data.shape_in[0],
+                options.dim,
+                n_last=data.n_colors,
+                l1_scale=scale,
+                seed=options.seed,
+            )
         return siamese(made, options.metric, l1_start=bias or 0.0)
 
     return make

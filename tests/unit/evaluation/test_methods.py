@@ -10,6 +10,8 @@ from stylesearch.evaluation.methods import MethodSpec, parse_method, parse_metho
         ("resnet50", MethodSpec("resnet50", "raw")),
         ("resnet50/raw", MethodSpec("resnet50", "raw")),
         (" resnet50@320/whitened ", MethodSpec("resnet50@320", "whitened")),
+        ("resnet50@320+colors/whitened", MethodSpec("resnet50@320+colors", "whitened")),
+        ("own/net.keras+colors", MethodSpec("own/net.keras+colors", "raw")),
         ("models/own.keras", MethodSpec("models/own.keras", "raw")),
         ("models/own.keras/whitened", MethodSpec("models/own.keras", "whitened")),
     ],

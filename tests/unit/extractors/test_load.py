@@ -34,7 +34,7 @@ def test_what_decides_the_vectors_is_in_the_fingerprint_and_what_does_not_is_not
     assert one.fingerprint == load_extractor("resnet50", weights="random", precision="f32").fingerprint
 
 
-def test_the_fingerprint_of_the_default_does_not_drift():
+def test_the_fingerprint_of_a_network_does_not_drift():
     """Stored features are computed anew when this changes: change it only together with the vectors."""
     found = load_extractor("efficientnet-lite0@320").fingerprint
     assert found == "8214e71bdd35643f0be64f1d9a06b2103ae4d97206ba04c3592cc43c7dc96b10"

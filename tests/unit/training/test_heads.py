@@ -73,6 +73,11 @@ def test_the_network_ranks_as_the_metric_on_its_vectors_does(head: str, metric: 
 def test_a_head_starts_as_the_leading_axes() -> None:
     assert in_numpy(build_tower("linear", 24, 10), VECTORS).tolist() == VECTORS[:, :10].tolist()
     assert build_tower("linear", 24, 100).output_shape == (None, 24)
+    # Colours stand last, and are there from the beginning too.
+    with_last = in_numpy(build_tower("linear", 24, 10, n_last=4), VECTORS)
+    assert with_last.tolist() == np.hstack([VECTORS[:, :10], VECTORS[:, -4:]]).tolist()
+    assert in_numpy(build_tower("linear", 24, 22, n_last=4), VECTORS).tolist() == VECTORS.tolist()
+    assert in_numpy(build_tower("linear", 24, 100, n_last=4), VECTORS).tolist() == VECTORS.tolist()
     np.testing.assert_allclose(
         in_numpy(build_tower("axes", 24, 10, l1_scale=0.5), VECTORS), VECTORS / 2, rtol=1e-6
     )

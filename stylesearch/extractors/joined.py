@@ -1,0 +1,86 @@
+"""A network and a colour histogram as one extractor: ``efficientnet-lite0@320+colors``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from stylesearch.extractors.base import Extractor, Features, Images, check_images
+from stylesearch.extractors.colors import COLOR_SETTINGS, N_COLORS, color_histogram
+from stylesearch.extractors.specs import COLORS
+from stylesearch.storage import digest_of
+
+__all__ = ["JoinedExtractor"]
+
+
+class JoinedExtractor:
+    """Features of a network and, behind them, the histogram of :mod:`stylesearch.extractors.colors`.
+
+    Both parts are as they come, of whatever size: how much each counts is for a space to say, which finds in
+    ``parameters["colors"]["dim"]`` how many of the last numbers are colours.
+
+    Args:
+        network: makes the first part; how and where it runs is its own affair.
+    """
+
+    def __init__(self, network: Extractor) -> None:
+        self.network = network
+
+    @property
+    def name(self) -> str:
+        """The network's, and ``+colors``."""
+        return self.network.name + COLORS
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector: that of the network's features, and 108."""
+        return self.network.dim + N_COLORS
+
+    @property
+    def input_size(self) -> int:
+        """Side of the square input in pixels."""
+        return self.network.input_size
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        """The network's, and under ``colors`` those of the histogram."""
+        return MappingProxyType({**self.network.parameters, "colors": dict(COLOR_SETTINGS)})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 of the network's fingerprint and of all that decides the histogram."""
+        return digest_of({"network": self.network.fingerprint, "colors": dict(COLOR_SETTINGS)})
+
+    @property
+    def weights_digest(self) -> str:
+        """The network's: colours have no weights."""
+        return self.network.weights_digest
+
+    @property
+    def concurrency(self) -> int:
+        """The network's: colours take a hundredth of its time."""
+        return self.network.concurrency
+
+    def preload(self) -> None:
+        """Begins to load the network."""
+        self.network.preload()
+
+    def extract(self, images: Images) -> Features:
+        """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
+        return self.joined(self.network.extract(images), images)
+
+    def joined(self, features: Features, images: Images) -> Features:
+        """What :meth:`extract` gives, from features of the network that are there already.
+
+        Args:
+            features: of the pictures, float32 ``(n, network.dim)``; not modified.
+            images: as :meth:`extract` takes them.
+
+        Returns:
+            A new float32 array ``(n, dim)``.
+        """
+        return np.concatenate([features, color_histogram(check_images(images, self.input_size))], axis=1)

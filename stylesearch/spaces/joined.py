@@ -1,0 +1,176 @@
+"""A space of two parts: what a network says of a picture, and its colours, at a fixed weight.
+
+A feature is ``[f ; h]``: f of the network, h its last numbers, a histogram of colours. A vector is::
+
+    [ sqrt(1 - w) * unit(t(f)) ; sqrt(w) * unit(h) ]
+
+with t one of the plain transforms (:mod:`~stylesearch.spaces.raw`, :mod:`~stylesearch.spaces.whitened`),
+which is fitted to f alone, and ``unit`` a vector divided by its length. So every vector has length one, and
+
+=======  =====================================================================================
+cosine   (1 - w) * cosine(t(f)) + w * cosine(h): one index searches the weighted sum
+l2       orders as cosine does: half its square is that
+l1       sqrt(1 - w) * l1 of the unit vectors of t(f), and sqrt(w) * that of h. A part with
+         more numbers that are not zero counts for more than its weight says: colours, of which
+         a picture has few, for less
+=======  =====================================================================================
+
+A part of zeros has no length and stays zero. A picture without colours (all white) is then compared by the
+network's part alone: for cosine as if its colours were about half as like as the rest is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+
+from stylesearch.errors import SpaceError
+from stylesearch.spaces.base import Floats, checked_features, of_length_one
+from stylesearch.spaces.raw import RawTransform
+from stylesearch.spaces.whitened import WhitenedTransform
+from stylesearch.storage import atomic_file, digest_of
+
+__all__ = ["COLOR_WEIGHT", "JoinedTransform", "Plain", "Untrained", "n_colors_of", "transform_from_arrays"]
+
+COLOR_WEIGHT: Final = 0.15
+"""How much colours count. More finds more under a shop's own lamps and less in another light, where half of a
+garment's colours fall into other bins: at 0.3 everything that colours bring is lost. See
+docs/adr/0010-colours-join-the-network.md."""
+
+Plain = RawTransform | WhitenedTransform
+"""Transforms of features of one part."""
+
+
+def n_colors_of(parameters: Mapping[str, Any]) -> int:
+    """How many of a feature's last numbers are colours.
+
+    Args:
+        parameters: of the extractor, or of its feature set.
+
+    Example:
+        >>> n_colors_of({"input_size": 320}), n_colors_of({"colors": {"dim": 108}})
+        (0, 108)
+    """
+    return int(parameters["colors"]["dim"]) if "colors" in parameters else 0
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedTransform:
+    """A plain transform of the network's part beside the colours; see the module.
+
+    Args:
+        plain: of the network's part.
+        n_colors: how many of a feature's last numbers are colours.
+        weight: of the colours, between 0 and 1.
+
+    Raises:
+        SpaceError: no colours, or a weight that leaves nothing of a part.
+
+    Example:
+        >>> transform = JoinedTransform(RawTransform(2), 1, weight=0.36)
+        >>> transform.apply(np.float32([[3, 4, 1], [0, 0, 2]])).round(2).tolist()
+        [[0.48, 0.64, 0.6], [0.0, 0.0, 0.6]]
+    """
+
+    plain: Plain
+    n_colors: int
+    weight: float = COLOR_WEIGHT
+
+    scales = None
+    metric = None
+
+    def __post_init__(self) -> None:
+        if self.n_colors < 1 or not 0 < self.weight < 1:
+            raise SpaceError(
+                "colours are joined in some number with a weight between 0 and 1. "
+                f"Received: {self.n_colors} with {self.weight}"
+            )
+
+    @property
+    def name(self) -> str:
+        """That of the plain transform: a space is called the same with and without colours."""
+        return self.plain.name
+
+    @property
+    def dim_in(self) -> int:
+        """Width of a feature."""
+        return self.plain.dim_in + self.n_colors
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return self.plain.dim + self.n_colors
+
+    @property
+    def version(self) -> str:
+        """Digest of the plain transform's version, the number of colours and their weight."""
+        return digest_of(
+            {
+                "space": self.name,
+                "plain": self.plain.version,
+                "colors": self.n_colors,
+                "weight": float(self.weight),
+            }
+        )
+
+    def apply(self, features: Floats) -> Floats:
+        """Vectors of the space, of length one; see :meth:`Transform.apply`."""
+        features = checked_features(features, self.dim_in)
+        vectors = np.empty((len(features), self.dim), np.float32)
+        of_network, of_colors = vectors[:, : self.plain.dim], vectors[:, self.plain.dim :]
+        found = of_length_one(self.plain.apply(features[:, : self.plain.dim_in]))
+        np.multiply(found, np.float32((1 - self.weight) ** 0.5), out=of_network)
+        colors = of_length_one(features[:, self.plain.dim_in :])
+        np.multiply(colors, np.float32(self.weight**0.5), out=of_colors)
+        return vectors
+
+    @classmethod
+    def fit(
+        cls, kind: type[Plain], blocks: Iterable[Floats], *, dim_in: int, n_rows: int, n_colors: int
+    ) -> Self:
+        """Fits the plain transform to the network's part; nothing is fitted to colours.
+
+        Args:
+            kind: of the plain transform.
+            blocks, dim_in, n_rows: see :func:`stylesearch.spaces.fit_transform`.
+            n_colors: how many of the last numbers are colours.
+
+        Raises:
+            SpaceError: features of another width.
+        """
+        of_network = (checked_features(block, dim_in)[:, : dim_in - n_colors] for block in blocks)
+        return cls(kind.fit(of_network, dim_in=dim_in - n_colors, n_rows=n_rows), n_colors)
+
+    def arrays(self) -> dict[str, Any]:
+        """What there is to be stored, by name: the plain transform's, and two numbers."""
+        return {
+            **self.plain.arrays(),
+            "n_colors": np.int64(self.n_colors),
+            "color_weight": np.float64(self.weight),
+        }
+
+    def save(self, path: Path) -> None:
+        """Writes :meth:`arrays`; see :meth:`Transform.save`."""
+        with atomic_file(path) as file:
+            np.savez(file, **self.arrays())
+
+
+Untrained = RawTransform | WhitenedTransform | JoinedTransform
+"""Every transform that is not a trained model's."""
+
+
+def transform_from_arrays(kind: type[Plain], stored: Mapping[str, Any]) -> Untrained:
+    """The inverse of ``arrays()``, of a plain transform or of one that is joined with colours.
+
+    Raises:
+        KeyError: something is missing.
+        SpaceError: it makes no sense.
+    """
+    plain = kind.from_arrays(stored)
+    if "n_colors" not in stored:
+        return plain
+    return JoinedTransform(plain, int(stored["n_colors"]), float(stored["color_weight"]))
