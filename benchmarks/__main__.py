@@ -25,6 +25,8 @@ BENCHMARKS = {
     "learned": "a distance learned from drawn street photos against untrained ones, and the seed's loss",
     "learned_views": "a distance learned from the views of a real shop, five splits of its styles",
     "learned_query": "a query in a learned space against the untrained one, in turn",
+    "serve_load": "the service: lone requests, 8 clients, memory, a worker killed; 10,000 products",
+    "serve_ingest": "searches of the service while 1,000 products are ingested into 10,000",
     "levers": "what else may help, each against the default, on held-out products, with its cost",
     "colors": "what colours joined to a network cost a query",
     "categories": "real photos: share of the 10 nearest that are of the same category",

@@ -12,6 +12,7 @@ import click
 from .failures import EXIT_SOME_FAILED, resumable
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json
+from .priority import give_way
 from .progress import Progress
 
 N_FAILURES_SHOWN = 20
@@ -105,6 +106,7 @@ def ingest(
 
     DeepFashion, Street2Shop and DeepFashion2 are recognised by their folders; docs/datasets.md says more.
     """
+    give_way()
     # Only what was said: the workspace has its own defaults.
     selection: dict[str, Any] = {}
     if splits or gallery:

@@ -15,6 +15,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "ingest": (".ingest:ingest", "Take the products in PATH, a folder or a table, into the catalog."),
     "query": (".query:query", "Find the products that each PHOTO shows."),
+    "serve": (".serve:serve", "Serve the workspace: a REST API, and a page to search with."),
     "train": (".train:train", "Learn from the shop's own pairs of pictures which differences matter."),
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
     "products": (".products:products", "List, show or remove products."),
@@ -45,7 +46,9 @@ def cli() -> None:
 def main() -> None:
     """Runs the command line; every StyleSearchError becomes a message, a hint and exit code 1."""
     from .failures import run
+    from .priority import claim_process
 
+    claim_process()
     code = run(cli)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -49,7 +49,11 @@ class Shares(click.ParamType[tuple[float, float, float]]):
     show_default=True,
     help="Learn from consumer photos against shop pictures, or from several shop pictures of a product.",
 )
-@click.option("--regions", metavar="PLAN", help="Look at a photo whole, at its `box`, or through parts.")
+@click.option(
+    "--regions",
+    metavar="PLAN",
+    help="Parts through which a photo is seen, `box`, or `whole`.  [default: as queries]",
+)
 @click.option("--split-shares", "shares", type=Shares(), help="Products to learn, choose and test with.")
 @click.option(
     "--loss", type=click.Choice(LOSSES), default="softmax", show_default=True, help="What is learned."

@@ -17,13 +17,15 @@ from typing import Any
 from stylesearch.errors import ConfigError
 from stylesearch.model_paths import whole_path
 
-__all__ = ["DEFAULT_HOME", "Settings", "load_settings"]
+__all__ = ["DEFAULT_HOME", "Settings", "load_settings", "read_table"]
 
 DEFAULT_HOME = ".stylesearch"
 CONFIG_FILE = "config.toml"
 ENVIRONMENT_PREFIX = "STYLESEARCH_"
 LEAST = {"max_pixels": 256, "batch_size": 1, "workers": 0, "lock_timeout": 0}
 """The smallest value of each setting that counts something."""
+TABLES = {"serve"}
+"""Tables of the file that others read: see :func:`read_table`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,23 @@ def load_settings(
         ("the call", given),
     ):
         for name, value in source.items():
-            values[name] = _convert(name, value, origin)
+            if not (name in TABLES and isinstance(value, dict)):
+                values[name] = _convert(name, value, origin)
         if origin == str(home / CONFIG_FILE) and "extractor" in values:
             values["extractor"] = whole_path(values["extractor"], home)
     return Settings(**{**values, "home": home})
+
+
+def read_table(path: Path, name: str) -> dict[str, Any]:
+    """A table of the settings file, ``[name]``; empty where there is no such table, or no file.
+
+    Raises:
+        ConfigError: the file cannot be read, or has something else under that name.
+    """
+    table = _read_file(path).get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: {name} is a table, [{name}]. Received: {table!r}")
+    return table
 
 
 def _read_file(path: Path) -> dict[str, Any]:

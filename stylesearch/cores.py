@@ -9,16 +9,34 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
-__all__ = ["share_rows", "usable_cores"]
+__all__ = ["limit_cores", "share_rows", "usable_cores"]
 
 # Multiplications below which a second thread costs more than it brings.
 _WORTH_A_THREAD = 8_000_000
 _HELPER = "stylesearch-share"
 
+_limit: int | None = None
+
 
 def usable_cores() -> int:
-    """How many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may run on, or was told to use."""
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return n_cores if _limit is None else min(n_cores, _limit)
+
+
+def limit_cores(n_cores: int | None) -> None:
+    """Makes this process use no more cores than so many: one of several that share a machine.
+
+    It is not tied to any of them. To be called before a network is loaded; None takes the limit away.
+
+    Raises:
+        ValueError: fewer than one.
+    """
+    global _limit
+    if n_cores is not None and n_cores < 1:
+        raise ValueError(f"a process needs a core. Received: {n_cores}")
+    _limit = n_cores
+    _helpers.cache_clear()
 
 
 def share_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class Parts:
-    """The parts of one workspace.
+    """The parts of one workspace. Safe to ask from several threads: each part is made once.
 
     Args:
         settings: where things are and what is done unless a call says otherwise.
@@ -48,8 +49,11 @@ class Parts:
         self.settings = settings
         self._catalog: Catalog | None = None
         self._extractors: dict[tuple[str, bool], Extractor] = {}
-        self._searchers: dict[tuple[str, str, str, str], Searcher] = {}
+        self._searchers: dict[tuple[str, str, str, str, bool], Searcher] = {}
         self._cards: dict[str, tuple[Stamp, ModelCard]] = {}
+        self._making = (
+            threading.RLock()
+        )  # two networks in memory, or two pools of connections, are one too many
 
     def catalog(self, *, create: bool = False) -> Catalog:
         """The catalog, upgraded if need be; for reading only where it cannot be written.
@@ -57,13 +61,14 @@ class Parts:
         Raises:
             CatalogError: there is none, and it is not to be made.
         """
-        if self._catalog is None:
-            from stylesearch.catalog import Catalog
+        with self._making:
+            if self._catalog is None:
+                from stylesearch.catalog import Catalog
 
-            database = self.settings.database
-            readonly = Path(database).exists() and not os.access(database, os.W_OK)
-            self._catalog = Catalog.open(database, create=create, readonly=readonly)
-        return self._catalog
+                database = self.settings.database
+                readonly = Path(database).exists() and not os.access(database, os.W_OK)
+                self._catalog = Catalog.open(database, create=create, readonly=readonly)
+            return self._catalog
 
     def extractor(self, spec: str = "", *, throughput: bool = False, keep: bool = True) -> Extractor:
         """An extractor by name; the workspace's for none. Its network is not loaded yet.
@@ -76,18 +81,22 @@ class Parts:
             keep: whether it is kept for the next call; else its network goes when the caller lets go of it.
         """
         key = (spec or self.settings.extractor, throughput)
-        if key in self._extractors:
+        with self._making:
+            if key not in self._extractors:
+                loaded = self._load_extractor(*key)
+                if not keep:
+                    return loaded
+                self._extractors[key] = loaded
             return self._extractors[key]
+
+    def _load_extractor(self, spec: str, throughput: bool) -> Extractor:
         from stylesearch.extractors import load_extractor
         from stylesearch.extractors.whitebox.table import WHITE_BOXES
 
-        network = {} if key[0].partition("@")[0] in WHITE_BOXES else dict(self.settings.of_network)
-        if file_of(key[0]).endswith(".keras"):
+        network = {} if spec.partition("@")[0] in WHITE_BOXES else dict(self.settings.of_network)
+        if file_of(spec).endswith(".keras"):
             network.pop("weights", None)  # it brings its own
-        loaded = load_extractor(key[0], **network, throughput=throughput)
-        if keep:
-            self._extractors[key] = loaded
-        return loaded
+        return load_extractor(spec, **network, throughput=throughput)
 
     def model(self, space: str) -> ModelCard:
         """The card of the trained model that a space is of, as it is now.
@@ -99,14 +108,15 @@ class Parts:
         from stylesearch import trained
 
         folder = trained.folder_of(self.settings.home, name_of(space))
-        stamp = trained.stamp(folder)  # before the card is read: what comes in between is then read next time
-        known = self._cards.get(space)
-        if known is None or known[0] != stamp:
-            # Trained anew, perhaps on other features: what searched with the older one is of no use.
-            for key in [key for key in self._searchers if key[1] == space]:
-                self._searchers.pop(key, None)  # another thread may have been here first
-            known = self._cards[space] = (stamp, trained.read_card(folder))
-        return known[1]
+        with self._making:
+            stamp = trained.stamp(folder)  # before the card is read: what comes in between is read next time
+            known = self._cards.get(space)
+            if known is None or known[0] != stamp:
+                # Trained anew, perhaps on other features: what searched with the older one is of no use.
+                for key in [key for key in self._searchers if key[1] == space]:
+                    del self._searchers[key]
+                known = self._cards[space] = (stamp, trained.read_card(folder))
+            return known[1]
 
     def chosen(self, extractor: str = "", space: str = "", metric: str = "") -> tuple[str, str, str]:
         """Extractor, space and metric; the workspace's own for those not given.
@@ -133,8 +143,21 @@ class Parts:
             )
         return extractor or card.extractor, card.space, card.metric
 
-    def searcher(self, extractor: str = "", space: str = "", metric: str = "", regions: str = "") -> Searcher:
+    def searcher(
+        self,
+        extractor: str = "",
+        space: str = "",
+        metric: str = "",
+        regions: str = "",
+        *,
+        throughput: bool = False,
+    ) -> Searcher:
         """What searches with these; the workspace's own for those not given.
+
+        Args:
+            extractor, space, metric: by name.
+            regions: the plan of parts through which a photo is looked at.
+            throughput: whether many photos will be searched with.
 
         Raises:
             UnknownName: no such extractor, space or trained model.
@@ -143,16 +166,19 @@ class Parts:
         """
         settings = self.settings
         extractor, space, metric = self.chosen(extractor, space, metric)
-        key = (extractor, space, metric, regions or settings.regions)
-        if key not in self._searchers:
-            _check(space, metric)
-            from stylesearch.gallery import Gallery
-            from stylesearch.search import Searcher
+        key = (extractor, space, metric, regions or settings.regions, throughput)
+        with self._making:
+            if key not in self._searchers:
+                _check(space, metric)
+                from stylesearch.gallery import Gallery
+                from stylesearch.search import Searcher
 
-            loaded = self.extractor(extractor)
-            gallery = Gallery(self.space_home(loaded, space), metric)
-            self._searchers[key] = Searcher(gallery, loaded, regions=key[3], max_pixels=settings.max_pixels)
-        return self._searchers[key]
+                loaded = self.extractor(extractor, throughput=throughput)
+                gallery = Gallery(self.space_home(loaded, space), metric)
+                self._searchers[key] = Searcher(
+                    gallery, loaded, regions=key[3], max_pixels=settings.max_pixels
+                )
+            return self._searchers[key]
 
     def space_home(self, extractor: Extractor, space: str) -> SpaceHome:
         """Where what is derived for a space of an extractor's features is kept.
@@ -213,7 +239,9 @@ class Parts:
 
     def repair_indexes(self) -> None:
         """Builds again the indexes that a search could not use, unless another process is writing."""
-        damaged = [searcher.gallery for searcher in self._searchers.values() if searcher.gallery.damaged]
+        with self._making:
+            searchers = list(self._searchers.values())
+        damaged = [searcher.gallery for searcher in searchers if searcher.gallery.damaged]
         if not damaged:
             return
         from stylesearch.gallery import IndexWarning, upkeep

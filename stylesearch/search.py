@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
 
 from stylesearch.gallery import Gallery
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS, decode
@@ -17,7 +20,7 @@ from stylesearch.types import Box, Hit
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
 
-__all__ = ["Photo", "QueryResult", "Searcher"]
+__all__ = ["Photo", "QueryResult", "Searcher", "View"]
 
 Photo = bytes | str | os.PathLike[str] | BinaryIO
 
@@ -49,6 +52,26 @@ class QueryResult(Sequence[Hit]):
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class View:
+    """A photo as an extractor is to see it.
+
+    Attributes:
+        images: its regions, uint8, shape (n, size, size, 3).
+        boxes: where they are, in pixels of the upright photo.
+        width, height: of the upright photo.
+        photo: the file, or its bytes.
+        seconds: how long it took to read and cut.
+    """
+
+    images: npt.NDArray[np.uint8]
+    boxes: tuple[Box, ...]
+    width: int
+    height: int
+    photo: bytes | str | os.PathLike[str]
+    seconds: float
 
 
 class Searcher:
@@ -92,30 +115,67 @@ class Searcher:
             ImageError: the photo cannot be used.
             NotInCatalog: no such category.
         """
+        view = self.look(photo, box=box)
+        began = time.perf_counter()
+        features = self.extractor.extract(view.images)
+        seconds = {"extract": time.perf_counter() - began}
+        return self.find(view, features, k=k, category=category, seconds=seconds)
+
+    def look(self, photo: Photo, *, box: Box | None = None, max_pixels: int | None = None) -> View:
+        """Reads a photo and cuts it into its regions: the first step of :meth:`query`.
+
+        Whoever has several photos takes the steps apart: the next one is read while features are made of
+        this one, or features of several are made at once.
+
+        Args:
+            photo, box: see :meth:`query`.
+            max_pixels: photos with more are refused; the searcher's own limit if not given.
+
+        Raises:
+            ImageError: the photo cannot be used.
+        """
         began = time.perf_counter()
         kept = photo.read() if hasattr(photo, "read") else photo
         size = self.extractor.input_size
         picture = decode(
-            kept, reduce_to=reduction(size, [box] if box else self.regions), max_pixels=self.max_pixels
+            kept,
+            reduce_to=reduction(size, [box] if box else self.regions),
+            max_pixels=self.max_pixels if max_pixels is None else max_pixels,
         )
         boxes = [box] if box else plan_boxes(self.regions, picture.width, picture.height)
         images = crops(picture, boxes, size)
-        decoded = time.perf_counter()
-        features = self.extractor.extract(images)
-        extracted = time.perf_counter()
+        took = time.perf_counter() - began
+        return View(images, tuple(boxes), picture.width, picture.height, kept, took)
+
+    def find(
+        self,
+        view: View,
+        features: npt.NDArray[np.float32],
+        *,
+        k: int = 20,
+        category: str | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ) -> QueryResult:
+        """Products nearest to the features of a photo: the last step of :meth:`query`.
+
+        Args:
+            view: of the photo.
+            features: the extractor's, of ``view.images``, float32, shape (n, dim).
+            k, category: see :meth:`query`.
+            seconds: of the steps in between, which the result is to tell.
+
+        Raises:
+            NotInCatalog: no such category.
+        """
+        began = time.perf_counter()
         found = self.gallery.search(features, k, category=category)
-        searched = time.perf_counter()
         hits = tuple(
-            Hit(rank, one.product, one.distance, one.image, region=boxes[one.row])
+            Hit(rank, one.product, one.distance, one.image, region=view.boxes[one.row])
             for rank, one in enumerate(found, start=1)
         )
-        seconds = {
-            "decode": decoded - began,
-            "extract": extracted - decoded,
-            "search": searched - extracted,
-        }
-        subject = "photo" if isinstance(kept, bytes) else Path(kept).name
-        return QueryResult(hits, tuple(boxes), seconds, kept, subject)
+        steps = {"decode": view.seconds, **(seconds or {}), "search": time.perf_counter() - began}
+        subject = "photo" if isinstance(view.photo, bytes) else Path(view.photo).name
+        return QueryResult(hits, view.boxes, steps, view.photo, subject)
 
     def similar(self, product_id: str, *, k: int = 20, category: str | None = None) -> QueryResult:
         """Products that look like one in the catalog, which is itself left out.

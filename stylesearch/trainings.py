@@ -46,8 +46,8 @@ def train(
     asked = {name: value for name, value in choices.items() if value is not None}
     spec = _lasting(str(asked.pop("extractor", "") or own.extractor))
     seed = asked.get("seed", 0)
-    of_material = _taken(asked, MaterialChoice, "seed", "photo_regions")
-    material = MaterialChoice(**of_material, photo_regions=own.regions, seed=seed)
+    of_material = {"regions": own.regions} | _taken(asked, MaterialChoice, "seed")
+    material = MaterialChoice(**of_material, seed=seed)
     of_options = _taken(asked, TrainOptions)
     of_request = _taken(asked, TrainRequest, "extractor", "name", "of_network")
     if of_request.get("finetune"):

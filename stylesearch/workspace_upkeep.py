@@ -12,8 +12,10 @@ from stylesearch.parts import Parts
 from stylesearch.types import Failure
 
 if TYPE_CHECKING:
+    from stylesearch.extractors.base import Extractor
     from stylesearch.gallery import CategoryStatus, Gallery
     from stylesearch.model_cards import ModelCard
+    from stylesearch.search import Searcher
 
     ReportProgress = Callable[[str, int, int | None], None]
 
@@ -38,6 +40,36 @@ class WorkspaceUpkeep:
             NotInCatalog: nothing was ingested with that extractor.
         """
         return self._parts.searcher(extractor, space, metric).gallery
+
+    def extractor(self, *, space: str = "", throughput: bool = False) -> Extractor:
+        """What makes the features that a space is of: the workspace's own space if none is given.
+
+        Args:
+            space: a trained model brings its own extractor.
+            throughput: whether many pictures will be extracted, by several threads at once.
+
+        Raises:
+            UnknownName: no such extractor or model.
+        """
+        return self._parts.extractor(self._parts.chosen("", space, "")[0], throughput=throughput)
+
+    def searcher(
+        self, *, extractor: str = "", space: str = "", metric: str = "", throughput: bool = False
+    ) -> Searcher:
+        """What :meth:`~stylesearch.workspace.Workspace.query` searches with, for those who take it apart.
+
+        Ask again for each photo: it costs nothing, and a model that was trained anew brings another one.
+
+        Args:
+            extractor, space, metric: the workspace's own where they are not given, as in :meth:`gallery`.
+            throughput: whether many photos will be searched with, by several threads at once.
+
+        Raises:
+            UnknownName: no such extractor, space or model.
+            ConfigError: the model takes another extractor or metric than this.
+            NotInCatalog: nothing was ingested with that extractor.
+        """
+        return self._parts.searcher(extractor, space, metric, throughput=throughput)
 
     def build_indexes(
         self,

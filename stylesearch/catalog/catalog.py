@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 from stylesearch.catalog import known
+from stylesearch.catalog.browsing import CatalogBrowser
 from stylesearch.catalog.connections import WRITE, Location, make_engine
 from stylesearch.catalog.known import Content, ImageKey
-from stylesearch.catalog.reading import CatalogReader
 from stylesearch.catalog.revisions import CATALOG_ID, HEAD, read_revision
 from stylesearch.catalog.rows import FeatureSet, KnownContent, KnownImage
 from stylesearch.catalog.writer import Writer
@@ -24,7 +24,7 @@ from stylesearch.errors import CatalogError
 __all__ = ["Catalog"]
 
 
-class Catalog(CatalogReader):
+class Catalog(CatalogBrowser):
     """An open catalog. Any number may be open at once, in any number of processes; one of them writes.
 
     Example:
@@ -95,8 +95,20 @@ class Catalog(CatalogReader):
 
     @property
     def revision(self) -> str:
-        """The revision of the schema: of an open catalog always the newest."""
-        return HEAD
+        """The revision of the schema as it is now: the newest when a catalog is opened, and asked for again.
+
+        Raises:
+            CatalogTooNew: another program has upgraded it since.
+            CatalogError: it cannot be read, or is no catalog any more.
+        """
+        with self._connect() as connection:
+            revision = read_revision(connection, str(self.location))
+        if revision != HEAD:
+            raise CatalogError(
+                f"the catalog {self.location} has the schema {revision or '(none)'}, no longer {HEAD}",
+                hint="restore a copy, or open it again",
+            )
+        return revision
 
     @property
     def id(self) -> str:

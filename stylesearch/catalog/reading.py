@@ -21,8 +21,8 @@ from stylesearch.catalog.models import (
 from stylesearch.catalog.rows import (
     CatalogStatus,
     FeatureSet,
-    box_from_text,
     feature_set_from_row,
+    image_record,
     in_batches,
 )
 from stylesearch.catalog.statements import CATEGORY_NAMES, HITS, image_columns
@@ -162,7 +162,7 @@ class CatalogReader:
         with self._connect() as connection:
             for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
                 for row in connection.execute(HITS, {"ids": batch}).all():
-                    found[row[0]] = (Product(*row[1:7]), _image_record(*row[7:]))
+                    found[row[0]] = (Product(*row[1:7]), image_record(*row[7:]))
         return found
 
     def product(self, product_id: str) -> Product:
@@ -206,7 +206,7 @@ class CatalogReader:
             .order_by(images.c.path)
         )
         with self._connect() as connection:
-            found = [_image_record(*row) for row in connection.execute(statement)]
+            found = [image_record(*row) for row in connection.execute(statement)]
         if not found:
             self.product(product_id)
         return found
@@ -236,7 +236,7 @@ class CatalogReader:
         n_of_product = 1 + len(product_columns)
         with self._connect() as connection:
             return [
-                (row[0], Product(*row[1:n_of_product]), _image_record(*row[n_of_product:]))
+                (row[0], Product(*row[1:n_of_product]), image_record(*row[n_of_product:]))
                 for row in connection.execute(statement)
             ]
 
@@ -297,12 +297,6 @@ class CatalogReader:
 def _filed(feature_set: FeatureSet, category: str | None, domain: Domain) -> ColumnElement[bool]:
     of_set = and_(features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
     return of_set if category is None else and_(of_set, features.c.category == category)
-
-
-def _image_record(
-    path: str, sha256: str | None, domain: str, width: int, height: int, box: str | None
-) -> ImageRecord:
-    return ImageRecord(path, sha256 or "", Domain(domain), width, height, box_from_text(box))
 
 
 def _feature_block(rows: Any, dim: int) -> FeatureBlock:

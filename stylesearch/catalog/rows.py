@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.types import Box, Domain, Product
+from stylesearch.types import Box, Domain, ImageRecord, Product
 
 __all__ = [
     "BATCH",
@@ -23,6 +23,7 @@ __all__ = [
     "Pruned",
     "box_from_text",
     "feature_set_from_row",
+    "image_record",
     "in_batches",
 ]
 
@@ -185,3 +186,10 @@ def feature_set_from_row(row: Any) -> FeatureSet:
 def box_from_text(text: str | None) -> Box | None:
     """The inverse of ``str(box)``."""
     return None if text is None else Box(*map(int, text.split(",")))
+
+
+def image_record(
+    path: str, sha256: str | None, domain: str, width: int, height: int, box: str | None
+) -> ImageRecord:
+    """The columns of ``statements.image_columns`` as a value."""
+    return ImageRecord(path, sha256 or "", Domain(domain), width, height, box_from_text(box))

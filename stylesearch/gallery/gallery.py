@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Gallery:
         self.metric = metric
         self.damaged: dict[str, str] = {}  # category -> the generation that could not be used
         self._snapshot: Snapshot | None = None
+        self._fitting = threading.Lock()
         self._has_warned = False
         self._contents: _Contents | None = None
 
@@ -151,7 +153,12 @@ class Gallery:
     def _current(self) -> Snapshot:
         """What is in force; when nothing is, a fit for this process alone."""
         snapshot = self._snapshot
-        if snapshot is None or snapshot.replaced:
+        if snapshot is not None and not snapshot.replaced:
+            return snapshot
+        with self._fitting:  # a fit reads the whole gallery: one thread makes it, and the others take it
+            snapshot = self._snapshot
+            if snapshot is not None and not snapshot.replaced:
+                return snapshot
             snapshot = Snapshot.in_force(self.home, self.metric)
             if snapshot is None:
                 self._warn_once(f"the space {self.home.space} is not fitted")
@@ -160,7 +167,7 @@ class Gallery:
             else:
                 self.damaged = {}
             self._snapshot = snapshot
-        return snapshot
+            return snapshot
 
     def _search(
         self,

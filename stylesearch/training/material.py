@@ -46,24 +46,17 @@ class MaterialChoice:
 
     Attributes:
         pairs: ``auto``, ``consumer`` or ``views``.
-        regions: plan through which photos are looked at; empty for ``photo_regions`` where the photos are
-            customers', and ``whole`` where they are the shop's own, which show little else than the garment.
-        photo_regions: what a query does by default.
+        regions: plan through which photos are looked at; as a query does by default where none is given.
         shares: of train, validation and test, of the products of each category.
         seed: of the split.
         min_products: fewer products with pairs are too few.
     """
 
     pairs: str = "auto"
-    regions: str = ""
-    photo_regions: str = "street"
+    regions: str = "street"
     shares: tuple[float, float, float] = SHARES
     seed: int = 0
     min_products: int = MIN_PRODUCTS
-
-    def plan(self, kind: str) -> str:
-        """The plan of regions for pairs of a kind."""
-        return self.regions or ("whole" if kind == "views" else self.photo_regions)
 
     def check(self) -> None:
         """Refuses what makes no sense, before anything is computed.
@@ -73,9 +66,8 @@ class MaterialChoice:
             ConfigError: shares that do not sum to one, or none to learn from or to choose with.
         """
         plans = {BOX: None, **REGION_PLANS}
-        for plan in (self.regions or self.photo_regions, self.photo_regions):
-            if plan not in plans:
-                raise unknown_name("region plan", plan, plans)
+        if self.regions not in plans:
+            raise unknown_name("region plan", self.regions, plans)
         train, validation, test = self.shares
         if min(train, validation) <= 0 or test < 0 or abs(sum(self.shares) - 1) > 1e-6:
             raise ConfigError(
@@ -177,9 +169,8 @@ def find_material(around: Surroundings, spec: str, choice: MaterialChoice) -> Ma
         progress=around.tell("comparing pictures"),
     )
     pairs = find_pairs(images, choice.pairs, near=near, min_products=choice.min_products)
-    plan = choice.plan(pairs.kind)
     photos = [photo for product in pairs.products for photo in product.photos]
-    through_catalog, through_cache = split_queries(photos, plan)
+    through_catalog, through_cache = split_queries(photos, choice.regions)
     wanted = {one.pk: one for one in images if one.image.domain == Domain.SHOP}
     wanted |= {one.pk: one for one in through_catalog}
     stage = f"features of {spec}"
@@ -187,7 +178,7 @@ def find_material(around: Surroundings, spec: str, choice: MaterialChoice) -> Ma
         around.catalog, extractor, list(wanted.values()), around.work, around.tell(stage)
     )
     if through_cache:
-        cache = RegionCache(around.cache, extractor.fingerprint, extractor.dim, plan)
+        cache = RegionCache(around.cache, extractor.fingerprint, extractor.dim, choice.regions)
         stage = f"regions of {spec}"
         failures |= compute_regions(cache, extractor, through_cache, around.work, around.tell(stage))
     if failures:
@@ -200,7 +191,7 @@ def find_material(around: Surroundings, spec: str, choice: MaterialChoice) -> Ma
     )
     return Material(
         kind=pairs.kind,
-        regions=plan,
+        regions=choice.regions,
         split=split,
         rows=pair_rows(pairs, images, copied_products(images, near)),
         extractor=extractor,

@@ -23,6 +23,7 @@ LAYERS = [
     {"trainings"},
     {"workspace_studies"},
     {"workspace", "doctor", "testing"},
+    {"serving"},
     {"cli"},
 ]
 LAYER_OF = {room: number for number, layer in enumerate(LAYERS) for room in layer}
@@ -37,6 +38,10 @@ HEAVY = {
     "sklearn",
     "faiss",
     "fastapi",
+    "starlette",
+    "pydantic",
+    "uvicorn",
+    "prometheus_client",
 }
 # The modules that may import a heavy library when they are imported: each is reached only when it is needed.
 LEAVES_OF_HEAVY = {
@@ -48,6 +53,11 @@ LEAVES_OF_HEAVY = {
     "annoy": {"index/annoy"},
     "matplotlib": {"evaluation/charts/"},
     "sklearn": {"evaluation/charts/"},
+    "fastapi": {"serving/"},
+    "starlette": {"serving/"},
+    "pydantic": {"serving/"},
+    "uvicorn": {"serving/"},
+    "prometheus_client": {"serving/"},
 }
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ["tensorflow", "keras", "openvino", "sqlalchemy", "alembic", "annoy", "PIL"]
+HEAVY = ["tensorflow", "keras", "openvino", "sqlalchemy", "alembic", "annoy", "PIL", "fastapi", "uvicorn"]
 PROBE = """
 import sys
 {code}
@@ -40,6 +40,7 @@ def test_the_probe_notices_a_heavy_import() -> None:
         "",
         "ingest",
         "query",
+        "serve",
         "products",
         "products list",
         "index",

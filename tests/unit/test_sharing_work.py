@@ -51,3 +51,17 @@ def test_a_forked_process_shares_work_too():
     child.start()
     child.join(20)
     assert child.exitcode == 0
+
+
+def test_a_process_can_be_told_to_use_fewer_cores() -> None:
+    before = cores.usable_cores()
+    try:
+        cores.limit_cores(1)
+        assert cores.usable_cores() == 1
+        cores.limit_cores(10_000)
+        assert cores.usable_cores() == before, "there are no more than there are"
+        with pytest.raises(ValueError, match="needs a core"):
+            cores.limit_cores(0)
+    finally:
+        cores.limit_cores(None)
+    assert cores.usable_cores() == before

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from stylesearch.cores import usable_cores
 from stylesearch.errors import ConfigError
 
 __all__ = ["ENGINES", "EngineChoice", "choose_engine", "gpu_is_likely", "n_cores"]
@@ -31,9 +32,7 @@ class EngineChoice:
 
 def n_cores() -> int:
     """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return usable_cores()
 
 
 def choose_engine(engine: str = "auto", precision: str = "auto", throughput: bool = True) -> EngineChoice:

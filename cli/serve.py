@@ -1,0 +1,163 @@
+"""``stylesearch serve``: the workspace as a REST API and a page to search with."""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stylesearch.errors import CatalogError, MissingDependency, NotInCatalog
+
+from .options import Shared, extractor_options, pass_shared, shared_options
+from .output import echo_json
+
+if TYPE_CHECKING:
+    from stylesearch.config import Settings
+
+LIBRARIES = ("fastapi", "h11", "prometheus_client", "uvicorn")
+LOG_FORMATS = ("json", "text")
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Where to listen.  [default: 127.0.0.1, this machine only]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any free one.  [default: 8000]"
+)
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer.  [default: 1]")
+@click.option("-s", "--space", metavar="NAME", help="Where distances are taken, unless a search says.")
+@click.option(
+    "--api-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Keys with which products may be put and deleted, one a line; $STYLESEARCH_API_KEY does as well.",
+)
+@click.option(
+    "--rate-limit", type=click.IntRange(min=0), metavar="N", help="Requests a minute for each client; 0: any."
+)
+@click.option(
+    "--queue-size", type=click.IntRange(min=1), metavar="N", help="Photos that may wait.  [default: 32]"
+)
+@click.option("--timeout", type=float, metavar="SECONDS", help="For one search.  [default: 30]")
+@click.option("--cors-origin", "cors_origins", multiple=True, metavar="URL", help="Whose pages may ask.")
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Whose X-Forwarded-For is believed.",
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="By which it is asked for, as behind a proxy.  [default: on loopback localhost, else any]",
+)
+@click.option(
+    "--keep-uploads",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the photos searched with, in this folder.  [default: none are kept]",
+)
+@click.option("--title", metavar="TEXT", help="What the page is called.")
+@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Of the log.  [default: json]")
+@extractor_options()
+@shared_options
+@pass_shared
+def serve(shared: Shared, **choices: Any) -> int:
+    """Serve the workspace: a REST API, and a page to search with.
+
+    Products that are ingested, changed or removed meanwhile show up without a restart. Everything else can
+    be set in the table [serve] of the workspace's config.toml, or as STYLESEARCH_SERVE_NAME.
+    """
+    missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingDependency(
+            f"to serve takes libraries that are not installed: {', '.join(missing)}",
+            hint="pip install 'stylesearch[serve]'",
+        )
+    from stylesearch.serving.settings import load_service_settings
+    from stylesearch.serving.supervisor import bind
+    from stylesearch.serving.supervisor import serve as serve_until_stopped
+
+    of_workspace = ("space", "extractor", "weights", "engine", "precision")
+    settings = shared.load(**{name: choices.pop(name) for name in of_workspace})
+    flags = {name: str(value) if isinstance(value, Path) else value for name, value in choices.items()}
+    flags = {name: value for name, value in flags.items() if value not in (None, ())}
+    service = load_service_settings(flags, home=settings.home)
+    quiet = shared.verbosity < 0
+    n_products = _look_into(settings)
+    with bind(service.host, service.port) as listener:
+        url = _url(service.host, listener.getsockname()[1])
+        if not _is_loopback(service.host):
+            click.secho(
+                f"warning: {service.host} is reached by other machines too: all that can connect may search "
+                "here; put a proxy with TLS in front",
+                fg="yellow",
+                err=True,
+            )
+
+        def ready() -> None:
+            if shared.as_json:
+                echo_json({"url": url, "docs": f"{url}/docs", "pid": os.getpid()})
+            if not quiet:
+                click.echo(f"serving {n_products:,} products of {settings.home} at {url}", err=True)
+                click.echo(f"the API is described at {url}/docs; Ctrl-C stops", err=True)
+
+        serve_until_stopped(settings, service, listener, ready)
+    return 0
+
+
+def _look_into(settings: Settings) -> int:
+    """How many products there are; says so when there are none.
+
+    Raises:
+        StyleSearchError: what is there cannot be searched.
+    """
+    from stylesearch.workspace import Workspace
+
+    shop = Workspace(settings)
+    try:
+        try:
+            n_products = shop.catalog.status().products
+        except CatalogError:
+            if settings.db or Path(settings.database).exists():
+                raise
+            n_products = 0
+        try:
+            shop.gallery()
+        except NotInCatalog:
+            if n_products:
+                raise
+        except CatalogError:
+            if settings.db or Path(settings.database).exists():
+                raise
+    finally:
+        shop.close()
+    if not n_products:
+        click.secho(
+            f"warning: the workspace {settings.home} is empty: nothing can be found yet",
+            fg="yellow",
+            err=True,
+        )
+        click.echo(
+            f"hint: stylesearch --home {settings.home} ingest FOLDER; the products show up without a restart",
+            err=True,
+        )
+    return n_products
+
+
+def _url(host: str, port: int) -> str:
+    """The address that a browser on this machine can open."""
+    if host in ("0.0.0.0", "::", ""):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

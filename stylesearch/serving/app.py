@@ -1,0 +1,183 @@
+"""The service as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from stylesearch.serving import (
+    routes_health,
+    routes_images,
+    routes_page,
+    routes_products,
+    routes_search,
+    routes_writing,
+)
+from stylesearch.serving.allowed_hosts import AllowedHosts, names_answered
+from stylesearch.serving.clients import ClientAddresses
+from stylesearch.serving.envelope import Envelope
+from stylesearch.serving.last_resort import LastResort, as_problem
+from stylesearch.serving.limits import BodyLimit
+from stylesearch.serving.logs import request_id
+from stylesearch.serving.metrics import FOLDER_VARIABLE, ServiceMetrics, forget_dead_workers
+from stylesearch.serving.page_files import PageFiles
+from stylesearch.serving.paths import ProductPaths
+from stylesearch.serving.photo_search import PhotoSearch
+from stylesearch.serving.problems import problem_response
+from stylesearch.serving.products_writing import ProductsWriting
+from stylesearch.serving.rate_limit import RateLimit
+from stylesearch.serving.readiness import Readiness
+from stylesearch.serving.service import Service
+from stylesearch.serving.settings import ServiceSettings
+from stylesearch.serving.thumbnails import Thumbnails
+from stylesearch.serving.workspace_access import WorkspaceAccess
+
+if TYPE_CHECKING:
+    from stylesearch.workspace import Workspace
+
+__all__ = ["create_app"]
+
+log = logging.getLogger(__name__)
+
+ROUTERS = (
+    routes_search.router,
+    routes_products.router,
+    routes_writing.router,
+    routes_images.router,
+    routes_health.router,
+    routes_page.router,
+)
+
+
+def create_app(
+    workspace: Workspace, settings: ServiceSettings, *, photo_search: PhotoSearch | None = None
+) -> FastAPI:
+    """The service of a workspace; one a process.
+
+    Args:
+        workspace: is read, and with an API key written to; whoever opened it closes it.
+        settings: of the service.
+        photo_search: what searches; made from the settings if not given. It is started and stopped with the
+            application.
+    """
+    metrics = ServiceMetrics()
+    search = photo_search or PhotoSearch(
+        workspace,
+        queue_size=settings.queue_size,
+        batch_size=settings.batch_size,
+        batch_wait=settings.batch_wait,
+        timeout=settings.timeout,
+        max_pixels=settings.max_pixels,
+        observe=metrics.observe,
+    )
+    access = WorkspaceAccess(workspace, create=bool(settings.api_keys))
+    thumbnails = Thumbnails(access)
+    service = Service(
+        settings=settings,
+        access=access,
+        photo_search=search,
+        thumbnails=thumbnails,
+        writing=ProductsWriting(access, thumbnails, settings.max_pixels),
+        page=PageFiles(),
+        metrics=metrics,
+        readiness=Readiness(access, search),
+    )
+    app = FastAPI(
+        title=settings.title,
+        version=_version(),
+        lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: _refused, RequestValidationError: _refused},
+    )
+    app.state.service = service
+    for router in ROUTERS:
+        app.include_router(router)
+    _wrap(app, service)
+    return app
+
+
+def _wrap(app: FastAPI, service: Service) -> None:
+    """Puts the layers around the routes; the one added last is the outermost."""
+    settings = service.settings
+    clients = ClientAddresses(settings.trusted_proxies)
+    app.add_middleware(ProductPaths)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_bytes)
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, per_minute=settings.rate_limit, clients=clients)
+    names = names_answered(settings.host, settings.allowed_hosts)
+    if names is not None:
+        app.add_middleware(AllowedHosts, names=names)
+    app.add_middleware(LastResort, metrics=service.metrics, private=service.access.private)
+    if (
+        settings.cors_origins
+    ):  # around all answers, or pages of these origins could not read why they were refused
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["Content-Type", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After", "ETag"],
+        )
+    app.add_middleware(
+        Envelope,
+        metrics=service.metrics,
+        clients=clients,
+        shared=bool(settings.cors_origins),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        forget_dead_workers(folder)
+    await service.access.run(service.access.open)
+    await service.photo_search.start()
+    tidying = asyncio.create_task(service.thumbnails.tidy())
+    try:
+        yield
+    finally:
+        tidying.cancel()
+        await asyncio.gather(tidying, return_exceptions=True)
+        await service.photo_search.stop()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """What the framework refuses, in the words that everything else is refused in."""
+    problem = as_problem(error)
+    if problem.status == 405:
+        problem.headers["Allow"] = ", ".join(_methods(request))
+    return problem_response(problem, request_id.get())
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done with a path."""
+    found: set[str] = set()
+    for router in ROUTERS:
+        for route in router.routes:
+            if route.matches({**request.scope, "method": "?"})[0] is not Match.NONE:
+                found |= getattr(route, "methods", None) or set()
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
+
+
+def _version() -> str:
+    try:
+        return version("stylesearch")
+    except PackageNotFoundError:  # run from a checkout
+        return "0"

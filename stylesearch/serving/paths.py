@@ -1,0 +1,88 @@
+"""Paths of requests: what a route is called in logs and metrics, and product ids with anything in them."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote, unquote
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["ProductPaths", "counts_against_limit", "product_id_of", "route_of"]
+
+PRODUCTS: Final = "/v1/products/"
+SIMILAR: Final = "/similar"
+IMAGES: Final = "/v1/images/"
+ASSETS: Final = "/assets/"
+THUMBNAIL: Final = "/thumbnail"
+
+_FIXED: Final = frozenset(
+    {
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/health",
+        "/ready",
+        "/metrics",
+        "/v1/page",
+        "/v1/search",
+        "/v1/search/batch",
+        "/v1/products",
+        "/v1/categories",
+    }
+)
+
+
+class ProductPaths:
+    """Lets a product id hold any characters, slashes too.
+
+    What stands between ``/v1/products/`` and a final ``/similar`` is put into the path as one segment,
+    percent-encoded; :func:`product_id_of` decodes it. It is read from the path as the client wrote it, so
+    that ``a%2Fsimilar`` is the product ``a/similar`` and ``a/similar`` is what looks like the product ``a``.
+
+    Args:
+        app: what comes next.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request."""
+        if scope["type"] == "http" and scope["path"].startswith(PRODUCTS):
+            scope = {**scope, "path": _as_one_segment(scope)}
+        await self._app(scope, receive, send)
+
+
+def _as_one_segment(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path") or b""
+    written = raw.partition(b"?")[0].decode("latin-1")
+    if not written.startswith(PRODUCTS):  # a proxy or a client that encodes what need not be encoded
+        written = quote(scope["path"])
+    rest = written[len(PRODUCTS) :]
+    similar = SIMILAR if rest.endswith(SIMILAR) and rest != SIMILAR else ""
+    product_id = unquote(rest.removesuffix(similar))
+    return PRODUCTS + quote(product_id, safe="") + similar
+
+
+def product_id_of(segment: str) -> str:
+    """The product id that a segment of a path stands for."""
+    return unquote(segment)
+
+
+def route_of(path: str) -> str:
+    """The template of a path, one of a few; ``other`` for what is no path of this service."""
+    if path in _FIXED:
+        return path
+    if path.startswith(PRODUCTS) and len(path) > len(PRODUCTS):
+        return f"{PRODUCTS}{{id}}{SIMILAR if path.endswith(SIMILAR) else ''}"
+    if path.startswith(IMAGES):
+        return f"{IMAGES}{{hash}}{THUMBNAIL if path.endswith(THUMBNAIL) else ''}"
+    return f"{ASSETS}{{file}}" if path.startswith(ASSETS) else "other"
+
+
+def counts_against_limit(route: str) -> bool:
+    """Whether a route is one of those that a client may only use so often.
+
+    Not the page, its files and the pictures in it, a hundred for each search; not what a monitor asks.
+    """
+    return route.startswith(("/v1/search", "/v1/products", "/v1/categories")) or route == "other"

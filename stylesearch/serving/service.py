@@ -1,0 +1,52 @@
+"""What the routes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from stylesearch.serving.metrics import ServiceMetrics
+from stylesearch.serving.page_files import PageFiles
+from stylesearch.serving.readiness import Readiness
+from stylesearch.serving.settings import ServiceSettings
+from stylesearch.serving.thumbnails import Thumbnails
+from stylesearch.serving.workspace_access import WorkspaceAccess
+
+if TYPE_CHECKING:
+    from stylesearch.serving.photo_search import PhotoSearch
+    from stylesearch.serving.products_writing import ProductsWriting
+
+__all__ = ["Service", "service_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One worker's service.
+
+    Attributes:
+        settings: of the service.
+        access: reads the workspace.
+        photo_search: searches.
+        thumbnails: of the shop's pictures.
+        writing: puts products in, and takes them out.
+        page: the page's files.
+        metrics: the worker's figures.
+        readiness: whether searches are answered.
+    """
+
+    settings: ServiceSettings
+    access: WorkspaceAccess
+    photo_search: PhotoSearch
+    thumbnails: Thumbnails
+    writing: ProductsWriting
+    page: PageFiles
+    metrics: ServiceMetrics
+    readiness: Readiness
+
+
+def service_of(request: Request) -> Service:
+    """The service that answers a request."""
+    service: Service = request.app.state.service
+    return service

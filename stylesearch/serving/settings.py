@@ -1,0 +1,229 @@
+"""Settings of the service: a flag wins over the environment, that over the file, that over the default.
+
+The file is ``config.toml`` in the workspace folder, its table ``[serve]``; the environment variable of a
+setting is its name in capitals behind ``STYLESEARCH_SERVE_`` (``STYLESEARCH_SERVE_PORT=8080``). API keys come
+from ``STYLESEARCH_API_KEY``, ``STYLESEARCH_API_KEYS`` (separated by commas) and from ``api_key_file``, one a
+line; never from a flag, which every user of the machine could read in the list of processes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from stylesearch.config import DEFAULT_HOME, read_table
+from stylesearch.errors import ConfigError
+
+__all__ = ["ServiceSettings", "load_service_settings"]
+
+ENVIRONMENT_PREFIX: Final = "STYLESEARCH_SERVE_"
+KEY_VARIABLES: Final = ("STYLESEARCH_API_KEY", "STYLESEARCH_API_KEYS")
+TABLE: Final = "serve"
+SHORTEST_KEY: Final = 16
+PATHS: Final = ("api_key_file", "keep_uploads")
+"""In the settings file these are paths from the workspace folder on."""
+
+_LEAST: Final[Mapping[str, float]] = {
+    "port": 0,
+    "workers": 1,
+    "max_bytes": 1024,
+    "max_pixels": 256,
+    "max_parts": 1,
+    "queue_size": 1,
+    "batch_size": 1,
+    "batch_wait": 0,
+    "timeout": 0.1,
+    "rate_limit": 0,
+    "max_k": 1,
+    "shutdown_grace": 0,
+}
+_MOST: Final[Mapping[str, float]] = {"port": 65535, "max_k": 1000, "batch_wait": 10, "workers": 256}
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"log_format": ("json", "text")}
+_HOST: Final = re.compile(r"\*|[A-Za-z0-9._-]+|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?")
+"""A name or an address of IPv4, or one of IPv6 with or without its brackets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """How a workspace is served.
+
+    Attributes:
+        host: the address that is listened on; loopback unless told otherwise.
+        port: of that address; 0 for any that is free.
+        workers: processes that answer.
+        api_keys: with one of them products may be put and deleted; without any, nobody may.
+        api_key_file: a file with keys, one a line; ``#`` begins a comment.
+        max_bytes: of a request's body.
+        max_pixels: larger photos are refused before they are decoded.
+        max_parts: parts of a multipart body.
+        queue_size: photos that may wait for the network in one worker.
+        batch_size: photos that go through the network together.
+        batch_wait: seconds that a photo waits for others to go with.
+        timeout: seconds that a search, or the arrival of a body, may take.
+        rate_limit: searches and other requests to the API a minute, from one client; 0 for any number.
+        trusted_proxies: addresses or networks whose ``X-Forwarded-For`` is believed.
+        cors_origins: other origins whose pages may use the API, ``https://shop.example``; ``*`` for all.
+        allowed_hosts: names under which the service is asked for, beside those of this machine; ``*`` for
+            any. With none of them, a service on loopback answers to that alone and any other to all names.
+        keep_uploads: a folder in which the photos that were searched with are kept; empty to keep none.
+        log_format: ``json``, one object a line, or ``text``.
+        title: of the page.
+        max_k: the largest number of hits that may be asked for.
+        shutdown_grace: seconds in which a server that is stopped finishes what it holds.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    api_key_file: str = ""
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+    max_parts: int = 32
+    queue_size: int = 32
+    batch_size: int = 8
+    batch_wait: float = 0.004
+    timeout: float = 30.0
+    rate_limit: int = 0
+    trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    keep_uploads: str = ""
+    log_format: str = "json"
+    title: str = "stylesearch"
+    max_k: int = 100
+    shutdown_grace: float = 20.0
+
+
+def load_service_settings(
+    flags: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    *,
+    home: str | os.PathLike[str] = DEFAULT_HOME,
+) -> ServiceSettings:
+    """Joins flags, environment, file and defaults.
+
+    Args:
+        flags: settings by name; None counts as not given.
+        environment: stands in for ``os.environ``.
+        home: the workspace folder, whose ``config.toml`` is read.
+
+    Raises:
+        ConfigError: an unknown name, or a value of the wrong type or out of range; the message says where
+            it came from.
+    """
+    environment = os.environ if environment is None else environment
+    file = Path(home) / "config.toml"
+    in_file = read_table(file, TABLE)
+    for name in PATHS:
+        if isinstance(in_file.get(name), str) and in_file[name]:
+            in_file[name] = str(Path(home) / Path(in_file[name]).expanduser())
+    names = [one.name for one in dataclasses.fields(ServiceSettings) if one.name != "api_keys"]
+    in_environment = {
+        name: value for name in names if (value := environment.get(ENVIRONMENT_PREFIX + name.upper(), ""))
+    }
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    values: dict[str, Any] = {}
+    for origin, source in (
+        (f"{file} [{TABLE}]", in_file),
+        ("the environment", in_environment),
+        ("the call", given),
+    ):
+        for name, value in source.items():
+            values[name] = _convert(name, value, origin)
+    values["api_keys"] = _keys(environment, values.get("api_key_file", ""))
+    return ServiceSettings(**values)
+
+
+def _convert(name: str, value: Any, origin: str) -> Any:
+    kinds: dict[str, Any] = {one.name: type(one.default) for one in dataclasses.fields(ServiceSettings)}
+    if name == "api_keys":
+        raise ConfigError(
+            f"{origin}: API keys are not taken from there",
+            hint=f"set {KEY_VARIABLES[0]}, or write them into a file and name it as api_key_file",
+        )
+    if name not in kinds:
+        raise ConfigError(f"{origin} has an unknown setting {name!r}", hint=f"known: {', '.join(kinds)}")
+    kind = kinds[name]
+    if kind is tuple:
+        return _list(name, value, origin)
+    if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
+        raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
+    try:
+        converted = kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}") from None
+    if name in _LEAST and not converted >= _LEAST[name]:  # so written, "not a number" is refused as well
+        raise ConfigError(f"{origin}: {name} is at least {_LEAST[name]:g}. Received: {value!r}")
+    if name in _MOST and not converted <= _MOST[name]:
+        raise ConfigError(f"{origin}: {name} is at most {_MOST[name]:g}. Received: {value!r}")
+    if name in _CHOICES and converted not in _CHOICES[name]:
+        raise ConfigError(f"{origin}: {name} is one of {', '.join(_CHOICES[name])}. Received: {value!r}")
+    return converted
+
+
+def _list(name: str, value: Any, origin: str) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ConfigError(f"{origin}: {name} wants a list of texts. Received: {value!r}")
+    items = tuple(stripped for part in parts if (stripped := part.strip()))
+    for item in items:
+        if name == "trusted_proxies" and not _is_network(item):
+            raise ConfigError(
+                f"{origin}: trusted_proxies are addresses or networks. Received: {item!r}",
+                hint="for example 127.0.0.1, or 10.0.0.0/8",
+            )
+        if name == "cors_origins" and not _is_origin(item):
+            raise ConfigError(
+                f"{origin}: cors_origins are scheme, host and port. Received: {item!r}",
+                hint="for example https://shop.example, or http://localhost:3000",
+            )
+        if name == "allowed_hosts" and not _HOST.fullmatch(item):
+            raise ConfigError(
+                f"{origin}: allowed_hosts are names or addresses without a port. Received: {item!r}",
+                hint="for example search.shop.example, or 192.0.2.1",
+            )
+    return items
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return text == "*" or (
+        parts.scheme in ("http", "https") and text == f"{parts.scheme}://{parts.netloc}" and "@" not in text
+    )
+
+
+def _keys(environment: Mapping[str, str], file: str) -> tuple[str, ...]:
+    """The keys of the environment and of the file; never named in a message."""
+    found = [
+        (part, "the environment") for name in KEY_VARIABLES for part in environment.get(name, "").split(",")
+    ]
+    if file:
+        try:
+            lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the file of API keys {file} cannot be read: {error}") from error
+        found += [(line.partition("#")[0], file) for line in lines]
+    keys = {key.strip(): origin for key, origin in found if key.strip()}
+    for key, origin in keys.items():
+        if len(key) < SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
+            raise ConfigError(
+                f"{origin} has an API key that is too short, or has other than printable ASCII in it",
+                hint="make one: python -c 'import secrets; print(secrets.token_urlsafe(24))'",
+            )
+    return tuple(keys)

@@ -1,0 +1,174 @@
+"""What is shipped to run the service fits the service: options, settings, ports and limits that it has."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from stylesearch.config import Settings
+from stylesearch.serving.settings import ENVIRONMENT_PREFIX, KEY_VARIABLES, ServiceSettings
+from stylesearch.serving.supervisor import LAST_WORDS
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+UNIT = (ROOT / "deploy" / "stylesearch.service").read_text(encoding="utf-8")
+NGINX = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+DEFAULTS = ServiceSettings()
+
+
+def commands() -> list[list[str]]:
+    """Every call of ``stylesearch serve`` in these files."""
+    (started,) = re.findall(r"^ExecStart=\S+/stylesearch (.*)$", UNIT, re.MULTILINE)
+    (composed,) = re.findall(r"^    command: (\[.*\])$", COMPOSE, re.MULTILINE)
+    (in_image,) = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+    return [shlex.split(started), ast.literal_eval(composed), ast.literal_eval(in_image)]
+
+
+@pytest.mark.parametrize("command", commands(), ids=["systemd", "compose", "image"])
+def test_the_command_line_knows_every_option(command: list[str]) -> None:
+    from stylesearch.cli.main import cli
+
+    name, *arguments = command
+    assert name == "serve"
+    served: Any = cli.get_command(None, name)  # type: ignore[arg-type]
+    parser = served.make_parser(click.Context(served))
+    _, left, _ = parser.parse_args(list(arguments))
+    assert not left
+
+
+def test_the_image_installs_extras_that_there_are() -> None:
+    setup = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    keywords = [node for node in ast.walk(setup) if isinstance(node, ast.keyword)]
+    (given,) = [keyword for keyword in keywords if keyword.arg == "extras_require"]
+    assert isinstance(given.value, ast.Dict)
+    extras = {ast.literal_eval(key) for key in given.value.keys if key is not None}
+    wanted = re.findall(r"extras=([\w,]+)", DOCKERFILE)
+    assert len(wanted) == 2
+    for names in wanted:
+        assert set(names.split(",")) <= extras
+
+
+def test_what_the_command_asks_for_is_what_the_extra_installs() -> None:
+    from stylesearch.cli.serve import LIBRARIES
+
+    setup = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    (served,) = [
+        ast.literal_eval(node.value)
+        for node in setup.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SERVE"
+    ]
+    installed = {re.split(r"[^\w-]", requirement)[0].replace("-", "_") for requirement in served}
+    assert set(LIBRARIES) <= installed
+
+
+def test_the_image_is_built_from_all_that_installing_reads() -> None:
+    kept = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    assert all((ROOT / name).exists() for name in kept)
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    folders = {"stylesearch/", "cli/", "migrations/"}
+    assert {"setup.py", "pyproject.toml", "constraints.txt", *folders} <= set(kept)
+    assert set(re.findall(r'"(\w+(?:\.md)?)"\)?\.read_text|license_files=\["(\w+)"\]', setup)) >= {
+        ("README.md", ""),
+        ("", "LICENSE"),
+    }
+    assert {"README.md", "LICENSE"} <= set(kept)
+
+
+def test_what_runs_in_the_image_is_no_administrator_and_no_shell() -> None:
+    last = DOCKERFILE.split("\nFROM ")[-1]
+    assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
+    assert "g++" not in last
+    assert re.search(r'^ENTRYPOINT \["stylesearch"\]$', last, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "text", [DOCKERFILE, COMPOSE, UNIT, GUIDE], ids=["image", "compose", "unit", "guide"]
+)
+def test_every_variable_is_one_that_is_read(text: str) -> None:
+    settings = {field.name for field in dataclasses.fields(Settings)}
+    known = {f"STYLESEARCH_{name.upper()}" for name in settings} | {"STYLESEARCH_CACHE", *KEY_VARIABLES}
+    known |= {ENVIRONMENT_PREFIX + field.name.upper() for field in dataclasses.fields(ServiceSettings)}
+    named = set(re.findall(r"\bSTYLESEARCH_[A-Z_]+[A-Z]\b", text))
+    assert named
+    assert named - known <= {"STYLESEARCH_SERVE_NAME", "STYLESEARCH_SERVE"}
+
+
+def test_all_mean_the_same_port() -> None:
+    port = str(DEFAULTS.port)
+    assert re.findall(r"^EXPOSE (\d+)$", DOCKERFILE, re.MULTILINE) == [port]
+    assert re.findall(r"http://127.0.0.1:(\d+)/health", DOCKERFILE) == [port]
+    assert re.findall(rf"{ENVIRONMENT_PREFIX}PORT=(\d+)", DOCKERFILE) == [port]
+    assert re.findall(r'- "([\d.:]+)"', COMPOSE) == [f"127.0.0.1:{port}:{port}"]
+    assert re.findall(r"--host (\S+) --port (\d+)", UNIT) == [("127.0.0.1", port)]
+    assert re.findall(r"server (\S+);", NGINX) == [f"127.0.0.1:{port}"]
+
+
+def test_what_is_in_front_gives_the_service_its_time_and_its_bytes() -> None:
+    (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", NGINX)
+    assert int(megabytes) * 2**20 >= DEFAULTS.max_bytes
+    (reading,) = re.findall(r"proxy_read_timeout (\d+)s;", NGINX)
+    assert int(reading) > DEFAULTS.timeout
+    (in_compose,) = re.findall(r"stop_grace_period: (\d+)s", COMPOSE)
+    (in_unit,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
+    for seconds in (in_compose, in_unit):
+        assert int(seconds) > DEFAULTS.shutdown_grace + LAST_WORDS
+
+
+def test_nginx_understands_its_file(tmp_path: Path) -> None:
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    openssl = shutil.which("openssl")
+    if nginx is None or openssl is None:
+        pytest.skip("nginx and openssl are needed to try the file; on Debian: apt-get install nginx openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=shop.example"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    site = re.sub(r"(ssl_certificate\s+)\S+;", rf"\g<1>{certificate};", NGINX)
+    site = re.sub(r"(ssl_certificate_key\s+)\S+;", rf"\g<1>{key};", site)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    folders = "".join(f"{kind}_temp_path {tmp_path / kind};" for kind in kinds)
+    (tmp_path / "nginx.conf").write_text(
+        f"pid {tmp_path / 'pid'}; error_log stderr; events {{}} http {{ access_log off; {folders} {site} }}"
+    )
+    tried = subprocess.run([nginx, "-t", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True)
+    assert tried.returncode == 0, tried.stderr
+
+
+def table_of_settings() -> dict[str, str]:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", GUIDE, re.MULTILINE)
+    return {name: default.strip() for name, default in rows if name != "setting"}
+
+
+def test_the_guide_has_every_setting_with_its_default() -> None:
+    table = table_of_settings()
+    assert list(table) == [field.name for field in dataclasses.fields(ServiceSettings)]
+    for name, shown in table.items():
+        default = getattr(DEFAULTS, name)
+        if default in ("", ()):
+            assert shown == "none", name
+        elif isinstance(default, str):
+            assert shown == f"`{default}`", name
+        else:
+            assert float(shown.replace(",", "")) == default, name
+
+
+def test_the_guide_names_every_path_of_the_api() -> None:
+    from stylesearch.serving.paths import _FIXED
+
+    paths = set(_FIXED) | {
+        "/v1/products/{id}",
+        "/v1/products/{id}/similar",
+        "/v1/images/{hash}",
+        "/v1/images/{hash}/thumbnail",
+    }
+    assert {path for path in paths if f"`{path}`" not in GUIDE and f" {path}`" not in GUIDE} == set()
