@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+import stylesearch as ss
+from tests.integration.live_server import serving
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ stylesearch (.*?)(?:\s{2,}#.*)?$", README, re.MULTILINE)
+SEARCH = re.search(r"^\$ curl -F image=@(\S+) -F k=(\d+) http://127.0.0.1:8000(\S+)$", README, re.MULTILINE)
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -26,7 +30,16 @@ def test_commands_then_code(
     somewhere: Path, stylesearch: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert len(COMMANDS) >= 6
+    assert "serve" in COMMANDS
     for command in COMMANDS:
+        if command == "serve":  # it does not end by itself
+            assert SEARCH is not None
+            with ss.open() as shop, serving(shop) as client:
+                photo = {"image": Path(SEARCH[1]).read_bytes()}
+                answer = client.post(SEARCH[3], files=photo, data={"k": SEARCH[2]})
+                assert len(answer.raise_for_status().json()["hits"]) == int(SEARCH[2])
+                assert "<title>" in client.get("/").text
+            continue
         outcome = stylesearch(*shlex.split(command))
         assert outcome.code == 0, f"{command}: {outcome.err}"
     assert (somewhere / "out.png").exists()
