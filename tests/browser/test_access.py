@@ -210,6 +210,7 @@ def test_the_palettes_are_the_same_by_system_and_by_choice(page: ShopPage) -> No
     def palette(path: str, system: str, chosen: str | None) -> dict[str, str]:
         page.prefer(prefers_color_scheme=system)
         page.driver.get(page.address + path)
+        page.wait("getComputedStyle(document.documentElement).getPropertyValue('--ink') !== ''")
         if chosen:
             page.run("document.documentElement.dataset.theme = arguments[0]", chosen)
         return dict(page.run(PALETTE))
