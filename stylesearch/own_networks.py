@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylesearch.errors import StyleSearchError
 from stylesearch.model_folders import folder_of, models
 from stylesearch.model_paths import file_of
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from stylesearch.catalog.writer import Writer
 
 __all__ = ["fingerprints_of", "forget_features", "networks_of", "unused_networks"]
+
+log = logging.getLogger(__name__)
 
 
 def networks_of(home: Path, name: str) -> list[Path]:
@@ -33,13 +37,20 @@ def unused_networks(home: Path, name: str) -> list[Path]:
 
 
 def fingerprints_of(networks: Iterable[Path]) -> list[str]:
-    """What feature sets of these networks go by in a catalog, with colours joined and without."""
+    """What feature sets of these networks go by in a catalog, with colours joined and without.
+
+    A network that is damaged has none that could be told: it is to go all the same.
+    """
     from stylesearch.extractors import load_extractor
     from stylesearch.extractors.joined import JoinedExtractor
 
     found = []
     for path in networks:
-        network = load_extractor(str(path))
+        try:
+            network = load_extractor(str(path))
+        except StyleSearchError as error:
+            log.warning("features that were computed with %s stay in the catalog: %s", path, error)
+            continue
         found += [network.fingerprint, JoinedExtractor(network).fingerprint]
     return found
 

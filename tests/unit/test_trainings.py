@@ -11,7 +11,7 @@ from stylesearch import trained
 from stylesearch.config import load_settings
 from stylesearch.errors import ConfigError
 from stylesearch.model_cards import ModelCard
-from stylesearch.own_networks import unused_networks
+from stylesearch.own_networks import fingerprints_of, unused_networks
 from stylesearch.training.checkpoints import checkpoint_path
 from stylesearch.training.unfinished import check_interrupted, interrupted, part_of, training_folder
 from stylesearch.trainings import follow_network, make_default
@@ -70,6 +70,11 @@ def test_a_network_that_another_model_takes_stays_and_the_settings_too(tmp_path:
     follow_network(tmp_path, saved(tmp_path, str(new)))
     assert extractor_of(tmp_path) == str(old)
     assert unused_networks(tmp_path, "default") == []
+
+
+def test_a_damaged_network_can_still_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert fingerprints_of([network(tmp_path, "a")]) == []  # nothing says how it is used
+    assert "stay in the catalog" in caplog.text
 
 
 def test_default_keeps_the_weights_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
