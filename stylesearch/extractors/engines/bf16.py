@@ -30,11 +30,11 @@ _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 _VALUES = ("Const", "Parameter", "Result")
 
 
-def fit_bf16(openvino: Any, xml: Path, size: int, batch: int) -> float | None:
+def fit_bf16(core: Any, xml: Path, size: int, batch: int) -> float | None:
     """Marks in ``xml`` what must stay in f32 when the model computes in bf16.
 
     Args:
-        openvino: the module.
+        core: an ``openvino.Core``.
         xml: a converted model; rewritten if layers must be marked.
         size, batch: of its input.
 
@@ -42,7 +42,6 @@ def fit_bf16(openvino: Any, xml: Path, size: int, batch: int) -> float | None:
         The least cosine between the vectors in bf16 and in f32 of :func:`sample_pictures`; None where the
         processor has no bf16. Below :data:`MIN_SAMPLE_COSINE`, bf16 must not be used.
     """
-    core = openvino.Core()
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return None
     pictures = sample_pictures(_N_SAMPLES, size)

@@ -7,7 +7,11 @@ from typing import Any
 
 from stylesearch.extractors.engines.base import GraphRecipe
 from stylesearch.extractors.engines.bf16 import fit_bf16
-from stylesearch.extractors.engines.openvino_import import import_openvino, import_openvino_converter
+from stylesearch.extractors.engines.openvino_import import (
+    import_openvino,
+    import_openvino_converter,
+    openvino_core,
+)
 from stylesearch.extractors.engines.tensorflow_import import import_tensorflow
 
 __all__ = ["BATCH", "convert_recipe"]
@@ -37,6 +41,6 @@ def convert_recipe(recipe: GraphRecipe, folder: Path) -> dict[str, Any]:
     return {
         "dim": int(model.output_shape[-1]),
         "batch": BATCH,
-        "bf16_cosine": fit_bf16(openvino, folder / "model.xml", size, BATCH),
+        "bf16_cosine": fit_bf16(openvino_core(), folder / "model.xml", size, BATCH),
         "openvino": openvino.__version__,
     }

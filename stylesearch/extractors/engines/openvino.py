@@ -16,7 +16,7 @@ from stylesearch.extractors.engines.bf16 import MIN_SAMPLE_COSINE
 from stylesearch.extractors.engines.compiled_cache import compile_cached
 from stylesearch.extractors.engines.devices import n_cores
 from stylesearch.extractors.engines.model_cache import ConvertedModel, open_converted
-from stylesearch.extractors.engines.openvino_import import import_openvino
+from stylesearch.extractors.engines.openvino_import import import_openvino, openvino_core
 
 __all__ = ["OpenVinoEngine", "choose_precision"]
 
@@ -46,8 +46,7 @@ class OpenVinoEngine:
             return convert_recipe(recipe, folder)
 
         converted = open_converted(recipe.name, recipe.fingerprint, convert)
-        openvino = import_openvino()
-        core = openvino.Core()
+        core = openvino_core()
         self.dim = int(converted.facts["dim"])
         self.precision = choose_precision(core, converted, precision)
         self._batch = int(converted.facts["batch"])
@@ -58,7 +57,7 @@ class OpenVinoEngine:
             # Decoding threads share the cores; the system places them better when none is tied to one.
             "ENABLE_CPU_PINNING": "NO",
         }
-        compiled = compile_cached(openvino, core, converted.xml, options)
+        compiled = compile_cached(import_openvino(), core, converted.xml, options)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(n_cores()):
             self._idle.put(compiled.create_infer_request())

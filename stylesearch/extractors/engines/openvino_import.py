@@ -16,11 +16,12 @@ from typing import Any
 
 from stylesearch.errors import MissingDependency
 
-__all__ = ["import_openvino", "import_openvino_converter"]
+__all__ = ["import_openvino", "import_openvino_converter", "openvino_core"]
 
 _TELEMETRY = "openvino_telemetry"
 _TOOLS = "openvino.tools.ovc"
 _lock = threading.Lock()
+_core: Any = None
 
 
 def import_openvino() -> Any:
@@ -43,6 +44,24 @@ def import_openvino() -> Any:
         if not hasattr(openvino, "convert_model"):
             openvino.convert_model = _convert_model  # for other code in this process that expects it there
         return openvino
+
+
+def openvino_core() -> Any:
+    """The ``openvino.Core`` of this process, which all models share and which lives as long as the process.
+
+    The first use of its CPU gives the calling thread another stack for signal handlers. The end of the last
+    core and model takes it away, but only from the thread in which it happens: in any other, the first thread
+    keeps a stack that is not there any more, and its next signal, be it Ctrl-C, is a segmentation fault.
+
+    Raises:
+        MissingDependency: OpenVINO is not installed.
+    """
+    global _core
+    openvino = import_openvino()
+    with _lock:
+        if _core is None:
+            _core = openvino.Core()
+        return _core
 
 
 def import_openvino_converter() -> Any:

@@ -20,7 +20,7 @@ from stylesearch.extractors.engines.bf16 import (
 )
 from stylesearch.extractors.engines.model_cache import converted_folder
 from stylesearch.extractors.engines.openvino import choose_precision
-from stylesearch.extractors.engines.openvino_import import import_openvino
+from stylesearch.extractors.engines.openvino_import import openvino_core
 
 NAME = "efficientnet-lite0@64"
 
@@ -117,6 +117,21 @@ def test_openvino_is_imported_without_telemetry_but_whole():
         "import openvino_telemetry"
     )
     run_python(code)
+
+
+def test_signals_are_handled_after_an_extractor_is_gone(pictures):
+    """OpenVINO takes the stack of signal handlers from the thread that used it first: see openvino_core."""
+    load_extractor(NAME, engine="openvino").extract(pictures)
+    code = (
+        "import os, signal, threading, numpy as np;"
+        "from stylesearch.extractors import load_extractor;"
+        f"held = [load_extractor({NAME!r}, engine='openvino')];"
+        "held[0].extract(np.zeros((1, 64, 64, 3), np.uint8));"
+        "thread = threading.Thread(target=held.clear); thread.start(); thread.join();"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled'));"
+        "os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    assert run_python(code, STYLESEARCH_DEVICE="cpu").stdout == "handled\n"
 
 
 def test_conversion_says_nothing(tmp_path):
@@ -269,8 +284,7 @@ def test_layers_are_marked_up_to_a_convolution():
 
 
 def test_marked_layers_do_compute_in_f32(own_cache, pictures):
-    openvino = import_openvino()
-    core = openvino.Core()
+    core = openvino_core()
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has no bf16")
     xml = own_cache / "model.xml"
