@@ -12,18 +12,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from stylesearch.errors import ConfigError
 from stylesearch.model_paths import whole_path
+from stylesearch.setting_values import SettingRules, kinds_of
 
 __all__ = ["DEFAULT_HOME", "Settings", "load_settings", "read_table"]
 
 DEFAULT_HOME = ".stylesearch"
 CONFIG_FILE = "config.toml"
 ENVIRONMENT_PREFIX = "STYLESEARCH_"
-LEAST = {"max_pixels": 256, "batch_size": 1, "workers": 0, "lock_timeout": 0}
-"""The smallest value of each setting that counts something."""
 TABLES = {"serve"}
 """Tables of the file that others read: see :func:`read_table`."""
 
@@ -80,6 +79,11 @@ class Settings:
         return dataclasses.replace(
             self, **{name: value for name, value in changes.items() if value is not None}
         )
+
+
+_RULES: Final = SettingRules(
+    kinds_of(Settings), least={"max_pixels": 256, "batch_size": 1, "workers": 0, "lock_timeout": 0}
+)
 
 
 def load_settings(
@@ -140,18 +144,6 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _convert(name: str, value: Any, origin: str) -> Any:
-    kinds: dict[str, Any] = {field.name: type(field.default) for field in dataclasses.fields(Settings)}
-    if name not in kinds:
-        raise ConfigError(f"{origin} has an unknown setting {name!r}", hint=f"known: {', '.join(kinds)}")
-    kind = kinds[name]
-    if issubclass(kind, Path):
+    if issubclass(_RULES.kind_of(name, origin), Path):
         return Path(value)
-    if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
-        raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
-    try:
-        converted = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}") from None
-    if name in LEAST and not converted >= LEAST[name]:  # so written, "not a number" is refused as well
-        raise ConfigError(f"{origin}: {name} is at least {LEAST[name]}. Received: {value!r}")
-    return converted
+    return _RULES.convert(name, value, origin)

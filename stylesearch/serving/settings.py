@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from stylesearch.config import DEFAULT_HOME, read_table
 from stylesearch.errors import ConfigError
+from stylesearch.setting_values import SettingRules, kinds_of
 
 __all__ = ["ServiceSettings", "load_service_settings"]
 
@@ -30,22 +31,6 @@ SHORTEST_KEY: Final = 16
 PATHS: Final = ("api_key_file", "keep_uploads")
 """In the settings file these are paths from the workspace folder on."""
 
-_LEAST: Final[Mapping[str, float]] = {
-    "port": 0,
-    "workers": 1,
-    "max_bytes": 1024,
-    "max_pixels": 256,
-    "max_parts": 1,
-    "queue_size": 1,
-    "batch_size": 1,
-    "batch_wait": 0,
-    "timeout": 0.1,
-    "rate_limit": 0,
-    "max_k": 1,
-    "shutdown_grace": 0,
-}
-_MOST: Final[Mapping[str, float]] = {"port": 65535, "max_k": 1000, "batch_wait": 10, "workers": 256}
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"log_format": ("json", "text")}
 _HOST: Final = re.compile(r"\*|[A-Za-z0-9._-]+|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?")
 """A name or an address of IPv4, or one of IPv6 with or without its brackets."""
 
@@ -102,6 +87,27 @@ class ServiceSettings:
     shutdown_grace: float = 20.0
 
 
+_RULES: Final = SettingRules(
+    kinds_of(ServiceSettings),
+    least={
+        "port": 0,
+        "workers": 1,
+        "max_bytes": 1024,
+        "max_pixels": 256,
+        "max_parts": 1,
+        "queue_size": 1,
+        "batch_size": 1,
+        "batch_wait": 0,
+        "timeout": 0.1,
+        "rate_limit": 0,
+        "max_k": 1,
+        "shutdown_grace": 0,
+    },
+    most={"port": 65535, "max_k": 1000, "batch_wait": 10, "workers": 256},
+    choices={"log_format": ("json", "text")},
+)
+
+
 def load_service_settings(
     flags: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
@@ -143,30 +149,14 @@ def load_service_settings(
 
 
 def _convert(name: str, value: Any, origin: str) -> Any:
-    kinds: dict[str, Any] = {one.name: type(one.default) for one in dataclasses.fields(ServiceSettings)}
     if name == "api_keys":
         raise ConfigError(
             f"{origin}: API keys are not taken from there",
             hint=f"set {KEY_VARIABLES[0]}, or write them into a file and name it as api_key_file",
         )
-    if name not in kinds:
-        raise ConfigError(f"{origin} has an unknown setting {name!r}", hint=f"known: {', '.join(kinds)}")
-    kind = kinds[name]
-    if kind is tuple:
+    if _RULES.kind_of(name, origin) is tuple:
         return _list(name, value, origin)
-    if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
-        raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
-    try:
-        converted = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}") from None
-    if name in _LEAST and not converted >= _LEAST[name]:  # so written, "not a number" is refused as well
-        raise ConfigError(f"{origin}: {name} is at least {_LEAST[name]:g}. Received: {value!r}")
-    if name in _MOST and not converted <= _MOST[name]:
-        raise ConfigError(f"{origin}: {name} is at most {_MOST[name]:g}. Received: {value!r}")
-    if name in _CHOICES and converted not in _CHOICES[name]:
-        raise ConfigError(f"{origin}: {name} is one of {', '.join(_CHOICES[name])}. Received: {value!r}")
-    return converted
+    return _RULES.convert(name, value, origin)
 
 
 def _list(name: str, value: Any, origin: str) -> tuple[str, ...]:

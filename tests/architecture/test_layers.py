@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"cores", "errors", "model_paths", "types"},
+    {"setting_values"},
     {"config", "registry", "metrics_kernels", "model_cards"},
     {"images", "metrics", "storage"},
     {"extractors", "spaces", "index", "catalog", "synth", "settings_file"},
