@@ -37,14 +37,15 @@ __all__ = [
     "copied_products",
     "find_near_equal",
     "joined_products",
-    "shown_by_many",
+    "showing_no_product",
 ]
 
 log = logging.getLogger(__name__)
 
 MANY_PRODUCTS: Final = 50
 """A picture of more products than this shows none of them (a logo, `no picture yet`): it joins nothing and
-makes no pair. Joined by it, half a shop could be one group, which no split can divide."""
+makes no pair. Joined by it, half a shop could be one group, which no split can divide. For the same reason a
+shape of more products (a mock-up that is printed on) joins none of them."""
 
 KEPT_AT_ONCE: Final = 4096
 CHANGED: Final = "the file has changed since it was ingested: ingest again"
@@ -59,11 +60,13 @@ class NearEqual:
     Attributes:
         same_shape: of the sha256 of a picture, the smallest of its group, whatever the colours.
         same_picture: likewise, of pictures that have their colours in common too.
+        blank: sha256 of pictures without a shape: swatches of one colour. Not compared with others.
         failures: pictures that could not be looked at, and why, by sha256. They are only compared by sha256.
     """
 
     same_shape: Mapping[str, str] = field(default_factory=dict)
     same_picture: Mapping[str, str] = field(default_factory=dict)
+    blank: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
 
     def shape(self, sha256: str) -> str:
@@ -130,11 +133,11 @@ def joined_products(images: Sequence[CatalogImage], near: NearEqual) -> list[fro
     Returns:
         groups of two or more, disjoint, each in one piece however long the chain; sorted.
     """
-    many = shown_by_many(images, near)
+    none = showing_no_product(images, near)
+    shown = [one for one in images if near.picture(one.image.sha256) not in none]
+    frequent = _of_many_products((near.shape(one.image.sha256), one.product.id) for one in shown)
     return _joined(
-        (one.product.id, near.shape(one.image.sha256))
-        for one in images
-        if near.picture(one.image.sha256) not in many
+        (one.product.id, shape) for one in shown if (shape := near.shape(one.image.sha256)) not in frequent
     )
 
 
@@ -147,19 +150,26 @@ def copied_products(images: Sequence[CatalogImage], near: NearEqual) -> list[fro
     Returns:
         as :func:`joined_products`.
     """
-    many = shown_by_many(images, near)
+    none = showing_no_product(images, near)
     return _joined(
         (one.product.id, (near.picture(one.image.sha256), one.image.box))
         for one in images
-        if one.image.domain == Domain.SHOP and near.picture(one.image.sha256) not in many
+        if one.image.domain == Domain.SHOP and near.picture(one.image.sha256) not in none
     )
 
 
-def shown_by_many(images: Iterable[CatalogImage], near: NearEqual) -> frozenset[str]:
-    """Names (:meth:`NearEqual.picture`) of pictures that more than :data:`MANY_PRODUCTS` products have."""
-    pairs = {(near.picture(one.image.sha256), one.product.id) for one in images}
-    counts = Counter(picture for picture, _ in pairs)
-    return frozenset(picture for picture, n_products in counts.items() if n_products > MANY_PRODUCTS)
+def showing_no_product(images: Iterable[CatalogImage], near: NearEqual) -> frozenset[str]:
+    """Names (:meth:`NearEqual.picture`) of pictures that show none of the products they are listed of.
+
+    Those of one colour, and those that more than :data:`MANY_PRODUCTS` products have.
+    """
+    return near.blank | _of_many_products((near.picture(one.image.sha256), one.product.id) for one in images)
+
+
+def _of_many_products(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Names that stand beside more than :data:`MANY_PRODUCTS` products."""
+    counts = Counter(name for name, _ in set(pairs))
+    return frozenset(name for name, n_products in counts.items() if n_products > MANY_PRODUCTS)
 
 
 def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> PictureCode | str:
@@ -180,14 +190,17 @@ def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> PictureCode | s
 
 
 def _grouped(names: list[str], codes: list[PictureCode], failures: Mapping[str, str]) -> NearEqual:
+    blank = frozenset(name for name, code in zip(names, codes, strict=True) if code.is_blank)
+    names = [name for name in names if name not in blank]
+    codes = [code for code in codes if not code.is_blank]
     if not codes:
-        return NearEqual(failures=failures)
+        return NearEqual(blank=blank, failures=failures)
     colours = np.stack([code.colours for code in codes])
     of_shape, of_picture = _Groups(len(codes)), _Groups(len(codes))
     for pairs in near_pairs(np.stack([code.shape for code in codes]), NEAR_BITS):
         of_shape.join(pairs)
         of_picture.join(pairs[of_one_colour(colours[pairs[:, 0]], colours[pairs[:, 1]])])
-    return NearEqual(of_shape.by_name(names), of_picture.by_name(names), failures)
+    return NearEqual(of_shape.by_name(names), of_picture.by_name(names), blank, failures)
 
 
 class _Groups:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stylesearch.errors import TooFewPairs
 from stylesearch.evaluation.protocol import CatalogImage
 from stylesearch.registry import unknown_name
-from stylesearch.training.near_equal import NearEqual, shown_by_many
+from stylesearch.training.near_equal import NearEqual, showing_no_product
 from stylesearch.types import Domain
 
 __all__ = ["KINDS", "MIN_PRODUCTS", "PairRows", "PairedProduct", "Pairs", "find_pairs", "pair_rows"]
@@ -83,10 +83,10 @@ def find_pairs(
     if kind not in KINDS:
         raise unknown_name("kind of pairs", kind, dict.fromkeys(KINDS))
     near = near or NearEqual()
-    many = shown_by_many(images, near)
+    none = showing_no_product(images, near)
     by_product: dict[str, list[CatalogImage]] = {}
     for one in sorted(images, key=lambda one: one.key):
-        if near.picture(one.image.sha256) not in many:
+        if near.picture(one.image.sha256) not in none:
             by_product.setdefault(one.product.id, []).append(one)
     wanted = KINDS[1:] if kind == "auto" else (kind,)
     n_found = {}

@@ -41,6 +41,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from stylesearch.training.near_pairs import NEAR_BITS
+
 __all__ = ["DECODED_SIDE", "N_FIELDS", "N_WORDS", "PictureCode", "of_one_colour", "picture_code"]
 
 DECODED_SIDE: Final = 256
@@ -74,6 +76,11 @@ class PictureCode:
 
     shape: npt.NDArray[np.uint64]
     colours: npt.NDArray[np.uint8]
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the picture is of one colour, or nearly: nearer to an empty one than copies lie."""
+        return int(np.bitwise_count(self.shape).sum()) <= NEAR_BITS
 
 
 def picture_code(pixels: npt.NDArray[np.uint8]) -> PictureCode:

@@ -21,7 +21,7 @@ from stylesearch.training.near_equal import (
     copied_products,
     find_near_equal,
     joined_products,
-    shown_by_many,
+    showing_no_product,
 )
 from stylesearch.training.near_pairs import NEAR_BITS
 from stylesearch.training.picture_codes import of_one_colour, picture_code
@@ -196,8 +196,29 @@ def test_a_picture_of_very_many_products_joins_none():
     few = [listed("x", f"p{number}", sha256="1") for number in range(MANY_PRODUCTS)]
     assert len(joined_products(few, NearEqual())[0]) == MANY_PRODUCTS
     many = [*few, listed("x", "one more", sha256="1")]
-    assert shown_by_many(many, NearEqual()) == {"1"}
+    assert showing_no_product(many, NearEqual()) == {"1"}
     assert joined_products(many, NearEqual()) == copied_products(many, NearEqual()) == []
+
+
+def test_a_shape_of_very_many_products_joins_none():
+    """A mock-up in many colours: none of its pictures is of many products, but all are of one shape."""
+    few = [listed("x", f"p{number}", sha256=f"{number:03}") for number in range(MANY_PRODUCTS)]
+    one_shape = NearEqual(same_shape={f"{number:03}": "000" for number in range(MANY_PRODUCTS + 1)})
+    assert len(joined_products(few, one_shape)[0]) == MANY_PRODUCTS
+    assert joined_products([*few, listed("x", "one more", sha256=f"{MANY_PRODUCTS:03}")], one_shape) == []
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_swatches_of_one_colour_join_nothing(tmp_path, ending):
+    images = []
+    for number, colour in enumerate([(200, 30, 30), (200, 30, 30), (0, 0, 0), (20, 60, 200)]):
+        swatch, photo = Image.new("RGB", (80 + number, 80), colour), tmp_path / f"{number}.png"
+        swatch.save(tmp_path / f"swatch {number}.{ending}")
+        dress(number).save(photo)
+        images += [listed(path, f"p{number}") for path in (photo, tmp_path / f"swatch {number}.{ending}")]
+    near = find_near_equal(images, tmp_path)
+    assert near.blank == showing_no_product(images, near) == {one.image.sha256 for one in images[1::2]}
+    assert joined_products(images, near) == copied_products(images, near) == []
 
 
 @pytest.mark.data
@@ -214,4 +235,5 @@ def test_real_garments_are_joined_only_where_they_are_one(tmp_path):
     joined = joined_products(images, near)
     assert len(joined) == 1  # a user's photo that is there twice
     assert joined == copied_products(images, near)
+    assert not near.blank
     assert len(near.same_shape) > 300  # recoloured photos within a style

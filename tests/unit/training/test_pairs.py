@@ -88,6 +88,12 @@ def test_a_logo_makes_no_pair():
     assert found(pairs) == {"q": ("23", "23")}
 
 
+def test_a_swatch_makes_no_pair():
+    images = listed("p shop 0", "p shop 1", "q shop 2", "q shop 3")
+    pairs = find_pairs(images, "views", near=NearEqual(blank=frozenset("0")), min_products=1)
+    assert found(pairs) == {"q": ("23", "23")}
+
+
 def test_rows_number_pairs_and_the_whole_gallery():
     pairs = find_pairs(SHOP, "views", min_products=1)
     rows = pair_rows(pairs, SHOP, [frozenset("bz"), frozenset("unknown")])
