@@ -64,6 +64,7 @@ __all__ = [
     "names",
     "read_card",
     "remove_model",
+    "require_removable",
     "save_model",
     "space_of",
     "stamp",
@@ -139,6 +140,25 @@ def remove_model(home: Path, name: str) -> None:
         ConfigError: another model takes features of its network, no model can have that name, or another
             process is saving for too long.
     """
+    require_removable(home, name)
+    folder = folder_of(home, name)
+    with _lock(home):
+        (folder / CARD).unlink(missing_ok=True)
+    for indexes in _indexes(home, name):
+        _remove(indexes)
+    # Last: whoever is interrupted finds a model of that name to remove.
+    with _lock(home):
+        if folder.is_dir():  # no other process was quicker
+            shutil.rmtree(folder)
+
+
+def require_removable(home: Path, name: str) -> None:
+    """Nothing, where :func:`remove_model` may go ahead.
+
+    Raises:
+        UnknownName: there is neither model nor training of that name.
+        ConfigError: another model takes features of its network, or no model can have that name.
+    """
     folder = folder_of(home, name)
     if not folder.is_dir():
         raise no_such_model(folder)
@@ -148,12 +168,6 @@ def remove_model(home: Path, name: str) -> None:
                 f"{card.space} takes features of the network of {space_of(name)}",
                 hint=f"stylesearch models remove {card.name}, then this one",
             )
-    with _lock(home):
-        (folder / CARD).unlink(missing_ok=True)
-        if folder.is_dir():  # no other process was quicker
-            shutil.rmtree(folder)
-    for indexes in _indexes(home, name):
-        _remove(indexes)
 
 
 def training_lock(home: Path, name: str, timeout: float) -> contextlib.AbstractContextManager[None]:

@@ -146,6 +146,7 @@ class WorkspaceUpkeep:
             if settings.db or Path(settings.database).exists():
                 # So that nobody builds indexes of it meanwhile.
                 writer = held.enter_context(self._parts.catalog().writing(timeout=settings.lock_timeout))
+            trained.require_removable(settings.home, name)
             networks = fingerprints_of(networks_of(settings.home, name))
             original = None
             with contextlib.suppress(UnknownName, SpaceError):  # an unfinished or a damaged one goes as well
@@ -157,11 +158,12 @@ class WorkspaceUpkeep:
             if trained.is_network_of(settings.home, name, in_file.extractor):
                 is_gone = original is None or trained.is_network_of(settings.home, name, str(original))
                 changes["extractor"] = None if is_gone or original == Settings().extractor else str(original)
-            trained.remove_model(settings.home, name)
-            if writer is not None:
-                forget_features(writer, settings.home, networks)
+            # In this order an interruption leaves settings that work, and a model that can be removed again.
             if changes:
                 change_settings(settings.home, changes)
+            if writer is not None:
+                forget_features(writer, settings.home, networks)
+            trained.remove_model(settings.home, name)
         return changes
 
     def repair(self) -> None:

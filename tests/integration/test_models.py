@@ -20,6 +20,7 @@ from stylesearch import trained
 from stylesearch.errors import CatalogLocked, ConfigError, SpaceError, UnknownName
 from stylesearch.gallery import IndexWarning, upkeep
 from stylesearch.metrics import distances
+from stylesearch.settings_file import change_settings
 from stylesearch.spaces.base import scaled
 from stylesearch.testing import save_fake_model
 from stylesearch.types import Domain
@@ -281,6 +282,27 @@ def test_a_removed_model_leaves_nothing_and_says_so(shop: Workspace) -> None:
     save_fake_model(shop.settings, seed=3)
     shop.build_indexes(space=SPACE)
     assert_right(shop)
+
+
+@pytest.mark.parametrize("where", ["stylesearch.own_networks.forget_features", "stylesearch.trained._remove"])
+def test_an_interrupted_removal_leaves_a_shop_that_answers_and_is_done_again(
+    shop: Workspace, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    home = shop.settings.home
+    change_settings(home, {"space": SPACE})
+
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(where, interrupted)
+        with ss.open(home) as other, pytest.raises(KeyboardInterrupt):
+            other.remove_model("default")
+    with ss.open(home) as other:
+        assert other.query(photo_of(drawn_shop)).hits
+        assert other.remove_model("default") == {}
+    assert not (home / "models" / "default").exists()
+    assert not list((home / "indexes").glob("*/siamese-default"))
 
 
 def test_removing_waits_for_whoever_builds(shop: Workspace) -> None:
