@@ -195,12 +195,17 @@ class Parts:
             raise no_features_of(extractor, catalog, self.settings.database)
         return home_of(self.settings, catalog, feature_set, space)
 
-    def refresh_indexes(self, extractors: Sequence[Extractor], progress: ReportProgress | None) -> None:
+    def refresh_indexes(
+        self,
+        extractors: Sequence[Extractor],
+        progress: ReportProgress | None,
+        command: str = "stylesearch index build",
+    ) -> None:
         """Fits and builds what pays, for every space and metric in use, the defaults among them.
 
         Indexes of trained models are always kept up: new products get their vectors here.
 
-        Where that cannot be done, a warning says so: the products are in, and searched exactly.
+        Where that cannot be done, a warning says so, and the command to do it with later.
         """
         from stylesearch.gallery import IndexWarning, upkeep
         from stylesearch.spaces import SPACES
@@ -219,8 +224,7 @@ class Parts:
                             self._refresh_model(extractor, card, progress)
         except (OSError, StyleSearchError) as error:
             warnings.warn(
-                f"the products are in, but the indexes could not be built: {error}; searches are exact until "
-                "`stylesearch index build`",
+                f"the indexes could not be built: {error}; searches are exact until `{command}`",
                 IndexWarning,
                 stacklevel=3,
             )

@@ -23,7 +23,7 @@ from stylesearch.catalog.rows import (
     in_batches,
 )
 from stylesearch.catalog.vectors import DTYPES
-from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
 from stylesearch.types import Product
 
 __all__ = ["Writer"]
@@ -112,10 +112,15 @@ class Writer:
 
         Returns:
             what happened, by product id.
+
+        Raises:
+            DatasetError: one without an id or a category; an empty category stands for all of them elsewhere.
         """
         connection = self._open()
         by_id: dict[str, Product] = {}
         for product in wanted:
+            if not product.id or not product.category:
+                raise DatasetError(f"every product has an id and a category. Received: {product}")
             by_id.setdefault(product.id, product)
         known: dict[str, tuple[int, Product]] = {}
         for batch in in_batches(list(by_id)):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stylesearch.catalog import Catalog, Change, FeatureSet, ImageEntry, Writer
-from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
 from stylesearch.types import Box, Domain, Product
 
 Entry = Callable[..., ImageEntry]
@@ -16,6 +16,12 @@ Shop = dict[str, int]
 
 def feature_ids(catalog: Catalog, feature_set: FeatureSet, **only: Any) -> list[int]:
     return [int(i) for ids, _ in catalog.features(feature_set, **only) for i in ids]
+
+
+@pytest.mark.parametrize("product", [Product("", "a", "dress"), Product("a", "a", "")])
+def test_a_product_without_id_or_category_is_refused(writer: Writer, product: Product) -> None:
+    with pytest.raises(DatasetError, match="an id and a category"), writer.transaction():
+        writer.upsert_products([Product("whole", "a", "dress"), product])
 
 
 def test_products_are_new_then_unchanged_then_changed(catalog: Catalog, writer: Writer) -> None:
