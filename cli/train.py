@@ -94,7 +94,8 @@ class Shares(click.ParamType[tuple[float, float, float]]):
     show_default=True,
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="Memory for vectors and distances, roughly.",
+    help="Memory for vectors and distances, roughly; what is more lies in files of the workspace. Not "
+    "counted: the program, and 1 KB or so for each picture.",
 )
 @extractor_options()
 @shared_options

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylesearch.errors import StyleSearchError
+from stylesearch.errors import ConfigError, StyleSearchError
+from stylesearch.model_cards import checked_name
 from stylesearch.model_folders import folder_of, models
 from stylesearch.model_paths import file_of
 
 if TYPE_CHECKING:
     from stylesearch.catalog.writer import Writer
 
-__all__ = ["fingerprints_of", "forget_features", "networks_of", "unused_networks"]
+__all__ = ["fingerprints_of", "forget_features", "networks_of", "owner_of", "unused_networks"]
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,22 @@ def networks_of(home: Path, name: str) -> list[Path]:
         name: of the model.
     """
     return sorted(folder_of(home, name).glob("network-*.keras"))
+
+
+def owner_of(home: Path, extractor: str) -> str | None:
+    """The name of the model with whose training or removal a network may go; None where it stays.
+
+    Args:
+        home: the workspace folder.
+        extractor: as :func:`stylesearch.extractors.load_extractor` takes it.
+    """
+    path = Path(file_of(extractor)).expanduser().resolve()
+    if path.suffix != ".keras" or path.parent.parent != (home / "models").resolve():
+        return None
+    try:
+        return checked_name(path.parent.name)
+    except ConfigError:  # no model has that name, so none goes
+        return None
 
 
 def unused_networks(home: Path, name: str) -> list[Path]:

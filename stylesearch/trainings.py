@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,7 @@ def train(
 ) -> TrainReport:
     """See :meth:`stylesearch.workspace.Workspace.train`."""
     from stylesearch.errors import ConfigError
+    from stylesearch.own_networks import owner_of
     from stylesearch.trained import training_lock
     from stylesearch.training.finetune import FINETUNE_DEFAULTS
     from stylesearch.training.material import MaterialChoice
@@ -59,7 +62,13 @@ def train(
     if asked:
         raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
     around = surroundings(parts, max_memory, progress)
-    with training_lock(own.home, name, own.lock_timeout):
+    owner = owner_of(own.home, spec)
+    with contextlib.ExitStack() as held:
+        # No card says yet that this model takes that network. By name: so two never wait for each other.
+        for one in sorted({name, owner or name}):
+            held.enter_context(training_lock(own.home, one, own.lock_timeout))
+        if owner:
+            _check_there(spec, owner)
         report = train_model(around, own.home, request, on_epoch=on_epoch)
         if default:
             make_default(own.home, report.card, own.weights)
@@ -67,14 +76,32 @@ def train(
             follow_network(own.home, report.card)
         _clear_away(parts, name)  # only now: the settings name the old network no more
         began = time.perf_counter()
-        parts.refresh_indexes([parts.extractor(report.card.extractor)], progress)
+        build = f"stylesearch index build -s {report.card.space}"
+        parts.refresh_indexes([parts.extractor(report.card.extractor)], progress, build)
     seconds = {**report.seconds, "index": time.perf_counter() - began}
     seconds["total"] += seconds["index"]
     return dataclasses.replace(report, seconds=seconds)
 
 
+def _check_there(spec: str, owner: str) -> None:
+    """Makes sure that a network has not gone while another process held its model."""
+    from stylesearch.errors import ConfigError
+    from stylesearch.model_paths import file_of
+
+    if not Path(file_of(spec)).is_file():
+        raise ConfigError(
+            f"there is no network {file_of(spec)}: the model {owner!r} was trained anew or removed",
+            hint=f"stylesearch models show {owner} says which network it takes now",
+        )
+
+
 def _clear_away(parts: Parts, name: str) -> None:
-    """Removes what only the training needed, and networks, with their features, that have been replaced."""
+    """Removes what only the training needed, and networks, with their features, that have been replaced.
+
+    The model is in force: where networks cannot go now, a warning says so, and the next training of that name
+    or its removal takes them.
+    """
+    from stylesearch.errors import StyleSearchError
     from stylesearch.own_networks import fingerprints_of, forget_features, unused_networks
     from stylesearch.training.unfinished import training_folder
 
@@ -83,11 +110,18 @@ def _clear_away(parts: Parts, name: str) -> None:
     unused = unused_networks(own.home, name)
     if not unused:
         return
-    with parts.catalog().writing(timeout=own.lock_timeout) as writer:
-        forget_features(writer, own.home, fingerprints_of(unused))
-    for path in unused:
-        path.unlink()
-        path.with_suffix(".json").unlink(missing_ok=True)
+    try:
+        with parts.catalog().writing(timeout=own.lock_timeout) as writer:
+            forget_features(writer, own.home, fingerprints_of(unused))
+        for path in unused:
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
+    except (OSError, StyleSearchError) as error:
+        warnings.warn(
+            f"the model is in force, but {len(unused)} networks that no model takes any more could not be "
+            f"removed: {error}; they go with the next training of {name!r}, or with its removal",
+            stacklevel=3,
+        )
 
 
 def _taken(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
@@ -101,7 +135,8 @@ def _lasting(spec: str) -> str:
     from stylesearch.model_paths import file_of
 
     file = file_of(spec)
-    return f"{Path(file).resolve()}{spec.removeprefix(file)}" if Path(file).is_file() else spec
+    path = Path(file).expanduser()
+    return f"{path.resolve()}{spec.removeprefix(file)}" if path.is_file() else spec
 
 
 def make_default(home: Path, card: ModelCard, weights: str = "") -> None:

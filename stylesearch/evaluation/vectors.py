@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from stylesearch.catalog import Catalog, FeatureSet
 from stylesearch.evaluation.features import read_features
 from stylesearch.evaluation.protocol import CatalogImage
 from stylesearch.evaluation.region_cache import RegionCache
+from stylesearch.evaluation.temporary_arrays import temporary_array
 from stylesearch.spaces import fit_transform
 from stylesearch.spaces.raw import RawTransform
 from stylesearch.types import Box
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from stylesearch.gallery.fit import SpaceHome
     from stylesearch.spaces.base import Transform
 
-__all__ = ["Floats", "Vectors", "gallery_features", "query_features", "scales_of"]
+__all__ = ["ROWS_AT_ONCE", "Floats", "Vectors", "gallery_features", "query_features", "scales_of"]
 
 ROWS_AT_ONCE = 2048
+
+_NO_ROOM = "make room on that disk, or let more lie in memory (--max-memory), and run it again"
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -40,11 +42,14 @@ class Vectors:
         max_bytes: of a study. Features and vectors of gallery and queries are four arrays at once, and may
             take half of it: an eighth is the most that one array takes. Larger ones lie in files, of which
             the system keeps in memory what it has room for.
+
+    Attributes:
+        max_bytes: the same.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self._folder = folder
-        self._max_bytes = max_bytes
         self._held = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -56,14 +61,14 @@ class Vectors:
         self._held.close()
 
     def array(self, *shape: int) -> Floats:
-        """A float32 array of zeros."""
-        n_bytes = 4 * int(np.prod(shape))
-        if n_bytes <= self._max_bytes // 8:
+        """A float32 array of zeros.
+
+        Raises:
+            StyleSearchError: it does not fit into memory, and the disk has no room for it.
+        """
+        if 4 * int(np.prod(shape)) <= self.max_bytes // 8:
             return np.zeros(shape, np.float32)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        file = self._held.enter_context(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
-        file.truncate(n_bytes)
-        return np.memmap(file, np.float32, "r+", shape=shape)
+        return self._held.enter_context(temporary_array(self._folder, shape, np.float32, hint=_NO_ROOM))
 
     def fitted(self, space: str, gallery: Floats, home: SpaceHome | None, *, n_colors: int = 0) -> Transform:
         """The transform of a space, fitted on the gallery alone; with a home, that of its indexes.

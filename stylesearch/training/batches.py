@@ -8,7 +8,7 @@ the neighbours, and batches restored in the middle of an epoch go on exactly.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -135,11 +135,13 @@ class Batches:
             yield self._with_pictures(planned[number], self._rng(_FIRST_BATCH + number))
         self._epoch, self._step = self._epoch + 1, 0
 
-    def refresh(self, photo_vectors: Floats, shop_vectors: Floats, metric: str = "cosine") -> None:
+    def refresh(self, embed: Callable[[Ids], Floats], shop_vectors: Floats, metric: str = "cosine") -> None:
         """Looks up the nearest wrong neighbours of every product: of one of its photos, drawn anew each time.
 
         Args:
-            photo_vectors: float32 (photos, regions, d) or (photos, d); the nearest region counts.
+            embed: vectors of some photos by their rows, int64 (n,) to float32 (n, regions, d) or (n, d); the
+                nearest region counts. It is asked for one photo of each product, and for at most
+                :data:`LOOKED_UP_AT_ONCE` at a time.
             shop_vectors: float32 (pictures, d).
             metric: ``l1``, ``l2`` or ``cosine``.
 
@@ -148,19 +150,14 @@ class Batches:
         """
         if self._step:
             raise ValueError("neighbours are looked up between epochs")
-        if len(photo_vectors) != len(self._own) or len(shop_vectors) != len(self._shop):
-            raise ValueError(
-                f"vectors of {len(self._own)} photos and {len(self._shop)} shop pictures are wanted. "
-                f"Received: {photo_vectors.shape} and {shop_vectors.shape}"
-            )
-        vectors = photo_vectors if photo_vectors.ndim == 3 else photo_vectors[:, None]
+        _check_count(shop_vectors, len(self._shop), "shop pictures")
         rng = self._rng(_LOOK_UP)
         found = np.full((len(self._groups), N_NEIGHBOURS), NO_NEIGHBOUR, np.int64)
         # Parts of a large shop, so that it takes time in proportion to its size.
         for lot in self._lots:
             n_parts = -(-len(lot) // LOOKED_UP_AT_ONCE)
             for products in map(np.sort, np.array_split(rng.permutation(lot), n_parts)):
-                table = self._look_up(products, vectors, shop_vectors, metric, rng)
+                table = self._look_up(products, embed, shop_vectors, metric, rng)
                 found[products, : table.shape[1]] = np.where(table >= 0, products[table], NO_NEIGHBOUR)
         self._neighbours = found
 
@@ -247,24 +244,31 @@ class Batches:
     def _look_up(
         self,
         products: Ids,
-        photo_vectors: Floats,
+        embed: Callable[[Ids], Floats],
         shop_vectors: Floats,
         metric: str,
         rng: np.random.Generator,
     ) -> Ids:
         """Neighbours of some products among each other, as places in ``products``, which rise."""
         photos = self._with_pictures(products, rng).photos
+        vectors = embed(photos)
+        _check_count(vectors, len(photos), "photos")
         rows = self._shop.of(products)
         place_of_row = np.full(len(self._shop) + 1, -1, np.int64)  # the last stands for own == -1
         place_of_row[rows] = np.arange(len(rows))
         return nearest_wrong(
-            photo_vectors[photos],
+            vectors if vectors.ndim == 3 else vectors[:, None],
             place_of_row[self._own[photos]],
             shop_vectors[rows],
             np.searchsorted(products, self._shop.product_of[rows]),
             self._groups[products],
             metric,
         )
+
+
+def _check_count(vectors: Floats, n_wanted: int, of: str) -> None:
+    if len(vectors) != n_wanted:
+        raise ValueError(f"vectors of {n_wanted} {of} are wanted. Received: {vectors.shape}")
 
 
 def _by_category(products: Ids, product_category: Sequence[str]) -> list[Ids]:

@@ -117,8 +117,8 @@ def trained_candidate(
         of_shop, of_photos = (room.transformed(base, one) for one in (features.shop, features.photos))
         data = training_data(material, of_shop, of_photos, rows, n_colors=n_colors)
     with timed(seconds, "training"):
-        own = part_of(folder, material.extractor.fingerprint)
-        result = learn(data, options, own, request, on_epoch)
+        fingerprint = material.extractor.fingerprint
+        result = learn(data, options, part_of(folder, fingerprint), request, fingerprint, on_epoch)
     with timed(seconds, "weights"):
         learned = LearnedTransform(
             name=space_of(request.name),

@@ -6,7 +6,7 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +19,16 @@ from stylesearch.evaluation.vectors import Vectors
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.joined import JoinedExtractor
 from stylesearch.extractors.specs import COLORS
-from stylesearch.model_paths import file_of
 from stylesearch.spaces.joined import n_colors_of
 from stylesearch.spaces.whitened import WhitenedTransform
 from stylesearch.storage import write_json
+from stylesearch.training.known_products import KnownProducts
 from stylesearch.training.learn import OnEpoch, learn, learned_from, training_data
-from stylesearch.training.material import Material, MaterialChoice, shop_features, split_facts
+from stylesearch.training.material import Material, how_split, shop_features
 from stylesearch.training.pictures import picture_array
 from stylesearch.training.report import TrainRequest
 
-__all__ = ["FINETUNE_DEFAULTS", "check_split_of_network", "finetuned"]
+__all__ = ["FINETUNE_DEFAULTS", "finetuned"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -91,7 +91,7 @@ def finetuned(
     ):
         data = training_data(material, shop_pixels[:, 0], photo_pixels, rows)
         tower = partial(picture_tower, recipe.build, request.finetune, kernel, bias)
-        result = learn(data, options, folder, request, on_epoch, tower)
+        result = learn(data, options, folder, request, material.extractor.fingerprint, on_epoch, tower)
     if result.best == 0:
         return None
     network = network_of(result.model.get_layer("tower"))
@@ -99,48 +99,22 @@ def finetuned(
     for array in network.get_weights():
         digest.update(np.ascontiguousarray(array).tobytes())
     path = trained.folder_of(home, name).resolve() / f"network-{digest.hexdigest()[:16]}.keras"
+    how = how_split(material.split, request.material)
+    known = KnownProducts.after_training(path.stem, how, material.split, material.known)
+    card = {
+        "input_size": size,
+        "preprocessing": extractor.parameters["preprocessing"],
+        "name": f"{Path(extractor.name).stem}-{name}",
+    }
+    if path.exists():  # it may be in use, under its name; but its products may go by other ids by now
+        card = json.loads(path.with_suffix(".json").read_bytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path.with_suffix(".json"), card | {"split": known.as_json()})
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.unfinished.keras")
         network.save(unfinished)
-        card = {
-            "input_size": size,
-            "preprocessing": extractor.parameters["preprocessing"],
-            "name": f"{Path(extractor.name).stem}-{name}",
-            "split": _facts(material, request.material),
-        }
-        write_json(path.with_suffix(".json"), card)
         unfinished.replace(path)
     return f"{path}{colors}"
-
-
-def check_split_of_network(spec: str, material: Material, choice: MaterialChoice) -> None:
-    """Makes sure that a network which was fine-tuned here is not tested on what it has learned from.
-
-    Args:
-        spec: of the extractor.
-        material: of it.
-        choice: what was asked for.
-
-    Raises:
-        ConfigError: the network was fine-tuned with another split of the products.
-    """
-    card = Path(file_of(spec)).with_suffix(".json")
-    if Path(file_of(spec)).suffix != ".keras" or not card.is_file():
-        return
-    learned_with, now = json.loads(card.read_bytes()).get("split"), _facts(material, choice)
-    if learned_with not in (None, now):
-        raise ConfigError(
-            f"{card.stem} was fine-tuned with another split of the products, {learned_with}, than is asked "
-            f"for, {now}: it would be tested with products that it has learned from",
-            hint="train with the same --seed and --split-shares, or on the network as it was before",
-        )
-
-
-def _facts(material: Material, choice: MaterialChoice) -> dict[str, Any]:
-    """What decides which products are learned from; how many were left out does not."""
-    facts = split_facts(material.split, choice)
-    return {name: fact for name, fact in facts.items() if name != "split_left_out"}
 
 
 def _first_head(features: Floats, dim: int) -> tuple[Floats, Floats]:

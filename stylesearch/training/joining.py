@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.evaluation.vectors import Vectors
+from stylesearch.evaluation.vectors import ROWS_AT_ONCE, Vectors
 from stylesearch.spaces.learned import LearnedTransform
 from stylesearch.training.blends import Blended, blend_table
 from stylesearch.training.material import Material
@@ -96,12 +96,11 @@ def weighted(
     number_of = {name: number for number, name in enumerate(names, 1)}
     width = transform.dim_learned
     both = _of_both_parts(transform)
-    of_shop = room.transformed(both, shop)
     of_photos = room.transformed(both, photos)
     table = blend_table(
         Blended(
             queries=(of_photos[..., :width], of_photos[..., width:]),
-            gallery=(np.ascontiguousarray(of_shop[:, :width]), np.ascontiguousarray(of_shop[:, width:])),
+            gallery=_parts(room, both, shop),
             metric=transform.metric,
             right=right,
             own=numbers.own[rows],
@@ -112,6 +111,17 @@ def weighted(
     )
     weights = choose_weights(table, names, products, seed=seed)
     return replace(transform, weights=weights.of_category), weights
+
+
+def _parts(room: Vectors, both: LearnedTransform, shop: Floats) -> tuple[Floats, Floats]:
+    """The learned and the untrained part of the gallery's vectors, an array of the room for each."""
+    width = both.dim_learned
+    learned, untrained = room.array(len(shop), width), room.array(len(shop), both.dim - width)
+    for start in range(0, len(shop), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        vectors = both.apply(shop[rows])
+        learned[rows], untrained[rows] = vectors[:, :width], vectors[:, width:]
+    return learned, untrained
 
 
 def _of_both_parts(transform: LearnedTransform) -> LearnedTransform:

@@ -80,6 +80,7 @@ def learn(
     options: TrainOptions,
     folder: Path,
     request: TrainRequest,
+    fingerprint: str,
     on_epoch: OnEpoch | None,
     build_tower: Callable[[], Any] | None = None,
 ) -> Trained:
@@ -90,6 +91,7 @@ def learn(
         options: of this training.
         folder: for its checkpoint and its files.
         request: says whether to go on, and on which devices.
+        fingerprint: of the extractor whose features, or network, are learned on.
         on_epoch: called with each epoch.
         build_tower: makes a tower of its own, instead of a head over vectors.
 
@@ -109,4 +111,13 @@ def learn(
         devices=request.devices,
         tensorboard=request.tensorboard,
         progress=on_epoch,
+        of_run=_asked(request) | {"extractor": fingerprint},
     )
+
+
+def _asked(request: TrainRequest) -> dict[str, Any]:
+    """What is asked of the network: also a head's training that goes on is to be followed by the same."""
+    asked: dict[str, Any] = {"finetune": request.finetune}
+    if request.finetune:
+        asked |= {f"{name} of the network": value for name, value in request.of_network.as_dict().items()}
+    return asked

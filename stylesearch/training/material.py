@@ -18,6 +18,7 @@ from stylesearch.evaluation.surroundings import Surroundings
 from stylesearch.evaluation.vectors import Vectors, gallery_features, query_features
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.registry import unknown_name
+from stylesearch.training.known_products import KnownProducts
 from stylesearch.training.near_equal import copied_products, find_near_equal, joined_products
 from stylesearch.training.pairs import MIN_PRODUCTS, PairRows, find_pairs, pair_rows
 from stylesearch.training.split import SHARES, Split, given_split, split_products
@@ -31,6 +32,7 @@ __all__ = [
     "MaterialChoice",
     "PhotoRows",
     "find_material",
+    "how_split",
     "photo_features",
     "shop_features",
     "split_facts",
@@ -99,6 +101,7 @@ class Material:
         n_failed: pictures without features, which are left out.
         n_joined: products that share a picture with another one, and so are in one part of the split, or in
             none where the source gave them to several.
+        known: what the network knew of the shop before; None where it was not fine-tuned on one.
     """
 
     kind: str
@@ -109,6 +112,7 @@ class Material:
     feature_set: FeatureSet
     n_failed: int
     n_joined: int
+    known: KnownProducts | None = None
 
     def photos(self) -> PhotoRows:
         """Which photos are learned from, chosen with and tested with.
@@ -144,16 +148,20 @@ class Material:
         return [(one.image.sha256, one.image.box) for one in self.rows.shop]
 
 
-def find_material(around: Surroundings, spec: str, choice: MaterialChoice) -> Material:
+def find_material(
+    around: Surroundings, spec: str, choice: MaterialChoice, known: KnownProducts | None = None
+) -> Material:
     """Finds pairs, splits them, and computes what features are missing; stopped and run again it goes on.
 
     Args:
         around: where; missing features are written to its catalog and cache.
         spec: of the extractor.
         choice: what is asked for.
+        known: products that nothing is chosen with or tested on.
 
     Raises:
-        ConfigError: too few pairs, or a choice that makes no sense.
+        ConfigError: too few pairs, a choice that makes no sense, or products are known by another split or
+            too many of them.
         UnknownName: no such extractor or plan.
         CatalogLocked: features are missing and another process is writing.
     """
@@ -189,6 +197,8 @@ def find_material(around: Surroundings, spec: str, choice: MaterialChoice) -> Ma
     split = _given(images, categories, groups, choice) or split_products(
         categories, groups, shares=choice.shares, seed=choice.seed
     )
+    if known is not None:
+        split = known.without(split, groups, how_split(split, choice))
     return Material(
         kind=pairs.kind,
         regions=choice.regions,
@@ -198,22 +208,28 @@ def find_material(around: Surroundings, spec: str, choice: MaterialChoice) -> Ma
         feature_set=feature_set,
         n_failed=len(failures),
         n_joined=len(set().union(*groups) & categories.keys()),
+        known=known,
     )
 
 
 def split_facts(split: Split, choice: MaterialChoice) -> dict[str, Any]:
-    """How products were split, JSON values; shares and seed are None where they were not used.
+    """How products were split, and how many are in no part, JSON values.
 
     Args:
         split: of the products.
         choice: what was asked for.
     """
+    counts = {"split_left_out": len(split.left_out), "split_known": len(split.known)}
+    return how_split(split, choice) | counts
+
+
+def how_split(split: Split, choice: MaterialChoice) -> dict[str, Any]:
+    """What decides which products are learned from; shares and seed are None where they were not used."""
     is_given = split.origin == "given"
     return {
         "split": split.origin,
         "split_shares": None if is_given else list(choice.shares),
         "split_seed": None if is_given else choice.seed,
-        "split_left_out": len(split.left_out),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from stylesearch.errors import CatalogError
 from stylesearch.evaluation.features import CHANGED, Work
 from stylesearch.evaluation.protocol import BOX, CatalogImage
+from stylesearch.evaluation.temporary_arrays import temporary_array
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import REGION_PLANS, crops, reduction
 from stylesearch.ingest.flow import map_in_order
@@ -25,6 +25,8 @@ __all__ = ["MOST_REGIONS", "picture_array"]
 
 MOST_REGIONS: Final = 4
 """Regions of a photo that a network is trained with: more cost time and memory in proportion."""
+
+_NO_ROOM: Final = "make room on that disk, or look at photos as a whole (--regions whole), and run it again"
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -58,17 +60,15 @@ def picture_array(
     Raises:
         CatalogError: a file is gone or has changed.
         ImageError: a picture cannot be used.
+        StyleSearchError: the disk has no room for them; no picture was looked at.
     """
     n_regions = 1 if plan == BOX else min(MOST_REGIONS, len(REGION_PLANS[plan]))
     shape = (len(images), n_regions, size, size, 3)
-    folder.mkdir(parents=True, exist_ok=True)
 
     def one(numbered: tuple[int, CatalogImage]) -> Pixels:
         return _crops(numbered[1], plan, size, work.max_pixels, (seed, numbered[0]))
 
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.truncate(max(1, int(np.prod(shape))))
-        array = np.memmap(file, np.uint8, "r+", shape=shape)
+    with temporary_array(folder, shape, np.uint8, hint=_NO_ROOM) as array:
         with ThreadPoolExecutor(work.n_workers, "decode") as decoders:
             for row, pixels in enumerate(map_in_order(decoders, one, enumerate(images), window=64)):
                 array[row] = pixels

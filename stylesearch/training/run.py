@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from stylesearch import trained
 from stylesearch.errors import ConfigError
@@ -16,7 +19,8 @@ from stylesearch.evaluation.surroundings import Surroundings, timed
 from stylesearch.evaluation.vectors import Vectors
 from stylesearch.model_cards import ModelCard
 from stylesearch.training.candidate import Candidate, compared, read_features, trained_candidate
-from stylesearch.training.finetune import check_split_of_network, finetuned
+from stylesearch.training.finetune import finetuned
+from stylesearch.training.known_products import KnownProducts
 from stylesearch.training.learn import OnEpoch
 from stylesearch.training.material import Material, find_material, split_facts
 from stylesearch.training.report import TrainReport, TrainRequest
@@ -65,10 +69,12 @@ def train_model(
     seconds: dict[str, float] = {}
     with timed(seconds, "total"), Vectors(around.cache, around.max_bytes) as room:
         with timed(seconds, "features"):
-            material = find_material(around, request.extractor, request.material)
+            known = KnownProducts.of_network(request.extractor)
+            material = find_material(around, request.extractor, request.material, known)
             _check_enough(material)
-            check_split_of_network(request.extractor, material, request.material)
             features = read_features(room, around, material)
+        if folder.exists() and not request.resume:
+            shutil.rmtree(folder)  # no later --resume is to find a part of another training
         first = trained_candidate(room, request, material, features, folder, seconds, on_epoch)
         chosen = first
         if request.finetune:
@@ -117,7 +123,7 @@ def _with_new_network(
         return None
     of_network = replace(request, extractor=network)
     with timed(seconds, "features"):
-        material = find_material(around, network, request.material)
+        material = find_material(around, network, request.material, first.material.known)
         _check_same(first.material, material)
         features = read_features(room, around, material)
     tuned = trained_candidate(room, of_network, material, features, folder, seconds, on_epoch)
@@ -144,10 +150,16 @@ def _check_enough(material: Material) -> None:
 
 def _check_same(original: Material, material: Material) -> None:
     """A comparison needs the same pictures before and after."""
-    if (original.rows.photos, original.rows.shop) != (material.rows.photos, material.rows.shop):
+    before, after = original.rows, material.rows
+    are_same = (before.photos, before.shop) == (after.photos, after.shop)
+    # Photos that make no pair join products too: then the pictures are the same, and their parts are not.
+    if not (
+        are_same and original.split == material.split and np.array_equal(before.near_equal, after.near_equal)
+    ):
         raise ConfigError(
-            "the catalog has changed while the network was trained",
-            hint="run it again with --resume: what was done is kept",
+            "the catalog has changed while the network was trained: products, pictures, or which of them "
+            "share one",
+            hint="run it again without --resume, while nothing is ingested; features are kept",
         )
 
 

@@ -102,6 +102,7 @@ def ranked(
         RankedGallery(vectors, product_of.astype(np.int64), scale_of, scales),
         metric,
         own=numbers.own[rows],
+        max_bytes=max(1, room.max_bytes // 2),  # the other half is for the vectors
         rough=make_rough(),
         progress=progress,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +19,10 @@ _COST = {"cosine": 2e10, "l1": 2e9}
 _AT_LEAST = {"cosine": 500, "l1": 100}
 """Photos that are looked at, whatever they cost: with fewer the score is mostly noise."""
 _BYTES = 64 * 2**20
+_ROWS_AT_ONCE = 4096
+
+_Fill = Callable[[Floats, Floats], None]
+"""Writes distances to some pictures, (n, dim), into an array of its caller's, (photos, n)."""
 
 
 class Validation:
@@ -55,15 +61,14 @@ class Validation:
             shop: vectors of the gallery, float32 (m, dim), in its order.
             k: how many products are looked at.
         """
-        gallery = shop[self._order]
         n_nearer, n_tied = np.empty(len(photos), np.int64), np.empty(len(photos), np.int64)
-        n_regions = photos.shape[1]
-        if self._metric == "cosine":
-            photos, gallery = of_length_one(photos), of_length_one(gallery)
-        at_once = max(1, _BYTES // (4 * n_regions * len(gallery)))
+        # Of a photo: distances to all pictures and products; of its regions: vectors, distances to a block.
+        n_regions, dim = photos.shape[1:]
+        numbers_of_one = max(2 * len(shop), n_regions * max(dim, min(len(shop), _ROWS_AT_ONCE)))
+        at_once = max(1, _BYTES // (4 * numbers_of_one))
         for start in range(0, len(photos), at_once):
             rows = slice(start, min(start + at_once, len(photos)))
-            nearest = self._nearest_regions(photos[rows], gallery)
+            nearest = self._nearest_regions(photos[rows], shop)
             own = self._own[rows]
             nearest[np.flatnonzero(own >= 0), own[own >= 0]] = np.inf
             products = np.minimum.reduceat(nearest, self._starts, axis=1)
@@ -73,17 +78,41 @@ class Validation:
         shares = top_k_share(n_nearer, n_tied, k)
         return float(shares.mean()), float(expected_reciprocal_rank(n_nearer, n_tied).mean())
 
-    def _nearest_regions(self, photos: Floats, gallery: Floats) -> Floats:
-        """Distances of photos (b, regions, dim) to pictures (m, dim), float32 (b, m)."""
-        if self._metric != "cosine":
-            queries = np.ascontiguousarray(photos).reshape(-1, photos.shape[2])
-            found = np.empty((len(queries), len(gallery)), np.float32)
-            Rough(queries, self._metric).fill(gallery, found)
-            nearest: Floats = found.reshape(len(photos), -1, len(gallery)).min(axis=1)
-            return nearest
-        cosines = photos[:, 0] @ gallery.T
-        of_region = np.empty_like(cosines)
-        for region in range(1, photos.shape[1]):
-            np.matmul(photos[:, region], gallery.T, out=of_region)
-            np.maximum(cosines, of_region, out=cosines)
-        return 1 - cosines
+    def _nearest_regions(self, photos: Floats, shop: Floats) -> Floats:
+        """Distances of photos (b, regions, dim) to pictures (m, dim), float32 (b, m), product by product.
+
+        The pictures are put in order, and brought to length one, block by block: they may lie in a file that
+        is larger than the memory.
+        """
+        nearest = np.empty((len(photos), len(shop)), np.float32)
+        fill = self._cosines_of(photos) if self._metric == "cosine" else self._others_of(photos)
+        # Of about one size: a block of very few rows is multiplied otherwise, and equal vectors would differ.
+        n_blocks = -(-len(shop) // _ROWS_AT_ONCE)
+        for number in range(n_blocks):
+            block = slice(len(shop) * number // n_blocks, len(shop) * (number + 1) // n_blocks)
+            fill(shop[self._order[block]], nearest[:, block])
+        return nearest
+
+    def _cosines_of(self, photos: Floats) -> _Fill:
+        of_regions = [of_length_one(photos[:, region]) for region in range(photos.shape[1])]
+
+        def fill(pictures: Floats, out: Floats) -> None:
+            transposed = of_length_one(pictures).T
+            largest = of_regions[0] @ transposed
+            of_region = np.empty_like(largest)
+            for vectors in of_regions[1:]:
+                np.matmul(vectors, transposed, out=of_region)
+                np.maximum(largest, of_region, out=largest)
+            np.subtract(1, largest, out=out)
+
+        return fill
+
+    def _others_of(self, photos: Floats) -> _Fill:
+        rough = Rough(np.ascontiguousarray(photos).reshape(-1, photos.shape[2]), self._metric)
+
+        def fill(pictures: Floats, out: Floats) -> None:
+            found = np.empty((len(rough.queries), len(pictures)), np.float32)
+            rough.fill(pictures, found)
+            found.reshape(len(photos), -1, len(pictures)).min(axis=1, out=out)
+
+        return fill

@@ -15,7 +15,14 @@ import stylesearch as ss
 from stylesearch import trained
 from stylesearch.config import load_settings
 from stylesearch.errors import ConfigError
+from stylesearch.evaluation.protocol import list_images
 from stylesearch.gallery import IndexWarning
+from stylesearch.training.checkpoints import checkpoint_path
+from stylesearch.training.known_products import KnownProducts
+from stylesearch.training.near_equal import find_near_equal, joined_products
+from stylesearch.training.result import Epoch
+from stylesearch.training.split import Split, split_products
+from stylesearch.training.unfinished import NETWORK, training_folder
 from tests.integration.patchworks import photo_of
 
 pytestmark = [
@@ -178,6 +185,63 @@ def test_a_network_is_not_tested_on_what_it_has_learned_from(stylesearch: Any, w
     assert "was fine-tuned with another split of the products" in leaking.err
     assert "same --seed" in leaking.err
     assert stylesearch(*arguments).code == 0
+
+
+def test_nor_on_what_has_moved_since(workspace: Path) -> None:
+    def split_now() -> Split:
+        images = list_images(shop.catalog)
+        groups = joined_products(images, find_near_equal(images, workspace / "cache"))
+        return split_products({one.product.id: one.product.category for one in images}, groups)
+
+    with ss.open(workspace) as shop:
+        network = shop.model("tuned").extractor
+        known = KnownProducts.of_network(network)
+        assert known is not None
+        n = shop.model("tuned").n_products
+        assert (len(known.train), len(known.validation)) == (n["train"], n["validation"])
+        first = split_now()
+        shop.remove(sorted(one for one in first.test if int(one[1:]) % 2)[:2])  # alone, each: no group moves
+        now = split_now()
+        moved = (now.test - first.test) | (now.validation & first.train)
+        assert moved
+        card = shop.train("head", extractor=network, epochs=1).card
+    assert card.options["split_known"] == len(moved)
+    assert card.n_products == {
+        "train": len(now.train),
+        "validation": len(now.validation - moved),
+        "test": len(now.test - moved),
+    }
+
+
+def test_another_fine_tuning_does_not_go_on_with_this_one(
+    patterned: Path, network: Path, tmp_path: Path
+) -> None:
+    home, other = tmp_path / "home", tmp_path / "other.keras"
+    shutil.copytree(patterned, home)
+    shutil.copyfile(network, other)  # of the same shape; its name makes it another one
+    shutil.copyfile(network.with_suffix(".json"), other.with_suffix(".json"))
+    checkpoint = checkpoint_path(training_folder(home, "default") / NETWORK)
+
+    def stop_in_fine_tuning(_: Epoch) -> None:
+        if checkpoint.exists():
+            raise KeyboardInterrupt
+
+    def stop_in_the_head(epoch: Epoch) -> None:
+        if epoch.number == 1:
+            raise KeyboardInterrupt
+
+    asked: dict[str, Any] = {"extractor": str(network), "finetune": 1, "epochs": 2, "regions": "whole"}
+    with ss.open(home) as shop:
+        with pytest.raises(KeyboardInterrupt):
+            shop.train(**asked, on_epoch=stop_in_fine_tuning)
+        assert checkpoint.exists()
+        for name, value in {"finetune": 2, "epochs": 3}.items():
+            with pytest.raises(ConfigError, match=f"was another one: {name}.* was .* and is {value}"):
+                shop.train(**(asked | {name: value}), resume=True)
+        with pytest.raises(KeyboardInterrupt):
+            shop.train(**(asked | {"extractor": str(other)}), on_epoch=stop_in_the_head)
+        assert not checkpoint.exists()  # so that --resume finds nothing of the first network
+        assert shop.train(**(asked | {"extractor": str(other)}), resume=True).card.name == "default"
 
 
 def test_what_is_no_network_is_not_finetuned(stylesearch: Any, patterned: Path, tmp_path: Path) -> None:

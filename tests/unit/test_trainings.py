@@ -11,10 +11,11 @@ from stylesearch import trained
 from stylesearch.config import load_settings
 from stylesearch.errors import ConfigError
 from stylesearch.model_cards import ModelCard
-from stylesearch.own_networks import fingerprints_of, unused_networks
+from stylesearch.own_networks import fingerprints_of, owner_of, unused_networks
+from stylesearch.parts import Parts
 from stylesearch.training.checkpoints import checkpoint_path
 from stylesearch.training.unfinished import check_interrupted, interrupted, part_of, training_folder
-from stylesearch.trainings import follow_network, make_default
+from stylesearch.trainings import _clear_away, follow_network, make_default
 from stylesearch.workspace import Workspace
 from tests.unit.test_trained import model_of
 
@@ -70,6 +71,70 @@ def test_a_network_that_another_model_takes_stays_and_the_settings_too(tmp_path:
     follow_network(tmp_path, saved(tmp_path, str(new)))
     assert extractor_of(tmp_path) == str(old)
     assert unused_networks(tmp_path, "default") == []
+
+
+def test_a_network_that_cannot_go_now_goes_later(tmp_path: Path) -> None:
+    old, new = network(tmp_path, "a"), network(tmp_path, "b")
+    saved(tmp_path, str(new))
+    parts, ingest = (Parts(load_settings({"home": tmp_path, "lock_timeout": 0}, {})) for _ in range(2))
+    parts.catalog(create=True)
+    with ingest.catalog().writing(timeout=0):
+        with pytest.warns(UserWarning, match="1 networks that no model takes any more could not be removed"):
+            _clear_away(parts, "default")
+        assert old.exists()
+    _clear_away(parts, "default")
+    assert not old.exists()
+    assert new.exists()
+    parts.let_go()
+    ingest.let_go()
+
+
+def test_whose_network_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = network(tmp_path / "home", "a")
+    for spec in (f"{path}", f"{path}@96", f"{path}+colors", str(path.relative_to(tmp_path.resolve()))):
+        assert owner_of(Path("home"), spec) == "default"
+    odd = path.parents[1] / "Not a name" / path.name
+    for spec in (
+        "efficientnet-lite0@320",
+        "own.keras",
+        "/own.keras",
+        str(path.parents[2] / path.name),
+        str(odd),
+    ):
+        assert owner_of(Path("home"), spec) is None
+    assert owner_of(tmp_path, str(path)) is None
+
+
+def test_the_network_that_is_learned_on_stays_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = network(tmp_path, "a")
+    saved(tmp_path, str(path))
+    shop = Workspace(load_settings({"home": tmp_path, "lock_timeout": 0}, {}))
+    shop._parts.catalog(create=True)
+    attempts = []
+
+    def try_to_remove(*_: object, **__: object) -> None:
+        with pytest.raises(ConfigError, match="training or removing the model 'default'"):
+            shop.remove_model("default")
+        attempts.append("default")
+        raise InterruptedError
+
+    monkeypatch.setattr("stylesearch.training.run.train_model", try_to_remove)
+    for name in ("other", "a", "default"):  # its own lock is not waited for twice
+        with pytest.raises(InterruptedError):
+            shop.train(name, extractor=f"{path}+colors")
+    assert len(attempts) == 3
+    with (
+        trained.training_lock(tmp_path, "default", 0),
+        pytest.raises(ConfigError, match="training or removing the model 'default'"),
+    ):
+        shop.train("other", extractor=str(path))
+    path.unlink()
+    with pytest.raises(ConfigError, match="the model 'default' was trained anew or removed"):
+        shop.train("other", extractor=str(path))
+    shop.close()
 
 
 def test_a_damaged_network_can_still_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

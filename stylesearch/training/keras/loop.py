@@ -8,7 +8,7 @@ import math
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +37,9 @@ MODEL: Final = "model.keras"
 HISTORY: Final = "history.csv"
 CURVE: Final = "curve.png"
 
+_VALUES_AT_ONCE: Final = 2**22
+"""Numbers of photos that are copied at once, from arrays that may be larger than the memory."""
+
 BuildTower = Callable[[], keras.Model]
 
 
@@ -51,6 +54,7 @@ def train(
     devices: int = 1,
     tensorboard: Path | None = None,
     progress: Progress | None = None,
+    of_run: Mapping[str, Any] | None = None,
 ) -> Trained:
     """Trains a tower by pairs and keeps the weights of the epoch that validates best.
 
@@ -71,6 +75,7 @@ def train(
         devices: over how many GPUs (logical processors where there is none) a batch is spread.
         tensorboard: folder of event files for TensorBoard; none by default.
         progress: called with each epoch.
+        of_run: what makes it another run besides data and options, JSON values: the network, for one.
 
     Raises:
         ConfigError: data that do not fit, a checkpoint of another run, more devices than there are.
@@ -79,7 +84,7 @@ def train(
     """
     data.check()
     options = options.resolved()
-    run = _Run(data, batches, options, folder, build_tower, devices)
+    run = _Run(data, batches, options, folder, build_tower, devices, of_run or {})
     if not can_draw():
         warnings.warn("no learning curve is drawn: pip install 'stylesearch[report]'", stacklevel=2)
     with contextlib.ExitStack() as stack:
@@ -105,6 +110,7 @@ class _Run:
         folder: Path,
         tower: BuildTower | None,
         devices: int,
+        of_run: Mapping[str, Any],
     ) -> None:
         self._data, self._batches, self._options, self._folder = data, batches, options, folder
         self._given_tower = tower is not None
@@ -112,14 +118,15 @@ class _Run:
         dtype = np.uint8 if data.shop.dtype == np.uint8 else np.float32
         self._dtype = np.dtype(dtype)
         self._step = Step(self._make_model, options, data.shape_in, dtype, strategy_over(devices))
-        dim = int(self._step.model.get_layer("tower").output_shape[-1])
-        self._validation = Validation(data, options.metric, dim)
+        self._dim = int(self._step.model.get_layer("tower").output_shape[-1])
+        self._validation = Validation(data, options.metric, self._dim)
         self._history: list[Epoch] = []
         self._steps = 0
         self._best = 0
         self._best_weights = self._step.weights()
         self._finished = False
-        self._identity = {"options": options.as_dict(), "data": data.digest, "devices": devices} | _VERSIONS
+        identity = {"options": options.as_dict(), "data": data.digest, "devices": devices}
+        self._identity = identity | dict(of_run) | _VERSIONS
 
     def epochs(self, resume: bool) -> Iterator[Epoch]:
         """Trains; yields those of the checkpoint and then each that is done."""
@@ -165,8 +172,8 @@ class _Run:
         began = time.perf_counter()
         data, options = self._data, self._options
         if options.hard_negatives and (number - 1) % options.refresh_every == 0:
-            of_photos = self._embed_photos(np.arange(len(data.photos)))
-            self._batches.refresh(of_photos, self._step.embed(self._rows(data.shop)), options.metric)
+            of_shop = self._step.embed(self._rows(data.shop))
+            self._batches.refresh(self._embed_photos, of_shop, options.metric)
         n_batches = self._batches.n_batches
         n_steps, n_warmup = options.epochs * n_batches, round(options.warmup * n_batches)
         highest = options.learning_rate or 0.0  # resolved: never None
@@ -205,9 +212,14 @@ class _Run:
 
     def _embed_photos(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Vectors of photos, float32 (n, regions, dim)."""
-        seen = self._rows(self._data.photos[rows])
-        vectors = self._step.embed(seen.reshape(-1, *self._data.shape_in))
-        return vectors.reshape(len(rows), self._data.n_regions, -1)
+        n_regions, shape_in = self._data.n_regions, self._data.shape_in
+        vectors = np.empty((len(rows), n_regions, self._dim), np.float32)
+        at_once = max(1, _VALUES_AT_ONCE // (n_regions * math.prod(shape_in)))
+        for start in range(0, len(rows), at_once):
+            block = vectors[start : start + at_once]
+            seen = self._rows(self._data.photos[rows[start : start + at_once]])
+            block[:] = self._step.embed(seen.reshape(-1, *shape_in)).reshape(block.shape)
+        return vectors
 
     def _rows(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.ascontiguousarray(rows, self._dtype)

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 def run(toy: ModuleType, folder: Path, *, data: Any = None, resume: bool = False, **changes: Any) -> Trained:
     data = toy.toy_data() if data is None else data
-    beside = {name: changes.pop(name) for name in ("progress", "tensorboard", "devices") if name in changes}
+    names = ("progress", "tensorboard", "devices", "of_run")
+    beside = {name: changes.pop(name) for name in names if name in changes}
     options = TrainOptions(**(toy.SMALL | changes))
     return train(data, toy.toy_batches(data, options), options, folder, resume=resume, **beside)
 
@@ -180,9 +181,10 @@ def test_hard_negatives_are_looked_up_with_the_learned_vectors(toy: ModuleType, 
     batches = toy.toy_batches(data, options)
     original = batches.refresh
 
-    def refresh(photos: Any, shop: Any, metric: str = "cosine") -> None:
-        seen.append((photos.shape, shop.shape, metric, photos.copy()))
-        original(photos, shop, metric)
+    def refresh(embed: Any, shop: Any, metric: str = "cosine") -> None:
+        photos = embed(np.arange(150))
+        seen.append((photos.shape, shop.shape, metric, photos))
+        original(embed, shop, metric)
 
     batches.refresh = refresh
     train(data, batches, options, tmp_path)
@@ -209,6 +211,16 @@ def test_going_on_with_something_else_is_an_error(toy: ModuleType, tmp_path: Pat
     checkpoint_path(tmp_path).write_bytes(b"PK no zip")
     with pytest.raises(ConfigError, match="no checkpoint"):
         run(toy, tmp_path, epochs=1, resume=True)
+
+
+def test_going_on_with_another_network_is_an_error(toy: ModuleType, tmp_path: Path) -> None:
+    run(toy, tmp_path, epochs=1, of_run={"extractor": "a" * 64, "finetune": 1})
+    for other in ({"extractor": "a" * 64, "finetune": 2}, {"extractor": "a" * 64}):
+        with pytest.raises(ConfigError, match=f"finetune was 1 and is {other.get('finetune')}"):
+            run(toy, tmp_path, epochs=1, of_run=other, resume=True)
+    with pytest.raises(ConfigError, match="extractor was 'aaa"):
+        run(toy, tmp_path, epochs=1, of_run={"extractor": "b" * 64, "finetune": 1}, resume=True)
+    run(toy, tmp_path, epochs=1, of_run={"extractor": "a" * 64, "finetune": 1}, resume=True)
 
 
 def test_without_resume_it_begins_anew(toy: ModuleType, tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.errors import CatalogError
+from stylesearch.errors import CatalogError, StyleSearchError
 from stylesearch.evaluation.features import Work
 from stylesearch.evaluation.protocol import CatalogImage
 from stylesearch.images.decode import decode
@@ -88,3 +90,28 @@ def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
         picture_array(images, "whole", 24, tmp_path, WORK),
     ):
         pass
+
+
+def test_a_disk_without_room_for_all_pictures_is_an_error_before_any_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = catalog_images(tmp_path, 3)
+    asked, done = [], []
+
+    def full(descriptor: int, offset: int, n_bytes: int) -> None:
+        asked.append(n_bytes)
+        os.truncate(descriptor, n_bytes // 2)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with (
+        pytest.raises(StyleSearchError, match=r"does not fit: .*cache has .* MiB left") as caught,
+        picture_array(
+            images, "few", 24, tmp_path / "cache", WORK, progress=lambda *counts: done.append(counts)
+        ),
+    ):
+        pass
+    assert asked == [3 * 4 * 24 * 24 * 3]
+    assert not done
+    assert "make room" in caught.value.hint
+    assert not list((tmp_path / "cache").iterdir())

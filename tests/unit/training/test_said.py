@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ def test_a_drawn_split_is_said_with_its_shares_and_seed(capsys: pytest.CaptureFi
     options = report.card.options
     assert (options["split"], options["split_seed"], options["split_left_out"]) == ("drawn", 4, 0)
     assert options["split_shares"] == [0.7, 0.15, 0.15]
+
+
+def test_products_that_the_network_knows_are_said_on_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    split = dataclasses.replace(split_products(CATEGORIES, [{"a", "b"}]), known=frozenset("xyz"))
+    report = a_report(split, n_joined=2)
+    echo_report(report, is_default=False, with_seconds=False)
+    out = capsys.readouterr().out
+    assert "3 products were left out of those to choose or to test with: the network was fine-tuned" in out
+    assert "2 products share a picture with another one and stayed together" in out
+    assert report.card.options["split_known"] == 3
 
 
 def test_a_part_that_was_drawn_beside_given_ones_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
+from stylesearch.metrics_kernels import Floats
+from stylesearch.spaces.base import of_length_one
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
 
@@ -75,6 +79,61 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = validation.score(photos, data.shop, 5)
     monkeypatch.setattr("stylesearch.training.validation._BYTES", 1)
     assert validation.score(photos, data.shop, 5) == pytest.approx(whole, abs=1e-9)
+
+
+@pytest.mark.parametrize("n_rows", [1, 7, 120, 4096])
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("metric", ["cosine", "l1"])
+def test_blocks_of_the_gallery_give_what_the_whole_gives(
+    monkeypatch: pytest.MonkeyPatch, metric: str, own: bool, n_rows: int
+) -> None:
+    data = shuffled_data(own)
+    validation = Validation(data, metric, 6)
+    photos = data.photos[validation.photos]
+    nearest = whole_distances(photos, data.shop, metric)
+    if data.own is not None:
+        nearest[np.arange(len(photos)), data.own[validation.photos]] = np.inf
+    products = np.stack([nearest[:, data.shop_product == product].min(axis=1) for product in range(40)], 1)
+    right = products[np.arange(len(photos)), data.photo_product[validation.photos]][:, None]
+    n_nearer, n_tied = (products < right).sum(axis=1), (products == right).sum(axis=1)
+    expected = top_k_share(n_nearer, n_tied, 5).mean(), expected_reciprocal_rank(n_nearer, n_tied).mean()
+    monkeypatch.setattr("stylesearch.training.validation._ROWS_AT_ONCE", n_rows)
+    assert validation.score(photos, data.shop, 5) == pytest.approx(expected, abs=1e-9)
+
+
+def whole_distances(photos: Floats, shop: Floats, metric: str) -> Floats:
+    """Of each photo's nearest region to all pictures at once, in the order of the shop."""
+    if metric == "l1":
+        far: Floats = np.abs(photos[:, :, None] - shop).sum(axis=3).min(axis=1)
+        return far
+    cosines: Floats = (of_length_one(photos) @ of_length_one(shop).T).max(axis=1)
+    return 1 - cosines
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l1"])
+def test_a_large_gallery_is_not_copied(tmp_path: Path, metric: str) -> None:
+    """It lies in a file, in no order; to hold it once would take 31 MiB."""
+    n_products, dim = 16_000, 256
+    random = np.random.default_rng(0)
+    shop = np.lib.format.open_memmap(tmp_path / "shop.npy", "w+", np.float32, (2 * n_products, dim))
+    for start in range(0, len(shop), 1000):
+        shop[start : start + 1000] = random.normal(size=(1000, dim))
+    data = TrainingData(
+        random.normal(size=(20, 2, dim)).astype(np.float32),
+        shop,
+        np.arange(20),
+        random.permutation(np.repeat(np.arange(n_products), 2)),
+        ("",) * n_products,
+        np.arange(n_products) >= 20,
+        np.arange(n_products) < 20,
+    )
+    validation = Validation(data, metric, dim)
+    assert len(validation.photos) == 20
+    tracemalloc.start()
+    validation.score(data.photos[validation.photos], shop, 5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.6 * shop.nbytes
 
 
 def test_a_photo_of_a_product_without_another_picture_is_left_out() -> None:

@@ -1,0 +1,130 @@
+"""What a network knows of a shop: written down, read again, and kept out of what it is measured with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylesearch.errors import ConfigError
+from stylesearch.training.known_products import KnownProducts
+from stylesearch.training.material import MaterialChoice, how_split
+from stylesearch.training.split import Split, split_products
+
+CHOICE = MaterialChoice(seed=3)
+
+
+def split_of(n_products: int, groups: Any = ()) -> Split:
+    categories = {f"p{number:04}": f"c{number % 7}" for number in range(n_products)}
+    return split_products(categories, groups, seed=CHOICE.seed)
+
+
+def known_after(split: Split, before: KnownProducts | None = None) -> KnownProducts:
+    return KnownProducts.after_training("network-1", how_split(split, CHOICE), split, before)
+
+
+def card_with(folder: Path, said: Any) -> Path:
+    network = folder / "network-1.keras"
+    network.with_suffix(".json").write_text(json.dumps({"input_size": 32, "preprocessing": "tf"} | said))
+    return network
+
+
+def test_a_shop_that_grows_moves_no_product_to_where_the_network_is_measured() -> None:
+    old, new = split_of(2000), split_of(4000)
+    assert old.train & new.validation and old.validation & new.test  # why there is anything to keep out
+    kept = known_after(old).without(new, [], how_split(new, CHOICE))
+    assert not kept.test & (old.train | old.validation)
+    assert not kept.validation & old.train
+    assert kept.train == new.train
+    assert kept.known == (new.test & (old.train | old.validation)) | (new.validation & old.train)
+    assert kept.test | kept.validation | kept.known == new.test | new.validation
+
+
+def test_the_same_shop_loses_nothing() -> None:
+    split = split_of(500)
+    assert known_after(split).without(split, [], how_split(split, CHOICE)) == split
+
+
+def test_what_shares_a_picture_with_a_known_product_is_known() -> None:
+    old = split_of(200)
+    learned, chosen = sorted(old.train)[:2], min(old.validation)
+    # Copies came in later, under ids that nothing was known of, and drew the others along.
+    groups = [frozenset({learned[0], "a"}), frozenset({learned[1], "b"}), frozenset({chosen, "c"})]
+    new = Split(
+        train=old.train - {*learned},
+        validation=(old.validation - {chosen}) | groups[0],
+        test=old.test | groups[1] | groups[2],
+    )
+    kept = known_after(old).without(new, groups, how_split(new, CHOICE))
+    assert kept.known == {*learned, chosen, "a", "b", "c"}
+    assert kept.validation == old.validation - {chosen}
+    assert kept.test == old.test
+
+
+def test_a_known_product_that_has_no_pair_any_more_still_marks_its_copies() -> None:
+    old = split_of(200)
+    gone, copy = min(old.train), min(old.test)
+    new = dataclasses.replace(old, train=old.train - {gone})
+    kept = known_after(old).without(new, [frozenset({gone, copy})], how_split(new, CHOICE))
+    assert copy in kept.known
+    assert copy not in kept.test
+
+
+def test_a_network_that_is_tuned_again_knows_both() -> None:
+    first, second = split_of(500), split_of(1000)
+    moved = (first.train & second.validation) | (first.validation & second.test)
+    assert moved
+    known = known_after(second, before=known_after(first))
+    assert moved <= known.without(second, [], how_split(second, CHOICE)).known
+    assert not known_after(second).without(second, [], how_split(second, CHOICE)).known
+
+
+def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
+    known = known_after(split_of(300))
+    network = card_with(tmp_path, {"split": known.as_json()})
+    for spec in (f"{network}", f"{network}@64", f"{network}+colors"):
+        assert KnownProducts.of_network(spec) == known
+    text = network.with_suffix(".json").read_text()
+    assert "p0001" not in text
+    assert len(text) < 300 * 12 + 500
+
+
+def test_what_was_not_tuned_here_knows_nothing(tmp_path: Path) -> None:
+    assert KnownProducts.of_network("efficientnet-lite0@64") is None
+    assert KnownProducts.of_network(str(tmp_path / "none.keras")) is None
+    assert KnownProducts.of_network(str(card_with(tmp_path, {}))) is None
+
+
+def test_a_network_from_before_is_checked_by_its_split_alone(tmp_path: Path) -> None:
+    old, new = split_of(500), split_of(1000)
+    network = card_with(tmp_path, {"split": how_split(old, CHOICE)})
+    known = KnownProducts.of_network(str(network))
+    assert known is not None
+    assert known.without(new, [], how_split(new, CHOICE)) == new
+    with pytest.raises(ConfigError, match="fine-tuned with another split"):
+        known.without(new, [], how_split(new, MaterialChoice(seed=4)))
+
+
+@pytest.mark.parametrize(
+    "said", ["drawn", {"known": []}, {"known": {"train": "AAAA"}}, {"known": {"train": "?"}}]
+)
+def test_what_is_damaged_is_an_error(tmp_path: Path, said: Any) -> None:
+    network = card_with(tmp_path, {"split": said})
+    with pytest.raises(ConfigError, match="does not say which products"):
+        KnownProducts.of_network(str(network))
+
+
+@pytest.mark.parametrize(("part", "purpose"), [("validation", "choose with"), ("test", "test with")])
+def test_a_network_that_knows_most_of_a_part_is_refused(part: str, purpose: str) -> None:
+    old = split_of(500)
+    of_part = sorted(getattr(old, part))
+    n = len(of_part)
+    half, most = of_part[: n // 2], of_part[: n // 2 + 1]
+    known = known_after(dataclasses.replace(old, train=old.train | {*half}))
+    assert known.without(old, [], how_split(old, CHOICE)).known == {*half}
+    known = known_after(dataclasses.replace(old, train=old.train | {*most}))
+    with pytest.raises(ConfigError, match=f"fine-tuned on {len(most)} of the {n} products to {purpose}"):
+        known.without(old, [], how_split(old, CHOICE))

@@ -1,0 +1,34 @@
+"""What a training that fine-tunes compares before it goes on with the new network's features."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stylesearch.errors import ConfigError
+from stylesearch.training.run import _check_same
+from stylesearch.training.split import Split
+
+
+def material(
+    *, photos: tuple[str, ...] = ("x", "y"), test: str = "c", near_equal: tuple[int, ...] = (0, 1, 2)
+) -> Any:
+    """As much of a :class:`stylesearch.training.material.Material` as is compared."""
+    rows = SimpleNamespace(photos=photos, shop=("s",), near_equal=np.array(near_equal))
+    return SimpleNamespace(
+        rows=rows, split=Split(frozenset("a"), frozenset("b"), frozenset(test)), known=None
+    )
+
+
+def test_an_unchanged_catalog_is_the_same() -> None:
+    _check_same(material(), material())
+
+
+@pytest.mark.parametrize("change", [{"photos": ("x",)}, {"test": "d"}, {"near_equal": (0, 0, 2)}])
+def test_pictures_that_stay_may_still_join_other_products(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="the catalog has changed") as caught:
+        _check_same(material(), material(**change))
+    assert "without --resume" in caught.value.hint
