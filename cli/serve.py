@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +77,7 @@ def serve(shared: Shared, **choices: Any) -> int:
             f"to serve takes libraries that are not installed: {', '.join(missing)}",
             hint="pip install 'stylesearch[serve]'",
         )
+    from stylesearch.serving.listening import as_bound, is_loopback
     from stylesearch.serving.settings import load_service_settings
     from stylesearch.serving.supervisor import bind
     from stylesearch.serving.supervisor import serve as serve_until_stopped
@@ -90,8 +90,9 @@ def serve(shared: Shared, **choices: Any) -> int:
     quiet = shared.verbosity < 0
     n_products = _look_into(settings)
     with bind(service.host, service.port) as listener:
-        url = _url(service.host, listener.getsockname()[1])
-        if not _is_loopback(service.host):
+        address, port = listener.getsockname()[:2]
+        url = _url(service.host, port)
+        if not is_loopback(address):
             click.secho(
                 f"warning: {service.host} is reached by other machines too: all that can connect may search "
                 "here; put a proxy with TLS in front",
@@ -106,7 +107,7 @@ def serve(shared: Shared, **choices: Any) -> int:
                 click.echo(f"serving {n_products:,} products of {settings.home} at {url}", err=True)
                 click.echo(f"the API is described at {url}/docs; Ctrl-C stops", err=True)
 
-        serve_until_stopped(settings, service, listener, ready)
+        serve_until_stopped(settings, as_bound(service, address), listener, ready)
     return 0
 
 
@@ -154,10 +155,3 @@ def _url(host: str, port: int) -> str:
     if host in ("0.0.0.0", "::", ""):
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

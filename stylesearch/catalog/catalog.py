@@ -14,7 +14,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from stylesearch.catalog import known
 from stylesearch.catalog.browsing import CatalogBrowser
-from stylesearch.catalog.connections import WRITE, Location, make_engine
+from stylesearch.catalog.connections import WRITE, Location, explained, make_engine
 from stylesearch.catalog.known import Content, ImageKey
 from stylesearch.catalog.revisions import CATALOG_ID, HEAD, read_revision
 from stylesearch.catalog.rows import FeatureSet, KnownContent, KnownImage
@@ -133,6 +133,9 @@ class Catalog(CatalogBrowser):
         """A number that is another one after every change by anybody, or None where there is no such thing.
 
         Quick: what was read can be kept for as long as the state that was asked for before is still the same.
+
+        Raises:
+            CatalogError: the database cannot be read any more.
         """
         if self.location.path is None:
             return None
@@ -142,8 +145,9 @@ class Catalog(CatalogBrowser):
                 self._watcher = self._engine.raw_connection()
                 self._watcher.detach()
             cursor = self._watcher.cursor()
-            cursor.execute("PRAGMA data_version")
-            (version,) = cursor.fetchone() or (0,)
+            with explained(self.location):
+                cursor.execute("PRAGMA data_version")
+                (version,) = cursor.fetchone() or (0,)
             return int(version)
 
     def close(self) -> None:

@@ -6,12 +6,12 @@ answers there (DNS rebinding). Its browser says what name it asked for, in ``Hos
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from stylesearch.serving.listening import is_loopback
 from stylesearch.serving.problems import Problem
 
 __all__ = ["AllowedHosts", "names_answered"]
@@ -25,7 +25,7 @@ def names_answered(host: str, allowed: Iterable[str] = ()) -> frozenset[str] | N
     """The names that a service answers to, or None for any.
 
     Args:
-        host: the address that is listened on.
+        host: the address that is listened on, as the socket says it (:func:`~.listening.as_bound`).
         allowed: more names; ``*`` for any.
 
     Example:
@@ -35,7 +35,7 @@ def names_answered(host: str, allowed: Iterable[str] = ()) -> frozenset[str] | N
         True
     """
     given = frozenset(map(_plain, allowed))
-    if "*" in given or not (given or _is_loopback(host)):
+    if "*" in given or not (given or is_loopback(host)):
         return None
     return LOOPBACK | {_plain(host)} | given
 
@@ -80,10 +80,3 @@ def _plain(name: str) -> str:
     if ":" in name and not name.startswith("["):
         name = f"[{name}]"
     return name.lower().removesuffix(".")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +19,7 @@ from stylesearch.images.decode import decode
 from stylesearch.images.letterbox import letterbox
 from stylesearch.images.regions import reduction
 from stylesearch.ingest.run import feature_set_of
+from stylesearch.serving.unfinished import change_noted, remove_if_unused
 from stylesearch.storage import sha256_bytes
 from stylesearch.types import Domain, ImageRecord, Product
 
@@ -173,15 +173,13 @@ def put_product(
     Raises:
         CatalogLocked: it writes still.
     """
-    written: list[Path] = []
     with catalog.writing(timeout=patience) as writer:
         before = _uploaded(catalog, uploads, product.id)
-        try:
+        with change_noted(catalog, uploads, [*_new(uploads, pictures), *_files(before)]):
             # Under the lock: or a process that removes a product with the same picture would take the file
             # away again before the catalog says that it is wanted.
             for one in pictures:
-                if uploads.store(one.data):
-                    written.append(uploads.path_of(one.data))
+                uploads.store(one.data)
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
                 change = writer.upsert_products([product])[product.id]
@@ -190,14 +188,10 @@ def put_product(
                     vectors = np.stack([one.vectors[extractor.fingerprint] for one in pictures])
                     writer.add_features(feature_set, pks, vectors)
                 writer.prune(SOURCE, whole_products=False)
-        except BaseException:
-            for path in written:
-                uploads.remove(path)
-            raise
-        # Still under the lock: nobody can have taken it out again.
-        images = catalog.shop_images([product.id])[product.id]
-        put = Put(change, catalog.product(product.id), images)
-        return put, _remove_unused(catalog, uploads, before)
+            # Still under the lock: nobody can have taken it out again.
+            images = catalog.shop_images([product.id])[product.id]
+            put = Put(change, catalog.product(product.id), images)
+            return put, _remove_unused(catalog, uploads, before)
 
 
 def take_product(catalog: Catalog, uploads: UploadFolder, product_id: str, *, patience: float) -> Removed:
@@ -210,11 +204,12 @@ def take_product(catalog: Catalog, uploads: UploadFolder, product_id: str, *, pa
     catalog.product(product_id)
     with catalog.writing(timeout=patience) as writer:
         before = _uploaded(catalog, uploads, product_id)
-        with writer.transaction():
-            removed = writer.remove_products([product_id])
-        if not removed:
-            raise NotInCatalog(f"the catalog has no product {product_id!r} any more")
-        return _remove_unused(catalog, uploads, before)
+        with change_noted(catalog, uploads, _files(before)):
+            with writer.transaction():
+                removed = writer.remove_products([product_id])
+            if not removed:
+                raise NotInCatalog(f"the catalog has no product {product_id!r} any more")
+            return _remove_unused(catalog, uploads, before)
 
 
 def _put_images(
@@ -246,16 +241,20 @@ def _uploaded(catalog: Catalog, uploads: UploadFolder, product_id: str) -> list[
     return [image for image in images if uploads.place_of(image.path, image.sha256)]
 
 
+def _new(uploads: UploadFolder, pictures: Iterable[Decoded]) -> list[tuple[str, str]]:
+    """Path and digest of those whose files are not there yet."""
+    places = ((uploads.path_of(one.data), one.sha256) for one in pictures)
+    return [(str(path), sha256) for path, sha256 in places if not path.exists()]
+
+
+def _files(images: Iterable[ImageRecord]) -> list[tuple[str, str]]:
+    return [(image.path, image.sha256) for image in images]
+
+
 def _remove_unused(catalog: Catalog, uploads: UploadFolder, images: Iterable[ImageRecord]) -> Removed:
     gone = []
     for image in images:
-        same = catalog.images_with_digest(image.sha256, domain=None)
-        place = uploads.place_of(image.path, image.sha256)
-        in_use = catalog.is_in_use(image.sha256, image.path) or any(
-            uploads.place_of(other.path, other.sha256) == place for other in same
-        )
-        if place is not None and not in_use:
-            uploads.remove(place)
-        if not same:
+        remove_if_unused(catalog, uploads, image.path, image.sha256)
+        if not catalog.images_with_digest(image.sha256, domain=None):
             gone.append(image.sha256)
     return Removed(tuple(gone))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["CancelWhenGone"]
+__all__ = ["CancelWhenGone", "is_given_up"]
 
 Scope = Any
 Receive = Any
@@ -17,12 +17,23 @@ READING = ("GET", "HEAD", "POST")
 
 BODILESS = ("GET", "HEAD")
 
+GIVEN_UP: Final = "stylesearch.given_up"
+"""Key of a request's scope."""
+
+
+def is_given_up(scope: Scope) -> bool:
+    """Whether work for a request that is cancelled is so since its client has gone; else the server stops."""
+    return GIVEN_UP in scope and bool(scope[GIVEN_UP]())
+
 
 class CancelWhenGone:
     """ASGI middleware: cancels the work for a request when its client closes the connection.
 
     Frameworks read what a client sends and otherwise listen no more; then a photo is searched with for
     nobody, and others wait for that. Goes around the whole application.
+
+    When it is cancelled itself, since the server stops and waits no longer, the application is too, and may
+    still answer that.
 
     Args:
         app: the application.
@@ -37,22 +48,27 @@ class CancelWhenGone:
             await self.app(scope, receive, send)
             return
         request = _Request(receive, send, has_body=_has_body(scope))
-        work = asyncio.ensure_future(self.app(scope, request.receive, request.send))
+        inner = {**scope, GIVEN_UP: lambda: request.given_up}
+        work = asyncio.ensure_future(self.app(inner, request.receive, request.send))
         watch = asyncio.ensure_future(request.wait_until_gone())
         try:
             await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and not request.answered:
+                request.given_up = True
                 work.cancel("the client has gone")
                 with contextlib.suppress(asyncio.CancelledError):
                     await work
                 return
             await asyncio.wait({work})
+        except asyncio.CancelledError:  # of this task itself
+            work.cancel("the server is stopping")
+            await asyncio.wait({work})
         finally:
             watch.cancel()
-            if not work.done():  # this task itself was cancelled: the server is stopping
-                work.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
-        work.result()
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):  # of this task, which is at its end anyway
+                await asyncio.gather(work, watch, return_exceptions=True)
+        work.result()  # where nothing was made of the cancelling, it goes on from here
 
 
 def _has_body(scope: Scope) -> bool:
@@ -67,10 +83,12 @@ class _Request:
 
     Attributes:
         answered: whether the whole answer has been sent: then servers say "disconnect" as well.
+        given_up: whether the client has gone, and the work is cancelled for that.
     """
 
     def __init__(self, receive: Receive, send: Send, *, has_body: bool) -> None:
         self.answered = False
+        self.given_up = False
         self._receive = receive
         self._send = send
         self._read = asyncio.Event()

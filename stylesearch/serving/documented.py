@@ -34,7 +34,8 @@ _WORDS: Final = {
     422: "A parameter is wrong.",
     429: "Too many requests; come back after `Retry-After` seconds.",
     500: "A mistake in the server; its log has the request id.",
-    503: "Too busy, or the catalog cannot be used just now; come back after `Retry-After` seconds.",
+    503: "Too busy, or the catalog or the model cannot be used just now: `reason` says which. "
+    "Come back after `Retry-After` seconds.",
     504: "It took too long.",
 }
 _ANYWHERE: Final = (413, 421, 500)

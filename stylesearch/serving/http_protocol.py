@@ -49,7 +49,18 @@ class PatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what is no HTTP, or too much of it, as every other error is answered."""
+        """Answers what is no HTTP, or too much of it, as every other error is answered.
+
+        Where an answer has begun or been given there is no second one: the connection is closed, no more.
+        """
+        may_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        if self.cycle is not None and not self.cycle.response_complete:
+            # The application may be about to answer, and would be refused by h11 as well.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if not may_answer:
+            self.transport.close()
+            return
         status = HTTPStatus.BAD_REQUEST
         identity = secrets.token_hex(8)  # whatever the client called it has not been understood
         body = Problem(status.value, msg).as_dict(identity)

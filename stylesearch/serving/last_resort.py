@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -11,8 +12,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stylesearch.errors import StyleSearchError
+from stylesearch.serving.client_gone import is_given_up
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import ServiceMetrics
+from stylesearch.serving.overload import ServiceStopping
 from stylesearch.serving.problems import Problem, problem_of, problem_response
 
 __all__ = ["LastResort", "as_problem"]
@@ -21,9 +24,12 @@ log = logging.getLogger(__name__)
 
 ERRORS_SHOWN = 5
 
+RETRY_SECONDS = 1.0
+"""When to come back to a server that stops: to the one that takes its place, or stands beside it."""
+
 
 class LastResort:
-    """Answers for what comes next when that raises.
+    """Answers for what comes next when that raises, or is cancelled since the server stops.
 
     Args:
         app: what comes next.
@@ -52,6 +58,13 @@ class LastResort:
             await self._app(scope, receive, noted)
         except ClientDisconnect:
             return  # nobody is there for an answer
+        except asyncio.CancelledError:
+            if is_given_up(scope):
+                raise
+            if not has_begun:  # else the server says that it is cut off
+                problem = self._problem(ServiceStopping("the server is stopping", retry_after=RETRY_SECONDS))
+                problem.headers["Connection"] = "close"
+                await problem_response(problem, request_id.get())(scope, receive, send)
         except Exception as error:
             if has_begun:
                 log.exception("failed after the answer had begun")

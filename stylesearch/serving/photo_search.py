@@ -10,18 +10,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stylesearch.cores import usable_cores
-from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.errors import CatalogError
 from stylesearch.extractors.engines.devices import choose_engine
 from stylesearch.serving.admission import Admission, Place
 from stylesearch.serving.batching import Batcher
+from stylesearch.serving.empty_shop import has_nothing, no_products_yet
 from stylesearch.serving.finders import Finders, Lane, in_threads
 from stylesearch.serving.index_care import IndexCare
+from stylesearch.serving.own_space import blaming_the_settings
 from stylesearch.serving.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ class PhotoSearch:
             ImageError: the photo cannot be used.
             UnknownName: no such space or model.
             ConfigError: the model takes another metric.
+            OwnSpaceUnusable: no space was named, and the workspace's own cannot be used.
             NotInCatalog: no such category, or there is nothing to search in.
             QueueFull, SearchTimeout, ServiceStopping: it cannot be done now.
         """
@@ -224,7 +226,8 @@ class PhotoSearch:
 
         Raises:
             NotInCatalog: no such product or category, or it has no features.
-            UnknownName, ConfigError, QueueFull, SearchTimeout, ServiceStopping: see :meth:`search`.
+            UnknownName, ConfigError, OwnSpaceUnusable: see :meth:`search`.
+            QueueFull, SearchTimeout, ServiceStopping: see :meth:`search`.
         """
         began = time.perf_counter()
         async with self._admission.place() as place:
@@ -259,13 +262,13 @@ class PhotoSearch:
     def _chosen(self, space: str, metric: str) -> tuple[Searcher, Lane]:
         """Asked for each photo: a model may have been trained anew, or the first products been ingested."""
         try:
-            searcher = self.workspace.searcher(space=space, metric=metric, throughput=True)
+            with blaming_the_settings(space, metric):
+                searcher = self.workspace.searcher(space=space, metric=metric, throughput=True)
             return searcher, self._finders.lane_of(searcher)
         except CatalogError as error:
-            settings = self.workspace.settings
-            if isinstance(error, NotInCatalog) or settings.db or Path(settings.database).exists():
-                raise
-            raise NotInCatalog("nothing has been ingested yet", hint="stylesearch ingest FOLDER") from error
+            if has_nothing(self.workspace, error):
+                raise no_products_yet() from error
+            raise
 
     def _answer(
         self, searcher: Searcher, result: QueryResult, view: View | None, seconds: float

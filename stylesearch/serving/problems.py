@@ -6,16 +6,22 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from starlette.responses import Response
 
 from stylesearch import errors
+from stylesearch.serving.empty_shop import FILL_IT
 from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
+from stylesearch.serving.own_space import OwnSpaceUnusable
 
-__all__ = ["MEDIA_TYPE", "Problem", "problem_of", "problem_response"]
+__all__ = ["MEDIA_TYPE", "Problem", "Reason", "problem_of", "problem_response"]
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+Reason = Literal["busy", "locked", "stopping", "unusable"]
+"""Why the answer is 503, for programs: after the first three it is worth trying again, after the last one
+somebody has to mend something first."""
 
 LOCK_SECONDS: Final = 5
 """When to come back after another process's writing: an ingest holds the catalog for as long as it runs."""
@@ -24,6 +30,7 @@ _STATUS_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (QueueFull, 503),
     (ServiceStopping, 503),
     (SearchTimeout, 504),
+    (OwnSpaceUnusable, 503),
     (errors.ImageTooLarge, 413),
     (errors.ImageTooSmall, 422),
     (errors.NotAnImage, 415),
@@ -63,7 +70,8 @@ class Problem(Exception):
         detail: what happened, for people.
         hint: what to do about it, or an empty string.
         headers: that go with it.
-        reason: a word for the metrics, where the request was turned away for the server's sake.
+        reason: a word for the metrics, where the request was turned away for the server's sake. Of a 503 the
+            client is told it as well, or that the server is busy.
     """
 
     def __init__(
@@ -92,6 +100,8 @@ class Problem(Exception):
         }
         if self.hint:
             body["hint"] = self.hint
+        if self.status == 503:  # the metrics tell one queue from another; a client waits for all alike
+            body["reason"] = self.reason if self.reason in get_args(Reason) else "busy"
         return {**body, "request_id": request_id}
 
 
@@ -107,16 +117,22 @@ def problem_of(error: Exception, private: Sequence[str] = ()) -> Problem:
     status = next((code for kind, code in _STATUS_OF if isinstance(error, kind)), 500)
     if status == 500 or not isinstance(error, errors.StyleSearchError):
         return Problem(500, _MISTAKE)
-    reason = next((word for kind, word in _REASONS.items() if isinstance(error, kind)), "")
+    unless_listed = "unusable" if status == 503 else ""
+    reason = next((word for kind, word in _REASONS.items() if isinstance(error, kind)), unless_listed)
     hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), error.hint)
     detail = error.message
     if isinstance(error, errors.CatalogLocked):
         detail = "the catalog is being written to: an ingest, or indexes being built"
+    elif isinstance(error, OwnSpaceUnusable):
+        detail = "the settings of this server name a space or a model that cannot be used; its log says which"
+        hint = "whoever runs it has to mend that; a request that names another space may be answered"
     elif any(path in detail or path in hint for path in private if path):
-        if not isinstance(error, errors.CatalogError):
+        if isinstance(error, errors.NotInCatalog):  # nothing is wrong with the catalog
+            detail, hint = "the catalog has nothing of the kind yet", FILL_IT
+        elif isinstance(error, errors.CatalogError):
+            detail, hint = "the server's workspace cannot be used as it is; its log says why", ""
+        else:
             return Problem(500, _MISTAKE)
-        status = 503
-        detail, hint = "the server's workspace cannot be used as it is; its log says why", ""
     headers = {}
     if status == 503:
         seconds = getattr(error, "retry_after", None) or LOCK_SECONDS

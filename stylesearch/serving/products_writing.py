@@ -19,6 +19,7 @@ from stylesearch.serving.catalog_changes import (
     put_product,
     take_product,
 )
+from stylesearch.serving.own_space import blaming_the_settings
 from stylesearch.serving.problems import Problem, problem_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class ProductsWriting:
 
         Raises:
             Problem: a picture cannot be used, or too many changes are waiting.
+            OwnSpaceUnusable: the settings name a model that is not there.
             CatalogLocked: another process is writing.
         """
         return await self._in_turn(partial(self._put, product, pictures))
@@ -132,7 +134,8 @@ class ProductsWriting:
         found: dict[str, Extractor] = {}
         for space in ["", *self._access.spaces()]:
             try:
-                extractor = workspace.extractor(space=space, throughput=True)  # that searches have loaded
+                with blaming_the_settings(space):
+                    extractor = workspace.extractor(space=space, throughput=True)  # that searches have loaded
             except StyleSearchError as error:
                 if not space:
                     raise

@@ -1,4 +1,4 @@
-"""Whether a workspace can be searched: what ``GET /ready`` answers."""
+"""Whether the service can do its work: what ``GET /ready`` answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from stylesearch.errors import SpaceError, StyleSearchError, UnknownName
+from stylesearch.errors import StyleSearchError
+from stylesearch.serving.own_space import OwnSpaceUnusable, blaming_the_settings
 
 if TYPE_CHECKING:
     from stylesearch.serving.photo_search import PhotoSearch
@@ -35,10 +36,11 @@ class Readiness:
         self._index: tuple[float, str] | None = None
 
     def look(self) -> tuple[bool, dict[str, Any]]:
-        """Whether searches are answered, and what was found. Blocks.
+        """Whether searches and changes are answered, and what was found. Blocks.
 
         Indexes do not count: without them searches are right all the same, and slower. Nor does a space
-        that is not the workspace's own.
+        that is not the workspace's own. A catalog with nothing in it is as good as a full one: a shop that is
+        filled over the API begins with it, and would wait for ever for a service that waits for products.
         """
         model = self._model_state()
         n_products = 0
@@ -60,8 +62,9 @@ class Readiness:
         if not self._photo_search.ready:
             return "loading"
         try:
-            self._access.workspace.searcher(throughput=True)
-        except (SpaceError, UnknownName) as error:
+            with blaming_the_settings():
+                self._access.workspace.searcher(throughput=True)
+        except OwnSpaceUnusable as error:
             log.warning("not ready: %s", error)
             return "the default space cannot be searched in"
         except StyleSearchError as error:

@@ -33,7 +33,7 @@ async def health() -> Response:
 @router.get(
     "/ready",
     operation_id="ready",
-    summary="Are searches answered?",
+    summary="Can the service do its work?",
     response_model=Readiness,
     responses={**problems(), 503: {"description": "Not yet, or not just now.", "model": Readiness}},
 )

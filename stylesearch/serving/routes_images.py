@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from stylesearch.serving.conditional import has_it_already
 from stylesearch.serving.documented import PICTURE_ANSWER, problems
-from stylesearch.serving.pictures import PictureResponse, open_picture, require_listed
+from stylesearch.serving.pictures import OpenPicture, PictureResponse, open_picture, require_listed
 from stylesearch.serving.service import Service, service_of
 from stylesearch.serving.thumbnails import LONGER_SIDE, MEDIA_TYPE, VERSION
 
@@ -35,9 +35,9 @@ async def image(request: Request, hash: Hash, service: UsedService) -> Response:
     """The bytes of a picture that the catalog lists; they never change, so they may be kept for ever."""
     etag = f'"{hash}"'
     if has_it_already(request, etag):
-        await service.access.run(require_listed, service.access.catalog, hash)
+        await service.access.run(_require, service, hash)
         return _unchanged(etag)
-    picture = await service.access.run(open_picture, service.access.catalog, hash, service.access.uploads)
+    picture = await service.access.run(_opened, service, hash)
     return PictureResponse(picture, _kept_for_ever(etag))
 
 
@@ -52,10 +52,19 @@ async def thumbnail(request: Request, hash: Hash, service: UsedService) -> Respo
     """A JPEG, upright, its longer side at most 400 pixels."""
     etag = f'"{hash}-{LONGER_SIDE}-{VERSION}"'
     if has_it_already(request, etag):
-        await service.access.run(require_listed, service.access.catalog, hash)
+        await service.access.run(_require, service, hash)
         return _unchanged(etag)
     data = await service.thumbnails.of(hash)
     return Response(data, headers=_kept_for_ever(etag), media_type=MEDIA_TYPE)
+
+
+# In a thread the catalog is asked for as well: whoever opens it, or loads a network, holds a lock meanwhile.
+def _require(service: Service, sha256: str) -> None:
+    require_listed(service.access.catalog, sha256)
+
+
+def _opened(service: Service, sha256: str) -> OpenPicture:
+    return open_picture(service.access.catalog, sha256, service.access.uploads)
 
 
 def _unchanged(etag: str) -> Response:

@@ -14,6 +14,7 @@ from stylesearch.serving.examples import (
     PRODUCT_WITH_IMAGES_EXAMPLE,
     SEARCH_EXAMPLE,
 )
+from stylesearch.serving.problems import Reason
 
 __all__ = [
     "Alive",
@@ -61,6 +62,12 @@ class ProblemModel(_Answer):
     status: int = Field(description="the status of HTTP", examples=[404])
     detail: str = Field(description="what happened", examples=["the catalog has no product 'dress-1'"])
     hint: str | None = Field(None, description="what to do about it")
+    reason: Reason | None = Field(
+        None,
+        description="of a 503, and of no other status. `busy`: too much is asked of the server. `locked`: "
+        "the catalog is being written to. `stopping`: the server is. `unusable`: catalog, indexes or model "
+        "cannot be used as they are, and before somebody mends that it is of no use to try again",
+    )
     request_id: str = Field(description="under which the server's log has it", examples=["f3a1c09b7d"])
 
 
@@ -219,7 +226,7 @@ class Checks(_Answer):
 
 
 class Readiness(_Answer):
-    """Whether searches are answered."""
+    """Whether searches are answered; of an empty shop, with 404."""
 
     ready: bool
     checks: Checks

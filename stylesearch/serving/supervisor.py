@@ -23,6 +23,7 @@ from typing import Any
 from stylesearch.config import Settings
 from stylesearch.cores import usable_cores
 from stylesearch.errors import ConfigError, StyleSearchError
+from stylesearch.serving.interrupts import interrupts_held, leave_interrupts_to_the_supervisor
 from stylesearch.serving.logs import configure_logging
 from stylesearch.serving.settings import ServiceSettings
 
@@ -122,7 +123,8 @@ def serve(
             process = _spawn.Process(
                 target=_work, args=(settings, service, [listener], theirs), name="stylesearch-worker"
             )
-            process.start()
+            with interrupts_held():
+                process.start()
             theirs.close()
             return _Worker(process, ours, time.monotonic())
 
@@ -130,6 +132,7 @@ def serve(
 
 
 def _work(*arguments: Any) -> None:
+    leave_interrupts_to_the_supervisor()
     from stylesearch.serving.worker import run_worker  # only here: the supervisor needs no web framework
 
     run_worker(*arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import multiprocessing
 import multiprocessing.connection
@@ -25,7 +24,9 @@ from stylesearch.serving.client_gone import CancelWhenGone
 from stylesearch.serving.http_protocol import PatientProtocol
 from stylesearch.serving.logs import configure_logging
 from stylesearch.serving.settings import ServiceSettings, load_service_settings
+from stylesearch.serving.stored_files import UploadFolder
 from stylesearch.serving.supervisor import BACKLOG, READY
+from stylesearch.serving.unfinished import tidy_up
 from stylesearch.serving.warm_up import load_network
 from stylesearch.workspace import Workspace
 
@@ -83,9 +84,8 @@ def run_worker(
         timeout_keep_alive=LONGEST_IDLE,
         timeout_graceful_shutdown=math.ceil(service.shutdown_grace),
     )
-    # Ctrl-C reaches every process of the terminal; by then this one has finished what it held.
-    with contextlib.suppress(KeyboardInterrupt):
-        _Server(config, supervisor).run(sockets)
+    # Signals that came are sent once more when all is finished; Ctrl-C does nothing then: see `interrupts`.
+    _Server(config, supervisor).run(sockets)
 
 
 class _Server(uvicorn.Server):
@@ -104,6 +104,7 @@ class _Server(uvicorn.Server):
 
 
 def _application(workspace: Workspace, service: ServiceSettings) -> Any:
+    tidy_up(workspace, UploadFolder(workspace.settings.home))  # the worker before may have been killed
     return CancelWhenGone(create_app(workspace, service))
 
 

@@ -12,6 +12,8 @@ import anyio
 import anyio.to_thread
 
 from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.serving.empty_shop import no_products_yet
+from stylesearch.serving.own_space import blaming_the_settings
 from stylesearch.serving.stored_files import UploadFolder
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class WorkspaceAccess:
             settings = self.workspace.settings
             if settings.db or Path(settings.database).exists():
                 raise
-            raise NotInCatalog("nothing has been ingested yet", hint="stylesearch ingest FOLDER") from error
+            raise no_products_yet() from error
 
     def open(self) -> None:
         """Opens the catalog before the first request does; where there is none, that is left to it to say."""
@@ -142,10 +144,12 @@ class WorkspaceAccess:
         Raises:
             UnknownName: no such space.
             ConfigError: no such metric, or a trained model wants another one.
+            OwnSpaceUnusable: the settings name a space that cannot be used.
             NotInCatalog: no such category, or nothing was ingested that could be searched there.
         """
         _ = self.catalog
-        self.workspace.searcher(space=space, metric=metric, throughput=True)
+        with blaming_the_settings(space, metric):
+            self.workspace.searcher(space=space, metric=metric, throughput=True)
         if category is not None:
             self.check_category(category)
 

@@ -254,7 +254,7 @@ def test_a_workspace_with_nothing_in_it_says_so(tmp_path: Path) -> None:
             assert page == {"products": [], "next_cursor": None}
             nothing = valid(client.get("/v1/categories"), schemas.Categories)
             assert nothing == {"categories": [], "products": 0}
-            assert "nothing has been ingested" in problem(post_photo(client), 404)["detail"]
+            assert problem(post_photo(client), 404)["detail"] == "there are no products yet"
             for answer in (
                 client.post("/v1/search/batch", files=[("images", ("x", RED))]),
                 client.get("/v1/products/x"),

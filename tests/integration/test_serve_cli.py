@@ -13,6 +13,7 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.serving import supervisor
+from stylesearch.serving.allowed_hosts import names_answered
 
 Command = Callable[..., Any]
 NAME = "color-histogram"
@@ -126,12 +127,29 @@ def test_an_address_that_others_reach_is_warned_of(
     stylesearch: Command, home: Path, served: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bind = supervisor.bind
-    monkeypatch.setattr(supervisor, "bind", lambda host, port: bind("127.0.0.1", port))
-    for host in ("0.0.0.0", "192.0.2.1", "::", "shop.example"):
+    for host in ("0.0.0.0", "0"):
         done = stylesearch("--home", home, "serve", "--port", 0, "--host", host)
         assert f"warning: {host} is reached by other machines too" in done.err
-    for host in ("localhost", "127.0.0.1", "127.0.0.2"):
-        assert "warning" not in stylesearch("--home", home, "serve", "--port", 0, "--host", host).err
+        assert served[-1][1].host == "0.0.0.0"
+    # What a name means is seen from the socket.
+    for host, address in (("outside.test", "0.0.0.0"), ("inside.test", "127.0.0.1")):
+        monkeypatch.setattr(supervisor, "bind", lambda host, port, address=address: bind(address, port))
+        done = stylesearch("--home", home, "serve", "--port", 0, "--host", host)
+        assert (f"warning: {host} is reached" in done.err) is (host == "outside.test")
+        assert f" at http://{host}:" in done.err
+
+
+def test_every_spelling_of_loopback_is_loopback(stylesearch: Command, home: Path, served: list[Any]) -> None:
+    for host, address in (("127.1", "127.0.0.1"), ("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.2")):
+        done = stylesearch("--home", home, "serve", "--port", 0, "--host", host)
+        assert done.code == 0, done.err
+        assert "warning" not in done.err
+        service = served[-1][1]
+        assert service.host == address
+        names = names_answered(service.host, service.allowed_hosts)
+        assert names is not None
+        assert "evil.example" not in names
+    assert "warning" not in stylesearch("--home", home, "serve", "--port", 0, "--host", "localhost").err
 
 
 def test_libraries_that_are_missing_are_named_with_the_command(

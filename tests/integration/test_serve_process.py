@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
-import queue
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,96 +20,9 @@ pytest.importorskip("fastapi", reason="the service is an extra: pip install 'sty
 import httpx
 
 import stylesearch as ss
+from tests.integration.served_process import CLI, PATIENCE, Load, Server, has_ended
 
 SETTINGS = {"extractor": "color-histogram", "regions": "few"}
-CLI = "import sys; from stylesearch.cli import main; sys.argv[0] = 'stylesearch'; main()"
-PATIENCE = 60.0
-
-
-def ids_of(answer: httpx.Response) -> list[str]:
-    return [hit["product"]["id"] for hit in answer.json()["hits"]]
-
-
-class Server:
-    """A running service, what it says, and how to ask it."""
-
-    def __init__(self, home: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CLI, "--home", str(home), "serve", "--json", "--port", "0", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **(environment or {})},
-            start_new_session=True,  # so that a Ctrl-C meant for it does not reach this test
-        )
-        self.said: list[str] = []
-        self._lines: queue.Queue[str] = queue.Queue()
-        self.client = httpx.Client()
-        assert self.process.stdout and self.process.stderr
-        self._readers = [
-            threading.Thread(target=self._read, args=(stream, take))
-            for stream, take in (
-                (self.process.stdout, self._lines.put),
-                (self.process.stderr, self.said.append),
-            )
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    @staticmethod
-    def _read(stream: Any, take: Any) -> None:
-        with stream:
-            for line in stream:
-                take(line)
-
-    def wait_until_ready(self) -> Server:
-        try:
-            started = json.loads(self._lines.get(timeout=PATIENCE))
-        except queue.Empty:
-            self.process.kill()
-            raise AssertionError("".join(self.said)) from None
-        self.url: str = started["url"]
-        self.client.base_url, self.client.timeout = httpx.URL(self.url), httpx.Timeout(PATIENCE)
-        return self
-
-    def wait_to_say(self, text: str) -> str:
-        """Everything it has said, as soon as ``text`` is part of it."""
-        deadline = time.monotonic() + PATIENCE
-        while text not in "".join(self.said):
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.01)
-        return "".join(self.said)
-
-    def search(self, photo: bytes, k: int = 3) -> list[str]:
-        answer = self.client.post("/v1/search", files={"image": photo}, data={"k": str(k)})
-        assert answer.status_code == 200, answer.text
-        return ids_of(answer)
-
-    def workers(self) -> list[int]:
-        """Process ids of those that answer."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
-
-    def stop(self) -> int:
-        """Ends it as a service manager does; the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.wait_for_end()
-
-    def wait_for_end(self) -> int:
-        code = self.process.wait(PATIENCE)
-        for reader in self._readers:
-            reader.join(PATIENCE)
-        return code
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            for pid in self.workers():
-                os.kill(pid, signal.SIGKILL)
-            self.process.kill()
-            self.process.wait(PATIENCE)
-        self.client.close()
-        for reader in self._readers:
-            reader.join(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -172,55 +82,6 @@ def test_it_says_where_it_is_answers_and_ends_quietly_with_ctrl_c(
     said = "".join(server.said)
     assert "Traceback" not in said
     assert "error" not in said.replace("uvicorn.error", "")
-
-
-class Load:
-    """Clients that search without pause, and what became of it."""
-
-    def __init__(self, server: Server, photos: list[bytes], expected: list[list[str]], n: int = 4) -> None:
-        self.right = 0
-        self.wrong: list[Any] = []
-        self.refused = 0
-        self.cut_off = 0
-        self._stop = threading.Event()
-        self._adding = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._run, args=(server.url, photos, expected, number))
-            for number in range(n)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self, url: str, photos: list[bytes], expected: list[list[str]], number: int) -> None:
-        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-            while not self._stop.is_set():
-                number = (number + 1) % len(photos)
-                try:
-                    answer = client.post("/v1/search", files={"image": photos[number]}, data={"k": "3"})
-                except httpx.TransportError:
-                    with self._adding:
-                        self.cut_off += 1
-                    time.sleep(0.05)
-                    continue
-                with self._adding:
-                    if answer.status_code == 503:
-                        self.refused += 1
-                    elif answer.status_code == 200 and ids_of(answer) == expected[number]:
-                        self.right += 1
-                    else:
-                        self.wrong.append(answer.text)
-
-    def wait_for(self, n_right: int) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while self.right < n_right:
-            assert time.monotonic() < deadline, vars(self)
-            assert not self.wrong, self.wrong
-            time.sleep(0.01)
-
-    def end(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
@@ -319,7 +180,7 @@ def test_workers_end_with_their_supervisor(start: Any) -> None:
     server.process.kill()
     server.process.wait(PATIENCE)
     deadline = time.monotonic() + PATIENCE
-    while any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers):
+    while not all(has_ended(pid) for pid in workers):
         assert time.monotonic() < deadline, "a worker lives on, and holds the port"
         time.sleep(0.05)
 
@@ -366,11 +227,13 @@ def test_new_clients_are_refused_at_once_while_it_stops(start: Any, n_workers: s
     address = ("127.0.0.1", httpx.URL(server.url).port)
     with socket.create_connection(address, timeout=PATIENCE) as slow:
         head = "POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        slow.sendall(f"{head}Content-Length: 9\r\n\r\n{{".encode())
+        slow.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n".encode())
+        # A worker has taken the connection and waits for the body: it is one of those that are finished.
+        assert slow.recv(100).startswith(b"HTTP/1.1 100 ")
+        slow.sendall(b"{")
         assert server.client.get("/health").status_code == 200
-        time.sleep(0.2)  # so that it is one of those that are finished
         server.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 15  # the slow one may hold it up for 30
         while True:
             try:
                 socket.create_connection(address, timeout=1).close()

@@ -1,4 +1,4 @@
-"""What keeps a service from being ready."""
+"""What keeps a service from being ready, or from answering requests that nothing is wrong with."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.serving import schemas
+from stylesearch.serving.settings import ServiceSettings
 from tests.integration.live_server import serving
-from tests.integration.serve_answers import post_photo, valid
-from tests.integration.tiny_shop import ingest_tiny_shop
+from tests.integration.serve_answers import RED, post_photo, problem, put, valid
+from tests.integration.tiny_shop import EXTRACTOR, KEY, ingest_tiny_shop
+
+WITH_KEY = ServiceSettings(api_keys=(KEY,))
 
 
 @pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
@@ -22,6 +25,63 @@ def test_what_cannot_be_searched_by_default_is_not_ready(tmp_path: Path) -> None
         checks = valid(client.get("/ready"), schemas.Readiness, 503)["checks"]
         assert checks["model"] == "the default space cannot be searched in"
         assert post_photo(client, space="raw").status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+def test_a_default_model_that_is_missing_is_no_fault_of_the_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = ingest_tiny_shop(tmp_path)
+    with ss.open(home, space="siamese:gone") as shop, serving(shop, WITH_KEY) as client:
+        for answer in (
+            post_photo(client),
+            client.post("/v1/search/batch", files=[("images", ("x", RED))]),
+            client.get("/v1/products/dress-red/similar"),
+            put(client, "coat-1", RED),
+        ):
+            told = problem(answer, 503)
+            assert told["reason"] == "unusable"
+            assert "settings of this server" in told["detail"]
+            assert "gone" not in answer.text
+            assert int(answer.headers["retry-after"]) >= 1
+        assert client.get("/v1/products/coat-1").status_code == 404
+        assert "gone" in problem(post_photo(client, space="siamese:gone"), 422)["detail"]
+        assert 'stylesearch_rejected_total{reason="unusable"} 4.0' in client.get("/metrics").text
+    assert "refused with 503: no trained model" in caplog.text, "the log says what the client is not told"
+
+
+@pytest.mark.parametrize("settings", [ServiceSettings(), WITH_KEY], ids=["without a key", "with a key"])
+def test_an_empty_shop_says_that_it_has_no_products_yet(tmp_path: Path, settings: ServiceSettings) -> None:
+    with (
+        ss.open(tmp_path / "home", extractor=EXTRACTOR, regions="few") as shop,
+        serving(shop, settings) as client,
+    ):
+        for answer in (post_photo(client), client.get("/v1/products/x/similar")):
+            told = problem(answer, 404)
+            assert told["detail"] == "there are no products yet"
+            assert "ingested, or put" in told["hint"]
+        answer = client.post("/v1/search/batch", files=[("images", ("x", RED))])
+        problem(answer, 404)
+        assert str(tmp_path) not in answer.text
+
+
+def test_a_shop_that_is_filled_over_the_api_is_ready_before_it_has_products(tmp_path: Path) -> None:
+    with (
+        ss.open(tmp_path / "home", extractor=EXTRACTOR, regions="few") as shop,
+        serving(shop, WITH_KEY) as client,
+    ):
+        checks = valid(client.get("/ready"), schemas.Readiness)["checks"]
+        assert checks["model"] == "loaded"
+        assert (checks["index"], checks["catalog"]) == ("none", {"products": 0})
+
+
+def test_a_damaged_catalog_is_not_taken_for_a_busy_one(tmp_path: Path) -> None:
+    home = ingest_tiny_shop(tmp_path)
+    (home / "catalog.db").write_bytes(b"no database" * 4096)
+    with ss.open(home) as shop, serving(shop) as client:
+        answer = post_photo(client)
+        assert problem(answer, 503)["reason"] == "unusable"
+        assert str(tmp_path) not in answer.text
 
 
 def test_a_catalog_with_another_schema_is_not_ready(tmp_path: Path) -> None:

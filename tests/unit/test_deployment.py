@@ -9,13 +9,16 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
-import click
 import pytest
 
 from stylesearch.config import Settings
-from stylesearch.serving.settings import ENVIRONMENT_PREFIX, KEY_VARIABLES, ServiceSettings
+from stylesearch.serving.settings import (
+    ENVIRONMENT_PREFIX,
+    KEY_VARIABLES,
+    ServiceSettings,
+    load_service_settings,
+)
 from stylesearch.serving.supervisor import LAST_WORDS
 
 ROOT = Path(__file__).parents[2]
@@ -28,23 +31,43 @@ DEFAULTS = ServiceSettings()
 
 
 def commands() -> list[list[str]]:
-    """Every call of ``stylesearch serve`` in these files."""
-    (started,) = re.findall(r"^ExecStart=\S+/stylesearch (.*)$", UNIT, re.MULTILINE)
-    (composed,) = re.findall(r"^    command: (\[.*\])$", COMPOSE, re.MULTILINE)
-    (in_image,) = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
-    return [shlex.split(started), ast.literal_eval(composed), ast.literal_eval(in_image)]
+    """Every call of ``stylesearch`` in these files."""
+    started = re.findall(r"^ExecStart=\S+/stylesearch (.*)$", UNIT, re.MULTILINE)
+    composed = re.findall(r"^ +command: (.*)$", COMPOSE, re.MULTILINE)
+    in_image = re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)
+    return [*map(shlex.split, started), *map(ast.literal_eval, [*composed, *in_image])]
 
 
-@pytest.mark.parametrize("command", commands(), ids=["systemd", "compose", "image"])
-def test_the_command_line_knows_every_option(command: list[str]) -> None:
-    from stylesearch.cli.main import cli
+def test_no_flag_wins_over_what_an_operator_sets_in_the_environment() -> None:
+    in_unit, in_image = commands()  # compose starts what the image does
+    assert in_unit == in_image == ["serve"]
 
-    name, *arguments = command
-    assert name == "serve"
-    served: Any = cli.get_command(None, name)  # type: ignore[arg-type]
-    parser = served.make_parser(click.Context(served))
-    _, left, _ = parser.parse_args(list(arguments))
-    assert not left
+
+def as_systemd_starts_it(file: dict[str, str], home: Path) -> ServiceSettings:
+    """The unit's settings, with an environment file and a workspace of one's own."""
+    lines = re.findall(r"^Environment=(.*)$", UNIT, re.MULTILINE)
+    in_unit = dict(pair.split("=", 1) for line in lines for pair in shlex.split(line))
+    assert re.findall(r"^EnvironmentFile=(.*)$", UNIT, re.MULTILINE) == ["-/etc/stylesearch/environment"]
+    return load_service_settings({}, {**in_unit, **file}, home=home)  # of systemd the file wins
+
+
+def test_the_environment_file_of_systemd_sets_what_the_guide_says(tmp_path: Path) -> None:
+    plain = as_systemd_starts_it({}, tmp_path)
+    assert plain == dataclasses.replace(DEFAULTS, trusted_proxies=("127.0.0.1",))
+    (block,) = re.findall(r"(?:^    STYLESEARCH_[A-Z_]+=\S+\n)+", GUIDE, re.MULTILINE)
+    file = dict(line.strip().split("=", 1) for line in block.splitlines())
+    assert set(file) >= {"STYLESEARCH_API_KEY", "STYLESEARCH_SERVE_ALLOWED_HOSTS"}
+    file |= {
+        "STYLESEARCH_API_KEY": "a-key-that-is-long-enough",
+        "STYLESEARCH_SERVE_TRUSTED_PROXIES": "10.0.0.1",
+    }
+    (tmp_path / "config.toml").write_text('[serve]\nallowed_hosts = ["file.example"]\nworkers = 3\n')
+    own = as_systemd_starts_it(file, tmp_path)
+    assert own.api_keys == ("a-key-that-is-long-enough",)
+    assert own.allowed_hosts == (file["STYLESEARCH_SERVE_ALLOWED_HOSTS"],)
+    assert own.rate_limit == int(file["STYLESEARCH_SERVE_RATE_LIMIT"])
+    assert own.trusted_proxies == ("10.0.0.1",)
+    assert own.workers == 3, "nothing stands in the way of the workspace's own settings"
 
 
 def test_the_image_installs_extras_that_there_are() -> None:
@@ -110,7 +133,7 @@ def test_all_mean_the_same_port() -> None:
     assert re.findall(r"http://127.0.0.1:(\d+)/health", DOCKERFILE) == [port]
     assert re.findall(rf"{ENVIRONMENT_PREFIX}PORT=(\d+)", DOCKERFILE) == [port]
     assert re.findall(r'- "([\d.:]+)"', COMPOSE) == [f"127.0.0.1:{port}:{port}"]
-    assert re.findall(r"--host (\S+) --port (\d+)", UNIT) == [("127.0.0.1", port)]
+    assert as_systemd_starts_it({}, Path("none")).port == DEFAULTS.port
     assert re.findall(r"server (\S+);", NGINX) == [f"127.0.0.1:{port}"]
 
 

@@ -4,10 +4,10 @@ const BASE = new URL("./", document.baseURI);
 
 /** A failed call, as the service told it (problem+json), or as the network did (status 0). */
 export class Problem extends Error {
-  constructor({ status = 0, title = "", detail = "", hint = "", requestId = "", retryAfter = null }) {
+  constructor({ status = 0, title = "", detail = "", hint = "", reason = "", requestId = "", retryAfter = null }) {
     super(title || detail || `status ${status}`);
     this.name = "Problem";
-    Object.assign(this, { status, title, detail, hint, requestId, retryAfter });
+    Object.assign(this, { status, title, detail, hint, reason, requestId, retryAfter });
   }
 }
 
@@ -34,6 +34,7 @@ async function problemOf(response) {
     title: told.title ?? response.statusText,
     detail: typeof told.detail === "string" ? told.detail : "",
     hint: told.hint ?? "",
+    reason: told.reason ?? "",
     requestId: told.request_id ?? response.headers.get("X-Request-ID") ?? "",
     retryAfter: seconds(response.headers.get("Retry-After")),
   });

@@ -160,7 +160,6 @@ function render(answer, key) {
   if (!entries.length) return nothing();
   byId("footnote").hidden = now === "start";
   showProducts(entries, state, { like, point: (region) => panel.outline(region) });
-  performance.mark("products-shown");
   if (now === "start") {
     const total = shop?.categories.find(({ name }) => name === state.category)?.products ?? shop?.products;
     byId("count").textContent = total === undefined ? "" : products(total);

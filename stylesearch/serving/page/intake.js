@@ -28,42 +28,48 @@ export function acceptPhotos(take, complain) {
 
 function acceptDrops(take, complain) {
   const curtain = byId("dropping");
-  // Entering a child comes before leaving its parent: only counting tells when the window was left.
-  let depth = 0;
-  const drop = (open) => {
-    curtain.hidden = !open;
-    if (!open) depth = 0;
+  const draw = (isDrawn) => {
+    if (curtain.hidden === isDrawn) curtain.hidden = !isDrawn;
   };
-  // A product's picture that is dragged from this page is on its way elsewhere.
-  let isInside = false;
-  document.addEventListener("dragstart", () => {
-    isInside = true;
+  // What is dragged from this page, a product's picture, is on its way elsewhere.
+  let dragged = null;
+  document.addEventListener("dragstart", (event) => {
+    dragged = event.target;
   });
   document.addEventListener("dragend", () => {
-    isInside = false;
+    dragged = null;
   });
-  const isOurs = (event) => !isInside && [...(event.dataTransfer?.types ?? [])].some((type) => /^(Files|text\/uri-list)$/.test(type));
+  // Of a drag no pointer tells, so one that does says that there is none: what was under it or dragged may have
+  // been removed meanwhile, and its last events with it.
+  for (const kind of ["pointerdown", "pointermove"]) {
+    window.addEventListener(kind, () => {
+      dragged = null;
+      draw(false);
+    }, { capture: true, passive: true });
+  }
+  const isOurs = (event) => !dragged && [...(event.dataTransfer?.types ?? [])].some((type) => /^(Files|text\/uri-list)$/.test(type));
 
   window.addEventListener("dragenter", (event) => {
+    // From outside: another drag than that of something which is gone, and never told of its end.
+    if (event.relatedTarget === null && !dragged?.isConnected) dragged = null;
     if (!isOurs(event)) return;
     event.preventDefault();
-    depth += 1;
-    drop(true);
+    draw(true);
   });
   window.addEventListener("dragover", (event) => {
     if (!isOurs(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
+    draw(true); // for browsers that never say what is entered, and so seem to have left the window
   });
   window.addEventListener("dragleave", (event) => {
-    if (!isOurs(event)) return;
-    depth -= 1;
-    if (depth <= 0) drop(false);
+    // Not counted with dragenter: what is removed from under the pointer is left without a word.
+    if (event.relatedTarget === null) draw(false);
   });
   window.addEventListener("drop", (event) => {
     if (!isOurs(event)) return;
     event.preventDefault(); // else the browser leaves the page for the file
-    drop(false);
+    draw(false);
     const files = filesOf(event.dataTransfer);
     if (files.length) take(files[0], files.length);
     else complain(NO_FILE);

@@ -87,9 +87,9 @@ function asProblem(error) {
 export function showProblem(error, page) {
   const problem = asProblem(error);
   const { status } = problem;
-  const buttons = actions(status, page);
+  const buttons = actions(problem, page);
   const told = saying(problem, page);
-  const waits = (status === 429 || status === 503) && page.tries < AUTOMATIC_TRIES;
+  const waits = passes(problem) && page.tries < AUTOMATIC_TRIES;
   const clock = make("span", {});
   showNotice({
     kind: "error",
@@ -100,6 +100,11 @@ export function showProblem(error, page) {
   });
   if (waits) waitAndRetry(problem.retryAfter ?? DEFAULT_WAIT, clock, page.again);
   if (status === 0) retryWhenOnline(page.again);
+}
+
+/** Whether the same a moment later may go well: not where the shop has to mend something first. */
+function passes({ status, reason }) {
+  return status === 429 || (status === 503 && reason !== "unusable");
 }
 
 /** The library's messages begin small, to go behind "error:". */
@@ -129,7 +134,10 @@ function saying(problem, { maxBytes, hasPhoto }) {
     case 429:
       return { title: "Too many searches in a short time", words: ["Everyone gets a turn."], small: theirs };
     case 503: // many people are searching, or the catalog is being written: the service's own words say which
-      return { title: "The search is busy just now", words: ["Nothing that you did is lost."], small: theirs };
+      return passes(problem)
+        ? { title: "The search is busy just now", words: ["Nothing that you did is lost."], small: theirs }
+        : { title: "The search cannot be used at the moment",
+            words: ["Try again later. If it stays like this, please tell the shop."], small: theirs };
     case 504:
       return { title: "That took too long", words: ["Try again; it is usually quick."], small: theirs };
     default:
@@ -138,14 +146,16 @@ function saying(problem, { maxBytes, hasPhoto }) {
   }
 }
 
-function actions(status, { again, chooseAnother, everything, hasPhoto }) {
+function actions(problem, { again, chooseAnother, everything, hasPhoto }) {
+  const { status } = problem;
   const retry = { text: "Try again", run: again, strong: true };
   const another = { text: "Choose another photo", run: chooseAnother };
   const all = { text: "Show everything", run: everything };
   if (status === 413 || status === 415) return [{ ...another, strong: true }];
   if (status === 404) return [{ ...all, strong: true }];
   if (status === 422) return [...(hasPhoto ? [another] : []), all];
-  if (status === 429 || status === 503) return [{ ...retry, text: "Try now" }];
+  if (passes(problem)) return [{ ...retry, text: "Try now" }];
+  if (status === 503) return [retry];
   return hasPhoto && status !== 0 ? [retry, another] : [retry];
 }
 

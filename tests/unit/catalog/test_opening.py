@@ -291,3 +291,14 @@ def test_the_state_changes_with_every_commit_of_anybody(tmp_path):
             states.add(reader.state())
         assert len(states) == 3
     assert Catalog.open(path, readonly=True).state() is not None
+
+
+def test_the_state_of_a_catalog_that_was_damaged_meanwhile_is_an_error_of_the_catalog(tmp_path):
+    path = tmp_path / "catalog.db"
+    with Catalog.open(path) as reader:
+        reader.state()
+        for file in (path, path.with_name("catalog.db-wal"), path.with_name("catalog.db-shm")):
+            if file.exists():
+                file.write_bytes(b"nothing that SQLite knows" * 400)
+        with pytest.raises(CatalogError, match=r"catalog\.db"):
+            reader.state()

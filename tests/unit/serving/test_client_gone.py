@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stylesearch.serving.client_gone import CancelWhenGone
+from stylesearch.serving.client_gone import CancelWhenGone, is_given_up
 
 
 class Client:
@@ -170,6 +170,59 @@ def test_a_server_that_stops_cancels_the_work() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert application.end == "cancelled"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("stops", "sent"), [(True, [503]), (False, [])])
+def test_who_is_cancelled_knows_why_and_may_answer_a_client_that_still_waits(
+    stops: bool, sent: list[int]
+) -> None:
+    async def scenario() -> None:
+        client = Client()
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                while (await receive()).get("more_body"):
+                    pass
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if is_given_up(scope):
+                    raise
+                await asyncio.sleep(0.01)
+                await send({"type": "http.response.start", "status": 503})
+
+        task = asyncio.create_task(CancelWhenGone(application)(scope(), client.receive, client.send))
+        await asyncio.sleep(0.01)
+        if stops:
+            task.cancel()
+        else:
+            client.gone.set()
+        await task
+        assert [message["status"] for message in client.sent] == sent
+
+    run(scenario())
+
+
+def test_a_server_that_stops_when_all_has_been_answered_is_no_mistake() -> None:
+    async def scenario() -> None:
+        client, application = Client(), Application()
+        application.go_on.set()
+        is_ending = asyncio.Event()
+
+        async def receive() -> Any:
+            try:
+                return await client.receive()
+            finally:
+                if application.end:  # nobody waits for the client to go any more
+                    is_ending.set()
+                    await asyncio.sleep(0.05)
+
+        task = asyncio.create_task(CancelWhenGone(application)(scope(), receive, client.send))
+        await is_ending.wait()
+        task.cancel()
+        await task
+        assert client.sent[0]["status"] == 200
 
     run(scenario())
 

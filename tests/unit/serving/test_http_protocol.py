@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -35,10 +36,11 @@ async def slow_hello(scope, receive, send):
     await send({"type": "http.response.body", "body": b"hello"})
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+@contextlib.contextmanager
+def served(application) -> Iterator[int]:
+    """The port at which a server answers meanwhile."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(slow_hello, http=Impatient, lifespan="off", ws="none", log_config=None)
+    config = uvicorn.Config(application, http=Impatient, lifespan="off", ws="none", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -47,6 +49,12 @@ def port() -> Iterator[int]:
     yield listener.getsockname()[1]
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with served(slow_hello) as port:
+        yield port
 
 
 def closed_after(connection: socket.socket) -> float:
@@ -110,3 +118,32 @@ def test_what_is_no_http_is_a_problem(port: int) -> None:
     assert (found["status"], found["title"]) == (400, "Bad Request")
     assert found["request_id"]
     assert f"x-request-id: {found['request_id']}".encode() in head.lower()
+
+
+async def refuses_at_once(scope, receive, send):
+    """Answers without having read the body."""
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 415, "headers": headers})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_is_no_http_behind_an_answer_ends_the_connection_and_no_more(
+    waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served(refuses_at_once) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(10 * PATIENCE)
+        connection.sendall(CHUNKED if waits else CHUNKED + b"zzz\r\n")
+        answer = b""
+        if waits:  # for the answer; else what is wrong comes before the application has been asked
+            while not answer.endswith(b"no"):
+                answer += connection.recv(65536)
+            connection.sendall(b"zzz\r\n")
+        while more := connection.recv(65536):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 415" if waits else b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

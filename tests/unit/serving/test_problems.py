@@ -5,7 +5,9 @@ import pytest
 
 from stylesearch import errors
 from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
+from stylesearch.serving.own_space import OwnSpaceUnusable
 from stylesearch.serving.problems import Problem, problem_of, problem_response
+from stylesearch.serving.schemas import ProblemModel
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ from stylesearch.serving.problems import Problem, problem_of, problem_response
         (QueueFull("x", retry_after=3), 503),
         (ServiceStopping("x", retry_after=3), 503),
         (SearchTimeout("x", retry_after=3), 504),
+        (OwnSpaceUnusable("x"), 503),
         (ZeroDivisionError("x"), 500),
         (Problem(418, "x"), 418),
     ],
@@ -53,17 +56,59 @@ def test_other_errors_say_nothing() -> None:
 
 
 def test_paths_of_the_server_are_kept_from_clients() -> None:
-    for error in (
-        errors.NotInCatalog("nothing was ingested into /srv/shop/catalog.db yet"),
-        errors.CatalogError("no space", hint="free some on /srv/shop"),
+    for error, status in (
+        (errors.CatalogError("no space", hint="free some on /srv/shop"), 503),
+        (errors.NotInCatalog("nothing was ingested into /srv/shop/catalog.db yet"), 404),
+        (errors.NotInCatalog("nothing was ingested", hint="into /srv/shop"), 404),
     ):
         problem = problem_of(error, ["/srv/shop"])
-        assert problem.status == 503
+        assert problem.status == status
         assert "/srv" not in f"{problem.detail} {problem.hint}"
-        assert "Retry-After" in problem.headers
+        assert ("Retry-After" in problem.headers) is (status == 503)
+    assert "have to be ingested" in problem.hint
     locked = problem_of(errors.CatalogLocked("process 5 on host is writing to /srv/shop/catalog.db"))
     assert locked.detail.startswith("the catalog is being written to")
     assert "process 5" not in locked.detail
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (QueueFull("x", retry_after=3), "busy"),
+        (Problem(503, "too many uploads at once", reason="bytes_held"), "busy"),
+        (Problem(503, "x"), "busy"),
+        (ServiceStopping("x", retry_after=3), "stopping"),
+        (errors.CatalogLocked("x"), "locked"),
+        (errors.CatalogError("x"), "unusable"),
+        (errors.CatalogError("/srv/shop is damaged"), "unusable"),
+        (errors.IndexDamaged("x"), "unusable"),
+        (OwnSpaceUnusable("x"), "unusable"),
+    ],
+)
+def test_503_says_for_programs_why(error: Exception, reason: str) -> None:
+    told = problem_of(error, ["/srv/shop"]).as_dict("id-1")
+    assert (told["status"], told["reason"]) == (503, reason)
+    ProblemModel.model_validate(told, strict=True)
+
+
+def test_no_other_status_has_a_reason() -> None:
+    for error in (
+        errors.NotInCatalog("x"),
+        errors.ImageTooLarge("x"),
+        SearchTimeout("x", retry_after=3),
+        Problem(429, "x", reason="rate"),
+        ZeroDivisionError(),
+    ):
+        assert "reason" not in problem_of(error).as_dict("id-1")
+
+
+def test_what_is_wrong_with_the_settings_is_for_the_log_alone() -> None:
+    problem = problem_of(OwnSpaceUnusable("no model 'gone' in /srv/shop", hint="see /srv"), ["/srv/shop"])
+    assert (problem.status, problem.reason) == (503, "unusable")
+    assert "settings of this server" in problem.detail
+    assert "gone" not in f"{problem.detail} {problem.hint}"
+    assert "/srv" not in f"{problem.detail} {problem.hint}"
+    assert int(problem.headers["Retry-After"]) >= 1
 
 
 def test_503_says_when_to_come_back() -> None:
