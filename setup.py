@@ -89,7 +89,7 @@ setup(
             "scikit-learn>=1.5,<2",
             "schemathesis>=4.32,<5",
             "scipy>=1.15,<2",
-            "selenium>=4.30,<5",
+            "selenium>=4.40,<5",
             "types-tqdm",
         ],
     },

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from selenium import webdriver
 
-from tests.browser.shop_page import ShopPage, start_browser
+from tests.browser.shop_page import ShopPage, fresh_window, start_browser
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver", "chromium.chromedriver")
@@ -59,29 +60,23 @@ def shop_home(drawn_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return home
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 @contextlib.contextmanager
 def serving(home: Path, log: Path, *, answers: str = "/ready") -> Iterator[str]:
     """The service as a process of its own, once that path answers 200; its address."""
-    port = free_port()
     command = [str(Path(sys.executable).with_name("stylesearch")), "serve", "--home", str(home)]
     surroundings = {
         name: value
         for name, value in os.environ.items()
         if name == "STYLESEARCH_CACHE" or not name.startswith("STYLESEARCH_")
     }
-    with log.open("w") as output:
+    told = log.with_suffix(".json")
+    with told.open("w") as output, log.open("w") as errors:
+        # It takes a port that is free, and says which: one looked for here might be gone by then.
         server = subprocess.Popen(
-            [*command, "--port", str(port)], env=surroundings, stdout=output, stderr=subprocess.STDOUT
+            [*command, "--port", "0", "--json"], env=surroundings, stdout=output, stderr=errors
         )
-    address = f"http://127.0.0.1:{port}"
     try:
-        wait_until_ready(address + answers, server, log)
+        address = wait_until_ready(answers, server, told, log)
         yield address
     finally:
         server.send_signal(signal.SIGTERM)
@@ -93,16 +88,19 @@ def serving(home: Path, log: Path, *, answers: str = "/ready") -> Iterator[str]:
             raise
 
 
-def wait_until_ready(question: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_ready(path: str, server: subprocess.Popen[bytes], told: Path, log: Path) -> str:
     until = time.monotonic() + 120
     while server.poll() is None and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(question, timeout=5):
-                return
-        except urllib.error.HTTPError as error:
-            error.close()  # 503: not yet
-        except OSError:
-            pass  # nobody listens yet
+        first, is_whole, _ = told.read_text().partition("\n")
+        if is_whole:
+            address = str(json.loads(first)["url"])
+            try:
+                with urllib.request.urlopen(address + path, timeout=5):
+                    return address
+            except urllib.error.HTTPError as error:
+                error.close()  # 503: not yet
+            except OSError:
+                pass  # nobody listens yet
         time.sleep(0.1)
     pytest.fail(f"the server did not get ready (exit code {server.poll()}):\n{log.read_text()[-4000:]}")
 
@@ -116,16 +114,21 @@ def server(
         yield address
 
 
-@pytest.fixture
-def page(browser_files: tuple[str, str], server: str) -> Iterator[ShopPage]:
-    """A browser of its own, 1440 pixels wide; afterwards its console has nothing to complain of."""
+@pytest.fixture(scope="session")
+def browser(browser_files: tuple[str, str]) -> Iterator[webdriver.Chrome]:
+    """One for all tests: each has a window and a profile of its own in it."""
     driver = start_browser(*browser_files)
     try:
-        shown = ShopPage(driver, server)
-        yield shown
-        shown.assert_nothing_refused()
+        yield driver
     finally:
         driver.quit()
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, server: str) -> Iterator[ShopPage]:
+    """A fresh window, 1440 pixels wide."""
+    with fresh_window(browser, server) as shown:
+        yield shown
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const call = { path: pathname, query: search, form: options.body instanceof FormData ? formOf(options.body) : null };
     window.recorded.calls.push(call);
     if (/search|similar/.test(pathname) && window.recorded.answers.length) {
-      const [status, retryAfter] = window.recorded.answers.shift();
+      const [status, retryAfter, reason] = window.recorded.answers.shift();
       call.status = status;
       const headers = retryAfter === null ? {} : { "Retry-After": String(retryAfter) };
-      const problem = { title: "Stood in", status, detail: "as a test wants it", request_id: "test-1" };
+      const problem = { title: "Stood in", status, detail: "as a test wants it", request_id: "test-1", ...(reason === null ? {} : { reason }) };
       return new Response(JSON.stringify(problem), { status, headers });
     }
     const response = await real(url, options);

@@ -228,13 +228,14 @@ def test_motion_is_left_out_where_it_is_not_wanted(page: ShopPage, street_photo:
     page.prefer(prefers_reduced_motion="reduce")
     page.go("/")
     page.run(
-        "const real = window.fetch; window.fetch = async (...all) => {"
-        " await new Promise((wait) => { setTimeout(wait, 1500) }); return real(...all) }"
+        "const held = new Promise((go) => { window.release = go });"
+        "const real = window.fetch; window.fetch = async (...all) => { await held; return real(...all) }"
     )
     page.one("#choose").send_keys(str(street_photo))
     page.wait("document.querySelector('.card.skeleton') !== null")
     assert page.run("return document.getAnimations().length") == 0
     assert page.one("#results").get_attribute("aria-busy") == "true"
+    page.run("window.release()")
     page.settled()
 
 

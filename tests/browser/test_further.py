@@ -8,12 +8,12 @@ from tests.browser.shop_page import ShopPage
 
 TEN_AT_A_TIME = """
 const real = window.fetch;
-window.further = { slow: 0, fails: 0, done: 0 };
+window.further = { held: null, fails: 0, done: 0 };
 window.fetch = async (url, ...all) => {
   const few = new URL(url);
   if (few.searchParams.has('limit')) few.searchParams.set('limit', '10');
   if (!few.searchParams.has('cursor')) return real(few, ...all);
-  await new Promise((wait) => { setTimeout(wait, window.further.slow); });
+  await window.further.held;
   try {
     if (window.further.fails-- > 0) return new Response('{"detail": "no luck"}', { status: 500 });
     return await real(few, ...all);
@@ -48,11 +48,12 @@ def test_further_products_are_shown_when_asked_for(ten: ShopPage) -> None:
 
 def test_further_products_that_were_overtaken_are_given_up(ten: ShopPage) -> None:
     page = ten
-    page.run("window.further.slow = 1500")
+    page.run("window.further.held = new Promise((go) => { window.further.release = go })")
     page.click("#more")
     page.click(".chip[data-name=dress]")
     dresses = page.products
     assert page.run("return window.further.done") == 0
+    page.run("window.further.release()")
     page.wait("window.further.done === 1")
     page.driver.execute_async_script("setTimeout(arguments[0], 100)")  # what it does of it, it does at once
     assert page.all(".notice") == []

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 
 import stylesearch
 from tests.browser.conftest import EXTRACTOR, serving
-from tests.browser.shop_page import ShopPage, start_browser
+from tests.browser.shop_page import ShopPage, fresh_window
 
 TRICKY = ("a", "a/similar", "50% off?#1&k=2", "b//c")
 
@@ -24,17 +25,14 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def other_page(browser_files: tuple[str, str], home: Path, tmp_path: Path) -> Iterator[ShopPage]:
+def other_page(browser: webdriver.Chrome, home: Path, tmp_path: Path) -> Iterator[ShopPage]:
     """The page of a server over that home, as it is when the test begins."""
     # An empty shop is alive, but not ready: there is nothing to search in.
-    with serving(home, tmp_path / "server.log", answers="/health") as address:
-        driver = start_browser(*browser_files)
-        try:
-            shown = ShopPage(driver, address)
-            yield shown
-            shown.assert_nothing_refused()
-        finally:
-            driver.quit()
+    with (
+        serving(home, tmp_path / "server.log", answers="/health") as address,
+        fresh_window(browser, address) as shown,
+    ):
+        yield shown
 
 
 def test_an_empty_shop_says_that_it_is_empty(other_page: ShopPage, dress_photo: Path) -> None:

@@ -55,10 +55,7 @@ def test_its_lines_work(page: ShopPage, server: str) -> None:
 
 def test_a_line_is_copied(page: ShopPage) -> None:
     open_reference(page)
-    page.driver.execute_cdp_cmd(
-        "Browser.grantPermissions",
-        {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": page.address},
-    )
+    page.grant("clipboardReadWrite", "clipboardSanitizedWrite")
     copy = page.one("#get-v1-categories .copy")
     page.run("arguments[0].scrollIntoView({block: 'center'})", copy)
     copy.click()
