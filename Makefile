@@ -54,8 +54,11 @@ demo-query:
 serve: $(VENV)/.installed  ## serve the shop that `make demo` drew: a page to search with, and the API
 	$(BIN)/stylesearch --home demo/.stylesearch serve
 
+# Two processes, each with whole files of tests: more would want memory, up to 5 GB each, rather than cores.
+PYTEST_OPTIONS = -n 2 --dist loadfile
+
 test: $(VENV)/.installed-dev  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 check: lint types test  ## what continuous integration runs: lint, types, tests
 

@@ -84,6 +84,7 @@ setup(
             "mypy>=1.15",
             "opencv-python-headless>=4.10,<6",
             "pytest>=8.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.11",
             "scikit-image>=0.25,<0.27",
             "scikit-learn>=1.5,<2",

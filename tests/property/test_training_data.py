@@ -118,8 +118,9 @@ def test_batches_hold_right_pairs_of_different_products(shop):
     batches = Batches(**shop)
     if shop["hard"]:
         random = np.random.default_rng(0)
+        photo_vectors = random.normal(size=(len(shop["photo_product"]), 2, 3)).astype(np.float32)
         batches.refresh(
-            random.normal(size=(len(shop["photo_product"]), 2, 3)).astype(np.float32),
+            lambda rows: photo_vectors[rows],
             random.normal(size=(len(shop["shop_product"]), 3)).astype(np.float32),
         )
     for _ in range(2):
