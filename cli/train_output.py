@@ -99,10 +99,10 @@ def echo_report(report: TrainReport, *, is_default: bool, with_seconds: bool) ->
         )
     elif report.n_joined:
         click.echo(f"{report.n_joined} products share a picture with another one and stayed together")
-    if card.options["split_known"]:
+    if card.options["split_seen_before"]:
         click.echo(
-            f"{card.options['split_known']} products were left out of those to choose or to test with: the "
-            "network was fine-tuned on them"
+            f"{card.options['split_seen_before']} products were left out of those to choose or to test with: "
+            "the network was fine-tuned on them"
         )
     if report.n_failed:
         click.secho(f"{report.n_failed} pictures could not be used and were left out", fg="yellow")

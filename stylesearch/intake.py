@@ -65,7 +65,10 @@ def take_in(
         reports.append(ingest(catalog, path, extractor, options, progress=progress))
     report = joined(reports)
     began = time.perf_counter()
-    parts.refresh_indexes([parts.extractor(spec) for spec in specs], progress)
+    build = " && ".join(
+        "stylesearch index build" + ("" if spec == own.extractor else f" -e {spec}") for spec in specs
+    )
+    parts.refresh_indexes([parts.extractor(spec) for spec in specs], progress, build)
     warn_of_gaps(catalog)
     report.add_seconds("index", time.perf_counter() - began)
     return report

@@ -69,6 +69,7 @@ __all__ = [
     "space_of",
     "stamp",
     "training_lock",
+    "withdraw_model",
 ]
 
 log = logging.getLogger(__name__)
@@ -140,16 +141,25 @@ def remove_model(home: Path, name: str) -> None:
         ConfigError: another model takes features of its network, no model can have that name, or another
             process is saving for too long.
     """
-    require_removable(home, name)
+    withdraw_model(home, name)
     folder = folder_of(home, name)
-    with _lock(home):
-        (folder / CARD).unlink(missing_ok=True)
     for indexes in _indexes(home, name):
         _remove(indexes)
     # Last: whoever is interrupted finds a model of that name to remove.
     with _lock(home):
         if folder.is_dir():  # no other process was quicker
             shutil.rmtree(folder)
+
+
+def withdraw_model(home: Path, name: str) -> None:
+    """The first step of :func:`remove_model`, which it leaves to be done: the model is in force no more.
+
+    Raises:
+        as :func:`remove_model`.
+    """
+    require_removable(home, name)
+    with _lock(home):
+        (folder_of(home, name) / CARD).unlink(missing_ok=True)
 
 
 def require_removable(home: Path, name: str) -> None:
@@ -184,8 +194,9 @@ def training_lock(home: Path, name: str, timeout: float) -> contextlib.AbstractC
         ConfigError: another process is training or removing it; or no model can have that name.
     """
     too_long = ConfigError(
-        f"another process is training or removing the model {name!r} (waited {timeout:g} s)",
-        hint="wait until it is done, or give this model another name",
+        f"another process is training or removing the model {name!r}, or training on its network "
+        f"(waited {timeout:g} s)",
+        hint="wait until it is done; or train under another name, on a network of no model",
     )
     return locked(folder_of(home, name).with_name(f".{name}.lock"), timeout, too_long)
 

@@ -161,6 +161,7 @@ class WorkspaceUpkeep:
             # In this order an interruption leaves settings that work, and a model that can be removed again.
             if changes:
                 change_settings(settings.home, changes)
+            trained.withdraw_model(settings.home, name)
             if writer is not None:
                 forget_features(writer, settings.home, networks)
             trained.remove_model(settings.home, name)

@@ -10,14 +10,12 @@ from sqlalchemy import ColumnElement, and_, exists, func, select
 from stylesearch.catalog.models import ImageState, images, product_columns, products
 from stylesearch.catalog.reading import CatalogReader
 from stylesearch.catalog.rows import image_record, in_batches
-from stylesearch.catalog.statements import image_columns
+from stylesearch.catalog.statements import image_columns, is_usable
 from stylesearch.types import Domain, ImageRecord, Product
 
 __all__ = ["CatalogBrowser"]
 
-_shown: Final[ColumnElement[bool]] = and_(
-    images.c.domain == Domain.SHOP.value, images.c.state == ImageState.OK.value
-)
+_shown: Final[ColumnElement[bool]] = and_(images.c.domain == Domain.SHOP.value, is_usable)
 """Pictures that are shown: the shop's own, and usable."""
 
 _has_picture: Final = exists().where(images.c.product_pk == products.c.pk, _shown)

@@ -25,7 +25,7 @@ from stylesearch.catalog.rows import (
     image_record,
     in_batches,
 )
-from stylesearch.catalog.statements import CATEGORY_NAMES, HITS, image_columns
+from stylesearch.catalog.statements import CATEGORY_NAMES, HITS, image_columns, is_usable
 from stylesearch.catalog.vectors import decode_vectors
 from stylesearch.errors import NotInCatalog
 from stylesearch.types import Domain, Failure, ImageRecord, Product
@@ -202,7 +202,7 @@ class CatalogReader:
         statement = (
             select(*image_columns)
             .join_from(images, products, products.c.pk == images.c.product_pk)
-            .where(products.c.id == product_id, images.c.state == ImageState.OK.value)
+            .where(products.c.id == product_id, is_usable)
             .order_by(images.c.path)
         )
         with self._connect() as connection:
@@ -226,10 +226,7 @@ class CatalogReader:
         statement = (
             select(images.c.pk, *product_columns, *image_columns)
             .join_from(products, images, products.c.pk == images.c.product_pk)
-            .where(
-                images.c.state == ImageState.OK.value,
-                tuple_(products.c.id, images.c.path) > tuple_(*after),
-            )
+            .where(is_usable, tuple_(products.c.id, images.c.path) > tuple_(*after))
             .order_by(products.c.id, images.c.path)
             .limit(limit)
         )

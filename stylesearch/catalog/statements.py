@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
-from stylesearch.catalog.models import features, images, product_columns, products
+from stylesearch.catalog.models import ImageState, features, images, product_columns, products
 
-__all__ = ["CATEGORY_NAMES", "HITS", "image_columns"]
+__all__ = ["CATEGORY_NAMES", "HITS", "image_columns", "is_usable"]
+
+is_usable: Final[ColumnElement[bool]] = func.coalesce(images.c.state, "") == ImageState.OK.value
+"""Pictures that can be used. So written that no index of states finds them: nearly all pictures are such."""
 
 image_columns: Final = (
     images.c.path,

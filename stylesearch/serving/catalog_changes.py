@@ -175,7 +175,7 @@ def put_product(
     """
     with catalog.writing(timeout=patience) as writer:
         before = _uploaded(catalog, uploads, product.id)
-        with change_noted(catalog, uploads, [*_new(uploads, pictures), *_files(before)]):
+        with change_noted(catalog, uploads, lambda: [*_new(uploads, pictures), *_files(before)]):
             # Under the lock: or a process that removes a product with the same picture would take the file
             # away again before the catalog says that it is wanted.
             for one in pictures:
@@ -204,7 +204,7 @@ def take_product(catalog: Catalog, uploads: UploadFolder, product_id: str, *, pa
     catalog.product(product_id)
     with catalog.writing(timeout=patience) as writer:
         before = _uploaded(catalog, uploads, product_id)
-        with change_noted(catalog, uploads, _files(before)):
+        with change_noted(catalog, uploads, lambda: _files(before)):
             with writer.transaction():
                 removed = writer.remove_products([product_id])
             if not removed:

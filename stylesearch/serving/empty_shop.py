@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.errors import NotInCatalog
 
 if TYPE_CHECKING:
     from stylesearch.workspace import Workspace
 
-__all__ = ["FILL_IT", "has_nothing", "no_products_yet"]
-
-FILL_IT: Final = "products have to be ingested, or put over the API with a key, first"
+__all__ = ["has_no_catalog", "has_nothing", "no_products_yet"]
 
 
 def no_products_yet() -> NotInCatalog:
     """The error of whoever searches; in words for clients, whatever there is of a catalog."""
-    return NotInCatalog("there are no products yet", hint=FILL_IT)
+    return NotInCatalog(
+        "there are no products yet",
+        hint="products have to be ingested, or put over the API with a key, first",
+    )
 
 
-def has_nothing(workspace: Workspace, error: CatalogError) -> bool:
-    """Whether a workspace cannot be searched only since nothing was ever put into it; blocks.
+def has_no_catalog(workspace: Workspace) -> bool:
+    """Whether there is no catalog yet; one that the settings name with ``db`` should be there already."""
+    settings = workspace.settings
+    return not settings.db and not Path(settings.database).exists()
 
-    Without a key there is no catalog then; with one there is, and nothing in it.
 
-    Args:
-        workspace: whose.
-        error: of the one who tried to search it.
+def has_nothing(workspace: Workspace) -> bool:
+    """Whether nothing was put into a workspace yet, or all of it was taken out again; blocks.
+
+    Without a key there is no catalog at first; with one there is, and nothing in it.
 
     Raises:
         CatalogError: the catalog cannot be read.
     """
-    if isinstance(error, NotInCatalog):
-        return not workspace.catalog.feature_sets()
-    settings = workspace.settings
-    return not settings.db and not Path(settings.database).exists()
+    if has_no_catalog(workspace):
+        return True
+    catalog = workspace.catalog
+    return not catalog.feature_sets() or not catalog.products(limit=1)

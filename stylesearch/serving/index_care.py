@@ -63,10 +63,11 @@ class IndexCare:
             return False
         from stylesearch.gallery import upkeep
 
+        was_damaged = bool(gallery.damaged)  # what a search finds out from here on is for the next look
         try:
             with catalog.writing(timeout=0):
                 upkeep.refresh(gallery.home, [gallery.metric], self._go_on)
-                if gallery.damaged:
+                if was_damaged:
                     gallery.forget()
         except CatalogLocked:
             return False

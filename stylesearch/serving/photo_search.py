@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylesearch.cores import usable_cores
-from stylesearch.errors import CatalogError
 from stylesearch.extractors.engines.devices import choose_engine
 from stylesearch.serving.admission import Admission, Place
 from stylesearch.serving.batching import Batcher
-from stylesearch.serving.empty_shop import has_nothing, no_products_yet
 from stylesearch.serving.finders import Finders, Lane, in_threads
 from stylesearch.serving.index_care import IndexCare
-from stylesearch.serving.own_space import blaming_the_settings
+from stylesearch.serving.own_space import searcher_of
 from stylesearch.serving.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -189,7 +187,7 @@ class PhotoSearch:
             ImageError: the photo cannot be used.
             UnknownName: no such space or model.
             ConfigError: the model takes another metric.
-            OwnSpaceUnusable: no space was named, and the workspace's own cannot be used.
+            OwnSpaceUnusable: the space or the extractor of the settings is wanted, and cannot be used.
             NotInCatalog: no such category, or there is nothing to search in.
             QueueFull, SearchTimeout, ServiceStopping: it cannot be done now.
         """
@@ -261,14 +259,8 @@ class PhotoSearch:
 
     def _chosen(self, space: str, metric: str) -> tuple[Searcher, Lane]:
         """Asked for each photo: a model may have been trained anew, or the first products been ingested."""
-        try:
-            with blaming_the_settings(space, metric):
-                searcher = self.workspace.searcher(space=space, metric=metric, throughput=True)
-            return searcher, self._finders.lane_of(searcher)
-        except CatalogError as error:
-            if has_nothing(self.workspace, error):
-                raise no_products_yet() from error
-            raise
+        searcher = searcher_of(self.workspace, space, metric)
+        return searcher, self._finders.lane_of(searcher)
 
     def _answer(
         self, searcher: Searcher, result: QueryResult, view: View | None, seconds: float

@@ -11,7 +11,6 @@ from typing import Any, Final, Literal, get_args
 from starlette.responses import Response
 
 from stylesearch import errors
-from stylesearch.serving.empty_shop import FILL_IT
 from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
 from stylesearch.serving.own_space import OwnSpaceUnusable
 
@@ -124,11 +123,11 @@ def problem_of(error: Exception, private: Sequence[str] = ()) -> Problem:
     if isinstance(error, errors.CatalogLocked):
         detail = "the catalog is being written to: an ingest, or indexes being built"
     elif isinstance(error, OwnSpaceUnusable):
-        detail = "the settings of this server name a space or a model that cannot be used; its log says which"
+        detail = "the settings of this server name a space or a model that cannot be used; its log says why"
         hint = "whoever runs it has to mend that; a request that names another space may be answered"
     elif any(path in detail or path in hint for path in private if path):
-        if isinstance(error, errors.NotInCatalog):  # nothing is wrong with the catalog
-            detail, hint = "the catalog has nothing of the kind yet", FILL_IT
+        if isinstance(error, errors.NotInCatalog):  # it says again what was asked for, as an id
+            detail, hint = "the catalog has nothing of that name", ""
         elif isinstance(error, errors.CatalogError):
             detail, hint = "the server's workspace cannot be used as it is; its log says why", ""
         else:

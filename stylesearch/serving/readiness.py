@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.errors import StyleSearchError
-from stylesearch.serving.own_space import OwnSpaceUnusable, blaming_the_settings
+from stylesearch.serving.own_space import OwnSpaceUnusable, searcher_of
 
 if TYPE_CHECKING:
     from stylesearch.serving.photo_search import PhotoSearch
@@ -62,8 +62,7 @@ class Readiness:
         if not self._photo_search.ready:
             return "loading"
         try:
-            with blaming_the_settings():
-                self._access.workspace.searcher(throughput=True)
+            searcher_of(self._access.workspace)
         except OwnSpaceUnusable as error:
             log.warning("not ready: %s", error)
             return "the default space cannot be searched in"

@@ -51,14 +51,12 @@ class UploadFolder:
         suffix = suffix_of(picture_format.name) if picture_format else ""
         return self.folder / digest[:2] / f"{digest}{suffix}"
 
-    def store(self, data: bytes) -> bool:
-        """Writes a picture, unless it is there already, undamaged; says whether there was no such file."""
+    def store(self, data: bytes) -> None:
+        """Writes a picture, unless it is there already, undamaged."""
         path = self.path_of(data)
-        is_new = not path.exists()
-        if is_new or path.stat().st_size != len(data) or sha256_file(path) != sha256_bytes(data):
+        if not path.exists() or path.stat().st_size != len(data) or sha256_file(path) != sha256_bytes(data):
             with atomic_file(path) as file:
                 file.write(data)
-        return is_new
 
     def holds(self, path: str) -> bool:
         """Whether a file is one of these."""

@@ -17,9 +17,9 @@ import glob
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stylesearch.errors import CatalogLocked, StyleSearchError
 
@@ -32,12 +32,11 @@ __all__ = ["change_noted", "remove_if_unused", "tidy_up"]
 
 log = logging.getLogger(__name__)
 
-NOTES: Final = "unfinished-*.json"
-"""One for each catalog: a writer is alone, so it has the only change."""
-
 
 @contextlib.contextmanager
-def change_noted(catalog: Catalog, uploads: UploadFolder, files: Iterable[tuple[str, str]]) -> Iterator[None]:
+def change_noted(
+    catalog: Catalog, uploads: UploadFolder, files: Callable[[], Iterable[tuple[str, str]]]
+) -> Iterator[None]:
     """Keeps a note of what a change may leave behind; of one that fails, nothing is left behind.
 
     Use it under the lock of a writer: then no other change goes on, and a note is of one that was killed.
@@ -45,11 +44,12 @@ def change_noted(catalog: Catalog, uploads: UploadFolder, files: Iterable[tuple[
     Args:
         catalog: is changed.
         uploads: where the files lie, or will.
-        files: path, as the catalog has it, and sha256 of each.
+        files: path, as the catalog has it, and sha256 of each. Called when what the last change left has been
+            cleared away: a file of that one may be wanted by this one, and is then new again.
     """
     _finish(catalog, uploads)
     note = _note_of(catalog, uploads)
-    if noted := sorted(set(files)):
+    if noted := sorted(set(files())):
         note.parent.mkdir(parents=True, exist_ok=True)
         with note.open("w", encoding="utf-8") as file:
             json.dump(noted, file)
@@ -72,7 +72,7 @@ def tidy_up(workspace: Workspace, uploads: UploadFolder) -> None:
     Quick, and never waits: where there is no note, the catalog is not even opened. What cannot be done now is
     done before the next change.
     """
-    if not any(uploads.folder.glob(NOTES)):
+    if not any(uploads.folder.glob(_note_name("*"))):
         return
     try:
         catalog = workspace.catalog
@@ -102,8 +102,13 @@ def remove_if_unused(catalog: Catalog, uploads: UploadFolder, path: str, sha256:
         uploads.remove(place)
 
 
+def _note_name(catalog_id: str) -> str:
+    """One for each catalog: a writer is alone, so it has the only change."""
+    return f"unfinished-{catalog_id}.json"
+
+
 def _note_of(catalog: Catalog, uploads: UploadFolder) -> Path:
-    return uploads.folder / NOTES.replace("*", catalog.id)
+    return uploads.folder / _note_name(catalog.id)
 
 
 def _finish(catalog: Catalog, uploads: UploadFolder) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from stylesearch.errors import CatalogError, NotInCatalog
-from stylesearch.serving.empty_shop import no_products_yet
-from stylesearch.serving.own_space import blaming_the_settings
+from stylesearch.serving.empty_shop import has_no_catalog, no_products_yet
+from stylesearch.serving.own_space import searcher_of
 from stylesearch.serving.stored_files import UploadFolder
 
 if TYPE_CHECKING:
@@ -62,18 +61,16 @@ class WorkspaceAccess:
         try:
             return self.workspace.catalog
         except CatalogError as error:
-            settings = self.workspace.settings
-            if settings.db or Path(settings.database).exists():
-                raise
-            raise no_products_yet() from error
+            if has_no_catalog(self.workspace):
+                raise no_products_yet() from error
+            raise
 
     def open(self) -> None:
         """Opens the catalog before the first request does; where there is none, that is left to it to say."""
         from stylesearch.catalog import Catalog
 
-        settings = self.workspace.settings
-        if self._create and not settings.db and not Path(settings.database).exists():
-            Catalog.open(settings.database, create=True).close()
+        if self._create and has_no_catalog(self.workspace):
+            Catalog.open(self.workspace.settings.database, create=True).close()
         try:
             _ = self.workspace.catalog
         except CatalogError:
@@ -144,12 +141,10 @@ class WorkspaceAccess:
         Raises:
             UnknownName: no such space.
             ConfigError: no such metric, or a trained model wants another one.
-            OwnSpaceUnusable: the settings name a space that cannot be used.
+            OwnSpaceUnusable: the space or the extractor of the settings is wanted, and cannot be used.
             NotInCatalog: no such category, or nothing was ingested that could be searched there.
         """
-        _ = self.catalog
-        with blaming_the_settings(space, metric):
-            self.workspace.searcher(space=space, metric=metric, throughput=True)
+        searcher_of(self.workspace, space, metric)
         if category is not None:
             self.check_category(category)
 

@@ -130,8 +130,8 @@ class KnownProducts:
                     hint="train on the network as it was before it was fine-tuned",
                 )
         validation, test = left.values()
-        known = (split.validation | split.test) - validation - test
-        return dataclasses.replace(split, validation=validation, test=test, known=known)
+        seen_before = (split.validation | split.test) - validation - test
+        return dataclasses.replace(split, validation=validation, test=test, seen_before=seen_before)
 
 
 def _of_hashes(

@@ -219,7 +219,7 @@ def split_facts(split: Split, choice: MaterialChoice) -> dict[str, Any]:
         split: of the products.
         choice: what was asked for.
     """
-    counts = {"split_left_out": len(split.left_out), "split_known": len(split.known)}
+    counts = {"split_left_out": len(split.left_out), "split_seen_before": len(split.seen_before)}
     return how_split(split, choice) | counts
 
 

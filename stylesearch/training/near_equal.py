@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,8 +44,8 @@ log = logging.getLogger(__name__)
 
 MANY_PRODUCTS: Final = 50
 """A picture of more products than this shows none of them (a logo, `no picture yet`): it joins nothing and
-makes no pair. Joined by it, half a shop could be one group, which no split can divide. For the same reason a
-shape of more products (a mock-up that is printed on) joins none of them."""
+makes no pair. Joined by it, half a shop could be one group, which no split can divide. For the same reason of
+a shape of more products (a mock-up in many colours) only the copies join."""
 
 KEPT_AT_ONCE: Final = 4096
 CHANGED: Final = "the file has changed since it was ingested: ingest again"
@@ -76,6 +76,11 @@ class NearEqual:
     def picture(self, sha256: str) -> str:
         """A name that copies of a picture share."""
         return self.same_picture.get(sha256, sha256)
+
+    def looks(self, sha256: str, but: Collection[str]) -> tuple[str, str]:
+        """What pictures of one shape share; where the shape is one of ``but``, only copies do."""
+        shape = self.shape(sha256)
+        return (shape, self.picture(sha256) if shape in but else "")
 
 
 def find_near_equal(
@@ -136,9 +141,7 @@ def joined_products(images: Sequence[CatalogImage], near: NearEqual) -> list[fro
     none = showing_no_product(images, near)
     shown = [one for one in images if near.picture(one.image.sha256) not in none]
     frequent = _of_many_products((near.shape(one.image.sha256), one.product.id) for one in shown)
-    return _joined(
-        (one.product.id, shape) for one in shown if (shape := near.shape(one.image.sha256)) not in frequent
-    )
+    return _joined((one.product.id, near.looks(one.image.sha256, but=frequent)) for one in shown)
 
 
 def copied_products(images: Sequence[CatalogImage], near: NearEqual) -> list[frozenset[str]]:

@@ -41,8 +41,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from stylesearch.training.near_pairs import NEAR_BITS
-
 __all__ = ["DECODED_SIDE", "N_FIELDS", "N_WORDS", "PictureCode", "of_one_colour", "picture_code"]
 
 DECODED_SIDE: Final = 256
@@ -79,8 +77,8 @@ class PictureCode:
 
     @property
     def is_blank(self) -> bool:
-        """Whether the picture is of one colour, or nearly: nearer to an empty one than copies lie."""
-        return int(np.bitwise_count(self.shape).sum()) <= NEAR_BITS
+        """Whether the picture, without the white around it, is of one colour."""
+        return not self.shape.any()
 
 
 def picture_code(pixels: npt.NDArray[np.uint8]) -> PictureCode:

@@ -48,7 +48,7 @@ class Split:
         left_out: ids of products that are in none, since a picture of theirs is in a part where they are not.
         origin: ``drawn``; ``given`` by the source; or ``given in part``, where validation or test products
             were drawn from the source's train part.
-        known: ids of products that are in none, since the network that is learned on was fine-tuned on them.
+        seen_before: ids of products that are in none, since the network was fine-tuned on them.
     """
 
     train: frozenset[str]
@@ -56,7 +56,7 @@ class Split:
     test: frozenset[str]
     left_out: frozenset[str] = frozenset()
     origin: str = "drawn"
-    known: frozenset[str] = frozenset()
+    seen_before: frozenset[str] = frozenset()
 
 
 def split_products(

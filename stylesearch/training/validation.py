@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,13 @@ _COST = {"cosine": 2e10, "l1": 2e9}
 _AT_LEAST = {"cosine": 500, "l1": 100}
 """Photos that are looked at, whatever they cost: with fewer the score is mostly noise."""
 _BYTES = 64 * 2**20
-_ROWS_AT_ONCE = 4096
+"""Working memory: as many photos as it has room for are looked at in one pass over the gallery."""
+_ROWS_AT_ONCE = 2048
+_EVEN = 64
+"""Blocks of the gallery are all of one size, a multiple of this. At the odd end of a matrix, and in one of
+very few rows, products may be summed up otherwise, and equal vectors would differ."""
 
+_Ids = npt.NDArray[np.int64]
 _Fill = Callable[[Floats, Floats], None]
 """Writes distances to some pictures, (n, dim), into an array of its caller's, (photos, n)."""
 
@@ -44,14 +49,18 @@ class Validation:
         self.photos: npt.NDArray[np.int64] = photos[np.arange(n_photos) * len(photos) // n_photos]
         """Rows of the photos that are ranked, int64 (v,)."""
         self._metric = metric
-        self._order = np.argsort(data.shop_product, kind="stable")
-        products = data.shop_product[self._order]
-        self._starts = np.flatnonzero(np.diff(products, prepend=-1))
-        self._right = np.searchsorted(products[self._starts], data.photo_product[self.photos])
+        right, self._right = np.unique(data.photo_product[self.photos], return_inverse=True)
+        self._n_right = len(right)
+        is_right = np.zeros(data.n_products, np.bool_)
+        is_right[right] = True
+        # Right products come first: as soon as these are known, others are only counted, and not kept.
+        order = np.lexsort((data.shop_product, ~is_right[data.shop_product]))
+        self._starts = np.flatnonzero(np.diff(data.shop_product[order], prepend=-1))
         own = np.full(len(self.photos), -1) if data.own is None else data.own[self.photos]
-        place = np.empty(len(products), np.int64)
-        place[self._order] = np.arange(len(products))
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
         self._own = np.where(own >= 0, place[own], -1)
+        self._order = order
 
     def score(self, photos: Floats, shop: Floats, k: int) -> tuple[float, float]:
         """Top-k accuracy and mean reciprocal rank, fair to ties.
@@ -61,37 +70,74 @@ class Validation:
             shop: vectors of the gallery, float32 (m, dim), in its order.
             k: how many products are looked at.
         """
-        n_nearer, n_tied = np.empty(len(photos), np.int64), np.empty(len(photos), np.int64)
-        # Of a photo: distances to all pictures and products; of its regions: vectors, distances to a block.
+        n_nearer, n_tied = np.zeros(len(photos), np.int64), np.zeros(len(photos), np.int64)
         n_regions, dim = photos.shape[1:]
-        numbers_of_one = max(2 * len(shop), n_regions * max(dim, min(len(shop), _ROWS_AT_ONCE)))
+        # Of a photo: distances to right products; regions, and their distances to a block and its products.
+        numbers_of_one = self._n_right + n_regions * (dim + self._height) + 2 * self._height
         at_once = max(1, _BYTES // (4 * numbers_of_one))
         for start in range(0, len(photos), at_once):
             rows = slice(start, min(start + at_once, len(photos)))
-            nearest = self._nearest_regions(photos[rows], shop)
-            own = self._own[rows]
-            nearest[np.flatnonzero(own >= 0), own[own >= 0]] = np.inf
-            products = np.minimum.reduceat(nearest, self._starts, axis=1)
-            right = products[np.arange(len(products)), self._right[rows]][:, None]
-            n_nearer[rows] = (products < right).sum(axis=1)
-            n_tied[rows] = (products == right).sum(axis=1)
+            n_nearer[rows], n_tied[rows] = self._count(photos[rows], rows, shop)
         shares = top_k_share(n_nearer, n_tied, k)
         return float(shares.mean()), float(expected_reciprocal_rank(n_nearer, n_tied).mean())
 
-    def _nearest_regions(self, photos: Floats, shop: Floats) -> Floats:
-        """Distances of photos (b, regions, dim) to pictures (m, dim), float32 (b, m), product by product.
+    @property
+    def _height(self) -> int:
+        """How many pictures are in a block."""
+        n_blocks = -(-len(self._order) // _ROWS_AT_ONCE)
+        return -(-len(self._order) // (n_blocks * _EVEN)) * _EVEN
+
+    def _count(self, photos: Floats, rows: slice, shop: Floats) -> tuple[_Ids, _Ids]:
+        """How many products are nearer than the right one, and how many as near, itself too; int64 (b,) both.
+
+        Args:
+            photos: float32 (b, regions, dim).
+            rows: which of :attr:`photos` they are.
+            shop: vectors of the gallery.
+        """
+        n_nearer, n_tied = np.zeros(len(photos), np.int64), np.zeros(len(photos), np.int64)
+        wanted, right = self._right[rows], np.empty((len(photos), 1), np.float32)
+        waiting: list[Floats] = []
+        n_seen = 0
+        for distances in self._to_products(photos, self._own[rows], shop):
+            here = np.flatnonzero((wanted >= n_seen) & (wanted < n_seen + distances.shape[1]))
+            right[here, 0] = distances[here, wanted[here] - n_seen]
+            n_seen += distances.shape[1]
+            waiting.append(distances)
+            if n_seen < self._n_right:
+                continue
+            for some in waiting:
+                n_nearer += (some < right).sum(axis=1)
+                n_tied += (some == right).sum(axis=1)
+            waiting.clear()
+        return n_nearer, n_tied
+
+    def _to_products(self, photos: Floats, own: _Ids, shop: Floats) -> Iterator[Floats]:
+        """Distances of photos (b, regions, dim) to all products, in order, some at a time: float32 (b, some).
 
         The pictures are put in order, and brought to length one, block by block: they may lie in a file that
-        is larger than the memory.
+        is larger than the memory. A product may lie in several blocks.
         """
-        nearest = np.empty((len(photos), len(shop)), np.float32)
+        n_pictures, height = len(self._order), self._height
         fill = self._cosines_of(photos) if self._metric == "cosine" else self._others_of(photos)
-        # Of about one size: a block of very few rows is multiplied otherwise, and equal vectors would differ.
-        n_blocks = -(-len(shop) // _ROWS_AT_ONCE)
-        for number in range(n_blocks):
-            block = slice(len(shop) * number // n_blocks, len(shop) * (number + 1) // n_blocks)
-            fill(shop[self._order[block]], nearest[:, block])
-        return nearest
+        to_pictures = np.empty((len(photos), height), np.float32)
+        begun: Floats | None = None
+        for start in range(0, n_pictures, height):
+            stop = min(start + height, n_pictures)
+            # The last block is filled up with any picture, whose distances are then left out.
+            fill(shop[np.take(self._order, np.arange(start, start + height), mode="clip")], to_pictures)
+            of_own = np.flatnonzero((own >= start) & (own < stop))
+            to_pictures[of_own, own[of_own] - start] = np.inf
+            first, last = np.searchsorted(self._starts, (start + 1, stop)) - (1, 0)
+            starts = np.maximum(self._starts[first:last] - start, 0)
+            distances = np.minimum.reduceat(to_pictures[:, : stop - start], starts, axis=1)
+            if begun is not None:
+                np.minimum(distances[:, 0], begun, out=distances[:, 0])
+                begun = None
+            if stop < n_pictures and (last == len(self._starts) or self._starts[last] > stop):
+                begun = distances[:, -1].copy()
+                distances = distances[:, :-1]
+            yield distances
 
     def _cosines_of(self, photos: Floats) -> _Fill:
         of_regions = [of_length_one(photos[:, region]) for region in range(photos.shape[1])]

@@ -205,7 +205,7 @@ def test_nor_on_what_has_moved_since(workspace: Path) -> None:
         moved = (now.test - first.test) | (now.validation & first.train)
         assert moved
         card = shop.train("head", extractor=network, epochs=1).card
-    assert card.options["split_known"] == len(moved)
+    assert card.options["split_seen_before"] == len(moved)
     assert card.n_products == {
         "train": len(now.train),
         "validation": len(now.validation - moved),

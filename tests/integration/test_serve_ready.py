@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 import stylesearch as ss
 from stylesearch.serving import schemas
 from stylesearch.serving.settings import ServiceSettings
+from stylesearch.testing import save_fake_model
 from tests.integration.live_server import serving
-from tests.integration.serve_answers import RED, post_photo, problem, put, valid
+from tests.integration.serve_answers import AUTHORIZED, RED, post_photo, problem, put, valid
 from tests.integration.tiny_shop import EXTRACTOR, KEY, ingest_tiny_shop
 
 WITH_KEY = ServiceSettings(api_keys=(KEY,))
@@ -50,19 +53,63 @@ def test_a_default_model_that_is_missing_is_no_fault_of_the_request(
     assert "refused with 503: no trained model" in caplog.text, "the log says what the client is not told"
 
 
-@pytest.mark.parametrize("settings", [ServiceSettings(), WITH_KEY], ids=["without a key", "with a key"])
-def test_an_empty_shop_says_that_it_has_no_products_yet(tmp_path: Path, settings: ServiceSettings) -> None:
+@pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+def test_an_extractor_that_nothing_was_ingested_with_is_no_fault_of_the_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = ingest_tiny_shop(tmp_path)
+    with ss.open(home) as shop:
+        save_fake_model(shop.settings, "colours")
+    with ss.open(home, extractor="hog") as shop, serving(shop) as client:
+        for answer in (
+            post_photo(client),
+            post_photo(client, space="raw"),
+            client.post("/v1/search/batch", files=[("images", ("x", RED))]),
+            client.get("/v1/products/dress-red/similar"),
+        ):
+            told = problem(answer, 503)
+            assert told["reason"] == "unusable"
+            assert "settings of this server" in told["detail"]
+            assert "hog" not in answer.text
+            assert "--extractor" not in answer.text
+        checks = valid(client.get("/ready"), schemas.Readiness, 503)["checks"]
+        assert checks["model"] == "the default space cannot be searched in"
+        assert post_photo(client, space="siamese:colours").status_code == 200
+    assert "refused with 503: the catalog has no features of hog" in caplog.text
+
+
+def fill_and_empty(client: httpx.Client) -> None:
+    assert put(client, "coat-1", RED).status_code == 201
+    assert post_photo(client).status_code == 200
+    assert client.delete("/v1/products/coat-1", headers=AUTHORIZED).status_code == 204
+
+
+@pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+@pytest.mark.parametrize(
+    ("settings", "begin"),
+    [(ServiceSettings(), None), (WITH_KEY, None), (WITH_KEY, fill_and_empty)],
+    ids=["without a key", "with a key", "filled and emptied"],
+)
+def test_an_empty_shop_says_that_it_has_no_products_yet(
+    tmp_path: Path, settings: ServiceSettings, begin: Callable[[httpx.Client], None] | None
+) -> None:
     with (
         ss.open(tmp_path / "home", extractor=EXTRACTOR, regions="few") as shop,
         serving(shop, settings) as client,
     ):
-        for answer in (post_photo(client), client.get("/v1/products/x/similar")):
+        if begin is not None:
+            begin(client)
+        for answer in (
+            post_photo(client),
+            post_photo(client, space="raw", metric="l1"),
+            client.get("/v1/products/x/similar"),
+            client.post("/v1/search/batch", files=[("images", ("x", RED))]),
+        ):
             told = problem(answer, 404)
             assert told["detail"] == "there are no products yet"
             assert "ingested, or put" in told["hint"]
-        answer = client.post("/v1/search/batch", files=[("images", ("x", RED))])
-        problem(answer, 404)
-        assert str(tmp_path) not in answer.text
+            assert str(tmp_path) not in answer.text
+        assert client.get("/ready").status_code == (200 if settings.api_keys else 503)
 
 
 def test_a_shop_that_is_filled_over_the_api_is_ready_before_it_has_products(tmp_path: Path) -> None:

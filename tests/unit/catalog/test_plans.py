@@ -148,6 +148,29 @@ def test_categories_are_looked_up_one_by_one(
             ["SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)"],
             lambda catalog, fs: catalog.products(after="a"),
         ),
+        (
+            [
+                "SCAN products USING COVERING INDEX ix_products_category_id",
+                "CORRELATED SCALAR SUBQUERY 1",
+                "SEARCH images USING INDEX sqlite_autoindex_images_1 (product_pk=?)",
+            ],
+            lambda catalog, fs: catalog.product_counts(),
+        ),
+        (
+            [
+                "SEARCH products USING INDEX ix_products_category_id (category=? AND id>?)",
+                "CORRELATED SCALAR SUBQUERY 1",
+                "SEARCH images USING INDEX sqlite_autoindex_images_1 (product_pk=?)",
+            ],
+            lambda catalog, fs: catalog.shop_products(category="dress", after="a"),
+        ),
+        (
+            [
+                "SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)",
+                "SEARCH images USING INDEX sqlite_autoindex_images_1 (product_pk=?)",
+            ],
+            lambda catalog, fs: catalog.usable_images(after=("a", "")),
+        ),
     ],
 )
 def test_what_a_search_reads(

@@ -19,6 +19,7 @@ from stylesearch.errors import ImageTooLarge, NotAnImage, NotInCatalog, UnknownN
 from stylesearch.gallery import IndexWarning
 from stylesearch.serving import photo_search
 from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
+from stylesearch.serving.index_care import IndexCare
 from stylesearch.serving.photo_search import PhotoSearch, SearchAnswer
 from stylesearch.testing import save_fake_model
 from stylesearch.types import Box
@@ -359,7 +360,9 @@ def test_what_others_do_to_the_workspace_shows_up_in_the_next_search(
 def test_damaged_indexes_are_built_again_meanwhile(
     shop: Workspace, photos: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    look, is_searched = IndexCare.look, threading.Event()
     monkeypatch.setattr(photo_search, "CARE_EVERY", 0.02)
+    monkeypatch.setattr(IndexCare, "look", lambda care: is_searched.is_set() and look(care))
 
     async def scenario() -> None:
         search = searching(shop)
@@ -368,6 +371,7 @@ def test_damaged_indexes_are_built_again_meanwhile(
             pointer.unlink()
         assert any(one.state != "ready" for one in shop.index_status())
         assert same((await ask(search, photos[0])).result, expected)
+        is_searched.set()  # not before: what is built at once is not missed by anybody
         await until(lambda: all(one.state == "ready" for one in shop.index_status()))
         await search.stop()
 

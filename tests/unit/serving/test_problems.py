@@ -58,14 +58,14 @@ def test_other_errors_say_nothing() -> None:
 def test_paths_of_the_server_are_kept_from_clients() -> None:
     for error, status in (
         (errors.CatalogError("no space", hint="free some on /srv/shop"), 503),
-        (errors.NotInCatalog("nothing was ingested into /srv/shop/catalog.db yet"), 404),
-        (errors.NotInCatalog("nothing was ingested", hint="into /srv/shop"), 404),
+        (errors.NotInCatalog("the catalog has no product '/srv/shop/catalog.db'"), 404),
+        (errors.NotInCatalog("no product", hint="see /srv/shop"), 404),
     ):
         problem = problem_of(error, ["/srv/shop"])
         assert problem.status == status
         assert "/srv" not in f"{problem.detail} {problem.hint}"
         assert ("Retry-After" in problem.headers) is (status == 503)
-    assert "have to be ingested" in problem.hint
+        assert ("workspace cannot be used" in problem.detail) is (status == 503)
     locked = problem_of(errors.CatalogLocked("process 5 on host is writing to /srv/shop/catalog.db"))
     assert locked.detail.startswith("the catalog is being written to")
     assert "process 5" not in locked.detail

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import stylesearch as ss
 from stylesearch.catalog import Catalog, ImageEntry
+from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogError
+from stylesearch.extractors import load_extractor
+from stylesearch.serving.catalog_changes import Decoded, put_product
 from stylesearch.serving.stored_files import UploadFolder
 from stylesearch.serving.unfinished import change_noted, tidy_up
 from stylesearch.storage import sha256_bytes
@@ -46,7 +50,7 @@ def entry(uploads: UploadFolder, data: bytes) -> tuple[str, str]:
 
 def be_killed(catalog: Catalog, uploads: UploadFolder, *noted: bytes, stored: bytes = b"") -> Path:
     """A change that is begun and not ended; its note."""
-    with change_noted(catalog, uploads, [entry(uploads, data) for data in noted]):
+    with change_noted(catalog, uploads, lambda: [entry(uploads, data) for data in noted]):
         (note,) = uploads.folder.glob("*.json")
         said = note.read_bytes()
     note.write_bytes(said)
@@ -77,7 +81,7 @@ def test_while_another_process_writes_it_is_left_and_goes_before_the_next_change
     with ss.open(shop.settings.home) as elsewhere, elsewhere.catalog.writing():
         tidy_up(shop, uploads)
         assert files(uploads) == {uploads.path_of(LISTED), uploads.path_of(LEFT), note}
-    with shop.catalog.writing(), change_noted(shop.catalog, uploads, [entry(uploads, NEVER_NOTED)]):
+    with shop.catalog.writing(), change_noted(shop.catalog, uploads, lambda: [entry(uploads, NEVER_NOTED)]):
         assert files(uploads) == {uploads.path_of(LISTED), note}
         assert sha256_bytes(NEVER_NOTED) in note.read_text()
     assert files(uploads) == {uploads.path_of(LISTED)}
@@ -87,16 +91,37 @@ def test_a_change_that_fails_leaves_nothing_and_a_change_that_is_done_its_files(
     shop: Workspace, uploads: UploadFolder
 ) -> None:
     def store() -> None:
-        with change_noted(shop.catalog, uploads, [entry(uploads, LEFT)]):
+        with change_noted(shop.catalog, uploads, lambda: [entry(uploads, LEFT)]):
             uploads.store(LEFT)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         store()
     assert files(uploads) == {uploads.path_of(LISTED)}
-    with change_noted(shop.catalog, uploads, [entry(uploads, LEFT)]):
+    with change_noted(shop.catalog, uploads, lambda: [entry(uploads, LEFT)]):
         uploads.store(LEFT)
     assert files(uploads) == {uploads.path_of(LISTED), uploads.path_of(LEFT)}
+
+
+def test_a_change_that_was_killed_and_is_sent_again_leaves_nothing_when_it_fails(
+    shop: Workspace, uploads: UploadFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that is there when it begins is what the first one left: it goes, and is written anew."""
+    be_killed(shop.catalog, uploads, LEFT, stored=LEFT)
+    extractor = load_extractor("color-histogram")
+    vectors = {extractor.fingerprint: np.ones(extractor.dim, np.float32)}
+    picture = Decoded(LEFT, sha256_bytes(LEFT), 9, 9, vectors=vectors)
+    stored = []
+
+    def fail(*_: object, **__: object) -> None:
+        stored.append(uploads.path_of(LEFT).exists())
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Writer, "prune", fail)
+    with pytest.raises(ZeroDivisionError):
+        put_product(shop.catalog, uploads, Product("b", "B", "coat"), [picture], [extractor], patience=1)
+    assert stored == [True]
+    assert files(uploads) == {uploads.path_of(LISTED)}
 
 
 def test_what_a_change_of_another_catalog_is_at_is_not_touched(

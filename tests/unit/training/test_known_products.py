@@ -39,8 +39,8 @@ def test_a_shop_that_grows_moves_no_product_to_where_the_network_is_measured() -
     assert not kept.test & (old.train | old.validation)
     assert not kept.validation & old.train
     assert kept.train == new.train
-    assert kept.known == (new.test & (old.train | old.validation)) | (new.validation & old.train)
-    assert kept.test | kept.validation | kept.known == new.test | new.validation
+    assert kept.seen_before == (new.test & (old.train | old.validation)) | (new.validation & old.train)
+    assert kept.test | kept.validation | kept.seen_before == new.test | new.validation
 
 
 def test_the_same_shop_loses_nothing() -> None:
@@ -59,7 +59,7 @@ def test_what_shares_a_picture_with_a_known_product_is_known() -> None:
         test=old.test | groups[1] | groups[2],
     )
     kept = known_after(old).without(new, groups, how_split(new, CHOICE))
-    assert kept.known == {*learned, chosen, "a", "b", "c"}
+    assert kept.seen_before == {*learned, chosen, "a", "b", "c"}
     assert kept.validation == old.validation - {chosen}
     assert kept.test == old.test
 
@@ -69,7 +69,7 @@ def test_a_known_product_that_has_no_pair_any_more_still_marks_its_copies() -> N
     gone, copy = min(old.train), min(old.test)
     new = dataclasses.replace(old, train=old.train - {gone})
     kept = known_after(old).without(new, [frozenset({gone, copy})], how_split(new, CHOICE))
-    assert copy in kept.known
+    assert copy in kept.seen_before
     assert copy not in kept.test
 
 
@@ -78,8 +78,8 @@ def test_a_network_that_is_tuned_again_knows_both() -> None:
     moved = (first.train & second.validation) | (first.validation & second.test)
     assert moved
     known = known_after(second, before=known_after(first))
-    assert moved <= known.without(second, [], how_split(second, CHOICE)).known
-    assert not known_after(second).without(second, [], how_split(second, CHOICE)).known
+    assert moved <= known.without(second, [], how_split(second, CHOICE)).seen_before
+    assert not known_after(second).without(second, [], how_split(second, CHOICE)).seen_before
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_network_that_knows_most_of_a_part_is_refused(part: str, purpose: str)
     n = len(of_part)
     half, most = of_part[: n // 2], of_part[: n // 2 + 1]
     known = known_after(dataclasses.replace(old, train=old.train | {*half}))
-    assert known.without(old, [], how_split(old, CHOICE)).known == {*half}
+    assert known.without(old, [], how_split(old, CHOICE)).seen_before == {*half}
     known = known_after(dataclasses.replace(old, train=old.train | {*most}))
     with pytest.raises(ConfigError, match=f"fine-tuned on {len(most)} of the {n} products to {purpose}"):
         known.without(old, [], how_split(old, CHOICE))

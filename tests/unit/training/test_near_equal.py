@@ -200,12 +200,21 @@ def test_a_picture_of_very_many_products_joins_none():
     assert joined_products(many, NearEqual()) == copied_products(many, NearEqual()) == []
 
 
-def test_a_shape_of_very_many_products_joins_none():
+def test_of_a_shape_of_very_many_products_only_copies_join():
     """A mock-up in many colours: none of its pictures is of many products, but all are of one shape."""
     few = [listed("x", f"p{number}", sha256=f"{number:03}") for number in range(MANY_PRODUCTS)]
-    one_shape = NearEqual(same_shape={f"{number:03}": "000" for number in range(MANY_PRODUCTS + 1)})
-    assert len(joined_products(few, one_shape)[0]) == MANY_PRODUCTS
-    assert joined_products([*few, listed("x", "one more", sha256=f"{MANY_PRODUCTS:03}")], one_shape) == []
+    digests = [f"{number:03}" for number in range(MANY_PRODUCTS + 1)]
+    near = NearEqual(same_shape=dict.fromkeys(digests, "000"), same_picture={"006": "006", "007": "006"})
+    assert len(joined_products(few, near)[0]) == MANY_PRODUCTS
+    many = [*few, listed("x", "one more", sha256=digests[-1]), listed("x", "twin", sha256="003")]
+    assert joined_products(many, near) == [{"p3", "twin"}, {"p6", "p7"}]
+
+
+def test_stripes_are_no_swatch():
+    stripes = np.zeros((90, 60, 3), np.uint8)
+    stripes[::30] = stripes[1::30] = 200
+    assert not picture_code(stripes).is_blank
+    assert picture_code(np.full((90, 60, 3), 120, np.uint8)).is_blank
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])

@@ -73,13 +73,13 @@ def test_a_drawn_split_is_said_with_its_shares_and_seed(capsys: pytest.CaptureFi
 
 
 def test_products_that_the_network_knows_are_said_on_their_own(capsys: pytest.CaptureFixture[str]) -> None:
-    split = dataclasses.replace(split_products(CATEGORIES, [{"a", "b"}]), known=frozenset("xyz"))
+    split = dataclasses.replace(split_products(CATEGORIES, [{"a", "b"}]), seen_before=frozenset("xyz"))
     report = a_report(split, n_joined=2)
     echo_report(report, is_default=False, with_seconds=False)
     out = capsys.readouterr().out
     assert "3 products were left out of those to choose or to test with: the network was fine-tuned" in out
     assert "2 products share a picture with another one and stayed together" in out
-    assert report.card.options["split_known"] == 3
+    assert report.card.options["split_seen_before"] == 3
 
 
 def test_a_part_that_was_drawn_beside_given_ones_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import dataclasses
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.metrics_kernels import Floats
+from stylesearch.metrics_kernels import Floats, Slots
 from stylesearch.spaces.base import of_length_one
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
@@ -90,15 +91,56 @@ def test_blocks_of_the_gallery_give_what_the_whole_gives(
     data = shuffled_data(own)
     validation = Validation(data, metric, 6)
     photos = data.photos[validation.photos]
-    nearest = whole_distances(photos, data.shop, metric)
-    if data.own is not None:
-        nearest[np.arange(len(photos)), data.own[validation.photos]] = np.inf
-    products = np.stack([nearest[:, data.shop_product == product].min(axis=1) for product in range(40)], 1)
-    right = products[np.arange(len(photos)), data.photo_product[validation.photos]][:, None]
-    n_nearer, n_tied = (products < right).sum(axis=1), (products == right).sum(axis=1)
-    expected = top_k_share(n_nearer, n_tied, 5).mean(), expected_reciprocal_rank(n_nearer, n_tied).mean()
+    expected = whole_score(data, validation.photos, metric)
     monkeypatch.setattr("stylesearch.training.validation._ROWS_AT_ONCE", n_rows)
+    monkeypatch.setattr("stylesearch.training.validation._EVEN", 1)
     assert validation.score(photos, data.shop, 5) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n_rows", "even"), [(1, 1), (7, 1), (20, 1), (20, 8), (64, 64), (4096, 64)])
+@pytest.mark.parametrize("n_bytes", [1, 2000, 2**20])
+@pytest.mark.parametrize("metric", ["cosine", "l1"])
+def test_ties_and_products_of_many_blocks_give_what_the_whole_gives(
+    monkeypatch: pytest.MonkeyPatch, metric: str, n_bytes: int, n_rows: int, even: int
+) -> None:
+    """One validation product and one other have 50 pictures each; all is exact, and most are tied."""
+    random = np.random.default_rng(5)
+    product = random.permutation(np.concatenate([np.arange(40), np.full(49, 3), np.full(49, 11)]))
+    shop, photos = exact_vectors(random, (len(product),)), exact_vectors(random, (60, 2))
+    validation_products = np.arange(40) % 3 == 0
+    photo_product = np.append(np.full(5, 3), np.arange(55) % 40)
+    own = np.full(60, -1)
+    own[:5] = np.flatnonzero(product == 3)[[0, 1, 17, 48, 49]]
+    data = TrainingData(
+        photos, shop, photo_product, product, ("",) * 40, ~validation_products, validation_products, own=own
+    )
+    validation = Validation(data, metric, 6)
+    expected = whole_score(data, validation.photos, metric)
+    assert 0.05 < expected[0] < 0.95
+    monkeypatch.setattr("stylesearch.training.validation._ROWS_AT_ONCE", n_rows)
+    monkeypatch.setattr("stylesearch.training.validation._EVEN", even)
+    monkeypatch.setattr("stylesearch.training.validation._BYTES", n_bytes)
+    assert validation.score(photos[validation.photos], shop, 5) == expected
+
+
+def exact_vectors(random: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Four numbers of six are 1 or -1: the length is 2, and no sum or product is rounded."""
+    signs = random.choice([-1.0, 1.0], size=(*shape, 6))
+    signs[..., :2] = 0
+    vectors: Floats = random.permuted(signs, axis=-1).astype(np.float32)
+    return vectors
+
+
+def whole_score(data: TrainingData, rows: Slots, metric: str) -> tuple[float, float]:
+    """What photos of these rows score, from all distances at once."""
+    nearest = whole_distances(data.photos[rows], data.shop, metric)
+    if data.own is not None:
+        own = data.own[rows]
+        nearest[np.flatnonzero(own >= 0), own[own >= 0]] = np.inf
+    products = np.stack([nearest[:, data.shop_product == product].min(axis=1) for product in range(40)], 1)
+    right = products[np.arange(len(rows)), data.photo_product[rows]][:, None]
+    n_nearer, n_tied = (products < right).sum(axis=1), (products == right).sum(axis=1)
+    return top_k_share(n_nearer, n_tied, 5).mean(), expected_reciprocal_rank(n_nearer, n_tied).mean()
 
 
 def whole_distances(photos: Floats, shop: Floats, metric: str) -> Floats:
@@ -134,6 +176,44 @@ def test_a_large_gallery_is_not_copied(tmp_path: Path, metric: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.6 * shop.nbytes
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l1"])
+def test_a_large_gallery_is_read_once(monkeypatch: pytest.MonkeyPatch, metric: str) -> None:
+    """Its distances to all photos, 76 MiB, are not held, nor is it read again for every few of them."""
+    monkeypatch.setattr("stylesearch.training.validation._AT_LEAST", {"cosine": 200, "l1": 200})
+    n_products, dim = 50_000, 4
+    random = np.random.default_rng(0)
+    shop = random.normal(size=(2 * n_products, dim)).astype(np.float32).view(CountedRows)
+    shop.n_read = 0
+    data = TrainingData(
+        random.normal(size=(200, 1, dim)).astype(np.float32),
+        shop,
+        np.arange(200),
+        random.permutation(np.repeat(np.arange(n_products), 2)),
+        ("",) * n_products,
+        np.arange(n_products) >= 200,
+        np.arange(n_products) < 200,
+    )
+    validation = Validation(data, metric, dim)
+    assert len(validation.photos) == 200
+    tracemalloc.start()
+    validation.score(data.photos[validation.photos], shop, 5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 2 * n_products <= shop.n_read < 2.1 * n_products
+    assert peak < 16 * 2**20
+
+
+class CountedRows(np.ndarray[tuple[int, ...], np.dtype[np.float32]]):
+    """Knows how many rows of it were gathered."""
+
+    n_read: int
+
+    def __getitem__(self, rows: Any) -> Any:
+        found = np.asarray(self)[rows]
+        self.n_read += len(found)
+        return found
 
 
 def test_a_photo_of_a_product_without_another_picture_is_left_out() -> None:
