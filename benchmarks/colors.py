@@ -1,4 +1,4 @@
-"""What joining colours to a network costs a query: its 16 regions, with and without, in turn.
+"""What joining colors to a network costs a query: its 16 regions, with and without, in turn.
 
 The histogram, and the space's transform of 620 instead of 512 numbers; milliseconds, medians.
 """
@@ -18,18 +18,17 @@ N_PRODUCTS = 200
 
 def main() -> None:
     """Prints milliseconds of each step, and their share of the whole."""
-    from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.colors import color_histogram
-    from stylesearch.extractors.joined import JoinedExtractor
+    from stylesearch.extractors.with_colors import JoinedExtractor, color_histogram
     from stylesearch.images.decode import decode
     from stylesearch.images.regions import crops, plan_boxes, reduction
+    from stylesearch.settings import Settings
     from stylesearch.spaces import fit_transform
     from stylesearch.spaces.joined import n_colors_of
 
     settings = Settings()
     extractor = load_extractor(settings.extractor)
-    assert isinstance(extractor, JoinedExtractor), "the default joins colours"
+    assert isinstance(extractor, JoinedExtractor), "the default joins colors"
     size, n_colors = extractor.input_size, n_colors_of(extractor.parameters)
     with tempfile.TemporaryDirectory() as name:
         drawn_shop(Path(name), N_PRODUCTS)
@@ -49,8 +48,8 @@ def main() -> None:
         features = extractor.extract(squares)
         for what, call in (
             ("network alone", lambda s=squares: extractor.network.extract(s)),
-            ("network and colours", lambda s=squares: extractor.extract(s)),
-            ("colours alone", lambda s=squares: color_histogram(s)),
+            ("network and colors", lambda s=squares: extractor.extract(s)),
+            ("colors alone", lambda s=squares: color_histogram(s)),
             ("space of the network alone", lambda f=features: alone.apply(f[:, :width])),
             ("space of both", lambda f=features: joined.apply(f)),
         ):

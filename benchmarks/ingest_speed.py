@@ -46,7 +46,7 @@ def main() -> None:
 def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> list[str]:
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.specs import without_colors
+    from stylesearch.extractors.spec import without_colors
     from stylesearch.ingest import IngestOptions, ingest
 
     extractor = load_extractor(spec, weights=weights, throughput=True)
@@ -90,7 +90,7 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
 
 def _decoding(folder: Path, size: int) -> float:
     """Core-seconds of reading, hashing and decoding one picture, alone on one core."""
-    from stylesearch.ingest.prepare import Task, prepare
+    from stylesearch.features.prepare import Task, prepare
     from stylesearch.types import Product, Record
 
     tasks = [

@@ -23,8 +23,8 @@ from benchmarks.measuring import print_table
 
 if TYPE_CHECKING:
     from stylesearch.evaluation.results import Run, Study
-    from stylesearch.training.report import TrainReport
-    from stylesearch.workspace import Workspace
+    from stylesearch.training.results import TrainReport
+    from stylesearch.workspace.workspace import Workspace
 
 N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "2000"))
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
@@ -34,7 +34,7 @@ KS = (1, 5, 20)
 def main() -> None:
     """Prints what training gave per category, and the methods side by side."""
     import stylesearch
-    from stylesearch.synth import write_demo
+    from stylesearch.drawn_shop import write_demo
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(os.environ.get("BENCH_FOLDER", temporary))

@@ -17,7 +17,7 @@ from benchmarks.measuring import print_table, seconds_of
 from benchmarks.shops import drawn_shop, fill_catalog, region_features
 
 if TYPE_CHECKING:
-    from stylesearch.workspace import Workspace
+    from stylesearch.workspace.workspace import Workspace
 
 N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "10000"))
 N_LEARNED = 200
@@ -27,8 +27,8 @@ N_PHOTOS = 60
 def main() -> None:
     """Prints medians of whole queries and of the search alone, and the medians of ratios by photo."""
     import stylesearch
-    from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
+    from stylesearch.settings import Settings
 
     extractor = load_extractor(Settings().extractor, throughput=True)
     with tempfile.TemporaryDirectory() as name:
@@ -49,16 +49,16 @@ def main() -> None:
 def _train(drawn: Path, small: Path, home: Path) -> str:
     """Trains on the drawn shop, and puts the model, half and half, into the large workspace."""
     import stylesearch
-    from stylesearch import trained
+    from stylesearch.models import folder_of, load_model, save_model
 
     with stylesearch.open(small) as shop:
         for part in ("products", "street"):
             shop.ingest(drawn / f"{part}.csv")
         report = shop.train("half", epochs=5)
-    card, transform = trained.load_model(trained.folder_of(small, "half"))
+    card, transform = load_model(folder_of(small, "half"))
     halved = dataclasses.replace(transform, weights={"": 0.5})
     card = dataclasses.replace(card, weights={"": 0.5}, transform_version=halved.version)
-    trained.save_model(home, card, halved)
+    save_model(home, card, halved)
     return report.card.space
 
 

@@ -24,7 +24,7 @@ from benchmarks.shops import real_photos
 
 if TYPE_CHECKING:
     from stylesearch.evaluation.results import Run, Study
-    from stylesearch.workspace import Workspace
+    from stylesearch.workspace.workspace import Workspace
 
 N_SPLITS = 5
 N_RESAMPLES = 5000
@@ -94,15 +94,15 @@ def _study(shop: Workspace, name: str) -> tuple[Study, Run, Run]:
 
     The untrained space is the model with a weight of 0, so that both have the same fit.
     """
-    from stylesearch import trained
+    from stylesearch.models import folder_of, load_model, save_model
 
     home = shop.settings.home
-    card, transform = trained.load_model(trained.folder_of(home, name))
+    card, transform = load_model(folder_of(home, name))
     nothing = dataclasses.replace(transform, name="siamese:untrained", weights={"": 0.0})
     of_nothing = dataclasses.replace(
         card, name="untrained", weights={"": 0.0}, transform_version=nothing.version
     )
-    trained.save_model(home, of_nothing, nothing)
+    save_model(home, of_nothing, nothing)
     study = shop.evaluate(
         [of_nothing.space, card.space],
         metrics=(card.metric,),

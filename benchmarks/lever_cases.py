@@ -10,19 +10,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.lever_colours import HISTOGRAMS
+from benchmarks.lever_colors import HISTOGRAMS
 from benchmarks.lever_features import MORE, STREET, Boxes, Floats, Kept, Source, places_of
 from benchmarks.lever_vectors import Principal, product_ranks, region_distances
 from benchmarks.photo_tests import PhotoTest
-from stylesearch.config import Settings
 from stylesearch.extractors import load_extractor
-from stylesearch.extractors.specs import without_colors
+from stylesearch.extractors.spec import without_colors
 from stylesearch.images.regions import WHOLE
+from stylesearch.settings import Settings
 from stylesearch.spaces import fit_transform
 
 __all__ = ["DEFAULT", "Case", "Pair"]
 
-# Without colours, which are one of the levers.
+# Without colors, which are one of the levers.
 DEFAULT: Final = without_colors(Settings().extractor)[0]
 Doubles = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.lever_cases import DEFAULT, Case
-from benchmarks.lever_colours import HISTOGRAMS
+from benchmarks.lever_colors import HISTOGRAMS
 from benchmarks.lever_features import MORE, STREET, Boxes, Floats, Source, squares
 from benchmarks.lever_table import LITE0_224, LITE0_384, LITE2_260, LITE2_352, N_RERANKED, reranked
 from benchmarks.lever_vectors import unit
@@ -61,7 +61,7 @@ def _queries(case: Case) -> Mapping[str, Callable[[Path], object]]:
         "Lite2 at 352": _Query(case, (LITE2_352,)),
         "Lite0 at 320 and Lite2 at 352": _Query(case, (DEFAULT, LITE2_352)),
         "Lite0 at 320 and Lite2 at 260": _Query(case, (DEFAULT, LITE2_260)),
-        "colours": _Query(case, (DEFAULT,), colours=True),
+        "colors": _Query(case, (DEFAULT,), colors=True),
         "photo also in a mirror": _Query(case, (DEFAULT,), mirrors=(False, True)),
         "re-ranking": _Query(case, (DEFAULT,), reranks=True),
     }
@@ -76,7 +76,7 @@ class _Query:
         boxes: regions of the photo.
         space: raw or whitened.
         mirrors: for each look at a region whether it is in a mirror.
-        colours: whether a histogram joins in.
+        colors: whether a histogram joins in.
         reranks: whether the nearest are ordered anew.
     """
 
@@ -88,7 +88,7 @@ class _Query:
         *,
         space: str = "whitened",
         mirrors: Sequence[bool] = (False,),
-        colours: bool = False,
+        colors: bool = False,
         reranks: bool = False,
     ) -> None:
         self.boxes, self.mirrors, self.reranks = boxes, mirrors, reranks
@@ -100,7 +100,7 @@ class _Query:
         self.ways: list[tuple[Source, Callable[[Floats], Floats], Floats]] = [
             (_at_once(name), transform.apply, columns) for name in names
         ]
-        if colours:
+        if colors:
             histogram = HISTOGRAMS[1]
             self.ways.append(
                 (histogram, lambda found: found, _columns(case.features(histogram.fingerprint).gallery))

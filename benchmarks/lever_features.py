@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.files import atomic_file, sha256_file
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import REGION_PLANS, WHOLE, RelativeBox, centred, crops, reduction
-from stylesearch.storage import atomic_file, sha256_file
 from stylesearch.types import Box
 
 __all__ = ["MORE", "STREET", "Boxes", "Floats", "Kept", "Source", "places_of", "squares"]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.lever_cases import DEFAULT, Case, Pair
-from benchmarks.lever_colours import HISTOGRAMS
+from benchmarks.lever_colors import HISTOGRAMS
 from benchmarks.lever_features import MORE, STREET, Boxes, Floats
 from benchmarks.lever_vectors import region_distances, signed_root, unit
 from benchmarks.reranking import Neighbours, jaccard_distances
@@ -38,13 +38,13 @@ class Lever:
         name: of it.
         values: what it may be set to, each measured.
         chosen: whether only a value chosen on other products is reported, all others in a second table.
-        of_colours: whether it is measured on photos in other light too.
+        of_colors: whether it is measured on photos in other light too.
     """
 
     name: str
     values: Mapping[str, Measure]
     chosen: bool = False
-    of_colours: bool = False
+    of_colors: bool = False
 
 
 def _whitened(name: str, case: Case) -> Doubles:
@@ -102,19 +102,19 @@ def _whitening(fitted_to: str, width: int | None, strength: float, case: Case) -
     return _of_halves(fitted_to, ranks, case)
 
 
-def _colours(histogram: str, weight: float, case: Case) -> Doubles:
-    colours = case.features(histogram).distances()
-    return case.ranks((1 - weight) * case.default_distances() + weight * colours)
+def _colors(histogram: str, weight: float, case: Case) -> Doubles:
+    colors = case.features(histogram).distances()
+    return case.ranks((1 - weight) * case.default_distances() + weight * colors)
 
 
-def _colours_in_wide_space(fitted_to: str, weight: float, case: Case) -> Doubles:
-    """Colours beside 512 axes, each divided by its deviation to the power 0.25."""
-    pair, colours = case.features(), case.features(JOINED).distances()
+def _colors_in_wide_space(fitted_to: str, weight: float, case: Case) -> Doubles:
+    """Colors beside 512 axes, each divided by its deviation to the power 0.25."""
+    pair, colors = case.features(), case.features(JOINED).distances()
 
     def ranks(axes_of: str) -> Doubles:
         axes = case.axes(axes_of)
         photos, gallery = (axes.apply(one, 512, 0.25) for one in (pair.photos, pair.gallery))
-        return case.ranks((1 - weight) * region_distances(photos, gallery) + weight * colours)
+        return case.ranks((1 - weight) * region_distances(photos, gallery) + weight * colors)
 
     return _of_halves(fitted_to, ranks, case)
 
@@ -126,15 +126,15 @@ def _of_halves(fitted_to: str, ranks: Callable[[str], Doubles], case: Case) -> D
     return np.where(case.half == 0, ranks("photos 1"), ranks("photos 0"))
 
 
-def _colours_in_raw(weight: float, case: Case) -> Doubles:
-    colours = case.features(JOINED).distances()
-    return case.ranks((1 - weight) * case.features().distances() + weight * colours)
+def _colors_in_raw(weight: float, case: Case) -> Doubles:
+    colors = case.features(JOINED).distances()
+    return case.ranks((1 - weight) * case.features().distances() + weight * colors)
 
 
-def _colours_of_two_networks(weight: float, case: Case) -> Doubles:
-    colours = case.features(JOINED).distances()
+def _colors_of_two_networks(weight: float, case: Case) -> Doubles:
+    colors = case.features(JOINED).distances()
     both = (case.default_distances() + case.whitened(case.features(LITE2_352)).distances()) / 2
-    return case.ranks((1 - weight) * both + weight * colours)
+    return case.ranks((1 - weight) * both + weight * colors)
 
 
 def _mirrored(of_photos: bool, of_gallery: bool, case: Case) -> Doubles:
@@ -218,7 +218,7 @@ LEVERS: tuple[Lever, ...] = (
             "Lite0 at 320 and Lite2 at 352, mean of distances": partial(
                 _joined_distances, (DEFAULT, LITE2_352)
             ),
-            f"the same and {JOINED}, weight 0.15": partial(_colours_of_two_networks, 0.15),
+            f"the same and {JOINED}, weight 0.15": partial(_colors_of_two_networks, 0.15),
             "Lite0 at 320 and Lite2 at 260, mean of distances": partial(
                 _joined_distances, (DEFAULT, LITE2_260)
             ),
@@ -252,26 +252,26 @@ LEVERS: tuple[Lever, ...] = (
     Lever("fit of the space", {fit: partial(_whitening, fit, None, 0.5) for fit in _FITS[1:]}),
     *(Lever(f"whitening, fitted to {fit}", _grid_of_whitening(fit), chosen=True) for fit in _FITS),
     Lever(
-        "colours",
+        "colors",
         {
-            f"{one.fingerprint}, weight {weight}": partial(_colours, one.fingerprint, weight)
+            f"{one.fingerprint}, weight {weight}": partial(_colors, one.fingerprint, weight)
             for one in HISTOGRAMS
             for weight in (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
         },
         chosen=True,
-        of_colours=True,
+        of_colors=True,
     ),
     Lever(
         f"{JOINED} joined to other levers",
         {
-            "weight 0.15": partial(_colours, JOINED, 0.15),
-            "weight 0.15, 512 axes of power 0.25": partial(_colours_in_wide_space, "gallery", 0.15),
+            "weight 0.15": partial(_colors, JOINED, 0.15),
+            "weight 0.15, 512 axes of power 0.25": partial(_colors_in_wide_space, "gallery", 0.15),
             "weight 0.15, the same fitted to gallery, photos": partial(
-                _colours_in_wide_space, "gallery, photos", 0.15
+                _colors_in_wide_space, "gallery, photos", 0.15
             ),
-            "weight 0.15, raw": partial(_colours_in_raw, 0.15),
+            "weight 0.15, raw": partial(_colors_in_raw, 0.15),
         },
-        of_colours=True,
+        of_colors=True,
     ),
     Lever(
         "mirror",

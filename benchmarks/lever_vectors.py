@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.lever_features import Floats
-from stylesearch.metrics import distances
+from stylesearch.distance import distances
 
 __all__ = ["Principal", "product_ranks", "region_distances", "resampled_gain", "signed_root", "unit"]
 

@@ -76,15 +76,15 @@ def main() -> None:
 
 
 def _print_other_light(test: PhotoTest, kept: Kept) -> None:
-    """Levers of colours once more, where photos have other colours than the shop's pictures."""
+    """Levers of colors once more, where photos have other colors than the shop's pictures."""
     case = Case("other light", test, kept, [])
     default = {case.name: case.ranks(case.default_distances())}
     rows = [["default", "", *_scores([case], default, None)]]
     for lever in _wanted():
-        if lever.of_colours:
+        if lever.of_colors:
             for value, measure in lever.values.items():
                 rows.append([lever.name, value, *_scores([case], {case.name: measure(case)}, default)])
-    print("The photos that were cut out, each in light of another colour and brightness:\n")
+    print("The photos that were cut out, each in light of another color and brightness:\n")
     print_table(["lever", "value", *(f"top {k}, %" for k in TOP)], rows)
     print()
 

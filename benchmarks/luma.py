@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.measuring import print_table
 from benchmarks.shops import real_photos
-from stylesearch.config import Settings
-from stylesearch.extractors.specs import without_colors
+from stylesearch.extractors.spec import without_colors
+from stylesearch.settings import Settings
 
 DEFAULT = Settings().extractor
 METHODS = ("whitebox", without_colors(DEFAULT)[0], DEFAULT, f"{DEFAULT}/whitened")
@@ -22,7 +22,7 @@ KS = (1, 5, 20)
 def main() -> None:
     """Prints one table: top-k accuracy per category and method, by the metric that suits the method."""
     import stylesearch
-    from stylesearch.evaluation.tables import notes, percent
+    from stylesearch.evaluation.results_files import notes, percent
 
     photos = real_photos()
     if photos is None:

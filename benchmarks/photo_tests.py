@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from benchmarks.shops import drawn_shop, real_photos
-from stylesearch.storage import atomic_file
+from stylesearch.files import atomic_file
 
 __all__ = ["PhotoTest", "in_other_light", "photo_tests"]
 

@@ -10,7 +10,7 @@ __all__ = ["keras_model"]
 def keras_model(spec: str, weights: str | None = None) -> Any:
     """The Keras model behind ``name@size``: uint8 RGB pictures in, features out, preprocessing included."""
     from stylesearch.extractors.backbones import BACKBONES
-    from stylesearch.extractors.keras_cnn import build_backbone
+    from stylesearch.extractors.keras_models import build_backbone
     from stylesearch.extractors.weights import find_weights
 
     name, _, size = spec.partition("@")

@@ -17,8 +17,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
 from benchmarks.measuring import alternate, print_table
-from stylesearch.evaluation.measured import RankedGallery, make_rough
-from stylesearch.evaluation.ranking import rank
+from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
 
 N_QUERIES = int(os.environ.get("BENCH_QUERIES", "400"))
 N_PICTURES = 10_000

@@ -22,10 +22,10 @@ N_NEAREST = 20
 
 def main() -> None:
     """Prints recall and milliseconds of every way to search."""
-    from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
-    from stylesearch.index.by_category import CategoryIndexes
-    from stylesearch.index.strategy import Strategy
+    from stylesearch.index.category_indexes import CategoryIndexes
+    from stylesearch.index.reranked import Strategy
+    from stylesearch.settings import Settings
     from stylesearch.spaces import fit_transform
     from stylesearch.spaces.joined import n_colors_of
 

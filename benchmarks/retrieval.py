@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.distance import distances
 from stylesearch.extractors.base import Extractor
 from stylesearch.images.decode import decode
-from stylesearch.images.letterbox import letterbox
-from stylesearch.images.regions import crops, plan_boxes, reduction
-from stylesearch.metrics import distances
+from stylesearch.images.regions import crops, letterbox, plan_boxes, reduction
 
 __all__ = ["difference", "gallery_features", "photo_features", "ranks_of", "top_k"]
 

@@ -26,7 +26,7 @@ from benchmarks.served import Client, Load, large_shop, quantile, serving
 if TYPE_CHECKING:
     from benchmarks.served import Service
     from stylesearch.extractors.base import Extractor
-    from stylesearch.workspace import Workspace
+    from stylesearch.workspace.workspace import Workspace
 
 N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "10000"))
 N_CLIENTS = int(os.environ.get("BENCH_CLIENTS", "8"))

@@ -35,8 +35,8 @@ def large_shop(folder: Path, n_products: int, n_categories: int = 10) -> tuple[P
     """
     import stylesearch
     from benchmarks.shops import drawn_shop, fill_catalog, region_features
-    from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
+    from stylesearch.settings import Settings
 
     extractor = load_extractor(Settings().extractor, throughput=True)
     drawn_shop(folder / "drawn", 60)

@@ -34,14 +34,14 @@ def real_photos() -> Path | None:
 
 def drawn_shop(folder: Path, n_products: int, seed: int = 11) -> None:
     """Draws products and one street photo of each into ``folder``."""
-    from stylesearch.synth import write_demo
+    from stylesearch.drawn_shop import write_demo
 
     write_demo(folder, n_products=n_products, seed=seed, processes=os.cpu_count() or 1)
 
 
 def drawn_pictures(folder: Path, n_pictures: int, seed: int = 5) -> None:
     """Writes different JPEG files of 600 to 1,000 pixels, as shops have them: few drawings, many crops."""
-    from stylesearch.synth import write_demo
+    from stylesearch.drawn_shop import write_demo
 
     drawings = folder.with_name(f"{folder.name}-drawings")
     write_demo(drawings, n_products=24, seed=seed, street_photos_per_product=0, processes=os.cpu_count() or 1)
@@ -73,7 +73,7 @@ def likely_features(
     Each lies between a real feature and one of its eight nearest, every number a tenth off: so neighbours are
     as dense, and vary in as few directions, as those of real photos.
     """
-    from stylesearch.metrics import nearest
+    from stylesearch.distance import nearest
 
     rng = np.random.default_rng(seed)
     near, _ = nearest(originals, originals, "cosine", min(9, len(originals)))
@@ -121,7 +121,7 @@ def sources(
 ) -> Iterator[Source]:
     """Drawn shop pictures and street photos of them; then, if there are any, real photos and others."""
     from benchmarks.retrieval import photo_features
-    from stylesearch.config import Settings
+    from stylesearch.settings import Settings
 
     plan = Settings().regions
     drawn_shop(folder, n_pictures)
@@ -146,7 +146,7 @@ def fill_catalog(
 ) -> None:
     """Puts products with features like ``originals`` straight into a catalog, as if ingested."""
     from stylesearch.catalog import Catalog, ImageEntry
-    from stylesearch.ingest.run import feature_set_of
+    from stylesearch.features.compute import feature_set_of
     from stylesearch.types import Product
 
     with Catalog.open(database) as catalog, catalog.writing() as writer:

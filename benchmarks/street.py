@@ -20,8 +20,8 @@ N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "500"))
 
 def main() -> None:
     """Prints top-k accuracy with intervals, and the gain over the baseline."""
-    from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
+    from stylesearch.settings import Settings
     from stylesearch.spaces import fit_transform
     from stylesearch.spaces.joined import n_colors_of
 

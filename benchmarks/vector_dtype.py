@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from benchmarks.measuring import print_table
 from stylesearch.catalog import Catalog, ImageEntry
-from stylesearch.catalog.vectors import DTYPES, decode_vectors, encode_vectors
-from stylesearch.metrics import METRICS, nearest
+from stylesearch.catalog.vector_codec import DTYPES, decode_vectors, encode_vectors
+from stylesearch.distance import METRICS, nearest
 from stylesearch.types import Product
 
 N_NEAREST = 20
@@ -75,7 +75,7 @@ def main() -> None:
 def _features_of(photos: Path) -> Matrix:
     from stylesearch.extractors import load_extractor
     from stylesearch.images.decode import decode
-    from stylesearch.images.letterbox import letterbox
+    from stylesearch.images.regions import letterbox
 
     extractor = load_extractor(EXTRACTOR)
     size = extractor.input_size

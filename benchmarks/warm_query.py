@@ -20,8 +20,8 @@ SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000").spl
 def main() -> None:
     """Prints medians (and ninth deciles) in milliseconds, and the ratios between the sizes."""
     import stylesearch
-    from stylesearch.config import Settings
     from stylesearch.extractors import load_extractor
+    from stylesearch.settings import Settings
 
     extractor = load_extractor(Settings().extractor, throughput=True)
     rows = []

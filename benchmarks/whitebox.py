@@ -1,6 +1,6 @@
 """White-box features against a loop over scikit-image and OpenCV, picture by picture, measured in turn.
 
-The loop computes the same vector from the same colours, with a call of the two libraries wherever one does
+The loop computes the same vector from the same colors, with a call of the two libraries wherever one does
 the step; once with OpenCV's labelling of regions, once with SciPy's. One thread each.
 """
 
@@ -20,7 +20,7 @@ from benchmarks.measuring import alternate, print_table, seconds_of
 from benchmarks.shops import drawn_pictures, real_photos
 
 N_PICTURES = 256
-N_COLOURS = 25
+N_COLORS = 25
 
 Pictures = npt.NDArray[np.uint8]
 Label = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.integer[Any]]]
@@ -73,8 +73,7 @@ def main() -> None:
 def _pictures(size: int) -> Pictures:
     """Letterboxed pictures: real photos of garments where there are some, else drawn ones."""
     from stylesearch.images.decode import decode
-    from stylesearch.images.letterbox import letterbox
-    from stylesearch.images.regions import reduction
+    from stylesearch.images.regions import letterbox, reduction
 
     with tempfile.TemporaryDirectory() as name:
         photos = real_photos()
@@ -95,20 +94,20 @@ def _one(picture: Pictures, sizes_of: Label) -> npt.NDArray[np.float32]:
     import cv2
     from skimage.feature import hog
 
-    from stylesearch.extractors.whitebox.colours import colours, colours_of_levels
-    from stylesearch.extractors.whitebox.luma import luma
+    from stylesearch.extractors.classical.colors import colors, colors_of_levels
+    from stylesearch.extractors.classical.hog import luma
 
     size = len(picture)
     brightness = luma(picture)
     edges = hog(brightness, 9, (8, 8), (2, 2), block_norm="L2-Hys")
-    histogram = cv2.calcHist([colours(picture)], [0], None, [N_COLOURS], [0, N_COLOURS]).ravel()
+    histogram = cv2.calcHist([colors(picture)], [0], None, [N_COLORS], [0, N_COLORS]).ravel()
     sums = cv2.boxFilter(picture, cv2.CV_16U, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE)
-    blurred = colours_of_levels(sums // 72)
-    coherence = np.zeros((2, N_COLOURS))
-    for colour in np.unique(blurred[blurred < N_COLOURS]):
-        sizes = sizes_of((blurred == colour).astype(np.uint8))
+    blurred = colors_of_levels(sums // 72)
+    coherence = np.zeros((2, N_COLORS))
+    for color in np.unique(blurred[blurred < N_COLORS]):
+        sizes = sizes_of((blurred == color).astype(np.uint8))
         coherent = sizes > 0.01 * size**2
-        coherence[:, colour] = sizes[coherent].sum(), sizes[~coherent].sum()
+        coherence[:, color] = sizes[coherent].sum(), sizes[~coherent].sum()
     response = cv2.cornerHarris(brightness, 3, 3, 0.04)
     corners = cv2.resize(np.sqrt(np.maximum(response, 0)), (8, 8), interpolation=cv2.INTER_AREA).ravel()
     parts = (

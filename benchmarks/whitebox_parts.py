@@ -21,12 +21,10 @@ from benchmarks.whitebox_sets import (
     print_comparison,
     print_sets,
 )
-from stylesearch.extractors.whitebox.feature import Feature
-from stylesearch.extractors.whitebox.harris import harris_response
-from stylesearch.extractors.whitebox.hog import Hog
-from stylesearch.extractors.whitebox.luma import luma
-from stylesearch.extractors.whitebox.table import WHITE_BOXES
-from stylesearch.extractors.whitebox.whitebox import WHITE_BOX
+from stylesearch.extractors.classical.combined import WHITE_BOX
+from stylesearch.extractors.classical.feature import WHITE_BOXES, Feature
+from stylesearch.extractors.classical.harris import harris_response
+from stylesearch.extractors.classical.hog import Hog, luma
 
 SIZE = 64
 _CHOSEN = "whitebox"
@@ -75,7 +73,7 @@ def _corner_counts(pictures: Pictures) -> Features:
 
 
 def _print_shares(sets: list[PhotoSet]) -> None:
-    from stylesearch.metrics import distances
+    from stylesearch.distance import distances
 
     rows = []
     for one in sets:

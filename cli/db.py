@@ -6,9 +6,9 @@ import dataclasses
 
 import click
 
-from .failures import EXIT_ERROR
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
+from .process import EXIT_ERROR
 
 
 @click.group()
@@ -40,7 +40,7 @@ def upgrade(shared: Shared) -> None:
 def current(shared: Shared) -> None:
     """Print the schema revision of the catalog and the one that this version needs."""
     from stylesearch.catalog.migrate import current_revision
-    from stylesearch.catalog.revisions import HEAD
+    from stylesearch.catalog.schema_version import HEAD
 
     revision = current_revision(shared.load().database)
     if shared.as_json:

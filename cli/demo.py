@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from .options import Shared, pass_shared, shared_options
-from .output import echo_json
-from .progress import Progress
+from .output import Progress, echo_json
 
 
 @click.command()
@@ -49,7 +48,7 @@ def demo(
     DIR/products.csv lists the shop's pictures, DIR/street.csv the street photos with the true product and
     the box of the garment.
     """
-    from stylesearch.synth import write_demo
+    from stylesearch.drawn_shop import write_demo
 
     with Progress(quiet=shared.verbosity < 0) as progress:
         report = write_demo(

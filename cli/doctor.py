@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .failures import EXIT_ERROR
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
+from .process import EXIT_ERROR
 
 MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM", "red")}
 
@@ -16,7 +16,7 @@ MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM
 @pass_shared
 def doctor(shared: Shared) -> int:
     """Check this installation and workspace; exit code 1 if something is broken."""
-    from stylesearch.doctor import examine
+    from stylesearch.workspace.doctor import examine
 
     findings = list(examine(shared.load()))
     if shared.as_json:
@@ -29,8 +29,8 @@ def doctor(shared: Shared) -> int:
         )
     else:
         for one in findings:
-            mark, colour = MARKS[one.state]
-            click.echo(f"{click.style(f'{mark:<8}', fg=colour)}{one.check}: {one.detail}")
+            mark, color = MARKS[one.state]
+            click.echo(f"{click.style(f'{mark:<8}', fg=color)}{one.check}: {one.detail}")
             if one.hint:
                 click.echo(f"        -> {one.hint}")
     return EXIT_ERROR if any(one.state == "problem" for one in findings) else 0

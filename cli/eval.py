@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .failures import resumable
 from .options import Shared, extractor_options, pass_shared, shared_options
-from .output import echo_table
-from .progress import Progress
+from .output import Progress, echo_table
+from .process import resumable
 
 if TYPE_CHECKING:
     from stylesearch.evaluation.compare import Comparison
@@ -169,7 +168,7 @@ def evaluate(
         # An old file that cannot be read is not to be found out after an hour of computing.
         older = _load(baseline) if baseline else None
         if report is not None:
-            from stylesearch.evaluation.report import check_libraries
+            from stylesearch.evaluation.report.report import check_libraries
 
             check_libraries()
         with Progress(quiet=shared.verbosity < 0) as progress:
@@ -209,13 +208,13 @@ def evaluate(
 
 
 def _load(path: Path) -> Study:
-    from stylesearch.evaluation.results_json import load_study
+    from stylesearch.evaluation.results_files import load_study
 
     return load_study(path)
 
 
 def _echo_json(study: Study, comparison: Comparison | None) -> None:
-    from stylesearch.evaluation.results_json import json_pieces
+    from stylesearch.evaluation.results_files import json_pieces
 
     more = {} if comparison is None else {"comparison": comparison.as_dict()}
     for piece in json_pieces(study, **more):
@@ -224,7 +223,7 @@ def _echo_json(study: Study, comparison: Comparison | None) -> None:
 
 
 def _echo_study(study: Study) -> None:
-    from stylesearch.evaluation.tables import notes, short_percent
+    from stylesearch.evaluation.results_files import notes, short_percent
 
     for note in notes(study):
         click.echo(note)
@@ -249,7 +248,7 @@ def _echo_study(study: Study) -> None:
 
 
 def _echo_comparison(comparison: Comparison) -> None:
-    from stylesearch.evaluation.tables import change_row
+    from stylesearch.evaluation.results_files import change_row
 
     click.echo("\nagainst the baseline:")
     for note in comparison.notes:

@@ -8,7 +8,7 @@ from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 
 FOOTER = (
-    "+colors behind any network joins a colour histogram of 108 numbers to its features "
+    "+colors behind any network joins a color histogram of 108 numbers to its features "
     "(efficientnet-lite0@320+colors: the default)."
 )
 
@@ -20,7 +20,7 @@ def extractors(shared: Shared) -> None:
     """List what can turn pictures into features.
 
     Layer, width and parameters are those up to the layer whose output is the feature. Behind a name may stand
-    @SIZE, for another input size, and behind a network +colors, which joins a colour histogram to its
+    @SIZE, for another input size, and behind a network +colors, which joins a color histogram to its
     features: efficientnet-lite0@320+colors is what is used by default.
     """
     from stylesearch.extractors import describe_extractors

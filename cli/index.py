@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from .failures import EXIT_SOME_FAILED
 from .options import Shared, extractor_options, pass_shared, shared_options
-from .output import echo_json, echo_table
-from .progress import Progress
+from .output import Progress, echo_json, echo_table
+from .process import EXIT_SOME_FAILED
 
 
 @click.group()

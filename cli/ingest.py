@@ -9,11 +9,9 @@ from typing import Any
 
 import click
 
-from .failures import EXIT_SOME_FAILED, resumable
 from .options import Shared, extractor_options, pass_shared, shared_options
-from .output import echo_json
-from .priority import give_way
-from .progress import Progress
+from .output import Progress, echo_json
+from .process import EXIT_SOME_FAILED, give_way, resumable
 
 N_FAILURES_SHOWN = 20
 OF_ALL_CORES = ("decode", "inference")

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from .changes import echo_changes
 from .options import Shared, pass_shared, shared_options
-from .output import echo_json, echo_table
+from .output import echo_changes, echo_json, echo_table
 
 PARTS = {
     "test": "test products (nothing was learned from or chosen with them)",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from stylesearch.config import Settings
-    from stylesearch.workspace import Workspace
+    from stylesearch.settings import Settings
+    from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["Shared", "extractor_options", "pass_shared", "shared_options"]
 
@@ -35,13 +35,13 @@ class Shared:
 
     def open(self, **flags: Any) -> Workspace:
         """The workspace that the flags, the environment and the configuration file name."""
-        from stylesearch.workspace import Workspace
+        from stylesearch.workspace.workspace import Workspace
 
         return Workspace(self.load(**flags))
 
     def load(self, **flags: Any) -> Settings:
         """The settings that the flags, the environment and the configuration file make together."""
-        from stylesearch.config import load_settings
+        from stylesearch.settings import load_settings
 
         return load_settings(
             {**self.settings, **{name: value for name, value in flags.items() if value is not None}}

@@ -12,7 +12,7 @@ from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 
 if TYPE_CHECKING:
-    from stylesearch.workspace import Workspace
+    from stylesearch.workspace.workspace import Workspace
 
 
 @click.group()

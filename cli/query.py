@@ -11,13 +11,13 @@ import click
 from stylesearch.errors import ImageError
 from stylesearch.types import Box
 
-from .failures import EXIT_SOME_FAILED
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table
+from .process import EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
-    from stylesearch.search import QueryResult
-    from stylesearch.workspace import Workspace
+    from stylesearch.search.searcher import QueryResult
+    from stylesearch.workspace.workspace import Workspace
 
 # Static text of other modules: `--help` is not to import them. A test compares.
 SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")

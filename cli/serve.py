@@ -15,7 +15,7 @@ from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json
 
 if TYPE_CHECKING:
-    from stylesearch.config import Settings
+    from stylesearch.settings import Settings
 
 LIBRARIES = ("fastapi", "h11", "prometheus_client", "uvicorn")
 LOG_FORMATS = ("json", "text")
@@ -77,10 +77,10 @@ def serve(shared: Shared, **choices: Any) -> int:
             f"to serve takes libraries that are not installed: {', '.join(missing)}",
             hint="pip install 'stylesearch[serve]'",
         )
-    from stylesearch.serving.listening import as_bound, is_loopback
+    from stylesearch.serving.middleware.hosts import as_bound, is_loopback
+    from stylesearch.serving.server.supervisor import bind
+    from stylesearch.serving.server.supervisor import serve as serve_until_stopped
     from stylesearch.serving.settings import load_service_settings
-    from stylesearch.serving.supervisor import bind
-    from stylesearch.serving.supervisor import serve as serve_until_stopped
 
     of_workspace = ("space", "extractor", "weights", "engine", "precision")
     settings = shared.load(**{name: choices.pop(name) for name in of_workspace})
@@ -117,7 +117,7 @@ def _look_into(settings: Settings) -> int:
     Raises:
         StyleSearchError: what is there cannot be searched.
     """
-    from stylesearch.workspace import Workspace
+    from stylesearch.workspace.workspace import Workspace
 
     shop = Workspace(settings)
     try:

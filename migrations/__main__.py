@@ -10,7 +10,7 @@ import alembic.command
 
 from stylesearch.catalog.connections import Location, make_engine
 from stylesearch.catalog.migrate import make_config, upgrade
-from stylesearch.catalog.revisions import REVISIONS
+from stylesearch.catalog.schema_version import REVISIONS
 
 
 def main(message: str) -> None:

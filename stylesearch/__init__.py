@@ -14,19 +14,20 @@ Nothing heavy is imported before it is used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
-    from stylesearch.config import Settings
+    from stylesearch.distance import distances
     from stylesearch.errors import StyleSearchError
     from stylesearch.extractors import load_extractor
     from stylesearch.images.decode import decode
-    from stylesearch.metrics import distances
-    from stylesearch.search import QueryResult
+    from stylesearch.search.searcher import QueryResult
+    from stylesearch.settings import Settings
     from stylesearch.types import Box, Domain, Hit, Product
-    from stylesearch.workspace import Workspace, open
+    from stylesearch.workspace.workspace import Workspace, open
 
 __all__ = [
     "Box",
@@ -44,28 +45,17 @@ __all__ = [
     "open",
 ]
 
-_HOMES = {
-    "Box": "types",
-    "Catalog": "catalog",
-    "Domain": "types",
-    "Hit": "types",
-    "Product": "types",
-    "QueryResult": "search",
-    "Settings": "config",
-    "StyleSearchError": "errors",
-    "Workspace": "workspace",
-    "decode": "images.decode",
-    "distances": "metrics",
-    "load_extractor": "extractors",
-    "open": "workspace",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalog": ["Catalog"],
+        "distance": ["distances"],
+        "errors": ["StyleSearchError"],
+        "extractors": ["load_extractor"],
+        "images.decode": ["decode"],
+        "search.searcher": ["QueryResult"],
+        "settings": ["Settings"],
+        "types": ["Box", "Domain", "Hit", "Product"],
+        "workspace.workspace": ["Workspace", "open"],
+    },
+)

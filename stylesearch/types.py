@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Box", "Domain", "Failure", "Hit", "ImageRecord", "Product", "Record"]
+from stylesearch.errors import ConfigError
+
+__all__ = [
+    "Box",
+    "Domain",
+    "Failure",
+    "Hit",
+    "ImageRecord",
+    "Product",
+    "Record",
+    "ReportProgress",
+    "SearchRequest",
+    "SpaceChoice",
+]
+
+ReportProgress = Callable[[str, int, int | None], None]
+"""Called as ``progress(stage, n_done, n_total)``; ``n_total`` is None where it is not known."""
 
 
 class Domain(enum.StrEnum):
@@ -138,3 +154,44 @@ class Hit:
     distance: float
     image: ImageRecord
     region: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What is asked of a search, whoever asks: the library, the command line or the API.
+
+    Attributes:
+        k: how many products at most.
+        category: search in this category only; in all of them for None.
+        box: where the garment is in the photo, in pixels of the upright photo; replaces the regions.
+        exclude: id of a product that is left out.
+        exclude_image: product id and path of an image that is left out; the product's others are not.
+
+    Raises:
+        ConfigError: k below 1.
+    """
+
+    k: int = 20
+    category: str | None = None
+    box: Box | None = None
+    exclude: str | None = None
+    exclude_image: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"k has to be 1 or more. Received: {self.k}")
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceChoice:
+    """Where distances are taken, by name; an empty name is the workspace's own.
+
+    Attributes:
+        extractor: what makes the features.
+        space: ``raw``, ``whitened`` or ``siamese:NAME``.
+        metric: ``l1``, ``l2`` or ``cosine``.
+    """
+
+    extractor: str = ""
+    space: str = ""
+    metric: str = ""

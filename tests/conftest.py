@@ -20,7 +20,7 @@ def real_photos() -> Path:
 @pytest.fixture(scope="session")
 def drawn_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 drawn products: ``products.csv``, ``catalog/``, ``street.csv`` and ``street/``."""
-    from stylesearch.synth import write_demo
+    from stylesearch.drawn_shop import write_demo
 
     folder = tmp_path_factory.mktemp("drawn")
     write_demo(folder, n_products=24, seed=4)
@@ -30,6 +30,6 @@ def drawn_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Feature ids that count from 1, so that a test can name them."""
-    from stylesearch.catalog import feature_rows
+    from stylesearch.catalog import writer
 
-    monkeypatch.setattr(feature_rows, "microseconds_since_1970", lambda: 0)
+    monkeypatch.setattr(writer, "microseconds_since_1970", lambda: 0)

@@ -6,13 +6,13 @@ a table into records. Importing this package loads none of SQLAlchemy: the names
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from stylesearch.catalog.catalog import Catalog
-    from stylesearch.catalog.freshness import stat_key
-    from stylesearch.catalog.rows import (
+    from stylesearch.catalog.records import (
         CatalogStatus,
         Change,
         FeatureSet,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         KnownContent,
         KnownImage,
         Pruned,
+        stat_key,
     )
     from stylesearch.catalog.writer import Writer
 
@@ -36,10 +37,20 @@ __all__ = [
     "stat_key",
 ]
 
-_HOMES = {"Catalog": "catalog", "Writer": "writer", "stat_key": "freshness"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'rows')}"), name)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalog": ["Catalog"],
+        "records": [
+            "CatalogStatus",
+            "Change",
+            "FeatureSet",
+            "ImageEntry",
+            "KnownContent",
+            "KnownImage",
+            "Pruned",
+            "stat_key",
+        ],
+        "writer": ["Writer"],
+    },
+)

@@ -12,12 +12,11 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
-from stylesearch.catalog import known
-from stylesearch.catalog.browsing import CatalogBrowser
+from stylesearch.catalog import reader
 from stylesearch.catalog.connections import WRITE, Location, explained, make_engine
-from stylesearch.catalog.known import Content, ImageKey
-from stylesearch.catalog.revisions import CATALOG_ID, HEAD, read_revision
-from stylesearch.catalog.rows import FeatureSet, KnownContent, KnownImage
+from stylesearch.catalog.reader import CatalogBrowser
+from stylesearch.catalog.records import Content, FeatureSet, ImageKey, KnownContent, KnownImage
+from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, read_revision
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogError
 
@@ -185,7 +184,7 @@ class Catalog(CatalogBrowser):
             )
         with contextlib.ExitStack() as held:
             if self.location.path is not None:
-                from stylesearch.catalog.writer_lock import writer_lock
+                from stylesearch.catalog.connections import writer_lock
 
                 wait = self.lock_timeout if timeout is None else timeout
                 held.enter_context(writer_lock(self.location.path, wait))
@@ -206,7 +205,7 @@ class Catalog(CatalogBrowser):
             by key; images it does not have are left out.
         """
         with self._connect() as connection:
-            return known.known_images(connection, keys, feature_sets)
+            return reader.known_images(connection, keys, feature_sets)
 
     def known_contents(
         self, contents: Iterable[Content], feature_sets: Iterable[FeatureSet]
@@ -221,7 +220,7 @@ class Catalog(CatalogBrowser):
             by content; contents of which none of these vectors is known are left out.
         """
         with self._connect() as connection:
-            return known.known_contents(connection, contents, feature_sets)
+            return reader.known_contents(connection, contents, feature_sets)
 
 
 def _upgrade(location: Location, timeout: float) -> None:

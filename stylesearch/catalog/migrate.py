@@ -1,6 +1,6 @@
 """Making and upgrading the schema with Alembic, run from code.
 
-Imported only when there is something to do: see :mod:`stylesearch.catalog.revisions`.
+Imported only when there is something to do: see :mod:`stylesearch.catalog.schema_version`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-import stylesearch
 from stylesearch.catalog.connections import WRITE, Location, explained, make_engine, prepare_new_file
-from stylesearch.catalog.models import metadata
-from stylesearch.catalog.revisions import HEAD, read_revision
+from stylesearch.catalog.schema_version import HEAD, read_revision
+from stylesearch.catalog.tables import metadata
 from stylesearch.errors import CatalogError
-from stylesearch.storage import atomic_file
+from stylesearch.files import atomic_file
 
 __all__ = [
     "HEAD",
@@ -139,7 +138,7 @@ def script_location() -> Path:
     spec = importlib.util.find_spec("stylesearch.migrations")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     # A checkout that is not installed keeps the package beside this one.
-    folders += [str(Path(root).parent / "migrations") for root in stylesearch.__path__]
+    folders += [str(Path(__file__).parents[2] / "migrations")]
     for folder in map(Path, folders):
         if (folder / "env.py").is_file():
             return folder
@@ -184,7 +183,7 @@ def _exclusive(location: Location, timeout: float) -> Iterator[None]:
     if location.path is None:
         yield
         return
-    from stylesearch.catalog.writer_lock import writer_lock
+    from stylesearch.catalog.connections import writer_lock
 
     try:
         location.path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,30 +3,304 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
-from stylesearch.catalog import feature_rows, pruning
-from stylesearch.catalog.known import ImageKey
-from stylesearch.catalog.models import feature_sets, images, product_columns, products
-from stylesearch.catalog.row_values import image_values, product_values, same_product
-from stylesearch.catalog.rows import (
+from stylesearch.catalog.records import (
+    BATCH,
     Change,
     FeatureSet,
     ImageEntry,
+    ImageKey,
     Pruned,
     feature_set_from_row,
     in_batches,
 )
-from stylesearch.catalog.vectors import DTYPES
+from stylesearch.catalog.tables import ImageState, feature_sets, features, images, product_columns, products
+from stylesearch.catalog.vector_codec import DTYPES, encode_vectors
 from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
 from stylesearch.types import Product
 
-__all__ = ["Writer"]
+__all__ = [
+    "Writer",
+    "add",
+    "count_unseen",
+    "forget_lost_files",
+    "image_values",
+    "images_of_products",
+    "mark_seen",
+    "product_values",
+    "prune",
+    "refile",
+    "remove",
+    "same_product",
+]
+
+# Rows of the table ``features``: added, removed and filed anew, never changed.
+
+_insert_filed: Final = insert(features).from_select(
+    ["feature_set_pk", "image_pk", "domain", "category", "vector"],
+    select(
+        bindparam("row_feature_set_pk", type_=features.c.feature_set_pk.type),
+        images.c.pk,
+        images.c.domain,
+        products.c.category,
+        bindparam("row_vector", type_=features.c.vector.type),
+    )
+    .join_from(images, products, products.c.pk == images.c.product_pk)
+    .where(images.c.pk == bindparam("row_image_pk"), images.c.state == ImageState.OK.value),
+)
+"""Files a vector under what its image and product say at this moment, so the copies cannot disagree."""
+
+
+def add(
+    connection: Connection,
+    feature_set: FeatureSet,
+    image_pks: Sequence[int],
+    vectors: npt.NDArray[np.floating[Any]],
+) -> None:
+    """Stores vectors; see :meth:`stylesearch.catalog.writer.Writer.add_features`."""
+    if vectors.shape != (len(image_pks), feature_set.dim):
+        raise ValueError(
+            f"{len(image_pks)} pictures need vectors of the shape ({len(image_pks)}, {feature_set.dim}). "
+            f"Received: {vectors.shape}"
+        )
+    encoded = encode_vectors(vectors, feature_set.dtype)
+    pks = [int(pk) for pk in image_pks]
+    for batch in in_batches(pks):
+        connection.execute(
+            delete(features).where(
+                features.c.image_pk.in_(batch), features.c.feature_set_pk == feature_set.pk
+            )
+        )
+    _insert(connection, [(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
+
+
+def images_of_products(connection: Connection, product_pks: Sequence[int]) -> list[int]:
+    """Keys of all images of these products."""
+    found: list[int] = []
+    for batch in in_batches(product_pks):
+        statement = select(images.c.pk).where(images.c.product_pk.in_(batch)).order_by(images.c.pk)
+        found += connection.execute(statement).scalars()
+    return found
+
+
+def refile(connection: Connection, image_pks: Sequence[int]) -> None:
+    """Replaces all vectors of these images by copies under new ids, in the domain and category of now."""
+    for batch in in_batches(image_pks):
+        statement = (
+            select(features.c.feature_set_pk, features.c.image_pk, features.c.vector)
+            .where(features.c.image_pk.in_(batch))
+            .order_by(features.c.id)
+        )
+        rows = [(row[0], row[1], row[2]) for row in connection.execute(statement)]
+        remove(connection, batch)
+        _insert(connection, rows)
+
+
+def remove(connection: Connection, image_pks: Sequence[int]) -> None:
+    """Removes all vectors of these images."""
+    for batch in in_batches(image_pks):
+        connection.execute(delete(features).where(features.c.image_pk.in_(batch)))
+
+
+def _insert(connection: Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
+    if not rows:
+        return
+    _raise_ids_to_the_clock(connection)
+    parameters = [
+        {"row_feature_set_pk": feature_set_pk, "row_image_pk": image_pk, "row_vector": vector}
+        for feature_set_pk, image_pk, vector in rows
+    ]
+    counted = {"preserve_rowcount": True}  # else some databases do not count what an INSERT does
+    if connection.execute(_insert_filed, parameters, execution_options=counted).rowcount != len(rows):
+        raise CatalogError(
+            "a vector was given of a picture that is not in the catalog, or not usable",
+            hint="put the picture in, without an error, before its vectors",
+        )
+
+
+def _raise_ids_to_the_clock(connection: Connection) -> None:
+    """Makes the next ids larger than any that another life of this catalog can have given out.
+
+    SQLite alone promises only that ids rise within one file. A catalog that is deleted and made anew, or
+    restored from a backup, would start again below ids that an index on disk still holds for other pictures.
+    Ids that begin at the microseconds since 1970 cannot: rows are not written at a million a second.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    now = {"now": microseconds_since_1970()}
+    raised = connection.execute(_raise_sequence, now)
+    if not raised.rowcount:
+        connection.execute(_begin_sequence, now)
+
+
+def microseconds_since_1970() -> int:
+    """The clock that feature ids rise with."""
+    return time.time_ns() // 1000
+
+
+_raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")
+_begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('features', :now)")
+
+
+# Removing what a source no longer lists, in memory that does not grow with the catalog.
+
+_URL: Final = re.compile("[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+# Temporary tables live with the connection, outside the catalog's own file: marking every picture of an
+# unchanged shop writes nothing there, and a run that is cut short leaves no marks behind.
+_seen: Final = Table(
+    "seen_images", MetaData(), Column("image_pk", Integer, nullable=False, index=True), prefixes=["TEMPORARY"]
+)
+_thinned: Final = Table(
+    "thinned_products", MetaData(), Column("product_pk", Integer, primary_key=True), prefixes=["TEMPORARY"]
+)
+
+
+def mark_seen(connection: Connection, image_pks: Iterable[int]) -> None:
+    """Remembers images; one twice does no harm."""
+    _seen.create(connection, checkfirst=True)
+    rows = [{"image_pk": int(pk)} for pk in image_pks]
+    if rows:
+        connection.execute(insert(_seen), rows)
+
+
+def prune(connection: Connection, source: str, *, whole_products: bool) -> Pruned:
+    """Removes images not seen, and products that lose their last one; see :meth:`Writer.prune`."""
+    _seen.create(connection, checkfirst=True)
+    _thinned.create(connection)
+    unseen = _unseen(source, whole_products=whole_products)
+    connection.execute(
+        insert(_thinned).from_select(["product_pk"], select(images.c.product_pk).where(unseen).distinct())
+    )
+    removed_images = connection.execute(delete(images).where(unseen)).rowcount
+    removed_products = connection.execute(
+        delete(products).where(
+            products.c.pk.in_(select(_thinned.c.product_pk)),
+            ~exists().where(images.c.product_pk == products.c.pk),
+        )
+    ).rowcount
+    _thinned.drop(connection)
+    return Pruned(products=removed_products, images=removed_images)
+
+
+def count_unseen(connection: Connection, source: str, *, whole_products: bool) -> int:
+    """How many images :func:`prune` would remove."""
+    _seen.create(connection, checkfirst=True)
+    counted = select(func.count()).select_from(images).where(_unseen(source, whole_products=whole_products))
+    return connection.execute(counted).scalar_one()
+
+
+def _unseen(source: str, *, whole_products: bool) -> ColumnElement[bool]:
+    seen = select(_seen.c.image_pk)
+    unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
+    if whole_products:
+        return unseen
+    sibling = images.alias("sibling")
+    listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(seen))
+    return and_(unseen, images.c.product_pk.in_(listed))
+
+
+def forget_lost_files(connection: Connection) -> int:
+    """Removes images that were not seen and have lost their file; see :meth:`Writer.forget_lost_files`."""
+    _seen.create(connection, checkfirst=True)
+    sibling = images.alias("sibling")
+    # One pass in the order of the keys, with a look into an index for each image: a list of the products
+    # seen would be made anew for every batch.
+    candidates = (
+        select(images.c.pk, images.c.path)
+        .where(
+            ~exists().where(_seen.c.image_pk == images.c.pk),
+            exists()
+            .where(sibling.c.product_pk == images.c.product_pk, _seen.c.image_pk == sibling.c.pk)
+            .correlate(images),
+        )
+        .order_by(images.c.pk)
+        .limit(BATCH)
+    )
+    removed = last = 0
+    while rows := connection.execute(candidates.where(images.c.pk > last)).all():
+        last = rows[-1][0]
+        if lost := [pk for pk, path in rows if _is_lost(path)]:
+            removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
+    return removed
+
+
+def _is_lost(path: str) -> bool:
+    if _URL.match(path):
+        return False
+    try:
+        os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+# What products and pictures are in their rows, by column.
+
+
+def product_values(product: Product) -> dict[str, Any]:
+    """What a product is in its row, by column."""
+    return {
+        "id": product.id,
+        "title": product.title,
+        "category": product.category,
+        "url": product.url,
+        "price": product.price,
+        "attributes": dict(product.attributes),
+    }
+
+
+def same_product(stored: Product, given: Product) -> bool:
+    """Whether a row says of a product what a source says."""
+    if stored == given:
+        return True
+    # What JSON changes on the way (a tuple, a key that is a number) would else look new at every run.
+    attributes = json.loads(json.dumps(dict(given.attributes)))
+    return product_values(stored) == {**product_values(given), "attributes": attributes}
+
+
+def image_values(entry: ImageEntry, source: str) -> dict[str, Any]:
+    """What an import says about a picture, by column."""
+    return {
+        "sha256": entry.sha256,
+        "domain": entry.domain.value,
+        "box": None if entry.box is None else str(entry.box),
+        "width": entry.width,
+        "height": entry.height,
+        "state": (ImageState.OK if entry.error is None else ImageState.FAILED).value,
+        "error": entry.error,
+        "stat_key": entry.stat_key,
+        "source": source,
+    }
+
 
 _image_values: Final = (
     images.c.sha256,
@@ -147,7 +421,7 @@ class Writer:
             connection.execute(insert(products), new)
         if changed:
             connection.execute(update(products).where(products.c.pk == bindparam("row_pk")), changed)
-        feature_rows.refile(connection, feature_rows.images_of_products(connection, moved))
+        refile(connection, images_of_products(connection, moved))
         return changes
 
     def upsert_images(
@@ -204,8 +478,8 @@ class Writer:
             result[key] = (pk, change)
         if updated:
             connection.execute(update(images).where(images.c.pk == bindparam("row_pk")), updated)
-        feature_rows.remove(connection, outdated)
-        feature_rows.refile(connection, refiled)
+        remove(connection, outdated)
+        refile(connection, refiled)
         if new:
             pk_of = {
                 (product_pk, path): pk
@@ -231,11 +505,11 @@ class Writer:
             CatalogError: a number is not finite, or a picture is failed or gone.
             ValueError: the shape does not fit.
         """
-        feature_rows.add(self._open(), feature_set, image_pks, vectors)
+        add(self._open(), feature_set, image_pks, vectors)
 
     def mark_seen(self, image_pks: Iterable[int]) -> None:
         """Remembers, until this writer ends, pictures that this run has listed; see :meth:`prune`."""
-        pruning.mark_seen(self._open(), image_pks)
+        mark_seen(self._open(), image_pks)
 
     def prune(self, source: str, *, whole_products: bool = True) -> Pruned:
         """Removes what an earlier run of ``source`` listed and this one has not marked as seen.
@@ -245,11 +519,11 @@ class Writer:
             whole_products: False keeps every product of which no picture was seen, and only removes
                 pictures that a seen product no longer lists.
         """
-        return pruning.prune(self._open(), source, whole_products=whole_products)
+        return prune(self._open(), source, whole_products=whole_products)
 
     def count_unseen(self, source: str, *, whole_products: bool = True) -> int:
         """How many pictures :meth:`prune` would remove; nothing is."""
-        return pruning.count_unseen(self._open(), source, whole_products=whole_products)
+        return count_unseen(self._open(), source, whole_products=whole_products)
 
     def forget_lost_files(self) -> int:
         """Removes pictures, of any source, that were not seen and whose file is gone; says how many.
@@ -257,7 +531,7 @@ class Writer:
         Only of products of which another picture was seen: their folder has moved and was ingested again.
         Paths that are URLs, and files that cannot be looked at, are left alone.
         """
-        return pruning.forget_lost_files(self._open())
+        return forget_lost_files(self._open())
 
     def remove_products(self, product_ids: Iterable[str]) -> int:
         """Removes products with their pictures and vectors; returns how many there were."""

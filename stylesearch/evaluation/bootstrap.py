@@ -21,7 +21,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.evaluation.results import Doubles, Estimate
+from stylesearch.array_types import Doubles
+from stylesearch.evaluation.results import Estimate
 
 __all__ = [
     "Resampled",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from stylesearch.array_types import Doubles
 from stylesearch.evaluation.bootstrap import (
     Resampled,
     adjusted_by_holm,
@@ -15,7 +16,7 @@ from stylesearch.evaluation.bootstrap import (
     flipped_p_values,
     interval,
 )
-from stylesearch.evaluation.results import Columns, Doubles, Estimate, Picture, Run, Study
+from stylesearch.evaluation.results import Columns, Estimate, Picture, Run, Study
 from stylesearch.evaluation.scores import score_columns
 
 __all__ = ["Change", "Comparison", "compare"]

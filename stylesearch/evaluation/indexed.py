@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.errors import ConfigError
-from stylesearch.evaluation.protocol import CatalogImage, Protocol
+from stylesearch.evaluation.protocol import Protocol
 from stylesearch.evaluation.results import Columns, StudySettings
-from stylesearch.gallery import Gallery, upkeep
+from stylesearch.features.images import CatalogImage
+from stylesearch.search import Gallery, maintenance
 from stylesearch.types import Domain
 
 if TYPE_CHECKING:
-    from stylesearch.gallery.fit import SpaceHome
+    from stylesearch.search.fitted_space import SpaceHome
 
 __all__ = ["check_indexed", "rank_by_index", "refresh"]
 
@@ -45,7 +46,7 @@ def refresh(home: SpaceHome, metrics: Sequence[str]) -> None:
         CatalogLocked: another process is writing.
     """
     with home.catalog.writing():
-        upkeep.refresh(home, list(metrics))
+        maintenance.refresh(home, list(metrics))
 
 
 def rank_by_index(

@@ -28,47 +28,29 @@ from pathlib import Path
 from stylesearch.catalog import Catalog
 from stylesearch.errors import ConfigError, NotInCatalog
 from stylesearch.evaluation.results import CatalogFacts, CategoryCounts, StudySettings
-from stylesearch.types import Domain, ImageRecord, Product
+from stylesearch.features.images import CatalogImage
+from stylesearch.models.card import is_trained, name_of
+from stylesearch.registry import unknown_name
+from stylesearch.spaces import SPACES
+from stylesearch.types import Domain
 
 __all__ = [
-    "BOX",
     "GALLERIES",
     "QUERIES",
-    "CatalogImage",
+    "MethodSpec",
     "Protocol",
     "choose",
     "count_catalog",
-    "list_images",
-    "split_queries",
+    "parse_method",
+    "parse_methods",
     "with_gallery_split",
 ]
 
 QUERIES = ("consumer", "views")
 GALLERIES = ("all", "queried", "others")
-PAGE = 2000
 ANY_SPLIT = "any"
 
-BOX = "box"
 """Stands for a plan of regions: a query is looked at in its box, where the catalog knows one."""
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogImage:
-    """A usable picture of the catalog.
-
-    Attributes:
-        pk: its key; rising in the order in which pictures were listed.
-        product, image: as the catalog has them.
-    """
-
-    pk: int
-    product: Product
-    image: ImageRecord
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Product id and path: the order of everything, whatever the order of an ingest."""
-        return self.product.id, self.image.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +82,6 @@ class Protocol:
         queries = [one for one in self.queries if one.pk not in failed]
         unreadable = tuple(one for one in self.gallery if one.pk in failed)
         return _searchable(gallery, queries, left_out, (*self.unreadable, *unreadable))
-
-
-def list_images(catalog: Catalog, progress: Callable[[int], None] | None = None) -> list[CatalogImage]:
-    """All usable pictures of a catalog, sorted by product id, then path."""
-    found: list[CatalogImage] = []
-    after = ("", "")
-    while page := catalog.usable_images(after=after, limit=PAGE):
-        found += [CatalogImage(*one) for one in page]
-        after = found[-1].key
-        if progress:
-            progress(len(found))
-    return sorted(found, key=lambda one: one.key)
 
 
 def count_catalog(images: Sequence[CatalogImage], catalog: Catalog) -> CatalogFacts:
@@ -240,21 +210,87 @@ def _matches(one: CatalogImage, pattern: str) -> bool:
     return fnmatch.fnmatchcase(Path(one.image.path).name, pattern)
 
 
-def split_queries(
-    queries: Sequence[CatalogImage], regions: str
-) -> tuple[list[CatalogImage], list[CatalogImage]]:
-    """Queries whose vectors are those of the catalog, and those whose regions are looked at anew.
-
-    The catalog holds vectors of a picture's box where it knows one, and of the whole picture elsewhere.
-    """
-    if regions == BOX:
-        return list(queries), []
-    if regions == "whole":
-        whole = [one for one in queries if one.image.box is None]
-        return whole, [one for one in queries if one.image.box is not None]
-    return [], list(queries)
-
-
 def with_gallery_split(settings: StudySettings) -> StudySettings:
     """Settings with the gallery's split filled in: that of the queries, unless another was asked for."""
     return settings if settings.gallery_split else replace(settings, gallery_split=settings.split)
+
+
+# What is compared: ``extractor[@size][/space]``, or ``siamese:NAME``, which implies its extractor.
+
+DEFAULT_SPACE = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSpec:
+    """An extractor in a space.
+
+    Attributes:
+        extractor: what ``load_extractor`` takes; empty for that of the trained model.
+        space: a name in :data:`stylesearch.spaces.SPACES`, or ``siamese:NAME``.
+        is_implied: whether the extractor was not named, being that of the trained model.
+    """
+
+    extractor: str
+    space: str
+    is_implied: bool = False
+
+    @property
+    def label(self) -> str:
+        """As in tables; the space ``raw`` goes without saying, and so does an implied extractor."""
+        if self.is_implied or not self.extractor:
+            return self.space
+        return self.extractor if self.space == DEFAULT_SPACE else f"{self.extractor}/{self.space}"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the space is that of a trained model."""
+        return is_trained(self.space)
+
+
+def parse_method(text: str) -> MethodSpec:
+    """Reads a method's name; what stands before the space may be the path of a model.
+
+    Raises:
+        UnknownName: no such space.
+        ConfigError: no extractor is named, or no trained model can be called that.
+
+    Example:
+        >>> parse_method("efficientnet-lite0@320/whitened")
+        MethodSpec(extractor='efficientnet-lite0@320', space='whitened')
+    """
+    text = text.strip()
+    extractor, slash, tail = text.rpartition("/")
+    if is_trained(tail):
+        name_of(tail)
+        return MethodSpec(extractor, tail)
+    if slash and tail in SPACES:
+        spec = MethodSpec(extractor, tail)
+    else:
+        spec = MethodSpec(text, DEFAULT_SPACE)
+        if slash and not Path(text).suffix and not Path(text).is_absolute():
+            raise unknown_name("space", tail, SPACES)
+    if not spec.extractor:
+        raise ConfigError(f"a method is EXTRACTOR[@SIZE][+colors][/SPACE]. Received: {text!r}")
+    return spec
+
+
+def parse_methods(texts: list[str], extractor_of: Callable[[str], str] | None = None) -> list[MethodSpec]:
+    """Reads several names; one that is given twice counts once.
+
+    Args:
+        texts: the names.
+        extractor_of: says which extractor a trained model takes, of its space; it may raise.
+
+    Raises:
+        ConfigError: none is given, or one of them is empty.
+        UnknownName: no such space.
+    """
+    methods = list(dict.fromkeys(parse_method(text) for text in texts))
+    if extractor_of is not None:
+        methods = [
+            spec if spec.extractor else replace(spec, extractor=extractor_of(spec.space), is_implied=True)
+            for spec in methods
+        ]
+    if not methods:
+        raise ConfigError("no method is given", hint="resnet50, or efficientnet-lite0@320/whitened")
+    return methods

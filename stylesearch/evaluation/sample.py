@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.catalog import Catalog
-from stylesearch.evaluation.protocol import CatalogImage, split_queries
-from stylesearch.evaluation.region_cache import RegionCache
 from stylesearch.evaluation.results import Picture, Study
-from stylesearch.evaluation.vectors import Vectors, gallery_features, query_features
+from stylesearch.features.arrays import Vectors, gallery_features, query_features
+from stylesearch.features.compute import RegionCache
+from stylesearch.features.images import CatalogImage, split_queries
 
 __all__ = ["N_SAMPLED", "Features", "read_sample", "sampled_gallery", "sampled_queries"]
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor, ExtractorInfo
     from stylesearch.extractors.load import describe_extractors, load_extractor
 
-__all__ = ["Extractor", "ExtractorInfo", "describe_extractors", "load_extractor"]
+__all__ = [
+    "Extractor",
+    "ExtractorInfo",
+    "describe_extractors",
+    "load_extractor",
+]
 
-_HOMES = {
-    "Extractor": "stylesearch.extractors.base",
-    "ExtractorInfo": "stylesearch.extractors.base",
-    "describe_extractors": "stylesearch.extractors.load",
-    "load_extractor": "stylesearch.extractors.load",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "base": ["Extractor", "ExtractorInfo"],
+        "load": ["describe_extractors", "load_extractor"],
+    },
+)

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
+from stylesearch.array_types import Features, Images
 from stylesearch.errors import ExtractorError
-from stylesearch.storage import digest_of
+from stylesearch.files import digest_of
 
-__all__ = ["Extractor", "ExtractorInfo", "Features", "Images", "check_images", "fingerprint_of"]
+__all__ = ["Extractor", "ExtractorInfo", "check_images", "fingerprint_of"]
 
-Images = npt.NDArray[np.uint8]
-Features = npt.NDArray[np.float32]
 
 # Raised by one when the same parameters and weights start to give other vectors: stored features are then
 # computed anew instead of being mixed with vectors that they do not compare with.

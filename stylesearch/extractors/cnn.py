@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stylesearch.extractors.base import Features, Images, check_images
+from stylesearch.array_types import Features, Images
+from stylesearch.extractors.base import check_images
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
 
 __all__ = ["CnnExtractor"]

@@ -4,25 +4,91 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.backbones import BACKBONES, Backbone
-from stylesearch.extractors.base import Extractor, ExtractorInfo
+from stylesearch.extractors.base import Extractor, ExtractorInfo, fingerprint_of
+from stylesearch.extractors.classical.compute import choose_compute, open_compute
+from stylesearch.extractors.classical.feature import WHITE_BOXES, Feature, WhiteBoxExtractor
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
-from stylesearch.extractors.engines.devices import EngineChoice, choose_engine, n_cores
-from stylesearch.extractors.joined import JoinedExtractor
-from stylesearch.extractors.recipes import BackboneRecipe
-from stylesearch.extractors.specs import COLORS, without_colors
+from stylesearch.extractors.engines.choose import EngineChoice, choose_engine, n_cores
+from stylesearch.extractors.spec import COLORS, without_colors
 from stylesearch.extractors.user_model import user_model_recipe
-from stylesearch.extractors.weights import find_weights, imagenet_path, keras_models_folder
-from stylesearch.extractors.whitebox.compute import choose_compute, open_compute
-from stylesearch.extractors.whitebox.feature import Feature, WhiteBoxExtractor
-from stylesearch.extractors.whitebox.table import WHITE_BOXES
+from stylesearch.extractors.weights import WeightsSource, find_weights, imagenet_path, keras_models_folder
+from stylesearch.extractors.with_colors import JoinedExtractor
 from stylesearch.registry import unknown_name
 
-__all__ = ["describe_extractors", "load_extractor"]
+__all__ = [
+    "BackboneRecipe",
+    "describe_extractors",
+    "load_extractor",
+]
+
+# How to make the Keras model of a table row, as a value.
+
+
+@dataclass(frozen=True)
+class BackboneRecipe:
+    """A row of the table with an input size and weights.
+
+    It is a :class:`~stylesearch.extractors.engines.base.GraphRecipe`.
+    """
+
+    backbone: Backbone
+    input_size: int
+    weights: WeightsSource
+
+    @property
+    def name(self) -> str:
+        """The name in the table."""
+        return self.backbone.name
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return self.backbone.dim
+
+    @property
+    def weights_digest(self) -> str:
+        """Hexadecimal sha256 of the weights file, or ``"random:SEED"``."""
+        return self.weights.digest
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        """What decides the vectors besides the weights."""
+        return MappingProxyType(
+            {
+                "input_size": self.input_size,
+                "layer": self.backbone.layer,
+                "preprocessing": self.backbone.preprocessing,
+            }
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 of all that decides the vectors."""
+        return fingerprint_of(self.name, self.parameters, self.weights_digest)
+
+    def build(self, policy: str = "float32") -> Any:
+        """See :meth:`~stylesearch.extractors.engines.base.GraphRecipe.build`.
+
+        Raises:
+            WeightsMismatch: the weights are of another network.
+        """
+        from stylesearch.extractors.engines.tensorflow import import_keras
+
+        import_keras()
+        from stylesearch.extractors.keras_models import build_backbone
+
+        return build_backbone(self.backbone, self.input_size, self.weights, policy)
+
 
 _MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 _MAX_SIZE = 2048
@@ -44,11 +110,11 @@ def load_extractor(
     Args:
         spec: a name of the table (:func:`describe_extractors`), or the path of a ``.keras`` file; with
             ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``; and with ``+colors``
-            behind a network, that is joined with a colour histogram: ``"efficientnet-lite0@320+colors"``.
+            behind a network, that is joined with a color histogram: ``"efficientnet-lite0@320+colors"``.
         weights: for a network's name: ``"imagenet"`` (the default), the path of a weights file, or
             ``"random"``.
         engine: of a network: ``"auto"``, ``"openvino"`` or ``"tensorflow"``; see
-            :func:`~stylesearch.extractors.engines.devices.choose_engine`. Of a white-box feature: ``"auto"``,
+            :func:`~stylesearch.extractors.engines.choose.choose_engine`. Of a white-box feature: ``"auto"``,
             ``"numpy"`` or ``"tensorflow"``.
         precision: ``"auto"``, ``"f32"``, and for networks ``"bf16"`` (OpenVINO) or ``"mixed_float16"``
             (TensorFlow).
@@ -196,8 +262,11 @@ def _size_in_range(name: str, size: int, smallest: int) -> int:
 
 def _open_engine(recipe: GraphRecipe, *, choice: EngineChoice, precision: str) -> Engine:
     if choice.engine == "tensorflow":
-        from stylesearch.extractors.engines.tensorflow import TensorFlowEngine, visible_gpus
-        from stylesearch.extractors.engines.tensorflow_import import import_tensorflow
+        from stylesearch.extractors.engines.tensorflow import (
+            TensorFlowEngine,
+            import_tensorflow,
+            visible_gpus,
+        )
 
         if choice.certain or visible_gpus(import_tensorflow()):
             return TensorFlowEngine(recipe, precision)

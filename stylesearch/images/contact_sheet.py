@@ -2,23 +2,230 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from stylesearch.errors import ImageError, MissingDependency
-from stylesearch.images.decode import Picture, decode
-from stylesearch.images.letterbox import OVERSAMPLING, draw_letterboxed, fitted_size
-from stylesearch.images.sheet_canvas import Canvas
-from stylesearch.images.sheet_text import ellipsised, font, printable, wrapped
-from stylesearch.images.source import Source
+from stylesearch.images.decode import Picture, Source, decode
+from stylesearch.images.regions import OVERSAMPLING, draw_letterboxed, fitted_size
 from stylesearch.types import Box
 
-__all__ = ["SheetEntry", "contact_sheet"]
+__all__ = [
+    "Canvas",
+    "Color",
+    "Font",
+    "SheetEntry",
+    "contact_sheet",
+    "ellipsised",
+    "font",
+    "printable",
+    "wrapped",
+]
+
+# Text on a contact sheet: Pillow's built-in font, titles that fit, and letters that the font lacks.
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_ELLIPSIS = "…"
+_SPELT_OUT = str.maketrans(
+    {
+        "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+        "đ": "d", "Đ": "D", "ı": "i", "þ": "th", "Þ": "Th", "–": "-", "—": "-", "‘": "'", "’": "'",
+        "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "€": "EUR ", "£": "GBP ", "×": "x",
+    }
+)  # fmt: skip
+_LEAST_LEGIBLE = 0.5
+
+
+@functools.cache
+def font(size: int) -> Font:
+    """Pillow's own font, the only one that is there on every machine."""
+    return ImageFont.load_default(size)
+
+
+def printable(text: str, otherwise: str = "") -> str:
+    """A text in letters that the font has.
+
+    Accents are dropped and a few letters spelt out; others are left out. A text of which less than half
+    remains (one in Chinese or Greek, say) is replaced.
+
+    Args:
+        text: any text, on any number of lines.
+        otherwise: what to show for a text in a script that the font lacks.
+
+    Example:
+        >>> printable("Jupe à fleurs,\\n taille élastiquée")
+        'Jupe a fleurs, taille elastiquee'
+        >>> printable("花柄ワンピース", otherwise="dress-17")
+        'dress-17'
+    """
+    text = " ".join(text.split())
+    latin = unicodedata.normalize("NFKD", text.translate(_SPELT_OUT))
+    plain = "".join(letter for letter in latin if not unicodedata.combining(letter))
+    legible = "".join(letter for letter in plain if letter.isspace() or _has_glyph(letter))
+    if len(legible.replace(" ", "")) < _LEAST_LEGIBLE * len(plain.replace(" ", "")):
+        return printable(otherwise) if otherwise != text else ""
+    return " ".join(legible.split())
+
+
+@functools.cache
+def _has_glyph(letter: str) -> bool:
+    """Whether the font draws something else than the box that it has for everything unknown."""
+    if letter.isascii():
+        return letter.isprintable()
+    ours, unknown = (font(20).getmask(shown) for shown in (letter, "\uffff"))
+    return ours.size != unknown.size or bytes(ours) != bytes(unknown)
+
+
+def ellipsised(text: str, width: float, face: Font) -> str:
+    """The text, shortened at its end if it is wider than ``width`` pixels.
+
+    Example:
+        >>> ellipsised("Pleated midi skirt", 90, font(15))
+        'Pleated mid…'
+    """
+    if face.getlength(text) <= width:
+        return text
+    # More letters are never narrower, so the last number that fits can be bisected.
+    keep = bisect.bisect_right(
+        range(1, len(text)), width, key=lambda n: face.getlength(text[:n].rstrip() + _ELLIPSIS)
+    )
+    return text[:keep].rstrip() + _ELLIPSIS
+
+
+def wrapped(text: str, width: float, face: Font, n_lines: int) -> Sequence[str]:
+    """At most ``n_lines`` lines, broken between words; the last one takes what is left, ellipsised."""
+    lines: list[str] = []
+    words = text.split()
+    while words and len(lines) < n_lines - 1:
+        taken = 1
+        while taken < len(words) and face.getlength(" ".join(words[: taken + 1])) <= width:
+            taken += 1
+        lines.append(ellipsised(" ".join(words[:taken]), width, face))
+        words = words[taken:]
+    if words:
+        lines.append(ellipsised(" ".join(words), width, face))
+    return lines
+
+
+# The surface of a contact sheet: cards, pictures and lines of text, with smooth corners at any scale.
+
+Color = tuple[int, int, int]
+
+_SMOOTHING = 4
+"""Corners are drawn this many times larger and reduced, since ImageDraw does not smooth edges."""
+
+
+class Canvas:
+    """A page on which every measure is given in unscaled pixels.
+
+    Attributes:
+        page: what has been drawn.
+        scale: page pixels for each unscaled one.
+    """
+
+    def __init__(self, width: int, height: int, background: Color, scale: int) -> None:
+        self.scale = scale
+        self.page = Image.new("RGB", (width * scale, height * scale), background)
+        self._draw = ImageDraw.Draw(self.page)
+
+    def area(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        color: Color,
+        corner: float = 0,
+        *,
+        square_below: bool = False,
+    ) -> None:
+        """Fills a rectangle with round corners, or with two round ones above and two square ones below."""
+        box = self._scaled(x, y, width, height)
+        mask = _rounded(box[2] - box[0], box[3] - box[1], round(corner * self.scale), square_below)
+        self.page.paste(color, box, mask)
+
+    def picture(
+        self,
+        x: float,
+        y: float,
+        pixels: npt.NDArray[np.uint8],
+        corner: float = 0,
+        *,
+        square_below: bool = False,
+    ) -> None:
+        """Puts down pixels, shape (h, w, 3), that have been made for this scale."""
+        image = Image.fromarray(pixels)
+        mask = _rounded(image.width, image.height, round(corner * self.scale), square_below)
+        self.page.paste(image, (round(x * self.scale), round(y * self.scale)), mask)
+
+    def outline(
+        self, x: float, y: float, width: float, height: float, color: Color, thickness: float
+    ) -> None:
+        """Draws the inner edge of a rectangle."""
+        left, top, right, bottom = self._scaled(x, y, width, height)
+        self._draw.rectangle(
+            (left, top, max(left, right - 1), max(top, bottom - 1)),
+            outline=color,
+            width=max(1, round(thickness * self.scale)),
+        )
+
+    def line(self, points: list[tuple[float, float]], color: Color, thickness: float) -> None:
+        """Draws lines from point to point."""
+        scaled = [(px * self.scale, py * self.scale) for px, py in points]
+        self._draw.line(scaled, fill=color, width=max(1, round(thickness * self.scale)), joint="curve")
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: int,
+        color: Color,
+        *,
+        anchor: str = "la",
+        bold: bool = False,
+    ) -> None:
+        """Writes one line; ``anchor`` as in Pillow (``"la"``: its left end and the top of its capitals)."""
+        self._draw.text(
+            (x * self.scale, y * self.scale),
+            text,
+            fill=color,
+            font=font(size * self.scale),
+            anchor=anchor,
+            # The built-in font has one weight only.
+            stroke_width=0.02 * size * self.scale if bold else 0,
+        )
+
+    def text_width(self, text: str, size: int) -> float:
+        """Width of a line, in unscaled pixels."""
+        return font(size * self.scale).getlength(text) / self.scale
+
+    def _scaled(self, x: float, y: float, width: float, height: float) -> tuple[int, int, int, int]:
+        left, top = round(x * self.scale), round(y * self.scale)
+        return left, top, round((x + width) * self.scale), round((y + height) * self.scale)
+
+
+@functools.lru_cache(maxsize=64)
+def _rounded(width: int, height: int, corner: int, square_below: bool) -> Image.Image:
+    """A mask of mode L with smooth round corners."""
+    if corner == 0:
+        return Image.new("L", (width, height), 255)
+    drawn_height = height + corner if square_below else height
+    large = Image.new("L", (width * _SMOOTHING, drawn_height * _SMOOTHING), 0)
+    ImageDraw.Draw(large).rounded_rectangle(
+        (0, 0, large.width - 1, large.height - 1), radius=corner * _SMOOTHING, fill=255
+    )
+    return large.reduce(_SMOOTHING).crop((0, 0, width, height))
+
 
 _PAGE = (245, 245, 243)
 _CARD = (255, 255, 255)
@@ -139,7 +346,7 @@ def _draw_photo(
     for box in boxes:
         left, top = min(box.x0, photo.width) * scale_x, min(box.y0, photo.height) * scale_y
         right, bottom = min(box.x1, photo.width) * scale_x, min(box.y1, photo.height) * scale_y
-        # A light line inside the coloured one: it shows on photos of any colour.
+        # A light line inside the colored one: it shows on photos of any color.
         canvas.outline(x + left, y + top, right - left, bottom - top, _CARD, 4)
         canvas.outline(x + left, y + top, right - left, bottom - top, _ACCENT, 2.5)
 
@@ -201,7 +408,7 @@ def _draw_rank(canvas: Canvas, x: int, y: int, rank: int) -> None:
 
 
 def _draw_verdict(canvas: Canvas, right_edge: int, y: int, right: bool) -> None:
-    """A tick or a cross, so that the frame's colour is not the only sign."""
+    """A tick or a cross, so that the frame's color is not the only sign."""
     x = right_edge - 26
     canvas.area(x, y, 26, 26, _RIGHT if right else _WRONG, 13)
     if right:

@@ -3,25 +3,186 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from stylesearch.errors import ImageTooLarge, ImageTooSmall, NotAnImage, StyleSearchError
+from stylesearch.errors import ImageError, ImageTooLarge, ImageTooSmall, NotAnImage, StyleSearchError
 from stylesearch.images.color import to_srgb
-from stylesearch.images.cut_short import CutShortWarning, load_cut_short
-from stylesearch.images.formats import FORMATS, PictureFormat
-from stylesearch.images.jpeg_scans import MAX_SCANS, has_too_many_scans
-from stylesearch.images.orientation import exif_orientation, turned_upright, upright_size
-from stylesearch.images.source import Source, read_source
+from stylesearch.images.formats import (
+    FORMATS,
+    HEAD_BYTES,
+    PictureFormat,
+    describe_unreadable,
+    recognise,
+)
+from stylesearch.images.truncated_jpeg import MAX_SCANS, CutShortWarning, has_too_many_scans, load_cut_short
 
-__all__ = ["DEFAULT_MAX_PIXELS", "MIN_SIDE", "CutShortWarning", "Picture", "SideWanted", "decode"]
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "MIN_SIDE",
+    "CutShortWarning",
+    "Picture",
+    "SideWanted",
+    "Source",
+    "decode",
+    "exif_orientation",
+    "read_source",
+    "turned_upright",
+    "upright_size",
+]
+
+# Which way up a picture is: the orientation that a camera notes in the EXIF block.
+#
+# The block is read here rather than by Pillow, since only one tag of it is wanted, a damaged block must
+# cost no more than the orientation, and Pillow warns about odd ones through the warnings of the whole
+# process.
+
+_ORIENTATION_TAG = 0x0112
+_ENTRY_BYTES = 12
+_NUMBER_FORMATS = {1: "B", 3: "H", 4: "L"}
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What to do with the stored pixels; 1 is upright already."""
+
+
+def exif_orientation(block: object) -> int:
+    r"""The orientation, 1 to 8, in the first directory of an EXIF block.
+
+    Args:
+        block: the bytes of the block, with or without ``Exif\0\0`` before it; anything else counts as none.
+
+    Returns:
+        1 (upright) where there is no block, no such tag, or no sense in it.
+
+    References:
+        Exif 2.32 (CIPA DC-008), 4.6.4 A, tag 274; TIFF 6.0, section 2.
+
+    Example:
+        >>> exif_orientation(b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0")
+        6
+    """
+    if not isinstance(block, bytes):
+        return 1
+    # Some writers prefix the block twice.
+    while block.startswith(b"Exif\0\0"):
+        block = block[6:]
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(f"{order}L", block, 4)
+        (n_entries,) = struct.unpack_from(f"{order}H", block, directory)
+        for number in range(n_entries):
+            entry = directory + 2 + number * _ENTRY_BYTES
+            tag, kind = struct.unpack_from(f"{order}HH", block, entry)
+            if tag == _ORIENTATION_TAG and kind in _NUMBER_FORMATS:
+                (value,) = struct.unpack_from(order + _NUMBER_FORMATS[kind], block, entry + 8)
+                return int(value) if value in _TURNS else 1
+    except struct.error:
+        # The block ends before its directory does.
+        return 1
+    return 1
+
+
+def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Width and height once the picture stands upright."""
+    return (size[1], size[0]) if orientation >= 5 else size
+
+
+def turned_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as it was seen when the camera noted ``orientation``."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+# The bytes of a picture, from wherever the caller has them.
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+"""The bytes of a file, its path, or a binary file that is read from where it stands to its end."""
+
+_HINTS = {
+    errno.ENOENT: "is the name right? It is looked for from the folder that the command was started in",
+    errno.EISDIR: "that is a folder: name the pictures in it, as in FOLDER/*.jpg",
+    errno.EACCES: "check the permissions of the file and of its folders",
+}
+
+
+def read_source(source: Source) -> tuple[str, PictureFormat, bytes]:
+    """Reads a file whole, once its first bytes have said that it is a picture.
+
+    Returns:
+        What to call it in messages, its format, its bytes.
+
+    Raises:
+        NotAnImage: it is empty, or no picture of a known format (a film of gigabytes is not read to its end).
+        ImageError: it cannot be read, or is nothing that could be.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+        return "the picture", _recognised("the picture", data[:HEAD_BYTES]), data
+    if isinstance(source, str | os.PathLike):
+        label = os.fspath(source)
+        try:
+            with Path(source).open("rb") as file:
+                return label, *_read(label, file)
+        except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
+            if isinstance(error, ImageError):
+                raise
+            reason = getattr(error, "strerror", None) or str(error)
+            hint = _HINTS.get(getattr(error, "errno", None) or 0, "")
+            raise ImageError(f"{label} cannot be read: {reason}", hint=hint) from error
+    if not hasattr(source, "read"):
+        raise ImageError(
+            f"a picture is the path of a file, its bytes, or a binary file. Received: {source!r}",
+            hint="give 'photo.jpg', for example",
+        )
+    name = getattr(source, "name", None)
+    label = name if isinstance(name, str) else "the picture"
+    try:
+        return label, *_read(label, source)
+    except OSError as error:
+        raise ImageError(f"{label} cannot be read: {error}") from error
+
+
+def _read(label: str, file: BinaryIO) -> tuple[PictureFormat, bytes]:
+    head = b""
+    # A pipe may hand out fewer bytes than asked for.
+    while len(head) < HEAD_BYTES and (more := file.read(HEAD_BYTES - len(head))):
+        head += more
+    picture_format = _recognised(label, head)
+    return picture_format, head + file.read()
+
+
+def _recognised(label: str, head: bytes) -> PictureFormat:
+    if not head:
+        raise NotAnImage(f"{label} is empty")
+    picture_format = recognise(head)
+    if picture_format is None:
+        raise NotAnImage(
+            f"{label} is {describe_unreadable(head)}", hint=f"pictures are read from {', '.join(FORMATS)}"
+        )
+    return picture_format
+
 
 DEFAULT_MAX_PIXELS = 200_000_000
 """The largest phone cameras write 200 megapixels."""
@@ -57,7 +218,7 @@ def decode(
 ) -> Picture:
     """Reads a picture: JPEG (also MPO), PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 or binary PPM.
 
-    The content tells the format, the name does not matter. EXIF orientation is applied, colours become sRGB
+    The content tells the format, the name does not matter. EXIF orientation is applied, colors become sRGB
     over white (:func:`stylesearch.images.color.to_srgb` says how), of an animation the first frame is taken.
     Any number of threads may call it at once; it changes no setting of Pillow.
 

@@ -22,7 +22,7 @@ FORMATS = Registry(
         "BMP": Entry("PIL.BmpImagePlugin:BmpImageFile", "Windows bitmaps"),
         "GIF": Entry("PIL.GifImagePlugin:GifImageFile", "the first frame"),
         "HEIF": Entry("pillow_heif:HeifImageFile", "HEIC and HEIF of phones", install="pillow-heif"),
-        "JPEG": Entry("stylesearch.images.jpeg_file:JpegFile", "also progressive, and the first of MPO"),
+        "JPEG": Entry("stylesearch.images.truncated_jpeg:JpegFile", "also progressive, and the first of MPO"),
         "JPEG 2000": Entry("PIL.Jpeg2KImagePlugin:Jpeg2KImageFile", "JP2 files and bare codestreams"),
         "PNG": Entry("PIL.PngImagePlugin:PngImageFile", "and the first frame of APNG"),
         "PPM": Entry("PIL.PpmImagePlugin:PpmImageFile", "binary PBM, PGM and PPM"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
-from stylesearch.metrics import Floats, Slots
+from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.distance import check_metric, nearest, nearest_to_any
 
-__all__ = ["AnyFloats", "Floats", "Slots", "VectorIndex", "checked_queries"]
-
-AnyFloats = npt.NDArray[np.floating[Any]]
+__all__ = [
+    "ExactIndex",
+    "VectorIndex",
+    "checked_queries",
+]
 
 
 @runtime_checkable
@@ -22,7 +24,7 @@ class VectorIndex(Protocol):
     returns one with another distance than the exact index would. An index knows nothing of products.
 
     Attributes:
-        metric: one of :data:`stylesearch.metrics.METRICS`.
+        metric: one of :data:`stylesearch.distance.METRICS`.
         dim: width of a vector.
         count: how many vectors there are.
     """
@@ -36,7 +38,7 @@ class VectorIndex(Protocol):
     @property
     def count(self) -> int: ...
 
-    def query(self, vectors: AnyFloats, k: int) -> tuple[Slots, Floats]:
+    def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
         """The k nearest of each of several vectors.
 
         Args:
@@ -44,7 +46,7 @@ class VectorIndex(Protocol):
             k: how many; at most ``count`` are returned.
 
         Returns:
-            Slots, int64, and distances, float32, both of shape (q, min(k, count)), sorted by distance and,
+            Ids, int64, and distances, float32, both of shape (q, min(k, count)), sorted by distance and,
             where distances are equal, by slot.
 
         Raises:
@@ -52,7 +54,7 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Slots, Floats, Slots]:
+    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
         """The k slots that are nearest to any of several vectors: the regions of one photo.
 
         Args:
@@ -60,7 +62,7 @@ class VectorIndex(Protocol):
             k: how many; at most ``count`` are returned, and none for q = 0.
 
         Returns:
-            Slots, int64; for each its smallest distance over the vectors, float32; and which vector that was,
+            Ids, int64; for each its smallest distance over the vectors, float32; and which vector that was,
             int64. All of shape (min(k, count),), sorted by distance, then by slot.
 
         Raises:
@@ -83,3 +85,53 @@ def checked_queries(vectors: AnyFloats, dim: int, k: int) -> Floats:
     if k < 1:
         raise ValueError(f"k has to be 1 or more. Received: {k}")
     return queries
+
+
+# Search by comparing with every vector: the oracle, and the quickest way for a small category.
+
+
+class ExactIndex:
+    """A :class:`~stylesearch.index.base.VectorIndex` that compares with every vector.
+
+    Args:
+        vectors: shape (count, dim), in memory or memory-mapped; not copied, read in blocks.
+        metric: one of :data:`stylesearch.distance.METRICS`.
+
+    Raises:
+        ValueError: an unknown metric, or vectors that are not a table.
+
+    Example:
+        >>> import numpy as np
+        >>> index = ExactIndex(np.array([[1.0, 0.0], [0.0, 1.0], [0.9, 0.1]]), "cosine")
+        >>> index.query(np.array([[2.0, 0.0]]), 2)[0].tolist()
+        [[0, 2]]
+    """
+
+    def __init__(self, vectors: AnyFloats, metric: str) -> None:
+        if vectors.ndim != 2:
+            raise ValueError(f"vectors have to be of shape (count, dim). Received: {vectors.shape}")
+        self._vectors = vectors
+        self._metric = check_metric(metric)
+
+    @property
+    def metric(self) -> str:
+        """The metric of all distances."""
+        return self._metric
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return int(self._vectors.shape[1])
+
+    @property
+    def count(self) -> int:
+        """How many vectors there are."""
+        return int(self._vectors.shape[0])
+
+    def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
+        """See :meth:`stylesearch.index.base.VectorIndex.query`."""
+        return nearest(checked_queries(vectors, self.dim, k), self._vectors, self._metric, k)
+
+    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+        """See :meth:`stylesearch.index.base.VectorIndex.query_min`."""
+        return nearest_to_any(checked_queries(vectors, self.dim, k), self._vectors, self._metric, k)

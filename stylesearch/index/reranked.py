@@ -2,18 +2,309 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
-from stylesearch.cores import share_rows
-from stylesearch.index.annoy_backend import AnnoyForest, candidates_of_annoy
-from stylesearch.index.base import AnyFloats, Floats, Slots, checked_queries
-from stylesearch.index.reduction import Reduction
-from stylesearch.index.scan import scan_min
-from stylesearch.index.strategy import Plan, Strategy, plan
-from stylesearch.index.widening import most_of, widening
-from stylesearch.metrics import check_metric, nearest, nearest_to_any
+from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.distance import check_metric, nearest, nearest_to_any
+from stylesearch.index.annoy_forest import AnnoyForest, candidates_of_annoy
+from stylesearch.index.base import checked_queries
+from stylesearch.index.reduction import PANEL, Reduction, n_panels, scan_min
+from stylesearch.parallel import share_rows
 
-__all__ = ["RerankedIndex"]
+__all__ = [
+    "Calibration",
+    "Plan",
+    "RerankedIndex",
+    "Strategy",
+    "calibrate",
+    "fewest",
+    "most_of",
+    "plan",
+    "possible_strategies",
+    "widening",
+]
+
+# How many candidates are enough is not known beforehand, so it is watched while they are compared exactly.
+#
+# Candidates are taken nearest first, by their reduced vectors. As long as the further half of what was
+# compared still brings some of the nearest, more may lie beyond, and twice as many are compared; once it
+# brings (practically) none, the rest is left. A photo like the shop's own pictures is done with a thousand;
+# one that is far from everything, where many pictures are nearly equally far, takes as many as it needs.
+
+Found: TypeAlias = tuple[Ids, Floats, Ids]
+
+_FEWEST = 1024
+"""Candidates that are compared in any case."""
+
+_WATCHED = 96
+"""Nearest ones that are looked at: more than are asked for, since a few tell little about what is missed."""
+
+_LATE = 1
+"""How many of the watched the further half may bring."""
+
+_CAUTION = {"cosine": 1, "l2": 1, "l1": 2}
+"""Times as many are compared and watched at least: l1 is no Euclidean distance, and is guessed by one."""
+
+_SAMPLE = 8192
+
+
+def fewest(metric: str, k: int) -> int:
+    """How many candidates are compared in any case for the ``k`` nearest."""
+    return _CAUTION[metric] * max(_FEWEST, 8 * max(k, _WATCHED))
+
+
+def most_of(count: int) -> int:
+    """How many of ``count`` may be compared as candidates: picking out more takes longer than reading all."""
+    return count // 4
+
+
+def widening(
+    scores: Floats, k: int, metric: str, compare: Callable[[Ids, int], Found], *, most: int
+) -> Found | None:
+    """The ``k`` nearest by exact distances, from as many candidates as it takes.
+
+    Args:
+        scores: of every slot by its reduced vector, shape (count,); smaller is nearer.
+        k: how many.
+        metric: that ``compare`` compares by.
+        compare: from slots, ascending, and a number to the so many nearest of them: slots, exact distances,
+            and the query that was nearest, all sorted by distance, then by slot.
+        most: how many candidates may be compared; twice ``count`` where there is nothing else to turn to.
+
+    Returns:
+        As ``compare``; None where ``most`` would not be enough.
+    """
+    watched = max(k, _CAUTION[metric] * _WATCHED)
+    limits = _Limits(scores)
+    n = fewest(metric, k)
+    near, wide, found = limits.of(n // 2), limits.of(n), None
+    candidates = np.flatnonzero(scores <= wide)
+    while True:
+        if n > most:
+            return None
+        if len(candidates):
+            more = compare(candidates, watched)
+            found = more if found is None else _nearest_of([found, more], watched)
+        if found is not None and (
+            np.isinf(wide) or (near < wide and _enough(scores[found[0]] > near, watched))
+        ):
+            slots, distances, rows = found
+            return slots[:k], distances[:k], rows[:k]
+        n *= 2
+        near, wide = wide, limits.of(n)
+        candidates = np.flatnonzero((scores > near) & (scores <= wide))
+
+
+def _enough(late: npt.NDArray[np.bool_], watched: int) -> bool:
+    """Whether so few of the nearest came from the further half of the candidates that no more are needed."""
+    return len(late) == watched and int(late.sum()) <= _LATE
+
+
+def _nearest_of(lists: list[Found], n: int) -> Found:
+    """The ``n`` nearest of several disjoint lists, by distance, then by slot."""
+    slots, distances, rows = (np.concatenate(parts) for parts in zip(*lists, strict=True))
+    order = np.lexsort((slots, distances))[:n]
+    return slots[order], distances[order], rows[order]
+
+
+class _Limits:
+    """The score below which about ``n`` of all lie, from an even sample."""
+
+    def __init__(self, scores: Floats) -> None:
+        self._step = max(1, len(scores) // _SAMPLE)
+        self._sorted = np.sort(scores[:: self._step])
+
+    def of(self, n: int) -> float:
+        place = -(-n // self._step)
+        return float(self._sorted[place - 1]) if place < len(self._sorted) else float("inf")
+
+
+# How many candidates this very category needs, tried out when its index is built.
+#
+# How well few axes stand for all depends on the vectors: features of photos need some hundred candidates,
+# vectors that vary evenly in all directions need a large part of everything. So a few queries are answered
+# both ways at the end of a build, and what they needed is kept in the manifest, for the plan to weigh costs
+# with. Where that is too many, searching turns out cheaper without candidates, and everything is compared.
+# What a single query needs beyond that shows while it is answered: see :mod:`stylesearch.index.reranked`.
+
+N_QUERIES = 48
+N_NEAREST = 20
+
+MOST_ROWS = 100_000
+"""Larger categories are tried out on an even part; how far candidates reach grows with the rest."""
+
+SHARE_FOUND = 0.95
+"""Share of true neighbours that so many candidates hold: most queries need no more, some need many."""
+
+TRUSTED_RECALL = 0.99
+ANNOY_SEARCH_K = 32_000
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a category needs.
+
+    Attributes:
+        n_candidates: to be re-ranked as a rule.
+        annoy_recall: share of the 20 true neighbours that Annoy's own candidates held.
+    """
+
+    n_candidates: int
+    annoy_recall: float
+
+
+def calibrate(
+    vectors: AnyFloats, panels: Floats, reduction: Reduction, forest: AnnoyForest, metric: str, *, seed: int
+) -> Calibration:
+    """Answers some queries exactly and by candidates.
+
+    Half of the queries are stored vectors, half lie midway between two of them: a customer's photo is further
+    from everything than the shop's pictures are from each other.
+
+    Args:
+        vectors: of the category, shape (count, dim).
+        panels: reduced, as the scan reads them.
+        reduction: the map between the two.
+        forest: Annoy's trees over the reduced vectors.
+        metric: of the space.
+        seed: which queries are drawn.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.asarray(
+        vectors[np.sort(rng.choice(len(vectors), min(N_QUERIES, len(vectors)), replace=False))]
+    )
+    half = len(drawn) // 2
+    queries: Floats = np.concatenate([drawn[:half], (drawn[half:] + np.roll(drawn[half:], 1, axis=0)) / 2])
+    step = -(-len(vectors) // MOST_ROWS)
+    part = np.arange(n_panels(len(vectors)))[::step]
+    slots = (part[:, None] * PANEL + np.arange(PANEL)).reshape(-1)
+    slots = slots[slots < len(vectors)]
+    true = _neighbours(queries, vectors, slots, metric)
+    reduced, _ = reduction.asked(queries)
+    places, chosen = [], panels[part] if step > 1 else panels
+    for query, neighbours in zip(reduced, true, strict=True):
+        scores = scan_min(chosen, len(slots), query[None])
+        places.append(np.searchsorted(np.sort(scores), scores[neighbours], side="right"))
+    reach = float(np.quantile(np.concatenate(places), SHARE_FOUND)) * step
+    n_candidates = min(len(vectors), int(reach) + 1)
+    asked = candidates_of_annoy(max(n_candidates, fewest(metric, N_NEAREST)), 1)
+    found = forest.search(reduced, asked, max(ANNOY_SEARCH_K, 2 * n_candidates))
+    held = [np.isin(slots[near], slots_met).mean() for near, (slots_met, _) in zip(true, found, strict=True)]
+    return Calibration(n_candidates, float(np.mean(held)))
+
+
+def _neighbours(queries: Floats, vectors: AnyFloats, slots: Ids, metric: str) -> Ids:
+    """The nearest of some slots, as places among them, (q, n): block by block, so that memory is bounded."""
+    places: Ids = np.empty((len(queries), 0), np.int64)
+    distances: Floats = np.empty((len(queries), 0), np.float32)
+    for start in range(0, len(slots), _BLOCK):
+        near, far = nearest(queries, vectors[slots[start : start + _BLOCK]], metric, N_NEAREST)
+        places, distances = np.hstack([places, near + start]), np.hstack([distances, far])
+        order = np.argsort(distances, axis=1, kind="stable")[:, :N_NEAREST]
+        places = np.take_along_axis(places, order, axis=1)
+        distances = np.take_along_axis(distances, order, axis=1)
+    return places
+
+
+# Which way is quickest: comparing with everything, scanning reduced vectors, or walking Annoy's trees.
+#
+# The first grows with count times width, the second with count alone, the third hardly at all, and each is
+# ahead somewhere. The costs below were measured on two cores of an AMD EPYC (benchmarks/ has the command);
+# only their ratios matter, and near a crossing either choice will do.
+
+
+class Strategy(enum.StrEnum):
+    """How candidates are found."""
+
+    EXACT = "exact"
+    SCAN = "scan"
+    ANNOY = "annoy"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a query is answered.
+
+    Attributes:
+        strategy: where candidates come from.
+        n_candidates: how many will be re-ranked exactly, as a rule.
+        search_k: how many slots Annoy looks at for each query vector.
+    """
+
+    strategy: Strategy
+    n_candidates: int
+    search_k: int
+
+
+# Microseconds on one core. For a thousand numbers of the gallery: to bring them from memory, and to compare
+# them with one query vector.
+_READ = 0.12
+_MULTIPLY = 0.022
+_SUBTRACT = 0.28
+# For a thousand slots: to select the best of their scores; and for one that Annoy looks at, sorts and scores.
+_SELECT = 12.0
+_ANNOY_LOOK = 0.11
+# What any answer by way of candidates costs before the first number is read.
+_BY_CANDIDATES = 500.0
+
+_LEAST_SEARCH_K = 8_000
+_SEARCH_K = 32_000
+
+
+def plan(
+    metric: str,
+    count: int,
+    dim: int,
+    width: int,
+    n_queries: int,
+    k: int,
+    *,
+    needed: int = 0,
+    with_annoy: bool = True,
+    forced: Strategy | None = None,
+) -> Plan:
+    """The quickest way to the k nearest of ``count`` vectors to any of ``n_queries``.
+
+    Args:
+        metric: of the space.
+        count: how many vectors there are.
+        dim: width of a vector.
+        width: of a reduced vector.
+        n_queries: how many query vectors there are.
+        k: how many are asked for.
+        needed: how many candidates these very vectors need as a rule, as was tried out.
+        with_annoy: whether Annoy is at hand.
+        forced: this way, whatever it costs.
+    """
+    n_candidates = max(fewest(metric, k), needed)
+    search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
+    if forced or n_candidates > most_of(count):
+        return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
+    compare = _SUBTRACT if metric == "l1" else _MULTIPLY
+    rerank = _BY_CANDIDATES + n_candidates * dim * (2 * _READ + compare * n_queries) / 1000
+    costs = {
+        Strategy.EXACT: count * dim * (_READ + compare * n_queries) / 1000,
+        Strategy.SCAN: rerank + count * (width * (_READ + _MULTIPLY * n_queries) + _SELECT) / 1000,
+    }
+    if with_annoy:
+        costs[Strategy.ANNOY] = rerank + _ANNOY_LOOK * search_k * n_queries
+    return Plan(min(costs, key=lambda way: costs[way]), n_candidates, search_k)
+
+
+def possible_strategies(metric: str, count: int, dim: int, width: int, *, needed: int = 0) -> set[Strategy]:
+    """Every way that some query may go, so that nothing else needs to be opened."""
+    return {
+        plan(metric, count, dim, width, n_queries, 1, needed=needed).strategy
+        for n_queries in (1, 2, 4, 8, 16, 64, 256)
+    }
+
 
 # Multiplications that take as long as to fetch a number of a row that lies somewhere else than the last.
 _COST_OF_FETCHING = 16
@@ -24,9 +315,9 @@ class RerankedIndex:
 
     Args:
         vectors: shape (count, dim), usually memory-mapped.
-        metric: one of :data:`stylesearch.metrics.METRICS`.
+        metric: one of :data:`stylesearch.distance.METRICS`.
         reduction: what the candidates' vectors were reduced by.
-        panels: reduced vectors as :func:`stylesearch.index.scan.scan_panels` makes them, usually
+        panels: reduced vectors as :func:`stylesearch.index.reduction.scan_panels` makes them, usually
             memory-mapped.
         needed: how many candidates these vectors need as a rule.
         forest: Annoy's trees over the same reduced vectors; without them they are always scanned.
@@ -72,7 +363,7 @@ class RerankedIndex:
         """How many vectors there are."""
         return int(self._vectors.shape[0])
 
-    def query(self, vectors: AnyFloats, k: int) -> tuple[Slots, Floats]:
+    def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
         """See :meth:`stylesearch.index.base.VectorIndex.query`."""
         queries = checked_queries(vectors, self.dim, k)
         chosen = self._plan(1, k)
@@ -81,7 +372,7 @@ class RerankedIndex:
         answers = [self._nearest_to_any(queries[row : row + 1], k, chosen) for row in range(len(queries))]
         return np.stack([slots for slots, _, _ in answers]), np.stack([found for _, found, _ in answers])
 
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Slots, Floats, Slots]:
+    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
         """See :meth:`stylesearch.index.base.VectorIndex.query_min`."""
         queries = checked_queries(vectors, self.dim, k)
         return self._nearest_to_any(queries, k, self._plan(len(queries), k))
@@ -105,7 +396,7 @@ class RerankedIndex:
             forced=self._strategy,
         )
 
-    def _nearest_to_any(self, queries: Floats, k: int, chosen: Plan) -> tuple[Slots, Floats, Slots]:
+    def _nearest_to_any(self, queries: Floats, k: int, chosen: Plan) -> tuple[Ids, Floats, Ids]:
         """Annoy's candidates if they convince, or the scan's, or everything."""
         if chosen.strategy is Strategy.EXACT or not len(queries):
             return nearest_to_any(queries, self._vectors, self._metric, k)
@@ -123,7 +414,7 @@ class RerankedIndex:
 
     def _by_annoy(
         self, forest: AnnoyForest, queries: Floats, reduced: Floats, offsets: Floats, k: int, chosen: Plan
-    ) -> tuple[Slots, Floats, Slots] | None:
+    ) -> tuple[Ids, Floats, Ids] | None:
         """What Annoy's candidates hold; None if more candidates than it returned would be needed."""
         n_each = candidates_of_annoy(chosen.n_candidates, len(queries))
         answers = forest.search(reduced, n_each, chosen.search_k)
@@ -133,14 +424,14 @@ class RerankedIndex:
         smallest = np.full(len(slots), np.inf, np.float32)
         np.minimum.at(smallest, where, scores)
 
-        def compare(candidates: Slots, n: int) -> tuple[Slots, Floats, Slots]:
+        def compare(candidates: Ids, n: int) -> tuple[Ids, Floats, Ids]:
             near, distances, rows = self._compare(queries, slots[candidates], n)
             return np.searchsorted(slots, near), distances, rows
 
         found = widening(smallest, k, self._metric, compare, most=len(slots) - 1)
         return None if found is None else (slots[found[0]], found[1], found[2])
 
-    def _compare(self, queries: Floats, slots: Slots, n: int) -> tuple[Slots, Floats, Slots]:
+    def _compare(self, queries: Floats, slots: Ids, n: int) -> tuple[Ids, Floats, Ids]:
         block = np.empty((len(slots), self.dim), np.float32)
 
         def fetch(start: int, stop: int) -> None:

@@ -18,35 +18,34 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from stylesearch.serving import (
-    routes_health,
-    routes_images,
-    routes_page,
-    routes_products,
-    routes_search,
-    routes_writing,
+from stylesearch.serving.api import (
+    health,
+    images,
+    page,
+    products,
 )
-from stylesearch.serving.allowed_hosts import AllowedHosts, names_answered
-from stylesearch.serving.clients import ClientAddresses
-from stylesearch.serving.envelope import Envelope
-from stylesearch.serving.last_resort import LastResort, as_problem
-from stylesearch.serving.limits import BodyLimit
+from stylesearch.serving.api import (
+    search as routes_search,
+)
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import FOLDER_VARIABLE, ServiceMetrics, forget_dead_workers
+from stylesearch.serving.middleware.error_handler import LastResort, as_problem
+from stylesearch.serving.middleware.hosts import AllowedHosts, ClientAddresses, names_answered
+from stylesearch.serving.middleware.limits import BodyLimit, RateLimit
+from stylesearch.serving.middleware.product_paths import ProductPaths
+from stylesearch.serving.middleware.request_log import Envelope
 from stylesearch.serving.page_files import PageFiles
-from stylesearch.serving.paths import ProductPaths
-from stylesearch.serving.photo_search import PhotoSearch
 from stylesearch.serving.problems import problem_response
-from stylesearch.serving.products_writing import ProductsWriting
-from stylesearch.serving.rate_limit import RateLimit
-from stylesearch.serving.readiness import Readiness
+from stylesearch.serving.products.images import Thumbnails
+from stylesearch.serving.products.writer import ProductsWriting
+from stylesearch.serving.search.photo_search import PhotoSearch
+from stylesearch.serving.search.readiness import Readiness
+from stylesearch.serving.search.workspace_reader import WorkspaceAccess
 from stylesearch.serving.service import Service
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.serving.thumbnails import Thumbnails
-from stylesearch.serving.workspace_access import WorkspaceAccess
 
 if TYPE_CHECKING:
-    from stylesearch.workspace import Workspace
+    from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["create_app"]
 
@@ -54,11 +53,11 @@ log = logging.getLogger(__name__)
 
 ROUTERS = (
     routes_search.router,
-    routes_products.router,
-    routes_writing.router,
-    routes_images.router,
-    routes_health.router,
-    routes_page.router,
+    products.router,
+    products.router,
+    images.router,
+    health.router,
+    page.router,
 )
 
 

@@ -9,11 +9,29 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stylesearch.serving.conditional import has_it_already
+from stylesearch.files import sha256_bytes
 from stylesearch.serving.problems import Problem
-from stylesearch.storage import sha256_bytes
 
-__all__ = ["FOLDER", "PageFiles"]
+__all__ = [
+    "FOLDER",
+    "PageFiles",
+    "has_it_already",
+]
+
+# Conditional requests: a client that has the bytes already is told so.
+
+
+def has_it_already(request: Request, etag: str) -> bool:
+    """Whether ``If-None-Match`` names this entity tag (RFC 9110, 13.1.2), compared weakly.
+
+    Args:
+        request: any.
+        etag: with its quotation marks.
+    """
+    given = ",".join(request.headers.getlist("if-none-match"))
+    tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
+    return "*" in tags or etag.removeprefix("W/") in tags
+
 
 FOLDER: Final = Path(__file__).with_name("page")
 

@@ -6,15 +6,63 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from starlette.responses import Response
 
 from stylesearch import errors
-from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
-from stylesearch.serving.own_space import OwnSpaceUnusable
+from stylesearch.errors import (
+    StyleSearchError,
+)
 
-__all__ = ["MEDIA_TYPE", "Problem", "Reason", "problem_of", "problem_response"]
+if TYPE_CHECKING:
+    pass
+
+
+__all__ = [
+    "MEDIA_TYPE",
+    "Overload",
+    "OwnSpaceUnusable",
+    "Problem",
+    "QueueFull",
+    "Reason",
+    "SearchTimeout",
+    "ServiceStopping",
+    "problem_of",
+    "problem_response",
+]
+
+
+class OwnSpaceUnusable(StyleSearchError):
+    """The settings name a space or a model that is not there, or not whole, or without any features."""
+
+
+# What a service says when it cannot take or finish a search now: try again, and when.
+
+
+class Overload(StyleSearchError):
+    """A search that was not done, through no fault of its own.
+
+    Attributes:
+        retry_after: seconds after which it is worth trying again.
+    """
+
+    def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint or "try again a little later")
+        self.retry_after = retry_after
+
+
+class QueueFull(Overload):
+    """As many photos as the queue holds are waiting already."""
+
+
+class SearchTimeout(Overload, TimeoutError):
+    """The answer was not there in time; the photo is not looked at any more."""
+
+
+class ServiceStopping(Overload):
+    """The service finishes what it holds and takes nothing new."""
+
 
 MEDIA_TYPE: Final = "application/problem+json"
 

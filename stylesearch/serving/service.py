@@ -9,14 +9,14 @@ from starlette.requests import Request
 
 from stylesearch.serving.metrics import ServiceMetrics
 from stylesearch.serving.page_files import PageFiles
-from stylesearch.serving.readiness import Readiness
+from stylesearch.serving.products.images import Thumbnails
+from stylesearch.serving.search.readiness import Readiness
+from stylesearch.serving.search.workspace_reader import WorkspaceAccess
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.serving.thumbnails import Thumbnails
-from stylesearch.serving.workspace_access import WorkspaceAccess
 
 if TYPE_CHECKING:
-    from stylesearch.serving.photo_search import PhotoSearch
-    from stylesearch.serving.products_writing import ProductsWriting
+    from stylesearch.serving.products.writer import ProductsWriting
+    from stylesearch.serving.search.photo_search import PhotoSearch
 
 __all__ = ["Service", "service_of"]
 

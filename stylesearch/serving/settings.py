@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from stylesearch.config import DEFAULT_HOME, read_table
 from stylesearch.errors import ConfigError
-from stylesearch.setting_values import SettingRules, kinds_of
+from stylesearch.settings import DEFAULT_HOME, SettingRules, kinds_of, read_table
 
 __all__ = ["ServiceSettings", "load_service_settings"]
 

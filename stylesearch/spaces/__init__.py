@@ -11,16 +11,17 @@ from stylesearch.errors import SpaceError
 from stylesearch.registry import Entry, Registry
 
 if TYPE_CHECKING:
-    from stylesearch.spaces.base import Floats, Transform
+    from stylesearch.array_types import Floats
+    from stylesearch.spaces.base import Transform
 
 __all__ = ["SPACES", "fit_transform", "load_transform"]
 
 SPACES: Final = Registry(
     "space",
     {
-        "raw": Entry("stylesearch.spaces.raw:RawTransform", "features as they are"),
+        "raw": Entry("stylesearch.spaces.unsupervised:RawTransform", "features as they are"),
         "whitened": Entry(
-            "stylesearch.spaces.whitened:WhitenedTransform", "half-whitened principal axes of the gallery"
+            "stylesearch.spaces.unsupervised:WhitenedTransform", "half-whitened principal axes of the gallery"
         ),
     },
 )
@@ -37,7 +38,7 @@ def fit_transform(
         blocks: features, float32 (n, dim_in) each; read at most once.
         dim_in: width of a feature.
         n_rows: how many features there are in all, roughly.
-        n_colors: how many of a feature's last numbers are colours
+        n_colors: how many of a feature's last numbers are colors
             (:func:`~stylesearch.spaces.joined.n_colors_of` knows); they are then joined to what the space
             makes of the others, see :mod:`stylesearch.spaces.joined`.
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
+from stylesearch.array_types import Floats
+from stylesearch.distance import products
 from stylesearch.errors import SpaceError
-from stylesearch.metrics import products
 
-__all__ = ["Floats", "Transform", "checked_features", "multiplied", "of_length_one", "scaled"]
+__all__ = ["Transform", "checked_features", "multiplied", "of_length_one", "scaled"]
 
-Floats = npt.NDArray[np.float32]
 
 FEW = 64
 """Up to so many features are those of one query."""

@@ -1,22 +1,23 @@
-"""A space of two parts: what a network says of a picture, and its colours, at a fixed weight.
+"""A space of two parts: what a network says of a picture, and its colors, at a fixed weight.
 
-A feature is ``[f ; h]``: f of the network, h its last numbers, a histogram of colours. A vector is::
+A feature is ``[f ; h]``: f of the network, h its last numbers, a histogram of colors. A vector is::
 
     [ sqrt(1 - w) * unit(t(f)) ; sqrt(w) * unit(h) ]
 
-with t one of the plain transforms (:mod:`~stylesearch.spaces.raw`, :mod:`~stylesearch.spaces.whitened`),
-which is fitted to f alone, and ``unit`` a vector divided by its length. So every vector has length one, and
+with t one of the plain transforms (:mod:`~stylesearch.spaces.unsupervised`,
+:mod:`~stylesearch.spaces.unsupervised`), which is fitted to f alone, and ``unit`` a vector divided by its
+length. So every vector has length one, and
 
 =======  =====================================================================================
 cosine   (1 - w) * cosine(t(f)) + w * cosine(h): one index searches the weighted sum
 l2       orders as cosine does: half its square is that
 l1       sqrt(1 - w) * l1 of the unit vectors of t(f), and sqrt(w) * that of h. A part with
-         more numbers that are not zero counts for more than its weight says: colours, of which
+         more numbers that are not zero counts for more than its weight says: colors, of which
          a picture has few, for less
 =======  =====================================================================================
 
-A part of zeros has no length and stays zero. A picture without colours (all white) is then compared by the
-network's part alone: for cosine as if its colours were about half as like as the rest is.
+A part of zeros has no length and stays zero. A picture without colors (all white) is then compared by the
+network's part alone: for cosine as if its colors were about half as like as the rest is.
 """
 
 from __future__ import annotations
@@ -28,25 +29,25 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from stylesearch.array_types import Floats
 from stylesearch.errors import SpaceError
-from stylesearch.spaces.base import Floats, checked_features, of_length_one
-from stylesearch.spaces.raw import RawTransform
-from stylesearch.spaces.whitened import WhitenedTransform
-from stylesearch.storage import atomic_file, digest_of
+from stylesearch.files import atomic_file, digest_of
+from stylesearch.spaces.base import checked_features, of_length_one
+from stylesearch.spaces.unsupervised import RawTransform, WhitenedTransform
 
 __all__ = ["COLOR_WEIGHT", "JoinedTransform", "Plain", "Untrained", "n_colors_of", "transform_from_arrays"]
 
 COLOR_WEIGHT: Final = 0.15
-"""How much colours count. More finds more under a shop's own lamps and less in another light, where half of a
-garment's colours fall into other bins: at 0.3 everything that colours bring is lost. See
-docs/adr/0010-colours-join-the-network.md."""
+"""How much colors count. More finds more under a shop's own lamps and less in another light, where half of a
+garment's colors fall into other bins: at 0.3 everything that colors bring is lost. See
+docs/adr/0010-colors-join-the-network.md."""
 
 Plain = RawTransform | WhitenedTransform
 """Transforms of features of one part."""
 
 
 def n_colors_of(parameters: Mapping[str, Any]) -> int:
-    """How many of a feature's last numbers are colours.
+    """How many of a feature's last numbers are colors.
 
     Args:
         parameters: of the extractor, or of its feature set.
@@ -60,15 +61,15 @@ def n_colors_of(parameters: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class JoinedTransform:
-    """A plain transform of the network's part beside the colours; see the module.
+    """A plain transform of the network's part beside the colors; see the module.
 
     Args:
         plain: of the network's part.
-        n_colors: how many of a feature's last numbers are colours.
-        weight: of the colours, between 0 and 1.
+        n_colors: how many of a feature's last numbers are colors.
+        weight: of the colors, between 0 and 1.
 
     Raises:
-        SpaceError: no colours, or a weight that leaves nothing of a part.
+        SpaceError: no colors, or a weight that leaves nothing of a part.
 
     Example:
         >>> transform = JoinedTransform(RawTransform(2), 1, weight=0.36)
@@ -86,13 +87,13 @@ class JoinedTransform:
     def __post_init__(self) -> None:
         if self.n_colors < 1 or not 0 < self.weight < 1:
             raise SpaceError(
-                "colours are joined in some number with a weight between 0 and 1. "
+                "colors are joined in some number with a weight between 0 and 1. "
                 f"Received: {self.n_colors} with {self.weight}"
             )
 
     @property
     def name(self) -> str:
-        """That of the plain transform: a space is called the same with and without colours."""
+        """That of the plain transform: a space is called the same with and without colors."""
         return self.plain.name
 
     @property
@@ -107,7 +108,7 @@ class JoinedTransform:
 
     @property
     def version(self) -> str:
-        """Digest of the plain transform's version, the number of colours and their weight."""
+        """Digest of the plain transform's version, the number of colors and their weight."""
         return digest_of(
             {
                 "space": self.name,
@@ -132,12 +133,12 @@ class JoinedTransform:
     def fit(
         cls, kind: type[Plain], blocks: Iterable[Floats], *, dim_in: int, n_rows: int, n_colors: int
     ) -> Self:
-        """Fits the plain transform to the network's part; nothing is fitted to colours.
+        """Fits the plain transform to the network's part; nothing is fitted to colors.
 
         Args:
             kind: of the plain transform.
             blocks, dim_in, n_rows: see :func:`stylesearch.spaces.fit_transform`.
-            n_colors: how many of the last numbers are colours.
+            n_colors: how many of the last numbers are colors.
 
         Raises:
             SpaceError: features of another width.
@@ -164,7 +165,7 @@ Untrained = RawTransform | WhitenedTransform | JoinedTransform
 
 
 def transform_from_arrays(kind: type[Plain], stored: Mapping[str, Any]) -> Untrained:
-    """The inverse of ``arrays()``, of a plain transform or of one that is joined with colours.
+    """The inverse of ``arrays()``, of a plain transform or of one that is joined with colors.
 
     Raises:
         KeyError: something is missing.

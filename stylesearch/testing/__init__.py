@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from stylesearch.testing.extractor_contract import ExtractorContract
@@ -10,20 +12,20 @@ if TYPE_CHECKING:
     from stylesearch.testing.fake_model import fake_transform, save_fake_model
     from stylesearch.testing.index_contract import IndexContract
 
-__all__ = ["ExtractorContract", "FakeExtractor", "IndexContract", "fake_transform", "save_fake_model"]
+__all__ = [
+    "ExtractorContract",
+    "FakeExtractor",
+    "IndexContract",
+    "fake_transform",
+    "save_fake_model",
+]
 
-_HOMES = {
-    "ExtractorContract": "stylesearch.testing.extractor_contract",
-    "FakeExtractor": "stylesearch.testing.fake_extractor",
-    "IndexContract": "stylesearch.testing.index_contract",
-    "fake_transform": "stylesearch.testing.fake_model",
-    "save_fake_model": "stylesearch.testing.fake_model",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "extractor_contract": ["ExtractorContract"],
+        "fake_extractor": ["FakeExtractor"],
+        "fake_model": ["fake_transform", "save_fake_model"],
+        "index_contract": ["IndexContract"],
+    },
+)

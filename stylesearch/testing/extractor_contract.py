@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.array_types import Features, Images
 from stylesearch.errors import ExtractorError
-from stylesearch.extractors.base import Extractor, Features, Images
+from stylesearch.extractors.base import Extractor
 
 __all__ = ["ExtractorContract"]
 
@@ -128,7 +129,7 @@ class ExtractorContract:
 
     @staticmethod
     def pictures(extractor: Extractor, n: int, seed: int = 0) -> Images:
-        """``n`` pictures that differ: a shaded background and a rectangle, each in a colour of its own."""
+        """``n`` pictures that differ: a shaded background and a rectangle, each in a color of its own."""
         rng = np.random.default_rng(seed)
         size = extractor.input_size
         shade = np.linspace(0.5, 1.0, size)[:, None, None]

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stylesearch.extractors.base import Features, Images, check_images, fingerprint_of
+from stylesearch.array_types import Features, Images
+from stylesearch.extractors.base import check_images, fingerprint_of
 
 __all__ = ["FakeExtractor"]
 
@@ -18,7 +19,7 @@ _GRID = 4
 
 @dataclass(frozen=True)
 class FakeExtractor:
-    """Mean colours of a 4 x 4 grid, mixed by a fixed random matrix: alike pictures get alike vectors.
+    """Mean colors of a 4 x 4 grid, mixed by a fixed random matrix: alike pictures get alike vectors.
 
     Attributes:
         name: what it is called.
@@ -62,10 +63,10 @@ class FakeExtractor:
         images = check_images(images, self.input_size)
         cell = self.input_size // _GRID
         cells = images.reshape(len(images), _GRID, cell, _GRID, cell, 3)
-        colours = cells.mean(axis=(2, 4), dtype=np.float64).reshape(len(images), _GRID * _GRID * 3) / 255.0
-        matrix = np.random.default_rng(self.seed).standard_normal((colours.shape[1], self.dim))
+        colors = cells.mean(axis=(2, 4), dtype=np.float64).reshape(len(images), _GRID * _GRID * 3) / 255.0
+        matrix = np.random.default_rng(self.seed).standard_normal((colors.shape[1], self.dim))
         # Row by row: a product of whole matrices may round differently for another number of rows.
         features = np.empty((len(images), self.dim), np.float32)
-        for row, colour in zip(features, colours, strict=True):
-            row[...] = colour @ matrix
+        for row, color in zip(features, colors, strict=True):
+            row[...] = color @ matrix
         return features

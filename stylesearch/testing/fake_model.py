@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stylesearch import trained
-from stylesearch.gallery import fit
-from stylesearch.parts import Parts, home_of
-from stylesearch.spaces.layers import Layer
-from stylesearch.spaces.learned import LearnedTransform, Untrained
-from stylesearch.spaces.raw import RawTransform
-from stylesearch.trained import ModelCard
+from stylesearch.models.store import ModelCard, save_model, space_of
+from stylesearch.search import fitted_space
+from stylesearch.spaces.learned import Layer, LearnedTransform, Untrained
+from stylesearch.spaces.unsupervised import RawTransform
+from stylesearch.workspace.resources import Parts, home_of
 
 if TYPE_CHECKING:
-    from stylesearch.config import Settings
+    from stylesearch.settings import Settings
 
 __all__ = ["fake_transform", "save_fake_model"]
 
@@ -58,9 +56,7 @@ def fake_transform(
         )
     )
     scale = 1.0 if metric == "cosine" else 0.7
-    return LearnedTransform(
-        trained.space_of(name), untrained, base, layers, metric, dict(weights or EVEN), scale
-    )
+    return LearnedTransform(space_of(name), untrained, base, layers, metric, dict(weights or EVEN), scale)
 
 
 def save_fake_model(
@@ -94,7 +90,7 @@ def save_fake_model(
         catalog = parts.catalog()
         feature_set = catalog.find_feature_set(loaded.fingerprint)
         assert feature_set is not None, f"nothing has been ingested with {spec}"
-        fitted = fit.fitted(home_of(settings, catalog, feature_set, untrained))
+        fitted = fitted_space.fitted(home_of(settings, catalog, feature_set, untrained))
     finally:
         parts.let_go()
     assert isinstance(fitted, Untrained)
@@ -118,7 +114,7 @@ def save_fake_model(
         transform_version=transform.version,
         libraries={"numpy": np.__version__},
     )
-    trained.save_model(settings.home, card, transform)
+    save_model(settings.home, card, transform)
     return card
 
 

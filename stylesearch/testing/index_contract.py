@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stylesearch.index.base import Floats, VectorIndex
-from stylesearch.index.exact import ExactIndex
-from stylesearch.metrics import METRICS
+from stylesearch.array_types import Floats
+from stylesearch.distance import METRICS
+from stylesearch.index.base import ExactIndex, VectorIndex
 
 __all__ = ["IndexContract", "feature_like"]
 

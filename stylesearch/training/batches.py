@@ -15,14 +15,115 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.array_types import Floats, Ids
 from stylesearch.errors import ConfigError
-from stylesearch.training.neighbours import N_NEIGHBOURS, NO_NEIGHBOUR, nearest_wrong
-from stylesearch.training.product_rows import ProductRows
+from stylesearch.evaluation.ranking import RankedGallery, rank
 
-__all__ = ["MIN_OF_CATEGORY", "Batch", "Batches"]
+__all__ = [
+    "MIN_OF_CATEGORY",
+    "NO_NEIGHBOUR",
+    "N_NEIGHBOURS",
+    "Batch",
+    "Batches",
+    "ProductRows",
+    "nearest_wrong",
+]
 
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+# The nearest wrong products of each product: what a batch is made hard with.
+
+N_NEIGHBOURS: Final = 20
+"""How many are kept of each product: several times those that lie beside it in a batch, since many will be in
+a batch already."""
+
+NO_NEIGHBOUR: Final = -1
+
+_MAX_BYTES: Final = 256 * 2**20
+
+
+def nearest_wrong(
+    photos: Floats,
+    own: Ids,
+    shop: Floats,
+    shop_product: Ids,
+    groups: Ids,
+    metric: str,
+) -> Ids:
+    """Finds them among the products given.
+
+    Args:
+        photos: one photo of each of some products, float32 (p, regions, d).
+        own: row of ``shop`` that is the very picture of each photo, or -1; int64 (p,).
+        shop: pictures of the same products, float32 (m, d), product by product; at least one of each besides
+            the photo's own.
+        shop_product: place of the product of each picture among those products, int64 (m,), rising, no gap.
+        groups: near-equal group of each product, int64 (p,): one of the same group is not wrong.
+        metric: ``l1``, ``l2`` or ``cosine``.
+
+    Returns:
+        places among the products, nearest first, int64 (p, at most 20); :data:`NO_NEIGHBOUR` behind the last.
+    """
+    # The product itself and its copies come along; of more than a few copies some neighbours are lost.
+    n_hits = N_NEIGHBOURS + min(int(np.bincount(np.unique(groups, return_inverse=True)[1]).max()), 10)
+    columns = rank(
+        photos,
+        np.arange(len(photos)),
+        RankedGallery(shop, shop_product),
+        metric,
+        own=own,
+        n_hits=n_hits,
+        max_bytes=_MAX_BYTES,
+    )
+    places = np.where(columns.hit_images >= 0, shop_product[columns.hit_images], NO_NEIGHBOUR)
+    wrong = (places >= 0) & (groups[places] != groups[:, None])
+    # A stable sort brings the wrong ones to the front, nearest first as they were.
+    order = np.argsort(~wrong, axis=1, kind="stable")
+    places = np.where(np.take_along_axis(wrong, order, 1), np.take_along_axis(places, order, 1), NO_NEIGHBOUR)
+    n_kept = min(N_NEIGHBOURS, int(wrong.sum(axis=1).max(initial=0)))
+    return places[:, :n_kept].astype(np.int64)
+
+
+# The rows that belong to each product, whatever their order.
+
+
+class ProductRows:
+    """Rows by product.
+
+    Args:
+        product_of: number of the product of each row, int64 (rows,), in any order.
+        n_products: how many products there are.
+
+    Attributes:
+        product_of: as given.
+        counts: rows of each product, int64 (products,).
+
+    Example:
+        >>> rows = ProductRows(np.array([2, 0, 2]), 3)
+        >>> rows.of(np.array([0, 2])).tolist()
+        [1, 0, 2]
+    """
+
+    def __init__(self, product_of: Ids, n_products: int) -> None:
+        self.product_of = product_of
+        self.counts: Ids = np.bincount(product_of, minlength=n_products).astype(np.int64)
+        self._sorted = np.argsort(product_of, kind="stable")
+        self._starts = np.cumsum(self.counts) - self.counts
+
+    def __len__(self) -> int:
+        return len(self.product_of)
+
+    def of(self, products: Ids) -> Ids:
+        """All rows of these products, product by product, int64."""
+        counts = self.counts[products]
+        ends = np.cumsum(counts)
+        within = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
+        found: Ids = self._sorted[np.repeat(self._starts[products], counts) + within]
+        return found
+
+    def drawn(self, products: Ids, rng: np.random.Generator) -> Ids:
+        """A row of each of these products, each of which has some, int64 (len(products),)."""
+        drawn: Ids = self._sorted[self._starts[products] + rng.integers(0, self.counts[products])]
+        return drawn
+
 
 MIN_OF_CATEGORY: Final = 8
 """Products of a category below which ``within_category`` puts them into mixed batches: fewer than 7 wrong

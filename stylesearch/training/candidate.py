@@ -2,34 +2,205 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.array_types import Floats, Ids
 from stylesearch.evaluation.results import Columns
-from stylesearch.evaluation.surroundings import Surroundings, timed
-from stylesearch.evaluation.vectors import Vectors
-from stylesearch.model_cards import space_of
+from stylesearch.features.arrays import Vectors
+from stylesearch.features.context import Surroundings, timed
+from stylesearch.models.card import space_of
 from stylesearch.spaces.base import Transform
-from stylesearch.spaces.joined import n_colors_of
+from stylesearch.spaces.joined import Untrained, n_colors_of
 from stylesearch.spaces.learned import LearnedTransform
-from stylesearch.training.joining import even_sample, weighted, with_equal_sizes
-from stylesearch.training.learn import OnEpoch, learn, learned_from, training_data
-from stylesearch.training.material import Material, photo_features, shop_features
-from stylesearch.training.report import TrainRequest
-from stylesearch.training.result import Trained
+from stylesearch.training.batches import Batches
+from stylesearch.training.category_weights import DEFAULT, Weights, even_sample, weighted, with_equal_sizes
+from stylesearch.training.checkpoints import part_of
+from stylesearch.training.data import TrainingData
+from stylesearch.training.epoch import Epoch, Trained
+from stylesearch.training.options import TrainOptions
+from stylesearch.training.pair_dataset import Material, photo_features, shop_features
+from stylesearch.training.results import TrainRequest
 from stylesearch.training.scores import Change, changes, ranked
-from stylesearch.training.unfinished import part_of
-from stylesearch.training.untrained import UntrainedSpaces, best_untrained
-from stylesearch.training.weights import DEFAULT, Weights
+from stylesearch.training.validation import Validation
 
-__all__ = ["Candidate", "Features", "compared", "read_features", "trained_candidate"]
+__all__ = [
+    "Candidate",
+    "OnEpoch",
+    "UntrainedSpaces",
+    "batches_of",
+    "best_untrained",
+    "compared",
+    "learn",
+    "learned_from",
+    "read_features",
+    "trained_candidate",
+    "training_data",
+]
 
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
+# From arrays to a trained tower: the same for vectors and for pictures.
+
+OnEpoch = Callable[[Epoch], None]
+
+
+def learned_from(material: Material) -> npt.NDArray[np.int64]:
+    """Rows of the photos that a training sees, those it validates with included, int64 (n,), rising."""
+    parts = material.photos()
+    return np.union1d(parts.train, parts.validation)
+
+
+def training_data(
+    material: Material,
+    shop: npt.NDArray[Any],
+    photos: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    *,
+    n_colors: int = 0,
+) -> TrainingData:
+    """What a tower sees of a material.
+
+    Args:
+        material: says which product is on each.
+        shop: the gallery, shape (m, ...).
+        photos: regions of photos, shape (n, regions, ...).
+        rows: which photos of the material these are, int64 (n,).
+        n_colors: how many of the last axes are colors.
+    """
+    numbers, split = material.rows, material.split
+    return TrainingData(
+        photos=photos,
+        shop=shop,
+        photo_product=numbers.photo_product[rows],
+        shop_product=numbers.shop_product,
+        product_category=numbers.product_category,
+        train=numbers.mask(split.train),
+        validation=numbers.mask(split.validation),
+        own=numbers.own[rows],
+        near_equal=numbers.near_equal,
+        n_colors=n_colors,
+    )
+
+
+def batches_of(data: TrainingData, options: TrainOptions) -> Batches:
+    """Batches of the products that are learned from, at their beginning."""
+    return Batches(
+        data.photo_product,
+        data.shop_product,
+        data.product_category,
+        data.train,
+        own=data.own,
+        near_equal=data.near_equal,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        within_category=options.within_category,
+        hard=options.hard_negatives,
+    )
+
+
+def learn(
+    data: TrainingData,
+    options: TrainOptions,
+    folder: Path,
+    request: TrainRequest,
+    fingerprint: str,
+    on_epoch: OnEpoch | None,
+    build_tower: Callable[[], Any] | None = None,
+) -> Trained:
+    """Trains a tower; Keras is imported here.
+
+    Args:
+        data: of :func:`training_data`.
+        options: of this training.
+        folder: for its checkpoint and its files.
+        request: says whether to go on, and on which devices.
+        fingerprint: of the extractor whose features, or network, are learned on.
+        on_epoch: called with each epoch.
+        build_tower: makes a tower of its own, instead of a head over vectors.
+
+    Raises:
+        ConfigError: data that do not fit, or a checkpoint of another training.
+        TrainingDiverged: the loss or the weights are no numbers any more.
+    """
+    from stylesearch.training.keras.loop import train
+
+    return train(
+        data,
+        batches_of(data, options),
+        options,
+        folder,
+        resume=request.resume,
+        build_tower=build_tower,
+        devices=request.devices,
+        tensorboard=request.tensorboard,
+        progress=on_epoch,
+        of_run=_asked(request) | {"extractor": fingerprint},
+    )
+
+
+def _asked(request: TrainRequest) -> dict[str, Any]:
+    """What is asked of the network: also a head's training that goes on is to be followed by the same."""
+    asked: dict[str, Any] = {"finetune": request.finetune}
+    if request.finetune:
+        asked |= {f"{name} of the network": value for name, value in request.of_network.as_dict().items()}
+    return asked
+
+
+# What learning starts from and is compared with: the untrained space that finds most.
+
+TOP_K: Final = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UntrainedSpaces:
+    """The untrained spaces, fitted on a gallery.
+
+    Attributes:
+        best: the one that finds more, in the metric that is learned for.
+        whitened: the whitened one.
+        scores: of each on validation photos: top-20 accuracy and mean reciprocal rank, by name.
+    """
+
+    best: Untrained
+    whitened: Untrained
+    scores: Mapping[str, tuple[float, float]]
+
+    def base(self, metric: str) -> Untrained:
+        """What a head sees.
+
+        For cosine the whitened vectors, whose leading axes are a good start for a narrower embedding. For l1,
+        where a head only weighs axes, those that pairs are best compared in as they are.
+        """
+        return self.whitened if metric == "cosine" else self.best
+
+
+def best_untrained(
+    room: Vectors, shop: Floats, photos: Floats, data: TrainingData, metric: str, *, n_colors: int = 0
+) -> UntrainedSpaces:
+    """Fits raw and whitened on the gallery, and compares them.
+
+    Args:
+        room: for vectors.
+        shop: features of the gallery, float32 (n, dim), in the order of ``data.shop``.
+        photos: features of photos' regions, float32 (p, regions, dim), in the order of ``data.photos``.
+        data: says which of them are of validation products; its vectors are not looked at.
+        metric: ``cosine`` or ``l1``.
+        n_colors: how many of a feature's last numbers are colors.
+    """
+    whitened, raw = (room.fitted(space, shop, None, n_colors=n_colors) for space in ("whitened", "raw"))
+    assert isinstance(whitened, Untrained)
+    assert isinstance(raw, Untrained)
+    scores = {}
+    spaces = [whitened, raw]
+    for transform in spaces:
+        validation = Validation(data, metric, transform.dim)
+        searched = room.transformed(transform, photos[validation.photos])
+        scores[transform.name] = validation.score(searched, room.transformed(transform, shop), TOP_K)
+    return UntrainedSpaces(max(spaces, key=lambda one: scores[one.name]), whitened, scores)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

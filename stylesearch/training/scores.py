@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.array_types import Doubles, Floats, Ids
 from stylesearch.evaluation.bootstrap import adjusted_by_holm, flipped_p_values, interval, resampled_means
-from stylesearch.evaluation.measured import RankedGallery, make_rough
-from stylesearch.evaluation.ranking import rank
-from stylesearch.evaluation.results import Columns, Doubles, Estimate, StudySettings
-from stylesearch.evaluation.scores import score_columns
-from stylesearch.evaluation.scoring import runs_of
-from stylesearch.evaluation.vectors import Vectors, scales_of
-from stylesearch.training.material import Material
+from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
+from stylesearch.evaluation.results import Columns, Estimate, StudySettings
+from stylesearch.evaluation.scores import runs_of, score_columns
+from stylesearch.features.arrays import Vectors, scales_of
+from stylesearch.training.pair_dataset import Material
 
 if TYPE_CHECKING:
     from stylesearch.spaces.base import Transform
 
 __all__ = ["SCORES", "Change", "changes", "ranked"]
 
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 KS: Final = (1, 5, 20)
 SCORES: Final = tuple(f"top-{k}" for k in KS)

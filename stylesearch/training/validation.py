@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.array_types import Floats, Ids
+from stylesearch.distance_kernels import Rough
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.metrics_kernels import Floats, Rough
 from stylesearch.spaces.base import of_length_one
 from stylesearch.training.data import TrainingData
 
@@ -25,7 +26,6 @@ _EVEN = 64
 """Blocks of the gallery are all of one size, a multiple of this. At the odd end of a matrix, and in one of
 very few rows, products may be summed up otherwise, and equal vectors would differ."""
 
-_Ids = npt.NDArray[np.int64]
 _Fill = Callable[[Floats, Floats], None]
 """Writes distances to some pictures, (n, dim), into an array of its caller's, (photos, n)."""
 
@@ -87,7 +87,7 @@ class Validation:
         n_blocks = -(-len(self._order) // _ROWS_AT_ONCE)
         return -(-len(self._order) // (n_blocks * _EVEN)) * _EVEN
 
-    def _count(self, photos: Floats, rows: slice, shop: Floats) -> tuple[_Ids, _Ids]:
+    def _count(self, photos: Floats, rows: slice, shop: Floats) -> tuple[Ids, Ids]:
         """How many products are nearer than the right one, and how many as near, itself too; int64 (b,) both.
 
         Args:
@@ -112,7 +112,7 @@ class Validation:
             waiting.clear()
         return n_nearer, n_tied
 
-    def _to_products(self, photos: Floats, own: _Ids, shop: Floats) -> Iterator[Floats]:
+    def _to_products(self, photos: Floats, own: Ids, shop: Floats) -> Iterator[Floats]:
         """Distances of photos (b, regions, dim) to all products, in order, some at a time: float32 (b, some).
 
         The pictures are put in order, and brought to length one, block by block: they may lie in a file that

@@ -20,7 +20,7 @@ STILL = """document.getAnimations().every(
 
 def findings(page: ShopPage) -> list[str]:
     """What axe calls serious or critical."""
-    page.wait(STILL)  # a colour on its way to another has neither's contrast
+    page.wait(STILL)  # a color on its way to another has neither's contrast
     page.run(AXE_SCRIPT)
     # Only what failed is told in full: of a long page that is seconds instead of minutes.
     report: Any = page.driver.execute_async_script(SCAN, {"resultTypes": ["violations"]})
@@ -182,8 +182,8 @@ def test_a_narrow_screen(page: ShopPage, street_photo: Path, tmp_path: Path) -> 
 
 def ground(page: ShopPage) -> float:
     """How light the page is behind everything, 0 to 255."""
-    colour = page.one("body").value_of_css_property("background-color")
-    numbers = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    color = page.one("body").value_of_css_property("background-color")
+    numbers = [float(part) for part in color[color.index("(") + 1 : -1].split(",")[:3]]
     return sum(numbers) / 3
 
 

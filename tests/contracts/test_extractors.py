@@ -6,8 +6,8 @@ import json
 import pytest
 
 from stylesearch.extractors import load_extractor
-from stylesearch.extractors.joined import JoinedExtractor
-from stylesearch.extractors.whitebox.table import WHITE_BOXES
+from stylesearch.extractors.classical.feature import WHITE_BOXES
+from stylesearch.extractors.with_colors import JoinedExtractor
 from stylesearch.testing import ExtractorContract, FakeExtractor
 
 # Keras itself, when it saves a model.
@@ -29,7 +29,7 @@ class TestFake(ExtractorContract):
         return FakeExtractor()
 
 
-class TestFakeWithColours(ExtractorContract):
+class TestFakeWithColors(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def extractor(cls):
@@ -43,7 +43,7 @@ class TestEfficientNetLite0(ExtractorContract):
         return load_extractor("efficientnet-lite0@64")
 
 
-class TestEfficientNetLite0WithColours(ExtractorContract):
+class TestEfficientNetLite0WithColors(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def extractor(cls):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog.importers import IMPORTERS
-from stylesearch.catalog.importers.base import (
+from stylesearch.errors import DatasetError, UnknownName
+from stylesearch.importers import IMPORTERS
+from stylesearch.importers.base import (
     Importer,
     ImportOptions,
     Missing,
@@ -18,9 +19,8 @@ from stylesearch.catalog.importers.base import (
     check_options,
     choose_importer,
 )
-from stylesearch.errors import DatasetError, UnknownName
 from stylesearch.types import Domain, Failure, Record
-from tests.unit.datasets import layouts
+from tests.unit.importers.datasets import layouts
 
 PICTURES = ("dress/red/1.jpg", "dress/red/2.jpg", "dress/blue.png", "skirt/pleated.webp")
 

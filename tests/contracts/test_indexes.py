@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from stylesearch.index.by_category import CategoryIndexes
-from stylesearch.index.exact import ExactIndex
-from stylesearch.index.reranked import RerankedIndex
-from stylesearch.index.strategy import Strategy
+from stylesearch.index.base import ExactIndex
+from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.index.reranked import RerankedIndex, Strategy
 from stylesearch.testing.index_contract import IndexContract
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from stylesearch.cli.failures import run
 from stylesearch.cli.main import cli
+from stylesearch.cli.process import run
 
 
 @dataclass

@@ -11,7 +11,7 @@ import zlib
 
 from PIL import Image
 
-from tests.integration.tiny_shop import COLOURS, draw
+from tests.integration.tiny_shop import COLORS, draw
 
 __all__ = ["bombs", "cut_short", "damaged", "no_pictures", "of_no_size"]
 
@@ -24,8 +24,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _png(width: int, height: int, *chunks: bytes, depth: int = 1, colours: int = 0) -> bytes:
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, 0))
+def _png(width: int, height: int, *chunks: bytes, depth: int = 1, colors: int = 0) -> bytes:
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colors, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + _chunk(b"IEND", b"")
 
 
@@ -85,7 +85,7 @@ def _saved(format_name: str, **options: object) -> bytes:
 
         pillow_heif.register_heif_opener()
     file = io.BytesIO()
-    draw(COLOURS["dress"]["red"], size=(160, 200)).save(file, format_name, **options)
+    draw(COLORS["dress"]["red"], size=(160, 200)).save(file, format_name, **options)
     return file.getvalue()
 
 
@@ -119,7 +119,7 @@ def bombs() -> Files:
         "a PNG of 900 megapixels of black": (_png(30_000, 30_000, rows), TOO_LARGE),
         "a PNG that claims the most": (_png(2**31 - 1, 2**31 - 1), TOO_LARGE),
         "a PNG with a text of 200 MB": (_png(64, 64, text, pixel_rows), NO_PICTURE),
-        "a PNG with a colour profile of 200 MB": (_png(64, 64, profile, pixel_rows), NO_PICTURE),
+        "a PNG with a color profile of 200 MB": (_png(64, 64, profile, pixel_rows), NO_PICTURE),
         "a GIF that claims the most": (_gif(65_535, 65_535), TOO_LARGE),
         "a GIF with a frame larger than itself": (_gif(32, 32, (65_535, 65_535)), (TOO_LARGE, NO_PICTURE)),
         "a WebP that claims the most": (_webp(16_384, 16_384), (TOO_LARGE, NO_PICTURE)),

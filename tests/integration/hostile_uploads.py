@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 from tests.integration import hostile_pictures
 from tests.integration.hostile_wire import BOUNDARY, Hostile, as_json, field, form, image, part, raw
-from tests.integration.tiny_shop import COLOURS, KEY, draw, jpeg
+from tests.integration.tiny_shop import COLORS, KEY, draw, jpeg
 
 __all__ = ["MAX_BYTES", "NAMES", "PICTURE", "corpus"]
 
 MAX_BYTES = 3_000_000
 """What the server that is attacked takes."""
 
-PICTURE = jpeg(draw(COLOURS["dress"]["red"], seed=31))
+PICTURE = jpeg(draw(COLORS["dress"]["red"], seed=31))
 ENCODED = base64.b64encode(PICTURE).decode()
 
 

@@ -16,7 +16,7 @@ from stylesearch.serving.app import create_app
 from stylesearch.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
-    from stylesearch.workspace import Workspace
+    from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["serving"]
 

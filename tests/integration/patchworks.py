@@ -27,7 +27,7 @@ def pattern(number: int, size: int = 96) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def draw_shop(folder: Path) -> Path:
-    """Shop pictures, and photos of the same cloth in other light on a coloured ground."""
+    """Shop pictures, and photos of the same cloth in other light on a colored ground."""
     for part in ("shop", "photos"):
         (folder / part).mkdir(parents=True)
     with (folder / "products.csv").open("w", newline="") as file:

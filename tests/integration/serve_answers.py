@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from stylesearch.serving import schemas
-from tests.integration.tiny_shop import COLOURS, KEY, draw, jpeg
+from stylesearch.serving.api import responses
+from tests.integration.tiny_shop import COLORS, KEY, draw, jpeg
 
 __all__ = ["AUTHORIZED", "RED", "best", "ids", "post_photo", "problem", "put", "stored", "valid"]
 
 AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 
-RED = jpeg(draw(COLOURS["dress"]["red"], seed=50))
+RED = jpeg(draw(COLORS["dress"]["red"], seed=50))
 """A photo of the red dress, which is none of the shop's pictures."""
 
 
@@ -33,7 +33,7 @@ def problem(response: Any, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()
-    schemas.ProblemModel.model_validate(body, strict=True)
+    responses.ProblemModel.model_validate(body, strict=True)
     assert body["status"] == status
     assert body["request_id"] == response.headers["x-request-id"]
     return body

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from stylesearch.cli import ingest as ingest_module
-from stylesearch.cli import query as query_module
-from stylesearch.workspace import Workspace
+from stylesearch.cli import ingest, query
+from stylesearch.workspace.workspace import Workspace
 
 Command = Callable[..., Any]
 
@@ -107,13 +106,13 @@ class TestIngest:
     def test_the_formats_are_the_importers(
         self, stylesearch: Command, drawn_shop: Path, tmp_path: Path
     ) -> None:
-        from stylesearch.catalog.importers import IMPORTERS
+        from stylesearch.importers import IMPORTERS
 
-        assert set(ingest_module.FORMATS) == {"auto"} | set(IMPORTERS)
+        assert set(ingest.FORMATS) == {"auto"} | set(IMPORTERS)
         table = drawn_shop / "products.csv"
         assert stylesearch("--home", tmp_path, "ingest", table, "--format", "table").code == 2
         shown = "".join(stylesearch("ingest", "--help").out.split())
-        assert f"[{'|'.join(ingest_module.FORMATS)}]" in shown
+        assert f"[{'|'.join(ingest.FORMATS)}]" in shown
 
     def test_a_source_that_is_no_source(self, stylesearch: Command, tmp_path: Path) -> None:
         assert stylesearch("--home", tmp_path, "ingest", tmp_path / "nowhere").code == 2
@@ -276,9 +275,9 @@ class TestQuery:
     def test_a_sheet_with_another_ending_is_refused_before_the_search(
         self, stylesearch: Command, drawn_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from stylesearch.sheets import FORMATS
+        from stylesearch.search.result_sheet import FORMATS
 
-        assert set(query_module.SHEET_ENDINGS) == set(FORMATS)
+        assert set(query.SHEET_ENDINGS) == set(FORMATS)
         monkeypatch.setattr(Workspace, "query", lambda *_, **__: pytest.fail("it searched"))
         wrong = stylesearch(
             "--home", tmp_path, "query", a_street_photo(drawn_shop), "--sheet", tmp_path / "x.doc"

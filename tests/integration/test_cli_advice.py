@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from stylesearch.cli import query as query_module
-from stylesearch.config import Settings
-from stylesearch.workspace import Workspace
+from stylesearch.cli import query
+from stylesearch.settings import Settings
+from stylesearch.workspace.workspace import Workspace
 
 Command = Callable[..., Any]
 
@@ -143,17 +143,17 @@ class TestQuery:
         assert "stylesearch query - < photo.jpg" in done.err
 
     def test_the_help_says_what_may_be_said_and_what_holds_otherwise(self, stylesearch: Command) -> None:
+        from stylesearch.distance import METRICS
         from stylesearch.images.regions import REGION_PLANS
-        from stylesearch.metrics import METRICS
         from stylesearch.spaces import SPACES
 
-        assert set(query_module.PLANS) == set(REGION_PLANS)
-        assert set(query_module.SPACES) == set(SPACES)
-        assert set(query_module.METRICS) == set(METRICS)
-        assert {name: getattr(Settings(), name) for name in query_module.DEFAULTS} == query_module.DEFAULTS
+        assert set(query.PLANS) == set(REGION_PLANS)
+        assert set(query.SPACES) == set(SPACES)
+        assert set(query.METRICS) == set(METRICS)
+        assert {name: getattr(Settings(), name) for name in query.DEFAULTS} == query.DEFAULTS
         shown = stylesearch("query", "--help").out
         assert "query [OPTIONS] [PHOTO...]" in shown
-        for default in query_module.DEFAULTS.values():
+        for default in query.DEFAULTS.values():
             assert f"[default: {default}]" in " ".join(shown.split())
         for command in ("build", "status", "verify"):
             of_index = " ".join(stylesearch("index", command, "--help").out.split())

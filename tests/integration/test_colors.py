@@ -1,4 +1,4 @@
-"""Colours joined to a network: the default, and how a workspace from before gets them."""
+"""Colors joined to a network: the default, and how a workspace from before gets them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import stylesearch as ss
-from stylesearch.config import Settings
 from stylesearch.errors import NotInCatalog
 from stylesearch.extractors.cnn import CnnExtractor
+from stylesearch.models.store import load_model
+from stylesearch.settings import Settings
 from stylesearch.spaces.joined import JoinedTransform
-from stylesearch.trained import load_model
 from tests.integration.patchworks import photo_of
 
 PLAIN, JOINED = "efficientnet-lite0@64", "efficientnet-lite0@64+colors"
@@ -45,7 +45,7 @@ def a_photo(drawn_shop: Path) -> Path:
         return drawn_shop / next(csv.DictReader(file))["image"]
 
 
-def test_colours_are_joined_by_default(ingested: Path) -> None:
+def test_colors_are_joined_by_default(ingested: Path) -> None:
     assert Settings().extractor == "efficientnet-lite0@320+colors"
     with ss.open(ingested) as shop:
         (feature_set,) = shop.catalog.feature_sets()
@@ -56,7 +56,7 @@ def test_colours_are_joined_by_default(ingested: Path) -> None:
     assert transform.n_colors == 108
 
 
-def test_a_workspace_from_before_is_told_how_to_get_colours_and_gets_them_without_the_network(
+def test_a_workspace_from_before_is_told_how_to_get_colors_and_gets_them_without_the_network(
     fresh: dict[tuple[str, str], np.ndarray],
     drawn_shop: Path,
     tmp_path: Path,
@@ -122,7 +122,7 @@ def test_studies_know_the_joined_spaces(metric: str, workspace: Path, drawn_shop
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_head_begins_with_the_colours_too(patterned: Path, tmp_path: Path) -> None:
+def test_a_head_begins_with_the_colors_too(patterned: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(patterned, home)
     with ss.open(home) as shop:

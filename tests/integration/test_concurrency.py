@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import stylesearch as ss
+from stylesearch.drawn_shop import write_demo
 from stylesearch.errors import CatalogLocked
-from stylesearch.gallery import upkeep
-from stylesearch.synth import write_demo
+from stylesearch.search import maintenance
 
 CLI = "import sys; from stylesearch.cli import main; sys.argv[0] = 'stylesearch'; main()"
 
@@ -81,7 +81,7 @@ def test_a_rebuild_that_is_interrupted_leaves_the_old_indexes_in_force(
     photo = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
     with ss.open(workspace) as shop:
         right = [hit.product.id for hit in shop.query(photo)]
-        monkeypatch.setattr(upkeep.fit, "put_in_force", _interrupt)
+        monkeypatch.setattr(maintenance.fit, "put_in_force", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             shop.build_indexes()
     monkeypatch.undo()

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 import stylesearch
-from stylesearch.catalog.importers.base import CATEGORIES
 from stylesearch.cli import ingest as ingest_module
+from stylesearch.importers.base import CATEGORIES
 from stylesearch.types import Box, Domain
-from tests.unit.datasets import layouts
+from tests.unit.importers.datasets import layouts
 
 Command = Callable[..., Any]
 

@@ -16,8 +16,8 @@ from PIL import Image
 
 import stylesearch as ss
 from stylesearch.cli.eval import METRICS as METRICS_OF_HELP
-from stylesearch.evaluation.results_json import load_study
-from stylesearch.metrics import METRICS
+from stylesearch.distance import METRICS
+from stylesearch.evaluation.results_files import load_study
 
 NAME = "efficientnet-lite0@320+colors"
 
@@ -206,9 +206,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(8)
     lines = ["id,category,image,domain"]
     for number in range(30):
-        colours = rng.integers(0, 255, (4, 3, 3)).astype(np.uint8)
+        colors = rng.integers(0, 255, (4, 3, 3)).astype(np.uint8)
         for domain in ("shop", "consumer"):
-            pixels = np.kron(colours, np.ones((12, 12, 1), np.uint8))
+            pixels = np.kron(colors, np.ones((12, 12, 1), np.uint8))
             noisy = np.clip(pixels + rng.normal(0, 30, pixels.shape), 0, 255).astype(np.uint8)
             Image.fromarray(noisy).save(home / f"{number}-{domain}.png")
             lines.append(f"p{number:02},{'dress' if number % 2 else 'skirt'},{number}-{domain}.png,{domain}")
@@ -239,7 +239,7 @@ def uninterrupted(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> byte
     assert run_to_the_end(home) == 2 * (30 + n_regions * 30)
     text = (home / "report/results.json").read_bytes()
     scores = json.loads(text)["runs"][0]["micro"]["values"]
-    assert scores["top-1"]["value"] > 0.5  # the same colours, blurred by noise: not found by chance
+    assert scores["top-1"]["value"] > 0.5  # the same colors, blurred by noise: not found by chance
     assert run_to_the_end(home) == 0
     assert (home / "report/results.json").read_bytes() == text
     return text
@@ -270,9 +270,9 @@ def test_an_interrupted_study_goes_on_where_it_was(
 def test_a_picture_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_path: Path) -> None:
     """Features of other bytes than the catalog knows must not be stored for them."""
     from stylesearch.catalog import Catalog
-    from stylesearch.evaluation.evaluate import evaluate
     from stylesearch.evaluation.results import StudySettings
-    from stylesearch.evaluation.surroundings import Surroundings
+    from stylesearch.evaluation.study import evaluate
+    from stylesearch.features.context import Surroundings
     from stylesearch.testing.fake_extractor import FakeExtractor
 
     shutil.copytree(fresh, tmp_path / "home")

@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylesearch.array_types import Features, Images
 from stylesearch.catalog import Catalog
-from stylesearch.config import Settings
-from stylesearch.evaluation.evaluate import evaluate
 from stylesearch.evaluation.results import StudySettings
-from stylesearch.evaluation.surroundings import Surroundings
-from stylesearch.extractors.base import Extractor, Features, Images
-from stylesearch.gallery.fit import SpaceHome
+from stylesearch.evaluation.study import evaluate
+from stylesearch.extractors.base import Extractor
+from stylesearch.features.context import Surroundings
 from stylesearch.ingest import IngestOptions, ingest
-from stylesearch.parts import home_of
+from stylesearch.search.fitted_space import SpaceHome
+from stylesearch.settings import Settings
 from stylesearch.testing.fake_extractor import FakeExtractor
+from stylesearch.workspace.resources import home_of
 
 N_PRODUCTS = 40
 N_VIEWS = 3
@@ -34,9 +35,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(3)
     lines = ["id,category,image,domain"]
     for number in range(N_PRODUCTS):
-        colours = rng.integers(0, 255, (4, 4, 3))
+        colors = rng.integers(0, 255, (4, 4, 3))
         for view in range(N_VIEWS):
-            noisy = np.clip(colours + rng.normal(0, 60, colours.shape), 0, 255).astype(np.uint8)
+            noisy = np.clip(colors + rng.normal(0, 60, colors.shape), 0, 255).astype(np.uint8)
             Image.fromarray(np.kron(noisy, np.ones((12, 12, 1), np.uint8))).save(
                 home / f"{number}-{view}.png"
             )

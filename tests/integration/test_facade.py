@@ -14,7 +14,7 @@ from PIL import Image
 
 import stylesearch as ss
 from stylesearch.errors import CatalogError, ConfigError, NotInCatalog, UnknownName
-from stylesearch.gallery import IndexWarning
+from stylesearch.search import IndexWarning
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -275,12 +275,12 @@ def test_every_space_and_metric_in_use_is_kept_up(workspace: Path, drawn_shop: P
 def test_no_room_for_indexes_keeps_the_report_and_the_products(
     drawn_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylesearch.gallery import upkeep
+    from stylesearch.search import maintenance
 
     def no_room(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(upkeep, "_build", no_room)
+    monkeypatch.setattr(maintenance, "_build", no_room)
     with ss.open(tmp_path / "home") as shop:
         with pytest.warns(IndexWarning, match="No space left"):
             report = shop.ingest(drawn_shop / "products.csv")

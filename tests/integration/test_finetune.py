@@ -12,17 +12,15 @@ import numpy as np
 import pytest
 
 import stylesearch as ss
-from stylesearch import trained
-from stylesearch.config import load_settings
 from stylesearch.errors import ConfigError
-from stylesearch.evaluation.protocol import list_images
-from stylesearch.gallery import IndexWarning
-from stylesearch.training.checkpoints import checkpoint_path
-from stylesearch.training.known_products import KnownProducts
-from stylesearch.training.near_equal import find_near_equal, joined_products
-from stylesearch.training.result import Epoch
-from stylesearch.training.split import Split, split_products
-from stylesearch.training.unfinished import NETWORK, training_folder
+from stylesearch.features.images import list_images
+from stylesearch.models import store
+from stylesearch.search import IndexWarning
+from stylesearch.settings import load_settings
+from stylesearch.training.checkpoints import NETWORK, checkpoint_path, training_folder
+from stylesearch.training.epoch import Epoch
+from stylesearch.training.near_duplicates import find_near_equal, joined_products
+from stylesearch.training.split import KnownProducts, Split, split_products
 from tests.integration.patchworks import photo_of
 
 pytestmark = [
@@ -68,8 +66,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tuned(patterned: Path, network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a fine-tuned model as its default; not to be written to."""
-    from stylesearch.cli.failures import run
     from stylesearch.cli.main import cli
+    from stylesearch.cli.process import run
 
     home = tmp_path_factory.mktemp("tuned") / "home"
     shutil.copytree(patterned, home)
@@ -150,10 +148,10 @@ def test_removing_the_model_leaves_the_network_that_was_tuned(
 
 def test_a_network_that_another_model_takes_stays(workspace: Path) -> None:
     home = workspace
-    card, transform = trained.load_model(trained.folder_of(home, "tuned"))
+    card, transform = store.load_model(store.folder_of(home, "tuned"))
     other = dataclasses.replace(transform, name="siamese:other")
     card = dataclasses.replace(card, name="other", transform_version=other.version)
-    trained.save_model(home, card, other)
+    store.save_model(home, card, other)
     with ss.open(home) as shop:
         with pytest.raises(ConfigError, match="siamese:other takes features of the network of siamese:tuned"):
             shop.remove_model("tuned")

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 import stylesearch as ss
-from stylesearch import trained
+from stylesearch.distance import distances
 from stylesearch.errors import CatalogLocked, ConfigError, SpaceError, UnknownName
-from stylesearch.gallery import IndexWarning, upkeep
-from stylesearch.metrics import distances
-from stylesearch.settings_file import change_settings
+from stylesearch.models import store
+from stylesearch.search import IndexWarning, maintenance
+from stylesearch.settings import change_settings
 from stylesearch.spaces.base import scaled
 from stylesearch.testing import save_fake_model
 from stylesearch.types import Domain
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 from tests.integration.conftest import Command
 
 SPACE = "siamese:default"
@@ -71,7 +71,7 @@ def answers(shop: Workspace) -> list[tuple[str, float]]:
 
 def expected(shop: Workspace, features: np.ndarray) -> dict[str, float]:
     """Distances of all products by the definition: shop pictures, scaled for their category."""
-    card, transform = trained.load_model(trained.folder_of(shop.settings.home, "default"))
+    card, transform = store.load_model(store.folder_of(shop.settings.home, "default"))
     gallery, vectors = shop.gallery(), transform.apply(features)
     found: dict[str, float] = {}
     for category in gallery.counts():
@@ -155,7 +155,7 @@ def test_a_name_in_the_settings_that_is_gone_is_said(workspace: Path, drawn_shop
 def test_new_products_get_their_vectors_on_ingest_and_the_network_runs_once(
     shop: Workspace, drawn_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "REBUILD_AT_LEAST", 0)
+    monkeypatch.setattr(maintenance, "REBUILD_AT_LEAST", 0)
     new = tmp_path / "new" / "dress"
     new.mkdir(parents=True)
     pictures = sorted((drawn_shop / "catalog").rglob("*.jpg"))
@@ -234,14 +234,14 @@ def test_a_search_never_mixes_two_versions(shop: Workspace) -> None:
         save_fake_model(settings, seed=seed)
         shop.build_indexes(space=SPACE)
         right.append(answers(shop))
-        models.append(trained.load_model(trained.folder_of(settings.home, "default")))
+        models.append(store.load_model(store.folder_of(settings.home, "default")))
     done = threading.Event()
 
     def train() -> None:
         try:
             with ss.open(settings.home) as other:
                 for turn in range(6):
-                    trained.save_model(settings.home, *models[turn % 2])
+                    store.save_model(settings.home, *models[turn % 2])
                     if turn % 3 == 0:
                         other.build_indexes(space=SPACE)
         finally:
@@ -284,7 +284,9 @@ def test_a_removed_model_leaves_nothing_and_says_so(shop: Workspace) -> None:
     assert_right(shop)
 
 
-@pytest.mark.parametrize("where", ["stylesearch.own_networks.forget_features", "stylesearch.trained._remove"])
+@pytest.mark.parametrize(
+    "where", ["stylesearch.models.networks.forget_features", "stylesearch.models.store._remove"]
+)
 def test_an_interrupted_removal_leaves_a_shop_that_answers_and_is_done_again(
     shop: Workspace, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -320,8 +322,8 @@ def test_a_model_of_other_features_is_refused(shop: Workspace, drawn_shop: Path)
         other.query(photo_of(drawn_shop), space=SPACE)
     assert "was trained on features of" in str(caught.value)
     assert "stylesearch train default" in caught.value.hint
-    card, transform = trained.load_model(trained.folder_of(shop.settings.home, "default"))
-    trained.save_model(shop.settings.home, dataclasses.replace(card, feature_set="0" * 64), transform)
+    card, transform = store.load_model(store.folder_of(shop.settings.home, "default"))
+    store.save_model(shop.settings.home, dataclasses.replace(card, feature_set="0" * 64), transform)
     for call in (lambda: gallery.search(features, 3), lambda: answers(shop)):
         with pytest.raises(ConfigError, match="was trained on features of"):
             call()
@@ -346,7 +348,7 @@ def test_a_damaged_model_is_said_and_keeps_no_other_index_from_being_built(
     shop: Workspace, drawn_shop: Path, stylesearch: Command
 ) -> None:
     save_fake_model(shop.settings, "broken")
-    (trained.files_of(shop.settings.home, "broken") / "transform.npz").write_bytes(b"nothing")
+    (store.files_of(shop.settings.home, "broken") / "transform.npz").write_bytes(b"nothing")
     shutil.rmtree(shop.gallery(space=SPACE).home.folder)
     with pytest.warns(IndexWarning, match="siamese:broken"):
         shop.ingest(drawn_shop / "products.csv")
@@ -365,10 +367,10 @@ def test_the_doctor_names_a_model_without_features_and_indexes_that_are_missing(
 ) -> None:
     home = shop.settings.home
     save_fake_model(shop.settings, seed=1)
-    card, transform = trained.load_model(trained.folder_of(home, "default"))
+    card, transform = store.load_model(store.folder_of(home, "default"))
     other = dataclasses.replace(transform, name="siamese:other")
     card = dataclasses.replace(card, name="other", feature_set="0" * 64, transform_version=other.version)
-    trained.save_model(home, card, other)
+    store.save_model(home, card, other)
     (home / "config.toml").write_text('space = "siamese:gone"\n')
     found = stylesearch("--home", home, "--json", "doctor").json
     checks = {one["check"]: one for one in found}

@@ -20,14 +20,13 @@ from PIL import Image
 from stylesearch.catalog import Catalog
 from stylesearch.errors import MissingDependency
 from stylesearch.evaluation.compare import compare
-from stylesearch.evaluation.evaluate import evaluate
-from stylesearch.evaluation.report import write_report
+from stylesearch.evaluation.report.report import write_report
 from stylesearch.evaluation.results import Study, StudySettings
-from stylesearch.evaluation.results_json import json_text, study_from_json
+from stylesearch.evaluation.results_files import json_text, percent, study_from_json
 from stylesearch.evaluation.sample import Features, read_sample, sampled_gallery, sampled_queries
-from stylesearch.evaluation.surroundings import Surroundings
-from stylesearch.evaluation.tables import percent
+from stylesearch.evaluation.study import evaluate
 from stylesearch.extractors import load_extractor
+from stylesearch.features.context import Surroundings
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 
@@ -52,11 +51,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(8)
     lines = ["id,category,title,image,domain,box"]
     for number in range(N):
-        colours = rng.integers(0, 255, (4, 3, 3)).astype(np.uint8)
+        colors = rng.integers(0, 255, (4, 3, 3)).astype(np.uint8)
         category = CATEGORIES[number % 3].replace('"', '""')
         for domain in ("shop", "consumer"):
             # Far enough from its product to be missed at times.
-            shifted = np.clip(colours + rng.normal(0, 90, colours.shape), 0, 255).astype(np.uint8)
+            shifted = np.clip(colors + rng.normal(0, 90, colors.shape), 0, 255).astype(np.uint8)
             Image.fromarray(np.kron(shifted, np.ones((12, 12, 1), np.uint8))).save(
                 home / f"{number}-{domain}.png"
             )

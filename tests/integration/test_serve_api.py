@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 import stylesearch as ss
-from stylesearch.serving import schemas
+from stylesearch.serving.api import responses
 from stylesearch.serving.settings import ServiceSettings
 from tests.integration.live_server import serving
 from tests.integration.serve_answers import RED, ids, post_photo, problem, valid
-from tests.integration.tiny_shop import COLOURS, ingest_tiny_shop, png
+from tests.integration.tiny_shop import COLORS, ingest_tiny_shop, png
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def client(home: Path) -> Iterator[httpx.Client]:
 
 
 def test_a_photo_finds_its_product(client: httpx.Client) -> None:
-    found = valid(post_photo(client, k="3"), schemas.SearchResult)
+    found = valid(post_photo(client, k="3"), responses.SearchResult)
     assert len(found["hits"]) == 3
     first = found["hits"][0]
     assert first["product"]["id"] == "dress-red"
@@ -69,7 +69,7 @@ def test_box_category_space_and_metric_count(client: httpx.Client, as_json: bool
         answer = client.post("/v1/search", json={**asked, "image": base64.b64encode(RED).decode()})
     else:
         answer = post_photo(client, **{**{k: str(v) for k, v in asked.items()}, "box": "10, 20, 90, 120"})
-    found = valid(answer, schemas.SearchResult)
+    found = valid(answer, responses.SearchResult)
     assert {hit["product"]["category"] for hit in found["hits"]} == {"skirt"}
     assert found["regions"] == [[10, 20, 90, 120]]
     assert (found["space"], found["metric"], len(found["hits"])) == ("raw", "l2", 2)
@@ -97,7 +97,7 @@ def test_a_batch_answers_in_order_and_a_bad_photo_fails_no_other(client: httpx.C
     texts = [base64.b64encode(one).decode() for one in photos]
     as_json = client.post("/v1/search/batch", json={"images": texts, "k": 2})
     for answer in (form, as_json):
-        first, second, third = valid(answer, schemas.BatchResult)["results"]
+        first, second, third = valid(answer, responses.BatchResult)["results"]
         assert ids(first["result"]) == ids(third["result"]) == ids(post_photo(client, k="2").json())
         assert second["problem"]["status"] == 415
         assert "PDF" in second["problem"]["detail"]
@@ -110,20 +110,20 @@ def test_products_page_by_page(client: httpx.Client) -> None:
     cursor: str | None = None
     for _ in range(10):
         params: dict[str, Any] = {"limit": 2, **({"cursor": cursor} if cursor else {})}
-        page = valid(client.get("/v1/products", params=params), schemas.ProductPage)
+        page = valid(client.get("/v1/products", params=params), responses.ProductPage)
         assert len(page["products"]) == 2
         listed += [one["id"] for one in page["products"]]
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert listed == sorted(f"{category}-{name}" for category, names in COLOURS.items() for name in names)
+    assert listed == sorted(f"{category}-{name}" for category, names in COLORS.items() for name in names)
     only = client.get("/v1/products", params={"category": "dress", "limit": 3}).json()
     assert [one["category"] for one in only["products"]] == ["dress"] * 3
     assert only["next_cursor"] is None
 
 
 def test_a_product_has_the_shops_pictures_and_not_the_customers(client: httpx.Client) -> None:
-    product = valid(client.get("/v1/products/dress-red"), schemas.ProductWithImages)
+    product = valid(client.get("/v1/products/dress-red"), responses.ProductWithImages)
     assert product["attributes"] == {"fabric": "silk"}
     assert len(product["images"]) == 1
     assert (product["images"][0]["width"], product["images"][0]["height"]) == (120, 160)
@@ -134,7 +134,7 @@ def test_links_lead_where_they_say_whatever_the_id(client: httpx.Client) -> None
     assert any("/" in product["id"] for product in page)
     for product in page:
         assert client.get(product["links"]["self"]).json() == product
-        found = valid(client.get(product["links"]["similar"], params={"k": 4}), schemas.SearchResult)
+        found = valid(client.get(product["links"]["similar"], params={"k": 4}), responses.SearchResult)
         assert product["id"] not in ids(found)
         assert len(found["hits"]) == 4
         assert (found["width"], found["height"], found["regions"]) == (None, None, [])
@@ -149,7 +149,7 @@ def test_similar_takes_its_options(client: httpx.Client) -> None:
 
 
 def test_categories_with_their_counts(client: httpx.Client) -> None:
-    assert valid(client.get("/v1/categories"), schemas.Categories) == {
+    assert valid(client.get("/v1/categories"), responses.Categories) == {
         "categories": [{"name": "dress", "products": 3}, {"name": "skirt", "products": 3}],
         "products": 6,
     }
@@ -187,7 +187,7 @@ def test_only_the_shops_pictures_are_given_out(client: httpx.Client, home: Path)
 
 
 def test_what_the_page_has_to_know(client: httpx.Client) -> None:
-    assert valid(client.get("/v1/page"), schemas.PageInfo) == {
+    assert valid(client.get("/v1/page"), responses.PageInfo) == {
         "max_bytes": ServiceSettings().max_bytes,
         "max_k": 100,
         "spaces": ["whitened", "raw"],
@@ -208,8 +208,8 @@ def test_the_page_and_its_files_work_under_the_policy(client: httpx.Client) -> N
 
 
 def test_alive_ready_and_counted(client: httpx.Client) -> None:
-    assert valid(client.get("/health"), schemas.Alive) == {"status": "alive"}
-    checks = valid(client.get("/ready"), schemas.Readiness)["checks"]
+    assert valid(client.get("/health"), responses.Alive) == {"status": "alive"}
+    checks = valid(client.get("/ready"), responses.Readiness)["checks"]
     assert checks["model"] == "loaded"
     assert checks["index"] == "ready"
     assert checks["catalog"] == {"products": 6}
@@ -249,10 +249,10 @@ def test_a_workspace_with_nothing_in_it_says_so(tmp_path: Path) -> None:
         with serving(shop) as client:
             assert client.get("/health").status_code == 200
             answer = client.get("/ready")
-            assert valid(answer, schemas.Readiness, 503)["ready"] is False
-            page = valid(client.get("/v1/products"), schemas.ProductPage)
+            assert valid(answer, responses.Readiness, 503)["ready"] is False
+            page = valid(client.get("/v1/products"), responses.ProductPage)
             assert page == {"products": [], "next_cursor": None}
-            nothing = valid(client.get("/v1/categories"), schemas.Categories)
+            nothing = valid(client.get("/v1/categories"), responses.Categories)
             assert nothing == {"categories": [], "products": 0}
             assert problem(post_photo(client), 404)["detail"] == "there are no products yet"
             for answer in (

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import stylesearch as ss
-from stylesearch.serving.overload import QueueFull, SearchTimeout
+from stylesearch.serving.problems import QueueFull, SearchTimeout
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 from tests.integration.live_server import serving
 from tests.integration.serve_answers import RED
 from tests.integration.tiny_shop import ingest_tiny_shop

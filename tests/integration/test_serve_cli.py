@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import stylesearch as ss
-from stylesearch.serving import supervisor
-from stylesearch.serving.allowed_hosts import names_answered
+from stylesearch.serving.middleware.hosts import names_answered
+from stylesearch.serving.server import supervisor
 
 Command = Callable[..., Any]
 NAME = "color-histogram"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import stylesearch as ss
-from stylesearch.serving import schemas
+from stylesearch.serving.api import responses
 from stylesearch.serving.settings import ServiceSettings
 from tests.integration.live_server import serving
 from tests.integration.tiny_shop import KEY, ingest_tiny_shop
@@ -52,7 +52,7 @@ def test_examples_of_the_description_work(client: httpx.Client) -> None:
         assert client.post(path, json=example).status_code == 200
     for name, schema in document["components"]["schemas"].items():
         if "example" in schema:
-            getattr(schemas, name).model_validate(schema["example"], strict=True)
+            getattr(responses, name).model_validate(schema["example"], strict=True)
 
 
 def test_the_example_of_a_new_product_works_and_harms_nothing(client: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import stylesearch as ss
-from stylesearch.serving import schemas
+from stylesearch.serving.api import responses
 from stylesearch.serving.settings import ServiceSettings
 from stylesearch.testing import save_fake_model
 from tests.integration.live_server import serving
@@ -21,16 +21,16 @@ from tests.integration.tiny_shop import EXTRACTOR, KEY, ingest_tiny_shop
 WITH_KEY = ServiceSettings(api_keys=(KEY,))
 
 
-@pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+@pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
 def test_what_cannot_be_searched_by_default_is_not_ready(tmp_path: Path) -> None:
     home = ingest_tiny_shop(tmp_path)
     with ss.open(home, space="siamese:gone") as shop, serving(shop) as client:
-        checks = valid(client.get("/ready"), schemas.Readiness, 503)["checks"]
+        checks = valid(client.get("/ready"), responses.Readiness, 503)["checks"]
         assert checks["model"] == "the default space cannot be searched in"
         assert post_photo(client, space="raw").status_code == 200
 
 
-@pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+@pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
 def test_a_default_model_that_is_missing_is_no_fault_of_the_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -53,13 +53,13 @@ def test_a_default_model_that_is_missing_is_no_fault_of_the_request(
     assert "refused with 503: no trained model" in caplog.text, "the log says what the client is not told"
 
 
-@pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+@pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
 def test_an_extractor_that_nothing_was_ingested_with_is_no_fault_of_the_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     home = ingest_tiny_shop(tmp_path)
     with ss.open(home) as shop:
-        save_fake_model(shop.settings, "colours")
+        save_fake_model(shop.settings, "colors")
     with ss.open(home, extractor="hog") as shop, serving(shop) as client:
         for answer in (
             post_photo(client),
@@ -72,9 +72,9 @@ def test_an_extractor_that_nothing_was_ingested_with_is_no_fault_of_the_request(
             assert "settings of this server" in told["detail"]
             assert "hog" not in answer.text
             assert "--extractor" not in answer.text
-        checks = valid(client.get("/ready"), schemas.Readiness, 503)["checks"]
+        checks = valid(client.get("/ready"), responses.Readiness, 503)["checks"]
         assert checks["model"] == "the default space cannot be searched in"
-        assert post_photo(client, space="siamese:colours").status_code == 200
+        assert post_photo(client, space="siamese:colors").status_code == 200
     assert "refused with 503: the catalog has no features of hog" in caplog.text
 
 
@@ -84,7 +84,7 @@ def fill_and_empty(client: httpx.Client) -> None:
     assert client.delete("/v1/products/coat-1", headers=AUTHORIZED).status_code == 204
 
 
-@pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+@pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
 @pytest.mark.parametrize(
     ("settings", "begin"),
     [(ServiceSettings(), None), (WITH_KEY, None), (WITH_KEY, fill_and_empty)],
@@ -117,7 +117,7 @@ def test_a_shop_that_is_filled_over_the_api_is_ready_before_it_has_products(tmp_
         ss.open(tmp_path / "home", extractor=EXTRACTOR, regions="few") as shop,
         serving(shop, WITH_KEY) as client,
     ):
-        checks = valid(client.get("/ready"), schemas.Readiness)["checks"]
+        checks = valid(client.get("/ready"), responses.Readiness)["checks"]
         assert checks["model"] == "loaded"
         assert (checks["index"], checks["catalog"]) == ("none", {"products": 0})
 
@@ -134,9 +134,9 @@ def test_a_damaged_catalog_is_not_taken_for_a_busy_one(tmp_path: Path) -> None:
 def test_a_catalog_with_another_schema_is_not_ready(tmp_path: Path) -> None:
     home = ingest_tiny_shop(tmp_path)
     with ss.open(home) as shop, serving(shop) as client:
-        ready = valid(client.get("/ready"), schemas.Readiness)
+        ready = valid(client.get("/ready"), responses.Readiness)
         assert ready["checks"]["schema"] == shop.catalog.revision
         with contextlib.closing(sqlite3.connect(home / "catalog.db")) as other, other:
             other.execute("UPDATE alembic_version SET version_num = '9999'")
-        checks = valid(client.get("/ready"), schemas.Readiness, 503)["checks"]
+        checks = valid(client.get("/ready"), responses.Readiness, 503)["checks"]
         assert checks["schema"] == "the catalog cannot be read"

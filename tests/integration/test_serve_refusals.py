@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import stylesearch as ss
-from stylesearch.serving import schemas
+from stylesearch.serving.api import responses
 from tests.integration.live_server import serving
 from tests.integration.serve_answers import RED, post_photo, problem, valid
 from tests.integration.tiny_shop import draw, ingest_tiny_shop, png
@@ -41,7 +41,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         ({"space": "siamese:none"}, 422, "none"),
         ({"space": "siamese:../../etc"}, 422, ""),
         ({"metric": "miles"}, 422, "miles"),
-        ({"colour": "red"}, 422, "colour: "),
+        ({"color": "red"}, 422, "color: "),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -73,7 +73,7 @@ def test_json_is_taken_by_its_word(client: httpx.Client, change: dict[str, Any],
     body = {"image": base64.b64encode(RED).decode(), **change}
     answer = client.post("/v1/search", content=json.dumps(body), headers={"Content-Type": "application/json"})
     if status == 200:
-        valid(answer, schemas.SearchResult)
+        valid(answer, responses.SearchResult)
     else:
         problem(answer, status)
 

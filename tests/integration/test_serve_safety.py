@@ -18,13 +18,13 @@ from PIL import ImageFile
 
 import stylesearch as ss
 from stylesearch.errors import ExtractorError
-from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
+from stylesearch.serving.problems import QueueFull, SearchTimeout, ServiceStopping
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 from tests.integration.live_server import serving
-from tests.integration.tiny_shop import COLOURS, draw, ingest_tiny_shop, jpeg
+from tests.integration.tiny_shop import COLORS, draw, ingest_tiny_shop, jpeg
 
-RED = jpeg(draw(COLOURS["dress"]["red"], seed=50))
+RED = jpeg(draw(COLORS["dress"]["red"], seed=50))
 
 
 class Refusing:
@@ -281,6 +281,6 @@ def test_the_log_says_what_the_client_is_not_told(shop: Workspace, caplog: pytes
     assert answer.json()["request_id"] == "shop-4711"
     (failure,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "the reason" in caplog.text
-    assert failure.name == "stylesearch.serving.last_resort"
+    assert failure.name == "stylesearch.serving.middleware.error_handler"
     (line,) = [record.fields for record in caplog.records if record.message == "request"]  # type: ignore[attr-defined]
     assert (line["status"], line["route"], line["client"]) == (500, "/v1/search", "127.0.0.1")

@@ -27,10 +27,10 @@ from schemathesis.python.asgi import shutdown_lifespans
 from starlette.responses import Response
 
 import stylesearch as ss
-from stylesearch.serving import routes_products
+from stylesearch.serving.api import products
 from stylesearch.serving.app import create_app
 from stylesearch.serving.settings import ServiceSettings
-from tests.integration.tiny_shop import COLOURS, KEY, draw, ingest_tiny_shop, jpeg, png
+from tests.integration.tiny_shop import COLORS, KEY, draw, ingest_tiny_shop, jpeg, png
 
 SEED = 5
 CASES = 15
@@ -52,13 +52,13 @@ CHECKS = (
 """Not ``positive_data_acceptance``: to OpenAPI any bytes are a picture, and any four whole numbers a box."""
 
 # Other metrics than the workspace's have no index, which is searched without and said.
-pytestmark = pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 PICTURES = [
-    jpeg(draw(COLOURS["dress"]["red"], seed=21)),
-    png(draw(COLOURS["skirt"]["yellow"], seed=22)),
+    jpeg(draw(COLORS["dress"]["red"], seed=21)),
+    png(draw(COLORS["skirt"]["yellow"], seed=22)),
 ]
 
 
@@ -159,11 +159,11 @@ def test_with_a_key(home: Path) -> None:
 
 
 def test_a_mistake_would_be_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = routes_products.json_response
+    real = products.json_response
 
     def with_one_more_key(value: dict[str, Any]) -> Response:
         return real({**value, "more": 1})
 
-    monkeypatch.setattr(routes_products, "json_response", with_one_more_key)
+    monkeypatch.setattr(products, "json_response", with_one_more_key)
     run = Run(home, ServiceSettings(), {}, phases=("coverage",))
     assert any("response_schema_conformance" in line for line in run.wrong), run.wrong

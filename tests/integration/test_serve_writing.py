@@ -16,16 +16,17 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.catalog.writer import Writer
-from stylesearch.serving import products_writing, schemas
+from stylesearch.serving.api import responses
+from stylesearch.serving.products import writer
 from stylesearch.serving.settings import ServiceSettings
 from stylesearch.testing import save_fake_model
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 from tests.integration.live_server import serving
 from tests.integration.serve_answers import AUTHORIZED, best, put, stored
-from tests.integration.tiny_shop import COLOURS, EXTRACTOR, KEY, draw, ingest_tiny_shop, jpeg, png
+from tests.integration.tiny_shop import COLORS, EXTRACTOR, KEY, draw, ingest_tiny_shop, jpeg, png
 
 # A category that was not there has no index yet: it is searched exactly, and a warning says so.
-pytestmark = pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
 
 ORANGE, TEAL = (240, 140, 10), (10, 140, 140)
 SETTINGS = ServiceSettings(api_keys=("another-key-0123456789", KEY))
@@ -73,7 +74,7 @@ def test_a_product_that_was_put_is_found_at_once_by_everybody(client: httpx.Clie
         )
         assert answer.status_code == 201, answer.text
         product = answer.json()
-        schemas.ProductWithImages.model_validate(product, strict=True)
+        responses.ProductWithImages.model_validate(product, strict=True)
         assert product["attributes"] == {"sizes": [1, 2.5]}
         assert client.get(product["links"]["self"]).json() == product
         assert best(client, picture, category="coat") == "coat-1"
@@ -146,7 +147,7 @@ def test_what_is_deleted_is_gone_at_once_with_its_files(client: httpx.Client, ho
 
 
 def test_deleting_what_an_ingest_took_in_leaves_its_files(client: httpx.Client, source: Path) -> None:
-    photo = jpeg(draw(COLOURS["dress"]["red"], seed=0))
+    photo = jpeg(draw(COLORS["dress"]["red"], seed=0))
     assert best(client, photo) == "dress-red"
     assert client.delete("/v1/products/dress-red", headers=AUTHORIZED).status_code == 204
     assert best(client, photo) != "dress-red"
@@ -156,7 +157,7 @@ def test_deleting_what_an_ingest_took_in_leaves_its_files(client: httpx.Client, 
 def test_while_another_process_writes_one_is_told_to_come_back(
     client: httpx.Client, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(products_writing, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer, "PATIENCE", 0.1)
     with ss.open(home) as elsewhere, elsewhere.catalog.writing():
         for answer in (
             put(client, "c", png(draw(ORANGE))),
@@ -165,7 +166,7 @@ def test_while_another_process_writes_one_is_told_to_come_back(
             assert answer.status_code == 503
             assert int(answer.headers["retry-after"]) >= 1
             assert str(home) not in answer.text
-        assert best(client, jpeg(draw(COLOURS["dress"]["red"]))) == "dress-red", "searches go on"
+        assert best(client, jpeg(draw(COLORS["dress"]["red"]))) == "dress-red", "searches go on"
     assert stored(home) == set()
     assert put(client, "c", png(draw(ORANGE))).status_code == 201
 
@@ -198,7 +199,7 @@ def test_many_changes_at_once_are_done_in_turn_or_told_to_come_back(client: http
         for product in client.get("/v1/products", params={"category": "coat"}).json()["products"]
     }
     assert listed == {f"c{number}" for number, status in enumerate(statuses) if status == 201}
-    assert len(listed) >= products_writing.MOST_WAITING
+    assert len(listed) >= writer.MOST_WAITING
 
 
 def test_searches_are_right_while_products_come_and_go(client: httpx.Client) -> None:
@@ -210,7 +211,7 @@ def test_searches_are_right_while_products_come_and_go(client: httpx.Client) -> 
         while not stop.is_set():
             answer = client.post("/v1/search", files={"image": picture}, data={"category": "dress"})
             hits = answer.json().get("hits", []) if answer.status_code == 200 else []
-            if {hit["product"]["id"] for hit in hits} != {f"dress-{name}" for name in COLOURS["dress"]}:
+            if {hit["product"]["id"] for hit in hits} != {f"dress-{name}" for name in COLORS["dress"]}:
                 wrong.append(answer.text)
             time.sleep(0.005)
 
@@ -230,8 +231,8 @@ def test_a_shop_can_begin_with_nothing(tmp_path: Path) -> None:
         serving(shop, SETTINGS) as client,
     ):
         assert client.get("/v1/products").json() == {"products": [], "next_cursor": None}
-        for number, colour in enumerate((ORANGE, TEAL, (9, 9, 9), (200, 9, 9))):
-            picture = png(draw(colour, seed=number))
+        for number, color in enumerate((ORANGE, TEAL, (9, 9, 9), (200, 9, 9))):
+            picture = png(draw(color, seed=number))
             assert put(client, f"c{number}", picture).status_code == 201
             assert best(client, picture) == f"c{number}"
         assert client.delete("/v1/products/c0", headers=AUTHORIZED).status_code == 204

@@ -10,15 +10,15 @@ import httpx
 import pytest
 
 import stylesearch as ss
-from stylesearch.serving import products_writing
+from stylesearch.serving.products import writer
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 from tests.integration.live_server import serving
 from tests.integration.serve_answers import AUTHORIZED, put, stored
 from tests.integration.tiny_shop import KEY, draw, ingest_tiny_shop, png
 
 # A category that was not there has no index yet: it is searched exactly, and a warning says so.
-pytestmark = pytest.mark.filterwarnings("ignore::stylesearch.gallery.gallery.IndexWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
 
 ORANGE, TEAL = (240, 140, 10), (10, 140, 140)
 SETTINGS = ServiceSettings(api_keys=(KEY,))
@@ -44,8 +44,8 @@ def client(shop: Workspace) -> Iterator[httpx.Client]:
 def test_nothing_is_computed_while_another_process_writes(
     client: httpx.Client, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(products_writing, "PATIENCE", 0.1)
-    monkeypatch.setattr(products_writing, "computed", None)
+    monkeypatch.setattr(writer, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer, "computed", None)
     with ss.open(home) as elsewhere, elsewhere.catalog.writing():
         answer = put(client, "c", png(draw(ORANGE)))
     assert answer.status_code == 503
@@ -55,14 +55,14 @@ def test_nothing_is_computed_while_another_process_writes(
 def test_a_delete_at_the_same_time_does_not_make_a_put_fail(
     client: httpx.Client, shop: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = products_writing.put_product
+    really = writer.put_product
 
     def and_somebody_deletes(*arguments: Any, **named: Any) -> Any:
         done = really(*arguments, **named)
         shop.remove(["c"])
         return done
 
-    monkeypatch.setattr(products_writing, "put_product", and_somebody_deletes)
+    monkeypatch.setattr(writer, "put_product", and_somebody_deletes)
     answer = put(client, "c", png(draw(ORANGE)))
     assert answer.status_code == 201
     assert (answer.json()["id"], len(answer.json()["images"])) == ("c", 1)

@@ -11,7 +11,7 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 from tests.integration.live_server import serving
 from tests.integration.serve_answers import AUTHORIZED, put, stored
 from tests.integration.tiny_shop import KEY, draw, ingest_tiny_shop, png

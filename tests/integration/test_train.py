@@ -11,19 +11,19 @@ import pytest
 import stylesearch as ss
 from stylesearch.cli.train import LOSSES as LOSSES_OF_HELP
 from stylesearch.cli.train import PAIRS as PAIRS_OF_HELP
-from stylesearch.cli.train_output import EpochLines
-from stylesearch.config import load_settings
+from stylesearch.cli.train import EpochLines
 from stylesearch.errors import ConfigError
-from stylesearch.evaluation.protocol import list_images
 from stylesearch.evaluation.scores import score_columns
-from stylesearch.training.near_equal import find_near_equal, joined_products
+from stylesearch.features.images import list_images
+from stylesearch.settings import load_settings
+from stylesearch.training.checkpoints import training_folder
+from stylesearch.training.epoch import Epoch
+from stylesearch.training.near_duplicates import find_near_equal, joined_products
 from stylesearch.training.options import LOSSES
-from stylesearch.training.pairs import KINDS
-from stylesearch.training.report import TrainReport
-from stylesearch.training.result import Epoch
+from stylesearch.training.pair_dataset import KINDS
+from stylesearch.training.results import TrainReport
 from stylesearch.training.scores import SCORES
 from stylesearch.training.split import split_products
-from stylesearch.training.unfinished import training_folder
 from tests.integration.patchworks import CATEGORIES, N_PRODUCTS, NAME, photo_of
 
 # Keras converts its variables in a way that NumPy is going to give up.
@@ -184,7 +184,7 @@ def test_an_interruption_while_indexes_are_built_leaves_a_default(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stylesearch.parts.Parts.refresh_indexes", interrupt)
+    monkeypatch.setattr("stylesearch.workspace.resources.Parts.refresh_indexes", interrupt)
     stopped = stylesearch("--home", workspace, "train", "late", "--epochs", 1, "--default")
     assert stopped.code == 130
     assert "stylesearch index build -s siamese:late" in stopped.err

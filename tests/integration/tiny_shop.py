@@ -16,18 +16,18 @@ __all__ = ["KEY", "draw", "ingest_tiny_shop", "jpeg", "png"]
 KEY = "a-key-of-these-tests-0123456789"
 EXTRACTOR = "color-histogram"
 
-COLOURS = {
+COLORS = {
     "dress": {"red": (200, 30, 40), "blue": (30, 40, 200), "green": (20, 150, 60)},
     "skirt": {"yellow": (230, 210, 40), "black": (20, 20, 20), "pink/purple": (200, 90, 190)},
 }
 
 
-def draw(colour: tuple[int, int, int], *, size: tuple[int, int] = (120, 160), seed: int = 0) -> Image.Image:
+def draw(color: tuple[int, int, int], *, size: tuple[int, int] = (120, 160), seed: int = 0) -> Image.Image:
     """A plain garment on white, with a little noise, so that no two pictures have the same bytes."""
     width, height = size
     pixels = np.full((height, width, 3), 255, np.uint8)
     noise = np.random.default_rng(seed).integers(-8, 9, (height // 2, width // 2, 3))
-    garment = np.clip(np.asarray(colour) + noise, 0, 255).astype(np.uint8)
+    garment = np.clip(np.asarray(color) + noise, 0, 255).astype(np.uint8)
     pixels[height // 4 : height // 4 + height // 2, width // 4 : width // 4 + width // 2] = garment
     return Image.fromarray(pixels)
 
@@ -57,10 +57,10 @@ def ingest_tiny_shop(folder: Path) -> Path:
     with (source / "products.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["id", "title", "category", "image", "domain", "price", "url", "fabric"])
-        for category, colours in COLOURS.items():
-            for number, (name, colour) in enumerate(colours.items()):
+        for category, colors in COLORS.items():
+            for number, (name, color) in enumerate(colors.items()):
                 path = f"{category}{number}.jpg"
-                (source / path).write_bytes(jpeg(draw(colour, seed=number)))
+                (source / path).write_bytes(jpeg(draw(color, seed=number)))
                 url = "https://shop.example/x" if number else "javascript:alert(1)"
                 row = [
                     f"{category}-{name}",
@@ -73,7 +73,7 @@ def ingest_tiny_shop(folder: Path) -> Path:
                     "silk",
                 ]
                 table.writerow(row)
-        (source / "street.jpg").write_bytes(jpeg(draw(COLOURS["dress"]["red"], size=(200, 300), seed=99)))
+        (source / "street.jpg").write_bytes(jpeg(draw(COLORS["dress"]["red"], size=(200, 300), seed=99)))
         table.writerow(["dress-red", "A red dress", "dress", "street.jpg", "consumer", "19.90", "", "silk"])
     home = folder / "home"
     home.mkdir()

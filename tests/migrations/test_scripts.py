@@ -15,8 +15,8 @@ from sqlalchemy import Column, Integer, MetaData
 
 from stylesearch.catalog.connections import WRITE, Location, make_engine, prepare_new_file
 from stylesearch.catalog.migrate import check_schema, current_revision, make_config, schema_drift, upgrade
-from stylesearch.catalog.models import metadata
-from stylesearch.catalog.revisions import HEAD, REVISIONS
+from stylesearch.catalog.schema_version import HEAD, REVISIONS
+from stylesearch.catalog.tables import metadata
 
 DUMPS = Path(__file__).parent / "dumps"
 

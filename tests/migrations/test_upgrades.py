@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylesearch.catalog import Catalog, catalog, migrate, revisions
+from stylesearch.catalog import Catalog, catalog, migrate, schema_version
 from stylesearch.catalog.migrate import Upgrade, check_schema, current_revision, upgrade
-from stylesearch.catalog.revisions import HEAD, REVISIONS
+from stylesearch.catalog.schema_version import HEAD, REVISIONS
 from stylesearch.errors import CatalogError
 from stylesearch.types import Box, Domain, Failure, ImageRecord, Product
 
@@ -57,8 +57,8 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
         shutil.copytree(migrate.script_location(), scripts, ignore=shutil.ignore_patterns("__pycache__"))
         (scripts / "versions" / "9999_next.py").write_text(NEXT.format(head=HEAD, more=more))
         monkeypatch.setattr(migrate, "script_location", lambda: scripts)
-        monkeypatch.setattr(revisions, "REVISIONS", (*REVISIONS, "9999"))
-        for module in (migrate, catalog, revisions):
+        monkeypatch.setattr(schema_version, "REVISIONS", (*REVISIONS, "9999"))
+        for module in (migrate, catalog, schema_version):
             monkeypatch.setattr(module, "HEAD", "9999")
 
     return pretend

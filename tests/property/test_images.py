@@ -14,8 +14,7 @@ from PIL import Image, ImageCms
 
 from stylesearch.errors import ImageError
 from stylesearch.images.decode import CutShortWarning, Picture, decode
-from stylesearch.images.letterbox import letterbox
-from stylesearch.images.regions import REGION_PLANS, crops, plan_boxes, reduction
+from stylesearch.images.regions import REGION_PLANS, crops, letterbox, plan_boxes, reduction
 from stylesearch.types import Box
 
 MAX_PIXELS = 1_000_000

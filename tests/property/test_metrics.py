@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stylesearch.metrics import METRICS, distances, nearest, nearest_to_any
+from stylesearch.distance import METRICS, distances, nearest, nearest_to_any
 
 NUMBERS = st.one_of(
     st.just(0.0),

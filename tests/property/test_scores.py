@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, top_k_accuracy_score
 
-from stylesearch.evaluation.faiss_l1 import FaissRough
-from stylesearch.evaluation.measured import RankedGallery
-from stylesearch.evaluation.ranking import rank
+from stylesearch.distance import METRICS, distances
+from stylesearch.distance_kernels import Rough
+from stylesearch.evaluation.fast_distances import FaissRough
+from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import (
     expected_average_precision,
     expected_reciprocal_rank,
     score_columns,
     top_k_share,
 )
-from stylesearch.metrics import METRICS, distances
-from stylesearch.metrics_kernels import Rough
 
 FEW_VALUES = st.sampled_from([0.0, 1.0, -1.0, 0.5, 3.0])  # so that ties are the rule
 KS = (1, 2, 3, 5)
@@ -45,7 +44,7 @@ def searches(draw, elements=FEW_VALUES):
 
 def to_pictures(search, metric):
     """Distances (q, n), the query's own picture infinitely far; from float64 definitions via `nearest`."""
-    from stylesearch.metrics_kernels import paired
+    from stylesearch.distance_kernels import paired
 
     queries, _, gallery, own = search
     n_queries, n_regions, dim = queries.shape

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stylesearch.training import near_pairs as near_pairs_module
+from stylesearch.training import near_duplicates
 from stylesearch.training.batches import Batches
-from stylesearch.training.near_pairs import near_pairs
+from stylesearch.training.near_duplicates import near_pairs
 from stylesearch.training.split import split_products
 
 
@@ -62,9 +62,9 @@ PATTERNS = st.integers(1, 40).flatmap(
 @given(PATTERNS, st.integers(0, 130), st.integers(1, 9))
 def test_near_pairs_join_what_a_naive_comparison_joins(patterns, max_bits, at_once):
     with pytest.MonkeyPatch.context() as patch:  # many small blocks
-        patch.setattr(near_pairs_module, "_ROWS", 3)
-        patch.setattr(near_pairs_module, "_COLUMNS", 5)
-        patch.setattr(near_pairs_module, "_ROWS_AT_ONCE", at_once)
+        patch.setattr(near_duplicates, "_ROWS", 3)
+        patch.setattr(near_duplicates, "_COLUMNS", 5)
+        patch.setattr(near_duplicates, "_ROWS_AT_ONCE", at_once)
         found = [tuple(pair) for pairs in near_pairs(patterns, max_bits) for pair in pairs.tolist()]
     assert len(found) == len(set(found))
     assert all(i < j for i, j in found)

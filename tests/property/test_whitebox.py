@@ -6,13 +6,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 
-from stylesearch.extractors.whitebox.color_coherence import COLOR_COHERENCE
-from stylesearch.extractors.whitebox.color_histogram import COLOR_HISTOGRAM
-from stylesearch.extractors.whitebox.colours import colours
-from stylesearch.extractors.whitebox.harris import HARRIS
-from stylesearch.extractors.whitebox.hog import HOG
-from stylesearch.extractors.whitebox.regions_of_colour import label_runs, runs_of
-from stylesearch.extractors.whitebox.whitebox import WHITE_BOX
+from stylesearch.extractors.classical.colors import (
+    COLOR_COHERENCE,
+    COLOR_HISTOGRAM,
+    colors,
+    label_runs,
+    runs_of,
+)
+from stylesearch.extractors.classical.combined import WHITE_BOX
+from stylesearch.extractors.classical.harris import HARRIS
+from stylesearch.extractors.classical.hog import HOG
 
 PICTURES = st.integers(16, 24).flatmap(lambda size: arrays(np.uint8, (1, size, size, 3)))
 MAPS = st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12)).flatmap(
@@ -25,8 +28,8 @@ def test_regions_are_those_of_a_flood_fill(numbers):
     runs = runs_of(numbers)
     labels = label_runs(numbers, runs)[runs.of_pixel]
     for picture, found in zip(numbers, labels, strict=True):
-        for colour in np.unique(picture):
-            expected, n_regions = label(picture == colour, structure=np.ones((3, 3)))
+        for color in np.unique(picture):
+            expected, n_regions = label(picture == color, structure=np.ones((3, 3)))
             pairs = {(a, b) for a, b in zip(expected.ravel(), found.ravel(), strict=True) if a}
             assert len(pairs) == n_regions == len({b for _, b in pairs})
 
@@ -61,6 +64,6 @@ def test_a_histogram_does_not_see_where_a_pixel_is(pictures, seed):
 
 
 @given(arrays(np.uint8, (7, 3)))
-def test_each_pixel_has_one_of_26_colours(pixels):
-    assert (colours(pixels) <= 25).all()
-    assert np.array_equal(colours(pixels) == 25, (pixels >= 248).all(axis=1))
+def test_each_pixel_has_one_of_26_colors(pixels):
+    assert (colors(pixels) <= 25).all()
+    assert np.array_equal(colors(pixels) == 25, (pixels >= 248).all(axis=1))

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.config import Settings
+from stylesearch.serving.server.supervisor import LAST_WORDS
 from stylesearch.serving.settings import (
     ENVIRONMENT_PREFIX,
     KEY_VARIABLES,
     ServiceSettings,
     load_service_settings,
 )
-from stylesearch.serving.supervisor import LAST_WORDS
+from stylesearch.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -186,7 +186,7 @@ def test_the_guide_has_every_setting_with_its_default() -> None:
 
 
 def test_the_guide_names_every_path_of_the_api() -> None:
-    from stylesearch.serving.paths import _FIXED
+    from stylesearch.serving.middleware.product_paths import _FIXED
 
     paths = set(_FIXED) | {
         "/v1/products/{id}",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from stylesearch.cli import priority
+from stylesearch.cli import process
 
 needs_priorities = pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no priorities on this system")
 
@@ -27,12 +27,12 @@ def printed(code: str) -> int:
 @needs_priorities
 def test_a_command_of_its_own_gives_way() -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    way = "from stylesearch.cli import priority\npriority.claim_process()\npriority.give_way()\n"
-    assert printed(f"{way}priority.give_way()\n{PRINTED}") == max(own, priority.NICENESS)
-    assert printed(f"{way}{IN_THREAD}") == max(own, priority.NICENESS)
+    way = "from stylesearch.cli import process\nprocess.claim_process()\nprocess.give_way()\n"
+    assert printed(f"{way}process.give_way()\n{PRINTED}") == max(own, process.NICENESS)
+    assert printed(f"{way}{IN_THREAD}") == max(own, process.NICENESS)
 
 
 @needs_priorities
 def test_a_process_that_others_use_keeps_its_priority() -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert printed(f"from stylesearch.cli import priority\npriority.give_way()\n{PRINTED}") == own
+    assert printed(f"from stylesearch.cli import process\nprocess.give_way()\n{PRINTED}") == own

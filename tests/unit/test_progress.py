@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stylesearch.cli import progress as progress_module
-from stylesearch.cli.progress import Progress
+from stylesearch.cli import output
+from stylesearch.cli.output import Progress
 
 
 class Clock:
@@ -21,8 +21,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(progress_module, "time", clock)
-    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 1e9)
+    monkeypatch.setattr(output, "time", clock)
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 1e9)
     return clock
 
 
@@ -85,7 +85,7 @@ def test_a_stage_in_which_nothing_was_done_is_not_told_of(
 def test_the_part_that_is_being_done_is_named(
     clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.0)
     with Progress(unit="parts") as progress:
         progress("report: results", 0, 2)
         clock.now += 4

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.setting_values import SettingRules
+from stylesearch.settings import SettingRules
 
 RULES = SettingRules(
     {"port": int, "wait": float, "title": str, "format": str},

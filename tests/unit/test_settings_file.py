@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.config import load_settings
 from stylesearch.errors import ConfigError
-from stylesearch.settings_file import change_settings, read_settings
+from stylesearch.settings import change_settings, load_settings, read_settings
 
 WRITTEN = """\
 # what our shop uses

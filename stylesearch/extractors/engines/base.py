@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from stylesearch.extractors.base import Features, Images
+from stylesearch.array_types import Features, Images
 
 __all__ = ["Engine", "GraphRecipe"]
 

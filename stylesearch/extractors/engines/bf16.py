@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.extractors.base import Images
-from stylesearch.storage import atomic_file
+from stylesearch.array_types import Images
+from stylesearch.files import atomic_file
 
 __all__ = ["MIN_SAMPLE_COSINE", "fit_bf16", "least_cosine", "sample_pictures"]
 

@@ -2,23 +2,111 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import queue
+import sys
+import threading
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stylesearch.errors import ConfigError
-from stylesearch.extractors.base import Features, Images
+from stylesearch.array_types import Features, Images
+from stylesearch.errors import ConfigError, MissingDependency
 from stylesearch.extractors.engines.base import GraphRecipe
-from stylesearch.extractors.engines.bf16 import MIN_SAMPLE_COSINE
-from stylesearch.extractors.engines.compiled_cache import compile_cached
-from stylesearch.extractors.engines.devices import n_cores
-from stylesearch.extractors.engines.model_cache import ConvertedModel, open_converted
-from stylesearch.extractors.engines.openvino_import import import_openvino, openvino_core
+from stylesearch.extractors.engines.bf16 import MIN_SAMPLE_COSINE, fit_bf16
+from stylesearch.extractors.engines.choose import n_cores
+from stylesearch.extractors.engines.model_cache import ConvertedModel, compile_cached, open_converted
+from stylesearch.extractors.engines.tensorflow import import_tensorflow
 
-__all__ = ["OpenVinoEngine", "choose_precision"]
+__all__ = [
+    "BATCH",
+    "OpenVinoEngine",
+    "choose_precision",
+    "convert_recipe",
+    "import_openvino",
+    "import_openvino_converter",
+    "openvino_core",
+]
+
+# Importing OpenVINO quickly, and without its telemetry.
+#
+# ``import openvino`` also imports its conversion tools, which takes twice as long as all the rest and sends
+# an event to Intel over the network. A query needs neither. The package itself allows for the tools being
+# absent, so they are made to look absent while it is imported, and are imported without telemetry to
+# convert a model.
+
+_TELEMETRY = "openvino_telemetry"
+_TOOLS = "openvino.tools.ovc"
+_lock = threading.Lock()
+_core: Any = None
+
+
+def import_openvino() -> Any:
+    """The module ``openvino``; its ``convert_model`` is there too, and imports the tools when it is called.
+
+    Raises:
+        MissingDependency: OpenVINO is not installed.
+    """
+    with _lock:
+        if "openvino" in sys.modules:
+            return sys.modules["openvino"]
+        with _absent(_TELEMETRY, _TOOLS):
+            try:
+                openvino: Any = importlib.import_module("openvino")
+            except ModuleNotFoundError as error:
+                raise MissingDependency(
+                    f"the OpenVINO engine needs the library {error.name!r}, which is not installed",
+                    hint="pip install openvino, or choose the engine 'tensorflow'",
+                ) from error
+        if not hasattr(openvino, "convert_model"):
+            openvino.convert_model = _convert_model  # for other code in this process that expects it there
+        return openvino
+
+
+def openvino_core() -> Any:
+    """The ``openvino.Core`` of this process, which all models share and which lives as long as the process.
+
+    The first use of its CPU gives the calling thread another stack for signal handlers. The end of the last
+    core and model takes it away, but only from the thread in which it happens: in any other, the first thread
+    keeps a stack that is not there any more, and its next signal, be it Ctrl-C, is a segmentation fault.
+
+    Raises:
+        MissingDependency: OpenVINO is not installed.
+    """
+    global _core
+    openvino = import_openvino()
+    with _lock:
+        if _core is None:
+            _core = openvino.Core()
+        return _core
+
+
+def import_openvino_converter() -> Any:
+    """The function ``openvino.convert_model``; without telemetry, unless other code imported that before."""
+    import_openvino()
+    with _lock, _absent(_TELEMETRY):
+        return importlib.import_module(_TOOLS).convert_model
+
+
+def _convert_model(*args: Any, **options: Any) -> Any:
+    return import_openvino_converter()(*args, **options)
+
+
+@contextlib.contextmanager
+def _absent(*names: str) -> Iterator[None]:
+    """Makes modules that were not yet imported look as if they were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # documented: makes an import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 class OpenVinoEngine:
@@ -41,7 +129,6 @@ class OpenVinoEngine:
 
     def __init__(self, recipe: GraphRecipe, precision: str = "auto") -> None:
         def convert(folder: Path) -> dict[str, Any]:
-            from stylesearch.extractors.engines.conversion import convert_recipe
 
             return convert_recipe(recipe, folder)
 
@@ -131,3 +218,35 @@ def choose_precision(core: Any, converted: ConvertedModel, wanted: str) -> str:
         else "this processor, or the one that converted the model, does not have it"
     )
     raise ConfigError(f"bf16 cannot be used: {reason}", hint="choose the precision auto or f32")
+
+
+# From a Keras model to OpenVINO's format. Imports TensorFlow; runs once for each fingerprint.
+
+# Pictures that one core computes at once. Fixed shapes spare the engine work at run time, and two pictures
+# leave the intermediate results in the cache of a core: EfficientNet-Lite0 takes 5.2 ms a picture and core in
+# batches of 2, 5.5 in batches of 8 and 6.2 in batches of 32; for the large networks it makes no difference.
+BATCH = 2
+
+
+def convert_recipe(recipe: GraphRecipe, folder: Path) -> dict[str, Any]:
+    """Builds the Keras model, writes ``model.xml`` and ``model.bin`` into ``folder`` and tries out bf16.
+
+    Returns:
+        ``dim``: width of a vector. ``batch``: pictures at once. ``bf16_cosine``: of
+        :func:`~stylesearch.extractors.engines.bf16.fit_bf16`. ``openvino``: version of the converter.
+    """
+    tensorflow = import_tensorflow()
+    openvino = import_openvino()
+    size = recipe.input_size
+    model = recipe.build()
+    function = tensorflow.function(lambda images: model(images, training=False))
+    signature = tensorflow.TensorSpec([BATCH, size, size, 3], tensorflow.uint8)
+    converted = import_openvino_converter()(function.get_concrete_function(signature))
+    # Half-precision weights would spare disk, but then f32 would no longer give Keras's vectors.
+    openvino.save_model(converted, folder / "model.xml", compress_to_fp16=False)
+    return {
+        "dim": int(model.output_shape[-1]),
+        "batch": BATCH,
+        "bf16_cosine": fit_bf16(openvino_core(), folder / "model.xml", size, BATCH),
+        "openvino": openvino.__version__,
+    }

@@ -8,14 +8,12 @@ from itertools import groupby
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 
+from stylesearch.array_types import Floats
 from stylesearch.errors import ConfigError
 
 __all__ = ["blocks_of", "network_of", "picture_tower", "train_last_blocks"]
 
-Floats = npt.NDArray[np.float32]
 
 _NAMED_BLOCK = re.compile(r"(_blocks_\d+|conv\d+_block\d+|block\d+)_")
 _END_OF_BLOCK = re.compile(r"mixed\d+(_\d+)?")

@@ -19,16 +19,12 @@ import numpy.typing as npt
 from stylesearch.errors import ConfigError
 from stylesearch.training.batches import Batches
 from stylesearch.training.checkpoints import Checkpoint, checkpoint_path
-from stylesearch.training.curve import can_draw, write_curve, write_history
 from stylesearch.training.data import TrainingData
-from stylesearch.training.keras.heads import build_tower, to_layers
-from stylesearch.training.keras.l1_start import l1_start
-from stylesearch.training.keras.siamese import siamese
+from stylesearch.training.epoch import Epoch, Progress, Trained, TrainingDiverged
+from stylesearch.training.history import EventLog, can_draw, write_curve, write_history
+from stylesearch.training.keras.model import build_tower, l1_start, siamese, to_layers
 from stylesearch.training.keras.step import Step, strategy_over
-from stylesearch.training.keras.tensorboard import EventLog
-from stylesearch.training.options import TrainOptions
-from stylesearch.training.result import Epoch, Progress, Trained, TrainingDiverged
-from stylesearch.training.schedule import learning_rate_at
+from stylesearch.training.options import TrainOptions, learning_rate_at
 from stylesearch.training.validation import Validation
 
 __all__ = ["CURVE", "HISTORY", "MODEL", "BuildTower", "train"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stylesearch.extractors.engines.tensorflow_import import import_tensorflow
+from stylesearch.extractors.engines.tensorflow import import_tensorflow
 
 __all__ = ["bce_loss", "contrastive_loss", "cosines", "softmax_loss", "triplet_loss"]
 

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.array_types import Floats
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.engines.tensorflow_import import import_tensorflow
+from stylesearch.extractors.engines.tensorflow import import_tensorflow
 from stylesearch.training.keras.losses import bce_loss, contrastive_loss, softmax_loss, triplet_loss
 from stylesearch.training.options import TrainOptions
 
@@ -19,7 +20,6 @@ __all__ = ["Step", "strategy_over"]
 
 tf = import_tensorflow()
 
-Floats = npt.NDArray[np.float32]
 _VALUES_AT_ONCE = 2**24
 """Numbers that go through the tower at once when there is nothing to learn."""
 
@@ -31,7 +31,7 @@ class Step:
     meets every picture of the batch and the loss is that of one device.
 
     Args:
-        make_model: makes the network of :func:`~stylesearch.training.keras.siamese.siamese`.
+        make_model: makes the network of :func:`~stylesearch.training.keras.model.siamese`.
         options: resolved.
         shape_in: of what the tower sees at once.
         dtype: of the same.

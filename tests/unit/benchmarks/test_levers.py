@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.lever_colours import HISTOGRAMS, Histogram
+from benchmarks.lever_colors import HISTOGRAMS, Histogram
 from benchmarks.lever_features import MORE, STREET, Kept, places_of
 from benchmarks.lever_vectors import Principal, product_ranks, region_distances, resampled_gain, unit
 from benchmarks.levers import cross_chosen
@@ -130,7 +130,7 @@ def test_plans_of_the_library_are_measured():
 
 
 @pytest.mark.parametrize("histogram", HISTOGRAMS, ids=lambda one: one.fingerprint)
-def test_histograms_tell_colours_apart_and_leave_white_out(histogram):
+def test_histograms_tell_colors_apart_and_leave_white_out(histogram):
     squares = np.full((4, 64, 64, 3), 255, np.uint8)
     squares[0, 20:44, 20:44] = (200, 30, 30)
     squares[1, 26:40, 26:40] = (200, 30, 30)

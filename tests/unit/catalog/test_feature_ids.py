@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer, feature_rows
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
+from stylesearch.catalog import writer as feature_rows
 from stylesearch.types import Product
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer, pruning
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
+from stylesearch.catalog import writer as pruning
 from stylesearch.types import Product
 
 RED = Product("red", "Red dress", "dress")

@@ -105,7 +105,7 @@ def test_vectors_by_id(catalog: Catalog, feature_set: FeatureSet, shop: Shop, ve
 def test_hits_carry_the_whole_product_and_image(
     catalog: Catalog, writer: Writer, shop: Shop, store: Any, entry: Entry
 ) -> None:
-    boxed = Product("boxed", "Boxed", "coat", url="u", price="5", attributes={"colour": "ü", "n": [1, None]})
+    boxed = Product("boxed", "Boxed", "coat", url="u", price="5", attributes={"color": "ü", "n": [1, None]})
     store((boxed, entry("boxed", "/straße/é 100%.jpg", box=Box(1, 2, 30, 40))))
     hits = catalog.hits_for(np.array([5, 2, 77], dtype=np.int64))
     assert set(hits) == {2, 5}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog import Catalog, writer_lock
+from stylesearch.catalog import Catalog, connections
 from stylesearch.catalog.migrate import check_schema
 from stylesearch.errors import CatalogLocked
 from stylesearch.types import Product
@@ -75,7 +75,7 @@ def test_a_writer_that_waits_says_for_whom_and_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(writer_lock, "SECONDS_BEFORE_SAYING_SO", 0.05)
+    monkeypatch.setattr(connections, "SECONDS_BEFORE_SAYING_SO", 0.05)
     holder = start_process(HOLD, catalog.location.path)
     assert line_of(holder) == "writing\n"
     with pytest.raises(CatalogLocked, match=r"waited 0\.3 s"), catalog.writing(timeout=0.3):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from stylesearch.catalog.vectors import MAX_RELATIVE_ERROR, decode_vectors, encode_vectors
+from stylesearch.catalog.vector_codec import MAX_RELATIVE_ERROR, decode_vectors, encode_vectors
 from stylesearch.errors import CatalogError
 
 any_floats = st.floats(width=32, allow_nan=False, allow_infinity=False)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from stylesearch.evaluation import indexed
-from stylesearch.evaluation.protocol import choose, list_images
+from stylesearch.evaluation.protocol import choose
 from stylesearch.evaluation.results import Columns, StudySettings
-from stylesearch.gallery.gallery import GalleryHit
+from stylesearch.features.images import list_images
+from stylesearch.search.gallery import GalleryHit
 
 ROWS = [(name, f"{name}.jpg", "shop", name) for name in "abcd"] + [("c", "street.jpg", "consumer", "s")]
 

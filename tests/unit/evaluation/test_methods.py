@@ -1,7 +1,7 @@
 import pytest
 
 from stylesearch.errors import ConfigError, UnknownName
-from stylesearch.evaluation.methods import MethodSpec, parse_method, parse_methods
+from stylesearch.evaluation.protocol import MethodSpec, parse_method, parse_methods
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import pytest
 
 from stylesearch.errors import ConfigError, NotInCatalog
 from stylesearch.evaluation import protocol as protocols
-from stylesearch.evaluation.descriptions import gallery_facts, query_facts
 from stylesearch.evaluation.indexed import check_indexed
-from stylesearch.evaluation.protocol import Protocol, choose, count_catalog, list_images
+from stylesearch.evaluation.protocol import Protocol, choose, count_catalog
 from stylesearch.evaluation.results import StudySettings
+from stylesearch.evaluation.study import gallery_facts, query_facts
+from stylesearch.features.images import list_images
 from stylesearch.types import Box
 
 ROWS = [

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylesearch.evaluation import faiss_l1
-from stylesearch.evaluation.faiss_l1 import FaissRough
-from stylesearch.evaluation.measured import RankedGallery, make_rough
-from stylesearch.evaluation.ranking import rank
-from stylesearch.evaluation.vectors import Vectors
-from stylesearch.metrics import METRICS, distances
-from stylesearch.metrics_kernels import Rough
+from stylesearch.distance import METRICS, distances
+from stylesearch.distance_kernels import Rough
+from stylesearch.evaluation import fast_distances
+from stylesearch.evaluation.fast_distances import FaissRough
+from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
+from stylesearch.features.arrays import Vectors
 
 COLUMNS = ("n_nearer", "n_tied", "average_precision", "right_image", "right_distance", "hit_images")
 
@@ -89,7 +88,7 @@ def test_memory_holds_blocks_only():
 def test_tensorflow_gives_the_same_ranks(metric):
     """On a GPU it computes the fast distances; here, on the processor, the same code does."""
     pytest.importorskip("tensorflow")
-    from stylesearch.evaluation.gpu import GpuRough
+    from stylesearch.evaluation.fast_distances import GpuRough
 
     rng = np.random.default_rng(6)
     gallery = RankedGallery(rng.random((120, 33), dtype=np.float32), np.arange(120) // 2)
@@ -107,7 +106,7 @@ def test_without_a_gpu_tensorflow_is_not_asked(monkeypatch):
 
 def test_without_faiss_numpy_does_it(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
-    monkeypatch.setattr(faiss_l1, "faiss_is_installed", lambda: False)
+    monkeypatch.setattr(fast_distances, "faiss_is_installed", lambda: False)
     assert make_rough() is Rough
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import StyleSearchError, UnknownName
-from stylesearch.evaluation.region_cache import RegionCache
+from stylesearch.features.compute import RegionCache
 
 NAME = "ab" * 32
 

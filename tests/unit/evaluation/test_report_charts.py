@@ -10,12 +10,24 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from stylesearch.evaluation.charts.confusion import category_confusion
-from stylesearch.evaluation.charts.counts import picture_counts
-from stylesearch.evaluation.charts.curves import _spread, curve_ks, top_k_curves
-from stylesearch.evaluation.charts.dots import Series, score_dots
-from stylesearch.evaluation.charts.maps import THUMBNAIL, dot_map, room_for, thumbnail_map
-from stylesearch.evaluation.charts.style import (
+from stylesearch.evaluation.report.charts.maps import (
+    LEAST,
+    THUMBNAIL,
+    dot_map,
+    room_for,
+    thumbnail_map,
+    tsne_map,
+)
+from stylesearch.evaluation.report.charts.plots import (
+    Series,
+    _spread,
+    category_confusion,
+    curve_ks,
+    picture_counts,
+    score_dots,
+    top_k_curves,
+)
+from stylesearch.evaluation.report.charts.style import (
     CATEGORY_COLORS,
     COLORS,
     chart_style,
@@ -24,10 +36,8 @@ from stylesearch.evaluation.charts.style import (
     marker_of,
     save_figure,
 )
-from stylesearch.evaluation.charts.tsne import LEAST, tsne_map
-from stylesearch.evaluation.facts import CatalogFacts, CategoryCounts
-from stylesearch.evaluation.results import Columns, StudySettings
-from stylesearch.evaluation.scoring import runs_of
+from stylesearch.evaluation.results import CatalogFacts, CategoryCounts, Columns, StudySettings
+from stylesearch.evaluation.scores import runs_of
 
 ODD = [
     "dress",
@@ -105,7 +115,7 @@ def test_charts_of_few_many_and_odd_categories(tmp_path: Path, categories: list[
     assert all(any(one.label[:2] in text for text in texts(curves)) for one in series)
 
 
-def test_curves_of_one_colour_have_another_line() -> None:
+def test_curves_of_one_color_have_another_line() -> None:
     series, settings = series_of(["dress"], 9)
     lines = top_k_curves(series, settings, 30).axes[0].get_lines()[1:]  # the first is chance
     looks = {(line.get_color(), line.get_linestyle()) for line in lines}
@@ -165,7 +175,7 @@ def test_curves_have_every_k_that_was_asked_for(ks: tuple[int, ...], n_products:
     assert found[-1] == max(2, min(max(ks), n_products))
 
 
-def test_colours_and_shapes_tell_things_apart() -> None:
+def test_colors_and_shapes_tell_things_apart() -> None:
     assert len({(color_of(number), marker_of(number)) for number in range(49)}) == 49
     assert len(set(COLORS)) == 7
     assert len(set(CATEGORY_COLORS)) == 9
@@ -242,7 +252,7 @@ def test_too_few_pictures_make_no_map() -> None:
 
 def test_the_charts_are_a_leaf() -> None:
     """Importing the package itself loads no drawing library."""
-    spec = importlib.util.find_spec("stylesearch.evaluation.charts")
+    spec = importlib.util.find_spec("stylesearch.evaluation.report.charts")
     assert spec is not None
     assert spec.origin is not None
     assert "import" not in Path(spec.origin).read_text()

@@ -7,15 +7,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stylesearch.evaluation import examples
-from stylesearch.evaluation.facts import CatalogFacts, EqualPictures, GalleryFacts, Picture, QueryFacts
-from stylesearch.evaluation.leading import best_runs, is_white_box, leading_k
-from stylesearch.evaluation.pages import looking
-from stylesearch.evaluation.pages.context import Context
-from stylesearch.evaluation.pages.html import Html, element, joined, table
-from stylesearch.evaluation.pages.pictures import PictureFolder
-from stylesearch.evaluation.results import Columns, Method, Run, Study, StudySettings
-from stylesearch.evaluation.scoring import differences_of, runs_of
+from stylesearch.evaluation.report import examples
+from stylesearch.evaluation.report import examples as looking
+from stylesearch.evaluation.report.context import Context, PictureFolder, best_runs, is_white_box, leading_k
+from stylesearch.evaluation.report.html import Html, element, joined, table
+from stylesearch.evaluation.results import (
+    CatalogFacts,
+    Columns,
+    EqualPictures,
+    GalleryFacts,
+    Method,
+    Picture,
+    QueryFacts,
+    Run,
+    Study,
+    StudySettings,
+)
+from stylesearch.evaluation.scores import differences_of, runs_of
 from stylesearch.types import Box
 
 CATEGORIES = ["dress", "skirt", "top"]

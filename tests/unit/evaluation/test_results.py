@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.evaluation import results, results_json
+from stylesearch.evaluation import results, results_files
 from stylesearch.evaluation.compare import compare
 from stylesearch.evaluation.results import Columns, Picture, Study, StudySettings
-from stylesearch.evaluation.results_json import json_text, load_study, study_from_json
-from stylesearch.evaluation.saving import save_results
-from stylesearch.evaluation.scoring import differences_of, runs_of, top_k_curve
-from stylesearch.evaluation.tables import notes
+from stylesearch.evaluation.results_files import json_text, load_study, notes, save_results, study_from_json
+from stylesearch.evaluation.scores import differences_of, runs_of, top_k_curve
 from stylesearch.types import Box
 
 N = 60
@@ -120,7 +118,7 @@ def test_the_layout_of_the_json_is_fixed():
  ],
  "d": []
 }"""
-    assert "".join(results_json._rendered(value, "")) == expected
+    assert "".join(results_files._rendered(value, "")) == expected
 
 
 def test_many_queries_are_written_and_read_in_little_memory(tmp_path):

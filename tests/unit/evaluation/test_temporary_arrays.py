@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import StyleSearchError
-from stylesearch.evaluation.temporary_arrays import temporary_array
-from stylesearch.evaluation.vectors import Vectors
+from stylesearch.features.arrays import Vectors, temporary_array
 
 needs_reserving = pytest.mark.skipif(
     not hasattr(os, "posix_fallocate"), reason="this system reserves no room for files"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stylesearch.extractors.backbones import BACKBONES
-from stylesearch.extractors.preprocessing import PREPROCESSING, apply_preprocessing
+from stylesearch.extractors.keras_models import PREPROCESSING, apply_preprocessing
 
 # Table 1 of the study that this library grew from, checked with Keras: width and parameters up to the layer.
 # (The study prints InceptionV3's parameters in the row of ResNet50 by mistake.) The two Lite networks
@@ -30,7 +30,7 @@ def test_the_table_is_table_1():
 def test_the_graph_has_what_the_table_says(name):
     import keras
 
-    from stylesearch.extractors.keras_cnn import backbone_graph
+    from stylesearch.extractors.keras_models import backbone_graph
 
     row = BACKBONES[name]
     with keras.StatelessScope():  # variables without values: 2.6 GB fewer for the two VGGs

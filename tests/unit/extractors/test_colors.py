@@ -1,4 +1,4 @@
-"""The colour histogram: against its definition pixel by pixel, Pillow, and pictures made by hand."""
+"""The color histogram: against its definition pixel by pixel, Pillow, and pictures made by hand."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.extractors.colors import COLOR_SETTINGS, N_COLORS, color_histogram
-from stylesearch.images.letterbox import letterbox
+from stylesearch.extractors.with_colors import COLOR_SETTINGS, N_COLORS, color_histogram
+from stylesearch.images.regions import letterbox
 
 
 def bin_of(red: int, green: int, blue: int) -> int | None:
-    """The definition for one colour, in exact fractions; None for white."""
+    """The definition for one color, in exact fractions; None for white."""
     if min(red, green, blue) >= 248:
         return None
     high, low = max(red, green, blue), min(red, green, blue)
@@ -51,7 +51,7 @@ def by_definition(picture: np.ndarray) -> np.ndarray:
 
 
 def pictures(n: int, size: int, seed: int = 0) -> np.ndarray:
-    """Patches of all kinds of colours, greyish, white and saturated ones among them."""
+    """Patches of all kinds of colors, greyish, white and saturated ones among them."""
     rng = np.random.default_rng(seed)
     made = []
     for number in range(n):
@@ -71,20 +71,20 @@ def test_it_is_what_its_definition_says(size: int) -> None:
     assert np.allclose(color_histogram(images), [by_definition(one) for one in images], atol=1e-6)
 
 
-def test_every_kind_of_colour_is_in_the_bin_that_pillow_gives() -> None:
-    colours = np.random.default_rng(1).integers(0, 248, (4000, 3)).astype(np.uint8)
-    colours[::2] = colours[::2, :1] // 4 * 3 + np.random.default_rng(2).integers(0, 6, (2000, 3))
-    hsv = np.asarray(Image.fromarray(colours[None]).convert("HSV"))[0].astype(int)
+def test_every_kind_of_color_is_in_the_bin_that_pillow_gives() -> None:
+    colors = np.random.default_rng(1).integers(0, 248, (4000, 3)).astype(np.uint8)
+    colors[::2] = colors[::2, :1] // 4 * 3 + np.random.default_rng(2).integers(0, 6, (2000, 3))
+    hsv = np.asarray(Image.fromarray(colors[None]).convert("HSV"))[0].astype(int)
     expected = (hsv[:, 0] * 12 // 256 * 3 + hsv[:, 1] * 3 // 256) * 3 + hsv[:, 2] * 3 // 256
-    found = color_histogram(np.broadcast_to(colours[:, None, None], (4000, 2, 2, 3))).argmax(axis=1)
+    found = color_histogram(np.broadcast_to(colors[:, None, None], (4000, 2, 2, 3))).argmax(axis=1)
     # Pillow divides in float32, which is now and then a hair below a whole number.
     assert (found == expected).mean() > 0.995
 
 
-def test_a_picture_of_one_colour_is_one_bin() -> None:
-    for colour in ((255, 0, 0), (0, 0, 0), (127, 127, 127), (20, 90, 200), (247, 255, 255), (255, 248, 247)):
-        found = color_histogram(np.full((1, 64, 64, 3), colour, np.uint8))[0]
-        assert np.flatnonzero(found).tolist() == [bin_of(*colour)]
+def test_a_picture_of_one_color_is_one_bin() -> None:
+    for color in ((255, 0, 0), (0, 0, 0), (127, 127, 127), (20, 90, 200), (247, 255, 255), (255, 248, 247)):
+        found = color_histogram(np.full((1, 64, 64, 3), color, np.uint8))[0]
+        assert np.flatnonzero(found).tolist() == [bin_of(*color)]
         assert found.max() == 1.0
 
 

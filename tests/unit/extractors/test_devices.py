@@ -1,8 +1,8 @@
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.engines import devices
-from stylesearch.extractors.engines.devices import EngineChoice, choose_engine, gpu_is_likely
+from stylesearch.extractors.engines import choose
+from stylesearch.extractors.engines.choose import EngineChoice, choose_engine, gpu_is_likely
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ def test_an_unknown_engine():
 
 
 def test_without_openvino_tensorflow_runs(no_gpu, monkeypatch):
-    monkeypatch.setattr(devices.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(choose.importlib.util, "find_spec", lambda name: None)
     assert choose_engine() == EngineChoice("tensorflow", "CPU")
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
 def test_a_hidden_gpu_is_none(monkeypatch, hidden):
-    monkeypatch.setattr(devices, "_has_card", lambda root: True)
-    monkeypatch.setattr(devices, "_has_cuda_libraries", lambda: True)
+    monkeypatch.setattr(choose, "_has_card", lambda root: True)
+    monkeypatch.setattr(choose, "_has_cuda_libraries", lambda: True)
     monkeypatch.delenv("STYLESEARCH_DEVICE", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert gpu_is_likely()
@@ -64,17 +64,17 @@ def test_a_hidden_gpu_is_none(monkeypatch, hidden):
 def test_a_gpu_takes_card_and_libraries(monkeypatch, card, libraries):
     monkeypatch.delenv("STYLESEARCH_DEVICE", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(devices, "_has_card", lambda root: card)
-    monkeypatch.setattr(devices, "_has_cuda_libraries", lambda: libraries)
+    monkeypatch.setattr(choose, "_has_card", lambda root: card)
+    monkeypatch.setattr(choose, "_has_cuda_libraries", lambda: libraries)
     assert not gpu_is_likely()
 
 
 def test_cards_are_seen(tmp_path):
-    assert not devices._has_card(tmp_path)
+    assert not choose._has_card(tmp_path)
     (tmp_path / "proc/driver/nvidia/gpus").mkdir(parents=True)
-    assert not devices._has_card(tmp_path)
+    assert not choose._has_card(tmp_path)
     (tmp_path / "proc/driver/nvidia/gpus/0000:01:00.0").mkdir()
-    assert devices._has_card(tmp_path)
+    assert choose._has_card(tmp_path)
 
 
 def test_a_device_that_does_not_exist(monkeypatch):

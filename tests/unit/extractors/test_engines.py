@@ -11,7 +11,7 @@ import pytest
 
 from stylesearch.errors import ConfigError, ExtractorError
 from stylesearch.extractors import load_extractor
-from stylesearch.extractors.engines import compiled_cache
+from stylesearch.extractors.engines import model_cache
 from stylesearch.extractors.engines.bf16 import (
     MIN_SAMPLE_COSINE,
     keep_in_f32,
@@ -19,8 +19,7 @@ from stylesearch.extractors.engines.bf16 import (
     sample_pictures,
 )
 from stylesearch.extractors.engines.model_cache import converted_folder
-from stylesearch.extractors.engines.openvino import choose_precision
-from stylesearch.extractors.engines.openvino_import import openvino_core
+from stylesearch.extractors.engines.openvino import choose_precision, openvino_core
 
 NAME = "efficientnet-lite0@64"
 
@@ -105,7 +104,7 @@ def test_a_warm_start_needs_no_tensorflow(pictures):
 def test_openvino_is_imported_without_telemetry_but_whole():
     code = (
         "import sys;"
-        "from stylesearch.extractors.engines.openvino_import import *;"
+        "from stylesearch.extractors.engines.openvino import *;"
         "openvino = import_openvino();"
         "assert openvino is import_openvino();"
         "assert callable(openvino.convert_model);"
@@ -178,8 +177,8 @@ def test_a_damaged_compiled_model_is_compiled_again(own_cache, pictures, damage)
 
 
 def test_a_compiled_model_that_openvino_refuses_is_compiled_again(own_cache, pictures, caplog):
-    from stylesearch.extractors.engines.file_record import record_of
-    from stylesearch.storage import write_json
+    from stylesearch.extractors.engines.model_cache import record_of
+    from stylesearch.files import write_json
 
     load_extractor(NAME, engine="openvino").extract(pictures)
     (blob,) = own_cache.glob("*.blob")
@@ -195,14 +194,14 @@ def test_a_compiled_model_is_used(own_cache, pictures, monkeypatch):
     def never(*arguments):
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(compiled_cache, "_export", never)
+    monkeypatch.setattr(model_cache, "_export", never)
     load_extractor(NAME, engine="openvino").extract(pictures)
 
 
 def test_a_converted_model_that_openvino_cannot_read(own_cache, pictures):
     manifest = json.loads((own_cache / "manifest.json").read_bytes())
     (own_cache / "model.xml").write_bytes(b"<net/>")
-    from stylesearch.extractors.engines.file_record import record_of
+    from stylesearch.extractors.engines.model_cache import record_of
 
     manifest["files"]["model.xml"] = record_of(own_cache / "model.xml")
     (own_cache / "manifest.json").write_text(json.dumps(manifest))

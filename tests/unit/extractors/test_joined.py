@@ -1,4 +1,4 @@
-"""A network and colours as one extractor, and how that is written down."""
+"""A network and colors as one extractor, and how that is written down."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import pytest
 
 from stylesearch.errors import ConfigError, UnknownName
 from stylesearch.extractors import load_extractor
-from stylesearch.extractors.colors import COLOR_SETTINGS, N_COLORS, color_histogram
-from stylesearch.extractors.joined import JoinedExtractor
-from stylesearch.extractors.specs import spec_of, without_colors
+from stylesearch.extractors.spec import spec_of, without_colors
+from stylesearch.extractors.with_colors import COLOR_SETTINGS, N_COLORS, JoinedExtractor, color_histogram
 from stylesearch.testing import FakeExtractor
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
 
 
-def test_features_are_those_of_the_network_and_then_the_colours() -> None:
+def test_features_are_those_of_the_network_and_then_the_colors() -> None:
     network = FakeExtractor(concurrency=3)
     joined = JoinedExtractor(network)
     assert (joined.dim, joined.input_size, joined.concurrency) == (32 + N_COLORS, 64, 3)
@@ -78,7 +77,7 @@ def test_what_makes_no_sense_is_refused(spec: str, reason: str) -> None:
         load_extractor(spec)
 
 
-@pytest.mark.parametrize("spec", ["resnet50+edges", "resnet50+colours", "resnet-50+colors"])
+@pytest.mark.parametrize("spec", ["resnet50+edges", "resnet50+colors", "resnet-50+colors"])
 def test_an_unknown_name_suggests_the_nearest(spec: str) -> None:
     with pytest.raises(UnknownName, match="resnet50"):
         load_extractor(spec)
@@ -100,7 +99,7 @@ def test_a_file_of_that_name_is_a_file(tmp_path, monkeypatch) -> None:
     assert without_colors("a+colors.keras") == ("a+colors.keras", False)
 
 
-def test_colours_need_nothing_but_numpy() -> None:
+def test_colors_need_nothing_but_numpy() -> None:
     code = (
         "import sys, numpy as np;"
         "from stylesearch.extractors import load_extractor;"

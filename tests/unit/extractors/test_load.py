@@ -5,7 +5,7 @@ import pytest
 
 from stylesearch.errors import ConfigError, UnknownName
 from stylesearch.extractors import describe_extractors, load, load_extractor
-from stylesearch.extractors.engines.devices import n_cores
+from stylesearch.extractors.engines.choose import n_cores
 
 
 def test_a_name():

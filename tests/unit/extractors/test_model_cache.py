@@ -9,9 +9,13 @@ import sys
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.cache import cache_folder
-from stylesearch.extractors.engines.file_record import is_unchanged, record_of
-from stylesearch.extractors.engines.model_cache import converted_folder, open_converted
+from stylesearch.extractors.engines.model_cache import (
+    converted_folder,
+    is_unchanged,
+    open_converted,
+    record_of,
+)
+from stylesearch.extractors.weights import cache_folder
 
 PRINT = "ab" * 32
 

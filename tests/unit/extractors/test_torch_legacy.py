@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import WeightsMismatch
-from stylesearch.extractors.torch_legacy import read_legacy_state_dict
+from stylesearch.extractors.weight_files import read_legacy_state_dict
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 

@@ -10,7 +10,7 @@ import pytest
 from stylesearch.errors import ConfigError, ExtractorError, WeightsNotFound
 from stylesearch.extractors import load_extractor
 from stylesearch.extractors.user_model import user_model_recipe
-from stylesearch.storage import sha256_file
+from stylesearch.files import sha256_file
 
 # Keras itself, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

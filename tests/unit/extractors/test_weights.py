@@ -4,11 +4,11 @@ import urllib.error
 import pytest
 
 from stylesearch.errors import ConfigError, WeightsNotFound
-from stylesearch.extractors import digests, keras_download
+from stylesearch.extractors import weights as digests
+from stylesearch.extractors import weights as keras_download
 from stylesearch.extractors.backbones import BACKBONES
-from stylesearch.extractors.digests import sha256_remembered
-from stylesearch.extractors.weights import find_weights, imagenet_path, keras_models_folder
-from stylesearch.storage import sha256_bytes, sha256_file
+from stylesearch.extractors.weights import find_weights, imagenet_path, keras_models_folder, sha256_remembered
+from stylesearch.files import sha256_bytes, sha256_file
 
 RESNET50_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 

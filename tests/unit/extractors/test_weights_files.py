@@ -10,10 +10,10 @@ import pytest
 from stylesearch.errors import WeightsMismatch
 from stylesearch.extractors.backbones import BACKBONES
 from stylesearch.extractors.efficientnet_lite import assign_torch_weights, efficientnet_lite
-from stylesearch.extractors.keras_cnn import backbone_graph
+from stylesearch.extractors.keras_models import backbone_graph
+from stylesearch.extractors.weight_files import _snake_case, assign_weights
 from stylesearch.extractors.weights import WeightsSource, find_weights
-from stylesearch.extractors.weights_files import _snake_case, assign_weights
-from stylesearch.storage import sha256_file
+from stylesearch.files import sha256_file
 
 # Keras itself, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -209,7 +209,7 @@ def test_torch_weights_of_another_network_are_refused():
 
 
 def test_torch_weights_of_another_shape_are_refused():
-    from stylesearch.extractors.torch_legacy import read_legacy_state_dict
+    from stylesearch.extractors.weight_files import read_legacy_state_dict
 
     tensors = read_legacy_state_dict(find_weights(BACKBONES["efficientnet-lite0"]).path)
     tensors["_blocks.3._expand_conv.weight"] = np.zeros((144, 23, 1, 1), np.float32)

@@ -18,7 +18,7 @@ def _flat(mode, value):
 
 
 def _color(picture):
-    """The only colour of a picture, within what compression may do to it."""
+    """The only color of a picture, within what compression may do to it."""
     low, high = picture.pixels.min(axis=(0, 1)), picture.pixels.max(axis=(0, 1))
     assert (high - low).max() <= 8
     return tuple(int(value) for value in picture.pixels[SIDE // 2, SIDE // 2])
@@ -72,13 +72,13 @@ class TestTransparency:
             )
             _close(_color(decode(data)), (227, 127, 127))
 
-    def test_fully_transparent_is_white_whatever_colour_hides_below(self, encode):
+    def test_fully_transparent_is_white_whatever_color_hides_below(self, encode):
         assert _color(decode(encode(_flat("RGBA", (0, 90, 0, 0)), "PNG"))) == (255, 255, 255)
 
     def test_grey_with_alpha(self, encode):
         _close(_color(decode(encode(_flat("LA", (100, 51)), "PNG"))), (224, 224, 224))
 
-    def test_one_transparent_colour_of_rgb_and_grey(self, encode):
+    def test_one_transparent_color_of_rgb_and_grey(self, encode):
         half = np.full((SIDE, SIDE, 3), (10, 200, 30), np.uint8)
         half[:, : SIDE // 2] = (1, 2, 3)
         picture = decode(encode(half, "PNG", transparency=(1, 2, 3)))
@@ -112,7 +112,7 @@ class TestTransparency:
         image.putpalette([0, 0, 0, 255, 200, 0, 0, 128], "RGBA")
         _close(to_srgb(image).getpixel((0, 0)), (227, 127, 127))
 
-    def test_reducing_lets_no_hidden_colour_bleed_in(self, encode):
+    def test_reducing_lets_no_hidden_color_bleed_in(self, encode):
         pixels = np.zeros((256, 256, 4), np.uint8)
         pixels[:, 128:] = (200, 0, 0, 255)
         pixels[:, :128] = (0, 255, 0, 0)
@@ -149,7 +149,7 @@ class TestDepth:
         assert picture.pixels[0, -1].tolist() == [156, 156, 156]
 
     def test_16_bit_rgb_png(self):
-        # Pillow writes none, so by hand: colour type 2, 16 bit.
+        # Pillow writes none, so by hand: color type 2, 16 bit.
         row = b"\0" + struct.pack(">HHH", 0xFF00, 0x8000, 0x0100) * SIDE
 
         def chunk(name, content):

@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 
 from stylesearch.errors import NotAnImage
-from stylesearch.images.contact_sheet import SheetEntry, contact_sheet
+from stylesearch.images.contact_sheet import SheetEntry, contact_sheet, ellipsised, font, printable, wrapped
 from stylesearch.images.decode import decode
-from stylesearch.images.sheet_text import ellipsised, font, printable, wrapped
 from stylesearch.types import Box
 
 
@@ -98,7 +97,7 @@ def test_boxes_that_reach_out_are_no_error(photo, entry):
     contact_sheet(photo, [entry], boxes=[Box(0, 0, 9000, 9000), Box(5000, 5000, 6000, 6000)])
 
 
-def test_right_and_wrong_differ_by_more_than_colour(photo, entry):
+def test_right_and_wrong_differ_by_more_than_color(photo, entry):
     right, wrong, unknown = (
         contact_sheet(photo, [dataclasses.replace(entry, right=verdict)]) for verdict in (True, False, None)
     )

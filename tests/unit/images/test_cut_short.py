@@ -9,7 +9,7 @@ from PIL import ImageFile
 
 from stylesearch.errors import NotAnImage
 from stylesearch.images.decode import CutShortWarning, decode
-from stylesearch.images.jpeg_scans import has_too_many_scans, read_scans
+from stylesearch.images.truncated_jpeg import has_too_many_scans, read_scans
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PIL import Image
 
 from stylesearch.errors import ImageError, ImageTooLarge, ImageTooSmall, MissingDependency, NotAnImage
 from stylesearch.images.decode import decode
-from stylesearch.images.jpeg_file import JpegFile
+from stylesearch.images.truncated_jpeg import JpegFile
 
 LOSSY = {"JPEG": {"quality": 92}, "WEBP": {"quality": 92}, "AVIF": {"quality": 85}, "HEIF": {"quality": 85}}
 LOSSLESS = ["PNG", "GIF", "BMP", "TIFF", "PPM", "JPEG2000"]

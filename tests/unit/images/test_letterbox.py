@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.images.letterbox import fitted_size, letterbox
+from stylesearch.images.regions import fitted_size, letterbox
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.images.decode import decode
-from stylesearch.images.orientation import exif_orientation
+from stylesearch.images.decode import decode, exif_orientation
 
 # What a camera held that way stores, from the upright picture (Exif 2.32, tag 274: which side of the scene
 # the first row and the first column are).

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from stylesearch.images.decode import decode
-from stylesearch.images.letterbox import letterbox
-from stylesearch.images.regions import reduction
+from stylesearch.images.regions import letterbox, reduction
 
 DATA = os.environ.get("STYLESEARCH_TEST_DATA")
 

@@ -5,13 +5,13 @@ import pytest
 
 from stylesearch.errors import ImageError, UnknownName
 from stylesearch.images.decode import Picture, decode
-from stylesearch.images.letterbox import letterbox
 from stylesearch.images.regions import (
     REGION_PLANS,
     RelativeBox,
     centred,
     crop,
     crops,
+    letterbox,
     plan_boxes,
     reduction,
 )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog.importers import IMPORTERS
-from stylesearch.catalog.importers.base import choose_importer, readable
 from stylesearch.errors import DatasetError, UnknownName
+from stylesearch.importers import IMPORTERS
+from stylesearch.importers.base import choose_importer, readable
 
 
 def test_a_folder_and_a_table_are_told_apart(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog.importers.base import ImportOptions
-from stylesearch.catalog.importers.folder import FolderImporter
 from stylesearch.errors import DatasetError
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.folder import FolderImporter
 from stylesearch.types import Domain, Failure, Product, Record
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog.importers.base import UNCATEGORIZED, ImportOptions
-from stylesearch.catalog.importers.table import TableImporter
-from stylesearch.catalog.importers.table_text import MAX_LINE, TableEncodingWarning
 from stylesearch.errors import DatasetError
+from stylesearch.importers.base import UNCATEGORIZED, ImportOptions
+from stylesearch.importers.table import TableImporter
+from stylesearch.importers.table_reader import MAX_LINE, TableEncodingWarning
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
 
@@ -33,7 +33,7 @@ def reasons(items: list[Record | Failure]) -> dict[int, str]:
 def test_every_column(shop: Path) -> None:
     (record,) = read(
         shop,
-        "id,title,category,image,price,url,domain,box,Colour,size\n"
+        "id,title,category,image,price,url,domain,box,Color,size\n"
         'r1,"Red, long",dress,a.jpg,19.90 EUR,https://s.example/r1,Consumer,"10, 20,30,40",red,\n',
     )
     assert record == Record(
@@ -43,7 +43,7 @@ def test_every_column(shop: Path) -> None:
             "dress",
             url="https://s.example/r1",
             price="19.90 EUR",
-            attributes={"Colour": "red"},
+            attributes={"Color": "red"},
         ),
         str(shop / "a.jpg"),
         Domain.CONSUMER,
@@ -53,9 +53,9 @@ def test_every_column(shop: Path) -> None:
 
 def test_several_rows_are_several_pictures_of_a_product(shop: Path) -> None:
     first, second, third = records(
-        read(shop, "id,image,category,title,colour\nx,a.jpg,dress,X,red\ny,img/c.jpg,top,Y,\nx,b.jpg,,,\n")
+        read(shop, "id,image,category,title,color\nx,a.jpg,dress,X,red\ny,img/c.jpg,top,Y,\nx,b.jpg,,,\n")
     )
-    assert first.product == third.product == Product("x", "X", "dress", attributes={"colour": "red"})
+    assert first.product == third.product == Product("x", "X", "dress", attributes={"color": "red"})
     assert [Path(r.path).name for r in (first, second, third)] == ["a.jpg", "c.jpg", "b.jpg"]
 
 

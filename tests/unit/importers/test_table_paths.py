@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog.importers.base import ImportOptions
-from stylesearch.catalog.importers.table import TableImporter
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.table import TableImporter
 from stylesearch.types import Failure, Record
 
 

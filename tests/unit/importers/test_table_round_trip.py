@@ -11,9 +11,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylesearch.catalog.importers.base import UNCATEGORIZED, ImportOptions
-from stylesearch.catalog.importers.table import TableImporter
 from stylesearch.errors import DatasetError
+from stylesearch.importers.base import UNCATEGORIZED, ImportOptions
+from stylesearch.importers.table import TableImporter
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
 FILES = ("a.jpg", "b.jpg", "c.jpg")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stylesearch.index.by_category import CategoryIndexes
+from stylesearch.index.category_indexes import CategoryIndexes
 from stylesearch.testing.index_contract import feature_like
 
 DIM = 24

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.index.by_category import CategoryIndexes
-from stylesearch.index.exact import ExactIndex
-from stylesearch.index.strategy import Strategy
+from stylesearch.index.base import ExactIndex
+from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.index.reranked import Strategy
 from tests.unit.index.conftest import COUNT, DIM
 
 NAMES = [

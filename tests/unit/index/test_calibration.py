@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylesearch.index.by_category import CategoryIndexes
-from stylesearch.index.self_test import annoy_works
+from stylesearch.index.annoy_forest import annoy_works
+from stylesearch.index.category_indexes import CategoryIndexes
 
 N, DIM = 4000, 256
 

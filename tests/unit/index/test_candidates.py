@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from stylesearch.index.by_category import CategoryIndexes
-from stylesearch.index.calibration import TRUSTED_RECALL
-from stylesearch.index.exact import ExactIndex
-from stylesearch.index.reduction import Reduction, fit_reduction
-from stylesearch.index.scan import PANEL, scan_min, scan_panels
-from stylesearch.index.self_test import annoy_works
-from stylesearch.index.strategy import Strategy, plan, possible_strategies
-from stylesearch.metrics import METRICS
+from stylesearch.distance import METRICS
+from stylesearch.index.annoy_forest import annoy_works
+from stylesearch.index.base import ExactIndex
+from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.index.reduction import PANEL, Reduction, fit_reduction, scan_min, scan_panels
+from stylesearch.index.reranked import TRUSTED_RECALL, Strategy, plan, possible_strategies
 from stylesearch.testing.index_contract import feature_like
 
 
@@ -97,7 +95,7 @@ def test_the_scan_goes_on_where_the_trees_do_not_convince(tmp_path, monkeypatch)
     """Vectors that vary in all directions: what few axes and few looks into trees propose is not enough."""
     vectors = np.random.default_rng(0).standard_normal((20_000, 96), dtype=np.float32)
     queries = np.random.default_rng(1).standard_normal((6, 96), dtype=np.float32)
-    monkeypatch.setattr("stylesearch.index.build.N_AXES_SIGNED", 24)
+    monkeypatch.setattr("stylesearch.index.index_files.N_AXES_SIGNED", 24)
     indexes = CategoryIndexes(tmp_path, "space", "cosine", 96, strategy=Strategy.ANNOY)
     indexes.build("all", [(np.arange(20_000), vectors)], transform_version="v", last_feature_id=1)
     opened = indexes.open("all")

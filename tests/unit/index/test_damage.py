@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import IndexDamaged
-from stylesearch.index.by_category import CategoryIndexes
-from stylesearch.index.manifest import FORMAT
-from stylesearch.index.strategy import Strategy
+from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.index.index_files import FORMAT
+from stylesearch.index.reranked import Strategy
 from tests.unit.index.conftest import COUNT, DIM
 
 FILES = ["vectors.npy", "ids.npy", "reduced.npy", "reduction.npz", "forest.ann", "manifest.json"]
@@ -128,8 +128,8 @@ def test_a_forest_that_was_cut_short_does_not_end_the_process(indexes, generatio
         "import sys\n"
         "from pathlib import Path\n"
         "from stylesearch.errors import IndexDamaged\n"
-        "from stylesearch.index.by_category import CategoryIndexes\n"
-        "from stylesearch.index.strategy import Strategy\n"
+        "from stylesearch.index.category_indexes import CategoryIndexes\n"
+        "from stylesearch.index.reranked import Strategy\n"
         f"indexes = CategoryIndexes(Path(sys.argv[1]), 'space', 'l2', {DIM}, strategy=Strategy.ANNOY)\n"
         "try:\n"
         "    indexes.open('dress')\n"
@@ -147,8 +147,8 @@ def test_a_reader_in_another_process_survives_rebuilding(indexes, build, tmp_pat
         "import sys\n"
         "import numpy as np\n"
         "from pathlib import Path\n"
-        "from stylesearch.index.by_category import CategoryIndexes\n"
-        "from stylesearch.index.strategy import Strategy\n"
+        "from stylesearch.index.category_indexes import CategoryIndexes\n"
+        "from stylesearch.index.reranked import Strategy\n"
         f"indexes = CategoryIndexes(Path(sys.argv[1]), 'space', 'l2', {DIM}, strategy=Strategy.ANNOY)\n"
         f"photo = np.random.default_rng(0).random((3, {DIM}), dtype=np.float32)\n"
         "counts = set()\n"

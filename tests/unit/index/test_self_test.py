@@ -5,10 +5,10 @@ import types
 import numpy as np
 import pytest
 
-from stylesearch.index.by_category import CategoryIndexes
-from stylesearch.index.exact import ExactIndex
-from stylesearch.index.self_test import AnnoyUnavailable, annoy_works, why_annoy_fails
-from stylesearch.index.strategy import Strategy
+from stylesearch.index.annoy_forest import AnnoyUnavailable, annoy_works, why_annoy_fails
+from stylesearch.index.base import ExactIndex
+from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.index.reranked import Strategy
 from tests.unit.index.conftest import COUNT
 
 
@@ -93,7 +93,7 @@ def test_an_index_built_with_annoy_serves_without_it(monkeypatch, indexes, build
 
 def test_nothing_is_imported_before_it_is_needed():
     code = (
-        "import sys, stylesearch.index.by_category\n"
+        "import sys, stylesearch.index.category_indexes\n"
         "sys.exit('annoy' in sys.modules or 'filelock' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylesearch.index.widening import fewest, widening
+from stylesearch.index.reranked import fewest, widening
 
 COUNT = 40_000
 FEWEST = fewest("cosine", 20)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stylesearch.ingest.flow import map_in_order
+from stylesearch.features.stream import map_in_order
 
 
 def test_results_are_in_the_order_of_the_items() -> None:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from stylesearch.errors import CatalogLocked
-from stylesearch.serving.admission import Admission
-from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
+from stylesearch.serving.problems import QueueFull, SearchTimeout, ServiceStopping
+from stylesearch.serving.search.queue import Admission
 
 
 async def hold(admission: Admission, release: asyncio.Event) -> None:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from stylesearch.serving.allowed_hosts import AllowedHosts, names_answered
+from stylesearch.serving.middleware.hosts import AllowedHosts, names_answered
 from stylesearch.serving.problems import Problem
 from tests.unit.serving.asgi import call, scope_of
 

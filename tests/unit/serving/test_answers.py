@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from stylesearch.serving.answers import json_response, product_json, product_with_images
+from stylesearch.serving.api.responses import json_response, product_json, product_with_images
 from stylesearch.types import Domain, ImageRecord, Product
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from stylesearch.errors import ExtractorError
-from stylesearch.serving.batching import Batcher
+from stylesearch.serving.search.batcher import Batcher
 
 Numbers = npt.NDArray[Any]
 

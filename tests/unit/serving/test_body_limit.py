@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from stylesearch.serving import limits
-from stylesearch.serving.limits import BodyLimit
+from stylesearch.serving.middleware import limits
+from stylesearch.serving.middleware.limits import BodyLimit
 from stylesearch.serving.problems import Problem
 from tests.unit.serving.asgi import call, scope_of
 

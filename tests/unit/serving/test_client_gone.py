@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stylesearch.serving.client_gone import CancelWhenGone, is_given_up
+from stylesearch.serving.middleware.disconnect import CancelWhenGone, is_given_up
 
 
 class Client:

@@ -1,6 +1,6 @@
 import pytest
 
-from stylesearch.serving.clients import ClientAddresses
+from stylesearch.serving.middleware.hosts import ClientAddresses
 from tests.unit.serving.asgi import scope_of
 
 

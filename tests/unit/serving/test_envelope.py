@@ -7,10 +7,10 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from stylesearch.errors import CatalogError
-from stylesearch.serving.clients import ClientAddresses
-from stylesearch.serving.envelope import Envelope
-from stylesearch.serving.last_resort import LastResort
 from stylesearch.serving.metrics import ServiceMetrics
+from stylesearch.serving.middleware.error_handler import LastResort
+from stylesearch.serving.middleware.hosts import ClientAddresses
+from stylesearch.serving.middleware.request_log import Envelope
 from tests.unit.serving.asgi import Sent, call, scope_of
 
 

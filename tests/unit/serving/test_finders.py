@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 
 import stylesearch as ss
-from stylesearch.gallery import Gallery, IndexWarning, fit
-from stylesearch.search import Searcher
-from stylesearch.serving.finders import Finders
-from stylesearch.serving.overload import QueueFull
-from stylesearch.serving.photo_search import PhotoSearch
+from stylesearch.search import Gallery, IndexWarning, fitted_space
+from stylesearch.search.searcher import Searcher
+from stylesearch.serving.problems import QueueFull
+from stylesearch.serving.search.photo_search import PhotoSearch
+from stylesearch.serving.search.queue import Finders
 from stylesearch.testing import save_fake_model
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*searched exactly:stylesearch.gallery.IndexWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*searched exactly:stylesearch.search.IndexWarning")
 
 
 @pytest.fixture(scope="module")
@@ -201,14 +201,14 @@ def test_threads_that_search_an_unfitted_space_fit_it_once(
     shop: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n_fits = []
-    fitted = fit.fitted
+    fitted = fitted_space.fitted
 
     def slow(home: Any) -> Any:
         n_fits.append(1)
         time.sleep(0.1)
         return fitted(home)
 
-    monkeypatch.setattr(fit, "fitted", slow)
+    monkeypatch.setattr(fitted_space, "fitted", slow)
     for record in (shop.settings.home / "indexes").rglob("space.json"):
         record.unlink()
     gallery = shop.searcher(throughput=True).gallery

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import uvicorn
 
-from stylesearch.serving.http_protocol import PatientProtocol
+from stylesearch.serving.server.http_protocol import PatientProtocol
 
 PATIENCE = 0.6
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import stylesearch as ss
-from stylesearch.gallery import upkeep
-from stylesearch.index.by_category import CategoryIndexes
-from stylesearch.serving.index_care import IndexCare
-from stylesearch.workspace import Workspace
+from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.search import maintenance
+from stylesearch.serving.search.background import IndexCare
+from stylesearch.workspace.workspace import Workspace
 
 NAME = "color-histogram"
 
@@ -105,7 +105,7 @@ def test_a_build_that_fails_is_told_and_not_tried_again_and_again(
         n_tries.append(1)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(upkeep, "refresh", fail)
+    monkeypatch.setattr(maintenance, "refresh", fail)
     care = IndexCare(shop)
     care.look()
     assert "No space left" in caplog.text

@@ -3,8 +3,8 @@ import hmac
 import pytest
 from starlette.requests import Request
 
-from stylesearch.serving import keys
-from stylesearch.serving.keys import require_key
+from stylesearch.serving.api import products
+from stylesearch.serving.api.products import require_key
 from stylesearch.serving.problems import Problem
 from tests.unit.serving.asgi import scope_of
 
@@ -60,7 +60,7 @@ def test_all_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch)
         compared.append((len(one), len(other)))
         return compare_digest(one, other)
 
-    monkeypatch.setattr(keys.hmac, "compare_digest", counted)
+    monkeypatch.setattr(products.hmac, "compare_digest", counted)
     require_key(request(x_api_key=KEYS[0]), KEYS)
     with pytest.raises(Problem):
         require_key(request(x_api_key="x"), KEYS)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from stylesearch.serving.client_gone import GIVEN_UP
-from stylesearch.serving.last_resort import LastResort
+from stylesearch.serving.middleware.disconnect import GIVEN_UP
+from stylesearch.serving.middleware.error_handler import LastResort
 from tests.unit.serving.asgi import Sent, scope_of
 
 

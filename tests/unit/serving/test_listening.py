@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from stylesearch.serving.allowed_hosts import names_answered
-from stylesearch.serving.listening import as_bound, is_loopback
+from stylesearch.serving.middleware.hosts import as_bound, is_loopback, names_answered
+from stylesearch.serving.server.supervisor import bind
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.serving.supervisor import bind
 
 
 def names_of(host: str, *allowed: str) -> frozenset[str] | None:

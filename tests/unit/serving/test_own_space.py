@@ -20,13 +20,14 @@ from stylesearch.errors import (
     UnknownName,
 )
 from stylesearch.extractors import load_extractor
-from stylesearch.ingest.run import feature_set_of
-from stylesearch.serving.own_space import OwnSpaceUnusable, blaming_the_settings, searcher_of
+from stylesearch.features.compute import feature_set_of
+from stylesearch.serving.problems import OwnSpaceUnusable
+from stylesearch.serving.search.default_space import blaming_the_settings, searcher_of
 from stylesearch.testing import save_fake_model
 from stylesearch.types import Domain, Product
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 
-COLOURS, SHAPES = "color-histogram", "hog"
+COLORS, SHAPES = "color-histogram", "hog"
 
 
 @pytest.fixture
@@ -76,12 +77,12 @@ def test_who_named_it_is_to_blame(
 
 
 def test_features_that_nothing_was_ingested_with_are_the_settings_fault(shop: Workspace) -> None:
-    put(shop, "a", COLOURS)
+    put(shop, "a", COLORS)
     for space, metric in (("", ""), ("", "l1"), ("raw", ""), ("whitened", "cosine")):
         with pytest.raises(OwnSpaceUnusable, match=f"no features of {SHAPES}"):
             searcher_of(shop, space, metric)
-    save_fake_model(shop.settings, "colours", extractor=COLOURS)
-    assert searcher_of(shop, "siamese:colours").extractor.name == COLOURS, "it brings its own"
+    save_fake_model(shop.settings, "colors", extractor=COLORS)
+    assert searcher_of(shop, "siamese:colors").extractor.name == COLORS, "it brings its own"
 
 
 def test_a_trained_model_without_features_is_the_fault_of_who_named_it(
@@ -91,12 +92,12 @@ def test_a_trained_model_without_features_is_the_fault_of_who_named_it(
     save_fake_model(shop.settings, "shapes")
     Catalog.open(tmp_path / "other" / "catalog.db", create=True).close()
     shutil.copytree(tmp_path / "models", tmp_path / "other" / "models")
-    with ss.open(tmp_path / "other", extractor=COLOURS) as other:
-        put(other, "a", COLOURS)
+    with ss.open(tmp_path / "other", extractor=COLORS) as other:
+        put(other, "a", COLORS)
         with pytest.raises(NotInCatalog, match=f"no features of {SHAPES}"):
             searcher_of(other, "siamese:shapes")
     with (
-        ss.open(tmp_path / "other", extractor=COLOURS, space="siamese:shapes") as other,
+        ss.open(tmp_path / "other", extractor=COLORS, space="siamese:shapes") as other,
         pytest.raises(OwnSpaceUnusable, match=f"no features of {SHAPES}"),
     ):
         searcher_of(other)
@@ -107,7 +108,7 @@ def test_features_that_are_all_gone_again_are_the_settings_fault_while_there_are
 ) -> None:
     put(shop, "a", SHAPES)
     assert searcher_of(shop).extractor.name == SHAPES
-    put(shop, "b", COLOURS)
+    put(shop, "b", COLORS)
     shop.remove(["a"])
     with pytest.raises(OwnSpaceUnusable, match=f"no shop picture has features of {SHAPES}"):
         searcher_of(shop)

@@ -3,7 +3,12 @@ from typing import Any
 
 import pytest
 
-from stylesearch.serving.paths import ProductPaths, counts_against_limit, product_id_of, route_of
+from stylesearch.serving.middleware.product_paths import (
+    ProductPaths,
+    counts_against_limit,
+    product_id_of,
+    route_of,
+)
 from tests.unit.serving.asgi import call, scope_of
 
 

@@ -16,14 +16,14 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.errors import ImageTooLarge, NotAnImage, NotInCatalog, UnknownName
-from stylesearch.gallery import IndexWarning
-from stylesearch.serving import photo_search
-from stylesearch.serving.index_care import IndexCare
-from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
-from stylesearch.serving.photo_search import PhotoSearch, SearchAnswer
+from stylesearch.search import IndexWarning
+from stylesearch.serving.problems import QueueFull, SearchTimeout, ServiceStopping
+from stylesearch.serving.search import photo_search
+from stylesearch.serving.search.background import IndexCare
+from stylesearch.serving.search.photo_search import PhotoSearch, SearchAnswer
 from stylesearch.testing import save_fake_model
 from stylesearch.types import Box
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
 
@@ -410,7 +410,7 @@ def test_threads_that_ask_at_once_get_one_of_each_part(filled: Path, monkeypatch
     assert sorted(n_loaded) == ["catalog", "extractor"]
 
 
-@pytest.mark.filterwarnings("ignore:.*searched exactly:stylesearch.gallery.IndexWarning")
+@pytest.mark.filterwarnings("ignore:.*searched exactly:stylesearch.search.IndexWarning")
 def test_threads_search_rightly_while_products_come_and_go_and_the_fit_is_replaced(
     shop: Workspace, drawn_shop: Path
 ) -> None:
@@ -458,7 +458,7 @@ def test_threads_search_rightly_while_products_come_and_go_and_the_fit_is_replac
 
 def test_a_searcher_that_another_thread_adds_does_not_disturb_a_look_through_all(filled: Path) -> None:
     """When a model was trained anew, what searched with the older one is looked for and dropped."""
-    from stylesearch.parts import Parts
+    from stylesearch.workspace.resources import Parts
 
     with ss.open(filled, **SETTINGS) as shop, ThreadPoolExecutor(1) as threads:
         parts = Parts(shop.settings)

@@ -4,10 +4,16 @@ from http import HTTPStatus
 import pytest
 
 from stylesearch import errors
-from stylesearch.serving.overload import QueueFull, SearchTimeout, ServiceStopping
-from stylesearch.serving.own_space import OwnSpaceUnusable
-from stylesearch.serving.problems import Problem, problem_of, problem_response
-from stylesearch.serving.schemas import ProblemModel
+from stylesearch.serving.api.responses import ProblemModel
+from stylesearch.serving.problems import (
+    OwnSpaceUnusable,
+    Problem,
+    QueueFull,
+    SearchTimeout,
+    ServiceStopping,
+    problem_of,
+    problem_response,
+)
 
 
 @pytest.mark.parametrize(

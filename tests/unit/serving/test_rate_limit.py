@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from stylesearch.serving.clients import ClientAddresses
+from stylesearch.serving.middleware.hosts import ClientAddresses
+from stylesearch.serving.middleware.limits import RateLimit, TokenBuckets, count_photos
 from stylesearch.serving.problems import Problem
-from stylesearch.serving.rate_limit import RateLimit, TokenBuckets, count_photos
 from tests.unit.serving.asgi import call, scope_of
 
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.config import load_settings
 from stylesearch.errors import ConfigError
 from stylesearch.serving.settings import ServiceSettings, load_service_settings
+from stylesearch.settings import load_settings
 
 KEY, OTHER = "first-key-0123456789", "second-key-0123456789"
 

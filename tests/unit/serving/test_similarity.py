@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stylesearch.serving.similarity import similarity
+from stylesearch.serving.api.responses import similarity
 
 
 @pytest.mark.parametrize("metric", ["cosine", "l1", "l2"])

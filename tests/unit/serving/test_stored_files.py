@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.serving.stored_files import UploadFolder
-from stylesearch.storage import sha256_bytes
+from stylesearch.files import sha256_bytes
+from stylesearch.serving.uploads import UploadFolder
 
 DATA = b"\xff\xd8\xff picture"
 DIGEST = sha256_bytes(DATA)

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.serving import supervisor
-from stylesearch.serving.supervisor import READY, ServiceFailed, bind
+from stylesearch.serving.server import supervisor
+from stylesearch.serving.server.signals import READY
+from stylesearch.serving.server.supervisor import ServiceFailed, bind
 
 SPAWN = multiprocessing.get_context("spawn")
 

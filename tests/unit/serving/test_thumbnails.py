@@ -10,12 +10,12 @@ from PIL import Image
 
 import stylesearch as ss
 from stylesearch.errors import NotAnImage
-from stylesearch.serving import thumbnails
+from stylesearch.files import sha256_bytes
 from stylesearch.serving.problems import Problem
-from stylesearch.serving.thumbnails import Thumbnails, thumbnail
-from stylesearch.serving.workspace_access import WorkspaceAccess
-from stylesearch.storage import sha256_bytes
-from stylesearch.workspace import Workspace
+from stylesearch.serving.products import images
+from stylesearch.serving.products.images import Thumbnails, thumbnail
+from stylesearch.serving.search.workspace_reader import WorkspaceAccess
+from stylesearch.workspace.workspace import Workspace
 
 ORIENTATION = 0x0112
 
@@ -77,7 +77,7 @@ def test_it_is_made_once(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> No
     def fail(data: bytes, max_pixels: int) -> bytes:
         raise AssertionError("it was made again")
 
-    monkeypatch.setattr(thumbnails, "thumbnail", fail)
+    monkeypatch.setattr(images, "thumbnail", fail)
     assert made(shop) == first
 
 
@@ -88,14 +88,14 @@ def test_many_who_ask_at_once_get_the_same(shop: Workspace, monkeypatch: pytest.
         n_made.append(1)
         return thumbnail(data, max_pixels)
 
-    monkeypatch.setattr(thumbnails, "thumbnail", counted)
+    monkeypatch.setattr(images, "thumbnail", counted)
 
     async def ask() -> set[bytes]:
         service = Thumbnails(WorkspaceAccess(shop))
         return set(await asyncio.gather(*(service.of(DIGEST) for _ in range(30))))
 
     assert len(asyncio.run(ask())) == 1
-    assert len(n_made) <= thumbnails.MADE_AT_ONCE
+    assert len(n_made) <= images.MADE_AT_ONCE
 
 
 def test_where_nothing_can_be_kept_it_is_shown_all_the_same(

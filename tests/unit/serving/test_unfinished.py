@@ -13,12 +13,11 @@ from stylesearch.catalog import Catalog, ImageEntry
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogError
 from stylesearch.extractors import load_extractor
-from stylesearch.serving.catalog_changes import Decoded, put_product
-from stylesearch.serving.stored_files import UploadFolder
-from stylesearch.serving.unfinished import change_noted, tidy_up
-from stylesearch.storage import sha256_bytes
+from stylesearch.files import sha256_bytes
+from stylesearch.serving.products.writer import Decoded, put_product
+from stylesearch.serving.uploads import UploadFolder, change_noted, tidy_up
 from stylesearch.types import Domain, Product
-from stylesearch.workspace import Workspace
+from stylesearch.workspace.workspace import Workspace
 
 JPEG = b"\xff\xd8\xff "
 LISTED, LEFT, NEVER_NOTED = (JPEG + name for name in (b"listed", b"left", b"never noted"))

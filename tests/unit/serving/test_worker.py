@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import stylesearch as ss
-from stylesearch.config import load_settings
 from stylesearch.errors import ExtractorError, StyleSearchError
-from stylesearch.serving import worker
-from stylesearch.serving.client_gone import CancelWhenGone
+from stylesearch.serving.middleware.disconnect import CancelWhenGone
+from stylesearch.serving.search.background import load_network
+from stylesearch.serving.server import worker
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.serving.warm_up import load_network
+from stylesearch.settings import load_settings
 
 NAME = "color-histogram"
 
@@ -65,7 +65,7 @@ def test_a_server_of_ones_own_takes_settings_from_the_environment(
 def test_a_network_that_cannot_be_loaded_is_told_and_ends_the_worker(
     home: Path, usual_log: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylesearch.extractors.whitebox.feature import WhiteBoxExtractor
+    from stylesearch.extractors.classical.feature import WhiteBoxExtractor
 
     def fail(*_: object) -> None:
         raise ExtractorError("the network is broken", hint="get another")

@@ -1,4 +1,4 @@
-"""Colours beside the network's part: weights, lengths, zeros, files."""
+"""Colors beside the network's part: weights, lengths, zeros, files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stylesearch.distance import METRICS, distances
 from stylesearch.errors import SpaceError
-from stylesearch.metrics import METRICS, distances
 from stylesearch.spaces import SPACES, fit_transform, load_transform
 from stylesearch.spaces.base import Transform
 from stylesearch.spaces.joined import COLOR_WEIGHT, JoinedTransform, n_colors_of
 from stylesearch.spaces.learned import LearnedTransform
-from stylesearch.spaces.raw import RawTransform
+from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.testing import fake_transform
 
 DIM, N_COLORS = 40, 12
@@ -90,9 +90,9 @@ def test_a_part_of_zeros_stays_zero(space: str) -> None:
     rows = features(100)
     transform = fit(space, rows)
     assert isinstance(transform, JoinedTransform)
-    colourless = rows[:1].copy()
-    colourless[:, DIM:] = 0
-    found = transform.apply(colourless)
+    colorless = rows[:1].copy()
+    colorless[:, DIM:] = 0
+    found = transform.apply(colorless)
     assert not found[:, transform.plain.dim :].any()
     assert np.linalg.norm(found) == pytest.approx((1 - COLOR_WEIGHT) ** 0.5, abs=1e-5)
     assert np.isfinite(transform.apply(np.zeros_like(rows[:2]))).all()
@@ -100,12 +100,12 @@ def test_a_part_of_zeros_stays_zero(space: str) -> None:
         assert not transform.apply(np.zeros_like(rows[:2])).any()
 
 
-def test_a_picture_without_colours_is_found_by_what_else_it_is() -> None:
+def test_a_picture_without_colors_is_found_by_what_else_it_is() -> None:
     rows = features(100)
     transform = fit("whitened", rows)
-    colourless = rows[5:6].copy()
-    colourless[:, DIM:] = 0
-    assert distances(transform.apply(colourless), transform.apply(rows), "cosine").argmin() == 5
+    colorless = rows[5:6].copy()
+    colorless[:, DIM:] = 0
+    assert distances(transform.apply(colorless), transform.apply(rows), "cosine").argmin() == 5
 
 
 def test_weight_and_width_make_another_version_and_a_plain_transform_keeps_its_own(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_makes_no_sense_is_refused(n_colors: int, weight: float) -> None:
         JoinedTransform(RawTransform(4), n_colors, weight)
 
 
-def test_parameters_say_how_many_colours_there_are() -> None:
+def test_parameters_say_how_many_colors_there_are() -> None:
     assert n_colors_of({"input_size": 64}) == 0
     assert n_colors_of({"input_size": 64, "colors": {"dim": 12}}) == 12
 

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stylesearch.distance import METRICS, distances
 from stylesearch.errors import SpaceError
-from stylesearch.metrics import METRICS, distances
 from stylesearch.spaces import fit_transform
 from stylesearch.spaces.base import Transform, scaled
-from stylesearch.spaces.layers import Layer
-from stylesearch.spaces.learned import LearnedTransform
-from stylesearch.spaces.raw import RawTransform
+from stylesearch.spaces.learned import Layer, LearnedTransform
+from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.testing import fake_transform
 
 DIM = 40

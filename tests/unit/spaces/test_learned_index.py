@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylesearch.index.by_category import CategoryIndexes
-from stylesearch.index.exact import ExactIndex
-from stylesearch.index.self_test import annoy_works
-from stylesearch.index.strategy import Strategy
+from stylesearch.index.annoy_forest import annoy_works
+from stylesearch.index.base import ExactIndex
+from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.index.reranked import Strategy
 from stylesearch.spaces import fit_transform
 from stylesearch.spaces.base import scaled
-from stylesearch.spaces.raw import RawTransform
+from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.testing import fake_transform
 
 DIM, N_OF_GROUP, N_QUERIES, K = 40, 20, 50, 20

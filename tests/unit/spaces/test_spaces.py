@@ -6,7 +6,7 @@ import pytest
 from stylesearch.errors import SpaceError, UnknownName
 from stylesearch.spaces import SPACES, fit_transform, load_transform
 from stylesearch.spaces.base import Transform
-from stylesearch.spaces.whitened import MAX_ROWS, MIN_ROWS
+from stylesearch.spaces.unsupervised import MAX_ROWS, MIN_ROWS
 
 DIM = 48
 

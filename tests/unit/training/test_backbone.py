@@ -12,7 +12,7 @@ from stylesearch.errors import ConfigError
 from stylesearch.extractors import load_extractor
 from stylesearch.extractors.backbones import BACKBONES
 from stylesearch.extractors.cnn import CnnExtractor
-from stylesearch.extractors.keras_cnn import backbone_graph
+from stylesearch.extractors.keras_models import backbone_graph
 from stylesearch.training.keras.backbone import blocks_of, network_of, picture_tower, train_last_blocks
 
 

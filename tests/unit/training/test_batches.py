@@ -10,8 +10,7 @@ import pytest
 
 from stylesearch.errors import ConfigError
 from stylesearch.training import batches as batches_module
-from stylesearch.training.batches import Batches
-from stylesearch.training.product_rows import ProductRows
+from stylesearch.training.batches import Batches, ProductRows
 
 
 def views(n_products: int, n_views: int = 3, **options: Any) -> Batches:

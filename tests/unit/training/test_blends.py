@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylesearch.evaluation.measured import RankedGallery
-from stylesearch.evaluation.ranking import rank
+from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import top_k_share
-from stylesearch.evaluation.vectors import scales_of
-from stylesearch.spaces.layers import Layer
-from stylesearch.spaces.learned import LearnedTransform
-from stylesearch.spaces.raw import RawTransform
-from stylesearch.training.blends import GRID, KS, Blended, BlendTable, blend_table
+from stylesearch.features.arrays import scales_of
+from stylesearch.spaces.learned import Layer, LearnedTransform
+from stylesearch.spaces.unsupervised import RawTransform
+from stylesearch.training.category_weights import GRID, KS, Blended, BlendTable, blend_table
 
 CATEGORIES = ("coat", "dress", "dress", "skirt", "coat", "skirt", "dress", "coat")
 NAMES = ["coat", "dress", "skirt"]
@@ -78,7 +76,7 @@ def test_scores_are_those_of_ranking_the_scaled_vectors(metric: str, weights: tu
 def test_blocks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = blended("cosine")[0]
     whole = blend_table(mixed)
-    monkeypatch.setattr("stylesearch.training.blends._BYTES", 1)
+    monkeypatch.setattr("stylesearch.training.category_weights._BYTES", 1)
     parts = blend_table(mixed)
     np.testing.assert_array_equal(whole.n_nearer, parts.n_nearer)
     np.testing.assert_array_equal(whole.n_tied, parts.n_tied)

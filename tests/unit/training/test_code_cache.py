@@ -1,7 +1,6 @@
 import numpy as np
 
-from stylesearch.training.code_cache import MANY_FILES, CodeCache
-from stylesearch.training.picture_codes import PictureCode
+from stylesearch.training.perceptual_hash import MANY_FILES, CodeCache, PictureCode
 
 
 def code(number: int) -> PictureCode:
@@ -19,7 +18,7 @@ def same(found, numbers):
     assert found.keys() == {name(number) for number in numbers}
     for number in numbers:
         assert np.array_equal(found[name(number)].shape, code(number).shape)
-        assert np.array_equal(found[name(number)].colours, code(number).colours)
+        assert np.array_equal(found[name(number)].colors, code(number).colors)
 
 
 def test_what_is_added_is_read(tmp_path):

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stylesearch.spaces.layers import Layer
-from stylesearch.spaces.learned import LearnedTransform
-from stylesearch.spaces.raw import RawTransform
-from stylesearch.training.joining import even_sample, with_equal_sizes
+from stylesearch.spaces.learned import Layer, LearnedTransform
+from stylesearch.spaces.unsupervised import RawTransform
+from stylesearch.training.category_weights import even_sample, with_equal_sizes
 
 
 def transform(metric: str) -> LearnedTransform:

@@ -6,10 +6,16 @@ import keras
 import numpy as np
 import pytest
 
+from stylesearch.distance import distances
 from stylesearch.errors import ConfigError
-from stylesearch.metrics import distances
-from stylesearch.training.keras.heads import AxisWeights, EmbeddingHead, build_tower, to_layers
-from stylesearch.training.keras.siamese import load_siamese, siamese
+from stylesearch.training.keras.model import (
+    AxisWeights,
+    EmbeddingHead,
+    build_tower,
+    load_siamese,
+    siamese,
+    to_layers,
+)
 
 # Keras 3.15 reads its own variables in a way that NumPy 2 frowns upon.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -73,7 +79,7 @@ def test_the_network_ranks_as_the_metric_on_its_vectors_does(head: str, metric: 
 def test_a_head_starts_as_the_leading_axes() -> None:
     assert in_numpy(build_tower("linear", 24, 10), VECTORS).tolist() == VECTORS[:, :10].tolist()
     assert build_tower("linear", 24, 100).output_shape == (None, 24)
-    # Colours stand last, and are there from the beginning too.
+    # Colors stand last, and are there from the beginning too.
     with_last = in_numpy(build_tower("linear", 24, 10, n_last=4), VECTORS)
     assert with_last.tolist() == np.hstack([VECTORS[:, :10], VECTORS[:, -4:]]).tolist()
     assert in_numpy(build_tower("linear", 24, 22, n_last=4), VECTORS).tolist() == VECTORS.tolist()

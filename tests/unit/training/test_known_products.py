@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.training.known_products import KnownProducts
-from stylesearch.training.material import MaterialChoice, how_split
-from stylesearch.training.split import Split, split_products
+from stylesearch.training.pair_dataset import MaterialChoice, how_split
+from stylesearch.training.split import KnownProducts, Split, split_products
 
 CHOICE = MaterialChoice(seed=3)
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylesearch.evaluation.vectors import Vectors
-from stylesearch.spaces.layers import Layer
-from stylesearch.spaces.learned import LearnedTransform
-from stylesearch.spaces.raw import RawTransform
-from stylesearch.training.joining import weighted
+from stylesearch.features.arrays import Vectors
+from stylesearch.spaces.learned import Layer, LearnedTransform
+from stylesearch.spaces.unsupervised import RawTransform
+from stylesearch.training.category_weights import weighted
 from stylesearch.training.scores import ranked
 
 DIM = 128
@@ -58,7 +57,7 @@ def test_weights_are_chosen_without_the_gallery_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metric: str
 ) -> None:
     """Both halves of it take 15 MiB: in memory where that is allowed, else in two files."""
-    monkeypatch.setattr("stylesearch.training.blends._BYTES", 2**20)
+    monkeypatch.setattr("stylesearch.training.category_weights._BYTES", 2**20)
     material, shop, photos = gallery(7500, 8)
     of_both_halves = 2 * shop.nbytes
 

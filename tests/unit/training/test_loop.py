@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.spaces.layers import Layer
+from stylesearch.spaces.learned import Layer
 from stylesearch.training.checkpoints import checkpoint_path
+from stylesearch.training.epoch import Epoch, TrainingDiverged
 from stylesearch.training.keras.loop import Trained, train
-from stylesearch.training.keras.siamese import load_siamese
+from stylesearch.training.keras.model import load_siamese
 from stylesearch.training.keras.step import tf
 from stylesearch.training.options import LOSSES, TrainOptions
-from stylesearch.training.result import Epoch, TrainingDiverged
 from stylesearch.training.validation import Validation
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

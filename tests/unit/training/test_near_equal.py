@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
-from stylesearch.evaluation.protocol import CatalogImage
-from stylesearch.storage import sha256_file
-from stylesearch.training import near_equal as near_equal_module
-from stylesearch.training.near_equal import (
+from stylesearch.features.images import CatalogImage
+from stylesearch.files import sha256_file
+from stylesearch.training import near_duplicates
+from stylesearch.training.near_duplicates import (
     MANY_PRODUCTS,
+    NEAR_BITS,
     NearEqual,
     copied_products,
     find_near_equal,
     joined_products,
     showing_no_product,
 )
-from stylesearch.training.near_pairs import NEAR_BITS
-from stylesearch.training.picture_codes import of_one_colour, picture_code
+from stylesearch.training.perceptual_hash import of_one_color, picture_code
 from stylesearch.types import Box, Domain, ImageRecord, Product
 
 DATA = os.environ.get("STYLESEARCH_TEST_DATA")
@@ -36,7 +36,7 @@ def listed(path: str | Path, product: str, *, sha256: str = "", shop: bool = Tru
     return CatalogImage(0, Product(product, product, "dress"), image)
 
 
-def dress(seed: int, colour: tuple[int, int, int] = (150, 40, 60)) -> Image.Image:
+def dress(seed: int, color: tuple[int, int, int] = (150, 40, 60)) -> Image.Image:
     """A garment of its own cut and print on white ground."""
     random = np.random.default_rng(seed)
     image = Image.new("RGB", (300, 400), "white")
@@ -50,9 +50,9 @@ def dress(seed: int, colour: tuple[int, int, int] = (150, 40, 60)) -> Image.Imag
         (150 - hem, 370),
         (150 - waist, 180),
     ]
-    draw.polygon([(int(x), int(y)) for x, y in outline], fill=colour)
+    draw.polygon([(int(x), int(y)) for x, y in outline], fill=color)
     for x, y, size in random.integers((110, 60, 8), (190, 340, 30), (14, 3)).tolist():
-        draw.ellipse([x, y, x + size, y + size], fill=tuple(value // 2 for value in colour))
+        draw.ellipse([x, y, x + size, y + size], fill=tuple(value // 2 for value in color))
     return image
 
 
@@ -83,17 +83,17 @@ def n_bits(one: Image.Image, other: Image.Image) -> int:
     return int(np.bitwise_count(codes[0] ^ codes[1]).sum())
 
 
-def one_colour(one: Image.Image, other: Image.Image) -> bool:
-    colours = [picture_code(np.asarray(image)).colours[None] for image in (one, other)]
-    return bool(of_one_colour(colours[0], colours[1])[0])
+def one_color(one: Image.Image, other: Image.Image) -> bool:
+    colors = [picture_code(np.asarray(image)).colors[None] for image in (one, other)]
+    return bool(of_one_color(colors[0], colors[1])[0])
 
 
 @pytest.mark.parametrize("copied", COPIES)
-def test_a_copy_is_near_and_of_one_colour(copied):
+def test_a_copy_is_near_and_of_one_color(copied):
     for seed in range(5):
         original = dress(seed)
         assert n_bits(original, COPIES[copied](original)) <= NEAR_BITS
-        assert one_colour(original, COPIES[copied](original))
+        assert one_color(original, COPIES[copied](original))
 
 
 def test_different_dresses_on_white_ground_are_far():
@@ -101,10 +101,10 @@ def test_different_dresses_on_white_ground_are_far():
     assert min(distances) > NEAR_BITS
 
 
-def test_a_recoloured_dress_is_of_one_shape_and_another_colour():
+def test_a_recolored_dress_is_of_one_shape_and_another_color():
     red, blue = dress(1), dress(1, (40, 60, 150))
     assert n_bits(red, blue) <= NEAR_BITS
-    assert not one_colour(red, blue)
+    assert not one_color(red, blue)
 
 
 def test_looking_changes_no_pixel_and_takes_pictures_of_nothing():
@@ -113,12 +113,12 @@ def test_looking_changes_no_pixel_and_takes_pictures_of_nothing():
     assert (pixels == 255).all()
     grey = picture_code(np.full((16, 90, 3), 128, np.uint8))
     assert np.array_equal(code.shape, grey.shape)  # no shape at all
-    assert not of_one_colour(code.colours[None], grey.colours[None])[0]
+    assert not of_one_color(code.colors[None], grey.colors[None])[0]
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> list[CatalogImage]:
-    """Two copies, a recoloured one, and two other dresses, each a product's picture."""
+    """Two copies, a recolored one, and two other dresses, each a product's picture."""
     dress(1).save(tmp_path / "a.png")
     dress(1).resize((150, 200)).save(tmp_path / "b.jpg", quality=70)
     dress(1, (40, 60, 150)).save(tmp_path / "c.png")
@@ -127,7 +127,7 @@ def shop(tmp_path: Path) -> list[CatalogImage]:
     return [listed(tmp_path / name, name[0]) for name in ("a.png", "b.jpg", "c.png", "d.png", "e.png")]
 
 
-def test_copies_join_products_and_so_do_other_colours_for_a_split(shop, tmp_path):
+def test_copies_join_products_and_so_do_other_colors_for_a_split(shop, tmp_path):
     near = find_near_equal(shop, tmp_path / "cache")
     assert not near.failures
     assert joined_products(shop, near) == [{"a", "b", "c"}]
@@ -140,7 +140,7 @@ def test_a_picture_is_looked_at_once(shop, tmp_path, monkeypatch):
     told: list[tuple[int, int]] = []
     first = find_near_equal(shop, tmp_path / "cache", progress=lambda *numbers: told.append(numbers))
     assert told == [(number, 5) for number in range(1, 6)]
-    monkeypatch.setattr(near_equal_module, "picture_code", None)
+    monkeypatch.setattr(near_duplicates, "picture_code", None)
     assert find_near_equal(shop, tmp_path / "cache") == first
 
 
@@ -201,7 +201,7 @@ def test_a_picture_of_very_many_products_joins_none():
 
 
 def test_of_a_shape_of_very_many_products_only_copies_join():
-    """A mock-up in many colours: none of its pictures is of many products, but all are of one shape."""
+    """A mock-up in many colors: none of its pictures is of many products, but all are of one shape."""
     few = [listed("x", f"p{number}", sha256=f"{number:03}") for number in range(MANY_PRODUCTS)]
     digests = [f"{number:03}" for number in range(MANY_PRODUCTS + 1)]
     near = NearEqual(same_shape=dict.fromkeys(digests, "000"), same_picture={"006": "006", "007": "006"})
@@ -218,10 +218,10 @@ def test_stripes_are_no_swatch():
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
-def test_swatches_of_one_colour_join_nothing(tmp_path, ending):
+def test_swatches_of_one_color_join_nothing(tmp_path, ending):
     images = []
-    for number, colour in enumerate([(200, 30, 30), (200, 30, 30), (0, 0, 0), (20, 60, 200)]):
-        swatch, photo = Image.new("RGB", (80 + number, 80), colour), tmp_path / f"{number}.png"
+    for number, color in enumerate([(200, 30, 30), (200, 30, 30), (0, 0, 0), (20, 60, 200)]):
+        swatch, photo = Image.new("RGB", (80 + number, 80), color), tmp_path / f"{number}.png"
         swatch.save(tmp_path / f"swatch {number}.{ending}")
         dress(number).save(photo)
         images += [listed(path, f"p{number}") for path in (photo, tmp_path / f"swatch {number}.{ending}")]
@@ -245,4 +245,4 @@ def test_real_garments_are_joined_only_where_they_are_one(tmp_path):
     assert len(joined) == 1  # a user's photo that is there twice
     assert joined == copied_products(images, near)
     assert not near.blank
-    assert len(near.same_shape) > 300  # recoloured photos within a style
+    assert len(near.same_shape) > 300  # recolored photos within a style

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import TooFewPairs, UnknownName
-from stylesearch.evaluation.protocol import CatalogImage
-from stylesearch.training.near_equal import MANY_PRODUCTS, NearEqual
-from stylesearch.training.pairs import MIN_PRODUCTS, find_pairs, pair_rows
+from stylesearch.features.images import CatalogImage
+from stylesearch.training.near_duplicates import MANY_PRODUCTS, NearEqual
+from stylesearch.training.pair_dataset import MIN_PRODUCTS, find_pairs, pair_rows
 from stylesearch.types import Domain, ImageRecord, Product
 
 

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from stylesearch.errors import CatalogError, StyleSearchError
-from stylesearch.evaluation.features import Work
-from stylesearch.evaluation.protocol import CatalogImage
+from stylesearch.features.compute import Work
+from stylesearch.features.images import CatalogImage
+from stylesearch.files import sha256_bytes
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import crops, plan_boxes
-from stylesearch.storage import sha256_bytes
-from stylesearch.training.pictures import MOST_REGIONS, picture_array
+from stylesearch.training.data import MOST_REGIONS, picture_array
 from stylesearch.types import Box, Domain, ImageRecord, Product
 
 WORK = Work(n_workers=2)

@@ -16,7 +16,7 @@ from stylesearch.training.split import Split
 def material(
     *, photos: tuple[str, ...] = ("x", "y"), test: str = "c", near_equal: tuple[int, ...] = (0, 1, 2)
 ) -> Any:
-    """As much of a :class:`stylesearch.training.material.Material` as is compared."""
+    """As much of a :class:`stylesearch.training.pair_dataset.Material` as is compared."""
     rows = SimpleNamespace(photos=photos, shop=("s",), near_equal=np.array(near_equal))
     return SimpleNamespace(
         rows=rows, split=Split(frozenset("a"), frozenset("b"), frozenset(test)), known=None

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from stylesearch.cli.train_output import echo_report
-from stylesearch.model_cards import ModelCard
-from stylesearch.training.material import MaterialChoice, split_facts
-from stylesearch.training.report import TrainReport
+from stylesearch.cli.train import echo_report
+from stylesearch.models.card import ModelCard
+from stylesearch.training.category_weights import Weights
+from stylesearch.training.pair_dataset import MaterialChoice, split_facts
+from stylesearch.training.results import TrainReport
 from stylesearch.training.scores import SCORES, Change, changes
 from stylesearch.training.split import Split, given_split, split_products
-from stylesearch.training.weights import Weights
 from tests.unit.training.test_changes import columns
 
 GIVEN = {"a": "train", "b": "test", "c": "train", "d": "val", "e": "train"}

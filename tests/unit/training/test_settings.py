@@ -13,9 +13,8 @@ import pytest
 
 from stylesearch.errors import ConfigError, UnknownName
 from stylesearch.training.checkpoints import Checkpoint
-from stylesearch.training.options import LOSSES, TrainOptions
-from stylesearch.training.result import Epoch
-from stylesearch.training.schedule import learning_rate_at
+from stylesearch.training.epoch import Epoch
+from stylesearch.training.options import LOSSES, TrainOptions, learning_rate_at
 
 
 def test_options_take_what_belongs_to_their_loss() -> None:

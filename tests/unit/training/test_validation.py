@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stylesearch.array_types import Floats, Ids
 from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.metrics_kernels import Floats, Slots
 from stylesearch.spaces.base import of_length_one
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
@@ -131,7 +131,7 @@ def exact_vectors(random: np.random.Generator, shape: tuple[int, ...]) -> Floats
     return vectors
 
 
-def whole_score(data: TrainingData, rows: Slots, metric: str) -> tuple[float, float]:
+def whole_score(data: TrainingData, rows: Ids, metric: str) -> tuple[float, float]:
     """What photos of these rows score, from all distances at once."""
     nearest = whole_distances(data.photos[rows], data.shop, metric)
     if data.own is not None:

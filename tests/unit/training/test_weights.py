@@ -8,8 +8,13 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from stylesearch.training.blends import GRID, BlendTable
-from stylesearch.training.weights import DEFAULT, categories_to_weigh, choose_weights
+from stylesearch.training.category_weights import (
+    DEFAULT,
+    GRID,
+    BlendTable,
+    categories_to_weigh,
+    choose_weights,
+)
 
 FOUND, LOST = 0, 50
 """Products that are nearer than the right one."""

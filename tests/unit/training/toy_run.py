@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from stylesearch.training.batches import Batches
+from stylesearch.training.candidate import batches_of
 from stylesearch.training.data import TrainingData
-from stylesearch.training.learn import batches_of
+from stylesearch.training.epoch import Epoch
 from stylesearch.training.options import TrainOptions
-from stylesearch.training.result import Epoch
 
 SMALL: dict[str, Any] = {
     "dim": 16,
@@ -83,7 +83,7 @@ def digest_of_weights(model: Any) -> str:
 def main(folder: Path, settings: dict[str, Any]) -> None:
     devices = settings.get("devices", 1)
     if devices > 1:
-        from stylesearch.extractors.engines.tensorflow_import import import_tensorflow
+        from stylesearch.extractors.engines.tensorflow import import_tensorflow
 
         tensorflow = import_tensorflow()
         processor = tensorflow.config.list_physical_devices("CPU")[0]

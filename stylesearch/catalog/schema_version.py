@@ -1,0 +1,64 @@
+"""Which schema a database has, found by plain SQL: an up-to-date catalog opens without Alembic."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from sqlalchemy import Connection, inspect, select, text
+
+from stylesearch.catalog.tables import about
+from stylesearch.errors import CatalogError, CatalogTooNew
+
+__all__ = ["CATALOG_ID", "HEAD", "NEEDS_STYLESEARCH", "REVISIONS", "read_revision"]
+
+REVISIONS: Final = ("0001",)
+"""Every revision of the schema, oldest first; a test compares them with the migration scripts."""
+
+HEAD: Final = REVISIONS[-1]
+
+NEEDS_STYLESEARCH: Final = "needs_stylesearch"
+"""Name of the row in ``about`` with the oldest version of the program that reads the schema."""
+
+CATALOG_ID: Final = "catalog_id"
+"""Name of the row in ``about`` with what tells this catalog from all others."""
+
+
+def read_revision(connection: Connection, place: str) -> str | None:
+    """The revision of the schema, or None for a database without any table.
+
+    Args:
+        connection: to the database.
+        place: the database's name for messages.
+
+    Raises:
+        CatalogTooNew: a revision this program does not know.
+        CatalogError: a database of something else.
+    """
+    schema = inspect(connection)
+    if not schema.has_table("alembic_version") or not schema.has_table("about"):
+        if schema.get_table_names():
+            raise CatalogError(
+                f"a database, but not a catalog of stylesearch: {place}", hint="give the path of a new file"
+            )
+        return None
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if revision is None:
+        raise CatalogError(
+            f"the catalog {place} does not say which schema it has", hint="restore a copy of it"
+        )
+    if revision not in REVISIONS:
+        needed = connection.execute(select(about.c.value).where(about.c.name == NEEDS_STYLESEARCH)).scalar()
+        wanted = f"stylesearch {needed} or newer" if needed else "a newer stylesearch"
+        raise CatalogTooNew(
+            f"the catalog {place} needs {wanted} (schema {revision}). This is {_own_version()} ({HEAD})",
+            hint="pip install --upgrade stylesearch",
+        )
+    return str(revision)
+
+
+def _own_version() -> str:
+    try:
+        return f"stylesearch {version('stylesearch')}"
+    except PackageNotFoundError:
+        return "an older one"

@@ -1,0 +1,240 @@
+"""Distances between two sets of vectors, and the nearest of one set to the other; smaller is always nearer.
+
+======  ==========================================  =================================================
+metric  distance of x and y                         remarks
+======  ==========================================  =================================================
+l1      sum of abs(x - y)                           the seed's favourite on raw features
+l2      square root of the sum of (x - y) ** 2      Euclidean
+cosine  1 - cos(x, y), from 0 to 2                  1 to everything where a vector is all zeros, which
+                                                    has no direction: also to itself
+======  ==========================================  =================================================
+
+Both sets are read in blocks, so a memory-mapped gallery of any size will do. The bulk is computed in a
+fast way that rounds coarsely where two vectors are nearly alike; whatever decides an order, or is small, is
+then computed again from the differences themselves. That second way looks at one pair at a time, so what
+:func:`nearest` returns depends neither on the block size nor on what else is in the gallery.
+
+Values are computed in float32 and have to be finite, as do their squared norms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.distance_kernels import Rough, exact_to_any, paired, products
+
+__all__ = [
+    "METRICS",
+    "Floats",
+    "Ids",
+    "check_metric",
+    "distances",
+    "nearest",
+    "nearest_to_any",
+    "products",
+]
+
+METRICS = ("l1", "l2", "cosine")
+DEFAULT_MAX_BYTES = 64 * 2**20
+
+# A distance below this share of the vectors' own size is computed again from the differences.
+_REFINED_BELOW = 0.02
+
+
+def check_metric(metric: str) -> str:
+    """Returns ``metric`` if it is one.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"a metric is one of {', '.join(METRICS)}. Received: {metric!r}")
+    return metric
+
+
+def distances(
+    queries: AnyFloats, gallery: AnyFloats, metric: str, *, max_bytes: int = DEFAULT_MAX_BYTES
+) -> Floats:
+    """All distances between two sets of vectors.
+
+    Args:
+        queries: shape (q, d).
+        gallery: shape (n, d); may be memory-mapped.
+        metric: one of :data:`METRICS`.
+        max_bytes: working memory besides the arguments and the result, roughly.
+
+    Returns:
+        float32, shape (q, n), never negative; 0 for equal vectors (but see the module on zeros and cosine).
+        The relative error is about 1e-5.
+
+    Raises:
+        ValueError: an unknown metric, vectors of different widths, or values that are not finite.
+
+    Example:
+        >>> x = np.array([[0.0, 3.0]]); y = np.array([[4.0, 0.0], [0.0, 1.0]])
+        >>> [float(distances(x, y, metric)[0, 0]) for metric in METRICS]
+        [7.0, 5.0, 1.0]
+    """
+    queries, gallery = _checked(queries, gallery, metric)
+    n_queries, n_rows = len(queries), len(gallery)
+    result = np.empty((n_queries, n_rows), dtype=np.float32)
+    rough = Rough(queries, metric)
+    for start, stop in _blocks(n_rows, n_queries, queries.shape[1], max_bytes):
+        block = np.asarray(gallery[start:stop], dtype=np.float32)
+        part = result[:, start:stop]
+        sizes = rough.fill(block, part)
+        small = part < _REFINED_BELOW * rough.scale(sizes)
+        np.maximum(part, 0, out=part)
+        if metric == "l2":
+            np.sqrt(part, out=part)
+        rows, columns = np.nonzero(small)
+        part[rows, columns] = paired(queries, rows, block, columns, metric, max_bytes)
+    return result
+
+
+def nearest(
+    queries: AnyFloats, gallery: AnyFloats, metric: str, k: int, *, max_bytes: int = DEFAULT_MAX_BYTES
+) -> tuple[Ids, Floats]:
+    """The k nearest vectors of the gallery for each query, exactly.
+
+    Args:
+        queries: shape (q, d).
+        gallery: shape (n, d); may be memory-mapped.
+        metric: one of :data:`METRICS`.
+        k: how many; at most n are returned.
+        max_bytes: working memory besides the arguments and the result, roughly.
+
+    Returns:
+        Row numbers of the gallery, int64, and distances, float32, both of shape (q, min(k, n)), sorted by
+        distance and, where distances are equal, by row number.
+
+    Raises:
+        ValueError: k below 1, an unknown metric, vectors of different widths, or values that are not finite.
+
+    Example:
+        >>> gallery = np.array([[5.0], [1.0], [2.0], [1.0]])
+        >>> nearest(np.array([[0.0]]), gallery, "l1", 3)[0]
+        array([[1, 3, 2]])
+    """
+    queries, gallery = _checked(queries, gallery, metric)
+    n_queries, k = len(queries), _clipped(k, len(gallery))
+    slots = np.empty((n_queries, k), dtype=np.int64)
+    values = np.empty((n_queries, k), dtype=np.float32)
+    for first in range(0, n_queries, 256):
+        part = queries[first : first + 256]
+        rough = Rough(part, metric)
+        shortlists = [_Shortlist(k) for _ in part]
+        for start, lower, upper in _bounds(rough, gallery, max_bytes):
+            for shortlist, row_lower, row_upper in zip(shortlists, lower, upper, strict=True):
+                shortlist.offer(start, row_lower, row_upper)
+        for row, shortlist in enumerate(shortlists):
+            found = shortlist.slots()
+            own = np.full(len(found), row)
+            exact = paired(part, own, gallery, found, metric, max_bytes)
+            order = np.lexsort((found, exact))[:k]
+            slots[first + row], values[first + row] = found[order], exact[order]
+    return slots, values
+
+
+def nearest_to_any(
+    queries: AnyFloats, gallery: AnyFloats, metric: str, k: int, *, max_bytes: int = DEFAULT_MAX_BYTES
+) -> tuple[Ids, Floats, Ids]:
+    """The k vectors of the gallery that are nearest to any of the queries, exactly.
+
+    This is what several regions of one photo ask for: a picture is as far as from its nearest region.
+
+    Args:
+        queries: shape (q, d).
+        gallery: shape (n, d); may be memory-mapped.
+        metric: one of :data:`METRICS`.
+        k: how many; at most n are returned, and none where there are no queries.
+        max_bytes: working memory besides the arguments and the result, roughly.
+
+    Returns:
+        Row numbers of the gallery, int64; their smallest distances over the queries, float32; and which query
+        that was, int64 (the first of equals). All of shape (min(k, n),), sorted by distance, then by row.
+
+    Raises:
+        ValueError: k below 1, an unknown metric, vectors of different widths, or values that are not finite.
+    """
+    queries, gallery = _checked(queries, gallery, metric)
+    if not len(queries):
+        return np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
+    k = _clipped(k, len(gallery))
+    rough = Rough(queries, metric)
+    shortlist = _Shortlist(k)
+    for start, lower, upper in _bounds(rough, gallery, max_bytes):
+        shortlist.offer(start, lower.min(axis=0), upper.min(axis=0))
+    found = shortlist.slots()
+    smallest, row = exact_to_any(rough, gallery, found, max_bytes)
+    order = np.lexsort((found, smallest))[:k]
+    return found[order], smallest[order], row[order]
+
+
+class _Shortlist:
+    """Whatever can still be among the k nearest, given a lower and an upper bound for each distance."""
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self._slots = np.empty(0, np.int64)
+        self._lower = np.empty(0, np.float32)
+        self._upper = np.empty(0, np.float32)
+        self._limit = np.float32(np.inf)
+
+    def offer(self, start: int, lower: Floats, upper: Floats) -> None:
+        """Looks at rows ``start``, ``start + 1``, ... with bounds of shape (b,)."""
+        hopeful = np.flatnonzero(lower <= self._limit)
+        if not len(hopeful):
+            return
+        slots = np.concatenate([self._slots, hopeful + start])
+        lower = np.concatenate([self._lower, lower[hopeful]])
+        upper = np.concatenate([self._upper, upper[hopeful]])
+        if len(slots) > self._k:
+            self._limit = np.partition(upper, self._k - 1)[self._k - 1]
+            kept = np.flatnonzero(lower <= self._limit)
+            slots, lower, upper = slots[kept], lower[kept], upper[kept]
+        self._slots, self._lower, self._upper = slots, lower, upper
+
+    def slots(self) -> Ids:
+        """The rows that are left, ascending."""
+        return self._slots
+
+
+def _checked(queries: AnyFloats, gallery: AnyFloats, metric: str) -> tuple[Floats, AnyFloats]:
+    check_metric(metric)
+    queries, gallery = np.ascontiguousarray(queries, dtype=np.float32), np.asarray(gallery)
+    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
+        raise ValueError(
+            f"queries (q, d) and gallery (n, d) have to be of one width. "
+            f"Received: {queries.shape} and {gallery.shape}"
+        )
+    return queries, gallery
+
+
+def _clipped(k: int, n_rows: int) -> int:
+    if k < 1:
+        raise ValueError(f"k has to be 1 or more. Received: {k}")
+    return min(k, n_rows)
+
+
+def _blocks(n_rows: int, n_queries: int, dim: int, max_bytes: int) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that keep bounds, distances and a converted copy within ``max_bytes``."""
+    step = max(1, min(8192, max_bytes // (4 * (dim + 4 * n_queries + 1))))
+    for start in range(0, n_rows, step):
+        yield start, min(start + step, n_rows)
+
+
+def _bounds(rough: Rough, gallery: AnyFloats, max_bytes: int) -> Iterator[tuple[int, Floats, Floats]]:
+    """For each block its first row, and lower and upper bounds of its distances, each (q, b)."""
+    n_queries, dim = rough.queries.shape
+    for start, stop in _blocks(len(gallery), n_queries, dim, max_bytes):
+        block = np.asarray(gallery[start:stop], dtype=np.float32)
+        middle = np.empty((n_queries, stop - start), np.float32)
+        slack = rough.scale(rough.fill(block, middle))
+        slack *= rough.tolerance
+        upper = middle + slack
+        middle -= slack
+        yield start, middle, upper

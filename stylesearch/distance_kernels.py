@@ -1,0 +1,196 @@
+"""How distances are computed: fast ones with a bound on their error, exact ones by the pair, shared by cores.
+
+What :mod:`stylesearch.distance` is made of, and the ranking of an evaluation too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.parallel import share_rows
+
+__all__ = [
+    "Rough",
+    "exact_to_any",
+    "paired",
+    "products",
+]
+
+
+# Numbers of the gallery that all queries see before the next are read: few enough for the cache.
+_VALUES_PER_CALL = 240_000
+# Numbers per call of a ufunc.
+_VALUES_PER_TILE = 60_000
+# OpenBLAS takes its own threads above this many multiplications; they wait for each other in a busy loop,
+# which is many times slower than one thread as soon as anything else runs on the machine.
+_PRODUCTS_PER_CALL = 2**18
+# Multiplications that an l1 difference counts for.
+_COST_OF_L1 = 4
+
+
+def products(rows: Floats, transposed: Floats) -> Floats:
+    """``rows @ transposed`` on one core: shapes (n, d) and (d, q) make (n, q), float32.
+
+    A stack of products, each too small for BLAS to start its own threads; with many queries, where
+    that is not to be had, an ordinary product.
+    """
+    n_rows, dim = rows.shape
+    height = _PRODUCTS_PER_CALL // max(1, dim * transposed.shape[1])
+    if height < 4 or n_rows <= height:
+        return rows @ transposed
+    whole = n_rows - n_rows % height
+    result = np.empty((n_rows, transposed.shape[1]), np.float32)
+    stacked = result[:whole].reshape(-1, height, transposed.shape[1])
+    np.matmul(rows[:whole].reshape(-1, height, dim), transposed, out=stacked)
+    np.matmul(rows[whole:], transposed, out=result[whole:])
+    return result
+
+
+class Rough:
+    """Fast distances (squared, for l2) from a few queries to blocks of rows, with a bound on their error."""
+
+    def __init__(self, queries: Floats, metric: str) -> None:
+        self.queries = queries
+        self.metric = metric
+        self._sizes = self._measure(queries)
+        self._ones = np.ones(queries.shape[1], np.float32)
+        self._sums = np.vecdot(queries, self._ones)
+        self._transposed = np.ascontiguousarray(queries.T)
+        # Rounding of a sum of d products: far above what BLAS shows, below the worst that could be built.
+        self.tolerance = max(2e-6, queries.shape[1] * 2.0**-27)
+
+    def scale(self, sizes: Floats) -> Floats:
+        """For each pair the size that errors are relative to, shape (q, b)."""
+        if self.metric == "cosine":
+            return np.ones((len(self._sizes), len(sizes)), np.float32)
+        return self._sizes[:, None] + sizes[None, :]
+
+    def fill(self, block: Floats, out: Floats) -> Floats:
+        """Writes distances to the b rows of ``block`` into ``out``, (q, b); returns the rows' sizes, (b,)."""
+        work = max(1, len(out) * block.shape[1])
+        if self.metric != "l1" and _PRODUCTS_PER_CALL // work < 4:
+            # Many queries: one large product, for which BLAS uses all cores well by itself.
+            sizes = self._measure(block)
+            self._finish_products(np.matmul(self.queries, block.T, out=out), sizes)
+            return sizes
+        sizes = np.empty(len(block), np.float32)
+        step = max(1, _VALUES_PER_CALL // max(1, block.shape[1]))
+        fill = self._fill_l1 if self.metric == "l1" else self._fill_by_products
+
+        def part(start: int, stop: int) -> None:
+            for first in range(start, stop, step):
+                rows = slice(first, min(first + step, stop))
+                sizes[rows] = self._measure(block[rows])
+                fill(block[rows], sizes[rows], out[:, rows])
+
+        cost = _COST_OF_L1 if self.metric == "l1" else 1
+        share_rows(part, len(block), cost * block.shape[1] * len(out))
+        return sizes
+
+    def _measure(self, vectors: Floats) -> Floats:
+        """The squared norm, or for l1 a bound of the sum of magnitudes; shape (rows,)."""
+        sizes: Floats = np.vecdot(vectors, vectors)
+        if not np.isfinite(sizes).all():
+            raise ValueError("vectors have to be finite, and their squared norms too")
+        return np.sqrt(sizes * np.float32(vectors.shape[1])) if self.metric == "l1" else sizes
+
+    def _fill_by_products(self, rows: Floats, sizes: Floats, out: Floats) -> None:
+        out[:] = products(rows, self._transposed).T
+        self._finish_products(out, sizes)
+
+    def _finish_products(self, out: Floats, sizes: Floats) -> None:
+        """Turns dot products into distances."""
+        if self.metric == "l2":
+            out *= -2
+            out += self._sizes[:, None]
+            out += sizes
+        else:
+            out *= -_reciprocal_root(self._sizes)[:, None]
+            out *= _reciprocal_root(sizes)
+            out += 1
+
+    def _fill_l1(self, rows: Floats, sizes: Floats, out: Floats) -> None:
+        """|x - y| = 2 max(x, y) - x - y: one pass and one sum, where abs(x - y) takes two passes.
+
+        The sums are dot products with ones, which are several times faster than ``sum(axis=1)``. A query is
+        laid out once for a tile of rows: then ``maximum`` runs through the whole tile in one go instead of
+        beginning anew with each row.
+        """
+        height = max(1, min(len(rows), _VALUES_PER_TILE // max(1, rows.shape[1])))
+        tiled = np.empty((height, rows.shape[1]), np.float32)
+        larger = np.empty_like(tiled)
+        for query, row in zip(self.queries, out, strict=True):
+            tiled[:] = query
+            for first in range(0, len(rows), height):
+                tile = rows[first : first + height]
+                n = len(tile)
+                np.maximum(tile, tiled[:n], out=larger[:n])
+                np.vecdot(larger[:n], self._ones, out=row[first : first + n])
+        out *= 2
+        out -= self._sums[:, None]
+        out -= np.vecdot(rows, self._ones)
+
+
+def exact_to_any(rough: Rough, gallery: AnyFloats, rows: Ids, max_bytes: int) -> tuple[Floats, Ids]:
+    """Exact distances of some rows to the nearest of several queries.
+
+    Args:
+        rough: of the queries, q of them.
+        gallery: shape (n, d); may be memory-mapped.
+        rows: which of its rows, shape (m,).
+        max_bytes: working memory, roughly.
+
+    Returns:
+        The smallest distance of each row, float32 (m,), and which query that is from, int64 (m,), the first
+        of equals. Each depends on its own row only.
+    """
+    queries, metric = rough.queries, rough.metric
+    if len(queries) == 1:
+        nearest_query = np.zeros(len(rows), np.int64)
+        return paired(queries, nearest_query, gallery, rows, metric, max_bytes), nearest_query
+    exact = np.full((len(queries), len(rows)), np.inf, dtype=np.float32)
+    chunk = max(1, max_bytes // (8 * (queries.shape[1] + len(queries))))
+    for first in range(0, len(rows), chunk):
+        block = np.asarray(gallery[rows[first : first + chunk]], dtype=np.float32)
+        middle = np.empty((len(queries), len(block)), np.float32)
+        slack = rough.scale(rough.fill(block, middle)) * np.float32(rough.tolerance)
+        # Only where the rough distances leave it open which query is nearest.
+        which, columns = np.nonzero(middle - slack <= (middle + slack).min(axis=0))
+        exact[which, first + columns] = paired(queries, which, block, columns, metric, max_bytes)
+    nearest_query = exact.argmin(axis=0)
+    return exact[nearest_query, np.arange(len(rows))], nearest_query.astype(np.int64)
+
+
+def paired(
+    left: Floats, left_rows: Ids, right: AnyFloats, right_rows: Ids, metric: str, max_bytes: int
+) -> Floats:
+    """Distances of pairs of rows, from their differences; each depends on its own pair only."""
+    result = np.empty(len(left_rows), np.float32)
+    step = max(1, max_bytes // (16 * left.shape[1] + 1))
+    for start in range(0, len(result), step):
+        x = left[left_rows[start : start + step]]
+        y = np.asarray(right[right_rows[start : start + step]], dtype=np.float32)
+        if metric == "cosine":
+            x_norm, y_norm = (np.sqrt((vectors * vectors).sum(axis=1, keepdims=True)) for vectors in (x, y))
+            x = np.divide(x, x_norm, out=np.zeros_like(x), where=x_norm > 0)
+            y = np.divide(y, y_norm, out=np.zeros_like(y), where=y_norm > 0)
+        difference = x - y
+        part = result[start : start + step]
+        if metric == "l1":
+            np.abs(difference, out=difference).sum(axis=1, out=part)
+            continue
+        np.multiply(difference, difference, out=difference).sum(axis=1, out=part)
+        if metric == "l2":
+            np.sqrt(part, out=part)
+        else:  # |x - y| ** 2 = 2 (1 - cos) for vectors of length one
+            part /= 2
+            np.minimum(part, 2, out=part)
+            part[((x_norm == 0) | (y_norm == 0))[:, 0]] = 1
+    return result
+
+
+def _reciprocal_root(sizes: Floats) -> Floats:
+    """1 / sqrt(sizes), and 0 for a size of 0, so that the product with a zero vector has cosine 0."""
+    roots = np.sqrt(sizes)
+    return np.divide(1, roots, out=np.zeros_like(roots), where=roots > 0)

@@ -1,0 +1,34 @@
+"""Drawn products and drawn street photos: a shop to try things on, as large as one likes, without a download.
+
+A garment is described in words (:class:`~stylesearch.drawn_shop.garments.wardrobe.GarmentSpec`), cut to
+centimetres (:mod:`~stylesearch.drawn_shop.garments.cuts`), drawn flat on strips of cloth
+(:mod:`~stylesearch.drawn_shop.garments.garments`), and then either laid on a table for the shop's picture
+(:mod:`~stylesearch.drawn_shop.shop`) or bent around someone's trunk, arms and legs for a street photo
+(:mod:`~stylesearch.drawn_shop.street`). So both show the same product, down to its buttons.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from stylesearch.drawn_shop.products import DrawnProduct, drawn_product
+    from stylesearch.drawn_shop.writer import DemoReport, drawn_photos, write_demo
+
+__all__ = [
+    "DemoReport",
+    "DrawnProduct",
+    "drawn_photos",
+    "drawn_product",
+    "write_demo",
+]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "products": ["DrawnProduct", "drawn_product"],
+        "writer": ["DemoReport", "drawn_photos", "write_demo"],
+    },
+)

@@ -1,0 +1,1 @@
+"""Colors, patterns and folds of drawn cloth."""

@@ -1,0 +1,1 @@
+"""Canvas, pen and curves."""

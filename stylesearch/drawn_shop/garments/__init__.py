@@ -1,0 +1,1 @@
+"""Drawn garments, from a description to strips of cloth."""

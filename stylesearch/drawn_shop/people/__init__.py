@@ -1,0 +1,1 @@
+"""Drawn people who wear the garments."""

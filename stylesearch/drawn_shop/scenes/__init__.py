@@ -1,0 +1,1 @@
+"""Drawn streets and rooms, and the camera."""

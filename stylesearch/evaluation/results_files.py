@@ -1,0 +1,462 @@
+"""A study as ``results.json``: the same bytes for the same study, and back again.
+
+Keys are sorted; numbers that were computed have six significant digits; what is not a number is ``null``;
+times stand in ``times.json`` beside it. The columns of a run are lists in the order of ``queries.pictures``;
+``hit_images`` and ``right_image`` are places in ``gallery.pictures``.
+
+A study of many queries makes a long text, and several times that as Python objects: it is written piece by
+piece, and of what is read, the columns of one run at a time are Python objects.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from stylesearch.errors import ConfigError
+from stylesearch.evaluation.compare import Change, Comparison
+from stylesearch.evaluation.results import (
+    CatalogFacts,
+    CategoryCounts,
+    Columns,
+    Difference,
+    EqualPictures,
+    Estimate,
+    GalleryFacts,
+    LeftOut,
+    Method,
+    Picture,
+    QueryFacts,
+    Run,
+    Scores,
+    Study,
+    StudySettings,
+)
+from stylesearch.files import atomic_file, write_json
+from stylesearch.models.card import is_trained, name_of
+from stylesearch.types import Box
+
+__all__ = [
+    "COMPARISON",
+    "FORMAT",
+    "RESULTS",
+    "TIMES",
+    "change_row",
+    "compared_in",
+    "json_pieces",
+    "json_text",
+    "load_study",
+    "notes",
+    "percent",
+    "points",
+    "save_results",
+    "save_study",
+    "searched_in",
+    "short_percent",
+    "study_from_json",
+    "write_tables",
+]
+
+FORMAT: Final = "stylesearch-study/1"
+RESULTS: Final = "results.json"
+TIMES: Final = "times.json"
+
+_INT_COLUMNS = {"n_nearer", "n_tied", "right_image", "hit_images", "hit_regions"}
+
+
+def save_study(study: Study, folder: Path) -> Path:
+    """Writes ``results.json`` and ``times.json`` into a folder, which is made; returns the former's path."""
+    with atomic_file(folder / RESULTS) as file:
+        for piece in json_pieces(study):
+            file.write(piece.encode())
+    write_json(folder / TIMES, {stage: round(seconds, 3) for stage, seconds in study.seconds.items()})
+    return folder / RESULTS
+
+
+def load_study(path: Path) -> Study:
+    """Reads ``results.json``, or the folder it is in.
+
+    Raises:
+        ConfigError: it is missing, damaged, or of another version.
+    """
+    file = path / RESULTS if path.is_dir() else path
+    try:
+        stored = json.loads(file.read_bytes(), object_hook=_with_arrays)
+        found = stored.get("format") if isinstance(stored, dict) else None
+        if found != FORMAT:
+            raise ConfigError(
+                f"{file} is not a study that this version reads. Received: format {found!r}",
+                hint="give the results.json of `stylesearch eval --report`",
+            )
+        return study_from_json(stored)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{file} cannot be read as a study: {error}") from error
+
+
+def json_text(study: Study) -> str:
+    """The study as JSON; see the module."""
+    return "".join(json_pieces(study))
+
+
+def json_pieces(study: Study, **more: Any) -> Iterator[str]:
+    """The study as JSON, piece by piece; see the module.
+
+    Args:
+        study: what is written.
+        **more: what else is put into the outermost object, as JSON values.
+    """
+    whole = {"format": FORMAT, **_opened(study), **more}
+    del whole["seconds"]
+    yield from _rendered(whole, "")
+    yield "\n"
+
+
+def study_from_json(stored: Mapping[str, Any]) -> Study:
+    """The inverse of :func:`json_text`, of the parsed text; times are empty."""
+    settings = StudySettings(**{name: _tupled(value) for name, value in stored["settings"].items()})
+    catalog, gallery, queries = (dict(stored[name]) for name in ("catalog", "gallery", "queries"))
+    catalog["categories"] = tuple(CategoryCounts(**one) for one in catalog["categories"])
+    gallery["pictures"] = tuple(map(_picture, gallery["pictures"]))
+    queries["pictures"] = tuple(map(_picture, queries["pictures"]))
+    queries["left_out"] = tuple(
+        LeftOut(one["reason"], one["n"], tuple(one["examples"])) for one in queries["left_out"]
+    )
+    equal = queries["equal_pictures"]
+    queries["equal_pictures"] = EqualPictures(
+        equal["n_queries"], equal["n_same_product"], tuple(tuple(pair) for pair in equal["examples"])
+    )
+    return Study(
+        settings=settings,
+        catalog=CatalogFacts(**catalog),
+        gallery=GalleryFacts(**gallery),
+        queries=QueryFacts(**queries),
+        methods=tuple(Method(**one) for one in stored["methods"]),
+        runs=tuple(_run(one, settings.score_names) for one in stored["runs"]),
+        differences=tuple(
+            Difference(**{**one, "estimate": Estimate(**one["estimate"])}) for one in stored["differences"]
+        ),
+    )
+
+
+def _run(stored: Mapping[str, Any], names: tuple[str, ...]) -> Run:
+    recall = stored["ann_recall"]
+    return Run(
+        method=stored["method"],
+        metric=stored["metric"],
+        micro=_scores(stored["micro"], names),
+        macro=_scores(stored["macro"], names),
+        categories=tuple(_scores(one, names) for one in stored["categories"]),
+        columns=Columns(**{name: _column(name, value) for name, value in stored["columns"].items()}),
+        ann_recall=None if recall is None else Estimate(**recall),
+    )
+
+
+def _scores(stored: Mapping[str, Any], names: tuple[str, ...]) -> Scores:
+    values = {name: Estimate(**stored["values"][name]) for name in names}
+    return Scores(stored["category"], stored["n_queries"], values)
+
+
+def _column(name: str, stored: Any) -> Any:
+    if stored is None:
+        return None
+    return np.array(stored, dtype=np.int64 if name in _INT_COLUMNS else np.float64)
+
+
+def _picture(stored: Mapping[str, Any]) -> Picture:
+    return Picture(**{**stored, "box": Box.parse(stored["box"]) if stored["box"] else None})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _with_arrays(stored: dict[str, Any]) -> dict[str, Any]:
+    """An object that was just read; the columns of a run become arrays, which take a tenth of the room."""
+    if "hit_images" not in stored:
+        return stored
+    return {name: _column(name, value) for name, value in stored.items()}
+
+
+def _opened(value: Any) -> Any:
+    """One level of JSON of anything that a study holds; the values in mappings and lists are as they were."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, np.ndarray):
+        return list(value) if value.ndim > 1 else list(map(_opened, value.tolist()))
+    if isinstance(value, Box):
+        return str(value)
+    if dataclasses.is_dataclass(value):
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): one for name, one in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether it opens to a mapping or a list."""
+    if isinstance(value, str | int | float | None):
+        return False
+    return not isinstance(value, Box)
+
+
+def _rendered(value: Any, indent: str) -> Iterator[str]:
+    """Mappings and lists of lists by the line, lists of plain values and small mappings on one."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        yield json.dumps(_opened(value), allow_nan=False)
+        return
+    value, deeper = _opened(value), indent + " "
+    if isinstance(value, dict) and any(map(_is_nested, value.values())):
+        before = "{\n"
+        for name in sorted(value):
+            yield f"{before}{deeper}{json.dumps(name)}: "
+            yield from _rendered(value[name], deeper)
+            before = ",\n"
+        yield f"\n{indent}}}"
+    elif isinstance(value, list) and any(map(_is_nested, value)):
+        before = "[\n"
+        for one in value:
+            yield before + deeper
+            yield from _rendered(one, deeper)
+            before = ",\n"
+        yield f"\n{indent}]"
+    else:
+        if isinstance(value, dict):
+            value = {name: _opened(one) for name, one in value.items()}
+        elif isinstance(value, list):
+            value = list(map(_opened, value))
+        yield json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+# A study as ``results.csv`` and ``results.md``, and the rows of what a terminal shows.
+
+CSV_HEADER = (
+    "method",
+    "metric",
+    "average",
+    "category",
+    "queries",
+    "score",
+    "value",
+    "low",
+    "high",
+    "searched_with",
+    "searched_in",
+)
+
+TEST_SPLITS = frozenset({"test", "query", "gallery"})
+"""What datasets call products that are not to be learned from; a training keeps to that."""
+
+
+def write_tables(study: Study, folder: Path, comparison: Comparison | None = None) -> None:
+    """Writes ``results.csv`` (a line for each figure, as a share) and ``results.md`` (tables, in percent)."""
+    with atomic_file(folder / "results.csv") as file:
+        file.write(_csv_text(study).encode())
+    with atomic_file(folder / "results.md") as file:
+        file.write(_markdown(study, comparison).encode())
+
+
+def searched_in(study: Study) -> str:
+    """What was searched with what, in a sentence: it belongs beside every table and chart."""
+    how = ", through the indexes" if study.settings.index else ""
+    return f"Searched with {study.queries.description}; in {study.gallery.description}{how}."
+
+
+def compared_in(study: Study, comparison: Comparison) -> str:
+    """The same for a table of changes: its queries are those that both studies have."""
+    how = ", through the indexes" if study.settings.index else ""
+    then = "the same as before" if comparison.same_gallery else "before in another gallery"
+    return (
+        f"Searched with the {comparison.n_common:,} queries that both studies have (now of "
+        f"{study.queries.description}); in {study.gallery.description}{how}, {then}."
+    )
+
+
+def percent(estimate: Estimate) -> str:
+    """``31.2 [28.0, 34.4]``, in percent."""
+    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+
+
+def points(estimate: Estimate) -> str:
+    """``+3.1 [-0.2, +6.0]``, in percent points: a difference."""
+    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
+
+
+def short_percent(estimate: Estimate) -> str:
+    """``31.2 (28-34)``, in percent: for a terminal."""
+    return f"{100 * estimate.value:.1f} ({100 * estimate.low:.0f}-{100 * estimate.high:.0f})"
+
+
+def notes(study: Study) -> list[str]:
+    """What a reader of any figure has to know: one sentence each."""
+    settings, gallery, queries = study.settings, study.gallery, study.queries
+    lines = [
+        f"Searched in: {gallery.description}.",
+        f"Searched with: {queries.description}.",
+        f"Percent, with {100 * settings.confidence:g} % bootstrap intervals over queries "
+        f"({settings.n_resamples:,} resamples, seed {settings.seed}); micro: all queries alike, macro: mean "
+        "of the categories. Equally far products share their places.",
+    ]
+    if any(
+        one.low == one.high for run in study.runs for row in run.categories for one in row.values.values()
+    ):
+        lines.append(
+            "An interval without width says that all queries of a category agree, not that they are many."
+        )
+    if settings.index:
+        lines.append("Candidates came from the indexes, not from exact distances.")
+    for one in queries.left_out:
+        lines.append(f"{one.n} of {queries.n_listed} queries left out: {one.reason}.")
+    if gallery.n_unreadable:
+        lines.append(f"{gallery.n_unreadable} pictures of the gallery could not be read and are not in it.")
+    if queries.n_without_box:
+        lines.append(f"{queries.n_without_box} queries have no box and were looked at whole.")
+    equal = queries.equal_pictures
+    if equal.n_queries:
+        lines.append(
+            f"{equal.n_queries} queries are byte for byte in the gallery too, {equal.n_same_product} of them "
+            "as pictures of the right product."
+        )
+    return lines + _learned_from(study)
+
+
+def _learned_from(study: Study) -> list[str]:
+    """A sentence for each trained model that has seen products of the queries while it was trained."""
+    splits = {name.strip().lower() for name in study.settings.split.split(",")}
+    if splits <= TEST_SPLITS:
+        return []
+    spaces = dict.fromkeys(method.space for method in study.methods if is_trained(method.space))
+    return [
+        f"{space} learned from products of this catalog: its scores here are too good. Of products never "
+        "learned from are those with --split test, where the catalog has splits, and what "
+        f"`stylesearch models show {name_of(space)}` prints."
+        for space in spaces
+    ]
+
+
+def _csv_text(study: Study) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
+    for run in study.runs:
+        for average, scores in (
+            ("micro", run.micro),
+            ("macro", run.macro),
+            *(("category", one) for one in run.categories),
+        ):
+            for name, estimate in scores.values.items():
+                figures = [f"{value:.6g}" for value in (estimate.value, estimate.low, estimate.high)]
+                row = [run.method, run.metric, average, scores.category, scores.n_queries, name, *figures]
+                writer.writerow([*row, study.queries.description, study.gallery.description])
+    return text.getvalue()
+
+
+def _markdown(study: Study, comparison: Comparison | None) -> str:
+    names = study.settings.score_names
+    searched = searched_in(study)
+    lines = ["# Study", "", *(f"- {note}" for note in notes(study)), "", "## All queries", "", searched, ""]
+    rows = [
+        [run.method, run.metric, average, *_cells(scores, names)]
+        for run in study.runs
+        for average, scores in (("micro", run.micro), ("macro", run.macro))
+    ]
+    lines += _table(["method", "metric", "average", *names], rows)
+    if study.settings.index:
+        lines += ["", "## ANN recall", "", searched, ""]
+        recalls = [
+            [run.method, run.metric, percent(run.ann_recall)]
+            for run in study.runs
+            if run.ann_recall is not None
+        ]
+        lines += _table(["method", "metric", f"ANN recall@{study.settings.n_hits}"], recalls)
+    for run in study.runs:
+        lines += ["", f"## {run.label}, by category", "", searched, ""]
+        lines += _table(["category", "queries", *names], list(_category_rows(run, names)))
+    if study.differences:
+        lines += ["", "## Differences between methods", ""]
+        lines += [
+            "First minus second on the same queries, in points, micro; p: paired bootstrap, two-sided; "
+            f"adjusted for the number of pairs by Holm's method. {searched}",
+            "",
+        ]
+        lines += _table(
+            ["first", "second", "score", "difference", "p", "p adjusted"],
+            [_difference_row(one) for one in study.differences if one.average == "micro"],
+        )
+    if comparison is not None:
+        lines += ["", "## Against the baseline", "", *(f"- {note}" for note in comparison.notes)]
+        lines += [f"- {compared_in(study, comparison)}", ""]
+        lines += _table(
+            ["method", "metric", "category", "score", "before", "now", "change", "verdict"],
+            [change_row(one) for one in comparison.changes],
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _cells(scores: Scores, names: Sequence[str]) -> list[str]:
+    return [percent(scores.values[name]) for name in names]
+
+
+def _category_rows(run: Run, names: Sequence[str]) -> Iterator[list[object]]:
+    for scores in run.categories:
+        yield [scores.category, scores.n_queries, *_cells(scores, names)]
+    yield ["**macro**", run.macro.n_queries, *_cells(run.macro, names)]
+    yield ["**micro**", run.micro.n_queries, *_cells(run.micro, names)]
+
+
+def _difference_row(one: Difference) -> list[object]:
+    figures = [points(one.estimate), _p(one.p_value), _p(one.p_adjusted)]
+    return [one.first, one.second, one.score, *figures]
+
+
+def change_row(one: Change) -> list[str]:
+    """Method, metric, what of, score, before, now, change with its interval, verdict."""
+    change = "" if one.change is None else points(one.change)
+    values = [f"{100 * one.before:.1f}", f"{100 * one.now:.1f}"]
+    return [one.method, one.metric, one.category or one.average, one.score, *values, change, one.verdict]
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+    return lines + ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+# A study's results as files, for programs and as tables. The page is made by ``evaluation.report``.
+
+COMPARISON = "comparison.json"
+
+
+def save_results(study: Study, folder: Path, comparison: Comparison | None = None) -> Path:
+    """Writes the results of a study.
+
+    That is ``results.json``, ``results.csv``, ``results.md`` and ``times.json``; where there is a
+    comparison, ``comparison.json`` too.
+
+    Args:
+        study: what was found.
+        folder: is made; files of these names in it are replaced.
+        comparison: with a baseline.
+
+    Returns:
+        the path of ``results.json``.
+    """
+    results = save_study(study, folder)
+    write_tables(study, folder, comparison)
+    if comparison is not None:
+        write_json(folder / COMPARISON, comparison.as_dict())
+    else:
+        (folder / COMPARISON).unlink(missing_ok=True)
+    return results

@@ -1,0 +1,181 @@
+"""Where a picture has corners: prints, checks, buttons and lace have many, plain cloth has none."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.array_types import Features, Floats, Images
+from stylesearch.extractors.classical.hog import luma, luma_tensor
+
+__all__ = ["HARRIS", "Harris", "harris_response"]
+
+
+_K = 0.04
+# Whole numbers become the response of brightness from 0 to 1 and means over the window, as OpenCV gives it:
+# Sobel differences count eight times (two weights of 4), of which OpenCV takes off 4; the window has 3 rows.
+_SCALE = (1.0 / (4 * 3 * 255)) ** 4
+
+
+@dataclass(frozen=True)
+class Harris:
+    """Corner strength over an 8 x 8 grid, from the detector of Harris and Stephens (1988).
+
+    1. Brightness (:func:`~stylesearch.extractors.classical.hog.luma`) and its derivatives (Sobel, 3 x 3).
+    2. The response ``det(M) - 0.04 trace(M)^2``, M summed over 3 x 3 pixels: :func:`harris_response`.
+    3. The square root where it is positive, else 0; the mean of that in each of 8 x 8 fields of the picture.
+    4. Divided by the L2 norm of the 64 means.
+
+    The vector is the fields by row and column, all of norm 1; a picture without corners is all zeros. A grid
+    of means is there at each position whether or not a corner is, so that vectors can be compared number by
+    number, which a list of corners cannot.
+
+    Deviations from the paper:
+        - no list of corners: neither local maxima nor a threshold, whose counts jump when a picture changes
+          slightly (``python -m benchmarks whitebox_parts`` compares the two);
+        - a square window instead of a Gaussian one, and Sobel differences, both as in OpenCV.
+
+    References:
+        C. Harris, M. Stephens: A Combined Corner and Edge Detector. Alvey Vision Conference 1988, 147-151.
+        https://doi.org/10.5244/C.2.23
+
+    Example:
+        >>> square = np.zeros((1, 64, 64, 3), np.uint8)
+        >>> square[:, :20, :20] = 255
+        >>> int(HARRIS.from_arrays(square).argmax())  # third row, third column
+        18
+    """
+
+    name: str = "harris"
+    input_size: int = 64
+    grid: int = 8
+
+    @property
+    def min_size(self) -> int:
+        """A pixel a field."""
+        return self.grid
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What decides the vectors."""
+        return MappingProxyType({"grid": self.grid, "k": _K, "sobel": 3, "window": 3, "values": "sqrt, unit"})
+
+    def dim(self, size: int) -> int:
+        """One number a field, whatever the size."""
+        return self.grid**2
+
+    def from_arrays(self, images: Images) -> Features:
+        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_arrays`."""
+        return self.of_luma(luma(images))
+
+    def of_luma(self, brightness: npt.NDArray[np.uint8]) -> Features:
+        """Vectors of uint8 brightness ``(n, s, s)``."""
+        strength = harris_response(brightness)
+        np.maximum(strength, 0, out=strength)
+        np.sqrt(strength, out=strength)
+        fields = _fields(self.grid, brightness.shape[1])
+        means = (fields @ strength @ fields.T).reshape(len(brightness), -1)
+        norms = np.sqrt(np.einsum("ij,ij->i", means, means))[:, None]
+        features: Features = np.divide(means, norms, out=np.zeros_like(means), where=norms > 0)
+        return features
+
+    def from_tensors(self, tensorflow: Any, images: Any) -> Any:
+        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_tensors`."""
+        tf = tensorflow
+        padded = tf.cast(_reflected(tf, luma_tensor(tf, images)), tf.float32)
+        down = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+        across = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
+        horizontal, vertical = down[:, :, 2:] - down[:, :, :-2], across[:, 2:] - across[:, :-2]
+        xx, yy, xy = (
+            _window_tensor(tf, product)
+            for product in (horizontal * horizontal, vertical * vertical, horizontal * vertical)
+        )
+        response = (xx * yy - xy * xy - _K * (xx + yy) ** 2) * _SCALE
+        strength = tf.sqrt(tf.maximum(response, 0.0))
+        fields = tf.constant(_fields(self.grid, images.shape[1]))
+        means = tf.reshape(fields @ strength @ tf.transpose(fields), [-1, self.grid**2])
+        return tf.math.divide_no_nan(means, tf.norm(means, axis=-1, keepdims=True))
+
+
+def harris_response(brightness: npt.NDArray[np.uint8]) -> Floats:
+    """How much each pixel looks like a corner: above 0 at corners, below at edges, 0 where nothing changes.
+
+    Args:
+        brightness: uint8 ``(n, h, w)``, at least 2 x 2 pixels; not modified.
+
+    Returns:
+        A new float32 array ``(n, h, w)``: what OpenCV's ``cornerHarris`` gives for a picture of bytes with
+        block size 3, Sobel size 3, k 0.04 and its usual border (pictures go on mirrored, without repeating
+        the edge).
+    """
+    n, height, width = brightness.shape
+    padded = np.empty((n, height + 2, width + 2), np.int16)
+    padded[:, 1:-1, 1:-1] = brightness
+    _mirror_edges(padded)
+    smooth = padded[:, :-2] + padded[:, 2:]
+    smooth += padded[:, 1:-1]
+    smooth += padded[:, 1:-1]
+    derivatives = np.empty((2, n, height, width), np.float32)
+    np.subtract(smooth[:, :, 2:], smooth[:, :, :-2], out=derivatives[0], casting="unsafe")
+    smooth = padded[:, :, :-2] + padded[:, :, 2:]
+    smooth += padded[:, :, 1:-1]
+    smooth += padded[:, :, 1:-1]
+    np.subtract(smooth[:, 2:], smooth[:, :-2], out=derivatives[1], casting="unsafe")
+    horizontal, vertical = derivatives
+    # Sums of squares stay whole numbers that float32 holds exactly: at most 9 * 1020 ** 2.
+    products = np.empty((3, n, height + 2, width + 2), np.float32)
+    inside = products[:, :, 1:-1, 1:-1]
+    np.multiply(horizontal, horizontal, out=inside[0])
+    np.multiply(vertical, vertical, out=inside[1])
+    np.multiply(horizontal, vertical, out=inside[2])
+    _mirror_edges(products)
+    rows = products[..., :-2, :] + products[..., 1:-1, :]
+    rows += products[..., 2:, :]
+    sums = rows[..., :-2] + rows[..., 1:-1]
+    sums += rows[..., 2:]
+    xx, yy, xy = sums
+    trace = xx + yy
+    trace *= trace
+    trace *= np.float32(_K)
+    response: Floats = xx * yy
+    response -= np.multiply(xy, xy, out=xy)
+    response -= trace
+    response *= np.float32(_SCALE)
+    return response
+
+
+def _mirror_edges(padded: npt.NDArray[Any]) -> None:
+    """Fills the outermost rows and columns of ``(..., h + 2, w + 2)`` with the ones next but one to them."""
+    padded[..., 0, :] = padded[..., 2, :]
+    padded[..., -1, :] = padded[..., -3, :]
+    padded[..., 0] = padded[..., 2]
+    padded[..., -1] = padded[..., -3]
+
+
+def _reflected(tensorflow: Any, values: Any) -> Any:
+    return tensorflow.pad(values, [[0, 0], [1, 1], [1, 1]], mode="REFLECT")
+
+
+def _window_tensor(tensorflow: Any, values: Any) -> Any:
+    """Sums over 3 x 3 pixels of a tensor ``(n, h, w)``."""
+    padded = _reflected(tensorflow, values)
+    rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    return rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
+
+
+@functools.cache
+def _fields(grid: int, size: int) -> Floats:
+    """What each of ``size`` rows weighs in the mean of each of ``grid`` fields, float32 (grid, size)."""
+    field = np.arange(size) * grid // size
+    member = field == np.arange(grid)[:, None]
+    weights: Floats = (member / member.sum(axis=1, keepdims=True)).astype(np.float32)
+    return weights
+
+
+HARRIS = Harris()

@@ -1,0 +1,140 @@
+"""Building the Keras model of a table row: preprocessing, network, weights."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from stylesearch.extractors.backbones import Backbone
+
+if TYPE_CHECKING:
+    from stylesearch.extractors.weights import WeightsSource
+
+
+__all__ = [
+    "PREPROCESSING",
+    "Preprocessing",
+    "apply_preprocessing",
+    "backbone_graph",
+    "build_backbone",
+    "with_preprocessing",
+]
+
+# From uint8 RGB to what a network was trained on, as layers of the graph.
+#
+# Being inside the graph, it is the same for every engine, travels with a converted model, and never writes
+# into the caller's pictures (``keras.applications.*.preprocess_input`` does, for float arrays).
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """``(x - mean) / scale`` for each channel of ``x`` in 0...255, in RGB or BGR order.
+
+    Attributes:
+        mean, scale: three numbers each, in the order of the output's channels.
+        bgr: whether the network wants blue first.
+    """
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    bgr: bool = False
+
+
+PREPROCESSING: Mapping[str, Preprocessing] = MappingProxyType(
+    {
+        "none": Preprocessing(),
+        "0-1": Preprocessing(scale=(255.0, 255.0, 255.0)),
+        "tf": Preprocessing(mean=(127.5, 127.5, 127.5), scale=(127.5, 127.5, 127.5)),
+        "lite": Preprocessing(mean=(127.0, 127.0, 127.0), scale=(128.0, 128.0, 128.0)),
+        "caffe": Preprocessing(mean=(103.939, 116.779, 123.68), bgr=True),
+        "torch": Preprocessing(
+            mean=(255 * 0.485, 255 * 0.456, 255 * 0.406), scale=(255 * 0.229, 255 * 0.224, 255 * 0.225)
+        ),
+    }
+)
+
+
+def apply_preprocessing(mode: str, images: Any) -> Any:
+    """A float32 Keras tensor for the network from a uint8 one ``(n, s, s, 3)`` in RGB.
+
+    Args:
+        mode: a key of :data:`PREPROCESSING`.
+        images: symbolic input.
+    """
+    from keras import layers, ops
+
+    step = PREPROCESSING[mode]
+    if step.bgr:
+        images = ops.flip(images, axis=-1)
+    # Rescaling with float32 whatever the dtype policy: half precision cannot hold 255 * 0.485 well.
+    return layers.Rescaling(
+        scale=[1.0 / scale for scale in step.scale],
+        offset=[-mean / scale for mean, scale in zip(step.mean, step.scale, strict=True)],
+        dtype="float32",
+        name="normalise",
+    )(images)
+
+
+_policy_lock = threading.RLock()
+
+
+def build_backbone(
+    backbone: Backbone, input_size: int, weights: WeightsSource, policy: str = "float32"
+) -> keras.Model:
+    """The model of an extractor: uint8 RGB ``(n, input_size, input_size, 3)`` to float32 ``(n, dim)``.
+
+    Raises:
+        WeightsMismatch: the weights are of another network.
+    """
+    from stylesearch.extractors.weight_files import assign_weights
+
+    with _dtype_policy(policy):
+        graph = backbone_graph(backbone, input_size)
+        assign_weights(graph, weights)
+        return with_preprocessing(graph, input_size, backbone.preprocessing)
+
+
+def backbone_graph(backbone: Backbone, input_size: int) -> keras.Model:
+    """The network of a row without preprocessing, cut at its layer, with fresh weights.
+
+    Returns:
+        A model from preprocessed ``(n, input_size, input_size, 3)`` to ``(n, backbone.dim)``.
+    """
+    if not backbone.module:
+        from stylesearch.extractors.efficientnet_lite import efficientnet_lite
+
+        return efficientnet_lite(backbone.name, input_size)
+    module = importlib.import_module(f"keras.applications.{backbone.module}")
+    network = getattr(module, backbone.class_name)
+    shape = (input_size, input_size, 3)
+    if backbone.any_size:
+        return network(weights=None, include_top=False, pooling="avg", input_shape=shape)
+    whole = network(weights=None, include_top=True, input_shape=shape)
+    return keras.Model(whole.inputs, whole.get_layer(backbone.layer).output, name=backbone.name)
+
+
+def with_preprocessing(graph: keras.Model, input_size: int, mode: str) -> keras.Model:
+    """``graph`` behind an input of uint8 RGB pictures and in front of a float32 output."""
+    images = keras.Input((input_size, input_size, 3), dtype="uint8", name="images")
+    features = graph(apply_preprocessing(mode, images), training=False)
+    features = keras.layers.Activation("linear", dtype="float32", name="features")(features)
+    return keras.Model(images, features, name=f"{graph.name}_extractor")
+
+
+@contextlib.contextmanager
+def _dtype_policy(policy: str) -> Iterator[Any]:
+    """Layers made inside compute under ``policy``. Keras knows only one policy a process, hence the lock."""
+    with _policy_lock:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)

@@ -1,6 +1,0 @@
-"""White-box features: edges, colours and corners as one can describe them, without a network.
-
-Each is defined once, as a :class:`~stylesearch.extractors.whitebox.feature.Feature` with two ways to compute
-it that agree: NumPy on the CPU, and batched tensors for a GPU. Adding one is a row in
-:data:`stylesearch.extractors.whitebox.table.WHITE_BOXES`.
-"""

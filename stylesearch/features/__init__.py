@@ -1,0 +1,1 @@
+"""Features of many pictures: decoding and extraction as one stream, and where vectors are kept."""

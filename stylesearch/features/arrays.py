@@ -1,0 +1,266 @@
+"""Features and vectors of a study as arrays: in memory where they fit, else mapped from a temporary file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.array_types import Floats, Ints
+from stylesearch.catalog import Catalog, FeatureSet
+from stylesearch.errors import StyleSearchError
+from stylesearch.features.compute import RegionCache, read_features
+from stylesearch.features.images import CatalogImage
+from stylesearch.spaces import fit_transform
+from stylesearch.spaces.unsupervised import RawTransform
+from stylesearch.types import Box
+
+if TYPE_CHECKING:
+    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.spaces.base import Transform
+
+
+__all__ = [
+    "ROWS_AT_ONCE",
+    "Vectors",
+    "gallery_features",
+    "query_features",
+    "scales_of",
+    "temporary_array",
+]
+
+# Arrays in temporary files, whose room on the disk is taken before anything is written.
+#
+# Writing through a mapping into a file that has no blocks yet ends the process with a signal where the disk
+# is full, without a word; a file whose blocks are reserved says so beforehand.
+
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+_CANNOT_RESERVE: Final = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+
+
+@contextlib.contextmanager
+def temporary_array(
+    folder: Path, shape: tuple[int, ...], dtype: npt.DTypeLike, *, hint: str
+) -> Iterator[npt.NDArray[Any]]:
+    """An array of zeros, mapped from a file that is gone at the end of the block.
+
+    Args:
+        folder: where the file lies; is made.
+        shape: of the array.
+        dtype: of the array.
+        hint: what to do where the disk has no room for it.
+
+    Raises:
+        StyleSearchError: the disk, or the user's share of it, has no room.
+
+    Example:
+        >>> with temporary_array(Path(tempfile.gettempdir()), (2, 3), np.uint8, hint="") as array:
+        ...     array[1] = 7
+        ...     array.tolist()
+        [[0, 0, 0], [7, 7, 7]]
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    with contextlib.ExitStack() as held:
+        file = held.enter_context(tempfile.TemporaryFile(dir=folder))
+        try:
+            _reserve(file.fileno(), max(1, n_bytes))  # no file of nothing can be mapped
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            held.close()  # what it got of the disk is free again
+            free = shutil.disk_usage(folder).free
+            raise StyleSearchError(
+                f"a temporary file of {_mebibytes(n_bytes)} does not fit: "
+                f"{folder} has {_mebibytes(free)} left ({error.strerror})",
+                hint=hint,
+            ) from error
+        yield np.memmap(file, dtype, "r+", shape=shape)
+
+
+def _reserve(descriptor: int, n_bytes: int) -> None:
+    """Makes an empty file as long as this, its blocks reserved where the system can do that."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, n_bytes)
+            return
+        except OSError as error:
+            if error.errno not in _CANNOT_RESERVE:
+                raise
+    os.truncate(descriptor, n_bytes)
+
+
+def _mebibytes(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:,.1f} MiB"
+
+
+ROWS_AT_ONCE = 2048
+
+_DISK_HINT = "make room on that disk, or let more lie in memory (--max-memory), and run it again"
+
+
+class Vectors:
+    """Room for arrays; use it in a ``with`` block, at whose end they are gone.
+
+    Args:
+        folder: where temporary files may lie.
+        max_bytes: of a study. Features and vectors of gallery and queries are four arrays at once, and may
+            take half of it: an eighth is the most that one array takes. Larger ones lie in files, of which
+            the system keeps in memory what it has room for.
+
+    Attributes:
+        max_bytes: the same.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._folder = folder
+        self._held = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def array(self, *shape: int) -> Floats:
+        """A float32 array of zeros.
+
+        Raises:
+            StyleSearchError: it does not fit into memory, and the disk has no room for it.
+        """
+        if 4 * int(np.prod(shape)) <= self.max_bytes // 8:
+            return np.zeros(shape, np.float32)
+        return self._held.enter_context(temporary_array(self._folder, shape, np.float32, hint=_DISK_HINT))
+
+    def fitted(self, space: str, gallery: Floats, home: SpaceHome | None, *, n_colors: int = 0) -> Transform:
+        """The transform of a space, fitted on the gallery alone; with a home, that of its indexes.
+
+        A trained model's, of which there has to be a home, is the model's.
+
+        Args:
+            space: its name.
+            gallery: features, float32 (n, dim).
+            home: where it is kept, if it is.
+            n_colors: how many of a feature's last numbers are colors.
+        """
+        if home is not None and home.model is not None:
+            from stylesearch.search import fitted_space
+
+            return fitted_space.fitted(home)
+        if home is not None:
+            from stylesearch.search import Gallery
+
+            return Gallery(home, "l2").transform
+        blocks = (gallery[start:stop] for start, stop in _ranges(len(gallery)))
+        return fit_transform(space, blocks, dim_in=gallery.shape[1], n_rows=len(gallery), n_colors=n_colors)
+
+    def transformed(self, transform: Transform, features: Floats) -> Floats:
+        """Vectors of features, shape (..., dim_in) to (..., dim); of the identity, the features."""
+        if isinstance(transform, RawTransform):
+            return features
+        *outer, dim_in = features.shape
+        flat = features.reshape(-1, dim_in)
+        vectors = self.array(len(flat), transform.dim)
+        for start, stop in _ranges(len(flat)):
+            vectors[start:stop] = transform.apply(flat[start:stop])
+        return vectors.reshape(*outer, transform.dim)
+
+    @staticmethod
+    def scale(vectors: Floats, scale_of: Ints | None, scales: Floats | None) -> None:
+        """Multiplies rows by their scales, in place: what :func:`stylesearch.spaces.base.scaled` does.
+
+        Args:
+            vectors: from :meth:`transformed`, float32 (n, dim).
+            scale_of, scales: from :func:`scales_of`; None: nothing is done.
+        """
+        if scale_of is None or scales is None:
+            return
+        for start, stop in _ranges(len(vectors)):
+            vectors[start:stop] *= scales[scale_of[start:stop]]
+
+    @staticmethod
+    def level_equal(vectors: Floats, contents: Sequence[tuple[str, Box | None]]) -> None:
+        """Gives pictures of equal content the very same vector.
+
+        A product of matrices may round differently from row to row, and a tie is not to be broken by that.
+        """
+        first: dict[tuple[str, Box | None], int] = {}
+        for row, content in enumerate(contents):
+            known = first.setdefault(content, row)
+            if known != row:
+                vectors[row] = vectors[known]
+
+
+def scales_of(transform: Transform, categories: Sequence[str]) -> tuple[Ints, Floats] | tuple[None, None]:
+    """What vectors of pictures of these categories are multiplied by.
+
+    Args:
+        transform: that made them.
+        categories: of each picture's product.
+
+    Returns:
+        for each picture, which scale, int64 (n,); and the scales, float32 (s, dim). None twice where the
+        transform scales nothing.
+    """
+    if transform.scales is None:
+        return None, None
+    names = list(transform.scales)
+    places = {name: place for place, name in enumerate(names)}
+    scale_of = np.array([places.get(one, places[""]) for one in categories], np.int64)
+    return scale_of, np.stack([transform.scales[name] for name in names])
+
+
+def gallery_features(
+    room: Vectors, catalog: Catalog, feature_set: FeatureSet, images: Sequence[CatalogImage]
+) -> Floats:
+    """Features of the gallery, float32 (n, dim), as the catalog has them."""
+    features = room.array(len(images), feature_set.dim)
+    read_features(catalog, feature_set, images, features)
+    return features
+
+
+def query_features(
+    room: Vectors,
+    catalog: Catalog,
+    feature_set: FeatureSet,
+    queries: Sequence[CatalogImage],
+    through_catalog: Sequence[CatalogImage],
+    through_cache: Sequence[CatalogImage],
+    cache: RegionCache,
+) -> Floats:
+    """Features of the queries' regions, float32 (q, regions, dim).
+
+    Args:
+        room: for the array.
+        catalog, feature_set: for those that the catalog has.
+        queries: all of them.
+        through_catalog: those of them whose vector is in the catalog.
+        through_cache: the others.
+        cache: of the plan through which these are looked at.
+    """
+    places = {one.pk: place for place, one in enumerate(queries)}
+    n_regions = cache.n_regions if through_cache else 1
+    features = room.array(len(queries), n_regions, feature_set.dim)
+    if through_catalog:  # then there is one region
+        rows = [places[one.pk] for one in through_catalog]
+        read_features(catalog, feature_set, through_catalog, features[:, 0], rows)
+    for one in through_cache:
+        features[places[one.pk]] = cache.get(one.image.sha256)
+    return features
+
+
+def _ranges(n_rows: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, n_rows, ROWS_AT_ONCE):
+        yield start, min(start + ROWS_AT_ONCE, n_rows)

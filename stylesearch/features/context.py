@@ -1,0 +1,73 @@
+"""Where a study happens, and what its steps share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylesearch.catalog import Catalog
+from stylesearch.errors import UnknownName
+from stylesearch.features.compute import Work
+from stylesearch.types import ReportProgress
+
+if TYPE_CHECKING:
+    from stylesearch.extractors.base import Extractor
+    from stylesearch.models.card import ModelCard
+    from stylesearch.search.fitted_space import SpaceHome
+
+__all__ = ["Surroundings", "timed"]
+
+
+def _no_model(space: str) -> ModelCard:
+    raise UnknownName(f"there are no trained models here. Received: {space}")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a study happens.
+
+    Attributes:
+        catalog: what is evaluated; missing features are written to it.
+        load: makes an extractor of its name, for many pictures, anew with each call: so one network at a
+            time is in memory.
+        space_home: where a space's fit and indexes are, for ``index``, and a trained model's transform.
+        cache: folder for vectors of regions, and for what does not fit into memory.
+        work: how hard the machine works.
+        max_bytes: memory for vectors and for distances, a half for each; vectors beyond it lie in files.
+            Networks, what a study found and its resamples are not counted.
+        progress: called as ``progress(stage, n_done, n_total)``.
+        model: the card of the trained model that a space is of.
+    """
+
+    catalog: Catalog
+    load: Callable[[str], Extractor]
+    space_home: Callable[[Extractor, str], SpaceHome]
+    cache: Path
+    work: Work = field(default_factory=Work)
+    max_bytes: int = 1024 * 2**20
+    progress: ReportProgress | None = None
+    model: Callable[[str], ModelCard] = _no_model
+
+    def tell(self, stage: str) -> Callable[[int, int], None] | None:
+        """Progress of one stage."""
+        progress = self.progress
+        return None if progress is None else lambda done, total: progress(stage, done, total)
+
+    def count(self, stage: str, n_total: int) -> Callable[[int], None] | None:
+        """Progress of one stage whose length is known before it begins."""
+        progress = self.progress
+        return None if progress is None else lambda done: progress(stage, done, n_total)
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Adds the wall seconds of a block to a stage."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began

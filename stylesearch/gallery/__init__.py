@@ -1,6 +1,0 @@
-"""The searchable state of a catalog: its shop images in one space, with an index per category."""
-
-from stylesearch.gallery.gallery import Gallery, GalleryHit, IndexWarning
-from stylesearch.gallery.upkeep import CategoryStatus
-
-__all__ = ["CategoryStatus", "Gallery", "GalleryHit", "IndexWarning"]

@@ -1,0 +1,166 @@
+"""The scans of a JPEG file: how many there are, and whether a file that is cut short has what matters.
+
+A baseline file holds its picture in one scan, from the top down. A progressive one holds it in several, each
+over the whole picture and adding detail, so that a file cut within its last scan still shows all of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+__all__ = [
+    "END_OF_IMAGE",
+    "LEAST_INTACT",
+    "MAX_SCANS",
+    "CutShortWarning",
+    "JpegFile",
+    "Scans",
+    "has_too_many_scans",
+    "load_cut_short",
+    "read_scans",
+]
+
+END_OF_IMAGE = b"\xff\xd9"
+START_OF_SCAN = b"\xff\xda"
+
+MAX_SCANS = 100
+"""More scans than any encoder writes; each costs a pass over the picture, however few bytes it has."""
+
+_COEFFICIENTS = 64
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+"""A byte 255 in the data of a scan is followed by a zero, a restart marker, or padding."""
+
+
+@dataclass
+class Scans:
+    """What the scans of a file, as far as it goes, hold.
+
+    Attributes:
+        count: scans whose header is there.
+        missing_bits: by component and coefficient, how many low bits no scan has begun to send; None for
+            a coefficient that has not been sent at all.
+    """
+
+    count: int = 0
+    missing_bits: dict[int, list[int | None]] = field(default_factory=dict)
+
+    @property
+    def all_begun(self) -> bool:
+        """Every coefficient of every component is in a scan that has at least begun."""
+        return bool(self.missing_bits) and all(
+            bits == 0 for coefficients in self.missing_bits.values() for bits in coefficients
+        )
+
+
+def read_scans(data: bytes) -> Scans:
+    """Reads the headers of a JPEG file, up to its end marker or to where it is cut.
+
+    References:
+        ITU-T T.81, B.2.2 (frame header), B.2.3 (scan header), G.1.2 (progressive scans).
+    """
+    scans = Scans()
+    for marker, segment in _segments(data):
+        try:
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+                components = segment[6 : 6 + 3 * segment[5] : 3]
+                scans.missing_bits = {component: [None] * _COEFFICIENTS for component in components}
+            elif marker == 0xDA:
+                n_components = segment[0]
+                first, last, bits = segment[1 + 2 * n_components : 4 + 2 * n_components]
+                scans.count += 1
+                for component in segment[1 : 1 + 2 * n_components : 2]:
+                    sent = scans.missing_bits[component]
+                    for coefficient in range(first, min(last, _COEFFICIENTS - 1) + 1):
+                        sent[coefficient] = bits & 0x0F
+        except (IndexError, KeyError, ValueError):
+            # A header that makes no sense: what came before it is what there is.
+            break
+    return scans
+
+
+def has_too_many_scans(data: bytes) -> bool:
+    """Whether a file is one of those made to keep a decoder busy for hours."""
+    # The quick count may be too high (a thumbnail, a film behind the picture), never too low.
+    return data.count(START_OF_SCAN) > MAX_SCANS and read_scans(data).count > MAX_SCANS
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and content of each segment that is there whole, without the compressed data between."""
+    at = 2
+    while found := _MARKER.search(data, at):
+        marker, at = found[1][0], found.end()
+        if marker == END_OF_IMAGE[1]:
+            return
+        if marker == 0x01 or marker == 0xD8:
+            continue
+        length = int.from_bytes(data[at : at + 2], "big")
+        if length < 2 or at + length > len(data):
+            return
+        yield marker, data[at + 2 : at + length]
+        at += length
+
+
+# JPEG files without their end: what of the picture is there, and whether that is enough.
+
+LEAST_INTACT = 0.9
+"""Share of its rows that a picture must still have to be of use."""
+
+_FILLER = bytes(range(1, 255)) * 4
+"""Stands in for the missing end: no byte 255, so no marker, and like no real picture."""
+
+
+class CutShortWarning(UserWarning):
+    """A JPEG file lacks its end, little enough to be used all the same."""
+
+
+def load_cut_short(data: bytes, load: Callable[[bytes], Image.Image]) -> tuple[Image.Image, float] | None:
+    """Decodes as much as there is of a JPEG file that the decoder found to end too early.
+
+    Pillow could be told to accept such files, but only for the whole process and however little is there.
+    Here the file gets the end marker that it lacks. Which rows are really there shows by decoding it again
+    with a filler before the marker: where the data ends, the two pictures part.
+
+    Args:
+        data: the bytes of the file.
+        load: decodes the bytes of a whole file.
+
+    Returns:
+        The picture and the share of its rows, counted from the top, that are there (the others hold nothing
+        of value); or None if too much is missing. A progressive file loses detail and no rows: it is
+        accepted when all its scans have begun.
+
+    Raises:
+        Exception: whatever ``load`` raises on a file that is damaged otherwise.
+    """
+    scans = read_scans(data)
+    if not scans.all_begun:
+        return None
+    image = load(data + END_OF_IMAGE)
+    if scans.count > 1:
+        return image, 1.0
+    filled = load(data + _FILLER + END_OF_IMAGE)
+    parts = np.not_equal(np.asarray(image), np.asarray(filled)).reshape(image.height, -1).any(axis=1)
+    n_intact = int(np.argmax(parts)) if parts.any() else image.height
+    share = n_intact / image.height
+    return (image, share) if share >= LEAST_INTACT else None
+
+
+# Pillow's JPEG decoder, without what a picture search has no use for.
+
+
+class JpegFile(JpegImageFile):
+    """A JPEG file; of an MPO file (several pictures in one) the first.
+
+    Pillow looks for the resolution in dots per inch while it opens a file, reads the whole EXIF block for
+    it, and warns of a damaged one. Nobody here prints on paper. (Should the method be renamed one day, this
+    override does nothing.)
+    """
+
+    def _read_dpi_from_exif(self) -> None:
+        pass

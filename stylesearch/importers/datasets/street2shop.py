@@ -1,0 +1,279 @@
+"""Exact Street2Shop: street photos with a box, and shop pictures of the same products, in 11 categories.
+
+::
+
+    meta/json/train_pairs_dresses.json      street photos of products, with boxes; test_pairs_... alike
+    meta/json/retrieval_dresses.json        shop pictures of products: everything that is searched in
+    photos/000002847.jpg                    zero-filled to nine digits or not, any extension, any folder below
+
+- Product numbers hold within a category only: a product is category and number.
+- A product's ``split`` is ``train`` or ``test`` if a street photo of that split shows it (``test`` if both
+  do), else ``gallery``: it is only there to be confused with.
+- Many pictures have vanished from the net since 2015: they are counted.
+- A box without width or height (photo 8288 has one) is no box: the photo is taken whole. A photo that is
+  listed twice for a product counts once, with its first box.
+
+References:
+    Hadi Kiapour, Han, Lazebnik, Berg, Berg: Where to Buy It: Matching Street Clothing Photos in Online
+    Shops. ICCV 2015.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from stylesearch.errors import DatasetError
+from stylesearch.importers.base import ImportOptions, Missing
+from stylesearch.importers.datasets.annotations import (
+    BadEntry,
+    Listed,
+    Selection,
+    array_entries,
+    clipped_box,
+    is_text,
+    located,
+    number,
+    whole_number,
+)
+from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
+from stylesearch.importers.folder import is_junk, is_no_picture
+from stylesearch.types import Box, Domain, Failure, Product, Record
+
+__all__ = [
+    "GROUPS",
+    "NumberedPictures",
+    "Street2Shop",
+]
+
+# Pictures that are called by their number, however somebody's downloader wrote it.
+
+_MAX_DIGITS: Final = 18
+
+
+class NumberedPictures:
+    """Finds pictures by number: ``000002847.jpg``, ``2847.jpeg``, ``dresses/2847.PNG``, ...
+
+    The folders are listed once, when something is first looked for. Four hundred thousand pictures take
+    about 40 MB: for each its number, and a pattern that it shares with others.
+
+    Args:
+        folders: where pictures may be, the usual one first.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100 - links stay
+        self._patterns: dict[int, str] | None = None
+
+    def find(self, number: int) -> str | None:
+        """The path of a picture; None if it is not there. Of two with one number the first by name counts.
+
+        Raises:
+            DatasetError: there is no folder.
+        """
+        if self._patterns is None:
+            self._patterns = self._list()
+        pattern = self._patterns.get(number)
+        if pattern is None:
+            return None
+        before, width, after = pattern.split("\0")
+        return f"{before}{number:0{width}d}{after}"
+
+    def usual_path(self, number: int) -> str:
+        """Where a picture would be by the rule."""
+        return f"{self._folders[0]}/{number:09d}.jpg"
+
+    def _list(self) -> dict[int, str]:
+        folders = [folder for folder in self._folders if os.path.isdir(folder)]  # noqa: PTH112
+        if not folders:
+            raise DatasetError(
+                f"no folder of pictures: {self._folders[0]}",
+                hint="download the pictures that photos/photos.txt lists; docs/datasets.md says more",
+            )
+        found: dict[int, str] = {}
+        shared: dict[str, str] = {}
+        for folder in folders:
+            for parent, below, names in os.walk(folder):
+                below[:] = sorted(name for name in below if not is_junk(name) and is_text(name))
+                for name in sorted(names):
+                    stem, extension = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
+                    if _is_number(stem) and not is_junk(name) and not is_no_picture(name):
+                        pattern = f"{parent}/\0{len(stem)}\0{extension}"
+                        found.setdefault(int(stem), shared.setdefault(pattern, pattern))
+        return found
+
+
+def _is_number(stem: str) -> bool:
+    return stem.isascii() and stem.isdigit() and len(stem) <= _MAX_DIGITS
+
+
+_META: Final = ("meta/json", "json", "meta", ".")
+_PHOTOS: Final = ("photos", "images")
+_SIDES: Final = ("height", "left", "top", "width")
+
+GROUPS: Final = {
+    "dresses": DRESS,
+    "skirts": SKIRT,
+    "tops": UPPER,
+    "outerwear": UPPER,
+    "pants": LOWER,
+    "leggings": LOWER,
+}
+"""The seed's group of the dataset's own categories; bags, belts, eyewear, footwear and hats are in none."""
+
+
+class Street2Shop:
+    """Reads the dataset; see the module's text for its layout. Stateless."""
+
+    name = "street2shop"
+    splits: tuple[str, ...] = ("train", "test", "gallery")
+
+    def sniff(self, path: Path) -> int:
+        """3 where there are files of pairs or of shop pictures, else 0."""
+        return 3 if path.is_dir() and _meta_folder(path) is not None else 0
+
+    def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
+        """Category by category, first the street photos, then the shop pictures; see :class:`Importer`.
+
+        Raises:
+            DatasetError: no annotations, no folder of pictures, or none of the pictures.
+        """
+        listed = self._listed(_meta_folder_or_error(path), options)
+        pictures = NumberedPictures([path / name for name in _PHOTOS])
+
+        def find(entry: Listed) -> Record | str:
+            found = pictures.find(int(entry.file))
+            if found is None:
+                return pictures.usual_path(int(entry.file))
+            return Record(entry.product, found, entry.domain, entry.box)
+
+        yield from located(listed, find, str(path))
+
+    def count(self, path: Path, options: ImportOptions | None = None) -> int:
+        """How many pictures of products the annotations name."""
+        listed = self._listed(_meta_folder_or_error(path), options or ImportOptions())
+        return sum(isinstance(entry, Listed) for entry in listed)
+
+    def _listed(self, meta: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
+        for category in _categories(meta):
+            yield from _Category(self.name, meta, category, options).listed()
+
+
+class _Category:
+    """One category: its street photos are held, its shop pictures are not."""
+
+    def __init__(self, dataset: str, meta: Path, name: str, options: ImportOptions) -> None:
+        self._dataset = dataset
+        self._meta = meta
+        self._name = name
+        self._options = options
+        self._selection = Selection(options)
+        self._split_of: dict[int, str] = {}
+
+    def listed(self) -> Iterator[Listed | Failure]:
+        pairs: dict[tuple[int, int], tuple[str, Box | None]] = {}
+        for split in ("train", "test"):
+            for place, entry in self._entries(f"{split}_pairs_{self._name}.json"):
+                if isinstance(entry, Failure):
+                    yield entry
+                    continue
+                try:
+                    photo, product = _photo_and_product(entry)
+                    box = _box(entry.get("bbox"))
+                except BadEntry as error:
+                    yield Failure(place, str(error))
+                    continue
+                self._split_of[product] = split
+                pairs.setdefault((product, photo), (place, box))
+        for (product, photo), (place, box) in pairs.items():
+            yield from self._taken(product, photo, Domain.CONSUMER, place, box)
+        seen: set[tuple[int, int]] = set()
+        for place, entry in self._entries(f"retrieval_{self._name}.json"):
+            if isinstance(entry, Failure):
+                yield entry
+                continue
+            try:
+                photo, product = _photo_and_product(entry)
+            except BadEntry as error:
+                yield Failure(place, str(error))
+                continue
+            if (product, photo) in pairs:
+                yield Failure(place, f"photo {photo} is a street photo of the product {product} too")
+            elif (product, photo) not in seen:
+                seen.add((product, photo))
+                yield from self._taken(product, photo, Domain.SHOP, place, None)
+
+    def _entries(self, file_name: str) -> Iterator[tuple[str, Any]]:
+        path = self._meta / file_name
+        if not path.is_file():
+            yield "", Failure(str(path), "no such file, so this side of the category is not there")
+            return
+        for found in array_entries(path):
+            yield ("", found) if isinstance(found, Failure) else found
+
+    def _taken(
+        self, number: int, photo: int, domain: Domain, place: str, box: Box | None
+    ) -> Iterator[Listed]:
+        split = self._split_of.get(number, "gallery")
+        if self._selection.takes([split], domain):
+            yield Listed(self._product(number, split), str(photo), domain, place, box)
+
+    def _product(self, number: int, split: str) -> Product:
+        return dataset_product(
+            self._dataset,
+            f"{self._name}/{number}",
+            title=f"{self._name.capitalize()} {number}",
+            split=split,
+            category=self._name,
+            groups=GROUPS,
+            categories=self._options.categories,
+        )
+
+
+def _photo_and_product(entry: Any) -> tuple[int, int]:
+    if not isinstance(entry, dict):
+        raise BadEntry(f"an entry has a photo and a product. Received: {entry!r:.60}")
+    return whole_number("photo", entry.get("photo")), whole_number("product", entry.get("product"))
+
+
+def _box(value: Any) -> Box | None:
+    """The box of a street photo; None where there is none, or not all of it."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise BadEntry(f"bbox has {', '.join(_SIDES)}. Received: {value!r:.60}")
+    if any(value.get(side) is None for side in _SIDES):
+        return None
+    height, left, top, width = (number(side, value[side]) for side in _SIDES)
+    return clipped_box(left, top, left + width, top + height)
+
+
+def _meta_folder(root: Path) -> Path | None:
+    for name in _META:
+        if _categories(root / name):
+            return root / name
+    return None
+
+
+def _meta_folder_or_error(root: Path) -> Path:
+    found = _meta_folder(root)
+    if found is None:
+        raise DatasetError(
+            f"no {_META[0]}/retrieval_CATEGORY.json in {root}",
+            hint="give the folder that has meta/ and photos/ in it; docs/datasets.md says what goes where",
+        )
+    return found
+
+
+def _categories(meta: Path) -> list[str]:
+    """Every category of which a file of shop pictures or of test pairs is there, sorted."""
+    if not meta.is_dir():
+        return []
+    found = set()
+    for name in os.listdir(meta):  # noqa: PTH208 - names are all that is wanted
+        for start in ("retrieval_", "test_pairs_"):
+            if name.startswith(start) and name.endswith(".json") and is_text(name):
+                found.add(name.removeprefix(start).removesuffix(".json"))
+    return sorted(found)

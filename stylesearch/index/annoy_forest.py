@@ -1,0 +1,177 @@
+"""Annoy, told only what it is good at: proposing slots that may be near, in few dimensions.
+
+Annoy returns fewer than asked where its search ends early, and its answer to n = 1 can differ from the first
+of n = 10 (spotify/annoy #215), so what it returns is never shown: it is re-ranked exactly.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import warnings
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylesearch.array_types import Floats, Ids
+from stylesearch.errors import IndexDamaged, IndexingError
+from stylesearch.parallel import usable_cores
+
+__all__ = [
+    "AnnoyForest",
+    "AnnoyUnavailable",
+    "annoy_class",
+    "annoy_works",
+    "build_forest",
+    "candidates_of_annoy",
+    "why_annoy_fails",
+]
+
+# Whether Annoy can be trusted here: installed, and right about a few vectors whose neighbours are known.
+#
+# Annoy comes as source and is compiled for the very processor it is installed on. Wrong neighbours have been
+# reported with some compilers (spotify/annoy #682, #686), so each process asks once, in a few milliseconds,
+# before the first use. Where the answer is no, everything is searched exactly, and one warning says so.
+#
+# An instruction that the processor does not have would end the process and cannot be caught: that is a wheel
+# carried from another machine; set ``ANNOY_COMPILER_ARGS`` when building one.
+
+_N_VECTORS, _WIDTH, _N_TREES = 400, 8, 4
+
+
+class AnnoyUnavailable(UserWarning):
+    """Annoy is missing or wrong: searches are exact, which is slower in large categories."""
+
+
+def annoy_class() -> Any:
+    """Annoy's index class.
+
+    Raises:
+        ImportError: it is not installed, or cannot be loaded.
+    """
+    return importlib.import_module("annoy").AnnoyIndex
+
+
+@functools.cache
+def why_annoy_fails() -> str:
+    """What is wrong with Annoy here, or an empty string. Answered once per process."""
+    try:
+        index_class = annoy_class()
+    except ImportError as error:
+        return f"it cannot be imported ({error})"
+    try:
+        return _wrong_answers(index_class)
+    except Exception as error:  # whatever a broken build raises, exact search remains
+        return f"it failed on a known example ({type(error).__name__}: {error})"
+
+
+@functools.cache
+def annoy_works() -> bool:
+    """Whether Annoy may be used; when not, the first call gives an :class:`AnnoyUnavailable` warning."""
+    reason = why_annoy_fails()
+    if reason:
+        warnings.warn(
+            f"Annoy is not used: {reason}. Searches are exact, which is slower in large categories; "
+            "pip install --force-reinstall --no-binary annoy annoy",
+            AnnoyUnavailable,
+            stacklevel=2,
+        )
+    return not reason
+
+
+def _wrong_answers(index_class: Any) -> str:
+    """Compares Annoy with NumPy where, with every vector looked at, there is one right answer."""
+    vectors = np.random.default_rng(1).standard_normal((_N_VECTORS, _WIDTH)).astype(np.float32)
+    index = index_class(_WIDTH, "euclidean")
+    index.set_seed(1)
+    for slot, vector in enumerate(vectors.tolist()):
+        index.add_item(slot, vector)
+    index.build(_N_TREES, n_jobs=1)
+    for query in vectors[:3] + np.float32(0.01):
+        slots, found = index.get_nns_by_vector(query.tolist(), 5, _N_TREES * _N_VECTORS * 2, True)
+        right = np.sqrt(((vectors - query) ** 2).sum(axis=1))
+        order = np.argsort(right)[:5]
+        if list(slots) != order.tolist() or not np.allclose(found, right[order], rtol=1e-4):
+            return "its answers to a known example are wrong"
+    return ""
+
+
+def candidates_of_annoy(n_candidates: int, n_queries: int) -> int:
+    """How many slots to ask for with each query: more than are compared, to see that they are enough."""
+    return max(256, 4 * n_candidates // n_queries)
+
+
+def build_forest(path: Path, blocks: Iterable[Floats], width: int, *, n_trees: int, seed: int) -> None:
+    """Builds trees over vectors and writes them to ``path``: the same bytes for the same arguments.
+
+    Args:
+        path: a file that is not there yet; Annoy does not write atomically: the caller moves it into place.
+        blocks: float32, shape (n, width) each; slots are counted through.
+        width: of a vector.
+        n_trees: more trees find more and take more room.
+        seed: of the random splits.
+
+    Raises:
+        IndexingError: Annoy could not write the file.
+    """
+    index = annoy_class()(width, "euclidean")
+    index.set_seed(seed)  # has to come before the first item
+    slot = 0
+    for block in blocks:
+        for vector in block.tolist():
+            index.add_item(slot, vector)
+            slot += 1
+    index.build(n_trees, n_jobs=1)  # more jobs are quicker and make different bytes each time
+    try:
+        index.save(str(path))
+    except OSError as error:
+        raise IndexingError(f"Annoy could not write {path}: {error}") from error
+
+
+class AnnoyForest:
+    """Trees in a file, memory-mapped. The caller has checked the file: Annoy crashes on a damaged one.
+
+    Args:
+        path: what :func:`build_forest` wrote.
+        width: of a vector.
+        count: how many vectors there have to be.
+
+    Raises:
+        IndexDamaged: the file cannot be loaded or holds another number of vectors.
+    """
+
+    def __init__(self, path: Path, width: int, count: int) -> None:
+        self._index = annoy_class()(width, "euclidean")
+        try:
+            self._index.load(str(path))
+        except OSError as error:
+            raise IndexDamaged(f"{path} cannot be loaded by Annoy: {error}") from error
+        if self._index.get_n_items() != count:
+            raise IndexDamaged(f"{path} holds {self._index.get_n_items()} vectors instead of {count}")
+
+    def search(self, queries: Floats, n: int, search_k: int) -> list[tuple[Ids, Floats]]:
+        """For each query up to ``n`` slots and their squared Euclidean distances, nearest first.
+
+        Args:
+            queries: shape (q, width).
+            n: how many at most for each.
+            search_k: how many slots to look at for each, counting a slot again for each tree it is met in.
+        """
+
+        def one(query: list[float]) -> tuple[Ids, Floats]:
+            slots, found = self._index.get_nns_by_vector(query, n, search_k, True)
+            return np.asarray(slots, dtype=np.int64), np.square(np.asarray(found, dtype=np.float32))
+
+        rows = queries.tolist()
+        n_threads = min(usable_cores(), len(rows))
+        if n_threads < 2:
+            return [one(row) for row in rows]
+        with ThreadPoolExecutor(n_threads) as pool:  # Annoy lets go of the interpreter lock while it searches
+            return list(pool.map(one, rows))
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._index.unload()

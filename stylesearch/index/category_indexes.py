@@ -1,0 +1,445 @@
+"""The indexes of one space: one for each category, each in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import secrets
+import shutil
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.distance import check_metric
+from stylesearch.errors import IndexDamaged, IndexingError
+from stylesearch.files import atomic_file, locked, sha256_bytes, sync_files, sync_folder, write_json
+from stylesearch.index.annoy_forest import AnnoyForest, annoy_works
+from stylesearch.index.base import ExactIndex, VectorIndex
+from stylesearch.index.index_files import (
+    FOREST,
+    IDS,
+    REDUCED,
+    REDUCTION,
+    VECTORS,
+    Contents,
+    Manifest,
+    bytes_of_a_row,
+    open_array,
+    write_generation,
+)
+from stylesearch.index.reduction import PANEL, Reduction, n_panels
+from stylesearch.index.reranked import TRUSTED_RECALL, RerankedIndex, Strategy, possible_strategies
+
+__all__ = [
+    "CategoryIndexes",
+    "CategoryState",
+    "Generations",
+    "Nearest",
+    "OpenIndex",
+    "slug_of",
+]
+
+# Generations of one index: each in a folder of its own, never changed; a small file names the one in use.
+#
+# A reader that has files mapped into memory dies if they are overwritten, and may read two halves of
+# different builds. So a build fills a new folder, and ``os.replace`` swaps the pointer. The generation
+# before the current one is kept for readers that have just looked at the pointer.
+
+log = logging.getLogger(__name__)
+
+_POINTER = "CURRENT"
+_GENERATION = re.compile(r"g(\d{8})-[0-9a-f]{8}")
+_UNFINISHED = "building-"
+_PATIENCE = 1800.0
+"""Seconds to wait for another build of the same index."""
+
+
+class Generations:
+    """The generations in a folder.
+
+    Args:
+        folder: made at the first build.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def current(self) -> Path:
+        """The folder of the generation in use.
+
+        Raises:
+            IndexDamaged: there is none, or the pointer is damaged.
+        """
+        pointer = self.folder / _POINTER
+        try:
+            name = pointer.read_text(encoding="ascii").strip()
+        except FileNotFoundError as error:
+            raise IndexDamaged(f"nothing has been built in {self.folder}") from error
+        except (OSError, ValueError) as error:
+            raise IndexDamaged(f"{pointer} cannot be read: {error}") from error
+        if not _GENERATION.fullmatch(name):
+            raise IndexDamaged(f"{pointer} does not name a generation")
+        return self.folder / name
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other builds of this index waiting. The lock lies beside the folder, which may be removed.
+
+        Raises:
+            IndexingError: another process has held it for too long.
+        """
+        path = self.folder.with_name(f"{self.folder.name}.lock")
+        too_long = IndexingError(
+            f"another process has been building {self.folder} for {_PATIENCE / 60:.0f} minutes",
+            hint=f"if none is running, remove {path}",
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(path, _PATIENCE, too_long):
+            yield
+
+    @contextlib.contextmanager
+    def new(self) -> Iterator[Path]:
+        """A folder to fill; when the block ends without an error it becomes the current generation.
+
+        The caller holds :meth:`lock`.
+        """
+        self._remove([path for path in self.folder.iterdir() if path.name.startswith(_UNFINISHED)])
+        token = secrets.token_hex(4)
+        unfinished = self.folder / f"{_UNFINISHED}{token}"
+        unfinished.mkdir()
+        try:
+            yield unfinished
+            sync_files(unfinished)
+            finished = {
+                path: match for path in self.folder.iterdir() if (match := _GENERATION.fullmatch(path.name))
+            }
+            number = 1 + max((int(match[1]) for match in finished.values()), default=0)
+            generation = self.folder / f"g{number:08d}-{token}"
+            unfinished.rename(generation)
+            sync_folder(self.folder)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        previous = self._previous()
+        with atomic_file(self.folder / _POINTER) as file:
+            file.write(generation.name.encode("ascii"))
+        self._remove([path for path in finished if path != previous])
+
+    def _previous(self) -> Path | None:
+        try:
+            return self.current()
+        except IndexDamaged:
+            return None
+
+    def _remove(self, folders: list[Path]) -> None:
+        for folder in folders:
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:  # in use, on a system that forbids it: the next build tries again
+                log.info("%s could not be removed yet: %s", folder, error)
+
+
+# A folder's name for any category: shops call them what they like, file systems have rules of their own.
+
+_READABLE = 32
+_DIGITS = 16
+
+
+def slug_of(category: str) -> str:
+    """A name for a folder: short, in lower case, ASCII, never special, and another for every category.
+
+    The readable part is for people; the digest alone tells categories apart, so that names that differ in
+    case, in accents or after the thirty-second character, or are empty, ``..`` or ``CON``, need no care.
+
+    Example:
+        >>> slug_of("Robes d'été / Été")
+        'robes-d-ete-ete-c946447f5f13bc24'
+    """
+    plain = unicodedata.normalize("NFKD", category).encode("ascii", "ignore").decode()
+    readable = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_READABLE].strip("-")
+    digest = sha256_bytes(category.encode("utf-8", "surrogatepass"))[:_DIGITS]
+    return f"{readable}-{digest}" if readable else f"category-{digest}"
+
+
+_NAME = "category.json"
+# A generation can vanish between reading the pointer and opening it, when two builds end just then.
+_TRIES = 5
+
+
+class Nearest(NamedTuple):
+    """Ids by distance: int64, float32 and int64, each of shape (n,); see :meth:`OpenIndex.query_min`."""
+
+    ids: Ids
+    distances: Floats
+    rows: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryState:
+    """What lies in one category's folder.
+
+    Attributes:
+        category: its name.
+        state: ``ready`` or ``damaged``.
+        reason: what is damaged, or an empty string.
+        manifest: what is in the index; None when it is damaged.
+    """
+
+    category: str
+    state: str
+    reason: str
+    manifest: Manifest | None
+
+
+class OpenIndex:
+    """An index that answers with the ids it was built of. Safe to use from several threads.
+
+    Attributes:
+        manifest: what it was built of.
+        ids: for each slot, int64, shape (count,).
+        slots: the index itself, which knows slots only.
+    """
+
+    def __init__(self, manifest: Manifest, ids: Ids, slots: VectorIndex) -> None:
+        self.manifest = manifest
+        self.ids = ids
+        self.slots = slots
+
+    @property
+    def count(self) -> int:
+        """How many vectors there are."""
+        return self.manifest.count
+
+    @property
+    def kind(self) -> str:
+        """``annoy``, or ``exact`` for few vectors or without Annoy."""
+        return self.manifest.kind
+
+    @property
+    def n_bytes(self) -> int:
+        """Size on disk."""
+        return self.manifest.n_bytes
+
+    @property
+    def last_feature_id(self) -> int:
+        """Largest feature id that had been given when it was built."""
+        return self.manifest.last_feature_id
+
+    def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
+        """Ids and distances of the k nearest of each vector; see :meth:`VectorIndex.query`."""
+        slots, found = self.slots.query(vectors, k)
+        return self.ids[slots], found
+
+    def query_min(self, vectors: AnyFloats, k: int) -> Nearest:
+        """The k ids that are nearest to any of the vectors; see :meth:`VectorIndex.query_min`."""
+        slots, found, rows = self.slots.query_min(vectors, k)
+        return Nearest(self.ids[slots], found, rows)
+
+    def close(self) -> None:
+        """Lets go of the files; the index cannot be asked any more."""
+        if isinstance(self.slots, RerankedIndex):
+            self.slots.close()
+
+
+class CategoryIndexes:
+    """Builds, opens and looks after the indexes of one space.
+
+    Args:
+        folder: where they are kept; made at the first build.
+        space_key: names the space; an index of another one is refused.
+        metric: one of :data:`stylesearch.distance.METRICS`.
+        dim: width of a vector of the space.
+        strategy: how opened indexes are searched; the quickest for each query if not given.
+    """
+
+    def __init__(
+        self, folder: Path, space_key: str, metric: str, dim: int, *, strategy: Strategy | None = None
+    ) -> None:
+        self.folder = folder
+        self.space_key = space_key
+        self.metric = check_metric(metric)
+        self.dim = dim
+        self.strategy = strategy
+
+    def build(
+        self,
+        category: str,
+        blocks: Iterable[tuple[Ids, AnyFloats]],
+        *,
+        transform_version: str,
+        last_feature_id: int,
+        n_rows: int | None = None,
+    ) -> Manifest:
+        """Builds a category's index anew; readers go on with the old one until the new one is whole.
+
+        Args:
+            category: any string.
+            blocks: ids, int64 (n,), all different, and vectors, (n, dim), of one block after the other.
+            transform_version: of the transform that made the vectors.
+            last_feature_id: largest feature id given so far; what comes later is not in this index.
+            n_rows: how many there will be, roughly, if known: a full disk is then noticed beforehand.
+
+        Raises:
+            IndexingError: vectors of another width or not finite, ids that repeat, too little room on the
+                disk, or another process that does not finish building this category.
+        """
+        contents = Contents(
+            self.space_key, category, self.metric, self.dim, transform_version, last_feature_id
+        )
+        home = self.folder / slug_of(category)
+        generations = Generations(home)
+        with generations.lock():
+            if n_rows:
+                _check_room(self.folder, n_rows * bytes_of_a_row(self.dim))
+            with generations.new() as generation:
+                manifest = write_generation(generation, contents, blocks)
+            write_json(home / _NAME, {"category": category})
+        log.info("built the index of %r: %s, %d vectors", category, manifest.kind, manifest.count)
+        return manifest
+
+    def open(self, category: str, *, transform_version: str | None = None) -> OpenIndex:
+        """Opens a category's index, after looking whether it is whole and of this space.
+
+        Args:
+            category: its name.
+            transform_version: refuse an index of another one, if given.
+
+        Raises:
+            IndexDamaged: it is missing, of another space, cut short or altered. The caller can search
+                exactly, and build again.
+        """
+        generations = Generations(self.folder / slug_of(category))
+        for attempt in range(_TRIES):
+            generation = generations.current()
+            try:
+                return self._open(generation, category, transform_version)
+            except IndexDamaged:
+                if attempt + 1 == _TRIES or generations.current() == generation:
+                    raise
+        raise AssertionError("unreachable")
+
+    def in_force(self, category: str) -> str:
+        """Names the generation that :meth:`open` would open; empty if there is none. Quick."""
+        try:
+            return Generations(self.folder / slug_of(category)).current().name
+        except IndexDamaged:
+            return ""
+
+    def categories(self) -> list[str]:
+        """Names of the categories that something has been built of, sorted."""
+        names = []
+        for path in sorted(self.folder.glob(f"*/{_NAME}")):
+            try:
+                name = json.loads(path.read_bytes())["category"]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("%s cannot be read: %s", path, error)
+                continue
+            if isinstance(name, str) and slug_of(name) == path.parent.name:
+                names.append(name)
+        return sorted(names)
+
+    def status(self) -> list[CategoryState]:
+        """The state of every index, by what can be seen without hashing all of it."""
+        return [self._state(category) for category in self.categories()]
+
+    def verify(self, category: str) -> Manifest:
+        """Hashes every file of a category's index.
+
+        Raises:
+            IndexDamaged: it is missing, of another space, cut short or altered.
+        """
+        generation = Generations(self.folder / slug_of(category)).current()
+        manifest = self._manifest(generation, category, None)
+        manifest.check_files(generation, thorough=True)
+        return manifest
+
+    def remove(self, category: str) -> None:
+        """Removes a category's index, if there is one."""
+        generations = Generations(self.folder / slug_of(category))
+        if generations.folder.exists():
+            with generations.lock():
+                shutil.rmtree(generations.folder)
+
+    def _state(self, category: str) -> CategoryState:
+        try:
+            opened = self.open(category)
+        except IndexDamaged as error:
+            return CategoryState(category, "damaged", error.message, None)
+        opened.close()
+        return CategoryState(category, "ready", "", opened.manifest)
+
+    def _manifest(self, generation: Path, category: str, transform_version: str | None) -> Manifest:
+        manifest = Manifest.read(generation)
+        wanted = (self.space_key, category, self.metric, self.dim)
+        stored = (manifest.space_key, manifest.category, manifest.metric, manifest.dim)
+        if stored != wanted:
+            raise IndexDamaged(f"{generation} is an index of {stored} instead of {wanted}")
+        if transform_version not in (None, manifest.transform_version):
+            raise IndexDamaged(f"{generation} was built with another fit of the space")
+        expected = {VECTORS, IDS} | ({REDUCED, REDUCTION, FOREST} if manifest.kind == "annoy" else set())
+        if set(manifest.files) != expected:
+            raise IndexDamaged(f"{generation} does not list the files of an index")
+        return manifest
+
+    def _open(self, generation: Path, category: str, transform_version: str | None) -> OpenIndex:
+        manifest = self._manifest(generation, category, transform_version)
+        manifest.check_files(generation)
+        vectors = open_array(generation / VECTORS, np.float32, (manifest.count, self.dim))
+        ids = np.array(open_array(generation / IDS, np.int64, (manifest.count,)))
+        return OpenIndex(manifest, ids, self._slots(generation, manifest, vectors))
+
+    def _slots(self, generation: Path, manifest: Manifest, vectors: Floats) -> VectorIndex:
+        """Opens what searching these vectors can need, and nothing else: a cold query waits for it."""
+        width = manifest.reduced_width
+        ways = (
+            possible_strategies(
+                self.metric,
+                manifest.count,
+                self.dim,
+                width,
+                needed=manifest.n_candidates,
+            )
+            if width
+            else set()
+        )
+        if width and self.strategy:
+            ways = {self.strategy}
+        if ways <= {Strategy.EXACT}:
+            return ExactIndex(vectors, self.metric)
+        manifest.check_file(generation, REDUCTION)
+        reduction = Reduction.load(generation / REDUCTION)
+        if reduction.axes.shape != (self.dim, width - 1) or reduction.mean.shape != (self.dim,):
+            raise IndexDamaged(f"{generation / REDUCTION} is of another space")
+        panels = open_array(generation / REDUCED, np.float32, (n_panels(manifest.count), width + 1, PANEL))
+        forest = None
+        trusted = self.strategy is Strategy.ANNOY or manifest.annoy_recall >= TRUSTED_RECALL
+        if Strategy.ANNOY in ways and trusted and annoy_works():
+            manifest.check_file(generation, FOREST)
+            forest = AnnoyForest(generation / FOREST, width, manifest.count)
+        if forest is None and self.strategy is Strategy.ANNOY:
+            return ExactIndex(vectors, self.metric)
+        return RerankedIndex(
+            vectors,
+            self.metric,
+            reduction,
+            panels,
+            forest,
+            needed=manifest.n_candidates,
+            strategy=self.strategy,
+        )
+
+
+def _check_room(folder: Path, n_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise IndexingError(
+            f"an index of about {n_bytes // 2**20} MiB does not fit: {folder} has {free // 2**20} MiB left",
+            hint="the catalog is searched exactly without it; make room, then: stylesearch index build",
+        )

@@ -1,0 +1,353 @@
+"""Writing the files of one generation: vectors as they stream in, then what candidates are searched with."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.errors import IndexDamaged, IndexingError
+from stylesearch.files import sha256_file, write_json
+from stylesearch.index.annoy_forest import AnnoyForest, annoy_works, build_forest
+from stylesearch.index.reduction import PANEL, fit_reduction, n_panels, scan_panels
+from stylesearch.index.reranked import Calibration, calibrate
+
+__all__ = [
+    "FOREST",
+    "FORMAT",
+    "IDS",
+    "REDUCED",
+    "REDUCTION",
+    "VECTORS",
+    "Contents",
+    "FileRecord",
+    "Manifest",
+    "bytes_of_a_row",
+    "open_array",
+    "write_generation",
+]
+
+# What a generation of an index says about itself, checked before a byte of it is trusted.
+#
+# Sizes are always checked. A file whose time of modification is not the one written down is hashed too (a
+# workspace that was copied costs some milliseconds more at each start, until it is built again). Annoy's
+# trees are hashed before each load whatever their time: a wrong byte there can crash the process. Vectors
+# cannot crash anything; a bit that rots in them without touching the file's time is found by ``verify``,
+# which hashes everything.
+
+FORMAT = 2
+_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file as it was when it was written.
+
+    Attributes:
+        size: bytes.
+        sha256: hexadecimal digest of its content.
+        mtime_ns: time of modification, nanoseconds.
+    """
+
+    size: int
+    sha256: str
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Of a file that is complete."""
+        stat = path.stat()
+        return cls(stat.st_size, sha256_file(path), stat.st_mtime_ns)
+
+    def check(self, path: Path, *, thorough: bool) -> None:
+        """Compares with what lies at ``path``.
+
+        Args:
+            path: the file.
+            thorough: hash it even if its time is as it was.
+
+        Raises:
+            IndexDamaged: it is missing, cut short or altered.
+        """
+        try:
+            stat = path.stat()
+            if stat.st_size != self.size:
+                raise IndexDamaged(f"{path} has {stat.st_size} bytes instead of {self.size}")
+            if (thorough or stat.st_mtime_ns != self.mtime_ns) and sha256_file(path) != self.sha256:
+                raise IndexDamaged(f"{path} is not what was written: its sha256 differs")
+        except OSError as error:
+            raise IndexDamaged(f"{path} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What is in a generation.
+
+    Attributes:
+        space_key: of the space that the vectors are of.
+        category: name of the category.
+        metric: of all distances.
+        dim: width of a vector.
+        count: how many there are.
+        kind: ``annoy``, or ``exact`` when there are too few vectors for more, or no Annoy.
+        reduced_width: of a vector that candidates are searched with; 0 for ``exact``.
+        n_candidates: how many these vectors need as a rule, as was tried out; 0 for ``exact``.
+        annoy_recall: share of true neighbours that Annoy's candidates held then.
+        n_trees: Annoy's trees; 0 for ``exact``.
+        seed: of the sample, of the axes and of Annoy.
+        transform_version: of the transform that made the vectors.
+        last_feature_id: largest feature id that had been given when the vectors were read.
+        built: when, ISO 8601 in UTC.
+        builders: versions of what built it.
+        files: by name.
+    """
+
+    space_key: str
+    category: str
+    metric: str
+    dim: int
+    count: int
+    kind: str
+    reduced_width: int
+    n_candidates: int
+    annoy_recall: float
+    n_trees: int
+    seed: int
+    transform_version: str
+    last_feature_id: int
+    built: str
+    builders: Mapping[str, str]
+    files: Mapping[str, FileRecord]
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all files."""
+        return sum(record.size for record in self.files.values())
+
+    def write(self, folder: Path) -> None:
+        """Writes it into a generation's folder."""
+        write_json(folder / _NAME, {"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads what :meth:`write` wrote.
+
+        Raises:
+            IndexDamaged: it is missing, damaged, or of a format that is not known here.
+        """
+        path = folder / _NAME
+        try:
+            stored: dict[str, Any] = json.loads(path.read_bytes())
+            if stored.pop("format") != FORMAT:
+                raise IndexDamaged(f"{path} is of another format", hint="stylesearch index build")
+            files = {name: FileRecord(**record) for name, record in stored.pop("files").items()}
+            manifest = cls(**stored, files=files)
+            _check_types(manifest)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IndexDamaged(f"{path} cannot be read: {error}") from error
+        return manifest
+
+    def check_files(self, folder: Path, *, thorough: bool = False) -> None:
+        """Compares every file with what was written down.
+
+        Raises:
+            IndexDamaged: one is missing, cut short or altered.
+        """
+        for name, record in self.files.items():
+            record.check(folder / name, thorough=thorough)
+
+    def check_file(self, folder: Path, name: str) -> None:
+        """Hashes one file.
+
+        Raises:
+            IndexDamaged: it is missing, cut short or altered.
+        """
+        self.files[name].check(folder / name, thorough=True)
+
+
+def _check_types(manifest: Manifest) -> None:
+    whole = (
+        manifest.dim,
+        manifest.count,
+        manifest.reduced_width,
+        manifest.n_candidates,
+        manifest.n_trees,
+        manifest.last_feature_id,
+    )
+    if not all(type(number) is int and number >= 0 for number in whole):
+        raise ValueError("a count is not a whole number")
+    if type(manifest.annoy_recall) is not float:
+        raise ValueError("a share is not a number")
+    for record in manifest.files.values():
+        if type(record.size) is not int or type(record.mtime_ns) is not int or type(record.sha256) is not str:
+            raise ValueError("a file's record is not complete")
+
+
+VECTORS, IDS = "vectors.npy", "ids.npy"
+REDUCED, REDUCTION, FOREST = "reduced.npy", "reduction.npz", "forest.ann"
+
+FEWEST_FOR_CANDIDATES = 64
+"""Below this many vectors comparing with all of them is all there is."""
+
+N_AXES = 94
+"""Axes that candidates of CNN features are searched in; two more numbers come with them."""
+
+N_AXES_SIGNED = 142
+"""The same where vectors have negative values: whitening spreads what matters over more axes."""
+
+N_TREES = 40
+SAMPLE = 8192
+_BLOCK = 128 * PANEL
+_LONGEST_HEADER = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an index is built of, beside the vectors; see :class:`~stylesearch.index.index_files.Manifest`."""
+
+    space_key: str
+    category: str
+    metric: str
+    dim: int
+    transform_version: str
+    last_feature_id: int
+    seed: int = 20
+
+
+def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Ids, AnyFloats]]) -> Manifest:
+    """Fills an empty folder; memory is bounded by a block, a sample and Annoy's own trees.
+
+    Args:
+        folder: of the generation.
+        contents: what it is of.
+        blocks: ids, int64 (n,), and vectors, (n, dim); slots are counted through.
+
+    Raises:
+        IndexingError: vectors of another width, or values that are not finite, or an id that comes twice.
+    """
+    count = _write_vectors(folder, contents, blocks)
+    names, width, n_trees = [VECTORS, IDS], 0, 0
+    needs = Calibration(0, 0.0)
+    if count >= FEWEST_FOR_CANDIDATES and annoy_works():
+        width, needs = _write_candidates(folder, contents, count)
+        names, n_trees = [*names, REDUCED, REDUCTION, FOREST], N_TREES
+    manifest = Manifest(
+        space_key=contents.space_key,
+        category=contents.category,
+        metric=contents.metric,
+        dim=contents.dim,
+        count=count,
+        kind="annoy" if width else "exact",
+        reduced_width=width,
+        n_candidates=needs.n_candidates,
+        annoy_recall=round(needs.annoy_recall, 4),
+        n_trees=n_trees,
+        seed=contents.seed,
+        transform_version=contents.transform_version,
+        last_feature_id=contents.last_feature_id,
+        built=datetime.now(UTC).isoformat(timespec="seconds"),
+        builders=_builders(with_annoy=bool(width)),
+        files={name: FileRecord.of(folder / name) for name in names},
+    )
+    manifest.write(folder)
+    return manifest
+
+
+def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """An array in a file, mapped into memory, read only. Its size has been checked: the header is not read.
+
+    Raises:
+        IndexDamaged: the file is missing or of another size.
+    """
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    try:
+        header = path.stat().st_size - n_bytes
+        if not 0 < header <= _LONGEST_HEADER:
+            raise IndexDamaged(f"{path} does not hold an array of shape {shape}")
+        if n_bytes == 0:  # nothing cannot be mapped
+            return np.empty(shape, dtype)
+        return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=header, shape=shape))
+    except (OSError, ValueError) as error:
+        raise IndexDamaged(f"{path} cannot be opened: {error}") from error
+
+
+def bytes_of_a_row(dim: int) -> int:
+    """What a vector takes on the disk, roughly: itself, reduced, and its share of Annoy's trees."""
+    return 4 * dim + 8 + 4 * (N_AXES_SIGNED + 2) * 2 + 25 * N_TREES
+
+
+def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Ids, AnyFloats]]) -> int:
+    ids: list[Ids] = []
+    with (folder / VECTORS).open("xb") as file:
+        _write_header(file, (0, contents.dim))  # written again when their number is known
+        for block_ids, vectors in blocks:
+            if vectors.ndim != 2 or vectors.shape[1] != contents.dim or len(vectors) != len(block_ids):
+                raise IndexingError(
+                    f"ids (n,) and vectors (n, {contents.dim}) are wanted. "
+                    f"Received: {np.shape(block_ids)} and {vectors.shape}"
+                )
+            block = np.ascontiguousarray(vectors, dtype="<f4")
+            if not np.isfinite(block).all():
+                raise IndexingError(f"the vectors of {contents.category!r} have values that are not finite")
+            file.write(block.data)
+            ids.append(np.asarray(block_ids, dtype=np.int64))
+        all_ids = np.concatenate([np.empty(0, np.int64), *ids])
+        _write_header(file, (len(all_ids), contents.dim))
+    if len(np.unique(all_ids)) != len(all_ids):
+        raise IndexingError(f"an id comes twice among the vectors of {contents.category!r}")
+    np.save(folder / IDS, all_ids)
+    return len(all_ids)
+
+
+def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int, Calibration]:
+    """Returns the width of a reduced vector, and what these vectors need."""
+    vectors = open_array(folder / VECTORS, np.float32, (count, contents.dim))
+    chosen = np.random.default_rng(contents.seed).choice(count, min(count, SAMPLE), replace=False)
+    sample = vectors[np.sort(chosen)]
+    signed = bool((sample < 0).any())
+    n_axes = min(N_AXES_SIGNED if signed else N_AXES, contents.dim, len(sample))
+    reduction = fit_reduction(sample, contents.metric, n_axes, seed=contents.seed)
+    reduction.save(folder / REDUCTION)
+
+    def reduced() -> Iterator[Floats]:
+        with (folder / REDUCED).open("xb") as file:
+            _write_header(file, (n_panels(count), reduction.width + 1, PANEL))
+            for start in range(0, count, _BLOCK):
+                block = reduction.stored(vectors[start : start + _BLOCK])
+                file.write(scan_panels(block).astype("<f4", copy=False).data)
+                yield block
+
+    build_forest(folder / FOREST, reduced(), reduction.width, n_trees=N_TREES, seed=contents.seed)
+    panels = open_array(folder / REDUCED, np.float32, (n_panels(count), reduction.width + 1, PANEL))
+    forest = AnnoyForest(folder / FOREST, reduction.width, count)
+    try:
+        needs = calibrate(vectors, panels, reduction, forest, contents.metric, seed=contents.seed)
+    finally:
+        forest.close()
+    return reduction.width, needs
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    """Writes it at the start of the file, and goes on at its end."""
+    file.seek(0)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)  # leaves room for the first number to grow
+    file.seek(0, 2)
+
+
+def _builders(*, with_annoy: bool) -> dict[str, str]:
+    import platform  # only builders pay for these, and every query imports this module
+    from importlib import metadata
+
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    if with_annoy:
+        versions["annoy"] = metadata.version("annoy")
+    return versions

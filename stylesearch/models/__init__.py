@@ -1,0 +1,1 @@
+"""Trained models of a workspace: their cards, files and networks."""

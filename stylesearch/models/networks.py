@@ -1,0 +1,88 @@
+"""Networks that were fine-tuned here: what was computed with them goes when they go."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylesearch.errors import ConfigError, StyleSearchError
+from stylesearch.extractors.spec import file_of
+from stylesearch.models.card import checked_name
+from stylesearch.models.store import folder_of, models
+
+if TYPE_CHECKING:
+    from stylesearch.catalog.writer import Writer
+
+__all__ = ["fingerprints_of", "forget_features", "networks_of", "owner_of", "unused_networks"]
+
+log = logging.getLogger(__name__)
+
+
+def networks_of(home: Path, name: str) -> list[Path]:
+    """Every network in the folder of a model, sorted.
+
+    Args:
+        home: the workspace folder.
+        name: of the model.
+    """
+    return sorted(folder_of(home, name).glob("network-*.keras"))
+
+
+def owner_of(home: Path, extractor: str) -> str | None:
+    """The name of the model with whose training or removal a network may go; None where it stays.
+
+    Args:
+        home: the workspace folder.
+        extractor: as :func:`stylesearch.extractors.load_extractor` takes it.
+    """
+    path = Path(file_of(extractor)).expanduser().resolve()
+    if path.suffix != ".keras" or path.parent.parent != (home / "models").resolve():
+        return None
+    try:
+        return checked_name(path.parent.name)
+    except ConfigError:  # no model has that name, so none goes
+        return None
+
+
+def unused_networks(home: Path, name: str) -> list[Path]:
+    """Those that no model in force takes: of earlier trainings, or given up for finding no more."""
+    in_use = {file_of(card.extractor) for card in models(home)}
+    return [path for path in networks_of(home, name) if str(path.resolve()) not in in_use]
+
+
+def fingerprints_of(networks: Iterable[Path]) -> list[str]:
+    """What feature sets of these networks go by in a catalog, with colors joined and without.
+
+    A network that is damaged has none that could be told: it is to go all the same.
+    """
+    from stylesearch.extractors import load_extractor
+    from stylesearch.extractors.with_colors import JoinedExtractor
+
+    found = []
+    for path in networks:
+        try:
+            network = load_extractor(str(path))
+        except StyleSearchError as error:
+            log.warning("features that were computed with %s stay in the catalog: %s", path, error)
+            continue
+        found += [network.fingerprint, JoinedExtractor(network).fingerprint]
+    return found
+
+
+def forget_features(writer: Writer, home: Path, fingerprints: Iterable[str]) -> None:
+    """Removes feature sets from a catalog, and what was derived from them.
+
+    Args:
+        writer: of the catalog.
+        home: the workspace folder.
+        fingerprints: of the feature sets; those that are not there do no harm.
+    """
+    prints = list(fingerprints)
+    with writer.transaction():
+        writer.remove_feature_sets(prints)
+    for one in prints:
+        for folder in ((home / "cache") / one[:16], *(home / "indexes").glob(f"*-{one[:16]}")):
+            shutil.rmtree(folder, ignore_errors=True)  # in use by a search: of no harm, and of no use

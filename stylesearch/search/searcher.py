@@ -1,0 +1,195 @@
+"""A photo in, hits out: decode, look through regions, extract, search the gallery."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.images.decode import DEFAULT_MAX_PIXELS, decode
+from stylesearch.images.regions import crops, plan_boxes, reduction
+from stylesearch.search import Gallery
+from stylesearch.types import Box, Hit
+
+if TYPE_CHECKING:
+    from stylesearch.extractors.base import Extractor
+
+__all__ = ["Photo", "QueryResult", "Searcher", "View"]
+
+Photo = bytes | str | os.PathLike[str] | BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult(Sequence[Hit]):
+    """What was found for a photo; a sequence of its hits, nearest first.
+
+    Attributes:
+        hits: one a product, by rank.
+        regions: the parts of the photo that were looked at, in pixels of the upright photo; empty when
+            the query was a product.
+        seconds: wall time of each step: ``decode``, ``extract``, ``search``.
+        photo: what was searched with: a file, or its bytes; for a product, its first picture.
+        subject: what was searched with, in words.
+    """
+
+    hits: tuple[Hit, ...]
+    regions: tuple[Box, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    photo: bytes | str | os.PathLike[str] | None = None
+    subject: str = ""
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self.hits[index]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class View:
+    """A photo as an extractor is to see it.
+
+    Attributes:
+        images: its regions, uint8, shape (n, size, size, 3).
+        boxes: where they are, in pixels of the upright photo.
+        width, height: of the upright photo.
+        photo: the file, or its bytes.
+        seconds: how long it took to read and cut.
+    """
+
+    images: npt.NDArray[np.uint8]
+    boxes: tuple[Box, ...]
+    width: int
+    height: int
+    photo: bytes | str | os.PathLike[str]
+    seconds: float
+
+
+class Searcher:
+    """Finds products in one gallery, with the extractor that made the gallery's features.
+
+    Args:
+        gallery: what is searched.
+        extractor: what made the gallery's features; it loads its network when it is first needed.
+        regions: the plan of parts through which a photo is looked at.
+        max_pixels: photos with more pixels are refused.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        extractor: Extractor,
+        *,
+        regions: str = "whole",
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> None:
+        self.gallery = gallery
+        self.extractor = extractor
+        self.regions = regions
+        self.max_pixels = max_pixels
+
+    def query(
+        self, photo: Photo, *, k: int = 20, category: str | None = None, box: Box | None = None
+    ) -> QueryResult:
+        """Products that ``photo`` shows, nearest first.
+
+        The photo is looked at through several regions and the smallest distance counts, since a garment
+        fills the shop's picture but only a part of a customer's.
+
+        Args:
+            photo: a file, its bytes, or a stream; any format that :func:`stylesearch.images.decode` reads.
+            k: how many products at most.
+            category: search in this category only.
+            box: where the garment is, in pixels of the upright photo; replaces the regions.
+
+        Raises:
+            ImageError: the photo cannot be used.
+            NotInCatalog: no such category.
+        """
+        view = self.look(photo, box=box)
+        began = time.perf_counter()
+        features = self.extractor.extract(view.images)
+        seconds = {"extract": time.perf_counter() - began}
+        return self.find(view, features, k=k, category=category, seconds=seconds)
+
+    def look(self, photo: Photo, *, box: Box | None = None, max_pixels: int | None = None) -> View:
+        """Reads a photo and cuts it into its regions: the first step of :meth:`query`.
+
+        Whoever has several photos takes the steps apart: the next one is read while features are made of
+        this one, or features of several are made at once.
+
+        Args:
+            photo, box: see :meth:`query`.
+            max_pixels: photos with more are refused; the searcher's own limit if not given.
+
+        Raises:
+            ImageError: the photo cannot be used.
+        """
+        began = time.perf_counter()
+        kept = photo.read() if hasattr(photo, "read") else photo
+        size = self.extractor.input_size
+        picture = decode(
+            kept,
+            reduce_to=reduction(size, [box] if box else self.regions),
+            max_pixels=self.max_pixels if max_pixels is None else max_pixels,
+        )
+        boxes = [box] if box else plan_boxes(self.regions, picture.width, picture.height)
+        images = crops(picture, boxes, size)
+        took = time.perf_counter() - began
+        return View(images, tuple(boxes), picture.width, picture.height, kept, took)
+
+    def find(
+        self,
+        view: View,
+        features: npt.NDArray[np.float32],
+        *,
+        k: int = 20,
+        category: str | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ) -> QueryResult:
+        """Products nearest to the features of a photo: the last step of :meth:`query`.
+
+        Args:
+            view: of the photo.
+            features: the extractor's, of ``view.images``, float32, shape (n, dim).
+            k, category: see :meth:`query`.
+            seconds: of the steps in between, which the result is to tell.
+
+        Raises:
+            NotInCatalog: no such category.
+        """
+        began = time.perf_counter()
+        found = self.gallery.search(features, k, category=category)
+        hits = tuple(
+            Hit(rank, one.product, one.distance, one.image, region=view.boxes[one.row])
+            for rank, one in enumerate(found, start=1)
+        )
+        steps = {"decode": view.seconds, **(seconds or {}), "search": time.perf_counter() - began}
+        subject = "photo" if isinstance(view.photo, bytes) else Path(view.photo).name
+        return QueryResult(hits, view.boxes, steps, view.photo, subject)
+
+    def similar(self, product_id: str, *, k: int = 20, category: str | None = None) -> QueryResult:
+        """Products that look like one in the catalog, which is itself left out.
+
+        Raises:
+            NotInCatalog: no such product, or it has no features.
+        """
+        began = time.perf_counter()
+        features = self.gallery.features_of(product_id)
+        found = self.gallery.search(features, k, category=category, without=product_id)
+        hits = tuple(
+            Hit(rank, one.product, one.distance, one.image) for rank, one in enumerate(found, start=1)
+        )
+        seconds = {"search": time.perf_counter() - began}
+        images = self.gallery.home.catalog.images_of(product_id)
+        photo = images[0].path if images else None
+        return QueryResult(hits, (), seconds, photo, f"product {product_id}")

@@ -1,0 +1,1 @@
+"""Routes of the REST API, and what they take and answer."""

@@ -1,0 +1,83 @@
+"""The shop's pictures and their thumbnails."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stylesearch.serving.api.openapi import PICTURE_ANSWER, problems
+from stylesearch.serving.page_files import has_it_already
+from stylesearch.serving.products.images import (
+    LONGER_SIDE,
+    MEDIA_TYPE,
+    VERSION,
+    OpenPicture,
+    PictureResponse,
+    open_picture,
+    require_listed,
+)
+from stylesearch.serving.service import Service, service_of
+
+__all__ = ["router"]
+
+FOREVER = "public, max-age=31536000, immutable"
+
+router = APIRouter(tags=["images"])
+UsedService = Annotated[Service, Depends(service_of)]
+Hash = Annotated[
+    str,
+    Path(pattern="^[0-9a-f]{64}$", min_length=64, max_length=64, description="sha256 of a picture's bytes"),
+]
+
+
+@router.get(
+    "/v1/images/{hash}",
+    operation_id="image",
+    summary="A picture of the shop, as it is",
+    response_class=Response,
+    responses={**PICTURE_ANSWER, **problems(404, 422, 503)},
+)
+async def image(request: Request, hash: Hash, service: UsedService) -> Response:
+    """The bytes of a picture that the catalog lists; they never change, so they may be kept for ever."""
+    etag = f'"{hash}"'
+    if has_it_already(request, etag):
+        await service.access.run(_require, service, hash)
+        return _unchanged(etag)
+    picture = await service.access.run(_opened, service, hash)
+    return PictureResponse(picture, _kept_for_ever(etag))
+
+
+@router.get(
+    "/v1/images/{hash}/thumbnail",
+    operation_id="thumbnail",
+    summary="A small one of it",
+    response_class=Response,
+    responses={**PICTURE_ANSWER, **problems(404, 422, 503)},
+)
+async def thumbnail(request: Request, hash: Hash, service: UsedService) -> Response:
+    """A JPEG, upright, its longer side at most 400 pixels."""
+    etag = f'"{hash}-{LONGER_SIDE}-{VERSION}"'
+    if has_it_already(request, etag):
+        await service.access.run(_require, service, hash)
+        return _unchanged(etag)
+    data = await service.thumbnails.of(hash)
+    return Response(data, headers=_kept_for_ever(etag), media_type=MEDIA_TYPE)
+
+
+# In a thread the catalog is asked for as well: whoever opens it, or loads a network, holds a lock meanwhile.
+def _require(service: Service, sha256: str) -> None:
+    require_listed(service.access.catalog, sha256)
+
+
+def _opened(service: Service, sha256: str) -> OpenPicture:
+    return open_picture(service.access.catalog, sha256, service.access.uploads)
+
+
+def _unchanged(etag: str) -> Response:
+    return Response(status_code=304, headers=_kept_for_ever(etag))
+
+
+def _kept_for_ever(etag: str) -> dict[str, str]:
+    """Also for the pages of the shop itself, which are of another origin and show the shop's own pictures."""
+    return {"ETag": etag, "Cache-Control": FOREVER, "Cross-Origin-Resource-Policy": "cross-origin"}

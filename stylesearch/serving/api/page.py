@@ -1,0 +1,73 @@
+"""The page, its files, and the description of the API."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stylesearch.files import sha256_bytes
+from stylesearch.serving.api.openapi import Surroundings, described_as_text, problems
+from stylesearch.serving.api.responses import PageInfo, json_response
+from stylesearch.serving.page_files import has_it_already
+from stylesearch.serving.service import Service, service_of
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["page"])
+UsedService = Annotated[Service, Depends(service_of)]
+
+
+@router.get("/", include_in_schema=False)
+async def index(request: Request, service: UsedService) -> Response:
+    """The page."""
+    return service.page.response(request, "index.html")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request, service: UsedService) -> Response:
+    """The description of the API, for people."""
+    return service.page.response(request, "docs.html")
+
+
+@router.get("/assets/{name:path}", include_in_schema=False)
+async def asset(request: Request, name: str, service: UsedService) -> Response:
+    """A file of the page."""
+    return service.page.response(request, name)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request, service: UsedService) -> Response:
+    """The description of the API, for programs: with spaces and examples that there are now."""
+    around = await service.access.run(_around, service)
+    text = described_as_text(request.app, service.settings, around)
+    etag = f'"{sha256_bytes(text.encode())[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if has_it_already(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(text, headers=headers, media_type="application/json")
+
+
+def _around(service: Service) -> Surroundings:
+    return Surroundings(service.access.spaces(), service.access.samples())
+
+
+@router.get(
+    "/v1/page",
+    operation_id="page",
+    summary="What the page has to know",
+    response_model=PageInfo,
+    responses=problems(),
+)
+async def page(service: UsedService) -> Response:
+    """Limits, and the spaces that a search may name."""
+    settings = service.settings
+    return json_response(
+        {
+            "max_bytes": settings.max_bytes,
+            "max_k": settings.max_k,
+            "spaces": await service.access.run(service.access.spaces),
+            "title": settings.title,
+            "keeps_uploads": bool(settings.keep_uploads),
+        }
+    )

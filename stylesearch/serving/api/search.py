@@ -1,0 +1,135 @@
+"""Searching with a photo, or with several."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stylesearch.serving.api.openapi import BATCH_BODY, SEARCH_BODY, problems
+from stylesearch.serving.api.requests import (
+    BatchOptions,
+    SearchOptions,
+    SimilarOptions,
+    Submission,
+    checked,
+    from_texts,
+    receive,
+)
+from stylesearch.serving.api.responses import BatchResult, SearchResult, json_response, search_json
+from stylesearch.serving.logs import request_id
+from stylesearch.serving.middleware.error_handler import as_problem
+from stylesearch.serving.middleware.limits import count_photos
+from stylesearch.serving.problems import Problem
+from stylesearch.serving.service import Service, service_of
+from stylesearch.serving.uploads import keep_upload
+from stylesearch.types import Box
+
+__all__ = ["MOST_PHOTOS", "router"]
+
+MOST_PHOTOS = 16
+PHOTOS_AT_ONCE = 2
+"""Photos of a batch that are searched with at the same time."""
+
+router = APIRouter(tags=["search"])
+UsedService = Annotated[Service, Depends(service_of)]
+
+
+@router.post(
+    "/v1/search",
+    operation_id="search",
+    summary="Find the products that a photo shows",
+    response_model=SearchResult,
+    responses=problems(400, 404, 408, 413, 415, 422, 429, 503, 504),
+    openapi_extra={"requestBody": SEARCH_BODY},
+)
+async def search(request: Request, service: UsedService) -> Response:
+    """Looks at a photo through several regions, or at one `box` of it, and answers the nearest products.
+
+    Send the picture as it is (`multipart/form-data`, field `image`), or in JSON as base64. JPEG, PNG, WebP,
+    HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 and PPM are read, whatever the file is called.
+    It is not kept, unless whoever runs this server has chosen to.
+    """
+    submission = await receive(request, service.settings, pictures="image", many=False, most=1)
+    began = time.perf_counter()
+    options = _options(SearchOptions, submission, service)
+    if options.category is not None:  # the network has not to look at a photo for that
+        await service.access.run(service.access.check_category, options.category)
+    found = await _search(service, submission.pictures[0], options, options.corners, began)
+    return json_response(found)
+
+
+@router.post(
+    "/v1/search/batch",
+    operation_id="search_batch",
+    summary="Find the products of several photos",
+    response_model=BatchResult,
+    responses=problems(400, 404, 408, 413, 415, 422, 429, 503),
+    openapi_extra={"requestBody": BATCH_BODY},
+)
+async def search_batch(request: Request, service: UsedService) -> Response:
+    """Searches with 1 to 16 photos, each for itself: a bad one has a `problem` and fails no other.
+
+    Only where the server had no room for any of them, the answer is 503.
+    """
+    submission = await receive(request, service.settings, pictures="images", many=True, most=MOST_PHOTOS)
+    began = time.perf_counter()
+    options = _options(BatchOptions, submission, service)
+    count_photos(request.scope, len(submission.pictures))
+    # What is wrong for all of them is said once.
+    await service.access.run(
+        service.access.check_search, options.space or "", options.metric or "", options.category
+    )
+
+    # A few at a time: all at once would fill the queue, and take the turns of those who have one photo.
+    turns = asyncio.Semaphore(min(PHOTOS_AT_ONCE, service.settings.queue_size))
+
+    async def one(photo: bytes) -> dict[str, Any] | Problem:
+        try:
+            async with turns:
+                return await _search(service, photo, options, None, began)
+        except Exception as error:
+            problem = as_problem(error, service.access.private)
+            if problem.status == 500:
+                raise  # a mistake here, which the log is to have
+            return problem
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(photo)) for photo in submission.pictures]
+    outcomes = [task.result() for task in tasks]
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    if len(refusals) == len(outcomes) and {problem.status for problem in refusals} == {503}:
+        raise refusals[-1]
+    for problem in refusals:
+        service.metrics.refused(problem.reason)
+    return json_response({"results": [_item(outcome) for outcome in outcomes]})
+
+
+def _item(outcome: dict[str, Any] | Problem) -> dict[str, Any]:
+    """What became of one photo of a batch."""
+    if isinstance(outcome, Problem):
+        return {"problem": outcome.as_dict(request_id.get())}
+    return {"result": outcome}
+
+
+def _options(model: type[Any], submission: Submission, service: Service) -> Any:
+    convert = from_texts if submission.is_form else checked
+    return convert(model, submission.values, max_k=service.settings.max_k)
+
+
+async def _search(
+    service: Service, photo: bytes, options: SimilarOptions, box: Box | None, began: float
+) -> dict[str, Any]:
+    answer = await service.photo_search.search(
+        photo,
+        k=options.k,
+        category=options.category,
+        box=box,
+        space=options.space or "",
+        metric=options.metric or "",
+    )
+    if service.settings.keep_uploads:
+        await service.access.run(keep_upload, service.settings.keep_uploads, photo)
+    return search_json(answer, time.perf_counter() - began)

@@ -1,0 +1,1 @@
+"""What happens around every request: its id, log line, limits and errors."""

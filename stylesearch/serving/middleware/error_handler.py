@@ -1,0 +1,94 @@
+"""Whatever is raised while a request is handled becomes a problem here, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stylesearch.errors import StyleSearchError
+from stylesearch.serving.logs import request_id
+from stylesearch.serving.metrics import ServiceMetrics
+from stylesearch.serving.middleware.disconnect import is_given_up
+from stylesearch.serving.problems import Problem, ServiceStopping, problem_of, problem_response
+
+__all__ = ["LastResort", "as_problem"]
+
+log = logging.getLogger(__name__)
+
+ERRORS_SHOWN = 5
+
+RETRY_SECONDS = 1.0
+"""When to come back to a server that stops: to the one that takes its place, or stands beside it."""
+
+
+class LastResort:
+    """Answers for what comes next when that raises, or is cancelled since the server stops.
+
+    Args:
+        app: what comes next.
+        metrics: where refusals are counted.
+        private: paths that no client is told.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics, private: Sequence[str] = ()) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._private = private
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            return  # nobody is there for an answer
+        except asyncio.CancelledError:
+            if is_given_up(scope):
+                raise
+            if not has_begun:  # else the server says that it is cut off
+                problem = self._problem(ServiceStopping("the server is stopping", retry_after=RETRY_SECONDS))
+                problem.headers["Connection"] = "close"
+                await problem_response(problem, request_id.get())(scope, receive, send)
+        except Exception as error:
+            if has_begun:
+                log.exception("failed after the answer had begun")
+                raise
+            await problem_response(self._problem(error), request_id.get())(scope, receive, send)
+
+    def _problem(self, error: Exception) -> Problem:
+        problem = as_problem(error, self._private)
+        if problem.status == 500:
+            log.error("failed: %s", type(error).__name__, exc_info=error)
+        elif problem.status > 500 and isinstance(error, StyleSearchError):
+            log.warning("refused with %d: %s", problem.status, error)
+        self._metrics.refused(problem.reason)
+        return problem
+
+
+def as_problem(error: Exception, private: Sequence[str] = ()) -> Problem:
+    """As :func:`stylesearch.serving.problems.problem_of`, of the framework's errors too."""
+    if isinstance(error, RequestValidationError):
+        shown = (
+            f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()[:ERRORS_SHOWN]
+        )
+        return Problem(422, "; ".join(shown))
+    if isinstance(error, HTTPException):
+        details = {404: "there is nothing under this path", 405: "this path does not know this method"}
+        detail = details.get(error.status_code, str(error.detail))
+        return Problem(error.status_code, detail, headers=error.headers)
+    return problem_of(error, private)

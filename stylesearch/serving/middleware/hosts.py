@@ -1,0 +1,193 @@
+"""Under which names the service is asked for: not under one that a stranger has made lead to this machine.
+
+A page of ``evil.example`` whose name is changed to mean 127.0.0.1 while it is open may read, as its own, what
+answers there (DNS rebinding). Its browser says what name it asked for, in ``Host``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stylesearch.serving.problems import Problem
+from stylesearch.serving.settings import ServiceSettings
+
+__all__ = [
+    "AllowedHosts",
+    "ClientAddresses",
+    "as_bound",
+    "is_loopback",
+    "names_answered",
+]
+
+# Which client a request comes from, also behind proxies.
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPV6_HOME = 64
+"""Bits of an IPv6 address that one customer's connection has in common."""
+
+
+class ClientAddresses:
+    """Finds the address of a client.
+
+    ``X-Forwarded-For`` is read from its end, where the nearest proxy wrote, and only for as long as whoever
+    wrote it is trusted: a client can put anything at its beginning.
+
+    Args:
+        trusted_proxies: addresses or networks.
+    """
+
+    def __init__(self, trusted_proxies: Sequence[str] = ()) -> None:
+        self._trusted = [ipaddress.ip_network(network, strict=False) for network in trusted_proxies]
+
+    def of(self, scope: Scope) -> str:
+        """The address as text; ``local`` where there is none, as over a Unix socket."""
+        client = scope.get("client")
+        address = _parsed(client[0]) if client else None
+        if address is None:
+            return "local"
+        for hop in reversed(_forwarded(scope)):
+            if not self._trusts(address):
+                break
+            parsed = _parsed(hop)
+            if parsed is None:
+                break
+            address = parsed
+        return str(address)
+
+    def household(self, scope: Scope) -> str:
+        """The address, or of an IPv6 address the network that one customer has: what a limit is for."""
+        text = self.of(scope)
+        address = _parsed(text)
+        if isinstance(address, ipaddress.IPv6Address):
+            return str(ipaddress.ip_network((address, IPV6_HOME), strict=False))
+        return text
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address.version == network.version and address in network for network in self._trusted)
+
+
+def _forwarded(scope: Scope) -> list[str]:
+    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return [hop.strip() for hop in b",".join(values).decode("latin-1").split(",") if hop.strip()]
+
+
+def _parsed(text: str) -> Address | None:
+    """An address, without its port or scope; one of IPv4 in IPv6 clothes as what it is."""
+    bare = text.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    return (getattr(address, "ipv4_mapped", None) or address) if address.version == 6 else address
+
+
+# The address that is really listened on, whatever name or spelling it was given by.
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is reached from this machine only.
+
+    Of names only ``localhost`` is known; what another one means is seen from the socket that is bound to it.
+
+    Example:
+        >>> [is_loopback(one) for one in ("127.0.0.5", "::1", "::ffff:127.0.0.1", "0.0.0.0")]
+        [True, True, True, False]
+    """
+    try:
+        parsed = ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        return address.lower() == "localhost"
+    mapped = getattr(parsed, "ipv4_mapped", None)  # Python before 3.13 does not look into these
+    return (mapped or parsed).is_loopback
+
+
+def as_bound(service: ServiceSettings, address: str) -> ServiceSettings:
+    """Settings of a service that listens, with the address in place of the name or the spelling for it.
+
+    ``127.1`` is 127.0.0.1, and so may be any name in ``/etc/hosts``: what is to be answered on loopback only
+    is decided by the address. The name itself is answered to as before.
+
+    Args:
+        service: the settings as they were given.
+        address: of the bound socket.
+    """
+    names = service.allowed_hosts
+    # With no names at all, an address that others reach answers to any: that is not to change here.
+    if service.host not in ("", address) and (names or is_loopback(address)):
+        names = (*names, service.host)
+    return dataclasses.replace(service, host=address, allowed_hosts=names)
+
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+EXEMPT: Final = "/health"
+"""Tells nothing, and is asked for by whatever starts and watches services, under any name."""
+
+
+def names_answered(host: str, allowed: Iterable[str] = ()) -> frozenset[str] | None:
+    """The names that a service answers to, or None for any.
+
+    Args:
+        host: the address that is listened on, as the socket says it (:func:`~.listening.as_bound`).
+        allowed: more names; ``*`` for any.
+
+    Example:
+        >>> sorted(names_answered("127.0.0.1", ["shop.example"]))
+        ['127.0.0.1', '[::1]', 'localhost', 'shop.example']
+        >>> names_answered("0.0.0.0") is None
+        True
+    """
+    given = frozenset(map(_plain, allowed))
+    if "*" in given or not (given or is_loopback(host)):
+        return None
+    return LOOPBACK | {_plain(host)} | given
+
+
+class AllowedHosts:
+    """Refuses requests for other names.
+
+    A request without ``Host`` passes: every browser sends one.
+
+    Args:
+        app: what comes next.
+        names: that are answered to, in lower case, those of IPv6 in brackets.
+    """
+
+    def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
+        self._app = app
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request."""
+        if scope["type"] == "http" and scope["path"] != EXEMPT:
+            asked = {
+                _without_port(value.decode("latin-1")) for name, value in scope["headers"] if name == b"host"
+            }
+            if not asked <= self._names:
+                raise Problem(
+                    421,
+                    "this server does not answer to the name in Host",
+                    hint="whoever runs it can add the name to allowed_hosts",
+                    reason="host",
+                )
+        await self._app(scope, receive, send)
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.strip().rpartition(":")
+    return _plain(name if colon and port.isdigit() and not name.endswith(":") else host.strip())
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared."""
+    if ":" in name and not name.startswith("["):
+        name = f"[{name}]"
+    return name.lower().removesuffix(".")

@@ -1,0 +1,233 @@
+"""Bodies are counted as they arrive: of one that is too large no more than the limit is ever held."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stylesearch.serving.middleware.hosts import ClientAddresses
+from stylesearch.serving.middleware.product_paths import counts_against_limit, route_of
+from stylesearch.serving.problems import Problem
+
+__all__ = [
+    "BodyLimit",
+    "RateLimit",
+    "TokenBuckets",
+    "count_photos",
+]
+
+HELD_BODIES: Final = 8
+"""So many bodies of the largest allowed size may be held at once, or more that are smaller."""
+
+LINGER_BYTES: Final = 64_000_000
+LINGER_SECONDS: Final = 2.0
+"""How much of a body that is too large is read and thrown away, so that its sender sees the answer: one that
+is cut off while it sends reports a broken connection, and tries again."""
+
+RETRY_SECONDS: Final = 2
+
+
+class BodyLimit:
+    """Refuses bodies over a limit, and more bodies at once than there is memory for.
+
+    Args:
+        app: what comes next.
+        max_bytes: of one body.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._budget = HELD_BODIES * max_bytes
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = _declared(scope)
+        if declared is not None and declared > self._max_bytes:
+            if not _waits(scope):
+                await _drain(receive)
+            raise self._too_large()
+        n_bytes = 0
+
+        async def counted() -> Message:
+            nonlocal n_bytes
+            message = await receive()
+            if message["type"] != "http.request":
+                return message
+            size = len(message.get("body", b""))
+            if n_bytes + size > self._max_bytes:
+                if message.get("more_body", False):
+                    await _drain(receive)
+                raise self._too_large()
+            if self._held + size > self._budget:
+                if message.get("more_body", False):
+                    await _drain(receive)
+                raise Problem(
+                    503,
+                    "too many uploads at once",
+                    hint="try again in a moment",
+                    headers={"Retry-After": str(RETRY_SECONDS), "Connection": "close"},
+                    reason="bytes_held",
+                )
+            n_bytes += size
+            self._held += size
+            return message
+
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._held -= n_bytes
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            413,
+            f"the body has more than {self._max_bytes} bytes",
+            hint="send a smaller picture",
+            headers={"Connection": "close"},
+            reason="bytes",
+        )
+
+
+def _declared(scope: Scope) -> int | None:
+    """What Content-Length says, if it says anything."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() and len(value) < 19 else None
+    return None
+
+
+def _waits(scope: Scope) -> bool:
+    """Whether the client sends its body only when it is told to."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
+
+
+async def _drain(receive: Receive) -> None:
+    """Reads on for a while without keeping anything."""
+    n_bytes = 0
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            while n_bytes < LINGER_BYTES:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+                n_bytes += len(message.get("body", b""))
+    except TimeoutError:
+        return
+
+
+# So many requests a minute and client, and not more.
+
+MAX_CLIENTS: Final = 10_000
+BURST_SECONDS: Final = 10.0
+LEAST_BURST: Final = 5.0
+_TAKE: Final = "stylesearch.take_tokens"
+
+
+class TokenBuckets:
+    """A bucket of tokens for each client: it fills steadily, and each request takes one out.
+
+    Memory is bounded: of more clients than that, those not seen for longest are forgotten, which gives them
+    a full bucket.
+
+    Args:
+        per_minute: how many tokens come into a bucket in a minute.
+        max_clients: how many buckets there are at most.
+        clock: seconds, rising.
+
+    Example:
+        >>> buckets = TokenBuckets(60, clock=lambda: 0.0)
+        >>> [buckets.take("me") for _ in range(11)]
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        per_minute: float,
+        *,
+        max_clients: int = MAX_CLIENTS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.rate = per_minute / 60
+        self.size = max(LEAST_BURST, self.rate * BURST_SECONDS)
+        self._max_clients = max_clients
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, client: str, n: int = 1) -> float:
+        """Takes tokens; 0, or the seconds after which there are enough.
+
+        Of more than a bucket holds, as many have to be there as it can hold after another request; the
+        others are owed, and come out of what flows in later.
+        """
+        now = self._clock()
+        tokens, then = self._buckets.pop(client, (self.size, now))
+        tokens = min(self.size, tokens + (now - then) * self.rate)
+        missing = max(0.0, min(n, self.size - 1.0) - tokens)
+        self._buckets[client] = (tokens if missing else tokens - n, now)
+        while len(self._buckets) > self._max_clients:
+            self._buckets.popitem(last=False)
+        return missing / self.rate
+
+
+class RateLimit:
+    """Turns clients away that ask too often. Each worker counts for itself.
+
+    Args:
+        app: what comes next.
+        per_minute: requests to the API that one client may make, after a burst of ten seconds' worth.
+        clients: tells clients apart.
+    """
+
+    def __init__(self, app: ASGIApp, per_minute: int, clients: ClientAddresses) -> None:
+        self._app = app
+        self._per_minute = per_minute
+        self._clients = clients
+        self._buckets = TokenBuckets(per_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request."""
+        if scope["type"] == "http" and counts_against_limit(route_of(scope["path"])):
+            take = functools.partial(self._take, self._clients.household(scope))
+            take(1)
+            scope = {**scope, _TAKE: take}
+        await self._app(scope, receive, send)
+
+    def _take(self, client: str, n: int, again: int = 0) -> None:
+        """Takes tokens, or refuses; ``again``: those that the request has taken, and takes again with it."""
+        if seconds := self._buckets.take(client, n):
+            raise Problem(
+                429,
+                f"more than {self._per_minute} requests a minute, each photo of several counted as one",
+                hint="wait for as long as Retry-After says",
+                headers={"Retry-After": str(math.ceil(seconds + again / self._buckets.rate))},
+                reason="rate",
+            )
+
+
+def count_photos(scope: Scope, n: int) -> None:
+    """Counts the photos of one request as so many requests; the first has been counted with the request.
+
+    Args:
+        scope: of the request.
+        n: how many photos there are.
+
+    Raises:
+        Problem: 429, the client has asked too often.
+    """
+    take = scope.get(_TAKE)  # not there without a limit
+    if take is not None and n > 1:
+        take(n - 1, again=1)

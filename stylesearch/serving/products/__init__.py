@@ -1,0 +1,1 @@
+"""Products and pictures that come in over the API."""

@@ -1,0 +1,1 @@
+"""Searches of many clients at once: queue, batches, readiness."""

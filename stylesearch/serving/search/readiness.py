@@ -1,0 +1,93 @@
+"""Whether the service can do its work: what ``GET /ready`` answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from stylesearch.errors import StyleSearchError
+from stylesearch.serving.problems import OwnSpaceUnusable
+from stylesearch.serving.search.default_space import searcher_of
+
+if TYPE_CHECKING:
+    from stylesearch.serving.search.photo_search import PhotoSearch
+    from stylesearch.serving.search.workspace_reader import WorkspaceAccess
+
+__all__ = ["Readiness"]
+
+log = logging.getLogger(__name__)
+
+LOADED: Final = "loaded"
+KEPT_SECONDS: Final = 5.0
+"""How long the state of the indexes is believed: to look at those of a large shop takes a while."""
+
+
+class Readiness:
+    """Looks at the parts that a search needs.
+
+    Args:
+        access: to the workspace.
+        photo_search: has the network.
+    """
+
+    def __init__(self, access: WorkspaceAccess, photo_search: PhotoSearch) -> None:
+        self._access = access
+        self._photo_search = photo_search
+        self._index: tuple[float, str] | None = None
+
+    def look(self) -> tuple[bool, dict[str, Any]]:
+        """Whether searches and changes are answered, and what was found. Blocks.
+
+        Indexes do not count: without them searches are right all the same, and slower. Nor does a space
+        that is not the workspace's own. A catalog with nothing in it is as good as a full one: a shop that is
+        filled over the API begins with it, and would wait for ever for a service that waits for products.
+        """
+        model = self._model_state()
+        n_products = 0
+        try:
+            n_products = self._access.catalog.totals()[0]
+            schema, usable = self._access.catalog.revision, True
+        except StyleSearchError as error:
+            log.warning("not ready: %s", error)
+            schema, usable = "the catalog cannot be read", False
+        checks = {
+            "model": model,
+            "schema": schema,
+            "index": self._index_state() if usable else "none",
+            "catalog": {"products": n_products},
+        }
+        return model == LOADED and usable, checks
+
+    def _model_state(self) -> str:
+        if not self._photo_search.ready:
+            return "loading"
+        try:
+            searcher_of(self._access.workspace)
+        except OwnSpaceUnusable as error:
+            log.warning("not ready: %s", error)
+            return "the default space cannot be searched in"
+        except StyleSearchError as error:
+            log.info("nothing to search in: %s", error)  # yet: the rest says whether that is as it should be
+        return LOADED
+
+    def _index_state(self) -> str:
+        now = time.monotonic()
+        if self._index is None or now - self._index[0] > KEPT_SECONDS:
+            self._index = (now, self._look_at_indexes())
+        return self._index[1]
+
+    def _look_at_indexes(self) -> str:
+        from stylesearch.search.maintenance import status
+
+        try:
+            rows = status(self._access.workspace.searcher(throughput=True).gallery)
+        except StyleSearchError as error:
+            log.info("no indexes: %s", error)
+            return "none"
+        states = {row.state for row in rows if row.n_indexed or row.n_pending}
+        if not states:
+            return "none"
+        if states == {"ready"}:
+            return "behind" if any(row.n_pending for row in rows) else "ready"
+        return "behind" if "ready" in states else "none"

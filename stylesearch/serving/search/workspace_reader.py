@@ -1,0 +1,177 @@
+"""Reading a workspace from an event loop: in threads, a few at a time."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.serving.search.default_space import has_no_catalog, no_products_yet, searcher_of
+from stylesearch.serving.uploads import UploadFolder
+
+if TYPE_CHECKING:
+    from stylesearch.catalog import Catalog
+    from stylesearch.types import ImageRecord, Product
+    from stylesearch.workspace.workspace import Workspace
+
+__all__ = ["WorkspaceAccess"]
+
+READERS: Final = 8
+"""Threads that read at once: below what the catalog's pool of connections gives out."""
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class WorkspaceAccess:
+    """What the API reads of a workspace. Methods that are no coroutines block: call them with :meth:`run`.
+
+    Args:
+        workspace: whose.
+        create: whether a catalog is made where there is none, since products will be put into it.
+    """
+
+    def __init__(self, workspace: Workspace, *, create: bool = False) -> None:
+        self.workspace = workspace
+        self.home = workspace.settings.home
+        self.uploads = UploadFolder(self.home)
+        self._create = create
+        self._readers = anyio.CapacityLimiter(READERS)
+        self._counts: tuple[int | None, dict[str, int]] | None = None
+
+    async def run(self, function: Callable[P, Result], /, *arguments: P.args, **named: P.kwargs) -> Result:
+        """Calls something that blocks, in a thread."""
+        call = functools.partial(function, *arguments, **named)
+        return await anyio.to_thread.run_sync(call, limiter=self._readers)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog.
+
+        Raises:
+            NotInCatalog: there is none yet.
+            CatalogError: it cannot be opened.
+        """
+        try:
+            return self.workspace.catalog
+        except CatalogError as error:
+            if has_no_catalog(self.workspace):
+                raise no_products_yet() from error
+            raise
+
+    def open(self) -> None:
+        """Opens the catalog before the first request does; where there is none, that is left to it to say."""
+        from stylesearch.catalog import Catalog
+
+        if self._create and has_no_catalog(self.workspace):
+            Catalog.open(self.workspace.settings.database, create=True).close()
+        try:
+            _ = self.workspace.catalog
+        except CatalogError:
+            if self._create:
+                raise
+
+    @property
+    def private(self) -> tuple[str, ...]:
+        """Paths that no client is told."""
+        settings = self.workspace.settings
+        places = {str(self.home.absolute()), os.path.realpath(self.home), os.path.realpath(settings.database)}
+        if os.sep in settings.database:  # a word alone could stand in any message
+            places.add(settings.database)
+        return tuple(sorted(place for place in places if len(place) > 1))
+
+    def product(self, product_id: str) -> tuple[Product, list[ImageRecord]]:
+        """A product and the shop's pictures of it.
+
+        Raises:
+            NotInCatalog: there is none.
+        """
+        try:
+            product = self.catalog.product(product_id)
+        except NotInCatalog as error:
+            raise NotInCatalog(error.message, hint="GET /v1/products lists all") from None
+        return product, self.catalog.shop_images([product_id])[product_id]
+
+    def products(
+        self, category: str | None, after: str | None, limit: int
+    ) -> tuple[list[tuple[Product, list[ImageRecord]]], str | None]:
+        """A page of products with pictures, and the id to go on behind, or None on the last page.
+
+        Where there is no catalog yet the page is empty.
+
+        Raises:
+            NotInCatalog: there is no such category.
+        """
+        if category is not None:
+            self.check_category(category)
+        try:
+            catalog = self.catalog
+        except NotInCatalog:
+            return [], None
+        found = catalog.shop_products(category=category, after=after, limit=limit + 1)
+        shown = found[:limit]
+        images = catalog.shop_images(product.id for product in shown)
+        page = [(product, images[product.id]) for product in shown]
+        return page, shown[-1].id if len(found) > limit else None
+
+    def categories(self) -> dict[str, int]:
+        """How many products each category has; read again only when somebody has changed the catalog.
+
+        Where there is no catalog yet there are none.
+        """
+        try:
+            catalog = self.catalog
+        except NotInCatalog:
+            return {}
+        state = catalog.state()  # before the counts are read: what comes in between is read next time
+        known = self._counts
+        if known is None or state is None or known[0] != state:
+            known = self._counts = (state, catalog.product_counts())
+        return known[1]
+
+    def check_search(self, space: str, metric: str, category: str | None) -> None:
+        """Sees to it that there is something to search in; an empty space or metric is the workspace's own.
+
+        Raises:
+            UnknownName: no such space.
+            ConfigError: no such metric, or a trained model wants another one.
+            OwnSpaceUnusable: the space or the extractor of the settings is wanted, and cannot be used.
+            NotInCatalog: no such category, or nothing was ingested that could be searched there.
+        """
+        searcher_of(self.workspace, space, metric)
+        if category is not None:
+            self.check_category(category)
+
+    def samples(self) -> dict[str, str]:
+        """A product's ``id``, its ``category`` and a picture's ``hash``; nothing where there are none."""
+        try:
+            page, _ = self.products(None, None, 1)
+        except CatalogError:
+            return {}
+        if not page or not page[0][1]:  # its pictures may have gone between two readings
+            return {}
+        product, images = page[0]
+        return {"id": product.id, "category": product.category, "hash": images[0].sha256}
+
+    def spaces(self) -> list[str]:
+        """Spaces that a search may name, the default first."""
+        from stylesearch.models.store import models
+        from stylesearch.spaces import SPACES
+
+        own = self.workspace.settings.space
+        names = [*SPACES, *(card.space for card in models(self.home))]
+        return sorted(names, key=lambda name: name != own)
+
+    def check_category(self, category: str) -> None:
+        """Sees to it that there are products of a category.
+
+        Raises:
+            NotInCatalog: there are none.
+        """
+        if category not in self.categories():
+            raise NotInCatalog(f"there is no category {category!r}", hint="GET /v1/categories lists all")

@@ -1,0 +1,1 @@
+"""Server processes: workers, signals and restarts."""

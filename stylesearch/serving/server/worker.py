@@ -1,0 +1,120 @@
+"""One process that answers requests: started by the supervisor, or by a server that the user brings."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import sys
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+
+from stylesearch.errors import StyleSearchError
+from stylesearch.parallel import limit_cores, usable_cores
+from stylesearch.serving.app import create_app
+from stylesearch.serving.logs import configure_logging
+from stylesearch.serving.middleware.disconnect import CancelWhenGone
+from stylesearch.serving.search.background import load_network
+from stylesearch.serving.server.http_protocol import PatientProtocol
+from stylesearch.serving.server.signals import BACKLOG, READY
+from stylesearch.serving.settings import ServiceSettings, load_service_settings
+from stylesearch.serving.uploads import UploadFolder, tidy_up
+from stylesearch.settings import Settings, load_settings
+from stylesearch.workspace.workspace import Workspace
+
+__all__ = ["app", "run_worker"]
+
+LONGEST_IDLE = 75
+"""Seconds that a connection may stay open with nothing asked: longer than proxies keep theirs."""
+
+
+def app() -> Any:
+    """The service as an ASGI application, with its settings from the environment and ``config.toml``.
+
+    For a server of one's own: ``uvicorn --factory stylesearch.serving.server.worker:app``. It is then that
+    server which starts processes and ends them.
+    """
+    settings = load_settings()
+    service = load_service_settings(home=settings.home)
+    configure_logging(service.log_format)
+    return _application(Workspace(settings), service)
+
+
+def run_worker(
+    settings: Settings, service: ServiceSettings, sockets: list[socket.socket], supervisor: Connection
+) -> None:
+    """Answers requests until a signal comes: what the supervisor starts as a process.
+
+    Args:
+        settings: of the workspace.
+        service: of the service.
+        sockets: are listened on; bound, and shared with the other workers.
+        supervisor: is told :data:`~stylesearch.serving.server.signals.READY`, or what is in the way.
+    """
+    configure_logging(service.log_format)
+    _end_with_parent()
+    if service.workers > 1:
+        limit_cores(math.ceil(usable_cores() / service.workers))
+    workspace = Workspace(settings)
+    try:
+        load_network(workspace)  # what is missing is said here without a traceback of the framework
+    except StyleSearchError as error:
+        supervisor.send((error.message, error.hint))
+        sys.exit(STARTUP_FAILURE)
+    config = uvicorn.Config(
+        _application(workspace, service),
+        http=PatientProtocol,
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        # Of those that wait, each worker takes one at a time, and others get some; uvloop would take all.
+        loop="asyncio",
+        backlog=1,
+        ws="none",
+        timeout_keep_alive=LONGEST_IDLE,
+        timeout_graceful_shutdown=math.ceil(service.shutdown_grace),
+    )
+    # Signals that came are sent once more when all is finished; Ctrl-C does nothing then: see `interrupts`.
+    _Server(config, supervisor).run(sockets)
+
+
+class _Server(uvicorn.Server):
+    """Tells the supervisor when it answers."""
+
+    def __init__(self, config: uvicorn.Config, supervisor: Connection) -> None:
+        super().__init__(config)
+        self._supervisor = supervisor
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            for listener in sockets or []:
+                listener.listen(BACKLOG)  # the server has just made it shorter
+            self._supervisor.send(READY)
+
+
+def _application(workspace: Workspace, service: ServiceSettings) -> Any:
+    tidy_up(workspace, UploadFolder(workspace.settings.home))  # the worker before may have been killed
+    return CancelWhenGone(create_app(workspace, service))
+
+
+def _end_with_parent() -> None:
+    """Stops this process when its supervisor is gone, killed perhaps: nobody else would."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="stylesearch-watch-parent", daemon=True).start()

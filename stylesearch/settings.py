@@ -1,0 +1,279 @@
+"""Settings of a workspace: a flag wins over the environment, that over the file, that over the default.
+
+The file is ``config.toml`` in the workspace folder; the environment variable of a setting is its name in
+capitals behind ``STYLESEARCH_`` (``STYLESEARCH_EXTRACTOR=resnet50``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import tomlkit
+
+from stylesearch.errors import ConfigError
+from stylesearch.extractors.spec import whole_path
+from stylesearch.files import atomic_file
+
+__all__ = [
+    "DEFAULT_HOME",
+    "SettingRules",
+    "Settings",
+    "change_settings",
+    "kinds_of",
+    "load_settings",
+    "read_settings",
+    "read_table",
+]
+
+# The value of a setting, wherever it was written: of the setting's type, and within its bounds.
+
+
+def kinds_of(settings: type) -> dict[str, type]:
+    """Type of each setting by its name, from the defaults of a dataclass."""
+    return {one.name: type(one.default) for one in dataclasses.fields(settings)}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRules:
+    """What is asked of the values of settings, each by its name.
+
+    Attributes:
+        kinds: type of each setting.
+        least: the smallest value, of those that have one.
+        most: the largest.
+        choices: all values, of those that have a few.
+    """
+
+    kinds: Mapping[str, type]
+    least: Mapping[str, float] = field(default_factory=dict)
+    most: Mapping[str, float] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def kind_of(self, name: str, origin: str) -> type:
+        """The type of the setting ``name``.
+
+        Args:
+            name: of a setting, as it was written.
+            origin: where it was written, for messages.
+
+        Raises:
+            ConfigError: there is no such setting.
+        """
+        if name not in self.kinds:
+            known = ", ".join(self.kinds)
+            raise ConfigError(f"{origin} has an unknown setting {name!r}", hint=f"known: {known}")
+        return self.kinds[name]
+
+    def convert(self, name: str, value: Any, origin: str) -> Any:
+        """A number or a text as the setting ``name`` wants it.
+
+        Raises:
+            ConfigError: there is no such setting, or the value is of another type or out of bounds.
+
+        Example:
+            >>> SettingRules({"port": int}, most={"port": 65535}).convert("port", "8000", "the environment")
+            8000
+        """
+        kind = self.kind_of(name, origin)
+        refused = ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
+        if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
+            raise refused
+        try:
+            converted = kind(value)
+        except (TypeError, ValueError, OverflowError):
+            raise refused from None
+        # Written with "not", the bounds refuse "not a number" as well.
+        if name in self.least and not converted >= self.least[name]:
+            raise ConfigError(f"{origin}: {name} is at least {self.least[name]:g}. Received: {value!r}")
+        if name in self.most and not converted <= self.most[name]:
+            raise ConfigError(f"{origin}: {name} is at most {self.most[name]:g}. Received: {value!r}")
+        if name in self.choices and converted not in self.choices[name]:
+            known = ", ".join(self.choices[name])
+            raise ConfigError(f"{origin}: {name} is one of {known}. Received: {value!r}")
+        return converted
+
+
+DEFAULT_HOME = ".stylesearch"
+CONFIG_FILE = "config.toml"
+ENVIRONMENT_PREFIX = "STYLESEARCH_"
+TABLES = {"serve"}
+"""Tables of the file that others read: see :func:`read_table`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a workspace does unless a call says otherwise.
+
+    Attributes:
+        home: the workspace folder.
+        db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
+        extractor: what makes features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
+            behind a network, ``+colors`` joins a color histogram to it. In the settings file, a model's file
+            in the workspace folder goes by its path from there on.
+        weights: ``imagenet``, ``random``, a file, or empty for what the extractor brings.
+        engine: ``auto``, ``openvino`` or ``tensorflow``.
+        precision: ``auto``, ``f32``, ``bf16`` or ``mixed_float16``.
+        space: ``raw``, ``whitened``, or ``siamese:NAME`` for a trained model, which brings its own extractor
+            and metric.
+        metric: ``l1``, ``l2`` or ``cosine``; of spaces that are no trained model's.
+        regions: through which parts a query photo is looked at.
+        max_pixels: pictures with more pixels are refused before they are decoded.
+        batch_size: pictures a forward pass while ingesting.
+        workers: threads that decode while ingesting; 0 for one a core.
+        lock_timeout: seconds to wait for another process that writes.
+    """
+
+    home: Path = Path(DEFAULT_HOME)
+    db: str = ""
+    extractor: str = "efficientnet-lite0@320+colors"
+    weights: str = ""
+    engine: str = "auto"
+    precision: str = "auto"
+    space: str = "whitened"
+    metric: str = "cosine"
+    regions: str = "street"
+    max_pixels: int = 200_000_000
+    batch_size: int = 32
+    workers: int = 0
+    lock_timeout: float = 30.0
+
+    @property
+    def database(self) -> str:
+        """The catalog's SQLAlchemy URL or file."""
+        return self.db or str(self.home / "catalog.db")
+
+    @property
+    def of_network(self) -> dict[str, Any]:
+        """What :func:`stylesearch.extractors.load_extractor` is told of a network."""
+        return {"weights": self.weights or None, "engine": self.engine, "precision": self.precision}
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with ``changes`` made; names with the value None are left as they are."""
+        return dataclasses.replace(
+            self, **{name: value for name, value in changes.items() if value is not None}
+        )
+
+
+_RULES: Final = SettingRules(
+    kinds_of(Settings), least={"max_pixels": 256, "batch_size": 1, "workers": 0, "lock_timeout": 0}
+)
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Joins flags, environment, file and defaults.
+
+    Args:
+        flags: settings by name; None counts as not given.
+        environment: stands in for ``os.environ``.
+
+    Raises:
+        ConfigError: an unknown name, or a value of the wrong type or out of range; the message says where
+            it came from.
+    """
+    environment = os.environ if environment is None else environment
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    from_environment = {
+        field.name: environment[variable]
+        for field in dataclasses.fields(Settings)
+        if (variable := ENVIRONMENT_PREFIX + field.name.upper()) in environment
+        and environment[variable] != ""
+    }
+    home = Path(given.get("home") or from_environment.get("home") or DEFAULT_HOME).expanduser()
+    values: dict[str, Any] = {}
+    for origin, source in (
+        (str(home / CONFIG_FILE), _read_file(home / CONFIG_FILE)),
+        ("the environment", from_environment),
+        ("the call", given),
+    ):
+        for name, value in source.items():
+            if not (name in TABLES and isinstance(value, dict)):
+                values[name] = _convert(name, value, origin)
+        if origin == str(home / CONFIG_FILE) and "extractor" in values:
+            values["extractor"] = whole_path(values["extractor"], home)
+    return Settings(**{**values, "home": home})
+
+
+def read_table(path: Path, name: str) -> dict[str, Any]:
+    """A table of the settings file, ``[name]``; empty where there is no such table, or no file.
+
+    Raises:
+        ConfigError: the file cannot be read, or has something else under that name.
+    """
+    table = _read_file(path).get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: {name} is a table, [{name}]. Received: {table!r}")
+    return table
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _convert(name: str, value: Any, origin: str) -> Any:
+    if issubclass(_RULES.kind_of(name, origin), Path):
+        return Path(value)
+    return _RULES.convert(name, value, origin)
+
+
+# Changing ``config.toml`` of a workspace, and nothing in it but what is to change.
+
+
+def read_settings(home: Path) -> dict[str, object]:
+    """What the file says, by name; nothing where there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return _parsed(home / CONFIG_FILE, _text(home / CONFIG_FILE))
+
+
+def change_settings(home: Path, changes: Mapping[str, str | int | float | None]) -> None:
+    """Writes settings into the file, atomically; lines of others, and comments, stay as they are.
+
+    Args:
+        home: the workspace folder.
+        changes: values by name; None takes a setting out.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    path = home / CONFIG_FILE
+    text = _text(path)
+    _parsed(path, text)
+    document = tomlkit.parse(text)
+    for name, value in changes.items():
+        if value is None:
+            document.pop(name, None)
+        else:
+            document[name] = value
+    with atomic_file(path) as file:
+        file.write(tomlkit.dumps(document).encode())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _parsed(path: Path, text: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error

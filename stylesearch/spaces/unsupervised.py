@@ -1,0 +1,212 @@
+"""Features with their common variation evened out, fitted on the gallery without labels.
+
+Signed square root; minus the mean; the leading principal axes; each axis divided by a power of its standard
+deviation. What all shop pictures share (a white ground, a person's shape) makes the largest axes of raw
+features, and what tells garments apart the smaller ones: dividing evens that out. A full whitening (power 1)
+makes noise as loud as signal; half of it (power 0.5) was best on real photos of people against shop
+pictures, see docs/benchmarks.md.
+
+References:
+    H. Jégou and O. Chum, "Negative evidences and co-occurences in image retrieval: the benefit of PCA and
+    whitening", ECCV 2012; R. Arandjelović and A. Zisserman, "Three things everyone should know to improve
+    object retrieval", CVPR 2012 (the square root). Deviation: the power of the deviation is 0.5.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.array_types import Floats
+from stylesearch.files import atomic_file, digest_of
+from stylesearch.spaces.base import checked_features, multiplied
+
+__all__ = [
+    "MIN_ROWS",
+    "RawTransform",
+    "WhitenedTransform",
+]
+
+STRENGTH = 0.5
+MAX_DIM = 512
+ROWS_PER_AXIS = 4
+"""A principal axis is known well enough from this many features."""
+
+MAX_ROWS = 50_000
+"""More rows than this do not change 512 axes noticeably: larger galleries are sampled evenly."""
+
+MIN_ROWS = 16
+"""From fewer features no axes are fitted: only the square root is taken."""
+
+MIN_AXES = 32
+
+
+class WhitenedTransform:
+    """Half whitening on principal axes, in order of decreasing variance.
+
+    Args:
+        mean: of the square roots, float32, shape (dim_in,).
+        axes: what they are multiplied by, float32, shape (dim_in, dim); None for too small a gallery.
+    """
+
+    name = "whitened"
+    scales = None
+    metric = None
+
+    def __init__(self, mean: Floats, axes: Floats | None) -> None:
+        self.mean = mean
+        self.axes = axes
+
+    @property
+    def dim_in(self) -> int:
+        """Width of a feature."""
+        return len(self.mean)
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return self.dim_in if self.axes is None else int(self.axes.shape[1])
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Digest of mean and axes."""
+        digest = hashlib.sha256(self.name.encode())
+        for array in (self.mean, self.axes):
+            if array is not None:
+                digest.update(repr(array.shape).encode() + array.astype("<f4").tobytes())
+        return digest.hexdigest()
+
+    def apply(self, features: Floats) -> Floats:
+        """Vectors of the space; see :meth:`Transform.apply`."""
+        centred: Floats = _signed_root(checked_features(features, self.dim_in)) - self.mean
+        if self.axes is None:
+            return centred
+        return multiplied(centred, self.axes, self._rows)
+
+    @functools.cached_property
+    def _rows(self) -> Floats:
+        """The axes as rows, one behind the other."""
+        return np.ascontiguousarray(np.transpose(self.axes)) if self.axes is not None else self.mean[None]
+
+    @classmethod
+    def fit(cls, blocks: Iterable[Floats], *, dim_in: int, n_rows: int) -> Self:
+        """Fits mean and axes; the same for the same blocks.
+
+        Args:
+            blocks: features, shape (n, dim_in) each; read once, so memory is bounded by one block.
+            dim_in: width of a feature.
+            n_rows: how many there are in all, roughly; decides how many are left out.
+
+        Raises:
+            SpaceError: features of another width.
+        """
+        stride = max(1, -(-n_rows // MAX_ROWS))
+        n_fitted, origin = 0, np.zeros(dim_in, np.float32)
+        total = np.zeros(dim_in)
+        products = np.zeros((dim_in, dim_in))
+        for features in blocks:
+            rooted = _signed_root(checked_features(features, dim_in)[::stride])
+            if not n_fitted and len(rooted):
+                origin = rooted.mean(axis=0)  # near the mean, so that products do not swallow differences
+            rooted -= origin
+            total += rooted.sum(axis=0, dtype=np.float64)
+            products += rooted.T @ rooted
+            n_fitted += len(rooted)
+        if n_fitted < MIN_ROWS:
+            return cls(np.zeros(dim_in, np.float32), None)
+        shift = total / n_fitted
+        axes = _axes(products / n_fitted - np.outer(shift, shift), n_fitted)
+        if axes is None:
+            return cls(np.zeros(dim_in, np.float32), None)
+        return cls((origin + shift).astype(np.float32), axes)
+
+    def arrays(self) -> dict[str, Any]:
+        """What there is to be stored, by name."""
+        return {"mean": self.mean} if self.axes is None else {"mean": self.mean, "axes": self.axes}
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`arrays`; a KeyError where something is missing."""
+        return cls(stored["mean"], stored.get("axes"))
+
+    def save(self, path: Path) -> None:
+        """Writes mean and axes; see :meth:`Transform.save`."""
+        with atomic_file(path) as file:
+            np.savez(file, **self.arrays())
+
+
+def _axes(covariance: npt.NDArray[np.float64], n_fitted: int) -> Floats | None:
+    """Principal axes, each divided by a power of its deviation; None if nothing varies."""
+    variances, vectors = np.linalg.eigh(covariance)
+    variances, vectors = variances[::-1], vectors[:, ::-1]
+    n_varying = int((variances > max(variances[0], 0) * 1e-7).sum())
+    dim = min(max(MIN_AXES, n_fitted // ROWS_PER_AXIS), MAX_DIM, n_fitted - 1, n_varying)
+    if dim < 1:
+        return None
+    vectors = vectors[:, :dim]
+    # An axis has no direction of its own: the largest component is made positive, so that fits repeat.
+    largest = np.abs(vectors).argmax(axis=0)
+    signs = np.sign(vectors[largest, np.arange(dim)])
+    return np.ascontiguousarray(vectors * signs / variances[:dim] ** (STRENGTH / 2), dtype=np.float32)
+
+
+def _signed_root(features: Floats) -> Floats:
+    rooted: Floats = np.sign(features) * np.sqrt(np.abs(features))
+    return rooted
+
+
+# The features as they are: the space of the seed, with l1, l2 or cosine.
+
+
+@dataclass(frozen=True, slots=True)
+class RawTransform:
+    """The identity.
+
+    Args:
+        dim_in: width of a feature.
+    """
+
+    dim_in: int
+    name = "raw"
+    scales = None
+    metric = None
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector: that of a feature."""
+        return self.dim_in
+
+    @property
+    def version(self) -> str:
+        """The same for all features of one width."""
+        return digest_of({"space": self.name, "dim": self.dim_in})
+
+    def apply(self, features: Floats) -> Floats:
+        """The features themselves; see :meth:`Transform.apply`."""
+        return checked_features(features, self.dim_in)
+
+    @classmethod
+    def fit(cls, blocks: Iterable[Floats], *, dim_in: int, n_rows: int) -> Self:
+        """Nothing is fitted: the blocks are not read."""
+        return cls(dim_in)
+
+    def arrays(self) -> dict[str, Any]:
+        """What there is to be stored, by name."""
+        return {"dim_in": np.int64(self.dim_in)}
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`arrays`; a KeyError where something is missing."""
+        return cls(int(stored["dim_in"]))
+
+    def save(self, path: Path) -> None:
+        """Writes its width; see :meth:`Transform.save`."""
+        with atomic_file(path) as file:
+            np.savez(file, **self.arrays())

@@ -1,0 +1,303 @@
+"""Heads: the trained part of a tower, each at first the base space itself.
+
+Every trained array is what is *added* to that start, and AdamW's decay pulls it to zero: so a tower that
+learns nothing stays the base space, and weight decay pulls towards that and not towards a space in which all
+vectors are zero.
+
+References:
+    X. Li, Y. Grandvalet and F. Davoine, "Explicit inductive bias for transfer learning with convolutional
+    networks", ICML 2018 (decay towards the start).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from stylesearch.errors import ConfigError
+from stylesearch.spaces.learned import Layer
+from stylesearch.training.data import TrainingData
+
+__all__ = [
+    "AxisWeights",
+    "CosineScore",
+    "EmbeddingHead",
+    "HiddenResidual",
+    "L1Score",
+    "build_tower",
+    "l1_start",
+    "load_siamese",
+    "siamese",
+    "to_layers",
+]
+
+_ONE = float(np.log(np.e - 1))
+"""The softplus of this is 1."""
+
+
+@keras.saving.register_keras_serializable(package="stylesearch")
+class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
+    """One matrix and a bias: at first the leading axes, which vary most in the whitened space, and the last.
+
+    Args:
+        dim: width of what it makes, from (..., d) to (..., dim).
+        n_last: how many of these are at first the last axes: colors stand there.
+    """
+
+    def __init__(self, dim: int, n_last: int = 0, **named: Any) -> None:
+        super().__init__(**named)
+        self.dim = dim
+        self.n_last = n_last
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        width = int(input_shape[-1] or 0)
+        self.change = self.add_weight(shape=(width, self.dim), initializer="zeros", name="change")
+        self.bias = self.add_weight(shape=(self.dim,), initializer="zeros", name="bias")
+        axes = np.r_[: self.dim - self.n_last, width - self.n_last : width]
+        self.start = np.eye(width, dtype=np.float32)[:, axes]
+
+    @property
+    def kernel(self) -> Any:
+        """What vectors are multiplied by, (d, dim)."""
+        return self.change + self.start
+
+    def call(self, vectors: Any) -> Any:
+        return keras.ops.matmul(vectors, self.kernel) + self.bias
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dim": self.dim, "n_last": self.n_last}
+
+    def as_layer(self) -> Layer:
+        """The same in NumPy."""
+        return Layer(_array(self.kernel), _array(self.bias))
+
+
+@keras.saving.register_keras_serializable(package="stylesearch")
+class HiddenResidual(keras.layers.Layer):  # type: ignore[misc]
+    """A hidden layer beside its input: ``x + relu(x @ kernel + bias)``; at first a little more than ``x``.
+
+    Args:
+        seed: of the first kernel, which is small and random: of zeros nothing would ever be learned.
+    """
+
+    def __init__(self, seed: int = 0, **named: Any) -> None:
+        super().__init__(**named)
+        self.seed = seed
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        width = int(input_shape[-1] or 0)
+        small = keras.initializers.RandomNormal(stddev=0.1 / width**0.5, seed=self.seed)
+        self.kernel = self.add_weight(shape=(width, width), initializer=small, name="kernel")
+        self.bias = self.add_weight(shape=(width,), initializer="zeros", name="bias")
+
+    def call(self, vectors: Any) -> Any:
+        return vectors + keras.ops.relu(keras.ops.matmul(vectors, self.kernel) + self.bias)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.seed}
+
+    def as_layer(self) -> Layer:
+        """The same in NumPy."""
+        return Layer(_array(self.kernel), _array(self.bias), activation="relu", residual=True)
+
+
+@keras.saving.register_keras_serializable(package="stylesearch")
+class AxisWeights(keras.layers.Layer):  # type: ignore[misc]
+    """A weight of at least zero for each axis: the plain l1 of what it makes is a weighted l1.
+
+    The weights are ``scale * softplus(raw)``, at first ``scale`` each.
+
+    Args:
+        scale: brings distances to the size that a sigmoid tells apart.
+    """
+
+    def __init__(self, scale: float = 1.0, **named: Any) -> None:
+        super().__init__(**named)
+        self.scale = scale
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.change = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="change")
+
+    @property
+    def weighting(self) -> Any:
+        """The weights, (d,)."""
+        return self.scale * keras.ops.softplus(self.change + _ONE)
+
+    def call(self, vectors: Any) -> Any:
+        return vectors * self.weighting
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}
+
+    def as_layer(self) -> Layer:
+        """The same in NumPy."""
+        return Layer(None, None, _array(self.weighting))
+
+
+def build_tower(
+    head: str, width: int, dim: int, *, n_last: int = 0, l1_scale: float | None = None, seed: int = 0
+) -> keras.Model:
+    """A tower over vectors of the base space.
+
+    Args:
+        head: a name in :data:`stylesearch.training.options.HEADS`.
+        width: of the base space's vectors.
+        dim: of what it makes, at most ``width``; ``axes`` keeps the width.
+        n_last: how many of the last axes an embedding begins with, in addition to the ``dim`` leading ones.
+        l1_scale: for a tower whose vectors are compared by l1: what its weights are at first. Such a tower
+            ends in :class:`AxisWeights`.
+        seed: of first weights that are drawn.
+
+    Returns:
+        A model called ``tower``, float32 (n, width) to (n, dim).
+    """
+    vectors = keras.Input((width,), name="vectors")
+    found = vectors
+    if head == "residual":
+        found = HiddenResidual(seed, name="hidden")(found)
+    if head != "axes":
+        n_last = min(n_last, max(width - dim, 0))
+        found = EmbeddingHead(min(dim + n_last, width), n_last, name="embedding")(found)
+    if head == "axes" or l1_scale is not None:
+        found = AxisWeights(1.0 if l1_scale is None else l1_scale, name="weights")(found)
+    return keras.Model(vectors, found, name="tower")
+
+
+def to_layers(model: keras.Model) -> tuple[Layer, ...]:
+    """A tower as what NumPy computes at query time.
+
+    Args:
+        model: a tower of :func:`build_tower`, or a Siamese network of such towers.
+
+    Raises:
+        ConfigError: it has layers that NumPy does not compute.
+
+    Example:
+        >>> tower = build_tower("linear", 3, 2)
+        >>> [layer.apply(np.float32([[1, 2, 3]])).tolist() for layer in to_layers(tower)]
+        [[[1.0, 2.0]]]
+    """
+    names = [layer.name for layer in model.layers]
+    tower = model.get_layer("tower") if "tower" in names else model
+    layers = []
+    for layer in tower.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if not isinstance(layer, EmbeddingHead | HiddenResidual | AxisWeights):
+            raise ConfigError(f"{layer.name!r} ({type(layer).__name__}) is no layer of a head over vectors")
+        layers.append(layer.as_layer())
+    return tuple(layers)
+
+
+def _array(tensor: Any) -> Any:
+    return np.array(keras.ops.convert_to_tensor(tensor).numpy(), np.float32)
+
+
+# Where a weighted l1 distance starts: at a size that a sigmoid tells apart.
+
+_N_PHOTOS = 256
+
+
+def l1_start(data: TrainingData) -> tuple[float, float]:
+    """First weight of every axis, and first bias, of a sigmoid of ``bias - weight * l1``.
+
+    Wrong pairs then deviate by 1 from each other, and the bias is half-way between right and wrong pairs: a
+    fixed start would be far out, since l1 distances grow with width and size of the vectors.
+
+    Args:
+        data: an even sample of its training photos is looked at.
+
+    Returns:
+        weight, bias.
+    """
+    photos = np.flatnonzero(data.train[data.photo_product])
+    photos = photos[np.unique(np.arange(_N_PHOTOS) * len(photos) // _N_PHOTOS)]
+    right: list[float] = []
+    wrong: list[float] = []
+    pictures = np.flatnonzero(data.train[data.shop_product])
+    for number, photo in enumerate(photos):
+        product = data.photo_product[photo]
+        own = pictures[data.shop_product[pictures] == product]
+        if data.own is not None:
+            own = own[own != data.own[photo]]
+        others = pictures[data.shop_product[pictures] != product]
+        for chosen, found in ((own, right), (others, wrong)):
+            if len(chosen):
+                picture = data.shop[chosen[number % len(chosen)]]
+                found.append(float(np.abs(data.photos[photo] - picture).sum(axis=1).min()))
+    deviation = float(np.std(wrong)) if wrong else 0.0
+    if not right or not deviation > 0:
+        return 1.0, 0.0
+    return 1 / deviation, (float(np.mean(right)) + float(np.mean(wrong))) / 2 / deviation
+
+
+# The Siamese network: one tower for photo and shop picture, and a score of how alike its vectors are.
+#
+# The score is a monotone function of a plain metric on the tower's vectors, so an index that knows that
+# metric ranks exactly as the network does.
+
+
+@keras.saving.register_keras_serializable(package="stylesearch")
+class CosineScore(keras.layers.Layer):  # type: ignore[misc]
+    """The cosine of two vectors, (n, d) and (n, d) to (n,): 1 minus their cosine distance."""
+
+    def call(self, photo: Any, shop: Any) -> Any:
+        return keras.ops.sum(keras.ops.normalize(photo) * keras.ops.normalize(shop), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="stylesearch")
+class L1Score(keras.layers.Layer):  # type: ignore[misc]
+    """The probability that two vectors show one product: ``sigmoid(b - l1)``, (n, d) and (n, d) to (n,).
+
+    Args:
+        start: the value of ``b`` before training.
+    """
+
+    def __init__(self, start: float = 0.0, **named: Any) -> None:
+        super().__init__(**named)
+        self.start = start
+
+    def build(self, *shapes: Any) -> None:
+        self.bias = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(self.start), name="bias"
+        )
+
+    def call(self, photo: Any, shop: Any) -> Any:
+        return keras.ops.sigmoid(self.bias - keras.ops.sum(keras.ops.abs(photo - shop), axis=-1))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "start": self.start}
+
+
+def siamese(tower: keras.Model, metric: str, *, l1_start: float = 0.0) -> keras.Model:
+    """Two inputs, the same tower on both, one score of shape (n,): larger is more alike.
+
+    Args:
+        tower: a model called ``tower``, (n, ...) to (n, dim).
+        metric: that its vectors are compared by, ``cosine`` or ``l1``.
+        l1_start: see :class:`L1Score`.
+
+    Raises:
+        ConfigError: another metric.
+    """
+    if metric not in ("cosine", "l1"):
+        raise ConfigError(f"a Siamese network compares by cosine or l1. Received: {metric!r}")
+    photo = keras.Input(tower.input_shape[1:], name="photo")
+    shop = keras.Input(tower.input_shape[1:], name="shop")
+    score = CosineScore(name="score") if metric == "cosine" else L1Score(l1_start, name="score")
+    return keras.Model([photo, shop], score(tower(photo), tower(shop)), name="siamese")
+
+
+def load_siamese(path: Path) -> keras.Model:
+    """Reads a saved Siamese network.
+
+    Raises:
+        ConfigError: the file is missing, damaged or no Keras model.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{path} is no saved network: {error}") from error

@@ -1,0 +1,203 @@
+"""What works on this machine and in this workspace, and what to do about the rest."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylesearch.errors import StyleSearchError
+from stylesearch.settings import Settings
+
+if TYPE_CHECKING:
+    from stylesearch.catalog import Catalog
+    from stylesearch.models.card import ModelCard
+    from stylesearch.search.fitted_space import SpaceHome
+
+__all__ = ["Finding", "examine"]
+
+LIBRARIES = ("numpy", "pillow", "pillow-heif", "sqlalchemy", "alembic", "openvino", "tensorflow", "keras")
+BUILD = "stylesearch index build"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes:
+        check: what was looked at.
+        state: ``ok``, ``note`` (works, but could be better) or ``problem``.
+        detail: what was found.
+        hint: what to do about it.
+    """
+
+    check: str
+    state: str
+    detail: str
+    hint: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Looks at libraries, Annoy, the extractor, its weights, the workspace, its indexes; changes nothing."""
+    yield Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield from _libraries()
+    yield _annoy()
+    yield from _extractor(settings)
+    yield from _workspace(settings)
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in LIBRARIES:
+        try:
+            yield Finding(name, "ok", version(name))
+        except PackageNotFoundError:
+            yield Finding(name, "problem", "not installed", f"pip install {name}")
+
+
+def _annoy() -> Finding:
+    from stylesearch.index.annoy_forest import why_annoy_fails
+
+    reason = why_annoy_fails()
+    if not reason:
+        return Finding("annoy", "ok", "gives right answers")
+    return Finding(
+        "annoy", "note", f"not used, searches are exact: {reason}", "pip install annoy (needs a C++ compiler)"
+    )
+
+
+def _extractor(settings: Settings) -> Iterator[Finding]:
+    from stylesearch.extractors import describe_extractors, load_extractor
+    from stylesearch.extractors.spec import spec_of
+
+    for info in describe_extractors():
+        state = "ok" if info.at_hand else "note"
+        yield Finding(
+            f"extractor {info.name}", state, f"{info.engine} on {info.device}, weights: {info.weights}"
+        )
+    try:
+        extractor = load_extractor(
+            settings.extractor,
+            weights=settings.weights or None,
+            engine=settings.engine,
+            precision=settings.precision,
+        )
+        yield Finding("default extractor", "ok", spec_of(extractor.name, extractor.input_size))
+    except StyleSearchError as error:
+        yield Finding("default extractor", "problem", str(error), error.hint)
+
+
+def _workspace(settings: Settings) -> Iterator[Finding]:
+    from stylesearch.catalog import Catalog
+
+    if not settings.db and not Path(settings.database).exists():
+        yield Finding("catalog", "note", f"none yet at {settings.database}", "stylesearch ingest FOLDER")
+        return
+    try:
+        with Catalog.open(settings.database, readonly=True) as catalog:
+            status = catalog.status()
+            models = list(_models(settings, catalog))
+            indexes = list(_indexes(settings, catalog))
+    except StyleSearchError as error:
+        yield Finding("catalog", "problem", str(error), error.hint)
+        return
+    yield Finding(
+        "catalog",
+        "ok",
+        f"{status.products} products, {status.images} images ({status.failed_images} failed), "
+        f"{settings.database}",
+    )
+    for feature_set, n_features in status.features:
+        yield Finding(
+            f"features {feature_set.extractor}",
+            "ok",
+            f"{n_features} vectors of {feature_set.dim} numbers, fingerprint {feature_set.fingerprint[:12]}",
+        )
+    yield from models
+    yield from indexes
+
+
+def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """One finding for each trained model, and one where the settings name a model that is not there."""
+    from stylesearch.models import store
+
+    known = {one.fingerprint for one in catalog.feature_sets()}
+    names = store.names(settings.home)
+    for name in names:
+        check = f"model {name}"
+        try:
+            card, transform = store.load_model(store.folder_of(settings.home, name))
+        except StyleSearchError as error:
+            yield Finding(check, "problem", str(error), error.hint)
+            continue
+        detail = f"{card.space}: {transform.dim} numbers, {card.metric}, of {card.extractor} features"
+        if card.feature_set in known:
+            yield Finding(check, "ok", detail)
+        else:
+            yield Finding(
+                check,
+                "problem",
+                f"{detail}, which the catalog does not have (weights {card.weights_digest[:8]})",
+                f"stylesearch train {name}, or stylesearch models remove {name}",
+            )
+    if store.is_trained(settings.space) and settings.space.removeprefix(store.PREFIX) not in names:
+        yield Finding(
+            "space",
+            "problem",
+            f"the settings name {settings.space}, and there is no such model",
+            f"stylesearch train {settings.space.removeprefix(store.PREFIX)}, or choose another space",
+        )
+
+
+def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """One finding for each space and metric that has indexes, or should; files are not read whole."""
+    from stylesearch.models.store import models
+    from stylesearch.search import maintenance
+    from stylesearch.spaces import SPACES
+    from stylesearch.workspace.resources import home_of
+
+    cards = [card for card in models(settings.home) if _is_whole(settings, card)]
+    for feature_set in catalog.feature_sets():
+        of_models = {one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint}
+        for space in (*SPACES, *of_models):
+            home = home_of(settings, catalog, feature_set, space)
+            wanted = (
+                {of_models.get(space, settings.metric)} if space in {settings.space, *of_models} else set()
+            )
+            for metric in sorted(maintenance.metrics_in_use(home) | wanted):
+                if home.counts():
+                    yield _index_finding(home, metric)
+
+
+def _is_whole(settings: Settings, card: ModelCard) -> bool:
+    """Whether the model can be searched; if not, it has a finding of its own."""
+    from stylesearch.models import store
+
+    try:
+        store.load_model(store.folder_of(settings.home, card.name))
+    except StyleSearchError:
+        return False
+    return True
+
+
+def _index_finding(home: SpaceHome, metric: str) -> Finding:
+    from stylesearch.search import Gallery, maintenance
+    from stylesearch.search.fitted_space import load, version_stamp
+
+    states = Counter(row.state for row in maintenance.status(Gallery(home, metric)))
+    name = f"indexes {home.feature_set.extractor}/{home.space}/{metric}"
+    detail = f"{sum(states.values())} categories: " + ", ".join(
+        f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
+    )
+    build = BUILD if home.model is None else f"{BUILD} --space {home.space}"
+    if version_stamp(home) != (0, 0) and load(home) is None:
+        return Finding(name, "problem", f"the fit of the space is damaged; {detail}", build)
+    if states["damaged"]:
+        return Finding(name, "problem", f"{detail}; answers are right, and slower", build)
+    if states["missing"]:
+        return Finding(name, "note", f"{detail}; answers are right, and slower", build)
+    return Finding(name, "ok", detail)

@@ -1,0 +1,187 @@
+"""Trainings of a workspace: what `Workspace.train` does."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylesearch.workspace.workspace import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stylesearch.models.card import ModelCard
+    from stylesearch.training.epoch import Epoch
+    from stylesearch.training.results import TrainReport
+    from stylesearch.types import ReportProgress
+    from stylesearch.workspace.resources import Parts
+
+__all__ = ["follow_network", "make_default", "train"]
+
+
+def train(
+    parts: Parts,
+    name: str,
+    choices: Mapping[str, Any],
+    *,
+    default: bool,
+    max_memory: int,
+    progress: ReportProgress | None,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> TrainReport:
+    """See :meth:`stylesearch.Workspace.train`."""
+    from stylesearch.errors import ConfigError
+    from stylesearch.models.networks import owner_of
+    from stylesearch.models.store import training_lock
+    from stylesearch.training.options import TrainOptions
+    from stylesearch.training.pair_dataset import MaterialChoice
+    from stylesearch.training.results import TrainRequest
+    from stylesearch.training.run import FINETUNE_DEFAULTS, train_model
+
+    own = parts.settings
+    asked = {name: value for name, value in choices.items() if value is not None}
+    spec = _lasting(str(asked.pop("extractor", "") or own.extractor))
+    seed = asked.get("seed", 0)
+    of_material = {"regions": own.regions} | _taken(asked, MaterialChoice, "seed")
+    material = MaterialChoice(**of_material, seed=seed)
+    of_options = _taken(asked, TrainOptions)
+    of_request = _taken(asked, TrainRequest, "extractor", "name", "of_network")
+    if of_request.get("finetune"):
+        # What is said of steps and batches is said of the network; the head over its features is quick.
+        of_request["of_network"] = TrainOptions(**(FINETUNE_DEFAULTS | of_options))
+        of_options = {name: one for name, one in of_options.items() if name not in FINETUNE_DEFAULTS}
+    options = TrainOptions(**of_options)
+    request = TrainRequest(spec, name=name, material=material, options=options, **of_request)
+    if asked:
+        raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
+    around = surroundings(parts, max_memory, progress)
+    owner = owner_of(own.home, spec)
+    with contextlib.ExitStack() as held:
+        # No card says yet that this model takes that network. By name: so two never wait for each other.
+        for one in sorted({name, owner or name}):
+            held.enter_context(training_lock(own.home, one, own.lock_timeout))
+        if owner:
+            _check_there(spec, owner)
+        report = train_model(around, own.home, request, on_epoch=on_epoch)
+        if default:
+            make_default(own.home, report.card, own.weights)
+        else:
+            follow_network(own.home, report.card)
+        _clear_away(parts, name)  # only now: the settings name the old network no more
+        began = time.perf_counter()
+        build = f"stylesearch index build -s {report.card.space}"
+        parts.refresh_indexes([parts.extractor(report.card.extractor)], progress, build)
+    seconds = {**report.seconds, "index": time.perf_counter() - began}
+    seconds["total"] += seconds["index"]
+    return dataclasses.replace(report, seconds=seconds)
+
+
+def _check_there(spec: str, owner: str) -> None:
+    """Makes sure that a network has not gone while another process held its model."""
+    from stylesearch.errors import ConfigError
+    from stylesearch.extractors.spec import file_of
+
+    if not Path(file_of(spec)).is_file():
+        raise ConfigError(
+            f"there is no network {file_of(spec)}: the model {owner!r} was trained anew or removed",
+            hint=f"stylesearch models show {owner} says which network it takes now",
+        )
+
+
+def _clear_away(parts: Parts, name: str) -> None:
+    """Removes what only the training needed, and networks, with their features, that have been replaced.
+
+    The model is in force: where networks cannot go now, a warning says so, and the next training of that name
+    or its removal takes them.
+    """
+    from stylesearch.errors import StyleSearchError
+    from stylesearch.models.networks import fingerprints_of, forget_features, unused_networks
+    from stylesearch.training.checkpoints import training_folder
+
+    own = parts.settings
+    shutil.rmtree(training_folder(own.home, name), ignore_errors=True)
+    unused = unused_networks(own.home, name)
+    if not unused:
+        return
+    try:
+        with parts.catalog().writing(timeout=own.lock_timeout) as writer:
+            forget_features(writer, own.home, fingerprints_of(unused))
+        for path in unused:
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
+    except (OSError, StyleSearchError) as error:
+        warnings.warn(
+            f"the model is in force, but {len(unused)} networks that no model takes any more could not be "
+            f"removed: {error}; they go with the next training of {name!r}, or with its removal",
+            stacklevel=3,
+        )
+
+
+def _taken(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
+    """Takes those of the choices that are fields of ``kind`` out of ``asked``."""
+    names = {field.name for field in dataclasses.fields(kind)} - {"material", "options", *but}
+    return {name: asked.pop(name) for name in names & asked.keys()}
+
+
+def _lasting(spec: str) -> str:
+    """A model's file by its whole path: a search may be run from another folder."""
+    from stylesearch.extractors.spec import file_of
+
+    file = file_of(spec)
+    path = Path(file).expanduser()
+    return f"{path.resolve()}{spec.removeprefix(file)}" if path.is_file() else spec
+
+
+def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
+    """Writes into ``config.toml`` that a model is what searches use, and its extractor what ingests compute.
+
+    Args:
+        home: the workspace folder.
+        card: of the model.
+        weights: the setting that it was trained with; queries load the extractor with the same.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    from stylesearch.extractors.spec import kept_path
+    from stylesearch.settings import change_settings, load_settings
+
+    changes: dict[str, str | int | float | None] = {"space": card.space}
+    # Products that come in without the model's features would not be found.
+    if _extractor_of(home) != card.extractor:
+        changes["extractor"] = kept_path(card.extractor, home)
+    lasting = str(Path(weights).resolve()) if Path(weights).is_file() else weights
+    if load_settings({"home": home}, {}).weights not in (weights, lasting):
+        changes["weights"] = lasting or None
+    change_settings(home, changes)
+
+
+def follow_network(home: Path, card: ModelCard) -> None:
+    """Where ``config.toml`` names a network that a new one has replaced, it names the new one from now on.
+
+    Called before the old network is removed, so that the file never names one that is gone.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    from stylesearch.extractors.spec import file_of, kept_path
+    from stylesearch.models.store import is_network_of, models
+    from stylesearch.settings import change_settings
+
+    said = _extractor_of(home)
+    in_use = {file_of(one.extractor) for one in models(home)}
+    if is_network_of(home, card.name, said) and file_of(said) not in in_use:
+        change_settings(home, {"extractor": kept_path(card.extractor, home)})
+
+
+def _extractor_of(home: Path) -> str:
+    """What the settings file says, or the default."""
+    from stylesearch.settings import load_settings
+
+    return load_settings({"home": home}, {}).extractor
