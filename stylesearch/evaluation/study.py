@@ -36,10 +36,11 @@ from stylesearch.evaluation.results import (
     StudySettings,
 )
 from stylesearch.evaluation.scores import differences_of, runs_of
-from stylesearch.features.arrays import Vectors, gallery_features, query_features, scales_of
-from stylesearch.features.compute import RegionCache, compute_missing, compute_regions
-from stylesearch.features.context import Surroundings, timed
+from stylesearch.features.arrays import ArrayPool, category_scales, gallery_features, query_features
+from stylesearch.features.compute import compute_missing, compute_regions
+from stylesearch.features.context import StudyContext, timed
 from stylesearch.features.images import BOX, CatalogImage, list_images, split_queries
+from stylesearch.features.region_cache import RegionCache
 from stylesearch.files import digest_of
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.models.card import check_features
@@ -160,11 +161,11 @@ class MethodRanking:
     """Ranks the queries of one study, extractor by extractor."""
 
     def __init__(
-        self, around: Surroundings, settings: StudySettings, protocol: Protocol, seconds: dict[str, float]
+        self, context: StudyContext, settings: StudySettings, protocol: Protocol, seconds: dict[str, float]
     ) -> None:
         self.columns: dict[tuple[str, str], Columns] = {}
         self.methods: dict[str, Method] = {}
-        self._around = around
+        self._context = context
         self._settings = settings
         self._protocol = protocol
         self._seconds = seconds
@@ -178,39 +179,45 @@ class MethodRanking:
 
     def rank_all(self, extractor: Extractor, feature_set: FeatureSet, specs: list[MethodSpec]) -> None:
         """Every space and metric of one extractor."""
-        around, protocol, regions = self._around, self._protocol, self._settings.regions
+        context, protocol, regions = self._context, self._protocol, self._settings.regions
         through_catalog, through_cache = split_queries(protocol.queries, regions)
-        with Vectors(around.cache, around.max_bytes) as room:
+        with ArrayPool(context.cache, context.max_bytes) as pool:
             with timed(self._seconds, f"features of {specs[0].extractor}"):
-                gallery = gallery_features(room, around.catalog, feature_set, protocol.gallery)
+                gallery = gallery_features(pool, context.catalog, feature_set, protocol.gallery)
                 plan = "whole" if regions == BOX else regions
-                cache = RegionCache(around.cache, extractor.fingerprint, feature_set.dim, plan)
+                cache = RegionCache(context.cache, extractor.fingerprint, feature_set.dim, plan)
                 queries = query_features(
-                    room, around.catalog, feature_set, protocol.queries, through_catalog, through_cache, cache
+                    pool,
+                    context.catalog,
+                    feature_set,
+                    protocol.queries,
+                    through_catalog,
+                    through_cache,
+                    cache,
                 )
             for spec in specs:
-                self._rank_in(room, extractor, spec, gallery, queries)
+                self._rank_in(pool, extractor, spec, gallery, queries)
 
     def _rank_in(
-        self, room: Vectors, extractor: Extractor, spec: MethodSpec, gallery: Floats, queries: Floats
+        self, pool: ArrayPool, extractor: Extractor, spec: MethodSpec, gallery: Floats, queries: Floats
     ) -> None:
         """Every metric of one space; its vectors go when this is done."""
-        around, protocol = self._around, self._protocol
-        trained = around.model(spec.space).metric if spec.is_trained else None
+        context, protocol = self._context, self._protocol
+        trained = context.model(spec.space).metric if spec.is_trained else None
         metrics = self._settings.metrics if trained is None else (trained,)
         with_home = self._settings.index or spec.is_trained
-        home = around.space_home(extractor, spec.space) if with_home else None
+        home = context.space_home(extractor, spec.space) if with_home else None
         if home is not None and self._settings.index:
             with timed(self._seconds, f"indexes of {spec.label}"):
                 refresh(home, metrics)  # before anything is made with the fit in force
         with timed(self._seconds, f"vectors of {spec.label}"):
             n_colors = n_colors_of(extractor.parameters)
-            transform = room.fitted(spec.space, gallery, home, n_colors=n_colors)
-            vectors = room.transformed(transform, gallery)
-            room.level_equal(vectors, [(one.image.sha256, one.image.box) for one in protocol.gallery])
-            scale_of, scales = scales_of(transform, [one.product.category for one in protocol.gallery])
-            room.scale(vectors, scale_of, scales)
-            searched = room.transformed(transform, queries)
+            transform = pool.fit(spec.space, gallery, home, n_colors=n_colors)
+            vectors = pool.transform(transform, gallery)
+            pool.copy_equal(vectors, [(one.image.sha256, one.image.box) for one in protocol.gallery])
+            scale_of, scales = category_scales(transform, [one.product.category for one in protocol.gallery])
+            pool.scale(vectors, scale_of, scales)
+            searched = pool.transform(transform, queries)
         self.methods[spec.label] = Method(
             label=spec.label,
             extractor=extractor.name,
@@ -232,13 +239,13 @@ class MethodRanking:
                     metric,
                     own=self._own,
                     n_hits=self._settings.n_hits,
-                    max_bytes=max(1, around.max_bytes // 2),
+                    max_bytes=max(1, context.max_bytes // 2),
                     rough=self._rough,
-                    progress=around.count(stage, len(protocol.queries)),
+                    progress=context.count(stage, len(protocol.queries)),
                 )
                 if home is not None and self._settings.index:
                     found = rank_by_index(
-                        home, metric, queries, protocol, found, self._settings, around.tell(stage)
+                        home, metric, queries, protocol, found, self._settings, context.tell(stage)
                     )
             self.columns[spec.label, metric] = found
 
@@ -246,13 +253,13 @@ class MethodRanking:
 NO_FEATURES = "the picture could not be used"
 
 
-def evaluate(around: Surroundings, settings: StudySettings) -> Study:
+def evaluate(context: StudyContext, settings: StudySettings) -> Study:
     """Finds every query in the gallery with every method and metric, and scores that.
 
     It may be stopped at any point and run again: features that were computed are kept.
 
     Args:
-        around: where.
+        context: where.
         settings: what; ``methods`` as ``extractor[@size][/space]`` or ``siamese:NAME``. A trained model is
             looked at in its own metric alone.
 
@@ -264,25 +271,27 @@ def evaluate(around: Surroundings, settings: StudySettings) -> Study:
     """
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):
-        specs = parse_methods(list(settings.methods), lambda space: around.model(space).extractor)
+        specs = parse_methods(list(settings.methods), lambda space: context.model(space).extractor)
         settings = _checked(replace(settings, methods=tuple(spec.label for spec in specs)))
         with timed(seconds, "catalog"):
-            images = list_images(around.catalog)
+            images = list_images(context.catalog)
             protocol = choose(images, settings)
         with timed(seconds, "extractors"):
             # Before anything is computed: a name may be wrong. Nothing is extracted with these.
-            extractors = {name: around.load(name) for name in dict.fromkeys(spec.extractor for spec in specs)}
-        _check_models(around, settings, specs, extractors)
+            extractors = {
+                name: context.load(name) for name in dict.fromkeys(spec.extractor for spec in specs)
+            }
+        _check_models(context, settings, specs, extractors)
         feature_sets = {}
         failed: dict[int, str] = {}
         for name in extractors:
             with timed(seconds, f"features of {name}"):
-                feature_sets[name], failures = _complete(around, name, protocol, settings)
+                feature_sets[name], failures = _complete(context, name, protocol, settings)
                 failed = {**failures, **failed}  # the first reason counts
         protocol = protocol.without({pk: f"{NO_FEATURES}: {why}" for pk, why in failed.items()})
         if settings.index:
             check_indexed(protocol, images)
-        ranker = MethodRanking(around, settings, protocol, seconds)
+        ranker = MethodRanking(context, settings, protocol, seconds)
         for name, extractor in extractors.items():
             ranker.rank_all(extractor, feature_sets[name], [spec for spec in specs if spec.extractor == name])
         with timed(seconds, "bootstrap"):
@@ -291,7 +300,7 @@ def evaluate(around: Surroundings, settings: StudySettings) -> Study:
             categories = [one.product.category for one in protocol.queries]
             runs, resampled = runs_of(columns, categories, settings)
             differences = differences_of(runs, resampled, settings)
-        facts = count_catalog(images, around.catalog)
+        facts = count_catalog(images, context.catalog)
     return Study(
         settings=settings,
         catalog=facts,
@@ -328,7 +337,7 @@ def _checked(settings: StudySettings) -> StudySettings:
 
 
 def _check_models(
-    around: Surroundings,
+    context: StudyContext,
     settings: StudySettings,
     specs: Sequence[MethodSpec],
     extractors: Mapping[str, Extractor],
@@ -337,7 +346,7 @@ def _check_models(
     for spec in specs:
         if not spec.is_trained:
             continue
-        card = around.model(spec.space)
+        card = context.model(spec.space)
         check_features(card, extractors[spec.extractor].fingerprint)
         if card.metric not in settings.metrics:
             raise ConfigError(
@@ -348,18 +357,18 @@ def _check_models(
 
 
 def _complete(
-    around: Surroundings, name: str, protocol: Protocol, settings: StudySettings
+    context: StudyContext, name: str, protocol: Protocol, settings: StudySettings
 ) -> tuple[FeatureSet, dict[int, str]]:
     """Computes what is missing of an extractor; says which pictures have no vectors, and why."""
-    extractor = around.load(name)  # its network goes with it, when this is done
+    extractor = context.load(name)  # its network goes with it, when this is done
     through_catalog, through_cache = split_queries(protocol.queries, settings.regions)
     wanted = list({one.pk: one for one in (*protocol.gallery, *through_catalog)}.values())
     feature_set, failures = compute_missing(
-        around.catalog, extractor, wanted, around.work, around.tell(f"features of {name}")
+        context.catalog, extractor, wanted, context.extraction, context.tell(f"features of {name}")
     )
     if through_cache:
-        cache = RegionCache(around.cache, extractor.fingerprint, extractor.dim, settings.regions)
+        cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, settings.regions)
         failures |= compute_regions(
-            cache, extractor, through_cache, around.work, around.tell(f"regions of {name}")
+            cache, extractor, through_cache, context.extraction, context.tell(f"regions of {name}")
         )
     return feature_set, failures

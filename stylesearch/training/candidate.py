@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from stylesearch.array_types import Floats, Ids
 from stylesearch.evaluation.results import Columns
-from stylesearch.features.arrays import Vectors
-from stylesearch.features.context import Surroundings, timed
+from stylesearch.features.arrays import ArrayPool
+from stylesearch.features.context import StudyContext, timed
 from stylesearch.models.card import space_of
 from stylesearch.spaces.base import Transform
 from stylesearch.spaces.joined import Untrained, n_colors_of
@@ -179,27 +179,27 @@ class UntrainedSpaces:
 
 
 def best_untrained(
-    room: Vectors, shop: Floats, photos: Floats, data: TrainingData, metric: str, *, n_colors: int = 0
+    pool: ArrayPool, shop: Floats, photos: Floats, data: TrainingData, metric: str, *, n_colors: int = 0
 ) -> UntrainedSpaces:
     """Fits raw and whitened on the gallery, and compares them.
 
     Args:
-        room: for vectors.
+        pool: for vectors.
         shop: features of the gallery, float32 (n, dim), in the order of ``data.shop``.
         photos: features of photos' regions, float32 (p, regions, dim), in the order of ``data.photos``.
         data: says which of them are of validation products; its vectors are not looked at.
         metric: ``cosine`` or ``l1``.
         n_colors: how many of a feature's last numbers are colors.
     """
-    whitened, raw = (room.fitted(space, shop, None, n_colors=n_colors) for space in ("whitened", "raw"))
+    whitened, raw = (pool.fit(space, shop, None, n_colors=n_colors) for space in ("whitened", "raw"))
     assert isinstance(whitened, Untrained)
     assert isinstance(raw, Untrained)
     scores = {}
     spaces = [whitened, raw]
     for transform in spaces:
         validation = Validation(data, metric, transform.dim)
-        searched = room.transformed(transform, photos[validation.photos])
-        scores[transform.name] = validation.score(searched, room.transformed(transform, shop), TOP_K)
+        searched = pool.transform(transform, photos[validation.photos])
+        scores[transform.name] = validation.score(searched, pool.transform(transform, shop), TOP_K)
     return UntrainedSpaces(max(spaces, key=lambda one: scores[one.name]), whitened, scores)
 
 
@@ -247,20 +247,20 @@ class Candidate:
     chosen_with: Ids
 
 
-def read_features(room: Vectors, around: Surroundings, material: Material) -> Features:
+def read_features(pool: ArrayPool, context: StudyContext, material: Material) -> Features:
     """Reads all of them."""
     rows, test_rows = learned_from(material), material.photos().test
     return Features(
-        shop_features(room, around, material),
-        photo_features(room, around, material, rows),
+        shop_features(pool, context, material),
+        photo_features(pool, context, material, rows),
         rows,
-        photo_features(room, around, material, test_rows),
+        photo_features(pool, context, material, test_rows),
         test_rows,
     )
 
 
 def trained_candidate(
-    room: Vectors,
+    pool: ArrayPool,
     request: TrainRequest,
     material: Material,
     features: Features,
@@ -271,7 +271,7 @@ def trained_candidate(
     """Trains a head and chooses its weights.
 
     Args:
-        room: for vectors.
+        pool: for vectors.
         request: what is asked for; its extractor is that of the material.
         material: pairs.
         features: of the material.
@@ -283,9 +283,9 @@ def trained_candidate(
     n_colors = n_colors_of(material.extractor.parameters)
     with timed(seconds, "vectors"):
         data = training_data(material, features.shop, features.photos, rows)
-        untrained = best_untrained(room, features.shop, features.photos, data, metric, n_colors=n_colors)
+        untrained = best_untrained(pool, features.shop, features.photos, data, metric, n_colors=n_colors)
         base = untrained.base(metric)
-        of_shop, of_photos = (room.transformed(base, one) for one in (features.shop, features.photos))
+        of_shop, of_photos = (pool.transform(base, one) for one in (features.shop, features.photos))
         data = training_data(material, of_shop, of_photos, rows, n_colors=n_colors)
     with timed(seconds, "training"):
         fingerprint = material.extractor.fingerprint
@@ -305,14 +305,14 @@ def trained_candidate(
         chosen_with = even_sample(material.photos().validation, cost, metric)
         photos = features.photos[np.searchsorted(rows, chosen_with)]
         learned, weights = weighted(
-            room, material, learned, features.shop, photos, chosen_with, seed=options.seed
+            pool, material, learned, features.shop, photos, chosen_with, seed=options.seed
         )
     return Candidate(request.extractor, material, features, untrained, learned, weights, result, chosen_with)
 
 
 def compared(
-    room: Vectors,
-    around: Surroundings,
+    pool: ArrayPool,
+    context: StudyContext,
     before: tuple[Candidate, Transform],
     after: tuple[Candidate, Transform],
     request: TrainRequest,
@@ -322,8 +322,8 @@ def compared(
     """What changes from one transform to another, each of its candidate's features, on the same photos.
 
     Args:
-        room: for vectors.
-        around: tells progress.
+        pool: for vectors.
+        context: tells progress.
         before, after: of one material but for its features.
         request: metric, and seed of what is drawn.
         tested: with the photos to test with; else with those that the weights were chosen with.
@@ -341,9 +341,9 @@ def compared(
         photos = features.test_photos
         if not tested:
             photos = features.photos[np.searchsorted(features.rows, rows)]
-        count: Callable[[int], None] | None = around.count(f"ranks of {transform.name}", len(rows))
+        count: Callable[[int], None] | None = context.count(f"ranks of {transform.name}", len(rows))
         return ranked(
-            room, candidate.material, features.shop, photos, transform, request.options.metric, rows, count
+            pool, candidate.material, features.shop, photos, transform, request.options.metric, rows, count
         )
 
     right = material.rows.photo_product[rows].tolist()

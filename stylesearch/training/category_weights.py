@@ -26,7 +26,7 @@ from stylesearch.array_types import AnyFloats, Counts, Doubles, Floats, Ids, Int
 from stylesearch.distance_kernels import Rough
 from stylesearch.evaluation.bootstrap import flipped_p_values, p_value_of_largest
 from stylesearch.evaluation.scores import top_k_share
-from stylesearch.features.arrays import ROWS_AT_ONCE, Vectors
+from stylesearch.features.arrays import ROWS_AT_ONCE, ArrayPool
 from stylesearch.parallel import share_rows
 from stylesearch.spaces.learned import LearnedTransform
 from stylesearch.training.pair_dataset import Material
@@ -381,7 +381,7 @@ def with_equal_sizes(transform: LearnedTransform, shop: Floats, *, seed: int = 0
 
 
 def weighted(
-    room: Vectors,
+    pool: ArrayPool,
     material: Material,
     transform: LearnedTransform,
     shop: Floats,
@@ -393,7 +393,7 @@ def weighted(
     """The transform with the weights that validation photos choose.
 
     Args:
-        room: for vectors.
+        pool: for vectors.
         material: what the rows are of.
         transform: with any weights.
         shop: features of the gallery, float32 (n, dim).
@@ -409,11 +409,11 @@ def weighted(
     number_of = {name: number for number, name in enumerate(names, 1)}
     width = transform.dim_learned
     both = _of_both_parts(transform)
-    of_photos = room.transformed(both, photos)
+    of_photos = pool.transform(both, photos)
     table = blend_table(
         Blended(
             queries=(of_photos[..., :width], of_photos[..., width:]),
-            gallery=_parts(room, both, shop),
+            gallery=_parts(pool, both, shop),
             metric=transform.metric,
             right=right,
             own=numbers.own[rows],
@@ -426,10 +426,10 @@ def weighted(
     return replace(transform, weights=weights.of_category), weights
 
 
-def _parts(room: Vectors, both: LearnedTransform, shop: Floats) -> tuple[Floats, Floats]:
+def _parts(pool: ArrayPool, both: LearnedTransform, shop: Floats) -> tuple[Floats, Floats]:
     """The learned and the untrained part of the gallery's vectors, an array of the room for each."""
     width = both.dim_learned
-    learned, untrained = room.array(len(shop), width), room.array(len(shop), both.dim - width)
+    learned, untrained = pool.array(len(shop), width), pool.array(len(shop), both.dim - width)
     for start in range(0, len(shop), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         vectors = both.apply(shop[rows])

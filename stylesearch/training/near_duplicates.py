@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from stylesearch.errors import StyleSearchError
 from stylesearch.features.images import CatalogImage
-from stylesearch.features.stream import map_in_order
-from stylesearch.files import sha256_bytes
+from stylesearch.features.stream import Sample, extract_stream
 from stylesearch.images.decode import decode
+from stylesearch.images.source import read_listed
 from stylesearch.parallel import share_rows
 from stylesearch.training.perceptual_hash import (
     DECODED_SIDE,
@@ -142,7 +142,6 @@ makes no pair. Joined by it, half a shop could be one group, which no split can 
 a shape of more products (a mock-up in many colors) only the copies join."""
 
 KEPT_AT_ONCE: Final = 4096
-CHANGED: Final = "the file has changed since it was ingested: ingest again"
 
 Progress = Callable[[int, int], None]
 
@@ -203,14 +202,13 @@ def find_near_equal(
     failures: dict[str, str] = {}
     new: dict[str, PictureCode] = {}
     try:
-        with ThreadPoolExecutor(n_workers, "decode") as decoders:
-            look = partial(_look_at, max_pixels=max_pixels)
-            seen = map_in_order(decoders, look, missing.items(), window=8 * n_workers)
-            for n_done, (sha256, code) in enumerate(zip(missing, seen, strict=True), start=1):
-                if isinstance(code, str):
-                    failures[sha256] = code
+        look = partial(_look_at, max_pixels=max_pixels)
+        with closing(extract_stream(missing.items(), look, n_workers=n_workers)) as samples:
+            for n_done, (sha256, sample) in enumerate(zip(missing, samples, strict=True), start=1):
+                if sample.code is None:
+                    failures[sha256] = sample.failure or ""
                 else:
-                    new[sha256] = known[sha256] = code
+                    new[sha256] = known[sha256] = sample.code
                 if len(new) == KEPT_AT_ONCE:
                     codes.add(new)
                     new = {}
@@ -269,21 +267,26 @@ def _of_many_products(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
     return frozenset(name for name, n_products in counts.items() if n_products > MANY_PRODUCTS)
 
 
-def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> PictureCode | str:
+@dataclass(eq=False, slots=True)
+class _Coded(Sample):
+    """A picture that was looked at; it has no code where it could not be."""
+
+    code: PictureCode | None = None
+
+
+def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> _Coded:
     """The code of a picture, from the first of its files that can be read; else why there is none."""
     sha256, paths = item
     reason = ""
     for path in paths:
         try:
-            data = Path(path).read_bytes()
-            if sha256_bytes(data) == sha256:
-                return picture_code(decode(data, reduce_to=DECODED_SIDE, max_pixels=max_pixels).pixels)
-            reason = f"{path}: {CHANGED}"
+            data = read_listed(path, sha256)
+            return _Coded(picture_code(decode(data, reduce_to=DECODED_SIDE, max_pixels=max_pixels).pixels))
         except StyleSearchError as error:
             reason = f"{path}: {error}"
         except OSError as error:
             reason = f"{path}: {error.strerror or error}"
-    return reason
+    return _Coded(failure=reason)
 
 
 def _grouped(names: list[str], codes: list[PictureCode], failures: Mapping[str, str]) -> NearEqual:

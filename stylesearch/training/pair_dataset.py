@@ -12,10 +12,11 @@ import numpy.typing as npt
 from stylesearch.array_types import Floats, Ids
 from stylesearch.catalog import FeatureSet
 from stylesearch.errors import ConfigError, TooFewPairs
-from stylesearch.features.arrays import Vectors, gallery_features, query_features
-from stylesearch.features.compute import RegionCache, compute_missing, compute_regions
-from stylesearch.features.context import Surroundings
+from stylesearch.features.arrays import ArrayPool, gallery_features, query_features
+from stylesearch.features.compute import compute_missing, compute_regions
+from stylesearch.features.context import StudyContext
 from stylesearch.features.images import BOX, CatalogImage, list_images, split_queries
+from stylesearch.features.region_cache import RegionCache
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.registry import unknown_name
 from stylesearch.training.near_duplicates import (
@@ -346,12 +347,12 @@ class Material:
 
 
 def find_material(
-    around: Surroundings, spec: str, choice: MaterialChoice, known: KnownProducts | None = None
+    context: StudyContext, spec: str, choice: MaterialChoice, known: KnownProducts | None = None
 ) -> Material:
     """Finds pairs, splits them, and computes what features are missing; stopped and run again it goes on.
 
     Args:
-        around: where; missing features are written to its catalog and cache.
+        context: where; missing features are written to its catalog and cache.
         spec: of the extractor.
         choice: what is asked for.
         known: products that nothing is chosen with or tested on.
@@ -363,15 +364,15 @@ def find_material(
         CatalogLocked: features are missing and another process is writing.
     """
     choice.check()
-    images = list_images(around.catalog)
+    images = list_images(context.catalog)
     pairs = find_pairs(images, choice.pairs, min_products=choice.min_products)  # before any work is done
-    extractor = around.load(spec)
+    extractor = context.load(spec)
     near = find_near_equal(
         images,
-        around.cache,
-        n_workers=around.work.n_workers,
-        max_pixels=around.work.max_pixels,
-        progress=around.tell("comparing pictures"),
+        context.cache,
+        n_workers=context.extraction.n_workers,
+        max_pixels=context.extraction.max_pixels,
+        progress=context.tell("comparing pictures"),
     )
     pairs = find_pairs(images, choice.pairs, near=near, min_products=choice.min_products)
     photos = [photo for product in pairs.products for photo in product.photos]
@@ -380,12 +381,12 @@ def find_material(
     wanted |= {one.pk: one for one in through_catalog}
     stage = f"features of {spec}"
     feature_set, failures = compute_missing(
-        around.catalog, extractor, list(wanted.values()), around.work, around.tell(stage)
+        context.catalog, extractor, list(wanted.values()), context.extraction, context.tell(stage)
     )
     if through_cache:
-        cache = RegionCache(around.cache, extractor.fingerprint, extractor.dim, choice.regions)
+        cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, choice.regions)
         stage = f"regions of {spec}"
-        failures |= compute_regions(cache, extractor, through_cache, around.work, around.tell(stage))
+        failures |= compute_regions(cache, extractor, through_cache, context.extraction, context.tell(stage))
     if failures:
         images = [one for one in images if one.pk not in failures]
         pairs = find_pairs(images, pairs.kind, near=near, min_products=choice.min_products)
@@ -442,18 +443,18 @@ def _given(
     return given_split(splits, categories, groups, shares=choice.shares, seed=choice.seed)
 
 
-def shop_features(room: Vectors, around: Surroundings, material: Material) -> Floats:
+def shop_features(pool: ArrayPool, context: StudyContext, material: Material) -> Floats:
     """Features of the gallery, float32 (n, dim)."""
-    return gallery_features(room, around.catalog, material.feature_set, material.rows.shop)
+    return gallery_features(pool, context.catalog, material.feature_set, material.rows.shop)
 
 
-def photo_features(room: Vectors, around: Surroundings, material: Material, rows: Ids) -> Floats:
+def photo_features(pool: ArrayPool, context: StudyContext, material: Material, rows: Ids) -> Floats:
     """Features of the regions of some photos, float32 (n, regions, dim)."""
     photos = [material.rows.photos[row] for row in rows.tolist()]
     through_catalog, through_cache = split_queries(photos, material.regions)
     extractor = material.extractor
     plan = "whole" if material.regions == BOX else material.regions
-    cache = RegionCache(around.cache, extractor.fingerprint, extractor.dim, plan)
+    cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, plan)
     return query_features(
-        room, around.catalog, material.feature_set, photos, through_catalog, through_cache, cache
+        pool, context.catalog, material.feature_set, photos, through_catalog, through_cache, cache
     )

@@ -21,8 +21,8 @@ from stylesearch.errors import ConfigError
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.spec import COLORS
 from stylesearch.extractors.with_colors import JoinedExtractor
-from stylesearch.features.arrays import Vectors
-from stylesearch.features.context import Surroundings, timed
+from stylesearch.features.arrays import ArrayPool
+from stylesearch.features.context import StudyContext, timed
 from stylesearch.features.images import BOX
 from stylesearch.files import write_json
 from stylesearch.models.card import ModelCard
@@ -59,7 +59,7 @@ FINETUNE_DEFAULTS: Final = {"learning_rate": 1e-4, "batch_size": 32, "epochs": 1
 
 
 def finetuned(
-    around: Surroundings,
+    context: StudyContext,
     home: Path,
     material: Material,
     request: TrainRequest,
@@ -69,7 +69,7 @@ def finetuned(
     """Trains the last blocks of the material's network; colors that are joined to it stay so.
 
     Args:
-        around: where.
+        context: where.
         home: the workspace folder.
         material: pairs, split, and features of the network as it is.
         request: how many blocks are trained, and how.
@@ -94,21 +94,21 @@ def finetuned(
             hint="choose one of `stylesearch extractors` that has parameters",
         )
     recipe = extractor.recipe
-    with Vectors(around.cache, around.max_bytes) as room:
-        features = shop_features(room, around, material)
+    with ArrayPool(context.cache, context.max_bytes) as pool:
+        features = shop_features(pool, context, material)
         n_of_network = features.shape[1] - n_colors_of(material.extractor.parameters)
         kernel, bias = _first_head(features[:, :n_of_network], options.dim)
     rows = learned_from(material)
-    size, work, seed = extractor.input_size, around.work, options.seed
+    size, work, seed = extractor.input_size, context.extraction, options.seed
     photos = [material.rows.photos[row] for row in rows.tolist()]
     from stylesearch.training.keras.backbone import network_of, picture_tower
 
     with (
         picture_array(
-            material.rows.shop, BOX, size, around.cache, work, progress=around.tell("shop pictures")
+            material.rows.shop, BOX, size, context.cache, work, progress=context.tell("shop pictures")
         ) as shop_pixels,
         picture_array(
-            photos, material.regions, size, around.cache, work, seed=seed, progress=around.tell("photos")
+            photos, material.regions, size, context.cache, work, seed=seed, progress=context.tell("photos")
         ) as photo_pixels,
     ):
         data = training_data(material, shop_pixels[:, 0], photo_pixels, rows)
@@ -158,7 +158,7 @@ _LIBRARIES: Final = ("stylesearch", "numpy", "keras", "tensorflow")
 
 
 def train_model(
-    around: Surroundings,
+    context: StudyContext,
     home: Path,
     request: TrainRequest,
     *,
@@ -170,7 +170,7 @@ def train_model(
     folder and networks that the new model has replaced.
 
     Args:
-        around: where; missing features are written to its catalog and cache.
+        context: where; missing features are written to its catalog and cache.
         home: the workspace folder.
         request: what is asked for.
         on_epoch: called with each epoch.
@@ -187,25 +187,25 @@ def train_model(
 
         strategy_over(request.devices)
     if request.resume:
-        check_interrupted(home, request.name, around.load(request.extractor).fingerprint)
+        check_interrupted(home, request.name, context.load(request.extractor).fingerprint)
     folder = training_folder(home, request.name)
     seconds: dict[str, float] = {}
-    with timed(seconds, "total"), Vectors(around.cache, around.max_bytes) as room:
+    with timed(seconds, "total"), ArrayPool(context.cache, context.max_bytes) as pool:
         with timed(seconds, "features"):
             known = KnownProducts.of_network(request.extractor)
-            material = find_material(around, request.extractor, request.material, known)
+            material = find_material(context, request.extractor, request.material, known)
             _check_enough(material)
-            features = read_features(room, around, material)
+            features = read_features(pool, context, material)
         if folder.exists() and not request.resume:
             shutil.rmtree(folder)  # no later --resume is to find a part of another training
-        first = trained_candidate(room, request, material, features, folder, seconds, on_epoch)
+        first = trained_candidate(pool, request, material, features, folder, seconds, on_epoch)
         chosen = first
         if request.finetune:
-            chosen = _with_new_network(around, home, request, first, room, seconds, on_epoch) or first
+            chosen = _with_new_network(context, home, request, first, pool, seconds, on_epoch) or first
         with timed(seconds, "measuring"):
             sides = (first, first.untrained.best), (chosen, chosen.learned)
-            validation = compared(room, around, *sides, request)
-            test = compared(room, around, *sides, request, tested=True)
+            validation = compared(pool, context, *sides, request)
+            test = compared(pool, context, *sides, request, tested=True)
         card = _card(request, first, chosen, validation, test)
         files = {path.name: path for path in chosen.result.files}
         saved = save_model(home, card, chosen.learned, files)
@@ -225,11 +225,11 @@ def train_model(
 
 
 def _with_new_network(
-    around: Surroundings,
+    context: StudyContext,
     home: Path,
     request: TrainRequest,
     first: Candidate,
-    room: Vectors,
+    pool: ArrayPool,
     seconds: dict[str, float],
     on_epoch: OnEpoch | None,
 ) -> Candidate | None:
@@ -240,18 +240,18 @@ def _with_new_network(
     """
     folder = training_folder(home, request.name)
     with timed(seconds, "fine-tuning"):
-        network = finetuned(around, home, first.material, request, folder / NETWORK, on_epoch)
+        network = finetuned(context, home, first.material, request, folder / NETWORK, on_epoch)
     if network is None:
         log.warning("fine-tuning found no more validation products: the network stays as it was")
         return None
     of_network = replace(request, extractor=network)
     with timed(seconds, "features"):
-        material = find_material(around, network, request.material, first.material.known)
+        material = find_material(context, network, request.material, first.material.known)
         _check_same(first.material, material)
-        features = read_features(room, around, material)
-    tuned = trained_candidate(room, of_network, material, features, folder, seconds, on_epoch)
+        features = read_features(pool, context, material)
+    tuned = trained_candidate(pool, of_network, material, features, folder, seconds, on_epoch)
     with timed(seconds, "measuring"):
-        gained = compared(room, around, (first, first.learned), (tuned, tuned.learned), request)
+        gained = compared(pool, context, (first, first.learned), (tuned, tuned.learned), request)
     if _is_worse(gained):
         log.warning(
             "the fine-tuned network finds no more validation products than a head on the network as it was: "

@@ -14,7 +14,7 @@ from stylesearch.evaluation.bootstrap import adjusted_by_holm, flipped_p_values,
 from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
 from stylesearch.evaluation.results import Columns, Estimate, StudySettings
 from stylesearch.evaluation.scores import runs_of, score_columns
-from stylesearch.features.arrays import Vectors, scales_of
+from stylesearch.features.arrays import ArrayPool, category_scales
 from stylesearch.training.pair_dataset import Material
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Change:
 
 
 def ranked(
-    room: Vectors,
+    pool: ArrayPool,
     material: Material,
     shop: Floats,
     photos: Floats,
@@ -78,7 +78,7 @@ def ranked(
     """Exact ranks of some photos in the whole gallery, as a study has them.
 
     Args:
-        room: for vectors.
+        pool: for vectors.
         material: what the rows are of.
         shop: features of its gallery, float32 (n, dim).
         photos: features of the regions of these photos, float32 (q, regions, dim).
@@ -87,19 +87,19 @@ def ranked(
         rows: which photos of the material these are, int64 (q,).
         progress: called with how many are done.
     """
-    vectors = room.transformed(transform, shop)
-    scale_of, scales = scales_of(transform, material.shop_categories)
-    room.level_equal(vectors, material.shop_contents)
-    room.scale(vectors, scale_of, scales)
+    vectors = pool.transform(transform, shop)
+    scale_of, scales = category_scales(transform, material.shop_categories)
+    pool.copy_equal(vectors, material.shop_contents)
+    pool.scale(vectors, scale_of, scales)
     numbers = material.rows
     present, product_of = np.unique(numbers.shop_product, return_inverse=True)
     return rank(
-        room.transformed(transform, photos),
+        pool.transform(transform, photos),
         np.searchsorted(present, numbers.photo_product[rows]).astype(np.int64),
         RankedGallery(vectors, product_of.astype(np.int64), scale_of, scales),
         metric,
         own=numbers.own[rows],
-        max_bytes=max(1, room.max_bytes // 2),  # the other half is for the vectors
+        max_bytes=max(1, pool.max_bytes // 2),  # the other half is for the vectors
         rough=make_rough(),
         progress=progress,
     )

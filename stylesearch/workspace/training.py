@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylesearch.workspace.workspace import surroundings
+from stylesearch.workspace.workspace import study_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def train(
     request = TrainRequest(spec, name=name, material=material, options=options, **of_request)
     if asked:
         raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
-    around = surroundings(parts, max_memory, progress)
+    context = study_context(parts, max_memory, progress)
     owner = owner_of(own.home, spec)
     with contextlib.ExitStack() as held:
         # No card says yet that this model takes that network. By name: so two never wait for each other.
@@ -68,7 +68,7 @@ def train(
             held.enter_context(training_lock(own.home, one, own.lock_timeout))
         if owner:
             _check_there(spec, owner)
-        report = train_model(around, own.home, request, on_epoch=on_epoch)
+        report = train_model(context, own.home, request, on_epoch=on_epoch)
         if default:
             make_default(own.home, report.card, own.weights)
         else:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stylesearch.evaluation.compare import Comparison
     from stylesearch.evaluation.results import Study
     from stylesearch.extractors.base import Extractor
-    from stylesearch.features.context import Surroundings
+    from stylesearch.features.context import StudyContext
     from stylesearch.importers.base import ImportOptions
     from stylesearch.ingest import IngestReport
     from stylesearch.models.card import ModelCard
@@ -47,7 +47,7 @@ __all__ = [
     "evaluate",
     "open",
     "save_report",
-    "surroundings",
+    "study_context",
     "take_in",
 ]
 
@@ -71,32 +71,29 @@ def take_in(
     Without ``extractors``, features are made by the one that a query without any wish searches with: that of
     the trained model where the workspace's space is one.
     """
-    from stylesearch.importers.base import check_options, choose_importer
-    from stylesearch.ingest import IngestOptions, ingest, joined
+    from stylesearch.features.stream import ExtractionOptions
+    from stylesearch.importers.base import ImportOptions, check_options, choose_importer
+    from stylesearch.ingest import IngestOptions, ingest
 
     # Before a workspace is made for what turns out to be no source.
-    check_options(choose_importer(path, format), selection)
+    importer = choose_importer(path, format)
+    check_options(importer, selection)
     specs = list(extractors or [parts.chosen()[0]])
     catalog = parts.catalog(create=True)
     own = parts.settings
     options = IngestOptions(
-        format=format,
-        domain=Domain(domain or Domain.SHOP),
+        ImportOptions(
+            Domain(domain or Domain.SHOP),
+            allow_outside,
+            selection.splits,
+            selection.gallery,
+            selection.categories,
+        ),
+        ExtractionOptions(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
         prune=prune,
-        allow_outside=allow_outside,
-        splits=selection.splits,
-        gallery=selection.gallery,
-        categories=selection.categories,
-        batch_size=own.batch_size,
-        n_workers=own.workers or usable_cores(),
-        max_pixels=own.max_pixels,
-        lock_timeout=own.lock_timeout,
     )
-    reports = []
-    for spec in specs:
-        extractor = parts.extractor(spec, throughput=True)
-        reports.append(ingest(catalog, path, extractor, options, progress=progress))
-    report = joined(reports)
+    loaded = [parts.extractor(spec, throughput=True) for spec in specs]
+    report = ingest(catalog, path, importer, loaded, options, progress=progress)
     began = time.perf_counter()
     build = " && ".join(
         "stylesearch index build" + ("" if spec == own.extractor else f" -e {spec}") for spec in specs
@@ -122,10 +119,10 @@ def evaluate(
     from stylesearch.evaluation.study import evaluate
     from stylesearch.models.card import is_trained
 
-    around = surroundings(parts, max_memory, progress)
+    context = study_context(parts, max_memory, progress)
     extractor, space, _ = parts.chosen()
     default = dict.fromkeys((extractor, space if is_trained(space) else f"{extractor}/{space}"))
-    return evaluate(around, StudySettings(tuple(methods or default), **choices))
+    return evaluate(context, StudySettings(tuple(methods or default), **choices))
 
 
 def save_report(
@@ -154,7 +151,7 @@ def save_report(
     )
 
 
-def surroundings(parts: Parts, max_memory: int, progress: ReportProgress | None) -> Surroundings:
+def study_context(parts: Parts, max_memory: int, progress: ReportProgress | None) -> StudyContext:
     """Where a study or a training of a workspace happens.
 
     Args:
@@ -162,16 +159,18 @@ def surroundings(parts: Parts, max_memory: int, progress: ReportProgress | None)
         max_memory: for vectors and distances, in MiB, roughly.
         progress: called as ``progress(stage, n_done, n_total)``.
     """
-    from stylesearch.features.compute import Work
-    from stylesearch.features.context import Surroundings
+    from stylesearch.features.context import StudyContext
+    from stylesearch.features.stream import ExtractionOptions
 
     own = parts.settings
-    return Surroundings(
+    return StudyContext(
         catalog=parts.catalog(),
         load=lambda spec: parts.extractor(spec, throughput=True, keep=False),
         space_home=parts.space_home,
         cache=_cache(parts),
-        work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
+        extraction=ExtractionOptions(
+            own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
+        ),
         max_bytes=max_memory * 2**20,
         progress=progress,
         model=parts.model,

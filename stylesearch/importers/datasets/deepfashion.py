@@ -28,6 +28,7 @@ from PIL import Image, UnidentifiedImageError
 
 from stylesearch.errors import DatasetError
 from stylesearch.images.decode import exif_orientation, upright_size
+from stylesearch.images.source import open_image
 from stylesearch.importers.base import ImportOptions, Missing, readable
 from stylesearch.importers.datasets.annotations import (
     BadEntry,
@@ -201,7 +202,7 @@ class DeepFashionPictures:
 
     def _scaled(self, box: Box, path: str) -> Box | None:
         try:
-            with Image.open(path) as image:
+            with open_image(path) as file, Image.open(file) as image:
                 width, height = upright_size(image.size, exif_orientation(image.info.get("exif")))
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
             return None  # whoever decodes the picture will say what is wrong with it

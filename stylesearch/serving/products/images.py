@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ from stylesearch.errors import CatalogError, ImageError, NotInCatalog
 from stylesearch.files import atomic_file
 from stylesearch.images.decode import decode
 from stylesearch.images.formats import HEAD_BYTES, recognise
+from stylesearch.images.source import open_listed
 from stylesearch.serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -127,7 +125,7 @@ def open_picture(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenPi
     for listed in require_listed(catalog, sha256):
         path = str(uploads.place_of(listed, sha256) or listed)
         try:
-            picture = _opened(path, sha256)
+            picture = _open_picture(path, sha256)
         except OSError as error:
             log.info("the picture %s cannot be read: %s", path, error)
             continue
@@ -141,29 +139,22 @@ def open_picture(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenPi
     )
 
 
-def _opened(path: str, sha256: str) -> OpenPicture | None:
-    """A file with this digest that is a picture; None where it is something else."""
-    # Not waiting for it to be a pipe: reading one that stands in a picture's place would never end.
-    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - Path.open takes no opener
+def _open_picture(path: str, sha256: str) -> OpenPicture | None:
+    """Opens a file with this digest that is a picture; None where it is something else."""
     try:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
-            raise OSError("no file, or too large to be sent")
-        if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
-            file.seek(0)
-            picture_format = recognise(file.read(HEAD_BYTES))
-            file.seek(0)
-            if picture_format is not None:
-                return OpenPicture(file, status.st_size, MEDIA_TYPES[picture_format.name])
+        file, n_bytes = open_listed(path, sha256, max_bytes=MAX_FILE_BYTES)
+    except CatalogError:
+        return None
+    try:
+        picture_format = recognise(file.read(HEAD_BYTES))
+        file.seek(0)
     except BaseException:
         file.close()
         raise
-    file.close()
-    return None
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if picture_format is None:
+        file.close()
+        return None
+    return OpenPicture(file, n_bytes, MEDIA_TYPES[picture_format.name])
 
 
 # Small pictures for lists of results, made once and kept in the workspace; they may be deleted.

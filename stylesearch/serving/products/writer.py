@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import anyio.to_thread
 import numpy as np
-import numpy.typing as npt
 
 from stylesearch.catalog import Change, ImageEntry
 from stylesearch.errors import NotInCatalog, StyleSearchError
 from stylesearch.features.compute import feature_set_of
+from stylesearch.features.stream import Sample, extract_stream
 from stylesearch.files import sha256_bytes
-from stylesearch.images.decode import decode
-from stylesearch.images.regions import letterbox, reduction
+from stylesearch.images.inputs import make_inputs
 from stylesearch.serving.problems import Problem, problem_of
 from stylesearch.serving.search.default_space import blaming_the_settings
 from stylesearch.serving.uploads import change_noted, remove_if_unused
@@ -41,21 +41,18 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_PICTURES",
     "SOURCE",
-    "Decoded",
     "PictureRefused",
     "ProductsWriting",
     "Put",
     "Removed",
-    "computed",
-    "decoded",
+    "UploadedPicture",
+    "extract_pictures",
     "put_product",
     "take_product",
 ]
 
 SOURCE: Final = "api"
 """The import that pictures from here are listed by: no ingest of a folder or a table touches them."""
-
-Vectors = npt.NDArray[np.float32]
 
 
 class PictureRefused(Exception):
@@ -71,23 +68,19 @@ class PictureRefused(Exception):
 
 
 @dataclass(eq=False, slots=True)
-class Decoded:
-    """A picture that can be used.
+class UploadedPicture(Sample):
+    """A picture that can be used, with its features.
 
     Attributes:
         data: its bytes.
         sha256: hexadecimal digest of these.
         width, height: of the upright picture.
-        inputs: what each extractor sees of it, uint8 (size, size, 3), by the size.
-        vectors: its features, shape (dim,), by the extractor's fingerprint.
     """
 
     data: bytes
     sha256: str
     width: int
     height: int
-    inputs: dict[int, npt.NDArray[np.uint8]] = field(default_factory=dict)
-    vectors: dict[str, Vectors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,55 +109,55 @@ class Removed:
     digests: tuple[str, ...] = ()
 
 
-def decoded(pictures: Sequence[bytes], sizes: Iterable[int], max_pixels: int) -> list[Decoded]:
-    """The pictures, each once, as the extractors want them.
+def extract_pictures(
+    catalog: Catalog, pictures: Sequence[bytes], extractors: Sequence[Extractor], max_pixels: int
+) -> list[UploadedPicture]:
+    """Decodes pictures, each once, and gives them features: known ones of the same bytes, else new ones.
 
     Args:
+        catalog: has known features.
         pictures: bytes of files.
-        sizes: of the extractors' inputs.
-        max_pixels: larger ones are refused before they are decoded.
+        extractors: what makes the others.
+        max_pixels: larger pictures are refused before they are decoded.
 
     Raises:
         PictureRefused: one of them cannot be used.
     """
-    wanted = sorted(set(sizes))
-    found: dict[str, Decoded] = {}
-    for number, data in enumerate(pictures, 1):
-        digest = sha256_bytes(data)
-        if digest in found:
-            continue
-        try:
-            picture = decode(data, reduce_to=reduction(wanted[-1]), max_pixels=max_pixels)
-        except StyleSearchError as error:
-            raise PictureRefused(number) from error
-        inputs = {size: letterbox(picture.pixels, size) for size in wanted}
-        found[digest] = Decoded(data, digest, picture.width, picture.height, inputs)
-    return list(found.values())
+    feature_sets = {one.fingerprint: catalog.find_feature_set(one.fingerprint) for one in extractors}
+    stored = {name: one for name, one in feature_sets.items() if one is not None}
+
+    def find_known(batch: list[UploadedPicture]) -> None:
+        known = catalog.known_contents([(one.sha256, None) for one in batch], list(stored.values()))
+        for one in batch:
+            if (content := known.get((one.sha256, None))) is not None:
+                for fingerprint, feature_set in stored.items():
+                    if feature_set.pk in content.vectors:
+                        one.vectors[fingerprint] = content.vectors[feature_set.pk][None]
+
+    numbered = {sha256_bytes(data): (number, data) for number, data in reversed([*enumerate(pictures, 1)])}
+    prepare = partial(_prepare, sizes=[one.input_size for one in extractors], max_pixels=max_pixels)
+    # One thread decodes: the other cores are for searches.
+    samples = extract_stream(
+        sorted(numbered.values()), prepare, extractors, n_workers=1, find_known=find_known
+    )
+    with closing(samples):
+        return list(samples)
 
 
-def computed(catalog: Catalog, pictures: Sequence[Decoded], extractors: Sequence[Extractor]) -> None:
-    """Gives the pictures their features: those that the catalog knows of the same bytes, else new ones."""
-    for extractor in extractors:
-        feature_set = catalog.find_feature_set(extractor.fingerprint)
-        if feature_set is not None:
-            known = catalog.known_contents([(one.sha256, None) for one in pictures], [feature_set])
-            for one in pictures:
-                if (content := known.get((one.sha256, None))) is not None:
-                    one.vectors[extractor.fingerprint] = content.vectors[feature_set.pk]
-        new = [one for one in pictures if extractor.fingerprint not in one.vectors]
-        if new:
-            features = extractor.extract(np.stack([one.inputs[extractor.input_size] for one in new]))
-            for one, vector in zip(new, features, strict=True):
-                one.vectors[extractor.fingerprint] = vector
-    for one in pictures:
-        one.inputs.clear()
+def _prepare(numbered: tuple[int, bytes], *, sizes: Sequence[int], max_pixels: int) -> UploadedPicture:
+    number, data = numbered
+    try:
+        inputs = make_inputs(data, sizes, max_pixels=max_pixels)
+    except StyleSearchError as error:
+        raise PictureRefused(number) from error
+    return UploadedPicture(data, sha256_bytes(data), inputs.width, inputs.height, inputs=inputs.pixels)
 
 
 def put_product(
     catalog: Catalog,
     uploads: UploadFolder,
     product: Product,
-    pictures: Sequence[Decoded],
+    pictures: Sequence[UploadedPicture],
     extractors: Sequence[Extractor],
     *,
     patience: float,
@@ -196,7 +189,7 @@ def put_product(
                 change = writer.upsert_products([product])[product.id]
                 pks = _put_images(writer, uploads, product, pictures)
                 for extractor, feature_set in zip(extractors, sets, strict=True):
-                    vectors = np.stack([one.vectors[extractor.fingerprint] for one in pictures])
+                    vectors = np.concatenate([one.vectors[extractor.fingerprint] for one in pictures])
                     writer.add_features(feature_set, pks, vectors)
                 writer.prune(SOURCE, whole_products=False)
             # Still under the lock: nobody can have taken it out again.
@@ -224,7 +217,7 @@ def take_product(catalog: Catalog, uploads: UploadFolder, product_id: str, *, pa
 
 
 def _put_images(
-    writer: Writer, uploads: UploadFolder, product: Product, pictures: Sequence[Decoded]
+    writer: Writer, uploads: UploadFolder, product: Product, pictures: Sequence[UploadedPicture]
 ) -> list[int]:
     """Keys of the pictures, in their order; those of the product's that are not among them are not seen."""
     entries = [
@@ -252,7 +245,7 @@ def _uploaded(catalog: Catalog, uploads: UploadFolder, product_id: str) -> list[
     return [image for image in images if uploads.place_of(image.path, image.sha256)]
 
 
-def _new(uploads: UploadFolder, pictures: Iterable[Decoded]) -> list[tuple[str, str]]:
+def _new(uploads: UploadFolder, pictures: Iterable[UploadedPicture]) -> list[tuple[str, str]]:
     """Path and digest of those whose files are not there yet."""
     places = ((uploads.path_of(one.data), one.sha256) for one in pictures)
     return [(str(path), sha256) for path, sha256 in places if not path.exists()]
@@ -343,14 +336,13 @@ class ProductsWriting:
             pass  # or all that comes now would be for nothing
         extractors = self._extractors()
         try:
-            usable = decoded(pictures, [one.input_size for one in extractors], self._max_pixels)
+            usable = extract_pictures(self._access.catalog, pictures, extractors, self._max_pixels)
         except PictureRefused as error:
             assert isinstance(error.__cause__, Exception)
             problem = problem_of(error.__cause__, self._access.private)
             problem.detail = f"picture {error.number}: {problem.detail}"
             raise problem from error
         catalog = self._access.catalog
-        computed(catalog, usable, extractors)
         put, removed = put_product(catalog, self._uploads, product, usable, extractors, patience=PATIENCE)
         self._forget(removed.digests)
         log.info("product put", extra={"fields": {"product": product.id, "change": str(put.change)}})
