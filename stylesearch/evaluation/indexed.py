@@ -13,7 +13,7 @@ from stylesearch.evaluation.protocol import Protocol
 from stylesearch.evaluation.results import Columns, StudySettings
 from stylesearch.features.images import CatalogImage
 from stylesearch.search import Gallery, maintenance
-from stylesearch.types import Domain
+from stylesearch.types import Domain, SearchRequest
 
 if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceHome
@@ -92,8 +92,7 @@ def rank_by_index(
         key = protocol.queries[place].key
         answers = gallery.search(
             np.ascontiguousarray(features),
-            n_wanted + len(protocol.unreadable),
-            without_image=key if key in rows else None,
+            SearchRequest(k=n_wanted + len(protocol.unreadable), exclude_image=key if key in rows else None),
         )
         hits = [hit for hit in answers if (hit.product.id, hit.image.path) in rows][:n_wanted]
         distances = np.array([hit.distance for hit in hits])

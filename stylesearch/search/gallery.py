@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.distance import nearest_to_any
-from stylesearch.errors import ConfigError, IndexDamaged, NotInCatalog
+from stylesearch.errors import IndexDamaged, NotInCatalog
 from stylesearch.registry import unknown_name
-from stylesearch.search.fitted_space import Snapshot, fitted, version_stamp
+from stylesearch.search import fitted_space
+from stylesearch.search.fitted_space import Snapshot, version_stamp
 from stylesearch.spaces.base import scaled
-from stylesearch.types import Domain, ImageRecord, Product
+from stylesearch.types import Domain, ImageRecord, Product, SearchRequest
 
 if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceHome
@@ -120,6 +121,8 @@ FETCH_AT_LEAST = 64
 # How often a search begins again because another process has replaced the fit under it.
 ATTEMPTS = 5
 
+DEFAULT_REQUEST = SearchRequest()
+
 
 class IndexWarning(UserWarning):
     """An index could not be used or built; answers are right all the same, only slower."""
@@ -180,30 +183,20 @@ class Gallery:
     def search(
         self,
         features: npt.NDArray[np.float32],
-        k: int,
-        *,
-        category: str | None = None,
-        without: str | None = None,
-        without_image: tuple[str, str] | None = None,
+        request: SearchRequest = DEFAULT_REQUEST,
     ) -> list[GalleryHit]:
-        """The ``k`` products nearest to any of several features, nearest first.
+        """The ``request.k`` products nearest to any of several features, nearest first.
 
         Args:
             features: of the regions of one photo, float32, shape (q, feature_set.dim).
-            k: how many products at most.
-            category: search in this one only; otherwise all are searched and merged.
-            without: id of a product that is left out.
-            without_image: product id and path of a picture that is left out; the product's others are not.
+            request: how many products, of one category or of all merged, and what is left out.
 
         Raises:
             NotInCatalog: the category is unknown, or the gallery is empty.
-            ConfigError: k below 1.
         """
-        if k < 1:
-            raise ConfigError(f"k has to be 1 or more. Received: {k}")
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._search(self._current(), features, k, category, (without, without_image))
+                return self._search(self._current(), features, request)
             except _FitReplaced:
                 log.info("the space was fitted anew by another process (attempt %d)", attempt)
         raise IndexDamaged(
@@ -248,7 +241,9 @@ class Gallery:
             if snapshot is None:
                 self._warn_once(f"the space {self.home.space} is not fitted")
                 self.damaged = dict.fromkeys(self._categories(None), "")
-                snapshot = Snapshot(self.home, self.metric, fitted(self.home), version_stamp(self.home))
+                snapshot = Snapshot(
+                    self.home, self.metric, fitted_space.fitted(self.home), version_stamp(self.home)
+                )
             else:
                 self.damaged = {}
             self._snapshot = snapshot
@@ -258,17 +253,15 @@ class Gallery:
         self,
         snapshot: Snapshot,
         features: npt.NDArray[np.float32],
-        k: int,
-        category: str | None,
-        without: tuple[str | None, tuple[str, str] | None],
+        request: SearchRequest,
     ) -> list[GalleryHit]:
-        categories = self._categories(category)
+        categories = self._categories(request.category)
         vectors = snapshot.transform.apply(features)
-        n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * k)
+        n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
         while True:
             merged = merge([self._nearest_in(snapshot, name, vectors, n_wanted) for name in categories])
-            hits = self._products_of(merged, k, without, set(categories))
-            if len(hits) == k or merged.complete:
+            hits = self._products_of(merged, request, set(categories))
+            if len(hits) == request.k or merged.complete:
                 return hits
             n_wanted *= 4
 
@@ -342,16 +335,13 @@ class Gallery:
     def _products_of(
         self,
         candidates: Candidates,
-        k: int,
-        without: tuple[str | None, tuple[str, str] | None],
+        request: SearchRequest,
         categories: set[str],
     ) -> list[GalleryHit]:
-        """The first ``k`` products among the candidates, each by its nearest image that still exists.
-
-        Left out: a product, and a picture by its product and path.
-        """
+        """The first products among the candidates, each by its nearest image that still exists."""
         hits: dict[str, GalleryHit] = {}
-        start, step = 0, k  # most shops have one picture of a product: then no more rows than that are read
+        # Most shops have one image of a product: then no more rows than these are read.
+        start, step = 0, request.k
         while start < len(candidates.ids):
             ids = candidates.ids[start : start + step].tolist()
             found = self.home.catalog.hits_for(ids)
@@ -361,12 +351,12 @@ class Gallery:
                 product, image = found[feature_id]
                 if product.id in hits or product.category not in categories:
                     continue
-                if product.id == without[0] or (product.id, image.path) == without[1]:
+                if product.id == request.exclude or (product.id, image.path) == request.exclude_image:
                     continue
                 hits[product.id] = GalleryHit(
                     product, image, float(candidates.distances[position]), int(candidates.rows[position])
                 )
-                if len(hits) == k:
+                if len(hits) == request.k:
                     return list(hits.values())
             start, step = start + step, 2 * step
         return list(hits.values())

@@ -21,7 +21,7 @@ from stylesearch.errors import (
 from stylesearch.extractors.spec import file_of
 from stylesearch.models.card import ModelCard, check_features, index_folder, is_trained, name_of
 from stylesearch.settings import Settings
-from stylesearch.types import ReportProgress
+from stylesearch.types import ReportProgress, SpaceChoice
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
@@ -121,7 +121,7 @@ class Parts:
         self.settings = settings
         self._catalog: Catalog | None = None
         self._extractors: dict[tuple[str, bool], Extractor] = {}
-        self._searchers: dict[tuple[str, str, str, str, bool], Searcher] = {}
+        self._searchers: dict[tuple[SpaceChoice, bool], Searcher] = {}
         self._cards: dict[str, tuple[Stamp, ModelCard]] = {}
         self._making = (
             threading.RLock()
@@ -185,13 +185,13 @@ class Parts:
             known = self._cards.get(space)
             if known is None or known[0] != stamp:
                 # Trained anew, perhaps on other features: what searched with the older one is of no use.
-                for key in [key for key in self._searchers if key[1] == space]:
+                for key in [key for key in self._searchers if key[0].space == space]:
                     del self._searchers[key]
                 known = self._cards[space] = (stamp, store.read_card(folder))
             return known[1]
 
-    def chosen(self, extractor: str = "", space: str = "", metric: str = "") -> tuple[str, str, str]:
-        """Extractor, space and metric; the workspace's own for those not given.
+    def resolve(self, choice: SpaceChoice = SpaceChoice()) -> SpaceChoice:  # noqa: B008 (it is frozen)
+        """The choice with the workspace's own names in place of the empty ones.
 
         A trained model brings its extractor and its metric: the workspace's own are for the other spaces.
 
@@ -200,35 +200,33 @@ class Parts:
             ConfigError: the model is searched with another metric.
         """
         own = self.settings
-        if not is_trained(space or own.space):
-            return extractor or own.extractor, space or own.space, metric or own.metric
+        if not is_trained(choice.space or own.space):
+            return SpaceChoice(
+                choice.extractor or own.extractor, choice.space or own.space, choice.metric or own.metric
+            )
         try:
-            card = self.model(space or own.space)
+            card = self.model(choice.space or own.space)
         except UnknownName as error:
-            if not space:
+            if not choice.space:
                 error.hint += f"; {own.space} is the space of this workspace's settings"
             raise
-        if metric not in ("", card.metric):
+        if choice.metric not in ("", card.metric):
             raise ConfigError(
-                f"{card.space} was trained for the metric {card.metric}. Received: {metric}",
+                f"{card.space} was trained for the metric {card.metric}. Received: {choice.metric}",
                 hint="leave the metric out: the model brings its own",
             )
-        return extractor or card.extractor, card.space, card.metric
+        return SpaceChoice(choice.extractor or card.extractor, card.space, card.metric)
 
     def searcher(
         self,
-        extractor: str = "",
-        space: str = "",
-        metric: str = "",
-        regions: str = "",
+        choice: SpaceChoice = SpaceChoice(),  # noqa: B008 (it is frozen)
         *,
         throughput: bool = False,
     ) -> Searcher:
-        """What searches with these; the workspace's own for those not given.
+        """The searcher of a space; the same one for each call until its model is trained anew.
 
         Args:
-            extractor, space, metric: by name.
-            regions: the plan of parts through which a photo is looked at.
+            choice: of the space; the workspace's own for empty names.
             throughput: whether many photos will be searched with.
 
         Raises:
@@ -237,18 +235,18 @@ class Parts:
             NotInCatalog: nothing was ingested with that extractor.
         """
         settings = self.settings
-        extractor, space, metric = self.chosen(extractor, space, metric)
-        key = (extractor, space, metric, regions or settings.regions, throughput)
+        choice = self.resolve(choice)
+        key = (choice, throughput)
         with self._making:
             if key not in self._searchers:
-                _check(space, metric)
+                _check(choice)
                 from stylesearch.search import Gallery
                 from stylesearch.search.searcher import Searcher
 
-                loaded = self.extractor(extractor, throughput=throughput)
-                gallery = Gallery(self.space_home(loaded, space), metric)
+                loaded = self.extractor(choice.extractor, throughput=throughput)
+                gallery = Gallery(self.space_home(loaded, choice.space), choice.metric)
                 self._searchers[key] = Searcher(
-                    gallery, loaded, regions=key[3], max_pixels=settings.max_pixels
+                    gallery, loaded, regions=settings.regions, max_pixels=settings.max_pixels
                 )
             return self._searchers[key]
 
@@ -356,13 +354,14 @@ def home_of(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space
     return SpaceHome(catalog, feature_set, space, folder, folder_of(settings.home, name_of(space)))
 
 
-def _check(space: str, metric: str) -> None:
+def _check(choice: SpaceChoice) -> None:
+    """Makes sure that there are such a space and such a metric."""
     from stylesearch.distance import check_metric
     from stylesearch.spaces import SPACES
 
-    if not is_trained(space):
-        _ = SPACES[space]
+    if not is_trained(choice.space):
+        _ = SPACES[choice.space]
     try:
-        check_metric(metric)
+        check_metric(choice.metric)
     except ValueError as error:
         raise ConfigError(str(error)) from None

@@ -16,13 +16,24 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from stylesearch.parallel import usable_cores
 from stylesearch.settings import Settings, load_settings
-from stylesearch.types import Box, Domain, Failure, ImageRecord, Product, ReportProgress
+from stylesearch.types import (
+    Box,
+    Domain,
+    Failure,
+    ImageRecord,
+    Product,
+    ReportProgress,
+    SearchKeywords,
+    SearchRequest,
+    SpaceChoice,
+)
 from stylesearch.workspace.resources import Parts, warn_of_gaps
 
 if TYPE_CHECKING:
@@ -76,7 +87,7 @@ def take_in(
 
     # Before a workspace is made for what turns out to be no source.
     check_options(choose_importer(path, format), selection)
-    specs = list(extractors or [parts.chosen()[0]])
+    specs = list(extractors or [parts.resolve().extractor])
     catalog = parts.catalog(create=True)
     own = parts.settings
     options = IngestOptions(
@@ -123,8 +134,9 @@ def evaluate(
     from stylesearch.models.card import is_trained
 
     around = surroundings(parts, max_memory, progress)
-    extractor, space, _ = parts.chosen()
-    default = dict.fromkeys((extractor, space if is_trained(space) else f"{extractor}/{space}"))
+    own = parts.resolve()
+    in_its_space = own.space if is_trained(own.space) else f"{own.extractor}/{own.space}"
+    default = dict.fromkeys((own.extractor, in_its_space))
     return evaluate(around, StudySettings(tuple(methods or default), **choices))
 
 
@@ -203,7 +215,7 @@ class WorkspaceUpkeep:
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
         """
-        return self._parts.searcher(extractor, space, metric).gallery
+        return self._parts.searcher(SpaceChoice(extractor, space, metric)).gallery
 
     def extractor(self, *, space: str = "", throughput: bool = False) -> Extractor:
         """What makes the features that a space is of: the workspace's own space if none is given.
@@ -215,7 +227,9 @@ class WorkspaceUpkeep:
         Raises:
             UnknownName: no such extractor or model.
         """
-        return self._parts.extractor(self._parts.chosen("", space, "")[0], throughput=throughput)
+        return self._parts.extractor(
+            self._parts.resolve(SpaceChoice(space=space)).extractor, throughput=throughput
+        )
 
     def searcher(
         self, *, extractor: str = "", space: str = "", metric: str = "", throughput: bool = False
@@ -233,7 +247,7 @@ class WorkspaceUpkeep:
             ConfigError: the model takes another extractor or metric than this.
             NotInCatalog: nothing was ingested with that extractor.
         """
-        return self._parts.searcher(extractor, space, metric, throughput=throughput)
+        return self._parts.searcher(SpaceChoice(extractor, space, metric), throughput=throughput)
 
     def build_indexes(
         self,
@@ -524,41 +538,57 @@ class Workspace(WorkspaceStudies):
     def query(
         self,
         photo: Photo,
+        request: SearchRequest | None = None,
         *,
-        k: int = 20,
-        category: str | None = None,
-        box: Box | tuple[int, int, int, int] | None = None,
-        regions: str = "",
         extractor: str = "",
         space: str = "",
         metric: str = "",
+        **options: Unpack[SearchKeywords],
     ) -> QueryResult:
         """Products that a photo shows, nearest first; see :meth:`stylesearch.search.searcher.Searcher.query`.
 
-        A trained model (``space="siamese:NAME"``) brings its extractor and metric.
+        Args:
+            photo: a file, its bytes, or a stream; any format that :func:`stylesearch.images.decode` reads.
+            request: what is asked, as a value.
+            extractor, space, metric: where distances are taken; by default as the settings say. A trained
+                model (``space="siamese:NAME"``) brings its extractor and metric.
+            **options: the fields of :class:`stylesearch.types.SearchRequest` by name: ``k`` (20 products if
+                not said otherwise), ``category``, ``box``, ``regions``, ``exclude``.
+                They win over ``request``.
 
         Raises:
+            ImageError: the photo cannot be used.
+            NotInCatalog: no such category, or nothing has been ingested.
             UnknownName: no such extractor, space or model.
-            ConfigError: the model takes another extractor or metric than this.
+            ConfigError: the model takes another extractor or metric than this, or ``k`` is below 1.
         """
         # The network is loaded while the catalog is opened: from a cold shell that is a fifth of the time.
-        self._parts.extractor(self._parts.chosen(extractor, space, metric)[0]).preload()
-        searcher = self._parts.searcher(extractor, space, metric, regions)
-        region = Box(*box) if isinstance(box, tuple) else box
-        return searcher.query(photo, k=k, category=category, box=region)
+        asked = _search_request(request, options)
+        choice = self._parts.resolve(SpaceChoice(extractor, space, metric))
+        self._parts.extractor(choice.extractor).preload()
+        return self._parts.searcher(choice).query(photo, asked)
 
     def similar(
         self,
         product_id: str,
+        request: SearchRequest | None = None,
         *,
-        k: int = 20,
-        category: str | None = None,
         extractor: str = "",
         space: str = "",
         metric: str = "",
+        **options: Unpack[SearchKeywords],
     ) -> QueryResult:
-        """Products that look like one in the catalog; see :meth:`.Searcher.similar`."""
-        return self._parts.searcher(extractor, space, metric).similar(product_id, k=k, category=category)
+        """Products that look like one in the catalog, which is itself left out.
+
+        Args:
+            product_id: of the product.
+            request, extractor, space, metric, **options: as for :meth:`query`.
+
+        Raises:
+            NotInCatalog: no such product or category, or the product has no features.
+        """
+        asked = _search_request(request, options)
+        return self._parts.searcher(SpaceChoice(extractor, space, metric)).similar(product_id, asked)
 
     def contact_sheet(self, result: QueryResult, path: str | os.PathLike[str]) -> Path:
         """Draws the photo, where on it each hit was found, and the hits, into a picture file.
@@ -625,3 +655,11 @@ class Workspace(WorkspaceStudies):
             self.close()
         else:
             self._parts.let_go()
+
+
+def _search_request(request: SearchRequest | None, options: SearchKeywords) -> SearchRequest:
+    """The request with some options changed; a box may be given as four numbers."""
+    changes: dict[str, Any] = {**options}
+    if isinstance(options.get("box"), tuple):
+        changes["box"] = Box(*changes["box"])
+    return replace(request or SearchRequest(), **changes)

@@ -15,6 +15,7 @@ from PIL import Image
 import stylesearch as ss
 from stylesearch.errors import CatalogError, ConfigError, NotInCatalog, UnknownName
 from stylesearch.search import IndexWarning
+from stylesearch.types import SearchRequest
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -72,7 +73,7 @@ def test_search_is_exact_whatever_way_it_is_done(ingested: Path, drawn_shop: Pat
         ).min(0)
         hits = shop.catalog.hits_for(ids.tolist())
         products = [hits[i][0].id for i in ids[np.argsort(expected, kind="stable")].tolist()]
-        assert [hit.product.id for hit in gallery.search(photo, 24)] == products
+        assert [hit.product.id for hit in gallery.search(photo, SearchRequest(k=24))] == products
         assert len(shop.query(path)) == 20
 
 

@@ -23,7 +23,7 @@ from stylesearch.search import IndexWarning, maintenance
 from stylesearch.settings import change_settings
 from stylesearch.spaces.base import scaled
 from stylesearch.testing import save_fake_model
-from stylesearch.types import Domain
+from stylesearch.types import Domain, SearchRequest
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.conftest import Command
 
@@ -268,13 +268,17 @@ def test_a_search_never_mixes_two_versions(shop: Workspace) -> None:
 def test_a_removed_model_leaves_nothing_and_says_so(shop: Workspace) -> None:
     gallery = shop.gallery(space=SPACE)
     features = gallery.features_of(first(shop))
-    gallery.search(features, 3)
+    gallery.search(features, SearchRequest(k=3))
     folder = gallery.home.folder
     assert shop.remove_model("default") == {}
     assert not folder.exists()
     assert shop.models() == []
     assert not (shop.settings.home / "models" / "default").exists()
-    for call in (lambda: gallery.search(features, 3), lambda: answers(shop), lambda: shop.model("default")):
+    for call in (
+        lambda: gallery.search(features, SearchRequest(k=3)),
+        lambda: answers(shop),
+        lambda: shop.model("default"),
+    ):
         with pytest.raises(UnknownName, match="default"):
             call()
     with pytest.raises(UnknownName):
@@ -324,7 +328,7 @@ def test_a_model_of_other_features_is_refused(shop: Workspace, drawn_shop: Path)
     assert "stylesearch train default" in caught.value.hint
     card, transform = store.load_model(store.folder_of(shop.settings.home, "default"))
     store.save_model(shop.settings.home, dataclasses.replace(card, feature_set="0" * 64), transform)
-    for call in (lambda: gallery.search(features, 3), lambda: answers(shop)):
+    for call in (lambda: gallery.search(features, SearchRequest(k=3)), lambda: answers(shop)):
         with pytest.raises(ConfigError, match="was trained on features of"):
             call()
     with warnings.catch_warnings():
@@ -335,10 +339,10 @@ def test_a_model_of_other_features_is_refused(shop: Workspace, drawn_shop: Path)
 def test_a_gallery_refuses_a_model_trained_anew_for_another_metric(shop: Workspace) -> None:
     gallery = shop.gallery(space=SPACE)
     features = gallery.features_of(first(shop))
-    gallery.search(features, 3)
+    gallery.search(features, SearchRequest(k=3))
     save_fake_model(shop.settings, metric="l1")
     with pytest.raises(ConfigError, match="metric l1"):
-        gallery.search(features, 3)
+        gallery.search(features, SearchRequest(k=3))
     with pytest.warns(IndexWarning):
         answers(shop)
     assert_right(shop)

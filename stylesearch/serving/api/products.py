@@ -82,13 +82,7 @@ async def similar(request: Request, id: ProductId, service: UsedService) -> Resp
     """As a search, with the product's own pictures; the product itself is left out."""
     began = time.perf_counter()
     options = from_query(SimilarOptions, request, max_k=service.settings.max_k)
-    answer = await service.photo_search.similar(
-        known_id(id),
-        k=options.k,
-        category=options.category,
-        space=options.space or "",
-        metric=options.metric or "",
-    )
+    answer = await service.photo_search.similar(known_id(id), options.search_request, options.space_choice)
     return json_response(search_json(answer, time.perf_counter() - began))
 
 

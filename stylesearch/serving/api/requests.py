@@ -20,7 +20,7 @@ from starlette.requests import Request
 from stylesearch.serving.middleware.product_paths import product_id_of
 from stylesearch.serving.problems import Problem
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.types import Box
+from stylesearch.types import Box, SearchRequest, SpaceChoice
 
 __all__ = [
     "BatchOptions",
@@ -78,6 +78,19 @@ class SimilarOptions(_Strict):
     space: SpaceName | None = None
     metric: MetricName | None = None
 
+    @property
+    def search_request(self) -> SearchRequest:
+        """The options that say what is asked, as a value."""
+        options = self.model_dump(include=set(SearchRequest.__dataclass_fields__))
+        if options.get("box") is not None:
+            options["box"] = Box(*options["box"])
+        return SearchRequest(**options)
+
+    @property
+    def space_choice(self) -> SpaceChoice:
+        """The space and the metric; empty for the workspace's own."""
+        return SpaceChoice(space=self.space or "", metric=self.metric or "")
+
 
 class BatchOptions(SimilarOptions):
     """How photos are searched with."""
@@ -90,13 +103,8 @@ class SearchOptions(SimilarOptions):
 
     @model_validator(mode="after")
     def _makes_a_box(self) -> Self:
-        _ = self.corners
+        _ = self.search_request
         return self
-
-    @property
-    def corners(self) -> Box | None:
-        """The box as a value."""
-        return None if self.box is None else Box(*self.box)
 
 
 class ListOptions(_Strict):

@@ -25,7 +25,6 @@ from stylesearch.serving.middleware.limits import count_photos
 from stylesearch.serving.problems import Problem
 from stylesearch.serving.service import Service, service_of
 from stylesearch.serving.uploads import keep_upload
-from stylesearch.types import Box
 
 __all__ = ["MOST_PHOTOS", "router"]
 
@@ -57,7 +56,7 @@ async def search(request: Request, service: UsedService) -> Response:
     options = _options(SearchOptions, submission, service)
     if options.category is not None:  # the network has not to look at a photo for that
         await service.access.run(service.access.check_category, options.category)
-    found = await _search(service, submission.pictures[0], options, options.corners, began)
+    found = await _search(service, submission.pictures[0], options, began)
     return json_response(found)
 
 
@@ -79,9 +78,7 @@ async def search_batch(request: Request, service: UsedService) -> Response:
     options = _options(BatchOptions, submission, service)
     count_photos(request.scope, len(submission.pictures))
     # What is wrong for all of them is said once.
-    await service.access.run(
-        service.access.check_search, options.space or "", options.metric or "", options.category
-    )
+    await service.access.run(service.access.check_search, options.search_request, options.space_choice)
 
     # A few at a time: all at once would fill the queue, and take the turns of those who have one photo.
     turns = asyncio.Semaphore(min(PHOTOS_AT_ONCE, service.settings.queue_size))
@@ -89,7 +86,7 @@ async def search_batch(request: Request, service: UsedService) -> Response:
     async def one(photo: bytes) -> dict[str, Any] | Problem:
         try:
             async with turns:
-                return await _search(service, photo, options, None, began)
+                return await _search(service, photo, options, began)
         except Exception as error:
             problem = as_problem(error, service.access.private)
             if problem.status == 500:
@@ -119,17 +116,8 @@ def _options(model: type[Any], submission: Submission, service: Service) -> Any:
     return convert(model, submission.values, max_k=service.settings.max_k)
 
 
-async def _search(
-    service: Service, photo: bytes, options: SimilarOptions, box: Box | None, began: float
-) -> dict[str, Any]:
-    answer = await service.photo_search.search(
-        photo,
-        k=options.k,
-        category=options.category,
-        box=box,
-        space=options.space or "",
-        metric=options.metric or "",
-    )
+async def _search(service: Service, photo: bytes, options: SimilarOptions, began: float) -> dict[str, Any]:
+    answer = await service.photo_search.search(photo, options.search_request, options.space_choice)
     if service.settings.keep_uploads:
         await service.access.run(keep_upload, service.settings.keep_uploads, photo)
     return search_json(answer, time.perf_counter() - began)

@@ -26,7 +26,7 @@ from stylesearch.images.regions import letterbox, reduction
 from stylesearch.serving.problems import Problem, problem_of
 from stylesearch.serving.search.default_space import blaming_the_settings
 from stylesearch.serving.uploads import change_noted, remove_if_unused
-from stylesearch.types import Domain, ImageRecord, Product
+from stylesearch.types import Domain, ImageRecord, Product, SpaceChoice
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
@@ -377,7 +377,7 @@ class ProductsWriting:
         found: dict[str, Extractor] = {}
         for space in ["", *self._access.spaces()]:
             try:
-                with blaming_the_settings(space):
+                with blaming_the_settings(SpaceChoice(space=space)):
                     extractor = workspace.extractor(space=space, throughput=True)  # that searches have loaded
             except StyleSearchError as error:
                 if not space:

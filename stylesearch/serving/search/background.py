@@ -17,6 +17,7 @@ from stylesearch.errors import (
     UnknownName,
 )
 from stylesearch.images.regions import plan_boxes
+from stylesearch.types import SearchRequest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -64,7 +65,7 @@ def warm_up(workspace: Workspace) -> None:
     if features is None:
         return
     try:
-        workspace.searcher(throughput=True).gallery.search(features, 1)
+        workspace.searcher(throughput=True).gallery.search(features, SearchRequest(k=1))
     except (CatalogError, ConfigError, SpaceError) as error:
         log.info("nothing can be searched yet: %s", error)
 

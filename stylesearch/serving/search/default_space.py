@@ -19,6 +19,7 @@ from stylesearch.errors import (
 )
 from stylesearch.models.card import is_trained
 from stylesearch.serving.problems import OwnSpaceUnusable
+from stylesearch.types import SpaceChoice
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import Searcher
@@ -32,6 +33,9 @@ __all__ = [
     "no_products_yet",
     "searcher_of",
 ]
+
+OWN_SPACE = SpaceChoice()
+"""Nothing named: the workspace's own space and metric."""
 
 # What is said while a shop has nothing in it: it is filled by an ingest, or over the API.
 
@@ -65,11 +69,11 @@ def has_nothing(workspace: Workspace) -> bool:
 
 
 @contextlib.contextmanager
-def blaming_the_settings(space: str = "", metric: str = "") -> Iterator[None]:
+def blaming_the_settings(choice: SpaceChoice = OWN_SPACE) -> Iterator[None]:
     """Tells what is wrong with the settings from what is wrong with the request.
 
     Args:
-        space, metric: what the request named; empty for the workspace's own.
+        choice: what the request named; empty for the workspace's own.
 
     Raises:
         OwnSpaceUnusable: the request named no space, and the workspace's own cannot be used.
@@ -84,23 +88,24 @@ def blaming_the_settings(space: str = "", metric: str = "") -> Iterator[None]:
     try:
         yield
     except (UnknownName, SpaceError) as error:
-        if space:
+        if choice.space:
             raise
         raise OwnSpaceUnusable(error.message, hint=error.hint) from error
     except ConfigError as error:
-        if space or metric:  # a metric that the workspace's own model does not take is the request's fault
+        # A metric that the workspace's own model does not take is the request's fault.
+        if choice.space or choice.metric:
             raise
         raise OwnSpaceUnusable(error.message, hint=error.hint) from error
 
 
-def searcher_of(workspace: Workspace, space: str = "", metric: str = "") -> Searcher:
+def searcher_of(workspace: Workspace, choice: SpaceChoice = OWN_SPACE) -> Searcher:
     """What searches for a request, where there is something to search in; blocks.
 
     The extractor is that of the settings in every space but a trained model's, which brings its own.
 
     Args:
         workspace: is searched.
-        space, metric: what the request named; empty for the workspace's own.
+        choice: the space and the metric that the request named; empty for the workspace's own.
 
     Raises:
         UnknownName: no such space or model.
@@ -111,12 +116,12 @@ def searcher_of(workspace: Workspace, space: str = "", metric: str = "") -> Sear
         CatalogError: the catalog cannot be read.
     """
     try:
-        with blaming_the_settings(space, metric):
-            searcher = workspace.searcher(space=space, metric=metric, throughput=True)
+        with blaming_the_settings(choice):
+            searcher = workspace.searcher(space=choice.space, metric=choice.metric, throughput=True)
     except CatalogError as error:
         if has_nothing(workspace):
             raise no_products_yet() from error
-        if isinstance(error, NotInCatalog) and not is_trained(space):
+        if isinstance(error, NotInCatalog) and not is_trained(choice.space):
             raise OwnSpaceUnusable(error.message, hint=error.hint) from error
         raise
     catalog, own = searcher.gallery.home.catalog, searcher.gallery.home.feature_set
@@ -124,6 +129,6 @@ def searcher_of(workspace: Workspace, space: str = "", metric: str = "") -> Sear
         return searcher
     if has_nothing(workspace):
         raise no_products_yet()
-    if not is_trained(space) and any(catalog.category_names(one) for one in catalog.feature_sets()):
+    if not is_trained(choice.space) and any(catalog.category_names(one) for one in catalog.feature_sets()):
         raise OwnSpaceUnusable(f"no shop picture has features of {own.extractor}, and some have others")
     return searcher

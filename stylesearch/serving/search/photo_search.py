@@ -18,12 +18,12 @@ from stylesearch.extractors.engines.choose import choose_engine
 from stylesearch.parallel import usable_cores
 from stylesearch.serving.search.background import IndexCare, warm_up
 from stylesearch.serving.search.batcher import Batcher
-from stylesearch.serving.search.default_space import searcher_of
+from stylesearch.serving.search.default_space import OWN_SPACE, searcher_of
 from stylesearch.serving.search.queue import Admission, Finders, Lane, Place, in_threads
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import QueryResult, Searcher, View
-    from stylesearch.types import Box
+    from stylesearch.types import SearchRequest, SpaceChoice
     from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["Observe", "PhotoSearch", "SearchAnswer"]
@@ -166,21 +166,15 @@ class PhotoSearch:
     async def search(
         self,
         photo: bytes,
-        *,
-        k: int,
-        category: str | None,
-        box: Box | None,
-        space: str = "",
-        metric: str = "",
+        request: SearchRequest,
+        choice: SpaceChoice = OWN_SPACE,
     ) -> SearchAnswer:
         """Products that a photo shows; see :meth:`stylesearch.search.searcher.Searcher.query`.
 
         Args:
             photo: the bytes of a picture.
-            k: how many products at most.
-            category: search in this one only.
-            box: where the garment is, in pixels of the upright photo.
-            space, metric: the workspace's own if not given.
+            request: how many products, of which category, in which part of the photo.
+            choice: the space and the metric; the workspace's own if not given.
 
         Raises:
             ImageError: the photo cannot be used.
@@ -193,7 +187,7 @@ class PhotoSearch:
         began = time.perf_counter()
         async with self._admission.place() as place:
             await self.start()
-            searcher, lane, view = await self._view_of(place, photo, box, space, metric)
+            searcher, lane, view = await self._view_of(place, photo, request, choice)
             with lane.entered():
                 computed = await self._batcher.compute(searcher.extractor, view.images, place.leave_queue)
                 place.wait()
@@ -205,21 +199,21 @@ class PhotoSearch:
                     searcher.find,
                     view,
                     computed.features,
-                    k=k,
-                    category=category,
+                    request,
                     seconds={"extract": computed.seconds},
                 )
                 result = await lane.run(find, place.leave_queue)
             return self._answer(searcher, result, view, time.perf_counter() - began)
 
     async def similar(
-        self, product_id: str, *, k: int, category: str | None, space: str = "", metric: str = ""
+        self, product_id: str, request: SearchRequest, choice: SpaceChoice = OWN_SPACE
     ) -> SearchAnswer:
         """Products that look like one in the catalog, which is itself left out.
 
         Args:
             product_id: of the product.
-            k, category, space, metric: see :meth:`search`.
+            request: how many products, and of which category.
+            choice: the space and the metric; the workspace's own if not given.
 
         Raises:
             NotInCatalog: no such product or category, or it has no features.
@@ -229,22 +223,22 @@ class PhotoSearch:
         began = time.perf_counter()
         async with self._admission.place() as place:
             await self.start()
-            choose = functools.partial(self._chosen, space, metric)
+            choose = functools.partial(self._chosen, choice)
             searcher, lane = await in_threads(self._finders.own.threads, choose)
             with lane.entered():
-                find = functools.partial(searcher.similar, product_id, k=k, category=category)
+                find = functools.partial(searcher.similar, product_id, request)
                 result = await lane.run(find, place.leave_queue)
             return self._answer(searcher, result, None, time.perf_counter() - began)
 
     async def _view_of(
-        self, place: Place, photo: bytes, box: Box | None, space: str, metric: str
+        self, place: Place, photo: bytes, request: SearchRequest, choice: SpaceChoice
     ) -> tuple[Searcher, Lane, View]:
         """A photo's regions, made as soon as fewer than a few photos lie ready for the network."""
         await self._room_for_decoded.acquire()
         place.when_left(self._room_for_decoded.release)
         self._n_decoding += 1
         try:
-            look = functools.partial(self._look, photo, box, space, metric)
+            look = functools.partial(self._look, photo, request, choice)
             searcher, lane, view = await in_threads(self._decoders, look)
         finally:
             self._n_decoding -= 1
@@ -252,13 +246,13 @@ class PhotoSearch:
         self._observe("decode", view.seconds)
         return searcher, lane, view
 
-    def _look(self, photo: bytes, box: Box | None, space: str, metric: str) -> tuple[Searcher, Lane, View]:
-        searcher, lane = self._chosen(space, metric)
-        return searcher, lane, searcher.look(photo, box=box, max_pixels=self.max_pixels)
+    def _look(self, photo: bytes, request: SearchRequest, choice: SpaceChoice) -> tuple[Searcher, Lane, View]:
+        searcher, lane = self._chosen(choice)
+        return searcher, lane, searcher.look(photo, request, max_pixels=self.max_pixels)
 
-    def _chosen(self, space: str, metric: str) -> tuple[Searcher, Lane]:
+    def _chosen(self, choice: SpaceChoice) -> tuple[Searcher, Lane]:
         """Asked for each photo: a model may have been trained anew, or the first products been ingested."""
-        searcher = searcher_of(self.workspace, space, metric)
+        searcher = searcher_of(self.workspace, choice)
         return searcher, self._finders.lane_of(searcher)
 
     def _answer(

@@ -16,7 +16,7 @@ from stylesearch.serving.uploads import UploadFolder
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
-    from stylesearch.types import ImageRecord, Product
+    from stylesearch.types import ImageRecord, Product, SearchRequest, SpaceChoice
     from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["WorkspaceAccess"]
@@ -134,8 +134,12 @@ class WorkspaceAccess:
             known = self._counts = (state, catalog.product_counts())
         return known[1]
 
-    def check_search(self, space: str, metric: str, category: str | None) -> None:
-        """Sees to it that there is something to search in; an empty space or metric is the workspace's own.
+    def check_search(self, request: SearchRequest, choice: SpaceChoice) -> None:
+        """Sees to it that there is something to search in.
+
+        Args:
+            request: its category is looked for.
+            choice: the space and the metric; empty for the workspace's own.
 
         Raises:
             UnknownName: no such space.
@@ -143,9 +147,9 @@ class WorkspaceAccess:
             OwnSpaceUnusable: the space or the extractor of the settings is wanted, and cannot be used.
             NotInCatalog: no such category, or nothing was ingested that could be searched there.
         """
-        searcher_of(self.workspace, space, metric)
-        if category is not None:
-            self.check_category(category)
+        searcher_of(self.workspace, choice)
+        if request.category is not None:
+            self.check_category(request.category)
 
     def samples(self) -> dict[str, str]:
         """A product's ``id``, its ``category`` and a picture's ``hash``; nothing where there are none."""

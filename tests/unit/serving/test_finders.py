@@ -22,6 +22,7 @@ from stylesearch.serving.problems import QueueFull
 from stylesearch.serving.search.photo_search import PhotoSearch
 from stylesearch.serving.search.queue import Finders
 from stylesearch.testing import save_fake_model
+from stylesearch.types import SearchRequest, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
@@ -113,16 +114,17 @@ def test_searches_that_no_index_serves_keep_nobody_else_waiting(
     async def scenario() -> None:
         search = searching(shop)
         others = [
-            asyncio.create_task(search.search(photo, k=3, category=None, box=None, metric="l1"))
+            asyncio.create_task(search.search(photo, SearchRequest(k=3), SpaceChoice(metric="l1")))
             for photo in photos[:3]
         ]
         others += [
-            asyncio.create_task(search.similar(product, k=3, category=None, metric="l2")) for _ in range(3)
+            asyncio.create_task(search.similar(product, SearchRequest(k=3), SpaceChoice(metric="l2")))
+            for _ in range(3)
         ]
         await until(lambda: search._finders.others.n_inside == 6)
-        answer = await search.search(photos[0], k=3, category=None, box=None)
+        answer = await search.search(photos[0], SearchRequest(k=3))
         assert len(answer.result) == 3
-        assert len((await search.similar(product, k=3, category=None)).result) == 3
+        assert len((await search.similar(product, SearchRequest(k=3))).result) == 3
         assert not any(task.done() for task in others)
         held.set()
         assert all(len(found.result) == 3 for found in await asyncio.gather(*others))
@@ -136,16 +138,18 @@ def test_they_take_a_part_of_the_queue_and_no_more(
 ) -> None:
     async def scenario() -> None:
         search = searching(shop, queue_size=8)
-        options: dict[str, Any] = {"k": 3, "category": None, "box": None}
-        others = [asyncio.create_task(search.search(photos[0], metric="l1", **options)) for _ in range(2)]
+        request = SearchRequest(k=3)
+        others = [
+            asyncio.create_task(search.search(photos[0], request, SpaceChoice(metric="l1"))) for _ in range(2)
+        ]
         await until(lambda: search._finders.others.n_inside == 2)
         with pytest.raises(QueueFull, match="space or metric") as caught:
-            await search.search(photos[0], metric="l1", **options)
+            await search.search(photos[0], request, SpaceChoice(metric="l1"))
         assert caught.value.retry_after >= 1
-        assert len((await search.search(photos[0], **options)).result) == 3
+        assert len((await search.search(photos[0], request)).result) == 3
         held.set()
         await asyncio.gather(*others)
-        assert len((await search.search(photos[0], metric="l1", **options)).result) == 3
+        assert len((await search.search(photos[0], request, SpaceChoice(metric="l1"))).result) == 3
         await search.stop()
 
     run(scenario())
@@ -177,7 +181,7 @@ def test_what_waits_to_be_looked_up_is_counted_and_holds_no_pictures(
         )
 
         def begin(photo: bytes) -> asyncio.Task[Any]:
-            return asyncio.create_task(search.search(photo, k=3, category=None, box=None, metric="l1"))
+            return asyncio.create_task(search.search(photo, SearchRequest(k=3), SpaceChoice(metric="l1")))
 
         tasks = [begin(photos[0])]
         await until(lambda: search._finders.others.n_inside == 1 and search.queue_length == 0)

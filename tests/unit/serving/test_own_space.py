@@ -24,7 +24,7 @@ from stylesearch.features.compute import feature_set_of
 from stylesearch.serving.problems import OwnSpaceUnusable
 from stylesearch.serving.search.default_space import blaming_the_settings, searcher_of
 from stylesearch.testing import save_fake_model
-from stylesearch.types import Domain, Product
+from stylesearch.types import Domain, Product, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
 
 COLORS, SHAPES = "color-histogram", "hog"
@@ -70,7 +70,7 @@ def put(shop: Workspace, product: str, extractor: str, domain: Domain = Domain.S
 def test_who_named_it_is_to_blame(
     named: dict[str, str], error: StyleSearchError, raised: type[Exception]
 ) -> None:
-    with pytest.raises(StyleSearchError) as caught, blaming_the_settings(**named):
+    with pytest.raises(StyleSearchError) as caught, blaming_the_settings(SpaceChoice(**named)):
         raise error
     assert type(caught.value) is raised
     assert caught.value.message == error.message, "the log is to have it"
@@ -80,9 +80,11 @@ def test_features_that_nothing_was_ingested_with_are_the_settings_fault(shop: Wo
     put(shop, "a", COLORS)
     for space, metric in (("", ""), ("", "l1"), ("raw", ""), ("whitened", "cosine")):
         with pytest.raises(OwnSpaceUnusable, match=f"no features of {SHAPES}"):
-            searcher_of(shop, space, metric)
+            searcher_of(shop, SpaceChoice(space=space, metric=metric))
     save_fake_model(shop.settings, "colors", extractor=COLORS)
-    assert searcher_of(shop, "siamese:colors").extractor.name == COLORS, "it brings its own"
+    assert searcher_of(shop, SpaceChoice(space="siamese:colors")).extractor.name == COLORS, (
+        "it brings its own"
+    )
 
 
 def test_a_trained_model_without_features_is_the_fault_of_who_named_it(
@@ -95,7 +97,7 @@ def test_a_trained_model_without_features_is_the_fault_of_who_named_it(
     with ss.open(tmp_path / "other", extractor=COLORS) as other:
         put(other, "a", COLORS)
         with pytest.raises(NotInCatalog, match=f"no features of {SHAPES}"):
-            searcher_of(other, "siamese:shapes")
+            searcher_of(other, SpaceChoice(space="siamese:shapes"))
     with (
         ss.open(tmp_path / "other", extractor=COLORS, space="siamese:shapes") as other,
         pytest.raises(OwnSpaceUnusable, match=f"no features of {SHAPES}"),

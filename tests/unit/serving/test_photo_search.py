@@ -22,7 +22,7 @@ from stylesearch.serving.search import photo_search
 from stylesearch.serving.search.background import IndexCare
 from stylesearch.serving.search.photo_search import PhotoSearch, SearchAnswer
 from stylesearch.testing import save_fake_model
-from stylesearch.types import Box
+from stylesearch.types import Box, SearchRequest, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
@@ -66,8 +66,8 @@ async def until(condition: Any) -> None:
 
 
 def ask(search: PhotoSearch, photo: bytes, **changes: Any) -> asyncio.Task[Any]:
-    options = {"k": 5, "category": None, "box": None}
-    return asyncio.create_task(search.search(photo, **{**options, **changes}))
+    choice = SpaceChoice(**{name: changes.pop(name) for name in ("space", "metric") if name in changes})
+    return asyncio.create_task(search.search(photo, SearchRequest(**{"k": 5, **changes}), choice))
 
 
 class Gate:
@@ -140,7 +140,7 @@ def test_a_search_takes_what_a_query_takes(shop: Workspace, photos: list[bytes])
         assert answer.result.regions == (box,)
         assert (answer.space, answer.metric) == ("raw", "l1")
         product = answer.result[0].product.id
-        alike = await search.similar(product, k=3, category=None)
+        alike = await search.similar(product, SearchRequest(k=3))
         assert same(alike.result, shop.similar(product, k=3))
         assert alike.width is None
         await search.stop()
@@ -159,7 +159,7 @@ def test_what_cannot_be_searched_with_is_said_and_the_others_go_on(
             ask(search, photos[0], space="nowhere"),
             ask(search, photos[0], space="siamese:nobody"),
             ask(search, photos[0], category="nothing"),
-            search.similar("nobody", k=3, category=None),
+            search.similar("nobody", SearchRequest(k=3)),
             return_exceptions=True,
         )
         kinds = [type(one) for one in answers]
@@ -469,13 +469,14 @@ def test_a_searcher_that_another_thread_adds_does_not_disturb_a_look_through_all
 
             def __iter__(self) -> Iterator[Any]:
                 for key in super().__iter__():
-                    adding.append(threads.submit(parts.searcher, "", "raw", "l1", f"plan {len(adding)}"))
+                    more = SpaceChoice(space="raw", metric=("l1", "l2")[len(adding)])
+                    adding.append(threads.submit(parts.searcher, more, throughput=True))
                     wait(adding[-1:], timeout=0.2)
                     yield key
 
         parts._searchers = Disturbed()
         for metric in ("l1", "l2"):
-            parts.searcher("", "raw", metric)
+            parts.searcher(SpaceChoice(space="raw", metric=metric))
         with pytest.raises(UnknownName):
             parts.model("siamese:nobody")
         assert len(adding) == 2
