@@ -20,7 +20,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from stylesearch.catalog.connections import WRITE, Location, explained, make_engine, prepare_new_file
+from stylesearch.catalog.connections import (
+    WRITE,
+    Location,
+    explain_errors,
+    make_engine,
+    prepare_new_file,
+    writer_lock,
+)
 from stylesearch.catalog.schema_version import HEAD, read_revision
 from stylesearch.catalog.tables import metadata
 from stylesearch.errors import CatalogError
@@ -74,7 +81,7 @@ def upgrade(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) 
             return Upgrade(before, HEAD, None)
         backup = None
         if location.path is not None:
-            with explained(location):
+            with explain_errors(location):
                 prepare_new_file(location.path)
                 backup = None if before is None else _back_up(location.path, before)
         _run_scripts(location, backup)
@@ -183,8 +190,6 @@ def _exclusive(location: Location, timeout: float) -> Iterator[None]:
     if location.path is None:
         yield
         return
-    from stylesearch.catalog.connections import writer_lock
-
     try:
         location.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

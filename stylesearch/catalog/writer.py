@@ -30,16 +30,8 @@ from sqlalchemy import (
     update,
 )
 
-from stylesearch.catalog.records import (
-    BATCH,
-    Change,
-    FeatureSet,
-    ImageEntry,
-    ImageKey,
-    Pruned,
-    feature_set_from_row,
-    in_batches,
-)
+from stylesearch.catalog.queries import BATCH, feature_set_from_row, in_batches
+from stylesearch.catalog.records import Change, FeatureSet, ImageEntry, ImageKey, Pruned
 from stylesearch.catalog.tables import ImageState, feature_sets, features, images, product_columns, products
 from stylesearch.catalog.vector_codec import DTYPES, encode_vectors
 from stylesearch.errors import CatalogError, DatasetError, NotInCatalog

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.catalog import ImageEntry, KnownImage, stat_key
+from stylesearch.catalog import ImageEntry, KnownImage
 from stylesearch.errors import StyleSearchError
-from stylesearch.files import sha256_bytes
+from stylesearch.files import sha256_bytes, stat_key
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import crop, letterbox, reduction
 from stylesearch.types import Record

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog.records import RACY_SECONDS, stat_key
+from stylesearch.files import RACY_SECONDS, stat_key
 
 
 @pytest.fixture
