@@ -9,6 +9,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+REPOSITORY = "https://github.com/stylesearch/stylesearch"
 SERVE = [
     "anyio>=4.4,<5",
     "fastapi>=0.115,<1",
@@ -17,6 +18,11 @@ SERVE = [
     "pydantic>=2.9,<3",
     "starlette>=0.40,<2",
     "uvicorn>=0.32,<1",
+]
+DOCS = [
+    "mkdocs>=1.6,<2",
+    "mkdocs-material>=9.6,<10",
+    "mkdocstrings[python]>=0.29,<2",
 ]
 MAPPED = {"stylesearch.cli": "cli", "stylesearch.migrations": "migrations"}
 
@@ -31,10 +37,19 @@ def packages() -> list[str]:
 
 setup(
     name="stylesearch",
-    version="0.1.0",
+    version="0.2.0",
     description="Visual search for fashion shops: a customer's photo in, the matching products out.",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The stylesearch authors",
+    url=REPOSITORY,
+    project_urls={
+        "Documentation": f"{REPOSITORY}/tree/main/docs",
+        "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+        "Source": REPOSITORY,
+        "Issues": f"{REPOSITORY}/issues",
+    },
+    keywords=["fashion", "image retrieval", "visual search", "similarity search", "deepfashion"],
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
@@ -73,7 +88,9 @@ setup(
             "threadpoolctl>=3.5,<4",
         ],
         "serve": SERVE,
+        "docs": DOCS,
         "dev": [
+            *DOCS,
             *SERVE,
             "axe-core-python>=0.1,<0.2",
             "build>=1.2",
@@ -81,6 +98,7 @@ setup(
             "faiss-cpu>=1.10,<2",
             "httpx>=0.28,<1",
             "hypothesis>=6.130",
+            "import-linter>=2.11,<3",
             "matplotlib>=3.10,<4",
             "mypy>=1.15",
             "opencv-python-headless>=4.10,<6",
@@ -92,14 +110,21 @@ setup(
             "schemathesis>=4.32,<5",
             "scipy>=1.15,<2",
             "selenium>=4.40,<5",
+            "twine>=6.1",
             "types-tqdm",
         ],
     },
     entry_points={"console_scripts": ["stylesearch=stylesearch.cli:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: Web Environment",
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",

@@ -1,4 +1,4 @@
-"""Builds a wheel, installs it into an empty virtual environment, and uses it once, away from the checkout."""
+"""Builds wheel and sdist, uses the wheel once in an empty environment, and runs tests of the sdist in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import urllib.error
@@ -16,6 +17,14 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# Enough to notice a file that the sdist lacks; all of its tests are those that ran before.
+SDIST_TESTS = (
+    "tests/architecture",
+    "tests/contracts",
+    "tests/migrations",
+    "tests/unit/catalog",
+    "tests/unit/importers",
+)
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
@@ -26,22 +35,23 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-def build(folder: Path) -> Path:
-    """The wheel, which must put nothing but ``stylesearch`` at top level."""
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
-    (wheel,) = folder.glob("*.whl")
+def build(folder: Path) -> tuple[Path, Path]:
+    """The wheel, which must put nothing but ``stylesearch`` at top level, and the sdist it is built from."""
+    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
     top_level = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     unexpected = {name for name in top_level if name != "stylesearch" and not name.endswith(".dist-info")}
     if unexpected:
         sys.exit(f"the wheel puts more than stylesearch at top level: {sorted(unexpected)}")
-    return wheel
+    return wheel, sdist
 
 
 def main() -> None:
-    """Builds, installs, draws a shop, ingests it and searches it."""
+    """Builds, installs, draws a shop, ingests it, searches it, serves it, and runs the sdist's tests."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        wheel = build(folder / "dist")
+        wheel, sdist = build(folder / "dist")
         venv.create(folder / "venv", with_pip=True)
         binaries = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         python = binaries / "python"
@@ -57,6 +67,11 @@ def main() -> None:
         assert len(found["hits"]) == 5, found
         assert serves(stylesearch, folder), "the service does not answer"
         print(f"the wheel works: {found['hits'][0]['title']} is nearest to {photo.name}")
+        with tarfile.open(sdist) as archive:
+            archive.extractall(folder, filter="data")
+        source = folder / sdist.name.removesuffix(".tar.gz")
+        run(python, "-m", "pip", "install", "--quiet", "-c", constraints, "--editable", f"{source}[dev]")
+        print(run(python, "-m", "pytest", "-q", "-m", "not slow", *SDIST_TESTS, cwd=source))
 
 
 def serves(stylesearch: Path, folder: Path) -> bool:
