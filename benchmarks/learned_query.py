@@ -42,7 +42,7 @@ def main() -> None:
         space = _train(folder / "drawn", folder / "small", home)
         with stylesearch.open(home) as shop:
             for one in (shop.settings.space, space):
-                shop.build_indexes(space=one)
+                shop.indexes.build(space=one)
             _measure(shop, space, photos)
 
 

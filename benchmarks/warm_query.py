@@ -32,7 +32,7 @@ def main() -> None:
                 home = Path(name) / f"home-{source.name}-{size}"
                 fill_catalog(home / "catalog.db", extractor, size, 1, source.pictures, source.originals)
                 shop = stylesearch.open(home)
-                shop.build_indexes()
+                shop.indexes.build()
                 galleries.append(shop.gallery())
             for n_regions in (source.photos.shape[1], 1):
                 times: list[list[float]] = [[] for _ in galleries]

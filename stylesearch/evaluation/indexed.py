@@ -16,7 +16,7 @@ from stylesearch.search import Gallery, maintenance
 from stylesearch.types import Domain, SearchRequest
 
 if TYPE_CHECKING:
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.search.fitted_space import SpaceLocation
 
 __all__ = ["check_indexed", "rank_by_index", "refresh"]
 
@@ -39,7 +39,7 @@ def check_indexed(protocol: Protocol, images: Sequence[CatalogImage]) -> None:
         )
 
 
-def refresh(home: SpaceHome, metrics: Sequence[str]) -> None:
+def refresh(home: SpaceLocation, metrics: Sequence[str]) -> None:
     """Builds indexes that are missing or behind, and fits the space first where that is due.
 
     Raises:
@@ -50,7 +50,7 @@ def refresh(home: SpaceHome, metrics: Sequence[str]) -> None:
 
 
 def rank_by_index(
-    home: SpaceHome,
+    home: SpaceLocation,
     metric: str,
     queries: npt.NDArray[np.float32],
     protocol: Protocol,

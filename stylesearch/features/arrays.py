@@ -25,7 +25,7 @@ from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.types import Box
 
 if TYPE_CHECKING:
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
 
 
@@ -144,7 +144,9 @@ class Vectors:
             return np.zeros(shape, np.float32)
         return self._held.enter_context(temporary_array(self._folder, shape, np.float32, hint=_DISK_HINT))
 
-    def fitted(self, space: str, gallery: Floats, home: SpaceHome | None, *, n_colors: int = 0) -> Transform:
+    def fitted(
+        self, space: str, gallery: Floats, home: SpaceLocation | None, *, n_colors: int = 0
+    ) -> Transform:
         """The transform of a space, fitted on the gallery alone; with a home, that of its indexes.
 
         A trained model's, of which there has to be a home, is the model's.
@@ -158,7 +160,7 @@ class Vectors:
         if home is not None and home.model is not None:
             from stylesearch.search import fitted_space
 
-            return fitted_space.fitted(home)
+            return fitted_space.fit_in_memory(home)
         if home is not None:
             from stylesearch.search import Gallery
 
@@ -179,7 +181,7 @@ class Vectors:
 
     @staticmethod
     def scale(vectors: Floats, scale_of: Ints | None, scales: Floats | None) -> None:
-        """Multiplies rows by their scales, in place: what :func:`stylesearch.spaces.base.scaled` does.
+        """Multiplies rows by their scales, in place, as :func:`.scale_for_category` does.
 
         Args:
             vectors: from :meth:`transformed`, float32 (n, dim).

@@ -54,7 +54,7 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
         """The k slots that are nearest to any of several vectors: the regions of one photo.
 
         Args:
@@ -132,6 +132,6 @@ class ExactIndex:
         """See :meth:`stylesearch.index.base.VectorIndex.query`."""
         return nearest(checked_queries(vectors, self.dim, k), self._vectors, self._metric, k)
 
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
-        """See :meth:`stylesearch.index.base.VectorIndex.query_min`."""
+    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+        """See :meth:`stylesearch.index.base.VectorIndex.search_any`."""
         return nearest_to_any(checked_queries(vectors, self.dim, k), self._vectors, self._metric, k)

@@ -174,7 +174,7 @@ _TRIES = 5
 
 
 class Nearest(NamedTuple):
-    """Ids by distance: int64, float32 and int64, each of shape (n,); see :meth:`OpenIndex.query_min`."""
+    """Ids by distance: int64, float32 and int64, each of shape (n,); see :meth:`OpenIndex.search_any`."""
 
     ids: Ids
     distances: Floats
@@ -237,9 +237,9 @@ class OpenIndex:
         slots, found = self.slots.query(vectors, k)
         return self.ids[slots], found
 
-    def query_min(self, vectors: AnyFloats, k: int) -> Nearest:
-        """The k ids that are nearest to any of the vectors; see :meth:`VectorIndex.query_min`."""
-        slots, found, rows = self.slots.query_min(vectors, k)
+    def search_any(self, vectors: AnyFloats, k: int) -> Nearest:
+        """The k ids that are nearest to any of the vectors; see :meth:`VectorIndex.search_any`."""
+        slots, found, rows = self.slots.search_any(vectors, k)
         return Nearest(self.ids[slots], found, rows)
 
     def close(self) -> None:
@@ -325,7 +325,7 @@ class CategoryIndexes:
                     raise
         raise AssertionError("unreachable")
 
-    def in_force(self, category: str) -> str:
+    def current_generation(self, category: str) -> str:
         """Names the generation that :meth:`open` would open; empty if there is none. Quick."""
         try:
             return Generations(self.folder / slug_of(category)).current().name

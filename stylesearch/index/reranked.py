@@ -23,11 +23,11 @@ __all__ = [
     "RerankedIndex",
     "Strategy",
     "calibrate",
-    "fewest",
-    "most_of",
+    "candidate_search",
+    "max_candidates",
+    "min_candidates",
     "plan",
     "possible_strategies",
-    "widening",
 ]
 
 # How many candidates are enough is not known beforehand, so it is watched while they are compared exactly.
@@ -54,17 +54,17 @@ _CAUTION = {"cosine": 1, "l2": 1, "l1": 2}
 _SAMPLE = 8192
 
 
-def fewest(metric: str, k: int) -> int:
+def min_candidates(metric: str, k: int) -> int:
     """How many candidates are compared in any case for the ``k`` nearest."""
     return _CAUTION[metric] * max(_FEWEST, 8 * max(k, _WATCHED))
 
 
-def most_of(count: int) -> int:
+def max_candidates(count: int) -> int:
     """How many of ``count`` may be compared as candidates: picking out more takes longer than reading all."""
     return count // 4
 
 
-def widening(
+def candidate_search(
     scores: Floats, k: int, metric: str, compare: Callable[[Ids, int], Found], *, most: int
 ) -> Found | None:
     """The ``k`` nearest by exact distances, from as many candidates as it takes.
@@ -82,7 +82,7 @@ def widening(
     """
     watched = max(k, _CAUTION[metric] * _WATCHED)
     limits = _Limits(scores)
-    n = fewest(metric, k)
+    n = min_candidates(metric, k)
     near, wide, found = limits.of(n // 2), limits.of(n), None
     candidates = np.flatnonzero(scores <= wide)
     while True:
@@ -194,7 +194,7 @@ def calibrate(
         places.append(np.searchsorted(np.sort(scores), scores[neighbours], side="right"))
     reach = float(np.quantile(np.concatenate(places), SHARE_FOUND)) * step
     n_candidates = min(len(vectors), int(reach) + 1)
-    asked = candidates_of_annoy(max(n_candidates, fewest(metric, N_NEAREST)), 1)
+    asked = candidates_of_annoy(max(n_candidates, min_candidates(metric, N_NEAREST)), 1)
     found = forest.search(reduced, asked, max(ANNOY_SEARCH_K, 2 * n_candidates))
     held = [np.isin(slots[near], slots_met).mean() for near, (slots_met, _) in zip(true, found, strict=True)]
     return Calibration(n_candidates, float(np.mean(held)))
@@ -283,9 +283,9 @@ def plan(
         with_annoy: whether Annoy is at hand.
         forced: this way, whatever it costs.
     """
-    n_candidates = max(fewest(metric, k), needed)
+    n_candidates = max(min_candidates(metric, k), needed)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
-    if forced or n_candidates > most_of(count):
+    if forced or n_candidates > max_candidates(count):
         return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
     compare = _SUBTRACT if metric == "l1" else _MULTIPLY
     rerank = _BY_CANDIDATES + n_candidates * dim * (2 * _READ + compare * n_queries) / 1000
@@ -372,8 +372,8 @@ class RerankedIndex:
         answers = [self._nearest_to_any(queries[row : row + 1], k, chosen) for row in range(len(queries))]
         return np.stack([slots for slots, _, _ in answers]), np.stack([found for _, found, _ in answers])
 
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
-        """See :meth:`stylesearch.index.base.VectorIndex.query_min`."""
+    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+        """See :meth:`stylesearch.index.base.VectorIndex.search_any`."""
         queries = checked_queries(vectors, self.dim, k)
         return self._nearest_to_any(queries, k, self._plan(len(queries), k))
 
@@ -406,8 +406,8 @@ class RerankedIndex:
             found = self._by_annoy(self._forest, queries, reduced, offsets, k, chosen)
         if found is None:
             scores = scan_min(self._panels, self.count, reduced, offsets)
-            most = 2 * self.count if self._strategy else most_of(self.count)
-            found = widening(
+            most = 2 * self.count if self._strategy else max_candidates(self.count)
+            found = candidate_search(
                 scores, k, self._metric, lambda slots, n: self._compare(queries, slots, n), most=most
             )
         return found or nearest_to_any(queries, self._vectors, self._metric, k)
@@ -428,7 +428,7 @@ class RerankedIndex:
             near, distances, rows = self._compare(queries, slots[candidates], n)
             return np.searchsorted(slots, near), distances, rows
 
-        found = widening(smallest, k, self._metric, compare, most=len(slots) - 1)
+        found = candidate_search(smallest, k, self._metric, compare, most=len(slots) - 1)
         return None if found is None else (slots[found[0]], found[1], found[2])
 
     def _compare(self, queries: Floats, slots: Ids, n: int) -> tuple[Ids, Floats, Ids]:

@@ -53,11 +53,13 @@ __all__ = [
     "ModelCard",
     "Stamp",
     "check_features",
+    "check_removable",
     "checked_name",
+    "deactivate",
     "files_of",
     "folder_of",
     "index_folder",
-    "is_in_force",
+    "is_current",
     "is_network_of",
     "is_trained",
     "load_model",
@@ -68,12 +70,10 @@ __all__ = [
     "no_such_model",
     "read_card",
     "remove_model",
-    "require_removable",
     "save_model",
     "space_of",
-    "stamp",
     "training_lock",
-    "withdraw_model",
+    "version_stamp",
 ]
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def read_card(folder: Path) -> ModelCard:
     return _read(folder)[0]
 
 
-def stamp(folder: Path) -> Stamp:
+def version_stamp(folder: Path) -> Stamp:
     """Tells one version of the model in a folder from another; zeros when there is none."""
     try:
         status = (folder / CARD).stat()
@@ -167,7 +167,7 @@ def load_model(folder: Path) -> tuple[ModelCard, LearnedTransform]:
         try:
             transform = LearnedTransform.load(folder / files / TRANSFORM)
         except SpaceError as error:
-            if attempt < _TRIES and not is_in_force(folder, files):
+            if attempt < _TRIES and not is_current(folder, files):
                 continue
             raise SpaceError(
                 f"the model {folder.name!r} is damaged: {error}",
@@ -211,7 +211,7 @@ def _read(folder: Path) -> tuple[ModelCard, str]:
     return card, files
 
 
-def is_in_force(folder: Path, files: str) -> bool:
+def is_current(folder: Path, files: str) -> bool:
     """Whether the model in a folder is that of the folder of files called ``files``, now."""
     try:
         return _read(folder)[1] == files
@@ -276,7 +276,7 @@ def save_model(
             kept = {"extractor": kept_path(card.extractor, home), "files": finished.name}
             write_json(folder / CARD, card.to_json() | kept)
         except BaseException:
-            if not is_in_force(folder, finished.name):  # not when Ctrl-C came just after it was put in force
+            if not is_current(folder, finished.name):  # not when Ctrl-C came just after it was put in force
                 shutil.rmtree(finished, ignore_errors=True)
             raise
         for path in folder.iterdir():
@@ -303,7 +303,7 @@ def remove_model(home: Path, name: str) -> None:
         ConfigError: another model takes features of its network, no model can have that name, or another
             process is saving for too long.
     """
-    withdraw_model(home, name)
+    deactivate(home, name)
     folder = folder_of(home, name)
     for indexes in _indexes(home, name):
         _remove(indexes)
@@ -313,18 +313,18 @@ def remove_model(home: Path, name: str) -> None:
             shutil.rmtree(folder)
 
 
-def withdraw_model(home: Path, name: str) -> None:
+def deactivate(home: Path, name: str) -> None:
     """The first step of :func:`remove_model`, which it leaves to be done: the model is in force no more.
 
     Raises:
         as :func:`remove_model`.
     """
-    require_removable(home, name)
+    check_removable(home, name)
     with _lock(home):
         (folder_of(home, name) / CARD).unlink(missing_ok=True)
 
 
-def require_removable(home: Path, name: str) -> None:
+def check_removable(home: Path, name: str) -> None:
     """Nothing, where :func:`remove_model` may go ahead.
 
     Raises:

@@ -195,6 +195,6 @@ class Searcher:
             Hit(rank, one.product, one.distance, one.image) for rank, one in enumerate(found, start=1)
         )
         seconds = {"search": time.perf_counter() - began}
-        images = self.gallery.home.catalog.images_of(product_id)
+        images = self.gallery.location.catalog.images_of(product_id)
         photo = images[0].path if images else None
         return QueryResult(hits, (), seconds, photo, f"product {product_id}")

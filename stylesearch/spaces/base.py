@@ -12,7 +12,7 @@ from stylesearch.array_types import Floats
 from stylesearch.distance import products
 from stylesearch.errors import SpaceError
 
-__all__ = ["Transform", "checked_features", "multiplied", "of_length_one", "scaled"]
+__all__ = ["Transform", "checked_features", "multiplied", "of_length_one", "scale_for_category"]
 
 
 FEW = 64
@@ -30,7 +30,7 @@ class Transform(Protocol):
         version: hexadecimal digest of what it was fitted to; vectors of different versions do not compare.
         scales: what the axes of :meth:`apply`'s vectors are multiplied by before a distance is taken, per
             category of the picture that is searched, float32 (dim,); ``""`` stands for every category that
-            has none of its own. None: nothing is multiplied. See :func:`scaled`.
+            has none of its own. None: nothing is multiplied. See :func:`scale_for_category`.
         metric: the one that it was made for; None: any.
     """
 
@@ -88,7 +88,7 @@ def of_length_one(vectors: Floats) -> Floats:
     return unit
 
 
-def scaled(transform: Transform, vectors: Floats, category: str) -> Floats:
+def scale_for_category(transform: Transform, vectors: Floats, category: str) -> Floats:
     """Vectors as they are compared within a category: pictures of the gallery and the query alike.
 
     Args:

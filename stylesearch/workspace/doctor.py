@@ -17,7 +17,7 @@ from stylesearch.settings import Settings
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
     from stylesearch.models.card import ModelCard
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.search.fitted_space import SpaceLocation
 
 __all__ = ["Finding", "examine"]
 
@@ -158,19 +158,23 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     from stylesearch.models.store import models
     from stylesearch.search import maintenance
     from stylesearch.spaces import SPACES
-    from stylesearch.workspace.resources import home_of
+    from stylesearch.workspace.resources import locate_space
 
     cards = [card for card in models(settings.home) if _is_whole(settings, card)]
     for feature_set in catalog.feature_sets():
-        of_models = {one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint}
-        for space in (*SPACES, *of_models):
-            home = home_of(settings, catalog, feature_set, space)
+        metrics_of_models = {
+            one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint
+        }
+        for space in (*SPACES, *metrics_of_models):
+            location = locate_space(settings, catalog, feature_set, space)
             wanted = (
-                {of_models.get(space, settings.metric)} if space in {settings.space, *of_models} else set()
+                {metrics_of_models.get(space, settings.metric)}
+                if space in {settings.space, *metrics_of_models}
+                else set()
             )
-            for metric in sorted(maintenance.metrics_in_use(home) | wanted):
-                if home.counts():
-                    yield _index_finding(home, metric)
+            for metric in sorted(maintenance.metrics_in_use(location) | wanted):
+                if location.counts():
+                    yield _index_finding(location, metric)
 
 
 def _is_whole(settings: Settings, card: ModelCard) -> bool:
@@ -184,17 +188,17 @@ def _is_whole(settings: Settings, card: ModelCard) -> bool:
     return True
 
 
-def _index_finding(home: SpaceHome, metric: str) -> Finding:
+def _index_finding(location: SpaceLocation, metric: str) -> Finding:
     from stylesearch.search import Gallery, maintenance
     from stylesearch.search.fitted_space import load, version_stamp
 
-    states = Counter(row.state for row in maintenance.status(Gallery(home, metric)))
-    name = f"indexes {home.feature_set.extractor}/{home.space}/{metric}"
+    states = Counter(row.state for row in maintenance.status(Gallery(location, metric)))
+    name = f"indexes {location.feature_set.extractor}/{location.space}/{metric}"
     detail = f"{sum(states.values())} categories: " + ", ".join(
         f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
     )
-    build = BUILD if home.model is None else f"{BUILD} --space {home.space}"
-    if version_stamp(home) != (0, 0) and load(home) is None:
+    build = BUILD if location.model is None else f"{BUILD} --space {location.space}"
+    if version_stamp(location) != (0, 0) and load(location) is None:
         return Finding(name, "problem", f"the fit of the space is damaged; {detail}", build)
     if states["damaged"]:
         return Finding(name, "problem", f"{detail}; answers are right, and slower", build)

@@ -1,4 +1,4 @@
-"""Trainings of a workspace: what `Workspace.train` does."""
+"""Trainings of a workspace: options by name, locks, settings, and the network that a new one replaces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylesearch.workspace.workspace import surroundings
+from stylesearch.workspace.indexes import Indexes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from stylesearch.training.epoch import Epoch
     from stylesearch.training.results import TrainReport
     from stylesearch.types import ReportProgress
-    from stylesearch.workspace.resources import Parts
+    from stylesearch.workspace.resources import Resources
 
 __all__ = ["follow_network", "make_default", "train"]
 
 
 def train(
-    parts: Parts,
+    resources: Resources,
     name: str,
     choices: Mapping[str, Any],
     *,
@@ -35,7 +35,17 @@ def train(
     progress: ReportProgress | None,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> TrainReport:
-    """See :meth:`stylesearch.Workspace.train`."""
+    """Trains a model and builds its indexes; what :meth:`stylesearch.Workspace.train` does.
+
+    Args:
+        resources: of the workspace.
+        name: of the model.
+        choices: fields of the training's options, by name; None is as if not given.
+        default: make it the workspace's space.
+        max_memory: for vectors and distances, in MiB, roughly.
+        progress: called as ``progress(stage, n_done, n_total)``.
+        on_epoch: called with each epoch.
+    """
     from stylesearch.errors import ConfigError
     from stylesearch.models.networks import owner_of
     from stylesearch.models.store import training_lock
@@ -44,14 +54,14 @@ def train(
     from stylesearch.training.results import TrainRequest
     from stylesearch.training.run import FINETUNE_DEFAULTS, train_model
 
-    own = parts.settings
+    own = resources.settings
     asked = {name: value for name, value in choices.items() if value is not None}
-    spec = _lasting(str(asked.pop("extractor", "") or own.extractor))
+    spec = _absolute_spec(str(asked.pop("extractor", "") or own.extractor))
     seed = asked.get("seed", 0)
-    of_material = {"regions": own.regions} | _taken(asked, MaterialChoice, "seed")
+    of_material = {"regions": own.regions} | _take_fields(asked, MaterialChoice, "seed")
     material = MaterialChoice(**of_material, seed=seed)
-    of_options = _taken(asked, TrainOptions)
-    of_request = _taken(asked, TrainRequest, "extractor", "name", "of_network")
+    of_options = _take_fields(asked, TrainOptions)
+    of_request = _take_fields(asked, TrainRequest, "extractor", "name", "of_network")
     if of_request.get("finetune"):
         # What is said of steps and batches is said of the network; the head over its features is quick.
         of_request["of_network"] = TrainOptions(**(FINETUNE_DEFAULTS | of_options))
@@ -60,29 +70,29 @@ def train(
     request = TrainRequest(spec, name=name, material=material, options=options, **of_request)
     if asked:
         raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
-    around = surroundings(parts, max_memory, progress)
+    context = resources.study_context(max_memory, progress)
     owner = owner_of(own.home, spec)
     with contextlib.ExitStack() as held:
         # No card says yet that this model takes that network. By name: so two never wait for each other.
         for one in sorted({name, owner or name}):
             held.enter_context(training_lock(own.home, one, own.lock_timeout))
         if owner:
-            _check_there(spec, owner)
-        report = train_model(around, own.home, request, on_epoch=on_epoch)
+            _check_network_exists(spec, owner)
+        report = train_model(context, own.home, request, on_epoch=on_epoch)
         if default:
             make_default(own.home, report.card, own.weights)
         else:
             follow_network(own.home, report.card)
-        _clear_away(parts, name)  # only now: the settings name the old network no more
+        _remove_leftovers(resources, name)  # only now: the settings name the old network no more
         began = time.perf_counter()
         build = f"stylesearch index build -s {report.card.space}"
-        parts.refresh_indexes([parts.extractor(report.card.extractor)], progress, build)
+        Indexes(resources).refresh([resources.extractor(report.card.extractor)], progress, build)
     seconds = {**report.seconds, "index": time.perf_counter() - began}
     seconds["total"] += seconds["index"]
     return dataclasses.replace(report, seconds=seconds)
 
 
-def _check_there(spec: str, owner: str) -> None:
+def _check_network_exists(spec: str, owner: str) -> None:
     """Makes sure that a network has not gone while another process held its model."""
     from stylesearch.errors import ConfigError
     from stylesearch.extractors.spec import file_of
@@ -94,23 +104,23 @@ def _check_there(spec: str, owner: str) -> None:
         )
 
 
-def _clear_away(parts: Parts, name: str) -> None:
+def _remove_leftovers(resources: Resources, name: str) -> None:
     """Removes what only the training needed, and networks, with their features, that have been replaced.
 
-    The model is in force: where networks cannot go now, a warning says so, and the next training of that name
+    The model is in use: where networks cannot go now, a warning says so, and the next training of that name
     or its removal takes them.
     """
     from stylesearch.errors import StyleSearchError
     from stylesearch.models.networks import fingerprints_of, forget_features, unused_networks
     from stylesearch.training.checkpoints import training_folder
 
-    own = parts.settings
+    own = resources.settings
     shutil.rmtree(training_folder(own.home, name), ignore_errors=True)
     unused = unused_networks(own.home, name)
     if not unused:
         return
     try:
-        with parts.catalog().writing(timeout=own.lock_timeout) as writer:
+        with resources.catalog().writing(timeout=own.lock_timeout) as writer:
             forget_features(writer, own.home, fingerprints_of(unused))
         for path in unused:
             path.unlink()
@@ -123,13 +133,13 @@ def _clear_away(parts: Parts, name: str) -> None:
         )
 
 
-def _taken(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
+def _take_fields(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
     """Takes those of the choices that are fields of ``kind`` out of ``asked``."""
     names = {field.name for field in dataclasses.fields(kind)} - {"material", "options", *but}
     return {name: asked.pop(name) for name in names & asked.keys()}
 
 
-def _lasting(spec: str) -> str:
+def _absolute_spec(spec: str) -> str:
     """A model's file by its whole path: a search may be run from another folder."""
     from stylesearch.extractors.spec import file_of
 

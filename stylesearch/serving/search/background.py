@@ -116,9 +116,9 @@ class IndexCare:
         was_damaged = bool(gallery.damaged)  # what a search finds out from here on is for the next look
         try:
             with catalog.writing(timeout=0):
-                refresh(gallery.home, [gallery.metric], self._go_on)
+                refresh(gallery.location, [gallery.metric], self._go_on)
                 if was_damaged:
-                    gallery.forget()
+                    gallery.reload()
         except CatalogLocked:
             return False
         except _Stopping:

@@ -124,7 +124,7 @@ def searcher_of(workspace: Workspace, choice: SpaceChoice = OWN_SPACE) -> Search
         if isinstance(error, NotInCatalog) and not is_trained(choice.space):
             raise OwnSpaceUnusable(error.message, hint=error.hint) from error
         raise
-    catalog, own = searcher.gallery.home.catalog, searcher.gallery.home.feature_set
+    catalog, own = searcher.gallery.location.catalog, searcher.gallery.location.feature_set
     if catalog.category_names(own):
         return searcher
     if has_nothing(workspace):

@@ -267,7 +267,7 @@ class PhotoSearch:
             view.height if view else None,
             wait,
             searcher.extractor.name,
-            searcher.gallery.home.space,
+            searcher.gallery.location.space,
             searcher.gallery.metric,
         )
 

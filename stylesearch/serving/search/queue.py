@@ -224,7 +224,7 @@ class Finders:
             return False
         if searcher is not own:
             return False
-        home = searcher.gallery.home
+        home = searcher.gallery.location
         if not is_trained(home.space):
             return True
         from stylesearch.search.maintenance import metrics_in_use

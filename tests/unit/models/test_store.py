@@ -95,11 +95,11 @@ def test_a_card_that_says_something_else_is_refused(tmp_path: Path) -> None:
 def test_saving_anew_replaces_all_of_the_old_one_but_a_running_training(tmp_path: Path) -> None:
     save(tmp_path)
     old = store.files_of(tmp_path, "default")
-    stamp = store.stamp(store.folder_of(tmp_path, "default"))
+    stamp = store.version_stamp(store.folder_of(tmp_path, "default"))
     (old.parent / "training").mkdir()
     new = save(tmp_path, seed=1)
     assert store.model(tmp_path, "default") == new
-    assert store.stamp(old.parent) != stamp
+    assert store.version_stamp(old.parent) != stamp
     assert not old.exists()
     left = sorted(path.name for path in old.parent.iterdir())
     assert left == sorted(["training", "model.json", store.files_of(tmp_path, "default").name])

@@ -97,11 +97,11 @@ def test_a_trained_models_space_is_own_once_it_has_indexes(shop: Workspace) -> N
     with ss.open(shop.settings.home, extractor=SETTINGS["extractor"], space="siamese:new") as trained:
         finders = Finders(trained, 2, 32)
         assert finders.lane_of(trained.searcher(throughput=True)) is finders.others
-        trained.build_indexes()
+        trained.indexes.build()
         assert finders.lane_of(trained.searcher(throughput=True)) is finders.own
         assert finders.lane_of(trained.searcher(space="raw", throughput=True)) is finders.others
         other = trained.searcher(space="raw", throughput=True)
-        trained.remove_model("new")
+        trained.models.remove("new")
         assert finders.lane_of(other) is finders.others
         finders.shutdown()
 
@@ -205,14 +205,14 @@ def test_threads_that_search_an_unfitted_space_fit_it_once(
     shop: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n_fits = []
-    fitted = fitted_space.fitted
+    fitted = fitted_space.fit_in_memory
 
     def slow(home: Any) -> Any:
         n_fits.append(1)
         time.sleep(0.1)
         return fitted(home)
 
-    monkeypatch.setattr(fitted_space, "fitted", slow)
+    monkeypatch.setattr(fitted_space, "fit_in_memory", slow)
     for record in (shop.settings.home / "indexes").rglob("space.json"):
         record.unlink()
     gallery = shop.searcher(throughput=True).gallery

@@ -54,7 +54,7 @@ def test_what_pays_is_built_and_what_does_not_is_left(shop: Workspace) -> None:
     shop.remove(ids[1:12])
     assert care.look()
     assert shop.gallery().transform.version != fit
-    assert sum(one.n_indexed for one in shop.index_status()) == 12
+    assert sum(one.n_indexed for one in shop.indexes.status()) == 12
 
 
 def test_it_leaves_a_writer_alone_and_comes_back(shop: Workspace) -> None:
@@ -79,7 +79,7 @@ def test_a_build_ends_when_the_service_stops_and_is_begun_again_by_the_next(
     monkeypatch.setattr(CategoryIndexes, "build", stop_meanwhile)
     for pointer in (shop.settings.home / "indexes").rglob("CURRENT"):
         pointer.unlink()
-    n_categories = len(shop.index_status())
+    n_categories = len(shop.indexes.status())
     assert n_categories > 1
     assert not care.look()
     assert len(n_built) == 1
@@ -87,7 +87,7 @@ def test_a_build_ends_when_the_service_stops_and_is_begun_again_by_the_next(
     assert len(n_built) == 1, "nothing is begun any more"
     monkeypatch.setattr(CategoryIndexes, "build", build)
     assert IndexCare(shop).look()
-    assert all(one.state == "ready" for one in shop.index_status())
+    assert all(one.state == "ready" for one in shop.indexes.status())
 
 
 def test_no_catalog_or_an_empty_one_is_nothing_to_look_after(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_search_takes_what_a_query_takes(shop: Workspace, photos: list[bytes])
     async def scenario() -> None:
         search = searching(shop)
         box = Box(20, 20, 200, 220)
-        shop.build_indexes(space="raw", metric="l1")
+        shop.indexes.build(space="raw", metric="l1")
         options: dict[str, Any] = {"category": shop.gallery().counts().popitem()[0], "box": box}
         answer = await ask(search, photos[0], space="raw", metric="l1", **options)
         expected = shop.query(photos[0], k=5, space="raw", metric="l1", **options)
@@ -338,7 +338,7 @@ def test_what_others_do_to_the_workspace_shows_up_in_the_next_search(
             assert gone not in {hit.product.id for hit in (await ask(search, photos[0], k=100)).result}
             other.ingest(drawn_shop / "products.csv")
             assert same((await ask(search, photos[0], k=100)).result, before.result)
-            other.build_indexes()
+            other.indexes.build()
             assert same((await ask(search, photos[0], k=100)).result, before.result)
             with pytest.raises(UnknownName):
                 await ask(search, photos[0], space="siamese:new")
@@ -348,7 +348,7 @@ def test_what_others_do_to_the_workspace_shows_up_in_the_next_search(
             second = await ask(search, photos[0], space="siamese:new", k=100)
             assert not same(first.result, second.result)
             assert same(second.result, shop.query(photos[0], space="siamese:new", k=100))
-            other.remove_model("new")
+            other.models.remove("new")
             with pytest.raises(UnknownName):
                 await ask(search, photos[0], space="siamese:new")
         await search.stop()
@@ -369,10 +369,10 @@ def test_damaged_indexes_are_built_again_meanwhile(
         expected = (await ask(search, photos[0])).result
         for pointer in (shop.settings.home / "indexes").rglob("CURRENT"):
             pointer.unlink()
-        assert any(one.state != "ready" for one in shop.index_status())
+        assert any(one.state != "ready" for one in shop.indexes.status())
         assert same((await ask(search, photos[0])).result, expected)
         is_searched.set()  # not before: what is built at once is not missed by anybody
-        await until(lambda: all(one.state == "ready" for one in shop.index_status()))
+        await until(lambda: all(one.state == "ready" for one in shop.indexes.status()))
         await search.stop()
 
     with pytest.warns(IndexWarning, match="searched exactly"):
@@ -445,9 +445,9 @@ def test_threads_search_rightly_while_products_come_and_go_and_the_fit_is_replac
             source = drawn_shop / "products.csv"
             for _ in range(2):
                 writer.remove(others[:12])
-                writer.build_indexes()
+                writer.indexes.build()
                 writer.ingest(source)
-                writer.build_indexes()
+                writer.indexes.build()
         finally:
             stop.set()
         counts = [one.result() for one in running]
@@ -458,10 +458,10 @@ def test_threads_search_rightly_while_products_come_and_go_and_the_fit_is_replac
 
 def test_a_searcher_that_another_thread_adds_does_not_disturb_a_look_through_all(filled: Path) -> None:
     """When a model was trained anew, what searched with the older one is looked for and dropped."""
-    from stylesearch.workspace.resources import Parts
+    from stylesearch.workspace.resources import Resources
 
     with ss.open(filled, **SETTINGS) as shop, ThreadPoolExecutor(1) as threads:
-        parts = Parts(shop.settings)
+        resources = Resources(shop.settings)
         adding: list[Any] = []
 
         class Disturbed(dict[Any, Any]):
@@ -470,15 +470,15 @@ def test_a_searcher_that_another_thread_adds_does_not_disturb_a_look_through_all
             def __iter__(self) -> Iterator[Any]:
                 for key in super().__iter__():
                     more = SpaceChoice(space="raw", metric=("l1", "l2")[len(adding)])
-                    adding.append(threads.submit(parts.searcher, more, throughput=True))
+                    adding.append(threads.submit(resources.searcher, more, throughput=True))
                     wait(adding[-1:], timeout=0.2)
                     yield key
 
-        parts._searchers = Disturbed()
+        resources._searchers = Disturbed()
         for metric in ("l1", "l2"):
-            parts.searcher(SpaceChoice(space="raw", metric=metric))
+            resources.searcher(SpaceChoice(space="raw", metric=metric))
         with pytest.raises(UnknownName):
-            parts.model("siamese:nobody")
+            resources.model_card("siamese:nobody")
         assert len(adding) == 2
         wait(adding, timeout=10)
-        parts.let_go()
+        resources.close()

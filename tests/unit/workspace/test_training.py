@@ -19,8 +19,8 @@ from stylesearch.training.checkpoints import (
     part_of,
     training_folder,
 )
-from stylesearch.workspace.resources import Parts
-from stylesearch.workspace.training import _clear_away, follow_network, make_default
+from stylesearch.workspace.resources import Resources
+from stylesearch.workspace.training import _remove_leftovers, follow_network, make_default
 from stylesearch.workspace.workspace import Workspace
 from tests.unit.models.test_store import model_of
 
@@ -52,9 +52,9 @@ def test_one_owner_of_a_name_at_a_time(tmp_path: Path) -> None:
             pass
         shop = Workspace(load_settings({"home": tmp_path, "lock_timeout": 0}, {}))
         with pytest.raises(ConfigError, match="training or removing"):
-            shop.remove_model("default")
+            shop.models.remove("default")
         assert store.names(tmp_path) == ["default"]
-    shop.remove_model("default")
+    shop.models.remove("default")
     assert store.names(tmp_path) == []
 
 
@@ -81,17 +81,19 @@ def test_a_network_that_another_model_takes_stays_and_the_settings_too(tmp_path:
 def test_a_network_that_cannot_go_now_goes_later(tmp_path: Path) -> None:
     old, new = network(tmp_path, "a"), network(tmp_path, "b")
     saved(tmp_path, str(new))
-    parts, ingest = (Parts(load_settings({"home": tmp_path, "lock_timeout": 0}, {})) for _ in range(2))
-    parts.catalog(create=True)
+    resources, ingest = (
+        Resources(load_settings({"home": tmp_path, "lock_timeout": 0}, {})) for _ in range(2)
+    )
+    resources.catalog(create=True)
     with ingest.catalog().writing(timeout=0):
         with pytest.warns(UserWarning, match="1 networks that no model takes any more could not be removed"):
-            _clear_away(parts, "default")
+            _remove_leftovers(resources, "default")
         assert old.exists()
-    _clear_away(parts, "default")
+    _remove_leftovers(resources, "default")
     assert not old.exists()
     assert new.exists()
-    parts.let_go()
-    ingest.let_go()
+    resources.close()
+    ingest.close()
 
 
 def test_whose_network_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,12 +119,12 @@ def test_the_network_that_is_learned_on_stays_meanwhile(
     path = network(tmp_path, "a")
     saved(tmp_path, str(path))
     shop = Workspace(load_settings({"home": tmp_path, "lock_timeout": 0}, {}))
-    shop._parts.catalog(create=True)
+    shop._resources.catalog(create=True)
     attempts = []
 
     def try_to_remove(*_: object, **__: object) -> None:
         with pytest.raises(ConfigError, match="training or removing the model 'default'"):
-            shop.remove_model("default")
+            shop.models.remove("default")
         attempts.append("default")
         raise InterruptedError
 
