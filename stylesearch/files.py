@@ -1,4 +1,4 @@
-"""Files that are whole or absent, content hashes, and vectors as bytes."""
+"""Atomic files, locks between processes, content hashes, and vectors as bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
     "RACY_SECONDS",
     "atomic_file",
     "digest_of",
-    "locked",
+    "hold_lock",
     "pack_vectors",
     "sha256_bytes",
     "sha256_file",
@@ -146,12 +146,12 @@ def unpack_vectors(blobs: list[bytes], dim: int, dtype: str = "<f4") -> npt.NDAr
 
 
 @contextlib.contextmanager
-def locked(path: Path, patience: float, too_long: StyleSearchError) -> Iterator[None]:
+def hold_lock(path: Path, timeout: float, too_long: StyleSearchError) -> Iterator[None]:
     """Holds a lock between processes, which goes when its holder ends, in whatever way.
 
     Args:
         path: of the file that is locked; it stays, and its folder is made.
-        patience: seconds to wait for another holder.
+        timeout: seconds to wait for another holder.
         too_long: what is raised after these.
     """
     from filelock import FileLock, Timeout  # not needed by readers, who are to start quickly
@@ -159,7 +159,7 @@ def locked(path: Path, patience: float, too_long: StyleSearchError) -> Iterator[
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=patience)
+        lock.acquire(timeout=timeout)
     except Timeout as error:
         raise too_long from error
     try:

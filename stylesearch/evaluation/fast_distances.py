@@ -7,7 +7,7 @@ import importlib.util
 from typing import Any
 
 from stylesearch.array_types import Floats
-from stylesearch.distance_kernels import Rough
+from stylesearch.distance_kernels import FastDistances
 from stylesearch.extractors.engines.tensorflow import import_tensorflow
 
 __all__ = [
@@ -26,8 +26,8 @@ def gpu_is_visible() -> bool:
     return bool(import_tensorflow().config.list_physical_devices("GPU"))
 
 
-class GpuRough(Rough):
-    """:class:`~stylesearch.distance_kernels.Rough`, its products and differences computed by TensorFlow."""
+class GpuRough(FastDistances):
+    """Fast distances whose products and differences TensorFlow computes."""
 
     def __init__(self, queries: Floats, metric: str) -> None:
         super().__init__(queries, metric)
@@ -65,7 +65,7 @@ def _l1(tensorflow: Any) -> Any:
 # Fast l1 distances on the processor, by faiss: no product of matrices gives a sum of absolute differences.
 #
 # NumPy needs two passes through memory for one; a loop that stays in the registers is ten times as fast.
-# Where faiss is not installed, :class:`~stylesearch.distance_kernels.Rough` does the same more slowly.
+# Where faiss is not installed, its base class does the same more slowly.
 
 # Numbers of the gallery that all queries see before the next are read: few enough for the cache of a core.
 VALUES_PER_CALL = 240_000
@@ -76,8 +76,8 @@ def faiss_is_installed() -> bool:
     return importlib.util.find_spec("faiss") is not None
 
 
-class FaissRough(Rough):
-    """:class:`~stylesearch.distance_kernels.Rough`, its l1 distances by faiss, on all cores.
+class FaissRough(FastDistances):
+    """:class:`~stylesearch.distance_kernels.FastDistances`, its l1 distances by faiss, on all cores.
 
     References:
         M. Douze et al., "The Faiss library", 2024, https://arxiv.org/abs/2401.08281.

@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.distance import check_metric
-from stylesearch.distance_kernels import Rough, exact_to_any
+from stylesearch.distance_kernels import FastDistances, exact_to_any
 from stylesearch.evaluation.results import Columns
 from stylesearch.evaluation.scores import expected_average_precision
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
@@ -34,7 +34,7 @@ __all__ = [
 
 # Distances of a block of queries to a whole gallery: fast ones with their bound, and exact ones of some.
 
-MakeRough = Callable[[Floats, str], Rough]
+MakeRough = Callable[[Floats, str], FastDistances]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +139,7 @@ class Measured:
         found = np.empty(len(rows), np.float32)
         regions = np.empty(len(rows), np.int64)
         for scale, places in self._gallery.by_scale(rows):
-            rough = Rough(self._blocks[scale][row], self.metric)
+            rough = FastDistances(self._blocks[scale][row], self.metric)
             found[places], regions[places] = exact_to_any(
                 rough, self._gallery.vectors, rows[places], self._max_bytes
             )
@@ -157,7 +157,7 @@ def make_rough() -> MakeRough:
             return GpuRough
     from stylesearch.evaluation.fast_distances import FaissRough, faiss_is_installed
 
-    return FaissRough if faiss_is_installed() else Rough
+    return FaissRough if faiss_is_installed() else FastDistances
 
 
 DEFAULT_MAX_BYTES = 1024 * 2**20
@@ -193,7 +193,7 @@ def rank(
         own: row of the gallery that is the query itself, which is then not searched; -1 for none. int64 (q,).
         n_hits: how many products are kept of each answer.
         max_bytes: working memory besides the arguments, roughly; at least a few numbers a picture are needed.
-        rough: what computes fast distances; by default :class:`~stylesearch.distance_kernels.Rough`.
+        rough: what computes fast distances; by default :class:`~stylesearch.distance_kernels.FastDistances`.
         progress: called with the number of queries done.
 
     Raises:
@@ -221,7 +221,7 @@ def rank(
             gallery,
             metric,
             n_at_once=min(share, MAX_ROWS_OF_GALLERY),
-            make=rough or Rough,
+            make=rough or FastDistances,
             max_bytes=max_bytes // 8,
         )
         ranker = _Ranker(measured, gallery, n_hits)
@@ -231,7 +231,7 @@ def rank(
                 place = start + row
                 ranker.fill(columns, place, row, int(right[place]), int(own[place]))
 
-        share_rows(work, len(block), 20 * n_rows)
+        parallel_rows(work, len(block), 20 * n_rows)
         if progress:
             progress(min(start + step, n_queries))
     return columns

@@ -19,7 +19,7 @@ import numpy as np
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.distance import check_metric
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.files import atomic_file, locked, sha256_bytes, sync_files, sync_folder, write_json
+from stylesearch.files import atomic_file, hold_lock, sha256_bytes, sync_files, sync_folder, write_json
 from stylesearch.index.annoy_forest import AnnoyForest, annoy_works
 from stylesearch.index.base import ExactIndex, VectorIndex
 from stylesearch.index.index_files import (
@@ -101,7 +101,7 @@ class Generations:
             hint=f"if none is running, remove {path}",
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(path, _PATIENCE, too_long):
+        with hold_lock(path, _PATIENCE, too_long):
             yield
 
     @contextlib.contextmanager

@@ -28,9 +28,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import AnyFloats, Floats
-from stylesearch.distance import products
+from stylesearch.distance_kernels import matrix_product
 from stylesearch.errors import IndexDamaged
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 
 __all__ = [
     "PANEL",
@@ -105,8 +105,8 @@ class Reduction:
         centred: Floats = _prepared(vectors, unit=self.unit, root=self.root) - self.mean
         if len(centred) > _FEW:
             shown: Floats = centred @ self.axes
-        else:  # turned round, so that it is done on one core: see metrics.products
-            shown = products(self._rows_of_axes, np.ascontiguousarray(centred.T)).T
+        else:  # turned round, so that it is done on one core: see matrix_product
+            shown = matrix_product(self._rows_of_axes, np.ascontiguousarray(centred.T)).T
         hidden: Floats = np.vecdot(centred, centred) - np.vecdot(shown, shown)
         np.maximum(hidden, 0, out=hidden)
         return shown, hidden
@@ -202,5 +202,5 @@ def scan_min(panels: Floats, count: int, queries: Floats, offsets: npt.ArrayLike
             scores += constants
             np.min(scores, axis=1, out=smallest[step])
 
-    share_rows(part, len(panels), panels.shape[1] * PANEL * len(queries))
+    parallel_rows(part, len(panels), panels.shape[1] * PANEL * len(queries))
     return smallest.reshape(-1)[:count]

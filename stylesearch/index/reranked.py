@@ -15,7 +15,7 @@ from stylesearch.distance import check_metric, nearest, nearest_to_any
 from stylesearch.index.annoy_forest import AnnoyForest, candidates_of_annoy
 from stylesearch.index.base import checked_queries
 from stylesearch.index.reduction import PANEL, Reduction, n_panels, scan_min
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 
 __all__ = [
     "Calibration",
@@ -437,6 +437,6 @@ class RerankedIndex:
         def fetch(start: int, stop: int) -> None:
             np.take(self._vectors, slots[start:stop], axis=0, out=block[start:stop], mode="clip")
 
-        share_rows(fetch, len(slots), _COST_OF_FETCHING * self.dim)
+        parallel_rows(fetch, len(slots), _COST_OF_FETCHING * self.dim)
         near, distances, rows = nearest_to_any(queries, block, self._metric, n)
         return slots[near], distances, rows

@@ -120,7 +120,7 @@ class IngestOptions:
         allow_outside: whether a table may name pictures outside its own folder.
         splits: of a dataset: those whose pictures are taken; empty for all.
         gallery: of a dataset: the splits whose shop pictures are taken; empty for the same as ``splits``.
-        categories: of a dataset: ``own`` or ``seed``.
+        categories: of a dataset: ``own`` or ``study2018``.
         batch_size: pictures a forward pass.
         n_workers: threads that read and decode.
         max_pixels: larger pictures are refused before they are decoded.

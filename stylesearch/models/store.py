@@ -31,7 +31,7 @@ from pathlib import Path
 
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
 from stylesearch.extractors.spec import kept_path, whole_path
-from stylesearch.files import locked, sync_files, sync_folder, write_json
+from stylesearch.files import hold_lock, sync_files, sync_folder, write_json
 from stylesearch.models.card import (
     PREFIX,
     ModelCard,
@@ -360,7 +360,7 @@ def training_lock(home: Path, name: str, timeout: float) -> contextlib.AbstractC
         f"(waited {timeout:g} s)",
         hint="wait until it is done; or train under another name, on a network of no model",
     )
-    return locked(folder_of(home, name).with_name(f".{name}.lock"), timeout, too_long)
+    return hold_lock(folder_of(home, name).with_name(f".{name}.lock"), timeout, too_long)
 
 
 def _indexes(home: Path, name: str) -> list[Path]:
@@ -382,4 +382,4 @@ def _lock(home: Path) -> contextlib.AbstractContextManager[None]:
         f"another process has been saving a model for {_PATIENCE:.0f} seconds",
         hint=f"if none is running, remove {path}",
     )
-    return locked(path, _PATIENCE, too_long)
+    return hold_lock(path, _PATIENCE, too_long)

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from stylesearch.array_types import Floats
-from stylesearch.distance import products
+from stylesearch.distance_kernels import matrix_product
 from stylesearch.errors import SpaceError
 
 __all__ = ["Transform", "checked_features", "multiplied", "of_length_one", "scale_for_category"]
@@ -121,6 +121,6 @@ def multiplied(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
         float32, shape (n, o).
     """
     if len(vectors) <= FEW:
-        return np.ascontiguousarray(products(rows, np.ascontiguousarray(vectors.T)).T)
+        return np.ascontiguousarray(matrix_product(rows, np.ascontiguousarray(vectors.T)).T)
     product: Floats = vectors @ matrix
     return product

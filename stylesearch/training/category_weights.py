@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import AnyFloats, Counts, Doubles, Floats, Ids, Ints
-from stylesearch.distance_kernels import Rough
+from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation.bootstrap import flipped_p_values, p_value_of_largest
 from stylesearch.evaluation.scores import top_k_share
 from stylesearch.features.arrays import ROWS_AT_ONCE, Vectors
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 from stylesearch.spaces.learned import LearnedTransform
 from stylesearch.training.pair_dataset import Material
 
@@ -150,7 +150,7 @@ def blend_table(blended: Blended, grid: Sequence[float] = GRID) -> BlendTable:
                         sums = np.add.reduceat(counted, edges, axis=1, dtype=np.int32)
                         counts[start + row, classes, :, own] = sums.T
 
-        share_rows(count, stop - start, 3 * len(grid) ** 2 * len(starts))
+        parallel_rows(count, stop - start, 3 * len(grid) ** 2 * len(starts))
     return BlendTable(n_nearer, n_tied, blended.class_of[blended.right])
 
 
@@ -164,7 +164,7 @@ def _product_distances(
         regions = np.ascontiguousarray(queries[start:stop], dtype=np.float32)
         flat = regions.reshape(-1, regions.shape[-1])
         found = np.empty((len(flat), n_rows), np.float32)
-        Rough(flat, blended.metric).fill(np.ascontiguousarray(gallery, dtype=np.float32), found)
+        FastDistances(flat, blended.metric).fill(np.ascontiguousarray(gallery, dtype=np.float32), found)
         both.append(found.reshape(n_queries, -1, n_rows))
     learned, untrained = both
     own = blended.own[start:stop]

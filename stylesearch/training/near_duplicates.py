@@ -26,7 +26,7 @@ from stylesearch.features.images import CatalogImage
 from stylesearch.features.stream import map_in_order
 from stylesearch.files import sha256_bytes
 from stylesearch.images.decode import decode
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 from stylesearch.training.perceptual_hash import (
     DECODED_SIDE,
     CodeCache,
@@ -93,7 +93,7 @@ def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Pair
             mine = _pairs_of_rows(columns, start + begin, start + end, max_bits)
             found.append(mine)
 
-        share_rows(work, stop - start, (len(distinct) - start) * len(columns))
+        parallel_rows(work, stop - start, (len(distinct) - start) * len(columns))
         pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
         if len(pairs):
             yield _sorted(first[pairs])

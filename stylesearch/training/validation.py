@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import Floats, Ids
-from stylesearch.distance_kernels import Rough
+from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
 from stylesearch.spaces.base import of_length_one
 from stylesearch.training.data import TrainingData
@@ -154,7 +154,7 @@ class Validation:
         return fill
 
     def _others_of(self, photos: Floats) -> _Fill:
-        rough = Rough(np.ascontiguousarray(photos).reshape(-1, photos.shape[2]), self._metric)
+        rough = FastDistances(np.ascontiguousarray(photos).reshape(-1, photos.shape[2]), self._metric)
 
         def fill(pictures: Floats, out: Floats) -> None:
             found = np.empty((len(rough.queries), len(pictures)), np.float32)

@@ -81,7 +81,7 @@ class Resources:
         from stylesearch.extractors import load_extractor
         from stylesearch.extractors.classical.feature import WHITE_BOXES
 
-        network = {} if spec.partition("@")[0] in WHITE_BOXES else dict(self.settings.of_network)
+        network = {} if spec.partition("@")[0] in WHITE_BOXES else dict(self.settings.network_options)
         if file_of(spec).endswith(".keras"):
             network.pop("weights", None)  # it brings its own
         return load_extractor(spec, **network, throughput=throughput)

@@ -123,7 +123,7 @@ class Workspace:
             allow_outside: let a table name images outside its own folder.
             splits: of a dataset: those whose images are taken; empty for all.
             gallery: of a dataset: the splits whose shop images are taken; empty for the same as ``splits``.
-            categories: of a dataset: ``own``, or ``seed`` for Dress, Skirt, upper, lower and other.
+            categories: of a dataset: ``own``, or ``study2018`` for Dress, Skirt, upper, lower and other.
             progress: called as ``progress(stage, n_done, n_total)``.
 
         Raises:

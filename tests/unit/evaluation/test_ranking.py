@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stylesearch.distance import METRICS, distances
-from stylesearch.distance_kernels import Rough
+from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation import fast_distances
 from stylesearch.evaluation.fast_distances import FaissRough
 from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
@@ -107,7 +107,7 @@ def test_without_a_gpu_tensorflow_is_not_asked(monkeypatch):
 def test_without_faiss_numpy_does_it(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
     monkeypatch.setattr(fast_distances, "faiss_is_installed", lambda: False)
-    assert make_rough() is Rough
+    assert make_rough() is FastDistances
 
 
 @pytest.mark.parametrize("dim", [7, 1280])
