@@ -1,4 +1,10 @@
-"""The indexes of one space: one for each category, each in a folder of its own."""
+"""The indexes of one space: one for each category, each in a folder of its own.
+
+A category's folder has generations: folders that are never changed, and a small file that names the current
+one. A reader that has files mapped into memory dies if they are overwritten, and may read two halves of
+different builds; so a build fills a new folder, and ``os.replace`` swaps the pointer. The generation before
+the current one is kept for readers that have just looked at the pointer.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +52,6 @@ __all__ = [
     "slug_of",
 ]
 
-# Generations of one index: each in a folder of its own, never changed; a small file names the one in use.
-#
-# A reader that has files mapped into memory dies if they are overwritten, and may read two halves of
-# different builds. So a build fills a new folder, and ``os.replace`` swaps the pointer. The generation
-# before the current one is kept for readers that have just looked at the pointer.
-
 log = logging.getLogger(__name__)
 
 _POINTER = "CURRENT"
@@ -60,9 +60,17 @@ _UNFINISHED = "building-"
 _PATIENCE = 1800.0
 """Seconds to wait for another build of the same index."""
 
+_NAME = "category.json"
+_READABLE = 32
+"""Letters of a category that its folder's name begins with, at most."""
+
+_DIGITS = 16
+_TRIES = 5
+"""A generation can vanish between reading the pointer and opening it, when two builds end just then."""
+
 
 class Generations:
-    """The generations in a folder.
+    """The generations of one index, in a folder.
 
     Args:
         folder: made at the first build.
@@ -146,12 +154,6 @@ class Generations:
                 log.info("%s could not be removed yet: %s", folder, error)
 
 
-# A folder's name for any category: shops call them what they like, file systems have rules of their own.
-
-_READABLE = 32
-_DIGITS = 16
-
-
 def slug_of(category: str) -> str:
     """A name for a folder: short, in lower case, ASCII, never special, and another for every category.
 
@@ -166,11 +168,6 @@ def slug_of(category: str) -> str:
     readable = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:_READABLE].strip("-")
     digest = sha256_bytes(category.encode("utf-8", "surrogatepass"))[:_DIGITS]
     return f"{readable}-{digest}" if readable else f"category-{digest}"
-
-
-_NAME = "category.json"
-# A generation can vanish between reading the pointer and opening it, when two builds end just then.
-_TRIES = 5
 
 
 class Nearest(NamedTuple):

@@ -1,4 +1,22 @@
-"""An index that finds candidates cheaply and then compares them exactly."""
+"""An index that finds candidates cheaply and then compares them exactly.
+
+*Candidate search.* How many candidates are enough is not known beforehand, so it is watched while they are
+compared. They are taken nearest first, by their reduced vectors. As long as the further half of what was
+compared still brings some of the nearest, more may lie beyond, and twice as many are compared; once it
+brings practically none, the rest is left. A photo like the shop's own images is done with a thousand; one
+that is far from everything, where many images are nearly equally far, takes as many as it needs.
+
+*Calibration.* How well few axes stand for all depends on the vectors: features of photos need some hundred
+candidates, vectors that vary evenly in all directions need a large part of everything. So a few queries are
+answered both ways at the end of a build, and what they needed is kept in the manifest, for the plan to weigh
+costs with. Where that is too many, searching turns out cheaper without candidates, and everything is
+compared.
+
+*Plan.* The cost of comparing with everything grows with count times width, that of scanning reduced vectors
+with count alone, that of walking Annoy's trees hardly at all, and each is ahead somewhere. The costs below
+were measured on two cores of an AMD EPYC (benchmarks/ has the command); only their ratios matter, and near a
+crossing either choice will do.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +31,7 @@ import numpy.typing as npt
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.distance import check_metric, nearest, nearest_to_any
 from stylesearch.index.annoy_forest import AnnoyForest, candidates_of_annoy
-from stylesearch.index.base import checked_queries
+from stylesearch.index.base import validate_queries
 from stylesearch.index.reduction import PANEL, Reduction, n_panels, scan_min
 from stylesearch.parallel import parallel_rows
 
@@ -30,14 +48,10 @@ __all__ = [
     "possible_strategies",
 ]
 
-# How many candidates are enough is not known beforehand, so it is watched while they are compared exactly.
-#
-# Candidates are taken nearest first, by their reduced vectors. As long as the further half of what was
-# compared still brings some of the nearest, more may lie beyond, and twice as many are compared; once it
-# brings (practically) none, the rest is left. A photo like the shop's own pictures is done with a thousand;
-# one that is far from everything, where many pictures are nearly equally far, takes as many as it needs.
-
 Found: TypeAlias = tuple[Ids, Floats, Ids]
+"""Slots, exact distances, and the query vector that was nearest, by distance, then by slot."""
+
+# Candidate search.
 
 _FEWEST = 1024
 """Candidates that are compared in any case."""
@@ -52,6 +66,40 @@ _CAUTION = {"cosine": 1, "l2": 1, "l1": 2}
 """Times as many are compared and watched at least: l1 is no Euclidean distance, and is guessed by one."""
 
 _SAMPLE = 8192
+
+# Calibration.
+
+N_QUERIES = 48
+N_NEAREST = 20
+
+MOST_ROWS = 100_000
+"""Larger categories are tried out on an even part; how far candidates reach grows with the rest."""
+
+SHARE_FOUND = 0.95
+"""Share of true neighbours that so many candidates hold: most queries need no more, some need many."""
+
+TRUSTED_RECALL = 0.99
+ANNOY_SEARCH_K = 32_000
+_BLOCK = 8192
+
+# Plan.
+
+# Microseconds on one core. For a thousand numbers of the gallery: to bring them from memory, and to compare
+# them with one query vector.
+_READ = 0.12
+_MULTIPLY = 0.022
+_SUBTRACT = 0.28
+# For a thousand slots: to select the best of their scores; and for one that Annoy looks at, sorts and scores.
+_SELECT = 12.0
+_ANNOY_LOOK = 0.11
+# What any answer by way of candidates costs before the first number is read.
+_BY_CANDIDATES = 500.0
+
+_LEAST_SEARCH_K = 8_000
+_SEARCH_K = 32_000
+
+# Multiplications that take as long as to fetch a number of a row that lies somewhere else than the last.
+_COST_OF_FETCHING = 16
 
 
 def min_candidates(metric: str, k: int) -> int:
@@ -125,28 +173,6 @@ class _Limits:
         return float(self._sorted[place - 1]) if place < len(self._sorted) else float("inf")
 
 
-# How many candidates this very category needs, tried out when its index is built.
-#
-# How well few axes stand for all depends on the vectors: features of photos need some hundred candidates,
-# vectors that vary evenly in all directions need a large part of everything. So a few queries are answered
-# both ways at the end of a build, and what they needed is kept in the manifest, for the plan to weigh costs
-# with. Where that is too many, searching turns out cheaper without candidates, and everything is compared.
-# What a single query needs beyond that shows while it is answered: see :mod:`stylesearch.index.reranked`.
-
-N_QUERIES = 48
-N_NEAREST = 20
-
-MOST_ROWS = 100_000
-"""Larger categories are tried out on an even part; how far candidates reach grows with the rest."""
-
-SHARE_FOUND = 0.95
-"""Share of true neighbours that so many candidates hold: most queries need no more, some need many."""
-
-TRUSTED_RECALL = 0.99
-ANNOY_SEARCH_K = 32_000
-_BLOCK = 8192
-
-
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What a category needs.
@@ -213,13 +239,6 @@ def _neighbours(queries: Floats, vectors: AnyFloats, slots: Ids, metric: str) ->
     return places
 
 
-# Which way is quickest: comparing with everything, scanning reduced vectors, or walking Annoy's trees.
-#
-# The first grows with count times width, the second with count alone, the third hardly at all, and each is
-# ahead somewhere. The costs below were measured on two cores of an AMD EPYC (benchmarks/ has the command);
-# only their ratios matter, and near a crossing either choice will do.
-
-
 class Strategy(enum.StrEnum):
     """How candidates are found."""
 
@@ -241,21 +260,6 @@ class Plan:
     strategy: Strategy
     n_candidates: int
     search_k: int
-
-
-# Microseconds on one core. For a thousand numbers of the gallery: to bring them from memory, and to compare
-# them with one query vector.
-_READ = 0.12
-_MULTIPLY = 0.022
-_SUBTRACT = 0.28
-# For a thousand slots: to select the best of their scores; and for one that Annoy looks at, sorts and scores.
-_SELECT = 12.0
-_ANNOY_LOOK = 0.11
-# What any answer by way of candidates costs before the first number is read.
-_BY_CANDIDATES = 500.0
-
-_LEAST_SEARCH_K = 8_000
-_SEARCH_K = 32_000
 
 
 def plan(
@@ -304,10 +308,6 @@ def possible_strategies(metric: str, count: int, dim: int, width: int, *, needed
         plan(metric, count, dim, width, n_queries, 1, needed=needed).strategy
         for n_queries in (1, 2, 4, 8, 16, 64, 256)
     }
-
-
-# Multiplications that take as long as to fetch a number of a row that lies somewhere else than the last.
-_COST_OF_FETCHING = 16
 
 
 class RerankedIndex:
@@ -365,7 +365,7 @@ class RerankedIndex:
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
         """See :meth:`stylesearch.index.base.VectorIndex.query`."""
-        queries = checked_queries(vectors, self.dim, k)
+        queries = validate_queries(vectors, self.dim, k)
         chosen = self._plan(1, k)
         if chosen.strategy is Strategy.EXACT or not len(queries):
             return nearest(queries, self._vectors, self._metric, k)
@@ -374,7 +374,7 @@ class RerankedIndex:
 
     def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
         """See :meth:`stylesearch.index.base.VectorIndex.search_any`."""
-        queries = checked_queries(vectors, self.dim, k)
+        queries = validate_queries(vectors, self.dim, k)
         return self._nearest_to_any(queries, k, self._plan(len(queries), k))
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from stylesearch.array_types import Floats
 from stylesearch.distance_kernels import matrix_product
 from stylesearch.errors import SpaceError
 
-__all__ = ["Transform", "checked_features", "multiplied", "of_length_one", "scale_for_category"]
+__all__ = ["Transform", "multiply", "normalize_rows", "scale_for_category", "validate_features"]
 
 
 FEW = 64
@@ -66,7 +66,7 @@ class Transform(Protocol):
         ...
 
 
-def checked_features(features: Floats, dim_in: int) -> Floats:
+def validate_features(features: Floats, dim_in: int) -> Floats:
     """``features`` as float32.
 
     Raises:
@@ -77,7 +77,7 @@ def checked_features(features: Floats, dim_in: int) -> Floats:
     return np.asarray(features, dtype=np.float32)
 
 
-def of_length_one(vectors: Floats) -> Floats:
+def normalize_rows(vectors: Floats) -> Floats:
     """Each vector divided by its length, in a new array; vectors of zeros stay.
 
     Args:
@@ -107,7 +107,7 @@ def scale_for_category(transform: Transform, vectors: Floats, category: str) -> 
     return product
 
 
-def multiplied(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
+def multiply(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
     """``vectors @ matrix``; few vectors, as those of one query, on one core.
 
     The threads of BLAS would wait in a busy loop, into the search that comes next.

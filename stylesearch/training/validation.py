@@ -10,7 +10,7 @@ import numpy.typing as npt
 from stylesearch.array_types import Floats, Ids
 from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.spaces.base import of_length_one
+from stylesearch.spaces.base import normalize_rows
 from stylesearch.training.data import TrainingData
 
 __all__ = ["Validation"]
@@ -140,10 +140,10 @@ class Validation:
             yield distances
 
     def _cosines_of(self, photos: Floats) -> _Fill:
-        of_regions = [of_length_one(photos[:, region]) for region in range(photos.shape[1])]
+        of_regions = [normalize_rows(photos[:, region]) for region in range(photos.shape[1])]
 
         def fill(pictures: Floats, out: Floats) -> None:
-            transposed = of_length_one(pictures).T
+            transposed = normalize_rows(pictures).T
             largest = of_regions[0] @ transposed
             of_region = np.empty_like(largest)
             for vectors in of_regions[1:]:

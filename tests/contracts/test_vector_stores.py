@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,12 +37,8 @@ class Shop:
                 fingerprint="f" * 64,
                 dim=DIM,
             )
-        self._n_images = 0
-        for category, n_images in (("dress", 600), ("skirt", 130)):
-            self.add(category, feature_like(n_images, DIM, seed=n_images))
+        self._n_images = catalog.status().images
         self.location = SpaceLocation(catalog, self.feature_set, "whitened", folder)
-        self.transform, record = fitted_space.fit(self.location)
-        fitted_space.activate(self.location, record)
 
     def add(self, category: str, features: Floats) -> Ids:
         before = self.catalog.highest_feature_id()
@@ -69,16 +66,30 @@ class LocalStore(VectorStoreContract):
     strategy: Strategy | None = None
     expected: type | tuple[type, ...] = (ExactIndex, RerankedIndex)
 
+    @pytest.fixture(scope="session")
+    @classmethod
+    def filled(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A shop with two categories, to copy: its migrations and its fit take a second."""
+        folder = tmp_path_factory.mktemp("filled")
+        with Catalog.open(folder / "catalog.db", create=True) as catalog:
+            shop = Shop(catalog, folder / "indexes")
+            for category, n_images in (("dress", 600), ("skirt", 130)):
+                shop.add(category, feature_like(n_images, DIM, seed=n_images))
+            fitted_space.activate(shop.location, fitted_space.fit(shop.location)[1])
+        return folder
+
     @pytest.fixture
-    def shop(self, tmp_path: Path) -> Iterator[Shop]:
-        with Catalog.open(tmp_path / "catalog.db", create=True) as catalog:
-            yield Shop(catalog, tmp_path / "indexes")
+    def shop(self, filled: Path, tmp_path: Path) -> Iterator[Shop]:
+        folder = Path(shutil.copytree(filled, tmp_path / "shop"))
+        with Catalog.open(folder / "catalog.db") as catalog:
+            yield Shop(catalog, folder / "indexes")
 
     @pytest.fixture
     def make(self, shop: Shop) -> Callable[[str], LocalVectorStore]:
         def make(metric: str) -> LocalVectorStore:
-            stamp = fitted_space.version_stamp(shop.location)
-            return LocalVectorStore(shop.location, metric, shop.transform, stamp, strategy=self.strategy)
+            stamp, transform = fitted_space.version_stamp(shop.location), fitted_space.load(shop.location)
+            assert transform is not None
+            return LocalVectorStore(shop.location, metric, transform, stamp, strategy=self.strategy)
 
         return make
 

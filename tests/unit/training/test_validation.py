@@ -11,7 +11,7 @@ import pytest
 from stylesearch.array_types import Floats, Ids
 from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.spaces.base import of_length_one
+from stylesearch.spaces.base import normalize_rows
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
 
@@ -148,7 +148,7 @@ def whole_distances(photos: Floats, shop: Floats, metric: str) -> Floats:
     if metric == "l1":
         far: Floats = np.abs(photos[:, :, None] - shop).sum(axis=3).min(axis=1)
         return far
-    cosines: Floats = (of_length_one(photos) @ of_length_one(shop).T).max(axis=1)
+    cosines: Floats = (normalize_rows(photos) @ normalize_rows(shop).T).max(axis=1)
     return 1 - cosines
 
 
