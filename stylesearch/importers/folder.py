@@ -37,6 +37,7 @@ __all__ = [
     "Tree",
     "is_junk",
     "is_no_image",
+    "is_text",
     "printable",
 ]
 
@@ -101,7 +102,7 @@ class Tree:
     def __init__(self, path: Path) -> None:
         parent, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - links stay as the user wrote them
         self.root = Folder(parent, name)
-        if not _is_text(self.root.path):
+        if not is_text(self.root.path):
             raise DatasetError(f"the path of the folder is not valid UTF-8: {printable(self.root.path)}")
 
     def entries(self, folder: Folder) -> Iterator[File | Folder | Failure]:
@@ -116,7 +117,7 @@ class Tree:
         for entry in found:
             if is_junk(entry.name):
                 continue
-            if not _is_text(entry.name):
+            if not is_text(entry.name):
                 yield Failure(printable(entry.path), "its name is not valid UTF-8: rename it")
                 continue
             item = self._classify(entry, path)
@@ -207,8 +208,11 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _is_text(name: str) -> bool:
-    """File names that are not UTF-8 reach Python with lone surrogates, which no database stores."""
+def is_text(name: str) -> bool:
+    """Whether a name from the file system is valid text, which alone a database stores.
+
+    Names that are not UTF-8 reach Python with lone surrogates.
+    """
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

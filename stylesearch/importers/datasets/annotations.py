@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import ALL_SPLITS, ImportOptions, Missing
-from stylesearch.importers.folder import printable
+from stylesearch.importers.folder import is_text, printable
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "clip_box",
     "find_images",
     "is_file",
-    "is_text",
     "number",
     "read_text",
     "whole_number",
@@ -152,15 +151,6 @@ def clip_box(x0: float, y0: float, x1: float, y1: float) -> Box:
 def is_file(path: str) -> bool:
     """Whether a file is there; False as well for names that no file can have."""
     return os.path.isfile(path)  # noqa: PTH113 - hundreds of thousands of them: no Path for each
-
-
-def is_text(name: str) -> bool:
-    """Whether a name from the file system is valid text, which alone a database stores."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def read_text(path: Path) -> str | Failure:

@@ -37,13 +37,12 @@ from stylesearch.importers.datasets.annotations import (
     clip_box,
     find_images,
     is_file,
-    is_text,
     number,
     read_text,
     whole_number,
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
-from stylesearch.importers.folder import is_junk
+from stylesearch.importers.folder import is_junk, is_text
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
 __all__ = ["CATEGORIES", "GROUPS", "DeepFashion2"]

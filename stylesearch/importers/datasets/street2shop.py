@@ -34,12 +34,11 @@ from stylesearch.importers.datasets.annotations import (
     array_entries,
     clip_box,
     find_images,
-    is_text,
     number,
     whole_number,
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
-from stylesearch.importers.folder import is_junk, is_no_image
+from stylesearch.importers.folder import is_junk, is_no_image, is_text
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
 __all__ = [
