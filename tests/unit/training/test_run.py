@@ -13,7 +13,7 @@ from stylesearch.training.run import _check_same
 from stylesearch.training.split import Split
 
 
-def material(
+def dataset(
     *, photos: tuple[str, ...] = ("x", "y"), test: str = "c", duplicates: tuple[int, ...] = (0, 1, 2)
 ) -> Any:
     """As much of a :class:`stylesearch.training.pair_dataset.PairDataset` as is compared."""
@@ -22,11 +22,11 @@ def material(
 
 
 def test_an_unchanged_catalog_is_the_same() -> None:
-    _check_same(material(), material())
+    _check_same(dataset(), dataset())
 
 
 @pytest.mark.parametrize("change", [{"photos": ("x",)}, {"test": "d"}, {"duplicates": (0, 0, 2)}])
 def test_pictures_that_stay_may_still_join_other_products(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="the catalog has changed") as caught:
-        _check_same(material(), material(**change))
+        _check_same(dataset(), dataset(**change))
     assert "without --resume" in caught.value.hint
