@@ -97,9 +97,7 @@ def imported_when_imported(tree: ast.AST) -> set[str]:
 
 def test_heavy_libraries_are_imported_in_leaves_only() -> None:
     sources = {
-        **{
-            str(path.relative_to(ROOT / "stylesearch")): path for path in (ROOT / "stylesearch").rglob("*.py")
-        },
+        **{str(path.relative_to(ROOT / "stylesearch")): path for path in (ROOT / "stylesearch").rglob("*.py")},
         **{f"cli/{path.name}": path for path in (ROOT / "cli").rglob("*.py")},
     }
     assert len(sources) > 200
