@@ -49,7 +49,7 @@ def main() -> None:
 def _train(drawn: Path, small: Path, home: Path) -> str:
     """Trains on the drawn shop, and puts the model, half and half, into the large workspace."""
     import stylesearch
-    from stylesearch.models import folder_of, load_model, save_model
+    from stylesearch.models.store import folder_of, load_model, save_model
 
     with stylesearch.open(small) as shop:
         for part in ("products", "street"):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stylesearch.models.store import ModelCard, save_model, space_of
+from stylesearch.models.card import ModelCard, space_of
+from stylesearch.models.store import save_model
 from stylesearch.search import fitted_space
 from stylesearch.spaces.learned import Layer, LearnedTransform, Untrained
 from stylesearch.spaces.unsupervised import RawTransform

@@ -124,9 +124,10 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
 def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     """One finding for each trained model, and one where the settings name a model that is not there."""
     from stylesearch.models import store
+    from stylesearch.models.card import PREFIX, is_trained
 
     known = {one.fingerprint for one in catalog.feature_sets()}
-    names = store.names(settings.home)
+    names = store.model_names(settings.home)
     for name in names:
         check = f"model {name}"
         try:
@@ -144,23 +145,23 @@ def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
                 f"{detail}, which the catalog does not have (weights {card.weights_digest[:8]})",
                 f"stylesearch train {name}, or stylesearch models remove {name}",
             )
-    if store.is_trained(settings.space) and settings.space.removeprefix(store.PREFIX) not in names:
+    if is_trained(settings.space) and settings.space.removeprefix(PREFIX) not in names:
         yield Finding(
             "space",
             "problem",
             f"the settings name {settings.space}, and there is no such model",
-            f"stylesearch train {settings.space.removeprefix(store.PREFIX)}, or choose another space",
+            f"stylesearch train {settings.space.removeprefix(PREFIX)}, or choose another space",
         )
 
 
 def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     """One finding for each space and metric that has indexes, or should; files are not read whole."""
-    from stylesearch.models.store import models
+    from stylesearch.models.store import list_models
     from stylesearch.search import maintenance
     from stylesearch.spaces import SPACES
     from stylesearch.workspace.resources import locate_space
 
-    cards = [card for card in models(settings.home) if _is_whole(settings, card)]
+    cards = [card for card in list_models(settings.home) if _is_whole(settings, card)]
     for feature_set in catalog.feature_sets():
         metrics_of_models = {
             one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint

@@ -112,7 +112,7 @@ class Indexes:
             progress: called as ``progress("indexes", n_done, n_total)``.
             command: what the warning names to build with later.
         """
-        from stylesearch.models.store import models
+        from stylesearch.models.store import list_models
         from stylesearch.search import IndexWarning
         from stylesearch.search.maintenance import metrics_in_use, refresh
         from stylesearch.spaces import SPACES
@@ -126,7 +126,7 @@ class Indexes:
                         default = [own.metric] if space == own.space else []
                         if default or metrics_in_use(location):
                             refresh(location, default, progress)
-                    for card in models(own.home):
+                    for card in list_models(own.home):
                         if card.feature_set == extractor.fingerprint:
                             self._refresh_model(extractor, card, progress)
         except (OSError, StyleSearchError) as error:

@@ -35,7 +35,7 @@ class Models:
         """The cards of the models, by name; one that cannot be read is left out, and logged."""
         from stylesearch.models import store
 
-        return store.models(self._resources.settings.home)
+        return store.list_models(self._resources.settings.home)
 
     def get(self, name: str) -> ModelCard:
         """The card of a model: what it was trained on, and how well it does.
@@ -46,7 +46,7 @@ class Models:
         """
         from stylesearch.models import store
 
-        return store.model(self._resources.settings.home, name)
+        return store.read_model(self._resources.settings.home, name)
 
     def remove(self, name: str) -> dict[str, str | None]:
         """Removes a model, its indexes, and an unfinished training of that name.
@@ -90,6 +90,7 @@ class Models:
         """What has to change in ``config.toml`` before a model goes."""
         from stylesearch.errors import SpaceError, UnknownName
         from stylesearch.models import store
+        from stylesearch.models.card import space_of
 
         home = self._resources.settings.home
         original = None
@@ -97,7 +98,7 @@ class Models:
             original = self.get(name).options.get("finetuned_from")
         in_file = load_settings({"home": home}, {})
         changes: dict[str, str | None] = {}
-        if in_file.space == store.space_of(name):
+        if in_file.space == space_of(name):
             changes["space"] = None
         if store.is_network_of(home, name, in_file.extractor):
             is_gone = original is None or store.is_network_of(home, name, str(original))

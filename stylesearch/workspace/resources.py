@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.extractors.base import Extractor
     from stylesearch.features.context import Surroundings
-    from stylesearch.models.store import Stamp
+    from stylesearch.models.store import VersionStamp
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.search.searcher import Searcher
 
@@ -39,7 +39,7 @@ class Resources:
         self._catalog: Catalog | None = None
         self._extractors: dict[tuple[str, bool], Extractor] = {}
         self._searchers: dict[tuple[SpaceChoice, bool], Searcher] = {}
-        self._cards: dict[str, tuple[Stamp, ModelCard]] = {}
+        self._cards: dict[str, tuple[VersionStamp, ModelCard]] = {}
         # Two networks in memory, or two pools of connections, are one too many.
         self._lock = threading.RLock()
 

@@ -49,25 +49,26 @@ def train(
     from stylesearch.errors import ConfigError
     from stylesearch.models.networks import owner_of
     from stylesearch.models.store import training_lock
+    from stylesearch.training.finetune import FINETUNE_DEFAULTS
     from stylesearch.training.options import TrainOptions
-    from stylesearch.training.pair_dataset import MaterialChoice
+    from stylesearch.training.pair_dataset import PairOptions
     from stylesearch.training.results import TrainRequest
-    from stylesearch.training.run import FINETUNE_DEFAULTS, train_model
+    from stylesearch.training.run import train_model
 
     own = resources.settings
     asked = {name: value for name, value in choices.items() if value is not None}
     spec = _absolute_spec(str(asked.pop("extractor", "") or own.extractor))
     seed = asked.get("seed", 0)
-    of_material = {"regions": own.regions} | _take_fields(asked, MaterialChoice, "seed")
-    material = MaterialChoice(**of_material, seed=seed)
+    of_pairs = {"regions": own.regions} | _take_fields(asked, PairOptions, "seed")
+    pair_options = PairOptions(**of_pairs, seed=seed)
     of_options = _take_fields(asked, TrainOptions)
-    of_request = _take_fields(asked, TrainRequest, "extractor", "name", "of_network")
+    of_request = _take_fields(asked, TrainRequest, "extractor", "name", "network_options")
     if of_request.get("finetune"):
         # What is said of steps and batches is said of the network; the head over its features is quick.
-        of_request["of_network"] = TrainOptions(**(FINETUNE_DEFAULTS | of_options))
+        of_request["network_options"] = TrainOptions(**(FINETUNE_DEFAULTS | of_options))
         of_options = {name: one for name, one in of_options.items() if name not in FINETUNE_DEFAULTS}
     options = TrainOptions(**of_options)
-    request = TrainRequest(spec, name=name, material=material, options=options, **of_request)
+    request = TrainRequest(spec, name=name, pair_options=pair_options, options=options, **of_request)
     if asked:
         raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
     context = resources.study_context(max_memory, progress)
@@ -135,7 +136,7 @@ def _remove_leftovers(resources: Resources, name: str) -> None:
 
 def _take_fields(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
     """Takes those of the choices that are fields of ``kind`` out of ``asked``."""
-    names = {field.name for field in dataclasses.fields(kind)} - {"material", "options", *but}
+    names = {field.name for field in dataclasses.fields(kind)} - {"pair_options", "options", *but}
     return {name: asked.pop(name) for name in names & asked.keys()}
 
 
@@ -181,11 +182,11 @@ def follow_network(home: Path, card: ModelCard) -> None:
         ConfigError: the file cannot be read.
     """
     from stylesearch.extractors.spec import file_of, kept_path
-    from stylesearch.models.store import is_network_of, models
+    from stylesearch.models.store import is_network_of, list_models
     from stylesearch.settings import change_settings
 
     said = _extractor_of(home)
-    in_use = {file_of(one.extractor) for one in models(home)}
+    in_use = {file_of(one.extractor) for one in list_models(home)}
     if is_network_of(home, card.name, said) and file_of(said) not in in_use:
         change_settings(home, {"extractor": kept_path(card.extractor, home)})
 

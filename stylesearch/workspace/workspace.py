@@ -343,7 +343,7 @@ class Workspace:
             progress: called as ``progress(stage, n_done, n_total)``.
             on_epoch: called with each epoch.
             **choices: any field of :class:`stylesearch.training.options.TrainOptions` (``loss``, ``epochs``,
-                ``dim``, ``seed``, ...), of :class:`stylesearch.training.pair_dataset.MaterialChoice`
+                ``dim``, ``seed``, ...), of :class:`stylesearch.training.pair_dataset.PairOptions`
                 (``pairs``, ``regions``, ``shares``, ...) and of
                 :class:`stylesearch.training.results.TrainRequest` (``extractor``, ``resume``, ``devices``,
                 ``finetune``, ...).

@@ -19,8 +19,9 @@ from stylesearch.search import IndexWarning
 from stylesearch.settings import load_settings
 from stylesearch.training.checkpoints import NETWORK, checkpoint_path, training_folder
 from stylesearch.training.epoch import Epoch
-from stylesearch.training.near_duplicates import find_near_equal, joined_products
-from stylesearch.training.split import KnownProducts, Split, split_products
+from stylesearch.training.near_duplicates import connected_products, find_near_duplicates
+from stylesearch.training.seen_products import SeenProducts
+from stylesearch.training.split import Split, split_products
 from tests.integration.patchworks import photo_of
 
 pytestmark = [
@@ -188,12 +189,12 @@ def test_a_network_is_not_tested_on_what_it_has_learned_from(stylesearch: Any, w
 def test_nor_on_what_has_moved_since(workspace: Path) -> None:
     def split_now() -> Split:
         images = list_images(shop.catalog)
-        groups = joined_products(images, find_near_equal(images, workspace / "cache"))
+        groups = connected_products(images, find_near_duplicates(images, workspace / "cache"))
         return split_products({one.product.id: one.product.category for one in images}, groups)
 
     with ss.open(workspace) as shop:
         network = shop.models.get("tuned").extractor
-        known = KnownProducts.of_network(network)
+        known = SeenProducts.read(network)
         assert known is not None
         n = shop.models.get("tuned").n_products
         assert (len(known.train), len(known.validation)) == (n["train"], n["validation"])

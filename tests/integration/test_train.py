@@ -18,7 +18,7 @@ from stylesearch.features.images import list_images
 from stylesearch.settings import load_settings
 from stylesearch.training.checkpoints import training_folder
 from stylesearch.training.epoch import Epoch
-from stylesearch.training.near_duplicates import find_near_equal, joined_products
+from stylesearch.training.near_duplicates import connected_products, find_near_duplicates
 from stylesearch.training.options import LOSSES
 from stylesearch.training.pair_dataset import KINDS
 from stylesearch.training.results import TrainReport
@@ -81,7 +81,7 @@ def test_the_figures_of_the_report_are_those_of_a_study(trained: Path) -> None:
     with ss.open(trained) as shop:
         card = shop.models.get("default")
         images = list_images(shop.catalog)
-        groups = joined_products(images, find_near_equal(images, trained / "cache"))
+        groups = connected_products(images, find_near_duplicates(images, trained / "cache"))
         categories = {one.product.id: one.product.category for one in images}
         test_products = split_products(categories, groups).test
         methods["before"] = NAME if card.untrained == "raw" else f"{NAME}/{card.untrained}"

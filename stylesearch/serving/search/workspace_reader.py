@@ -164,11 +164,11 @@ class WorkspaceAccess:
 
     def spaces(self) -> list[str]:
         """Spaces that a search may name, the default first."""
-        from stylesearch.models.store import models
+        from stylesearch.models.store import list_models
         from stylesearch.spaces import SPACES
 
         own = self.workspace.settings.space
-        names = [*SPACES, *(card.space for card in models(self.home))]
+        names = [*SPACES, *(card.space for card in list_models(self.home))]
         return sorted(names, key=lambda name: name != own)
 
     def check_category(self, category: str) -> None:

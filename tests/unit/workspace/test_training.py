@@ -13,10 +13,10 @@ from stylesearch.models.card import ModelCard
 from stylesearch.models.networks import fingerprints_of, owner_of, unused_networks
 from stylesearch.settings import load_settings
 from stylesearch.training.checkpoints import (
-    check_interrupted,
+    check_resumable,
     checkpoint_path,
-    interrupted,
-    part_of,
+    head_folder,
+    interrupted_trainings,
     training_folder,
 )
 from stylesearch.workspace.resources import Resources
@@ -53,9 +53,9 @@ def test_one_owner_of_a_name_at_a_time(tmp_path: Path) -> None:
         shop = Workspace(load_settings({"home": tmp_path, "lock_timeout": 0}, {}))
         with pytest.raises(ConfigError, match="training or removing"):
             shop.models.remove("default")
-        assert store.names(tmp_path) == ["default"]
+        assert store.model_names(tmp_path) == ["default"]
     shop.models.remove("default")
-    assert store.names(tmp_path) == []
+    assert store.model_names(tmp_path) == []
 
 
 def test_the_settings_name_the_new_network_before_the_old_one_goes(tmp_path: Path) -> None:
@@ -165,13 +165,13 @@ def test_default_keeps_the_weights_too(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_was_not_interrupted_cannot_be_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no interrupted training of 'default'.*one of: no model"):
-        check_interrupted(tmp_path, "default", "f" * 64)
-    path = checkpoint_path(part_of(training_folder(tmp_path, "shoes"), "f" * 64))
+        check_resumable(tmp_path, "default", "f" * 64)
+    path = checkpoint_path(head_folder(training_folder(tmp_path, "shoes"), "f" * 64))
     path.parent.mkdir(parents=True)
     path.touch()
-    assert interrupted(tmp_path) == ["shoes"]
-    check_interrupted(tmp_path, "shoes", "f" * 64)
+    assert interrupted_trainings(tmp_path) == ["shoes"]
+    check_resumable(tmp_path, "shoes", "f" * 64)
     with pytest.raises(ConfigError, match="there is one of: shoes"):
-        check_interrupted(tmp_path, "default", "f" * 64)
+        check_resumable(tmp_path, "default", "f" * 64)
     with pytest.raises(ConfigError, match="was another one"):
-        check_interrupted(tmp_path, "shoes", "0" * 64)
+        check_resumable(tmp_path, "shoes", "0" * 64)

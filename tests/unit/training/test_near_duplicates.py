@@ -16,15 +16,15 @@ from stylesearch.features.images import CatalogImage
 from stylesearch.files import sha256_file
 from stylesearch.training import near_duplicates
 from stylesearch.training.near_duplicates import (
-    MANY_PRODUCTS,
+    MAX_PRODUCTS_OF_IMAGE,
     NEAR_BITS,
-    NearEqual,
-    copied_products,
-    find_near_equal,
-    joined_products,
-    showing_no_product,
+    NearDuplicates,
+    connected_products,
+    duplicate_products,
+    find_near_duplicates,
+    uninformative_images,
 )
-from stylesearch.training.perceptual_hash import of_one_color, picture_code
+from stylesearch.training.perceptual_hash import perceptual_hash, same_colors
 from stylesearch.types import Box, Domain, ImageRecord, Product
 
 DATA = os.environ.get("STYLESEARCH_TEST_DATA")
@@ -79,13 +79,13 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def n_bits(one: Image.Image, other: Image.Image) -> int:
-    codes = [picture_code(np.asarray(image)).shape for image in (one, other)]
+    codes = [perceptual_hash(np.asarray(image)).shape for image in (one, other)]
     return int(np.bitwise_count(codes[0] ^ codes[1]).sum())
 
 
 def one_color(one: Image.Image, other: Image.Image) -> bool:
-    colors = [picture_code(np.asarray(image)).colors[None] for image in (one, other)]
-    return bool(of_one_color(colors[0], colors[1])[0])
+    colors = [perceptual_hash(np.asarray(image)).colors[None] for image in (one, other)]
+    return bool(same_colors(colors[0], colors[1])[0])
 
 
 @pytest.mark.parametrize("copied", COPIES)
@@ -109,11 +109,11 @@ def test_a_recolored_dress_is_of_one_shape_and_another_color():
 
 def test_looking_changes_no_pixel_and_takes_pictures_of_nothing():
     pixels = np.full((40, 30, 3), 255, np.uint8)
-    code = picture_code(pixels)
+    code = perceptual_hash(pixels)
     assert (pixels == 255).all()
-    grey = picture_code(np.full((16, 90, 3), 128, np.uint8))
+    grey = perceptual_hash(np.full((16, 90, 3), 128, np.uint8))
     assert np.array_equal(code.shape, grey.shape)  # no shape at all
-    assert not of_one_color(code.colors[None], grey.colors[None])[0]
+    assert not same_colors(code.colors[None], grey.colors[None])[0]
 
 
 @pytest.fixture
@@ -128,20 +128,20 @@ def shop(tmp_path: Path) -> list[CatalogImage]:
 
 
 def test_copies_join_products_and_so_do_other_colors_for_a_split(shop, tmp_path):
-    near = find_near_equal(shop, tmp_path / "cache")
+    near = find_near_duplicates(shop, tmp_path / "cache")
     assert not near.failures
-    assert joined_products(shop, near) == [{"a", "b", "c"}]
-    assert copied_products(shop, near) == [{"a", "b"}]
+    assert connected_products(shop, near) == [{"a", "b", "c"}]
+    assert duplicate_products(shop, near) == [{"a", "b"}]
     names = sorted(one.image.sha256 for one in shop[:3])
     assert dict(near.same_shape) == dict.fromkeys(names, names[0])
 
 
 def test_a_picture_is_looked_at_once(shop, tmp_path, monkeypatch):
     told: list[tuple[int, int]] = []
-    first = find_near_equal(shop, tmp_path / "cache", progress=lambda *numbers: told.append(numbers))
+    first = find_near_duplicates(shop, tmp_path / "cache", progress=lambda *numbers: told.append(numbers))
     assert told == [(number, 5) for number in range(1, 6)]
-    monkeypatch.setattr(near_duplicates, "picture_code", None)
-    assert find_near_equal(shop, tmp_path / "cache") == first
+    monkeypatch.setattr(near_duplicates, "perceptual_hash", None)
+    assert find_near_duplicates(shop, tmp_path / "cache") == first
 
 
 def test_what_was_seen_before_a_stop_is_kept(shop, tmp_path, monkeypatch):
@@ -150,9 +150,9 @@ def test_what_was_seen_before_a_stop_is_kept(shop, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        find_near_equal(shop, tmp_path / "cache", progress=stop)
+        find_near_duplicates(shop, tmp_path / "cache", progress=stop)
     told: list[tuple[int, int]] = []
-    find_near_equal(shop, tmp_path / "cache", progress=lambda *numbers: told.append(numbers))
+    find_near_duplicates(shop, tmp_path / "cache", progress=lambda *numbers: told.append(numbers))
     assert told[-1] == (2, 2)
 
 
@@ -161,26 +161,26 @@ def test_a_picture_that_cannot_be_read_is_told_and_compared_by_its_hash(shop, tm
     Path(shop[3].image.path).unlink()
     twin = listed(shop[3].image.path, "twin", sha256=shop[3].image.sha256)
     images = [*shop, twin]
-    near = find_near_equal(images, tmp_path / "cache")
+    near = find_near_duplicates(images, tmp_path / "cache")
     assert set(near.failures) == {shop[0].image.sha256, shop[3].image.sha256}
     assert "changed" in near.failures[shop[0].image.sha256]
-    assert joined_products(images, near) == [{"b", "c"}, {"d", "twin"}]
+    assert connected_products(images, near) == [{"b", "c"}, {"d", "twin"}]
 
 
 def test_a_second_file_of_the_same_content_stands_in(shop, tmp_path):
     other = tmp_path / "other.png"
     other.write_bytes(Path(shop[3].image.path).read_bytes())
     Path(shop[3].image.path).unlink()
-    assert not find_near_equal([shop[3], listed(other, "d")], tmp_path / "cache").failures
+    assert not find_near_duplicates([shop[3], listed(other, "d")], tmp_path / "cache").failures
 
 
 def test_chains_are_one_group_and_nothing_joins_nothing():
-    near = NearEqual()
+    near = NearDuplicates()
     images = [listed("x", "a", sha256="1"), listed("x", "b", sha256="1"), listed("x", "b", sha256="2")]
     images += [listed("x", "c", sha256="2", shop=False), listed("x", "d", sha256="3")]
-    assert joined_products(images, near) == [{"a", "b", "c"}]
-    assert copied_products(images, near) == [{"a", "b"}]  # `c` has it as a consumer's photo
-    assert joined_products([], near) == []
+    assert connected_products(images, near) == [{"a", "b", "c"}]
+    assert duplicate_products(images, near) == [{"a", "b"}]  # `c` has it as a consumer's photo
+    assert connected_products([], near) == []
 
 
 def test_two_boxes_in_one_shop_picture_are_two_products():
@@ -188,33 +188,33 @@ def test_two_boxes_in_one_shop_picture_are_two_products():
         listed("x", "top", sha256="1", box=Box(0, 0, 9, 9)),
         listed("x", "skirt", sha256="1", box=Box(0, 9, 9, 18)),
     ]
-    assert joined_products(images, NearEqual()) == [{"top", "skirt"}]
-    assert copied_products(images, NearEqual()) == []
+    assert connected_products(images, NearDuplicates()) == [{"top", "skirt"}]
+    assert duplicate_products(images, NearDuplicates()) == []
 
 
 def test_a_picture_of_very_many_products_joins_none():
-    few = [listed("x", f"p{number}", sha256="1") for number in range(MANY_PRODUCTS)]
-    assert len(joined_products(few, NearEqual())[0]) == MANY_PRODUCTS
+    few = [listed("x", f"p{number}", sha256="1") for number in range(MAX_PRODUCTS_OF_IMAGE)]
+    assert len(connected_products(few, NearDuplicates())[0]) == MAX_PRODUCTS_OF_IMAGE
     many = [*few, listed("x", "one more", sha256="1")]
-    assert showing_no_product(many, NearEqual()) == {"1"}
-    assert joined_products(many, NearEqual()) == copied_products(many, NearEqual()) == []
+    assert uninformative_images(many, NearDuplicates()) == {"1"}
+    assert connected_products(many, NearDuplicates()) == duplicate_products(many, NearDuplicates()) == []
 
 
 def test_of_a_shape_of_very_many_products_only_copies_join():
     """A mock-up in many colors: none of its pictures is of many products, but all are of one shape."""
-    few = [listed("x", f"p{number}", sha256=f"{number:03}") for number in range(MANY_PRODUCTS)]
-    digests = [f"{number:03}" for number in range(MANY_PRODUCTS + 1)]
-    near = NearEqual(same_shape=dict.fromkeys(digests, "000"), same_picture={"006": "006", "007": "006"})
-    assert len(joined_products(few, near)[0]) == MANY_PRODUCTS
+    few = [listed("x", f"p{number}", sha256=f"{number:03}") for number in range(MAX_PRODUCTS_OF_IMAGE)]
+    digests = [f"{number:03}" for number in range(MAX_PRODUCTS_OF_IMAGE + 1)]
+    near = NearDuplicates(same_shape=dict.fromkeys(digests, "000"), same_image={"006": "006", "007": "006"})
+    assert len(connected_products(few, near)[0]) == MAX_PRODUCTS_OF_IMAGE
     many = [*few, listed("x", "one more", sha256=digests[-1]), listed("x", "twin", sha256="003")]
-    assert joined_products(many, near) == [{"p3", "twin"}, {"p6", "p7"}]
+    assert connected_products(many, near) == [{"p3", "twin"}, {"p6", "p7"}]
 
 
 def test_stripes_are_no_swatch():
     stripes = np.zeros((90, 60, 3), np.uint8)
     stripes[::30] = stripes[1::30] = 200
-    assert not picture_code(stripes).is_blank
-    assert picture_code(np.full((90, 60, 3), 120, np.uint8)).is_blank
+    assert not perceptual_hash(stripes).is_blank
+    assert perceptual_hash(np.full((90, 60, 3), 120, np.uint8)).is_blank
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -225,9 +225,9 @@ def test_swatches_of_one_color_join_nothing(tmp_path, ending):
         swatch.save(tmp_path / f"swatch {number}.{ending}")
         dress(number).save(photo)
         images += [listed(path, f"p{number}") for path in (photo, tmp_path / f"swatch {number}.{ending}")]
-    near = find_near_equal(images, tmp_path)
-    assert near.blank == showing_no_product(images, near) == {one.image.sha256 for one in images[1::2]}
-    assert joined_products(images, near) == copied_products(images, near) == []
+    near = find_near_duplicates(images, tmp_path)
+    assert near.blank == uninformative_images(images, near) == {one.image.sha256 for one in images[1::2]}
+    assert connected_products(images, near) == duplicate_products(images, near) == []
 
 
 @pytest.mark.data
@@ -239,10 +239,10 @@ def test_real_garments_are_joined_only_where_they_are_one(tmp_path):
     images += [listed(path, path.stem.partition("-")[0]) for path in models]  # product = style
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        near = find_near_equal(images, tmp_path)
+        near = find_near_duplicates(images, tmp_path)
     assert not near.failures
-    joined = joined_products(images, near)
+    joined = connected_products(images, near)
     assert len(joined) == 1  # a user's photo that is there twice
-    assert joined == copied_products(images, near)
+    assert joined == duplicate_products(images, near)
     assert not near.blank
     assert len(near.same_shape) > 300  # recolored photos within a style

@@ -1,11 +1,11 @@
 import numpy as np
 
-from stylesearch.training.perceptual_hash import MANY_FILES, CodeCache, PictureCode
+from stylesearch.training.perceptual_hash import MANY_FILES, HashCache, PerceptualHash
 
 
-def code(number: int) -> PictureCode:
+def code(number: int) -> PerceptualHash:
     random = np.random.default_rng(number)
-    return PictureCode(
+    return PerceptualHash(
         random.integers(0, 2**63, 4).astype(np.uint64), random.integers(0, 255, (4, 4, 3), np.uint8)
     )
 
@@ -22,17 +22,17 @@ def same(found, numbers):
 
 
 def test_what_is_added_is_read(tmp_path):
-    cache = CodeCache(tmp_path)
+    cache = HashCache(tmp_path)
     assert cache.read() == {}
     cache.add({})
     assert list(tmp_path.rglob("*")) == []
     cache.add({name(1): code(1), name(2): code(2)})
     cache.add({name(3): code(3)})
-    same(CodeCache(tmp_path).read(), [1, 2, 3])
+    same(HashCache(tmp_path).read(), [1, 2, 3])
 
 
 def test_a_damaged_file_is_passed_over_and_made_whole_again(tmp_path, caplog):
-    cache = CodeCache(tmp_path)
+    cache = HashCache(tmp_path)
     cache.add({name(1): code(1), name(2): code(2)})
     cache.add({name(3): code(3)})
     for damaged in (
@@ -49,7 +49,7 @@ def test_a_damaged_file_is_passed_over_and_made_whole_again(tmp_path, caplog):
 
 
 def test_many_files_become_one(tmp_path):
-    cache = CodeCache(tmp_path)
+    cache = HashCache(tmp_path)
     numbers = range(MANY_FILES + 1)
     for number in numbers:
         cache.add({name(number): code(number)})

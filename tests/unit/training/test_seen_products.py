@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.training.pair_dataset import MaterialChoice, how_split
-from stylesearch.training.split import KnownProducts, Split, split_products
+from stylesearch.training.pair_dataset import PairOptions, split_settings
+from stylesearch.training.seen_products import SeenProducts
+from stylesearch.training.split import Split, split_products
 
-CHOICE = MaterialChoice(seed=3)
+CHOICE = PairOptions(seed=3)
 
 
 def split_of(n_products: int, groups: Any = ()) -> Split:
@@ -21,8 +22,8 @@ def split_of(n_products: int, groups: Any = ()) -> Split:
     return split_products(categories, groups, seed=CHOICE.seed)
 
 
-def known_after(split: Split, before: KnownProducts | None = None) -> KnownProducts:
-    return KnownProducts.after_training("network-1", how_split(split, CHOICE), split, before)
+def known_after(split: Split, before: SeenProducts | None = None) -> SeenProducts:
+    return SeenProducts.after_training("network-1", split_settings(split, CHOICE), split, before)
 
 
 def card_with(folder: Path, said: Any) -> Path:
@@ -34,7 +35,7 @@ def card_with(folder: Path, said: Any) -> Path:
 def test_a_shop_that_grows_moves_no_product_to_where_the_network_is_measured() -> None:
     old, new = split_of(2000), split_of(4000)
     assert old.train & new.validation and old.validation & new.test  # why there is anything to keep out
-    kept = known_after(old).without(new, [], how_split(new, CHOICE))
+    kept = known_after(old).exclude(new, [], split_settings(new, CHOICE))
     assert not kept.test & (old.train | old.validation)
     assert not kept.validation & old.train
     assert kept.train == new.train
@@ -44,7 +45,7 @@ def test_a_shop_that_grows_moves_no_product_to_where_the_network_is_measured() -
 
 def test_the_same_shop_loses_nothing() -> None:
     split = split_of(500)
-    assert known_after(split).without(split, [], how_split(split, CHOICE)) == split
+    assert known_after(split).exclude(split, [], split_settings(split, CHOICE)) == split
 
 
 def test_what_shares_a_picture_with_a_known_product_is_known() -> None:
@@ -57,7 +58,7 @@ def test_what_shares_a_picture_with_a_known_product_is_known() -> None:
         validation=(old.validation - {chosen}) | groups[0],
         test=old.test | groups[1] | groups[2],
     )
-    kept = known_after(old).without(new, groups, how_split(new, CHOICE))
+    kept = known_after(old).exclude(new, groups, split_settings(new, CHOICE))
     assert kept.seen_before == {*learned, chosen, "a", "b", "c"}
     assert kept.validation == old.validation - {chosen}
     assert kept.test == old.test
@@ -67,7 +68,7 @@ def test_a_known_product_that_has_no_pair_any_more_still_marks_its_copies() -> N
     old = split_of(200)
     gone, copy = min(old.train), min(old.test)
     new = dataclasses.replace(old, train=old.train - {gone})
-    kept = known_after(old).without(new, [frozenset({gone, copy})], how_split(new, CHOICE))
+    kept = known_after(old).exclude(new, [frozenset({gone, copy})], split_settings(new, CHOICE))
     assert copy in kept.seen_before
     assert copy not in kept.test
 
@@ -77,34 +78,34 @@ def test_a_network_that_is_tuned_again_knows_both() -> None:
     moved = (first.train & second.validation) | (first.validation & second.test)
     assert moved
     known = known_after(second, before=known_after(first))
-    assert moved <= known.without(second, [], how_split(second, CHOICE)).seen_before
-    assert not known_after(second).without(second, [], how_split(second, CHOICE)).seen_before
+    assert moved <= known.exclude(second, [], split_settings(second, CHOICE)).seen_before
+    assert not known_after(second).exclude(second, [], split_settings(second, CHOICE)).seen_before
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     known = known_after(split_of(300))
-    network = card_with(tmp_path, {"split": known.as_json()})
+    network = card_with(tmp_path, {"split": known.to_json()})
     for spec in (f"{network}", f"{network}@64", f"{network}+colors"):
-        assert KnownProducts.of_network(spec) == known
+        assert SeenProducts.read(spec) == known
     text = network.with_suffix(".json").read_text()
     assert "p0001" not in text
     assert len(text) < 300 * 12 + 500
 
 
 def test_what_was_not_tuned_here_knows_nothing(tmp_path: Path) -> None:
-    assert KnownProducts.of_network("efficientnet-lite0@64") is None
-    assert KnownProducts.of_network(str(tmp_path / "none.keras")) is None
-    assert KnownProducts.of_network(str(card_with(tmp_path, {}))) is None
+    assert SeenProducts.read("efficientnet-lite0@64") is None
+    assert SeenProducts.read(str(tmp_path / "none.keras")) is None
+    assert SeenProducts.read(str(card_with(tmp_path, {}))) is None
 
 
 def test_a_network_from_before_is_checked_by_its_split_alone(tmp_path: Path) -> None:
     old, new = split_of(500), split_of(1000)
-    network = card_with(tmp_path, {"split": how_split(old, CHOICE)})
-    known = KnownProducts.of_network(str(network))
+    network = card_with(tmp_path, {"split": split_settings(old, CHOICE)})
+    known = SeenProducts.read(str(network))
     assert known is not None
-    assert known.without(new, [], how_split(new, CHOICE)) == new
+    assert known.exclude(new, [], split_settings(new, CHOICE)) == new
     with pytest.raises(ConfigError, match="fine-tuned with another split"):
-        known.without(new, [], how_split(new, MaterialChoice(seed=4)))
+        known.exclude(new, [], split_settings(new, PairOptions(seed=4)))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_a_network_from_before_is_checked_by_its_split_alone(tmp_path: Path) -> 
 def test_what_is_damaged_is_an_error(tmp_path: Path, said: Any) -> None:
     network = card_with(tmp_path, {"split": said})
     with pytest.raises(ConfigError, match="does not say which products"):
-        KnownProducts.of_network(str(network))
+        SeenProducts.read(str(network))
 
 
 @pytest.mark.parametrize(("part", "purpose"), [("validation", "choose with"), ("test", "test with")])
@@ -123,7 +124,7 @@ def test_a_network_that_knows_most_of_a_part_is_refused(part: str, purpose: str)
     n = len(of_part)
     half, most = of_part[: n // 2], of_part[: n // 2 + 1]
     known = known_after(dataclasses.replace(old, train=old.train | {*half}))
-    assert known.without(old, [], how_split(old, CHOICE)).seen_before == {*half}
+    assert known.exclude(old, [], split_settings(old, CHOICE)).seen_before == {*half}
     known = known_after(dataclasses.replace(old, train=old.train | {*most}))
     with pytest.raises(ConfigError, match=f"fine-tuned on {len(most)} of the {n} products to {purpose}"):
-        known.without(old, [], how_split(old, CHOICE))
+        known.exclude(old, [], split_settings(old, CHOICE))
