@@ -25,7 +25,7 @@ from stylesearch.serving.search.background import load_network
 from stylesearch.serving.server.http_protocol import PatientProtocol
 from stylesearch.serving.server.signals import BACKLOG, READY
 from stylesearch.serving.settings import ServiceSettings, load_service_settings
-from stylesearch.serving.uploads import UploadFolder, tidy_up
+from stylesearch.serving.uploads import UploadFolder, resume
 from stylesearch.settings import Settings, load_settings
 from stylesearch.workspace.workspace import Workspace
 
@@ -103,7 +103,7 @@ class _Server(uvicorn.Server):
 
 
 def _application(workspace: Workspace, service: ServiceSettings) -> Any:
-    tidy_up(workspace, UploadFolder(workspace.settings.home))  # the worker before may have been killed
+    resume(workspace, UploadFolder(workspace.settings.home))  # the worker before may have been killed
     return CancelWhenGone(create_app(workspace, service))
 
 
