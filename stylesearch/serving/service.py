@@ -47,6 +47,6 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """Returns the service that answers a request."""
+    """The service that answers a request."""
     service: Service = request.app.state.service
     return service
