@@ -37,7 +37,7 @@ from stylesearch.serving.middleware.request_log import Envelope
 from stylesearch.serving.page_files import PageFiles
 from stylesearch.serving.problems import problem_response
 from stylesearch.serving.products.images import Thumbnails
-from stylesearch.serving.products.writer import ProductsWriting
+from stylesearch.serving.products.writer import ProductWriter
 from stylesearch.serving.search.photo_search import PhotoSearch
 from stylesearch.serving.search.readiness import Readiness
 from stylesearch.serving.search.workspace_reader import WorkspaceAccess
@@ -89,7 +89,7 @@ def create_app(
         access=access,
         photo_search=search,
         thumbnails=thumbnails,
-        writing=ProductsWriting(access, thumbnails, settings.max_pixels),
+        writing=ProductWriter(access, thumbnails, settings.max_pixels),
         page=PageFiles(),
         metrics=metrics,
         readiness=Readiness(access, search),

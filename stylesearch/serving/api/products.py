@@ -39,7 +39,7 @@ from stylesearch.serving.api.responses import (
     search_json,
 )
 from stylesearch.serving.problems import Problem
-from stylesearch.serving.products.writer import MOST_PICTURES
+from stylesearch.serving.products.writer import MAX_IMAGES
 from stylesearch.serving.service import Service, service_of
 from stylesearch.types import Product
 
@@ -177,7 +177,7 @@ async def put_product(request: Request, id: NewProductId, service: UsedService) 
     """
     require_key(request, service.settings.api_keys)
     product_id = new_id(id)
-    submission = await receive(request, service.settings, pictures="images", many=True, most=MOST_PICTURES)
+    submission = await receive(request, service.settings, pictures="images", many=True, most=MAX_IMAGES)
     body = _product_body(submission)
     product = Product(product_id, body.title, body.category, body.url, body.price, body.attributes)
     put = await service.writing.put(product, submission.pictures)

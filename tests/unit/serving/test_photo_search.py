@@ -19,7 +19,7 @@ from stylesearch.errors import ImageTooLarge, NotAnImage, NotInCatalog, UnknownN
 from stylesearch.search import IndexWarning
 from stylesearch.serving.problems import QueueFull, SearchTimeout, ServiceStopping
 from stylesearch.serving.search import photo_search
-from stylesearch.serving.search.background import IndexCare
+from stylesearch.serving.search.background import IndexMaintenance
 from stylesearch.serving.search.photo_search import PhotoSearch, SearchAnswer
 from stylesearch.testing import save_fake_model
 from stylesearch.types import Box, SearchRequest, SpaceChoice
@@ -66,8 +66,9 @@ async def until(condition: Any) -> None:
 
 
 def ask(search: PhotoSearch, photo: bytes, **changes: Any) -> asyncio.Task[Any]:
-    choice = SpaceChoice(**{name: changes.pop(name) for name in ("space", "metric") if name in changes})
-    return asyncio.create_task(search.search(photo, SearchRequest(**{"k": 5, **changes}), choice))
+    names = {"space": changes.pop("space", ""), "metric": changes.pop("metric", "")}
+    request = SearchRequest(**{"k": 5, **changes})
+    return asyncio.create_task(search.search(photo, request, SpaceChoice(**names)))
 
 
 class Gate:
@@ -140,7 +141,7 @@ def test_a_search_takes_what_a_query_takes(shop: Workspace, photos: list[bytes])
         assert answer.result.regions == (box,)
         assert (answer.space, answer.metric) == ("raw", "l1")
         product = answer.result[0].product.id
-        alike = await search.similar(product, SearchRequest(k=3))
+        alike = await search.similar(product, SearchRequest(3))
         assert same(alike.result, shop.similar(product, k=3))
         assert alike.width is None
         await search.stop()
@@ -159,7 +160,7 @@ def test_what_cannot_be_searched_with_is_said_and_the_others_go_on(
             ask(search, photos[0], space="nowhere"),
             ask(search, photos[0], space="siamese:nobody"),
             ask(search, photos[0], category="nothing"),
-            search.similar("nobody", SearchRequest(k=3)),
+            search.similar("nobody", SearchRequest(3)),
             return_exceptions=True,
         )
         kinds = [type(one) for one in answers]
@@ -360,9 +361,9 @@ def test_what_others_do_to_the_workspace_shows_up_in_the_next_search(
 def test_damaged_indexes_are_built_again_meanwhile(
     shop: Workspace, photos: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, is_searched = IndexCare.look, threading.Event()
-    monkeypatch.setattr(photo_search, "CARE_EVERY", 0.02)
-    monkeypatch.setattr(IndexCare, "look", lambda care: is_searched.is_set() and look(care))
+    run_once, is_searched = IndexMaintenance.run, threading.Event()
+    monkeypatch.setattr(photo_search, "MAINTENANCE_SECONDS", 0.02)
+    monkeypatch.setattr(IndexMaintenance, "run", lambda self: is_searched.is_set() and run_once(self))
 
     async def scenario() -> None:
         search = searching(shop)

@@ -22,7 +22,7 @@ from stylesearch.errors import (
 from stylesearch.extractors import load_extractor
 from stylesearch.features.compute import feature_set_of
 from stylesearch.serving.problems import OwnSpaceUnusable
-from stylesearch.serving.search.default_space import blaming_the_settings, searcher_of
+from stylesearch.serving.search.default_space import as_server_fault, searcher_for
 from stylesearch.testing import save_fake_model
 from stylesearch.types import Domain, Product, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
@@ -70,7 +70,7 @@ def put(shop: Workspace, product: str, extractor: str, domain: Domain = Domain.S
 def test_who_named_it_is_to_blame(
     named: dict[str, str], error: StyleSearchError, raised: type[Exception]
 ) -> None:
-    with pytest.raises(StyleSearchError) as caught, blaming_the_settings(SpaceChoice(**named)):
+    with pytest.raises(StyleSearchError) as caught, as_server_fault(SpaceChoice(**named)):
         raise error
     assert type(caught.value) is raised
     assert caught.value.message == error.message, "the log is to have it"
@@ -80,9 +80,9 @@ def test_features_that_nothing_was_ingested_with_are_the_settings_fault(shop: Wo
     put(shop, "a", COLORS)
     for space, metric in (("", ""), ("", "l1"), ("raw", ""), ("whitened", "cosine")):
         with pytest.raises(OwnSpaceUnusable, match=f"no features of {SHAPES}"):
-            searcher_of(shop, SpaceChoice(space=space, metric=metric))
+            searcher_for(shop, SpaceChoice(space=space, metric=metric))
     save_fake_model(shop.settings, "colors", extractor=COLORS)
-    assert searcher_of(shop, SpaceChoice(space="siamese:colors")).extractor.name == COLORS, (
+    assert searcher_for(shop, SpaceChoice(space="siamese:colors")).extractor.name == COLORS, (
         "it brings its own"
     )
 
@@ -97,37 +97,37 @@ def test_a_trained_model_without_features_is_the_fault_of_who_named_it(
     with ss.open(tmp_path / "other", extractor=COLORS) as other:
         put(other, "a", COLORS)
         with pytest.raises(NotInCatalog, match=f"no features of {SHAPES}"):
-            searcher_of(other, SpaceChoice(space="siamese:shapes"))
+            searcher_for(other, SpaceChoice(space="siamese:shapes"))
     with (
         ss.open(tmp_path / "other", extractor=COLORS, space="siamese:shapes") as other,
         pytest.raises(OwnSpaceUnusable, match=f"no features of {SHAPES}"),
     ):
-        searcher_of(other)
+        searcher_for(other)
 
 
 def test_features_that_are_all_gone_again_are_the_settings_fault_while_there_are_others(
     shop: Workspace,
 ) -> None:
     put(shop, "a", SHAPES)
-    assert searcher_of(shop).extractor.name == SHAPES
+    assert searcher_for(shop).extractor.name == SHAPES
     put(shop, "b", COLORS)
     shop.remove(["a"])
     with pytest.raises(OwnSpaceUnusable, match=f"no shop picture has features of {SHAPES}"):
-        searcher_of(shop)
+        searcher_for(shop)
     shop.remove(["b"])
     with pytest.raises(NotInCatalog, match="there are no products yet"):
-        searcher_of(shop)
+        searcher_for(shop)
 
 
 def test_nobody_is_to_blame_for_a_shop_with_nothing_but_photos_of_customers(shop: Workspace) -> None:
     put(shop, "a", SHAPES, Domain.CONSUMER)
-    assert searcher_of(shop).extractor.name == SHAPES
+    assert searcher_for(shop).extractor.name == SHAPES
 
 
 def test_a_catalog_that_the_settings_name_and_that_is_missing_is_no_empty_shop(tmp_path: Path) -> None:
     with ss.open(tmp_path, extractor=SHAPES) as shop, pytest.raises(NotInCatalog, match="no products yet"):
-        searcher_of(shop)
+        searcher_for(shop)
     with ss.open(tmp_path, extractor=SHAPES, db=str(tmp_path / "elsewhere.db")) as shop:
         with pytest.raises(CatalogError) as caught:
-            searcher_of(shop)
+            searcher_for(shop)
         assert not isinstance(caught.value, NotInCatalog)

@@ -12,7 +12,7 @@ import pytest
 
 from stylesearch.serving.server import signals
 
-pytestmark = pytest.mark.skipif(not signals.CAN_HOLD, reason="there is no pthread_sigmask")
+pytestmark = pytest.mark.skipif(not signals.CAN_BLOCK, reason="there is no pthread_sigmask")
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -26,7 +26,7 @@ def tells(news: Any) -> None:
     """What a worker does, and whether an interrupt is anything to it before and after."""
     before = signal.SIGINT in held()
     os.kill(os.getpid(), signal.SIGINT)
-    signals.leave_interrupts_to_the_supervisor()
+    signals.ignore_interrupts()
     os.kill(os.getpid(), signal.SIGINT)
     news.send((before, signal.SIGINT in held()))
 
@@ -34,7 +34,7 @@ def tells(news: Any) -> None:
 def test_a_process_that_starts_is_interrupted_by_nothing() -> None:
     ours, theirs = SPAWN.Pipe(duplex=False)
     process = SPAWN.Process(target=tells, args=(theirs,))
-    with signals.interrupts_held():
+    with signals.block_interrupts():
         process.start()
     theirs.close()
     assert ours.recv() == (True, False)
@@ -47,7 +47,7 @@ def test_what_comes_meanwhile_comes_afterwards_also_after_an_error() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
     try:
-        with pytest.raises(OSError, match="no memory"), signals.interrupts_held():
+        with pytest.raises(OSError, match="no memory"), signals.block_interrupts():
             signal.pthread_kill(threading.get_ident(), signal.SIGINT)
             assert came == []
             raise OSError("no memory for another process")
@@ -60,7 +60,7 @@ def test_what_comes_meanwhile_comes_afterwards_also_after_an_error() -> None:
 def test_who_held_them_before_does_so_afterwards() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        with signals.interrupts_held():
+        with signals.block_interrupts():
             pass
         assert signal.SIGINT in held()
     finally:

@@ -11,8 +11,8 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.index.category_indexes import CategoryIndexes
-from stylesearch.search import maintenance
-from stylesearch.serving.search.background import IndexCare
+from stylesearch.search import maintenance as index_maintenance
+from stylesearch.serving.search.background import IndexMaintenance
 from stylesearch.workspace.workspace import Workspace
 
 NAME = "color-histogram"
@@ -34,46 +34,46 @@ def shop(filled: Path, tmp_path: Path) -> Iterator[Workspace]:
 
 
 def test_it_looks_closely_only_after_a_change(shop: Workspace) -> None:
-    care = IndexCare(shop)
-    assert care.look(), "the first time nothing is known"
-    assert not care.look()
+    maintenance = IndexMaintenance(shop)
+    assert maintenance.run(), "the first time nothing is known"
+    assert not maintenance.run()
     with ss.open(shop.settings.home, extractor=NAME) as other:
         other.remove([next(other.products()).id])
-    assert care.look()
-    assert not care.look()
+    assert maintenance.run()
+    assert not maintenance.run()
 
 
 def test_what_pays_is_built_and_what_does_not_is_left(shop: Workspace) -> None:
-    care = IndexCare(shop)
-    care.look()
+    maintenance = IndexMaintenance(shop)
+    maintenance.run()
     fit = shop.gallery().transform.version
     ids = [product.id for product in shop.products()]
     shop.remove(ids[:1])
-    assert care.look()
+    assert maintenance.run()
     assert shop.gallery().transform.version == fit, "one product of 24 does not pay"
     shop.remove(ids[1:12])
-    assert care.look()
+    assert maintenance.run()
     assert shop.gallery().transform.version != fit
     assert sum(one.n_indexed for one in shop.indexes.status()) == 12
 
 
 def test_it_leaves_a_writer_alone_and_comes_back(shop: Workspace) -> None:
-    care = IndexCare(shop)
+    maintenance = IndexMaintenance(shop)
     with ss.open(shop.settings.home, extractor=NAME) as other, other.catalog.writing():
-        assert not care.look()
-    assert care.look()
+        assert not maintenance.run()
+    assert maintenance.run()
 
 
 def test_a_build_ends_when_the_service_stops_and_is_begun_again_by_the_next(
     shop: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    care = IndexCare(shop)
+    maintenance = IndexMaintenance(shop)
     n_built = []
     build = CategoryIndexes.build
 
     def stop_meanwhile(self: CategoryIndexes, *arguments: Any, **options: Any) -> Any:
         n_built.append(1)
-        care.stop()
+        maintenance.stop()
         return build(self, *arguments, **options)
 
     monkeypatch.setattr(CategoryIndexes, "build", stop_meanwhile)
@@ -81,18 +81,18 @@ def test_a_build_ends_when_the_service_stops_and_is_begun_again_by_the_next(
         pointer.unlink()
     n_categories = len(shop.indexes.status())
     assert n_categories > 1
-    assert not care.look()
+    assert not maintenance.run()
     assert len(n_built) == 1
-    assert not care.look()
+    assert not maintenance.run()
     assert len(n_built) == 1, "nothing is begun any more"
     monkeypatch.setattr(CategoryIndexes, "build", build)
-    assert IndexCare(shop).look()
+    assert IndexMaintenance(shop).run()
     assert all(one.state == "ready" for one in shop.indexes.status())
 
 
 def test_no_catalog_or_an_empty_one_is_nothing_to_look_after(tmp_path: Path) -> None:
     with ss.open(tmp_path / "home", extractor=NAME) as shop:
-        assert not IndexCare(shop).look()
+        assert not IndexMaintenance(shop).run()
         assert not (tmp_path / "home").exists(), "nothing is made by looking"
 
 
@@ -105,9 +105,9 @@ def test_a_build_that_fails_is_told_and_not_tried_again_and_again(
         n_tries.append(1)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(maintenance, "refresh", fail)
-    care = IndexCare(shop)
-    care.look()
+    monkeypatch.setattr(index_maintenance, "refresh", fail)
+    maintenance = IndexMaintenance(shop)
+    maintenance.run()
     assert "No space left" in caplog.text
-    care.look()
+    maintenance.run()
     assert len(n_tries) == 1

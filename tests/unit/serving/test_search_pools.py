@@ -20,12 +20,13 @@ from stylesearch.search import Gallery, IndexWarning, fitted_space
 from stylesearch.search.searcher import Searcher
 from stylesearch.serving.problems import QueueFull
 from stylesearch.serving.search.photo_search import PhotoSearch
-from stylesearch.serving.search.queue import Finders
+from stylesearch.serving.search.queue import SearchPools
 from stylesearch.testing import save_fake_model
 from stylesearch.types import SearchRequest, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
+L1 = SpaceChoice(metric="l1")
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*searched exactly:stylesearch.search.IndexWarning")
 
@@ -80,30 +81,30 @@ async def until(condition: Any) -> None:
 
 
 def test_the_workspaces_own_searches_have_threads_of_their_own(shop: Workspace) -> None:
-    finders = Finders(shop, 2, 32)
+    pools = SearchPools(shop, 2, 32)
 
-    def is_own(**options: str) -> bool:
-        return finders.lane_of(shop.searcher(throughput=True, **options)) is finders.own
+    def is_default(**options: str) -> bool:
+        return pools.pool_for(shop.searcher(throughput=True, **options)) is pools.default
 
-    assert is_own()
-    assert is_own(space="whitened", metric="cosine")
-    assert not is_own(metric="l1")
-    assert not is_own(space="raw")
-    finders.shutdown()
+    assert is_default()
+    assert is_default(space="whitened", metric="cosine")
+    assert not is_default(metric="l1")
+    assert not is_default(space="raw")
+    pools.shutdown()
 
 
 def test_a_trained_models_space_is_own_once_it_has_indexes(shop: Workspace) -> None:
     save_fake_model(shop.settings, "new")
     with ss.open(shop.settings.home, extractor=SETTINGS["extractor"], space="siamese:new") as trained:
-        finders = Finders(trained, 2, 32)
-        assert finders.lane_of(trained.searcher(throughput=True)) is finders.others
+        pools = SearchPools(trained, 2, 32)
+        assert pools.pool_for(trained.searcher(throughput=True)) is pools.other
         trained.indexes.build()
-        assert finders.lane_of(trained.searcher(throughput=True)) is finders.own
-        assert finders.lane_of(trained.searcher(space="raw", throughput=True)) is finders.others
+        assert pools.pool_for(trained.searcher(throughput=True)) is pools.default
+        assert pools.pool_for(trained.searcher(space="raw", throughput=True)) is pools.other
         other = trained.searcher(space="raw", throughput=True)
         trained.models.remove("new")
-        assert finders.lane_of(other) is finders.others
-        finders.shutdown()
+        assert pools.pool_for(other) is pools.other
+        pools.shutdown()
 
 
 def test_searches_that_no_index_serves_keep_nobody_else_waiting(
@@ -113,18 +114,15 @@ def test_searches_that_no_index_serves_keep_nobody_else_waiting(
 
     async def scenario() -> None:
         search = searching(shop)
-        others = [
-            asyncio.create_task(search.search(photo, SearchRequest(k=3), SpaceChoice(metric="l1")))
-            for photo in photos[:3]
-        ]
+        others = [asyncio.create_task(search.search(photo, SearchRequest(3), L1)) for photo in photos[:3]]
         others += [
-            asyncio.create_task(search.similar(product, SearchRequest(k=3), SpaceChoice(metric="l2")))
+            asyncio.create_task(search.similar(product, SearchRequest(3), SpaceChoice(metric="l2")))
             for _ in range(3)
         ]
-        await until(lambda: search._finders.others.n_inside == 6)
-        answer = await search.search(photos[0], SearchRequest(k=3))
+        await until(lambda: search._pools.other.n_searches == 6)
+        answer = await search.search(photos[0], SearchRequest(3))
         assert len(answer.result) == 3
-        assert len((await search.similar(product, SearchRequest(k=3))).result) == 3
+        assert len((await search.similar(product, SearchRequest(3))).result) == 3
         assert not any(task.done() for task in others)
         held.set()
         assert all(len(found.result) == 3 for found in await asyncio.gather(*others))
@@ -138,18 +136,16 @@ def test_they_take_a_part_of_the_queue_and_no_more(
 ) -> None:
     async def scenario() -> None:
         search = searching(shop, queue_size=8)
-        request = SearchRequest(k=3)
-        others = [
-            asyncio.create_task(search.search(photos[0], request, SpaceChoice(metric="l1"))) for _ in range(2)
-        ]
-        await until(lambda: search._finders.others.n_inside == 2)
+        request = SearchRequest(3)
+        others = [asyncio.create_task(search.search(photos[0], request, L1)) for _ in range(2)]
+        await until(lambda: search._pools.other.n_searches == 2)
         with pytest.raises(QueueFull, match="space or metric") as caught:
-            await search.search(photos[0], request, SpaceChoice(metric="l1"))
+            await search.search(photos[0], request, L1)
         assert caught.value.retry_after >= 1
         assert len((await search.search(photos[0], request)).result) == 3
         held.set()
         await asyncio.gather(*others)
-        assert len((await search.search(photos[0], request, SpaceChoice(metric="l1"))).result) == 3
+        assert len((await search.search(photos[0], request, L1)).result) == 3
         await search.stop()
 
     run(scenario())
@@ -181,13 +177,13 @@ def test_what_waits_to_be_looked_up_is_counted_and_holds_no_pictures(
         )
 
         def begin(photo: bytes) -> asyncio.Task[Any]:
-            return asyncio.create_task(search.search(photo, SearchRequest(k=3), SpaceChoice(metric="l1")))
+            return asyncio.create_task(search.search(photo, SearchRequest(3), L1))
 
         tasks = [begin(photos[0])]
-        await until(lambda: search._finders.others.n_inside == 1 and search.queue_length == 0)
+        await until(lambda: search._pools.other.n_searches == 1 and search.queue_length == 0)
         # It is being looked up, so it waits no more; the two others will.
         tasks += [begin(photo) for photo in photos[1:3]]
-        await until(lambda: search._finders.others.n_inside == 3)
+        await until(lambda: search._pools.other.n_searches == 3)
         await until(lambda: len(pictures) == 3 and all_gone(pictures))
         await until(lambda: search.queue_length == 2)
         assert counts[-1] == 2
