@@ -13,6 +13,7 @@ REPOSITORY = "https://github.com/stylesearch/stylesearch"
 SERVE = [
     "anyio>=4.4,<5",
     "fastapi>=0.115,<1",
+    "fastapi-offline>=1.7,<2",
     "h11>=0.14,<1",
     "prometheus-client>=0.21,<1",
     "pydantic>=2.9,<3",

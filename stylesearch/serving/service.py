@@ -46,7 +46,7 @@ class Service:
     readiness: Readiness
 
 
-def service_of(request: Request) -> Service:
-    """The service that answers a request."""
+async def service_of(request: Request) -> Service:
+    """A FastAPI dependency: the service that answers a request."""
     service: Service = request.app.state.service
     return service

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stylesearch.serving.api.openapi import PICTURE_ANSWER, problems
-from stylesearch.serving.page_files import has_it_already
+from stylesearch.serving.api.openapi import IMAGE_RESPONSES, problems
+from stylesearch.serving.page_files import has_entity
 from stylesearch.serving.products.images import (
     LONGER_SIDE,
     THUMBNAIL_MEDIA_TYPE,
@@ -36,12 +36,12 @@ Hash = Annotated[
     operation_id="image",
     summary="A picture of the shop, as it is",
     response_class=Response,
-    responses={**PICTURE_ANSWER, **problems(404, 422, 503)},
+    responses={**IMAGE_RESPONSES, **problems(404, 422, 503)},
 )
 async def image(request: Request, hash: Hash, service: UsedService) -> Response:
     """The bytes of a picture that the catalog lists; they never change, so they may be kept for ever."""
     etag = f'"{hash}"'
-    if has_it_already(request, etag):
+    if has_entity(request, etag):
         await service.access.run(_require, service, hash)
         return _unchanged(etag)
     picture = await service.access.run(_opened, service, hash)
@@ -53,12 +53,12 @@ async def image(request: Request, hash: Hash, service: UsedService) -> Response:
     operation_id="thumbnail",
     summary="A small one of it",
     response_class=Response,
-    responses={**PICTURE_ANSWER, **problems(404, 422, 503)},
+    responses={**IMAGE_RESPONSES, **problems(404, 422, 503)},
 )
 async def thumbnail(request: Request, hash: Hash, service: UsedService) -> Response:
     """A JPEG, upright, its longer side at most 400 pixels."""
     etag = f'"{hash}-{LONGER_SIDE}-{THUMBNAIL_VERSION}"'
-    if has_it_already(request, etag):
+    if has_entity(request, etag):
         await service.access.run(_require, service, hash)
         return _unchanged(etag)
     data = await service.thumbnails.get(hash)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stylesearch.serving.middleware.disconnect import GIVEN_UP
-from stylesearch.serving.middleware.error_handler import LastResort
+from stylesearch.serving.middleware.error_handler import ErrorHandler
 from tests.unit.serving.asgi import Sent, scope_of
 
 
@@ -27,7 +27,7 @@ class Refusals:
 async def cancelled(application: Any, **more: Any) -> tuple[Sent, list[str]]:
     """What is answered when an application is cancelled in the midst of its work, and what is counted."""
     refusals, sent = Refusals(), Sent()
-    layer = LastResort(application, refusals)  # type: ignore[arg-type]
+    layer = ErrorHandler(application, refusals)  # type: ignore[arg-type]
 
     async def receive() -> Any:
         raise AssertionError("nobody reads")

@@ -8,9 +8,9 @@ from starlette.requests import ClientDisconnect
 
 from stylesearch.errors import CatalogError
 from stylesearch.serving.metrics import ServiceMetrics
-from stylesearch.serving.middleware.error_handler import LastResort
+from stylesearch.serving.middleware.error_handler import ErrorHandler
 from stylesearch.serving.middleware.hosts import ClientAddresses
-from stylesearch.serving.middleware.request_log import Envelope
+from stylesearch.serving.middleware.request_log import RequestLog
 from tests.unit.serving.asgi import Sent, call, scope_of
 
 
@@ -36,7 +36,7 @@ def answering(
 
 def send(app: Any, metrics: ServiceMetrics | None = None, **scope: Any) -> Sent:
     metrics = metrics or ServiceMetrics()
-    envelope = Envelope(LastResort(app, metrics, ["/srv/shop"]), metrics, ClientAddresses())
+    envelope = RequestLog(ErrorHandler(app, metrics, ["/srv/shop"]), metrics, ClientAddresses())
     return asyncio.run(call(envelope, scope_of(**scope)))
 
 
@@ -120,7 +120,7 @@ def test_the_log_line_has_no_query_no_key_and_no_file_name(caplog: pytest.LogCap
         ],
     )
     scope["query_string"] = b"token=secret-token"
-    envelope = Envelope(answering(201, b"123"), ServiceMetrics(), ClientAddresses())
+    envelope = RequestLog(answering(201, b"123"), ServiceMetrics(), ClientAddresses())
     asyncio.run(call(envelope, scope))
     fields = logged(caplog)
     assert (fields["method"], fields["route"], fields["status"], fields["bytes"]) == (
