@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import ConfigError, StyleSearchError
-from stylesearch.extractors.spec import file_of
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import checked_name
 from stylesearch.models.store import folder_of, models
 
@@ -38,7 +38,7 @@ def owner_of(home: Path, extractor: str) -> str | None:
         home: the workspace folder.
         extractor: as :func:`stylesearch.extractors.load_extractor` takes it.
     """
-    path = Path(file_of(extractor)).expanduser().resolve()
+    path = Path(ExtractorSpec.parse(extractor).name).expanduser().resolve()
     if path.suffix != ".keras" or path.parent.parent != (home / "models").resolve():
         return None
     try:
@@ -49,7 +49,7 @@ def owner_of(home: Path, extractor: str) -> str | None:
 
 def unused_networks(home: Path, name: str) -> list[Path]:
     """Those that no model in force takes: of earlier trainings, or given up for finding no more."""
-    in_use = {file_of(card.extractor) for card in models(home)}
+    in_use = {ExtractorSpec.parse(card.extractor).name for card in models(home)}
     return [path for path in networks_of(home, name) if str(path.resolve()) not in in_use]
 
 
@@ -59,7 +59,7 @@ def fingerprints_of(networks: Iterable[Path]) -> list[str]:
     A network that is damaged has none that could be told: it is to go all the same.
     """
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.with_colors import JoinedExtractor
+    from stylesearch.extractors.with_colors import ExtractorWithColors
 
     found = []
     for path in networks:
@@ -68,7 +68,7 @@ def fingerprints_of(networks: Iterable[Path]) -> list[str]:
         except StyleSearchError as error:
             log.warning("features that were computed with %s stay in the catalog: %s", path, error)
             continue
-        found += [network.fingerprint, JoinedExtractor(network).fingerprint]
+        found += [network.fingerprint, ExtractorWithColors(network).fingerprint]
     return found
 
 

@@ -20,7 +20,7 @@ from stylesearch.array_types import Floats
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.spec import COLORS
-from stylesearch.extractors.with_colors import JoinedExtractor
+from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.arrays import Vectors
 from stylesearch.features.context import Surroundings, timed
 from stylesearch.features.images import BOX
@@ -86,7 +86,7 @@ def finetuned(
     """
     options, name = request.of_network, request.name
     extractor, colors = material.extractor, ""
-    if isinstance(extractor, JoinedExtractor):
+    if isinstance(extractor, ExtractorWithColors):
         extractor, colors = extractor.network, COLORS
     if not isinstance(extractor, CnnExtractor):
         raise ConfigError(
