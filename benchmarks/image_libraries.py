@@ -106,9 +106,10 @@ def _seconds_of_import(code: str) -> float:
 
 def _steps() -> list[tuple[str, str, Step, Step, list[Array]]]:
     """Name, library, own code, the library's, and what both are given."""
-    from stylesearch.extractors.classical.colors import blurred_colors, colors, lab
-    from stylesearch.extractors.classical.harris import harris_response
-    from stylesearch.extractors.classical.hog import HOG, luma
+    from benchmarks.own_image_code import blurred_colors, harris_response
+    from stylesearch.extractors.classical.colors import colors, lab
+    from stylesearch.extractors.classical.hog import HOG
+    from stylesearch.extractors.classical.luma import luma
     from stylesearch.extractors.engines.bf16 import sample_pictures
     from stylesearch.extractors.with_colors import _bins_of, _middle_blocks
     from stylesearch.images.regions import letterbox
@@ -201,7 +202,7 @@ def _cv_blurred(images: Array) -> Array:
 
 
 def _own_regions(numbers: Array) -> Array:
-    from stylesearch.extractors.classical.colors import label_runs, runs_of
+    from benchmarks.own_image_code import label_runs, runs_of
 
     runs = runs_of(numbers)
     labels = label_runs(numbers, runs)

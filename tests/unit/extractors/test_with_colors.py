@@ -77,7 +77,7 @@ def test_what_makes_no_sense_is_refused(spec: str, reason: str) -> None:
         load_extractor(spec)
 
 
-@pytest.mark.parametrize("spec", ["resnet50+edges", "resnet50+colors", "resnet-50+colors"])
+@pytest.mark.parametrize("spec", ["resnet50+edges", "resnet50+colours", "resnet-50+colors"])
 def test_an_unknown_name_suggests_the_nearest(spec: str) -> None:
     with pytest.raises(UnknownName, match="resnet50"):
         load_extractor(spec)
