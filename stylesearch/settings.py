@@ -18,7 +18,7 @@ from typing import Any, Final
 import tomlkit
 
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.spec import whole_path
+from stylesearch.extractors.spec import absolute_spec
 from stylesearch.files import atomic_file
 
 __all__ = [
@@ -196,7 +196,7 @@ def load_settings(
             if not (name in TABLES and isinstance(value, dict)):
                 values[name] = _convert(name, value, origin)
         if origin == file and "extractor" in values:
-            values["extractor"] = whole_path(values["extractor"], home)
+            values["extractor"] = absolute_spec(values["extractor"], home)
     return Settings(**{**values, "home": home})
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylesearch.catalog import Catalog, Change, FeatureSet
-from stylesearch.extractors.with_colors import JoinedExtractor
+from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import Prepared, Task, prepare
 from stylesearch.features.stream import map_in_order
@@ -82,7 +82,7 @@ def ingest(
     run = _Run(catalog, extractor, options, f"{importer.name}:{source.resolve()}")
     with catalog.writing(timeout=options.lock_timeout) as writer:
         run.feature_set = feature_set_of(writer, extractor)
-        if isinstance(extractor, JoinedExtractor):
+        if isinstance(extractor, ExtractorWithColors):
             run.network_set = catalog.find_feature_set(extractor.network.fingerprint)
         with (
             ThreadPoolExecutor(options.n_workers, "decode") as decoders,
@@ -214,8 +214,8 @@ class _Run:
             return
         pixels = np.stack([one.pixels for one in wanted if one.pixels is not None])
         parts = [one.of_network for one in wanted if one.of_network is not None]
-        if parts and isinstance(self.extractor, JoinedExtractor):
-            vectors = self.extractor.joined(np.stack(parts), pixels)
+        if parts and isinstance(self.extractor, ExtractorWithColors):
+            vectors = self.extractor.append_colors(np.stack(parts), pixels)
         else:
             vectors = self.extractor.extract(pixels)
         for one, vector in zip(wanted, vectors, strict=True):

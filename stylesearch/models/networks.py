@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import ConfigError, StyleSearchError
-from stylesearch.extractors.spec import file_of
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import check_name
 from stylesearch.models.store import folder_of, list_models
 
@@ -38,7 +38,7 @@ def owner_of(home: Path, extractor: str) -> str | None:
         home: the workspace folder.
         extractor: as :func:`stylesearch.extractors.load_extractor` takes it.
     """
-    path = Path(file_of(extractor)).expanduser().resolve()
+    path = Path(ExtractorSpec.parse(extractor).name).expanduser().resolve()
     if path.suffix != ".keras" or path.parent.parent != (home / "models").resolve():
         return None
     try:
@@ -49,14 +49,14 @@ def owner_of(home: Path, extractor: str) -> str | None:
 
 def unused_networks(home: Path, name: str) -> list[Path]:
     """Networks of a model that no active model takes: of earlier trainings, or rejected ones."""
-    in_use = {file_of(card.extractor) for card in list_models(home)}
+    in_use = {ExtractorSpec.parse(card.extractor).name for card in list_models(home)}
     return [path for path in networks_of(home, name) if str(path.resolve()) not in in_use]
 
 
 def fingerprints_of(networks: Iterable[Path]) -> list[str]:
     """Fingerprints of the features of networks, with colors and without; a damaged network is skipped."""
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.with_colors import JoinedExtractor
+    from stylesearch.extractors.with_colors import ExtractorWithColors
 
     found = []
     for path in networks:
@@ -65,7 +65,7 @@ def fingerprints_of(networks: Iterable[Path]) -> list[str]:
         except StyleSearchError as error:
             log.warning("features that were computed with %s stay in the catalog: %s", path, error)
             continue
-        found += [network.fingerprint, JoinedExtractor(network).fingerprint]
+        found += [network.fingerprint, ExtractorWithColors(network).fingerprint]
     return found
 
 

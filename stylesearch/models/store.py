@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Final
 
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
-from stylesearch.extractors.spec import kept_path, whole_path
+from stylesearch.extractors.spec import absolute_spec, relative_spec
 from stylesearch.files import hold_lock, sync_files, sync_folder, write_json
 from stylesearch.models.card import ModelCard, check_name, index_folder, space_of
 from stylesearch.registry import unknown_name
@@ -202,7 +202,7 @@ def _read(folder: Path) -> tuple[ModelCard, str]:
         raise SpaceError(f"{folder / CARD} cannot be read: {error}") from error
     try:
         card, files = ModelCard.from_json(values), str(values["files"])
-        card = dataclasses.replace(card, extractor=whole_path(card.extractor, folder.parents[1]))
+        card = dataclasses.replace(card, extractor=absolute_spec(card.extractor, folder.parents[1]))
     except (SpaceError, KeyError, TypeError) as error:
         raise SpaceError(f"{folder / CARD} is no card of a model: {error}") from error
     if card.name != folder.name or not VERSION.fullmatch(files):
@@ -263,7 +263,7 @@ def save_model(
                 shutil.copyfile(source, finished / name)
             sync_files(finished)
             sync_folder(folder)
-            kept = {"extractor": kept_path(card.extractor, home), "files": finished.name}
+            kept = {"extractor": relative_spec(card.extractor, home), "files": finished.name}
             write_json(folder / CARD, card.to_json() | kept)
         except BaseException:
             if not is_current(folder, finished.name):  # not when Ctrl-C came just after it was activated

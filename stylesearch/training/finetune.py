@@ -14,7 +14,7 @@ from stylesearch.array_types import Floats
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.spec import COLORS
-from stylesearch.extractors.with_colors import JoinedExtractor
+from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.arrays import Vectors
 from stylesearch.features.context import Surroundings
 from stylesearch.features.images import BOX
@@ -63,7 +63,7 @@ def finetune_network(
     """
     options, name = request.network_options, request.name
     extractor, colors = dataset.extractor, ""
-    if isinstance(extractor, JoinedExtractor):
+    if isinstance(extractor, ExtractorWithColors):
         extractor, colors = extractor.network, COLORS
     if not isinstance(extractor, CnnExtractor):
         raise ConfigError(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.spec import file_of
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.training.split import Split
 
 __all__ = ["SeenProducts"]
@@ -57,7 +57,7 @@ class SeenProducts:
         Raises:
             ConfigError: it cannot be read.
         """
-        path = Path(file_of(spec)).expanduser()
+        path = Path(ExtractorSpec.parse(spec).name).expanduser()
         card = path.with_suffix(".json")
         if path.suffix != ".keras" or not card.is_file():
             return None

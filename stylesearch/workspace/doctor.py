@@ -72,7 +72,7 @@ def _annoy() -> Finding:
 
 def _extractor(settings: Settings) -> Iterator[Finding]:
     from stylesearch.extractors import describe_extractors, load_extractor
-    from stylesearch.extractors.spec import spec_of
+    from stylesearch.extractors.spec import ExtractorSpec
 
     for info in describe_extractors():
         state = "ok" if info.at_hand else "note"
@@ -86,7 +86,9 @@ def _extractor(settings: Settings) -> Iterator[Finding]:
             engine=settings.engine,
             precision=settings.precision,
         )
-        yield Finding("default extractor", "ok", spec_of(extractor.name, extractor.input_size))
+        yield Finding(
+            "default extractor", "ok", str(ExtractorSpec.from_name(extractor.name, extractor.input_size))
+        )
     except StyleSearchError as error:
         yield Finding("default extractor", "problem", str(error), error.hint)
 

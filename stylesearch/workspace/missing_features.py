@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from stylesearch.errors import NotInCatalog
-from stylesearch.extractors.spec import COLORS, spec_of
+from stylesearch.extractors.spec import COLORS, ExtractorSpec
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
@@ -45,7 +45,7 @@ def missing_features_error(extractor: Extractor, catalog: Catalog, database: str
         catalog: without them.
         database: where the catalog is, for the message.
     """
-    from stylesearch.extractors.with_colors import JoinedExtractor
+    from stylesearch.extractors.with_colors import ExtractorWithColors
 
     feature_sets = catalog.feature_sets()
     if not feature_sets:
@@ -53,12 +53,12 @@ def missing_features_error(extractor: Extractor, catalog: Catalog, database: str
             f"nothing has been ingested into {database} yet",
             hint="stylesearch ingest FOLDER, or name the right workspace with --home",
         )
-    spec = spec_of(extractor.name, extractor.input_size)
+    spec = str(ExtractorSpec.from_name(extractor.name, extractor.input_size))
     message = f"the catalog has no features of {spec} with the weights {extractor.weights_digest[:8]}"
-    if isinstance(extractor, JoinedExtractor):
+    if isinstance(extractor, ExtractorWithColors):
         network = extractor.network
         if any(one.fingerprint == network.fingerprint for one in feature_sets):
-            spec = spec_of(network.name, network.input_size)
+            spec = str(ExtractorSpec.from_name(network.name, network.input_size))
             return NotInCatalog(
                 message,
                 hint=f"it has those of {spec}, without colors: ingest the same products again, which "
@@ -76,4 +76,4 @@ def _name_of(feature_set: FeatureSet) -> tuple[str, str, Any]:
 
 
 def _spec_of(feature_set: FeatureSet) -> str:
-    return spec_of(feature_set.extractor, feature_set.parameters["input_size"])
+    return str(ExtractorSpec.from_name(feature_set.extractor, feature_set.parameters["input_size"]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import ConfigError, UnknownName
-from stylesearch.extractors.spec import file_of
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import ModelCard, check_features, index_folder, is_trained, name_of
 from stylesearch.settings import Settings
 from stylesearch.types import ReportProgress, SpaceChoice
@@ -79,12 +79,9 @@ class Resources:
 
     def _load_extractor(self, spec: str, throughput: bool) -> Extractor:
         from stylesearch.extractors import load_extractor
-        from stylesearch.extractors.classical.feature import WHITE_BOXES
 
-        network = {} if spec.partition("@")[0] in WHITE_BOXES else dict(self.settings.network_options)
-        if file_of(spec).endswith(".keras"):
-            network.pop("weights", None)  # it brings its own
-        return load_extractor(spec, **network, throughput=throughput)
+        parsed = ExtractorSpec.parse(spec).with_network_settings(self.settings.network_options)
+        return load_extractor(parsed, throughput=throughput)
 
     def model_card(self, space: str) -> ModelCard:
         """The card of the trained model that a space is of, as it is now.

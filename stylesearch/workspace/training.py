@@ -96,11 +96,12 @@ def train(
 def _check_network_exists(spec: str, owner: str) -> None:
     """Makes sure that a network has not gone while another process held its model."""
     from stylesearch.errors import ConfigError
-    from stylesearch.extractors.spec import file_of
+    from stylesearch.extractors.spec import ExtractorSpec
 
-    if not Path(file_of(spec)).is_file():
+    file = ExtractorSpec.parse(spec).name
+    if not Path(file).is_file():
         raise ConfigError(
-            f"there is no network {file_of(spec)}: the model {owner!r} was trained anew or removed",
+            f"there is no network {file}: the model {owner!r} was trained anew or removed",
             hint=f"stylesearch models show {owner} says which network it takes now",
         )
 
@@ -142,11 +143,11 @@ def _take_fields(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]
 
 def _absolute_spec(spec: str) -> str:
     """A model's file by its whole path: a search may be run from another folder."""
-    from stylesearch.extractors.spec import file_of
+    from stylesearch.extractors.spec import ExtractorSpec
 
-    file = file_of(spec)
-    path = Path(file).expanduser()
-    return f"{path.resolve()}{spec.removeprefix(file)}" if path.is_file() else spec
+    parsed = ExtractorSpec.parse(spec)
+    path = Path(parsed.name).expanduser()
+    return str(dataclasses.replace(parsed, name=str(path.resolve()))) if path.is_file() else spec
 
 
 def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
@@ -160,13 +161,13 @@ def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
     Raises:
         ConfigError: the file cannot be read.
     """
-    from stylesearch.extractors.spec import kept_path
+    from stylesearch.extractors.spec import relative_spec
     from stylesearch.settings import change_settings, load_settings
 
     changes: dict[str, str | int | float | None] = {"space": card.space}
     # Products that come in without the model's features would not be found.
     if _extractor_of(home) != card.extractor:
-        changes["extractor"] = kept_path(card.extractor, home)
+        changes["extractor"] = relative_spec(card.extractor, home)
     lasting = str(Path(weights).resolve()) if Path(weights).is_file() else weights
     if load_settings({"home": home}, {}).weights not in (weights, lasting):
         changes["weights"] = lasting or None
@@ -181,14 +182,14 @@ def follow_network(home: Path, card: ModelCard) -> None:
     Raises:
         ConfigError: the file cannot be read.
     """
-    from stylesearch.extractors.spec import file_of, kept_path
+    from stylesearch.extractors.spec import ExtractorSpec, relative_spec
     from stylesearch.models.store import is_network_of, list_models
     from stylesearch.settings import change_settings
 
     said = _extractor_of(home)
-    in_use = {file_of(one.extractor) for one in list_models(home)}
-    if is_network_of(home, card.name, said) and file_of(said) not in in_use:
-        change_settings(home, {"extractor": kept_path(card.extractor, home)})
+    in_use = {ExtractorSpec.parse(one.extractor).name for one in list_models(home)}
+    if is_network_of(home, card.name, said) and ExtractorSpec.parse(said).name not in in_use:
+        change_settings(home, {"extractor": relative_spec(card.extractor, home)})
 
 
 def _extractor_of(home: Path) -> str:

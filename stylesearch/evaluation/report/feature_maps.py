@@ -9,7 +9,7 @@ from stylesearch.evaluation.report.context import Context
 from stylesearch.evaluation.report.html import Html, Section, element, joined, paragraphs
 from stylesearch.evaluation.results import Method, Picture
 from stylesearch.evaluation.sample import sampled_gallery, sampled_queries
-from stylesearch.extractors.spec import spec_of
+from stylesearch.extractors.spec import ExtractorSpec
 
 __all__ = ["maps"]
 
@@ -31,7 +31,7 @@ def maps(context: Context) -> Section:
             continue
         method = next(one for one in study.methods if one.fingerprint == fingerprint)
         places = tsne_map(features, study.settings.seed)
-        parts.append(element("h3", spec_of(method.extractor, method.input_size)))
+        parts.append(element("h3", str(ExtractorSpec.from_name(method.extractor, method.input_size))))
         parts += _two_maps(context, method, places, pictures, len(queries))
     if not parts:
         parts = [
@@ -56,7 +56,7 @@ def _two_maps(
     n_shop = len(pictures) - n_queries
     file = method.extractor[-40:].replace("/", "-")
     of_what = (
-        f"the {spec_of(method.extractor, method.input_size)} features of {n_queries:,} of "
+        f"the {ExtractorSpec.from_name(method.extractor, method.input_size)!s} features of {n_queries:,} of "
         f"{study.queries.n_queries:,} queries and {n_shop:,} of {study.gallery.n_images:,} pictures of the "
         "gallery"
     )

@@ -10,8 +10,8 @@ import pytest
 
 from stylesearch.errors import ConfigError, UnknownName
 from stylesearch.extractors import load_extractor
-from stylesearch.extractors.spec import spec_of, without_colors
-from stylesearch.extractors.with_colors import COLOR_SETTINGS, N_COLORS, JoinedExtractor, color_histogram
+from stylesearch.extractors.spec import ExtractorSpec
+from stylesearch.extractors.with_colors import COLOR_SETTINGS, N_COLORS, ExtractorWithColors, color_histogram
 from stylesearch.testing import FakeExtractor
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
@@ -19,19 +19,19 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.u
 
 def test_features_are_those_of_the_network_and_then_the_colors() -> None:
     network = FakeExtractor(concurrency=3)
-    joined = JoinedExtractor(network)
+    joined = ExtractorWithColors(network)
     assert (joined.dim, joined.input_size, joined.concurrency) == (32 + N_COLORS, 64, 3)
     assert joined.weights_digest == network.weights_digest
     found = joined.extract(PICTURES)
     assert np.array_equal(found[:, :32], network.extract(PICTURES))
     assert np.array_equal(found[:, 32:], color_histogram(PICTURES))
-    assert np.array_equal(joined.joined(found[:, :32], PICTURES), found)
+    assert np.array_equal(joined.append_colors(found[:, :32], PICTURES), found)
 
 
 def test_fingerprint_and_parameters_tell_both_parts() -> None:
-    joined = JoinedExtractor(FakeExtractor())
+    joined = ExtractorWithColors(FakeExtractor())
     assert joined.fingerprint != joined.network.fingerprint
-    assert joined.fingerprint != JoinedExtractor(FakeExtractor(seed=1)).fingerprint
+    assert joined.fingerprint != ExtractorWithColors(FakeExtractor(seed=1)).fingerprint
     assert joined.parameters["colors"] == dict(COLOR_SETTINGS)
     assert {**joined.parameters, "colors": None} == {**joined.network.parameters, "colors": None}
 
@@ -43,14 +43,14 @@ def test_preloading_loads_the_network() -> None:
         def preload(self) -> None:
             loaded.append(self.name)
 
-    JoinedExtractor(Slow()).preload()
+    ExtractorWithColors(Slow()).preload()
     assert loaded == ["fake"]
 
 
 def test_it_is_loaded_by_name_with_all_that_a_network_takes() -> None:
     one = load_extractor("resnet50@320+colors", weights="random")
     other = load_extractor("resnet50+colors", weights="random", input_size=320)
-    assert isinstance(one, JoinedExtractor)
+    assert isinstance(one, ExtractorWithColors)
     assert (one.name, one.dim, one.input_size) == ("resnet50+colors", 2048 + 108, 320)
     assert one.fingerprint == other.fingerprint
     assert one.network.fingerprint == load_extractor("resnet50@320", weights="random").fingerprint
@@ -77,26 +77,26 @@ def test_what_makes_no_sense_is_refused(spec: str, reason: str) -> None:
         load_extractor(spec)
 
 
-@pytest.mark.parametrize("spec", ["resnet50+edges", "resnet50+colors", "resnet-50+colors"])
+@pytest.mark.parametrize("spec", ["resnet50+edges", "resnet50+colours", "resnet-50+colors"])
 def test_an_unknown_name_suggests_the_nearest(spec: str) -> None:
     with pytest.raises(UnknownName, match="resnet50"):
         load_extractor(spec)
 
 
 def test_what_an_extractor_is_called_loads_it() -> None:
-    assert spec_of("resnet50", 224) == "resnet50@224"
-    assert spec_of("resnet50+colors", 224) == "resnet50@224+colors"
+    assert str(ExtractorSpec.from_name("resnet50", 224)) == "resnet50@224"
+    assert str(ExtractorSpec.from_name("resnet50+colors", 224)) == "resnet50@224+colors"
     extractor = load_extractor("efficientnet-lite0@64+colors")
-    again = load_extractor(spec_of(extractor.name, extractor.input_size))
+    again = load_extractor(str(ExtractorSpec.from_name(extractor.name, extractor.input_size)))
     assert again.fingerprint == extractor.fingerprint
 
 
 def test_a_file_of_that_name_is_a_file(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own+colors").touch()
-    assert without_colors("own+colors") == ("own+colors", False)
-    assert without_colors("other.keras@64+colors") == ("other.keras@64", True)
-    assert without_colors("a+colors.keras") == ("a+colors.keras", False)
+    assert ExtractorSpec.parse("own+colors") == ExtractorSpec("own+colors")
+    assert ExtractorSpec.parse("other.keras@64+colors") == ExtractorSpec("other.keras", 64, with_colors=True)
+    assert ExtractorSpec.parse("a+colors.keras") == ExtractorSpec("a+colors.keras")
 
 
 def test_colors_need_nothing_but_numpy() -> None:
@@ -104,7 +104,7 @@ def test_colors_need_nothing_but_numpy() -> None:
         "import sys, numpy as np;"
         "from stylesearch.extractors import load_extractor;"
         "extractor = load_extractor('efficientnet-lite0@32+colors');"
-        "extractor.joined(np.zeros((1, 1280), np.float32), np.zeros((1, 32, 32, 3), np.uint8));"
+        "extractor.append_colors(np.zeros((1, 1280), np.float32), np.zeros((1, 32, 32, 3), np.uint8));"
         "heavy = {'cv2', 'skimage', 'scipy', 'sklearn', 'matplotlib', 'tensorflow', 'openvino', 'PIL'};"
         "heavy &= set(sys.modules);"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
