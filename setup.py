@@ -57,6 +57,7 @@ setup(
     package_dir={"stylesearch": "stylesearch", **MAPPED},
     package_data={
         "stylesearch": ["py.typed"],
+        "stylesearch.evaluation.report": ["templates/*"],
         "stylesearch.serving": ["page/*"],
         "stylesearch.migrations": ["script.py.mako"],
     },
@@ -83,6 +84,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "report": [
             "faiss-cpu>=1.10,<2",
+            "jinja2>=3.1,<4",
             "matplotlib>=3.10,<4",
             "scikit-learn>=1.5,<2",
             "threadpoolctl>=3.5,<4",
@@ -99,6 +101,7 @@ setup(
             "httpx>=0.28,<1",
             "hypothesis>=6.130",
             "import-linter>=2.11,<3",
+            "jinja2>=3.1,<4",
             "matplotlib>=3.10,<4",
             "mypy>=1.15",
             "opencv-python-headless>=4.10,<6",
