@@ -58,6 +58,7 @@ setup(
     package_dir={"stylesearch": "stylesearch", **MAPPED},
     package_data={
         "stylesearch": ["py.typed"],
+        "stylesearch.evaluation.report": ["templates/*"],
         "stylesearch.serving": ["page/*"],
         "stylesearch.migrations": ["script.py.mako"],
     },
@@ -88,6 +89,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "report": [
             "faiss-cpu>=1.10,<2",
+            "jinja2>=3.1,<4",
             "matplotlib>=3.10,<4",
             "scikit-learn>=1.5,<2",
             "threadpoolctl>=3.5,<4",
@@ -104,6 +106,7 @@ setup(
             "httpx>=0.28,<1",
             "hypothesis>=6.130",
             "import-linter>=2.11,<3",
+            "jinja2>=3.1,<4",
             "matplotlib>=3.10,<4",
             "mypy>=1.15",
             "pytest>=8.3",

@@ -137,7 +137,7 @@ def _print_training(learned: TrainReport, others: list[TrainReport]) -> None:
 
 
 def _print_methods(shop: Workspace, learned: TrainReport) -> None:
-    """Figure 9 of the 2018 study: white-box, network, Siamese, each by its best metric, on test products."""
+    """The methods side by side, each by its best metric, on the test products (the 2018 study's Figure 9)."""
     methods = ["whitebox", shop.settings.extractor, f"{shop.settings.extractor}/whitened", learned.card.space]
     study: Study = shop.evaluate(
         methods, ks=KS, split="test", gallery_split="any", regions=shop.settings.regions

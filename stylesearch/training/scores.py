@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import Doubles, Floats, Ids
-from stylesearch.evaluation.bootstrap import adjusted_by_holm, flipped_p_values, interval, resampled_means
-from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
+from stylesearch.evaluation.bootstrap import adjust_by_holm, flipped_p_values, interval, resampled_means
+from stylesearch.evaluation.ranking import RankedGallery, choose_fast_distances, rank
 from stylesearch.evaluation.results import Columns, Estimate, StudySettings
 from stylesearch.evaluation.scores import runs_of, score_columns
 from stylesearch.features.arrays import Vectors, scales_of
@@ -99,7 +99,7 @@ def rank_photos(
         metric,
         own=numbers.own[rows],
         max_bytes=max(1, room.max_bytes // 2),  # the other half is for the vectors
-        rough=make_rough(),
+        fast_distances=choose_fast_distances(),
         progress=progress,
     )
 
@@ -161,7 +161,7 @@ def _p_values(
         raw.append(flipped_p_values(sums, np.ones(len(sums)), n_resamples=N_DRAWS, seed=seed))
     adjusted = np.array(raw)
     for place in range(len(SCORES)):
-        adjusted[1:, place] = adjusted_by_holm(adjusted[1:, place].tolist())
+        adjusted[1:, place] = adjust_by_holm(adjusted[1:, place].tolist())
     return {
         name: dict(zip(SCORES, row.tolist(), strict=True)) for name, row in zip(names, adjusted, strict=True)
     }

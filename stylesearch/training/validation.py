@@ -156,11 +156,11 @@ class Validation:
         return fill
 
     def _others_of(self, photos: Floats) -> _Fill:
-        rough = FastDistances(np.ascontiguousarray(photos).reshape(-1, photos.shape[2]), self._metric)
+        fast = FastDistances(np.ascontiguousarray(photos).reshape(-1, photos.shape[2]), self._metric)
 
         def fill(pictures: Floats, out: Floats) -> None:
-            found = np.empty((len(rough.queries), len(pictures)), np.float32)
-            rough.fill(pictures, found)
+            found = np.empty((len(fast.queries), len(pictures)), np.float32)
+            fast.fill(pictures, found)
             found.reshape(len(photos), -1, len(pictures)).min(axis=1, out=out)
 
         return fill
