@@ -1,6 +1,6 @@
 # `make` alone prints this help. Everything happens inside $(VENV); nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-query serve test check lint types format bench wheel-check clean
+.PHONY: help demo demo-query serve test test-all check lint types format docs bench package-check clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -57,14 +57,18 @@ serve: $(VENV)/.installed  ## serve the shop that `make demo` drew: a page to se
 # Two processes, each with whole files of tests: more would want memory, up to 5 GB each, rather than cores.
 PYTEST_OPTIONS = -n 2 --dist loadfile
 
-test: $(VENV)/.installed-dev  ## run the tests
+test: $(VENV)/.installed-dev  ## run the quick tests; the slow ones are counted and named at the end
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow"
+
+test-all: $(VENV)/.installed-dev  ## run all tests, also those with a browser, TensorFlow or processes of their own
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-check: lint types test  ## what continuous integration runs: lint, types, tests
+check: lint types docs test-all  ## what continuous integration runs: lint, types, docs, all tests
 
-lint: $(VENV)/.installed-dev  ## ruff
+lint: $(VENV)/.installed-dev  ## ruff, and who may import whom (import-linter)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/.installed-dev  ## mypy
 	$(BIN)/mypy
@@ -73,11 +77,14 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.installed-dev  ## build the documentation into build/site; a warning is an error
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 bench: $(VENV)/.installed-dev  ## measure speed and accuracy (see docs/benchmarks.md)
 	$(BIN)/python -m benchmarks
 
-wheel-check: $(VENV)/.installed-dev  ## build a wheel, install it into an empty environment and use it once
-	$(BIN)/python .ci/wheel_check.py
+package-check: $(VENV)/.installed-dev  ## build wheel and sdist, check them, use the wheel once, run the sdist's tests
+	$(BIN)/python .ci/package_check.py
 
 clean:  ## remove what builds, tests and the demo left behind (not the virtual environment)
 	rm -rf build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

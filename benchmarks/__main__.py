@@ -34,8 +34,10 @@ BENCHMARKS = {
     "luma": "real views of one shop, per category: white-box against EfficientNet-Lite0, three metrics",
     "ranking": "exact ranks of an evaluation against SciPy's cdist and argsort",
     "whitebox": "white-box features against a loop over scikit-image and OpenCV, same vectors",
+    "image_libraries": "own image code against OpenCV and scikit-image, step by step, and their imports",
     "color_bins": "what 25 colors means: readings compared on drawn and on real photos",
     "whitebox_parts": "each white-box feature alone and together, and its share of the distance",
+    "files_touched": "in how many files a function runs for a query, an ingest and a search of the service",
     "vector_dtype": "float16 against float32 for stored vectors: size, and the order of the nearest",
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.measuring import print_table
 from benchmarks.shops import real_photos
+from stylesearch.search.local_store import LocalVectorStore
 from stylesearch.workspace.workspace import Workspace
 
 N_NEAREST = 10
@@ -46,8 +47,10 @@ def _shares(shop: Workspace, space: str) -> tuple[dict[str, float], dict[str, in
     from stylesearch.distance import nearest
 
     gallery = shop.gallery(space=space, metric="cosine")
+    store = LocalVectorStore.of_current_fit(gallery.location, gallery.metric)
+    assert store is not None, "the space has to be fitted"
     blocks = {
-        category: np.concatenate([v for _, v in gallery.blocks(category)]) for category in gallery.counts()
+        category: np.concatenate([v for _, v in store.blocks(category)]) for category in gallery.counts()
     }
     counts = {category: len(vectors) for category, vectors in blocks.items()}
     vectors = np.concatenate(list(blocks.values()))

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from benchmarks.shops import real_photos
 from benchmarks.whitebox_sets import Features, Pictures, photo_sets, print_comparison, print_sets
-from stylesearch.extractors.classical.colors import COLOR_HISTOGRAM, N_COLORS, color_table, lab
+from stylesearch.extractors.classical.color_histogram import COLOR_HISTOGRAM
+from stylesearch.extractors.classical.colors import N_COLORS, color_table, lab
 
 SIZE = 64
 CHOSEN = "9 greys, 8 hues x 2 (Lab)"

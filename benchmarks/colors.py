@@ -19,7 +19,7 @@ N_PRODUCTS = 200
 def main() -> None:
     """Prints milliseconds of each step, and their share of the whole."""
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.with_colors import JoinedExtractor, color_histogram
+    from stylesearch.extractors.with_colors import ExtractorWithColors, color_histogram
     from stylesearch.images.decode import decode
     from stylesearch.images.regions import crops, plan_boxes, reduction
     from stylesearch.settings import Settings
@@ -28,7 +28,7 @@ def main() -> None:
 
     settings = Settings()
     extractor = load_extractor(settings.extractor)
-    assert isinstance(extractor, JoinedExtractor), "the default joins colors"
+    assert isinstance(extractor, ExtractorWithColors), "the default joins colors"
     size, n_colors = extractor.input_size, n_colors_of(extractor.parameters)
     with tempfile.TemporaryDirectory() as name:
         drawn_shop(Path(name), N_PRODUCTS)

@@ -46,13 +46,13 @@ def main() -> None:
 def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> list[str]:
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.spec import without_colors
+    from stylesearch.extractors.spec import ExtractorSpec
     from stylesearch.features.stream import ExtractionOptions
     from stylesearch.importers.folder import FolderImporter
     from stylesearch.ingest import IngestOptions, ingest
 
     extractor = load_extractor(spec, weights=weights, throughput=True)
-    network = keras_model(without_colors(spec)[0], weights)
+    network = keras_model(str(ExtractorSpec.parse(spec).without_colors), weights)
     size = extractor.input_size
     extractor.extract(np.zeros((64, size, size, 3), np.uint8))
     n_cores = os.cpu_count() or 1

@@ -3,8 +3,8 @@
 2,000 drawn products with a street photo each, of a poor camera in bad light (``demo --hard``): 60 % of the
 products of each category to learn from, 10 % to choose with, 30 % to test with. Test photos are searched in
 all shop pictures, through the default regions. The bar: 1.5 times the top-20 accuracy of the untrained
-features in every category, at most 2 minutes of training. All losses get the same pairs; the seed's gets the
-same time as well, and as many epochs as it can use.
+features in every category, at most 2 minutes of training. All losses get the same pairs; `bce`, the
+loss of the 2018 study, gets the same time as well, and as many epochs as fit into it.
 
 $BENCH_FOLDER names a folder in which drawings and features are kept for another run.
 """
@@ -43,7 +43,7 @@ def main() -> None:
                 folder / "drawn", n_products=N_PRODUCTS, seed=7, hard=True, processes=os.cpu_count() or 1
             )
         for part in ("products", "street"):
-            _with_split(folder / "drawn" / f"{part}.csv", folder / "drawn" / f"{part}-split.csv")
+            _write_split(folder / "drawn" / f"{part}.csv", folder / "drawn" / f"{part}-split.csv")
         with stylesearch.open(folder / "home") as shop:
             for part in ("products", "street"):
                 shop.ingest(folder / "drawn" / f"{part}-split.csv")
@@ -58,7 +58,7 @@ def main() -> None:
             _print_methods(shop, learned)
 
 
-def _with_split(table: Path, target: Path) -> None:
+def _write_split(table: Path, target: Path) -> None:
     """Writes the table with a column ``split``, drawn by category."""
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -137,15 +137,15 @@ def _print_training(learned: TrainReport, others: list[TrainReport]) -> None:
 
 
 def _print_methods(shop: Workspace, learned: TrainReport) -> None:
-    """The seed's Figure 9: white-box, network, Siamese, each by its best metric, on the test products."""
+    """The methods side by side, each by its best metric, on the test products (the 2018 study's Figure 9)."""
     methods = ["whitebox", shop.settings.extractor, f"{shop.settings.extractor}/whitened", learned.card.space]
     study: Study = shop.evaluate(
         methods, ks=KS, split="test", gallery_split="any", regions=shop.settings.regions
     )
     best: dict[str, Run] = {}
     for run in study.runs:
-        known = best.get(run.method)
-        if known is None or run.micro.values["MRR"].value > known.micro.values["MRR"].value:
+        current = best.get(run.method)
+        if current is None or run.micro.values["MRR"].value > current.micro.values["MRR"].value:
             best[run.method] = run
     names = [scores.category for scores in study.runs[0].categories]
     rows = []

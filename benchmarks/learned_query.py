@@ -42,14 +42,14 @@ def main() -> None:
         space = _train(folder / "drawn", folder / "small", home)
         with stylesearch.open(home) as shop:
             for one in (shop.settings.space, space):
-                shop.build_indexes(space=one)
+                shop.indexes.build(space=one)
             _measure(shop, space, photos)
 
 
 def _train(drawn: Path, small: Path, home: Path) -> str:
     """Trains on the drawn shop, and puts the model, half and half, into the large workspace."""
     import stylesearch
-    from stylesearch.models import folder_of, load_model, save_model
+    from stylesearch.models.store import folder_of, load_model, save_model
 
     with stylesearch.open(small) as shop:
         for part in ("products", "street"):

@@ -94,7 +94,7 @@ def _study(shop: Workspace, name: str) -> tuple[Study, Run, Run]:
 
     The untrained space is the model with a weight of 0, so that both have the same fit.
     """
-    from stylesearch.models import folder_of, load_model, save_model
+    from stylesearch.models.store import folder_of, load_model, save_model
 
     home = shop.settings.home
     card, transform = load_model(folder_of(home, name))

@@ -15,7 +15,7 @@ from benchmarks.lever_features import MORE, STREET, Boxes, Floats, Kept, Source,
 from benchmarks.lever_vectors import Principal, product_ranks, region_distances
 from benchmarks.photo_tests import PhotoTest
 from stylesearch.extractors import load_extractor
-from stylesearch.extractors.spec import without_colors
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.images.regions import WHOLE
 from stylesearch.settings import Settings
 from stylesearch.spaces import fit_transform
@@ -23,7 +23,7 @@ from stylesearch.spaces import fit_transform
 __all__ = ["DEFAULT", "Case", "Pair"]
 
 # Without colors, which are one of the levers.
-DEFAULT: Final = without_colors(Settings().extractor)[0]
+DEFAULT: Final = str(ExtractorSpec.parse(Settings().extractor).without_colors)
 Doubles = npt.NDArray[np.float64]
 
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.lever_features import Floats
-from stylesearch.extractors.classical.colors import COLOR_HISTOGRAM, lab
+from stylesearch.extractors.classical.color_histogram import COLOR_HISTOGRAM
+from stylesearch.extractors.classical.colors import lab
 
 __all__ = ["HISTOGRAMS", "Histogram"]
 

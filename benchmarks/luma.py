@@ -11,11 +11,11 @@ from pathlib import Path
 
 from benchmarks.measuring import print_table
 from benchmarks.shops import real_photos
-from stylesearch.extractors.spec import without_colors
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.settings import Settings
 
 DEFAULT = Settings().extractor
-METHODS = ("whitebox", without_colors(DEFAULT)[0], DEFAULT, f"{DEFAULT}/whitened")
+METHODS = ("whitebox", str(ExtractorSpec.parse(DEFAULT).without_colors), DEFAULT, f"{DEFAULT}/whitened")
 KS = (1, 5, 20)
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
 from benchmarks.measuring import alternate, print_table
-from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
+from stylesearch.evaluation.ranking import RankedGallery, choose_fast_distances, rank
 
 N_QUERIES = int(os.environ.get("BENCH_QUERIES", "400"))
 N_PICTURES = 10_000
@@ -68,7 +68,7 @@ def _seconds_of_ours(
     queries: npt.NDArray[np.float32], right: npt.NDArray[np.int64], gallery: RankedGallery, metric: str
 ) -> float:
     began = time.perf_counter()
-    rank(queries[:, None], right, gallery, metric, rough=make_rough())
+    rank(queries[:, None], right, gallery, metric, fast_distances=choose_fast_distances())
     return time.perf_counter() - began
 
 

@@ -67,10 +67,10 @@ def main() -> None:
                             indexes.strategy = strategy
                             opened = indexes.open("all")
                             times = [
-                                seconds_of(lambda o=opened, v=v: o.query_min(v, N_NEAREST)) for v in asked
+                                seconds_of(lambda o=opened, v=v: o.search_any(v, N_NEAREST)) for v in asked
                             ]
                             answers[strategy] = (
-                                [opened.query_min(v, N_NEAREST).ids for v in asked],
+                                [opened.search_any(v, N_NEAREST).ids for v in asked],
                                 statistics.median(times),
                             )
                         true = answers[Strategy.EXACT][0]

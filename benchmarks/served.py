@@ -46,7 +46,7 @@ def large_shop(folder: Path, n_products: int, n_categories: int = 10) -> tuple[P
         home / "catalog.db", extractor, n_products, n_categories, shop, region_features(extractor, shop[:50])
     )
     with stylesearch.open(home) as opened:
-        opened.build_indexes()
+        opened.indexes.build()
     return home, [path.read_bytes() for path in sorted((folder / "drawn" / "street").glob("*.jpg"))]
 
 

@@ -32,14 +32,14 @@ def main() -> None:
                 home = Path(name) / f"home-{source.name}-{size}"
                 fill_catalog(home / "catalog.db", extractor, size, 1, source.pictures, source.originals)
                 shop = stylesearch.open(home)
-                shop.build_indexes()
+                shop.indexes.build()
                 galleries.append(shop.gallery())
             for n_regions in (source.photos.shape[1], 1):
                 times: list[list[float]] = [[] for _ in galleries]
                 for photo in [*source.photos[:5], *source.photos]:
                     for gallery, measured in zip(galleries, times, strict=True):
                         features = photo[:n_regions]
-                        measured.append(1000 * seconds_of(lambda g=gallery, f=features: g.search(f, 20)))
+                        measured.append(1000 * seconds_of(lambda g=gallery, f=features: g.search(f)))
                 medians = [statistics.median(measured[5:]) for measured in times]
                 ninth = [statistics.quantiles(measured[5:], n=10)[-1] for measured in times]
                 what = f"{n_regions} regions" if n_regions > 1 else "1 vector"

@@ -95,7 +95,7 @@ def _one(picture: Pictures, sizes_of: Label) -> npt.NDArray[np.float32]:
     from skimage.feature import hog
 
     from stylesearch.extractors.classical.colors import colors, colors_of_levels
-    from stylesearch.extractors.classical.hog import luma
+    from stylesearch.extractors.classical.luma import luma
 
     size = len(picture)
     brightness = luma(picture)

@@ -24,7 +24,8 @@ from benchmarks.whitebox_sets import (
 from stylesearch.extractors.classical.combined import WHITE_BOX
 from stylesearch.extractors.classical.feature import WHITE_BOXES, Feature
 from stylesearch.extractors.classical.harris import harris_response
-from stylesearch.extractors.classical.hog import Hog, luma
+from stylesearch.extractors.classical.hog import Hog
+from stylesearch.extractors.classical.luma import luma
 
 SIZE = 64
 _CHOSEN = "whitebox"

@@ -44,7 +44,7 @@ def build(shared: Shared, **choices: Any) -> None:
     """Build the index of every category anew, and refit the space."""
     named = _named(choices)
     with shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
-        built = shop.build_indexes(**named, progress=progress)
+        built = shop.indexes.build(**named, progress=progress)
     if shared.as_json:
         echo_json(built)
     else:
@@ -57,7 +57,7 @@ def status(shared: Shared, **choices: Any) -> None:
     """Say what is built, how much is pending since, and what is gone."""
     named = _named(choices)
     with shared.open(**choices) as shop:
-        rows = shop.index_status(**named)
+        rows = shop.indexes.status(**named)
     if shared.as_json:
         echo_json([row.as_dict() for row in rows], indent=2)
         return
@@ -77,7 +77,7 @@ def verify(shared: Shared, **choices: Any) -> int:
     """Read every index whole and compare it with its checksums; exit code 3 if one is damaged."""
     named = _named(choices)
     with shared.open(**choices) as shop:
-        problems = shop.verify_indexes(**named)
+        problems = shop.indexes.verify(**named)
     if shared.as_json:
         echo_json([{"item": problem.item, "reason": problem.reason} for problem in problems], indent=2)
     else:

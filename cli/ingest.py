@@ -17,7 +17,7 @@ N_FAILURES_SHOWN = 20
 OF_ALL_CORES = ("decode", "inference")
 # The names of the importers, as static text: `--help` is not to import the catalog. A test compares.
 FORMATS = ["auto", "csv", "deepfashion-c2s", "deepfashion-inshop", "deepfashion2", "folder", "street2shop"]
-CATEGORIES = ["own", "seed"]
+CATEGORIES = ["own", "study2018"]
 
 
 class SourcePath(click.Path):
@@ -29,6 +29,14 @@ class SourcePath(click.Path):
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
             self.fail(f"{error.message} Give a folder with pictures, or a CSV file.", param, ctx)
+
+
+class CategoriesChoice(click.Choice[str]):
+    """A way to file a dataset's products; ``seed``, the older name of ``study2018``, is taken too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The way's name of now."""
+        return super().convert("study2018" if value == "seed" else value, param, ctx)
 
 
 @click.command()
@@ -71,7 +79,7 @@ class SourcePath(click.Path):
 )
 @click.option(
     "--categories",
-    type=click.Choice(CATEGORIES),
+    type=CategoriesChoice(CATEGORIES),
     help="Of a dataset: file products under its own categories, or as Dress, Skirt, upper, lower, other.",
 )
 @click.option("--batch-size", type=click.IntRange(1, 1024), help="Pictures a forward pass.")

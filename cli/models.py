@@ -36,7 +36,7 @@ def models(ctx: click.Context) -> None:
 def list_models(shared: Shared) -> None:
     """List the trained models of the workspace."""
     with shared.open() as shop:
-        cards = shop.models()
+        cards = shop.models.list()
     if shared.as_json:
         echo_json([card.to_json() for card in cards], indent=2)
         return
@@ -69,7 +69,7 @@ def list_models(shared: Shared) -> None:
 def show(shared: Shared, name: str) -> None:
     """Show what the model NAME was trained on, its weights and its scores."""
     with shared.open() as shop:
-        card = shop.model(name)
+        card = shop.models.get(name)
     if shared.as_json:
         echo_json(card.to_json(), indent=2)
         return
@@ -98,7 +98,7 @@ def show(shared: Shared, name: str) -> None:
 def remove(shared: Shared, name: str) -> None:
     """Remove the model NAME and every index of it."""
     with shared.open() as shop:
-        changed = shop.remove_model(name)
+        changed = shop.models.remove(name)
     if shared.as_json:
         echo_json({"removed": name, "changed_settings": changed})
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylesearch.errors import ImageError
-from stylesearch.types import Box
+from stylesearch.types import Box, SearchRequest
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table
@@ -109,14 +109,15 @@ def query(
     if product and box:
         raise click.UsageError("--box belongs to a photo, not to --product")
     # Named here, they are more than settings: a trained model refuses an extractor or metric not its own.
-    named = {name: choices.pop(name) or "" for name in ("extractor", "space", "metric")}
+    extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
+    request = SearchRequest(k=k, category=category, box=box)
     with shared.open(**choices) as shop:
         if expect:
             shop.product(expect)  # one that is not in the catalog would never be found
         if product:
             _show(
                 shop,
-                shop.similar(product, k=k, category=category, **named),
+                shop.similar(product, request, extractor=extractor, space=space, metric=metric),
                 f"product {product}",
                 shared.as_json,
                 sheet,
@@ -127,7 +128,7 @@ def query(
         for number, photo in enumerate(photos):
             try:
                 source = _read_stdin() if photo == "-" else photo
-                result = shop.query(source, k=k, category=category, box=box, **named)
+                result = shop.query(source, request, extractor=extractor, space=space, metric=metric)
             except ImageError as error:  # anything else would be the same for every photo
                 if len(photos) == 1:
                     raise

@@ -82,13 +82,13 @@ def serve(shared: Shared, **choices: Any) -> int:
     from stylesearch.serving.server.supervisor import serve as serve_until_stopped
     from stylesearch.serving.settings import load_service_settings
 
-    of_workspace = ("space", "extractor", "weights", "engine", "precision")
-    settings = shared.load(**{name: choices.pop(name) for name in of_workspace})
+    workspace_options = ("space", "extractor", "weights", "engine", "precision")
+    settings = shared.load(**{name: choices.pop(name) for name in workspace_options})
     flags = {name: str(value) if isinstance(value, Path) else value for name, value in choices.items()}
     flags = {name: value for name, value in flags.items() if value not in (None, ())}
     service = load_service_settings(flags, home=settings.home)
     quiet = shared.verbosity < 0
-    n_products = _look_into(settings)
+    n_products = _count_products(settings)
     with bind(service.host, service.port) as listener:
         address, port = listener.getsockname()[:2]
         url = _url(service.host, port)
@@ -111,11 +111,11 @@ def serve(shared: Shared, **choices: Any) -> int:
     return 0
 
 
-def _look_into(settings: Settings) -> int:
-    """How many products there are; says so when there are none.
+def _count_products(settings: Settings) -> int:
+    """Counts the products, with a warning when there are none.
 
     Raises:
-        StyleSearchError: what is there cannot be searched.
+        StyleSearchError: the workspace cannot be searched.
     """
     from stylesearch.workspace.workspace import Workspace
 
@@ -151,7 +151,7 @@ def _look_into(settings: Settings) -> int:
 
 
 def _url(host: str, port: int) -> str:
-    """The address that a browser on this machine can open."""
+    """The URL at which a browser on this machine reaches the service."""
     if host in ("0.0.0.0", "::", ""):
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

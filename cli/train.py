@@ -133,9 +133,9 @@ def train(
     seen: list[int] = []
 
     def how() -> str:
-        from stylesearch.training.checkpoints import interrupted
+        from stylesearch.training.checkpoints import interrupted_trainings
 
-        if name in interrupted(shop.settings.home):
+        if name in interrupted_trainings(shop.settings.home):
             return "the same command with --resume"
         if seen:  # and the checkpoint is gone: the model is in force
             return f"`stylesearch index build -s siamese:{name}`"
@@ -244,11 +244,11 @@ def echo_report(report: TrainReport, *, is_default: bool, with_seconds: bool) ->
     n_left_out = card.options["split_left_out"]
     if n_left_out:
         click.echo(
-            f"{report.n_joined} products share a picture with another one; {n_left_out} of them were left "
+            f"{report.n_connected} products share a picture with another one; {n_left_out} of them were left "
             "out: the other one is in a part to choose or to test with"
         )
-    elif report.n_joined:
-        click.echo(f"{report.n_joined} products share a picture with another one and stayed together")
+    elif report.n_connected:
+        click.echo(f"{report.n_connected} products share a picture with another one and stayed together")
     if card.options["split_seen_before"]:
         click.echo(
             f"{card.options['split_seen_before']} products were left out of those to choose or to test with: "

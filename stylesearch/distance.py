@@ -3,7 +3,7 @@
 ======  ==========================================  =================================================
 metric  distance of x and y                         remarks
 ======  ==========================================  =================================================
-l1      sum of abs(x - y)                           the seed's favourite on raw features
+l1      sum of abs(x - y)                           the choice of the study of 2018 for raw features
 l2      square root of the sum of (x - y) ** 2      Euclidean
 cosine  1 - cos(x, y), from 0 to 2                  1 to everything where a vector is all zeros, which
                                                     has no direction: also to itself
@@ -24,24 +24,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
-from stylesearch.distance_kernels import Rough, exact_to_any, paired, products
+from stylesearch.distance_kernels import FastDistances, exact_pairs, exact_to_any
 
 __all__ = [
     "METRICS",
-    "Floats",
-    "Ids",
     "check_metric",
     "distances",
     "nearest",
     "nearest_to_any",
-    "products",
 ]
 
 METRICS = ("l1", "l2", "cosine")
 DEFAULT_MAX_BYTES = 64 * 2**20
 
 # A distance below this share of the vectors' own size is computed again from the differences.
-_REFINED_BELOW = 0.02
+_EXACT_BELOW = 0.02
 
 
 def check_metric(metric: str) -> str:
@@ -78,20 +75,20 @@ def distances(
         >>> [float(distances(x, y, metric)[0, 0]) for metric in METRICS]
         [7.0, 5.0, 1.0]
     """
-    queries, gallery = _checked(queries, gallery, metric)
+    queries, gallery = _check_vectors(queries, gallery, metric)
     n_queries, n_rows = len(queries), len(gallery)
     result = np.empty((n_queries, n_rows), dtype=np.float32)
-    rough = Rough(queries, metric)
+    fast = FastDistances(queries, metric)
     for start, stop in _blocks(n_rows, n_queries, queries.shape[1], max_bytes):
         block = np.asarray(gallery[start:stop], dtype=np.float32)
         part = result[:, start:stop]
-        sizes = rough.fill(block, part)
-        small = part < _REFINED_BELOW * rough.scale(sizes)
+        sizes = fast.fill(block, part)
+        small = part < _EXACT_BELOW * fast.scale(sizes)
         np.maximum(part, 0, out=part)
         if metric == "l2":
             np.sqrt(part, out=part)
         rows, columns = np.nonzero(small)
-        part[rows, columns] = paired(queries, rows, block, columns, metric, max_bytes)
+        part[rows, columns] = exact_pairs(queries, rows, block, columns, metric, max_bytes)
     return result
 
 
@@ -119,21 +116,21 @@ def nearest(
         >>> nearest(np.array([[0.0]]), gallery, "l1", 3)[0]
         array([[1, 3, 2]])
     """
-    queries, gallery = _checked(queries, gallery, metric)
-    n_queries, k = len(queries), _clipped(k, len(gallery))
+    queries, gallery = _check_vectors(queries, gallery, metric)
+    n_queries, k = len(queries), _check_k(k, len(gallery))
     slots = np.empty((n_queries, k), dtype=np.int64)
     values = np.empty((n_queries, k), dtype=np.float32)
     for first in range(0, n_queries, 256):
         part = queries[first : first + 256]
-        rough = Rough(part, metric)
+        fast = FastDistances(part, metric)
         shortlists = [_Shortlist(k) for _ in part]
-        for start, lower, upper in _bounds(rough, gallery, max_bytes):
+        for start, lower, upper in _bounds(fast, gallery, max_bytes):
             for shortlist, row_lower, row_upper in zip(shortlists, lower, upper, strict=True):
                 shortlist.offer(start, row_lower, row_upper)
         for row, shortlist in enumerate(shortlists):
-            found = shortlist.slots()
+            found = shortlist.rows()
             own = np.full(len(found), row)
-            exact = paired(part, own, gallery, found, metric, max_bytes)
+            exact = exact_pairs(part, own, gallery, found, metric, max_bytes)
             order = np.lexsort((found, exact))[:k]
             slots[first + row], values[first + row] = found[order], exact[order]
     return slots, values
@@ -144,7 +141,7 @@ def nearest_to_any(
 ) -> tuple[Ids, Floats, Ids]:
     """The k vectors of the gallery that are nearest to any of the queries, exactly.
 
-    This is what several regions of one photo ask for: a picture is as far as from its nearest region.
+    With several regions of one photo as queries: the distance of an image is that to its nearest region.
 
     Args:
         queries: shape (q, d).
@@ -160,50 +157,50 @@ def nearest_to_any(
     Raises:
         ValueError: k below 1, an unknown metric, vectors of different widths, or values that are not finite.
     """
-    queries, gallery = _checked(queries, gallery, metric)
+    queries, gallery = _check_vectors(queries, gallery, metric)
     if not len(queries):
         return np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
-    k = _clipped(k, len(gallery))
-    rough = Rough(queries, metric)
+    k = _check_k(k, len(gallery))
+    fast = FastDistances(queries, metric)
     shortlist = _Shortlist(k)
-    for start, lower, upper in _bounds(rough, gallery, max_bytes):
+    for start, lower, upper in _bounds(fast, gallery, max_bytes):
         shortlist.offer(start, lower.min(axis=0), upper.min(axis=0))
-    found = shortlist.slots()
-    smallest, row = exact_to_any(rough, gallery, found, max_bytes)
+    found = shortlist.rows()
+    smallest, row = exact_to_any(fast, gallery, found, max_bytes)
     order = np.lexsort((found, smallest))[:k]
     return found[order], smallest[order], row[order]
 
 
 class _Shortlist:
-    """Whatever can still be among the k nearest, given a lower and an upper bound for each distance."""
+    """Rows that can still be among the k nearest, given a lower and an upper bound of each distance."""
 
     def __init__(self, k: int) -> None:
         self._k = k
-        self._slots = np.empty(0, np.int64)
+        self._rows = np.empty(0, np.int64)
         self._lower = np.empty(0, np.float32)
         self._upper = np.empty(0, np.float32)
         self._limit = np.float32(np.inf)
 
     def offer(self, start: int, lower: Floats, upper: Floats) -> None:
-        """Looks at rows ``start``, ``start + 1``, ... with bounds of shape (b,)."""
+        """Adds those of rows ``start``, ``start + 1``, ... that can be; bounds have the shape (b,)."""
         hopeful = np.flatnonzero(lower <= self._limit)
         if not len(hopeful):
             return
-        slots = np.concatenate([self._slots, hopeful + start])
+        slots = np.concatenate([self._rows, hopeful + start])
         lower = np.concatenate([self._lower, lower[hopeful]])
         upper = np.concatenate([self._upper, upper[hopeful]])
         if len(slots) > self._k:
             self._limit = np.partition(upper, self._k - 1)[self._k - 1]
             kept = np.flatnonzero(lower <= self._limit)
             slots, lower, upper = slots[kept], lower[kept], upper[kept]
-        self._slots, self._lower, self._upper = slots, lower, upper
+        self._rows, self._lower, self._upper = slots, lower, upper
 
-    def slots(self) -> Ids:
+    def rows(self) -> Ids:
         """The rows that are left, ascending."""
-        return self._slots
+        return self._rows
 
 
-def _checked(queries: AnyFloats, gallery: AnyFloats, metric: str) -> tuple[Floats, AnyFloats]:
+def _check_vectors(queries: AnyFloats, gallery: AnyFloats, metric: str) -> tuple[Floats, AnyFloats]:
     check_metric(metric)
     queries, gallery = np.ascontiguousarray(queries, dtype=np.float32), np.asarray(gallery)
     if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
@@ -214,7 +211,7 @@ def _checked(queries: AnyFloats, gallery: AnyFloats, metric: str) -> tuple[Float
     return queries, gallery
 
 
-def _clipped(k: int, n_rows: int) -> int:
+def _check_k(k: int, n_rows: int) -> int:
     if k < 1:
         raise ValueError(f"k has to be 1 or more. Received: {k}")
     return min(k, n_rows)
@@ -227,14 +224,14 @@ def _blocks(n_rows: int, n_queries: int, dim: int, max_bytes: int) -> Iterator[t
         yield start, min(start + step, n_rows)
 
 
-def _bounds(rough: Rough, gallery: AnyFloats, max_bytes: int) -> Iterator[tuple[int, Floats, Floats]]:
+def _bounds(fast: FastDistances, gallery: AnyFloats, max_bytes: int) -> Iterator[tuple[int, Floats, Floats]]:
     """For each block its first row, and lower and upper bounds of its distances, each (q, b)."""
-    n_queries, dim = rough.queries.shape
+    n_queries, dim = fast.queries.shape
     for start, stop in _blocks(len(gallery), n_queries, dim, max_bytes):
         block = np.asarray(gallery[start:stop], dtype=np.float32)
         middle = np.empty((n_queries, stop - start), np.float32)
-        slack = rough.scale(rough.fill(block, middle))
-        slack *= rough.tolerance
+        slack = fast.scale(fast.fill(block, middle))
+        slack *= fast.tolerance
         upper = middle + slack
         middle -= slack
         yield start, middle, upper

@@ -1,6 +1,6 @@
-"""How distances are computed: fast ones with a bound on their error, exact ones by the pair, shared by cores.
+"""Computes distances in two ways, on all cores: fast with a bound on the error, and exactly pair by pair.
 
-What :mod:`stylesearch.distance` is made of, and the ranking of an evaluation too.
+:mod:`stylesearch.distance` and the ranking of an evaluation are built on these.
 """
 
 from __future__ import annotations
@@ -8,15 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 
 __all__ = [
-    "Rough",
+    "FastDistances",
+    "exact_pairs",
     "exact_to_any",
-    "paired",
-    "products",
+    "matrix_product",
 ]
-
 
 # Numbers of the gallery that all queries see before the next are read: few enough for the cache.
 _VALUES_PER_CALL = 240_000
@@ -29,11 +28,11 @@ _PRODUCTS_PER_CALL = 2**18
 _COST_OF_L1 = 4
 
 
-def products(rows: Floats, transposed: Floats) -> Floats:
+def matrix_product(rows: Floats, transposed: Floats) -> Floats:
     """``rows @ transposed`` on one core: shapes (n, d) and (d, q) make (n, q), float32.
 
-    A stack of products, each too small for BLAS to start its own threads; with many queries, where
-    that is not to be had, an ordinary product.
+    It is computed as a stack of products, each too small for BLAS to start its own threads; with many
+    queries, where that cannot be done, as an ordinary product.
     """
     n_rows, dim = rows.shape
     height = _PRODUCTS_PER_CALL // max(1, dim * transposed.shape[1])
@@ -47,7 +46,7 @@ def products(rows: Floats, transposed: Floats) -> Floats:
     return result
 
 
-class Rough:
+class FastDistances:
     """Fast distances (squared, for l2) from a few queries to blocks of rows, with a bound on their error."""
 
     def __init__(self, queries: Floats, metric: str) -> None:
@@ -85,7 +84,7 @@ class Rough:
                 fill(block[rows], sizes[rows], out[:, rows])
 
         cost = _COST_OF_L1 if self.metric == "l1" else 1
-        share_rows(part, len(block), cost * block.shape[1] * len(out))
+        parallel_rows(part, len(block), cost * block.shape[1] * len(out))
         return sizes
 
     def _measure(self, vectors: Floats) -> Floats:
@@ -96,7 +95,7 @@ class Rough:
         return np.sqrt(sizes * np.float32(vectors.shape[1])) if self.metric == "l1" else sizes
 
     def _fill_by_products(self, rows: Floats, sizes: Floats, out: Floats) -> None:
-        out[:] = products(rows, self._transposed).T
+        out[:] = matrix_product(rows, self._transposed).T
         self._finish_products(out, sizes)
 
     def _finish_products(self, out: Floats, sizes: Floats) -> None:
@@ -111,7 +110,7 @@ class Rough:
             out += 1
 
     def _fill_l1(self, rows: Floats, sizes: Floats, out: Floats) -> None:
-        """|x - y| = 2 max(x, y) - x - y: one pass and one sum, where abs(x - y) takes two passes.
+        """Computes |x - y| as 2 max(x, y) - x - y: one pass and one sum, where abs(x - y) takes two passes.
 
         The sums are dot products with ones, which are several times faster than ``sum(axis=1)``. A query is
         laid out once for a tile of rows: then ``maximum`` runs through the whole tile in one go instead of
@@ -132,11 +131,11 @@ class Rough:
         out -= np.vecdot(rows, self._ones)
 
 
-def exact_to_any(rough: Rough, gallery: AnyFloats, rows: Ids, max_bytes: int) -> tuple[Floats, Ids]:
+def exact_to_any(fast: FastDistances, gallery: AnyFloats, rows: Ids, max_bytes: int) -> tuple[Floats, Ids]:
     """Exact distances of some rows to the nearest of several queries.
 
     Args:
-        rough: of the queries, q of them.
+        fast: of the queries, q of them.
         gallery: shape (n, d); may be memory-mapped.
         rows: which of its rows, shape (m,).
         max_bytes: working memory, roughly.
@@ -145,27 +144,39 @@ def exact_to_any(rough: Rough, gallery: AnyFloats, rows: Ids, max_bytes: int) ->
         The smallest distance of each row, float32 (m,), and which query that is from, int64 (m,), the first
         of equals. Each depends on its own row only.
     """
-    queries, metric = rough.queries, rough.metric
+    queries, metric = fast.queries, fast.metric
     if len(queries) == 1:
         nearest_query = np.zeros(len(rows), np.int64)
-        return paired(queries, nearest_query, gallery, rows, metric, max_bytes), nearest_query
+        return exact_pairs(queries, nearest_query, gallery, rows, metric, max_bytes), nearest_query
     exact = np.full((len(queries), len(rows)), np.inf, dtype=np.float32)
     chunk = max(1, max_bytes // (8 * (queries.shape[1] + len(queries))))
     for first in range(0, len(rows), chunk):
         block = np.asarray(gallery[rows[first : first + chunk]], dtype=np.float32)
         middle = np.empty((len(queries), len(block)), np.float32)
-        slack = rough.scale(rough.fill(block, middle)) * np.float32(rough.tolerance)
-        # Only where the rough distances leave it open which query is nearest.
+        slack = fast.scale(fast.fill(block, middle)) * np.float32(fast.tolerance)
+        # Only where the fast distances leave it open which query is nearest.
         which, columns = np.nonzero(middle - slack <= (middle + slack).min(axis=0))
-        exact[which, first + columns] = paired(queries, which, block, columns, metric, max_bytes)
+        exact[which, first + columns] = exact_pairs(queries, which, block, columns, metric, max_bytes)
     nearest_query = exact.argmin(axis=0)
     return exact[nearest_query, np.arange(len(rows))], nearest_query.astype(np.int64)
 
 
-def paired(
+def exact_pairs(
     left: Floats, left_rows: Ids, right: AnyFloats, right_rows: Ids, metric: str, max_bytes: int
 ) -> Floats:
-    """Distances of pairs of rows, from their differences; each depends on its own pair only."""
+    """Distances of pairs of rows, from their differences; each depends on its own pair only.
+
+    Args:
+        left: shape (q, d).
+        left_rows: row of ``left`` of each pair, shape (m,).
+        right: shape (n, d); may be memory-mapped.
+        right_rows: row of ``right`` of each pair, shape (m,).
+        metric: ``l1``, ``l2`` or ``cosine``.
+        max_bytes: working memory, roughly.
+
+    Returns:
+        float32, shape (m,).
+    """
     result = np.empty(len(left_rows), np.float32)
     step = max(1, max_bytes // (16 * left.shape[1] + 1))
     for start in range(0, len(result), step):

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, content hashes, and vectors as bytes."""
+"""Atomic files, locks between processes, content hashes, and vectors as bytes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +18,22 @@ import numpy.typing as npt
 from stylesearch.errors import StyleSearchError
 
 __all__ = [
+    "RACY_SECONDS",
     "atomic_file",
     "digest_of",
-    "locked",
+    "hold_lock",
     "pack_vectors",
     "sha256_bytes",
     "sha256_file",
+    "stat_key",
     "sync_files",
     "sync_folder",
     "unpack_vectors",
     "write_json",
 ]
+
+RACY_SECONDS: Final = 2.0
+"""A file changed this shortly before it was looked at may change again within the same clock tick."""
 
 
 @contextlib.contextmanager
@@ -86,6 +92,33 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def stat_key(status: os.stat_result, *, now: float | None = None) -> str | None:
+    """What identifies the content of a file without reading it: size, times and inode, as text.
+
+    A program can set the modification time back, but not the change time, so equal keys mean an unchanged
+    file. Ask for the status *before* reading the file, and call this when it has been read: a file written
+    to in between then has an old key, and will be read again.
+
+    Args:
+        status: of the file, from before it was read.
+        now: the time in seconds since 1970; the clock's by default.
+
+    Returns:
+        The key, or None if the file changed within :data:`RACY_SECONDS` of ``now``, or after it: file
+        systems count time in steps of up to two seconds, so such a file could change and keep its key.
+
+    Example:
+        >>> import os, tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     stat_key(os.stat(file.name)) is None
+        True
+    """
+    moment = time.time() if now is None else now
+    if max(status.st_mtime, status.st_ctime) > moment - RACY_SECONDS:
+        return None
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
+
+
 def digest_of(value: Mapping[str, Any]) -> str:
     """Hexadecimal sha256 of a mapping of JSON values, whatever the order of its keys.
 
@@ -113,12 +146,12 @@ def unpack_vectors(blobs: list[bytes], dim: int, dtype: str = "<f4") -> npt.NDAr
 
 
 @contextlib.contextmanager
-def locked(path: Path, patience: float, too_long: StyleSearchError) -> Iterator[None]:
+def hold_lock(path: Path, timeout: float, too_long: StyleSearchError) -> Iterator[None]:
     """Holds a lock between processes, which goes when its holder ends, in whatever way.
 
     Args:
         path: of the file that is locked; it stays, and its folder is made.
-        patience: seconds to wait for another holder.
+        timeout: seconds to wait for another holder.
         too_long: what is raised after these.
     """
     from filelock import FileLock, Timeout  # not needed by readers, who are to start quickly
@@ -126,7 +159,7 @@ def locked(path: Path, patience: float, too_long: StyleSearchError) -> Iterator[
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=patience)
+        lock.acquire(timeout=timeout)
     except Timeout as error:
         raise too_long from error
     try:

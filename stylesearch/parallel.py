@@ -1,4 +1,4 @@
-"""One piece of work for all cores, by threads that are there already."""
+"""Runs a function over blocks of rows on all cores, with a shared thread pool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
-__all__ = ["limit_cores", "share_rows", "usable_cores"]
+__all__ = ["limit_cores", "parallel_rows", "usable_cores"]
 
 # Multiplications below which a second thread costs more than it brings.
 _WORTH_A_THREAD = 8_000_000
@@ -19,15 +19,15 @@ _limit: int | None = None
 
 
 def usable_cores() -> int:
-    """How many cores this process may run on, or was told to use."""
+    """Number of cores that this process may run on, or was limited to."""
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return n_cores if _limit is None else min(n_cores, _limit)
 
 
 def limit_cores(n_cores: int | None) -> None:
-    """Makes this process use no more cores than so many: one of several that share a machine.
+    """Limits the number of cores that this process uses, as one of several that share a machine.
 
-    It is not tied to any of them. To be called before a network is loaded; None takes the limit away.
+    It is not tied to particular cores. To be called before a network is loaded; None takes the limit away.
 
     Raises:
         ValueError: fewer than one.
@@ -39,11 +39,11 @@ def limit_cores(n_cores: int | None) -> None:
     _helpers.cache_clear()
 
 
-def share_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int) -> None:
-    """Runs ``work(start, stop)`` over all rows: in as many threads as there are cores, where that pays.
+def parallel_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int) -> None:
+    """Runs ``work(start, stop)`` over all rows, in as many threads as there are cores where that is faster.
 
     Args:
-        work: something that spends its time in NumPy, which lets go of the interpreter lock.
+        work: a function that spends its time in NumPy, which releases the interpreter lock.
         n_rows: how many rows there are.
         cost_of_a_row: in multiplications, roughly.
     """
@@ -64,7 +64,7 @@ def share_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: int
 
 @functools.cache
 def _helpers() -> ThreadPoolExecutor:
-    """Threads that wait for parts: starting them anew for each search would take as long as a small one."""
+    """The shared pool: starting threads anew for each search would take as long as a small search."""
     return ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix=_HELPER)
 
 

@@ -1,4 +1,4 @@
-"""A lazy table of named things: a name leads to ``module:attribute``, imported when it is asked for."""
+"""Tables of named things, each a ``module:attribute`` that is imported when it is first asked for."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import difflib
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from stylesearch.errors import MissingDependency, UnknownName
 
-__all__ = ["Entry", "Registry"]
+__all__ = ["Entry", "Registry", "unknown_name"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a named thing lives.
+    """Module and description of a named thing.
 
     Attributes:
         target: ``"package.module:attribute"``.
@@ -28,7 +28,10 @@ class Entry:
     install: str = ""
 
 
-class Registry(Mapping[str, Entry]):
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
+class Registry(Mapping[str, EntryT]):
     """Named entries of one kind, in sorted order.
 
     Example:
@@ -37,11 +40,11 @@ class Registry(Mapping[str, Entry]):
         3.0
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
+    def __init__(self, kind: str, entries: Mapping[str, EntryT]) -> None:
         self.kind = kind
         self._entries = dict(sorted(entries.items()))
 
-    def __getitem__(self, name: str) -> Entry:
+    def __getitem__(self, name: str) -> EntryT:
         try:
             return self._entries[name]
         except KeyError:
@@ -57,7 +60,7 @@ class Registry(Mapping[str, Entry]):
         return len(self._entries)
 
     def load(self, name: str) -> Any:
-        """Imports and returns what ``name`` stands for.
+        """Imports the thing called ``name``, and returns it.
 
         Raises:
             UnknownName: no such entry.
@@ -78,7 +81,7 @@ class Registry(Mapping[str, Entry]):
 
 
 def unknown_name(kind: str, name: str, known: Mapping[str, object]) -> UnknownName:
-    """The error for a name that is not known, with the nearest one that is."""
+    """Makes the error for a name that is not known, with the nearest known one as a suggestion."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     suggestion = f" Did you mean {near[0]!r}?" if near else ""
     return UnknownName(

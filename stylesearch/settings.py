@@ -1,7 +1,8 @@
-"""Settings of a workspace: a flag wins over the environment, that over the file, that over the default.
+"""Settings of a workspace: the rules for their values, and loading, reading and changing them.
 
-The file is ``config.toml`` in the workspace folder; the environment variable of a setting is its name in
-capitals behind ``STYLESEARCH_`` (``STYLESEARCH_EXTRACTOR=resnet50``).
+A flag wins over the environment, that over the file, that over the default. The file is ``config.toml`` in
+the workspace folder; the environment variable of a setting is its name in capitals behind ``STYLESEARCH_``
+(``STYLESEARCH_EXTRACTOR=resnet50``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Final
 import tomlkit
 
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.spec import whole_path
+from stylesearch.extractors.spec import absolute_spec
 from stylesearch.files import atomic_file
 
 __all__ = [
@@ -31,17 +32,21 @@ __all__ = [
     "read_table",
 ]
 
-# The value of a setting, wherever it was written: of the setting's type, and within its bounds.
+DEFAULT_HOME: Final = ".stylesearch"
+CONFIG_FILE: Final = "config.toml"
+ENVIRONMENT_PREFIX: Final = "STYLESEARCH_"
+TABLES: Final = {"serve"}
+"""Tables of the file that are no settings of a workspace: see :func:`read_table`."""
 
 
 def kinds_of(settings: type) -> dict[str, type]:
-    """Type of each setting by its name, from the defaults of a dataclass."""
+    """Finds the type of each setting of a dataclass, by its name, from the defaults."""
     return {one.name: type(one.default) for one in dataclasses.fields(settings)}
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRules:
-    """What is asked of the values of settings, each by its name.
+    """Types and bounds of settings, each by its name.
 
     Attributes:
         kinds: type of each setting.
@@ -71,7 +76,7 @@ class SettingRules:
         return self.kinds[name]
 
     def convert(self, name: str, value: Any, origin: str) -> Any:
-        """A number or a text as the setting ``name`` wants it.
+        """Converts a value to the type of the setting ``name``, and checks its bounds.
 
         Raises:
             ConfigError: there is no such setting, or the value is of another type or out of bounds.
@@ -99,16 +104,9 @@ class SettingRules:
         return converted
 
 
-DEFAULT_HOME = ".stylesearch"
-CONFIG_FILE = "config.toml"
-ENVIRONMENT_PREFIX = "STYLESEARCH_"
-TABLES = {"serve"}
-"""Tables of the file that others read: see :func:`read_table`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a workspace does unless a call says otherwise.
+    """Settings of a workspace, which hold unless a call says otherwise.
 
     Attributes:
         home: the workspace folder.
@@ -122,9 +120,9 @@ class Settings:
         space: ``raw``, ``whitened``, or ``siamese:NAME`` for a trained model, which brings its own extractor
             and metric.
         metric: ``l1``, ``l2`` or ``cosine``; of spaces that are no trained model's.
-        regions: through which parts a query photo is looked at.
-        max_pixels: pictures with more pixels are refused before they are decoded.
-        batch_size: pictures a forward pass while ingesting.
+        regions: the parts of a query photo that are searched with.
+        max_pixels: images with more pixels are refused before they are decoded.
+        batch_size: images a forward pass while ingesting.
         workers: threads that decode while ingesting; 0 for one a core.
         lock_timeout: seconds to wait for another process that writes.
     """
@@ -149,8 +147,8 @@ class Settings:
         return self.db or str(self.home / "catalog.db")
 
     @property
-    def of_network(self) -> dict[str, Any]:
-        """What :func:`stylesearch.extractors.load_extractor` is told of a network."""
+    def network_options(self) -> dict[str, Any]:
+        """Options of :func:`stylesearch.extractors.load_extractor` for a network."""
         return {"weights": self.weights or None, "engine": self.engine, "precision": self.precision}
 
     def replace(self, **changes: Any) -> Settings:
@@ -168,7 +166,7 @@ _RULES: Final = SettingRules(
 def load_settings(
     flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
 ) -> Settings:
-    """Joins flags, environment, file and defaults.
+    """Loads the settings of a workspace from flags, environment, file and defaults.
 
     Args:
         flags: settings by name; None counts as not given.
@@ -187,61 +185,44 @@ def load_settings(
         and environment[variable] != ""
     }
     home = Path(given.get("home") or from_environment.get("home") or DEFAULT_HOME).expanduser()
+    file = str(home / CONFIG_FILE)
     values: dict[str, Any] = {}
     for origin, source in (
-        (str(home / CONFIG_FILE), _read_file(home / CONFIG_FILE)),
+        (file, read_settings(home)),
         ("the environment", from_environment),
         ("the call", given),
     ):
         for name, value in source.items():
             if not (name in TABLES and isinstance(value, dict)):
                 values[name] = _convert(name, value, origin)
-        if origin == str(home / CONFIG_FILE) and "extractor" in values:
-            values["extractor"] = whole_path(values["extractor"], home)
+        if origin == file and "extractor" in values:
+            values["extractor"] = absolute_spec(values["extractor"], home)
     return Settings(**{**values, "home": home})
 
 
+def read_settings(home: Path) -> dict[str, Any]:
+    """Reads what the settings file says, by name; empty where there is no file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return _parse(home / CONFIG_FILE, _read_text(home / CONFIG_FILE))
+
+
 def read_table(path: Path, name: str) -> dict[str, Any]:
-    """A table of the settings file, ``[name]``; empty where there is no such table, or no file.
+    """Reads a table of a settings file, ``[name]``; empty where there is no such table, or no file.
 
     Raises:
         ConfigError: the file cannot be read, or has something else under that name.
     """
-    table = _read_file(path).get(name, {})
+    table = _parse(path, _read_text(path)).get(name, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: {name} is a table, [{name}]. Received: {table!r}")
     return table
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-
-
-def _convert(name: str, value: Any, origin: str) -> Any:
-    if issubclass(_RULES.kind_of(name, origin), Path):
-        return Path(value)
-    return _RULES.convert(name, value, origin)
-
-
-# Changing ``config.toml`` of a workspace, and nothing in it but what is to change.
-
-
-def read_settings(home: Path) -> dict[str, object]:
-    """What the file says, by name; nothing where there is none.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    return _parsed(home / CONFIG_FILE, _text(home / CONFIG_FILE))
-
-
 def change_settings(home: Path, changes: Mapping[str, str | int | float | None]) -> None:
-    """Writes settings into the file, atomically; lines of others, and comments, stay as they are.
+    """Changes settings in the file, atomically; its other lines, and comments, stay as they are.
 
     Args:
         home: the workspace folder.
@@ -251,8 +232,8 @@ def change_settings(home: Path, changes: Mapping[str, str | int | float | None])
         ConfigError: the file cannot be read.
     """
     path = home / CONFIG_FILE
-    text = _text(path)
-    _parsed(path, text)
+    text = _read_text(path)
+    _parse(path, text)
     document = tomlkit.parse(text)
     for name, value in changes.items():
         if value is None:
@@ -263,7 +244,13 @@ def change_settings(home: Path, changes: Mapping[str, str | int | float | None])
         file.write(tomlkit.dumps(document).encode())
 
 
-def _text(path: Path) -> str:
+def _convert(name: str, value: Any, origin: str) -> Any:
+    if issubclass(_RULES.kind_of(name, origin), Path):
+        return Path(value)
+    return _RULES.convert(name, value, origin)
+
+
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -272,7 +259,7 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read: {error}") from error
 
 
-def _parsed(path: Path, text: str) -> dict[str, object]:
+def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from stylesearch.errors import ConfigError
 
@@ -18,6 +18,7 @@ __all__ = [
     "Product",
     "Record",
     "ReportProgress",
+    "SearchKeywords",
     "SearchRequest",
     "SpaceChoice",
 ]
@@ -160,10 +161,13 @@ class Hit:
 class SearchRequest:
     """What is asked of a search, whoever asks: the library, the command line or the API.
 
+    A new option of a search is a field here and in :class:`SearchKeywords`; whoever obeys it reads it there.
+
     Attributes:
         k: how many products at most.
         category: search in this category only; in all of them for None.
         box: where the garment is in the photo, in pixels of the upright photo; replaces the regions.
+        regions: the plan of parts through which a photo is looked at; the searcher's own for "".
         exclude: id of a product that is left out.
         exclude_image: product id and path of an image that is left out; the product's others are not.
 
@@ -174,12 +178,24 @@ class SearchRequest:
     k: int = 20
     category: str | None = None
     box: Box | None = None
+    regions: str = ""
     exclude: str | None = None
     exclude_image: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ConfigError(f"k has to be 1 or more. Received: {self.k}")
+
+
+class SearchKeywords(TypedDict, total=False):
+    """The fields of a :class:`SearchRequest` as keyword arguments."""
+
+    k: int
+    category: str | None
+    box: Box | tuple[int, int, int, int] | None
+    regions: str
+    exclude: str | None
+    exclude_image: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""The catalog: products, their pictures and every feature vector, in one database.
+"""The catalog: products, their images and every feature vector, in one database.
 
-:class:`Catalog` reads, a :class:`Writer` (from :meth:`Catalog.writing`) writes; importers turn a folder or
-a table into records. Importing this package loads none of SQLAlchemy: the names below do, when first used.
+:class:`Catalog` opens and reads it, a :class:`Writer` (from :meth:`Catalog.writing`) changes it. Importing
+this package loads none of SQLAlchemy: the names below do, when first used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         KnownContent,
         KnownImage,
         Pruned,
-        stat_key,
     )
     from stylesearch.catalog.writer import Writer
 
@@ -34,7 +33,6 @@ __all__ = [
     "KnownImage",
     "Pruned",
     "Writer",
-    "stat_key",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -49,7 +47,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "KnownContent",
             "KnownImage",
             "Pruned",
-            "stat_key",
         ],
         "writer": ["Writer"],
     },

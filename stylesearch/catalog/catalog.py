@@ -1,30 +1,60 @@
-"""The catalog: one database with the products of a shop, their pictures and every vector of them."""
+"""Opens a catalog, reads from it, and gives one process at a time the right to write to it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Collection, Iterable, Iterator
-from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
-from sqlalchemy import Engine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy import Connection, Engine, Select, exists, func, select, tuple_
 
-from stylesearch.catalog import reader
-from stylesearch.catalog.connections import WRITE, Location, explained, make_engine
-from stylesearch.catalog.reader import CatalogBrowser
-from stylesearch.catalog.records import Content, FeatureSet, ImageKey, KnownContent, KnownImage
+from stylesearch.catalog import queries
+from stylesearch.catalog.connections import (
+    WRITE,
+    ChangeCounter,
+    Location,
+    make_engine,
+    reading_mode,
+    writer_lock,
+)
+from stylesearch.catalog.queries import (
+    HAS_SHOWN_IMAGE,
+    IS_SHOWN,
+    IS_USABLE,
+    FeatureBlock,
+    feature_block,
+    feature_set_from_row,
+    image_from_row,
+    in_batches,
+    is_filed_under,
+)
+from stylesearch.catalog.records import CatalogStatus, Content, FeatureSet, ImageKey, KnownContent, KnownImage
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, read_revision
+from stylesearch.catalog.tables import (
+    ImageState,
+    feature_sets,
+    features,
+    image_columns,
+    images,
+    product_columns,
+    products,
+)
+from stylesearch.catalog.vector_codec import decode_vectors
 from stylesearch.catalog.writer import Writer
-from stylesearch.errors import CatalogError
+from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.types import Domain, Failure, ImageRecord, Product
 
-__all__ = ["Catalog"]
+__all__ = ["BLOCK", "Catalog"]
+
+BLOCK: Final = 512
+"""Vectors read at once: 2.6 MB as float32 when they are 1280 wide, and whoever reads them copies that."""
 
 
-class Catalog(CatalogBrowser):
+class Catalog:
     """An open catalog. Any number may be open at once, in any number of processes; one of them writes.
+
+    Every call that reads is one short transaction of its own, from any thread.
 
     Example:
         >>> import tempfile
@@ -37,13 +67,12 @@ class Catalog(CatalogBrowser):
     """
 
     def __init__(self, engine: Engine, location: Location, *, readonly: bool, lock_timeout: float) -> None:
-        super().__init__(engine)
+        self._engine = engine
         self.location = location
         self.readonly = readonly
         self.lock_timeout = lock_timeout
         self._id: str | None = None
-        self._watcher: PoolProxiedConnection | None = None
-        self._watching = threading.Lock()
+        self._changes = ChangeCounter(engine, location)
 
     @classmethod
     def open(
@@ -75,7 +104,7 @@ class Catalog(CatalogBrowser):
                     hint="run `stylesearch ingest` first, or give another path",
                 )
             _upgrade(location, lock_timeout)
-        engine = make_engine(location, mode=_read_mode(location) if readonly else "rw")
+        engine = make_engine(location, mode=reading_mode(location) if readonly else "rw")
         try:
             with engine.connect() as connection:
                 revision = read_revision(connection, str(location))
@@ -129,45 +158,29 @@ class Catalog(CatalogBrowser):
         return self._id
 
     def state(self) -> int | None:
-        """A number that is another one after every change by anybody, or None where there is no such thing.
+        """A number that changes with every change by any process; None for databases other than SQLite.
 
-        Quick: what was read can be kept for as long as the state that was asked for before is still the same.
+        Quick to ask for: what was read stays valid for as long as the number is the same.
 
         Raises:
             CatalogError: the database cannot be read any more.
         """
-        if self.location.path is None:
-            return None
-        with self._watching:
-            if self._watcher is None:
-                # SQLite counts for each connection the commits of all others: one that never writes.
-                self._watcher = self._engine.raw_connection()
-                self._watcher.detach()
-            cursor = self._watcher.cursor()
-            with explained(self.location):
-                cursor.execute("PRAGMA data_version")
-                (version,) = cursor.fetchone() or (0,)
-            return int(version)
+        return self._changes.count()
 
     def close(self) -> None:
-        """Lets go of the database; the catalog cannot be used after that."""
-        with self._watching:
-            if self._watcher is not None:
-                self._watcher.close()
-                self._watcher = None
+        """Closes the database; the catalog cannot be used after that."""
+        self._changes.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @contextlib.contextmanager
     def writing(self, *, timeout: float | None = None) -> Iterator[Writer]:
-        """The right to write, for one process at a time; readers go on meanwhile.
+        """Gives a writer, to one process at a time; readers go on meanwhile.
 
         Databases other than SQLite have no such lock yet: there, one must not start two writers.
 
@@ -184,13 +197,326 @@ class Catalog(CatalogBrowser):
             )
         with contextlib.ExitStack() as held:
             if self.location.path is not None:
-                from stylesearch.catalog.connections import writer_lock
-
                 wait = self.lock_timeout if timeout is None else timeout
                 held.enter_context(writer_lock(self.location.path, wait))
             connection = held.enter_context(self._engine.connect())
             connection.detach()  # what it keeps in temporary tables ends with it
             yield Writer(connection.execution_options(**WRITE))
+
+    def feature_sets(self) -> list[FeatureSet]:
+        """All feature sets, oldest first."""
+        with self._connect() as connection:
+            rows = connection.execute(queries.FEATURE_SETS).all()
+        return [feature_set_from_row(row) for row in rows]
+
+    def find_feature_set(self, fingerprint: str) -> FeatureSet | None:
+        """The feature set with this fingerprint, if the catalog has one."""
+        statement = select(feature_sets).where(feature_sets.c.fingerprint == fingerprint)
+        with self._connect() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else feature_set_from_row(row)
+
+    def features(
+        self,
+        feature_set: FeatureSet,
+        *,
+        category: str | None = None,
+        domain: Domain = Domain.SHOP,
+        after_id: int = 0,
+        block: int = BLOCK,
+    ) -> Iterator[FeatureBlock]:
+        """Vectors in the order of their ids, a block at a time.
+
+        Each block is read in a transaction of its own, so a long reading never holds up a writer's
+        checkpoint. Rows added meanwhile come at the end, removed ones are left out.
+
+        Args:
+            feature_set: whose vectors.
+            category: only of products of this category.
+            domain: only of images of this domain.
+            after_id: only those with a larger id: what was added since an index was built.
+            block: how many at once.
+
+        Yields:
+            ids, int64, shape (n,), rising; vectors, float32, shape (n, dim); n >= 1.
+        """
+        filed = select(features.c.id, features.c.vector).where(is_filed_under(feature_set, category, domain))
+        statement = filed.order_by(features.c.id).limit(block)
+        while True:
+            with self._connect() as connection:
+                rows = connection.execute(statement.where(features.c.id > int(after_id))).all()
+            if rows:
+                yield feature_block(rows, feature_set.dim)
+            if len(rows) < block:
+                return
+            after_id = rows[-1][0]
+
+    def vectors(self, feature_set: FeatureSet, feature_ids: Iterable[int]) -> FeatureBlock:
+        """The vectors with these ids, in the order of the ids; ids that are gone are left out.
+
+        Returns:
+            ids, int64, shape (n,); vectors, float32, shape (n, dim).
+        """
+        rows: list[Any] = []
+        with self._connect() as connection:
+            for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
+                statement = select(features.c.id, features.c.vector).where(
+                    features.c.id.in_(batch), features.c.feature_set_pk == feature_set.pk
+                )
+                rows += connection.execute(statement.order_by(features.c.id)).all()
+        return feature_block(rows, feature_set.dim)
+
+    def last_feature_id(
+        self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP
+    ) -> int:
+        """The largest id of these features, or 0: an index that has seen it has nothing pending."""
+        statement = select(func.max(features.c.id)).where(is_filed_under(feature_set, category, domain))
+        with self._connect() as connection:
+            return connection.execute(statement).scalar() or 0
+
+    def highest_feature_id(self) -> int:
+        """The largest id ever given out, of features gone since too (on SQLite, else of those left), or 0."""
+        with self._connect() as connection:
+            return queries.highest_feature_id(connection)
+
+    def count_features(
+        self,
+        feature_set: FeatureSet,
+        *,
+        category: str | None = None,
+        domain: Domain = Domain.SHOP,
+        after_id: int = 0,
+    ) -> int:
+        """How many vectors :meth:`features` would read, without reading any."""
+        statement = select(func.count()).where(
+            is_filed_under(feature_set, category, domain), features.c.id > int(after_id)
+        )
+        with self._connect() as connection:
+            return connection.execute(statement).scalar_one()
+
+    def categories(self, feature_set: FeatureSet, *, domain: Domain = Domain.SHOP) -> dict[str, int]:
+        """How many vectors each category has, by name in sorted order."""
+        statement = (
+            select(features.c.category, func.count())
+            .where(features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
+            .group_by(features.c.category)
+            .order_by(features.c.category)
+        )
+        with self._connect() as connection:
+            return dict(connection.execute(statement).all())
+
+    def category_names(self, feature_set: FeatureSet, *, domain: Domain = Domain.SHOP) -> list[str]:
+        """Categories that have vectors, sorted: one look into an index for each, however many it has."""
+        of_set = {"feature_set_pk": feature_set.pk, "domain": domain.value}
+        with self._connect() as connection:
+            found = connection.execute(queries.CATEGORY_NAMES, of_set).scalars().all()
+        return [name for name in found if name is not None]
+
+    def hits_for(self, feature_ids: Iterable[int]) -> dict[int, tuple[Product, ImageRecord]]:
+        """Product and image of each feature, by feature id; ids that are gone are left out."""
+        found: dict[int, tuple[Product, ImageRecord]] = {}
+        with self._connect() as connection:
+            for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
+                for row in connection.execute(queries.HITS, {"ids": batch}).all():
+                    found[row[0]] = (Product(*row[1:7]), image_from_row(*row[7:]))
+        return found
+
+    def product(self, product_id: str) -> Product:
+        """One product.
+
+        Raises:
+            NotInCatalog: there is none with this id.
+        """
+        with self._connect() as connection:
+            row = connection.execute(
+                select(*product_columns).where(products.c.id == product_id)
+            ).one_or_none()
+        if row is None:
+            raise NotInCatalog(
+                f"the catalog has no product {product_id!r}", hint="`stylesearch products list` shows all"
+            )
+        return Product(*row)
+
+    def products(
+        self, *, category: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Product]:
+        """A page of products in the order of their ids: those after the id ``after``, at most ``limit``."""
+        return self._page_of_products(select(*product_columns), category, after, limit)
+
+    def images_of(self, product_id: str) -> list[ImageRecord]:
+        """The usable images of a product, in the order of their paths.
+
+        Raises:
+            NotInCatalog: there is no such product.
+        """
+        statement = (
+            select(*image_columns)
+            .join_from(images, products, products.c.pk == images.c.product_pk)
+            .where(products.c.id == product_id, IS_USABLE)
+            .order_by(images.c.path)
+        )
+        with self._connect() as connection:
+            found = [image_from_row(*row) for row in connection.execute(statement)]
+        if not found:
+            self.product(product_id)
+        return found
+
+    def usable_images(
+        self, *, after: tuple[str, str] = ("", ""), limit: int = BLOCK
+    ) -> list[tuple[int, Product, ImageRecord]]:
+        """A page of all usable images, by product id, then path.
+
+        Args:
+            after: product id and path of the last image of the page before.
+            limit: how many at most.
+
+        Returns:
+            key, product and image of each.
+        """
+        statement = (
+            select(images.c.pk, *product_columns, *image_columns)
+            .join_from(products, images, products.c.pk == images.c.product_pk)
+            .where(IS_USABLE, tuple_(products.c.id, images.c.path) > tuple_(*after))
+            .order_by(products.c.id, images.c.path)
+            .limit(limit)
+        )
+        n_of_product = 1 + len(product_columns)
+        with self._connect() as connection:
+            return [
+                (row[0], Product(*row[1:n_of_product]), image_from_row(*row[n_of_product:]))
+                for row in connection.execute(statement)
+            ]
+
+    def product_features(self, product_id: str, feature_set: FeatureSet) -> FeatureBlock:
+        """The vectors of one product's images, whichever domain, in the order of their ids.
+
+        Raises:
+            NotInCatalog: no such product, or none of its images has a vector in this feature set.
+        """
+        statement = (
+            select(features.c.id, features.c.vector)
+            .select_from(
+                products.join(images, images.c.product_pk == products.c.pk).join(
+                    features, features.c.image_pk == images.c.pk
+                )
+            )
+            .where(products.c.id == product_id, features.c.feature_set_pk == feature_set.pk)
+            .order_by(features.c.id)
+        )
+        with self._connect() as connection:
+            rows = connection.execute(statement).all()
+        if not rows:
+            self.product(product_id)
+            raise NotInCatalog(
+                f"the product {product_id!r} has no vector of {feature_set.extractor}",
+                hint=f"run `stylesearch ingest` with -e {feature_set.extractor}",
+            )
+        return feature_block(rows, feature_set.dim)
+
+    def failures(self, *, limit: int = 1000) -> list[Failure]:
+        """Pictures that could not be used, with the reason, in the order they came."""
+        statement = (
+            select(images.c.path, images.c.error)
+            .where(images.c.state == ImageState.FAILED.value)
+            .order_by(images.c.pk)
+            .limit(limit)
+        )
+        with self._connect() as connection:
+            return [Failure(path, error or "") for path, error in connection.execute(statement)]
+
+    def status(self) -> CatalogStatus:
+        """Counts products, images, failed images, and the vectors of each feature set."""
+        with self._connect() as connection:
+            counted = select(features.c.feature_set_pk, func.count()).group_by(features.c.feature_set_pk)
+            counts = dict(connection.execute(counted).all())
+            failed = select(func.count()).where(images.c.state == ImageState.FAILED.value)
+            return CatalogStatus(
+                products=connection.execute(select(func.count()).select_from(products)).scalar_one(),
+                images=connection.execute(select(func.count()).select_from(images)).scalar_one(),
+                failed_images=connection.execute(failed).scalar_one(),
+                features=tuple(
+                    (feature_set_from_row(row), counts.get(row[0], 0))
+                    for row in connection.execute(queries.FEATURE_SETS)
+                ),
+            )
+
+    def shop_products(
+        self, *, category: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[Product]:
+        """A page of products that have an image, in the order of their ids.
+
+        Args:
+            category: only those of this one.
+            after: id behind which the page begins; there need be no such product.
+            limit: how many at most.
+        """
+        return self._page_of_products(select(*product_columns).where(HAS_SHOWN_IMAGE), category, after, limit)
+
+    def shop_images(self, product_ids: Iterable[str]) -> dict[str, list[ImageRecord]]:
+        """The shop's usable images of each product, by path; those without any have an empty list."""
+        wanted = list(dict.fromkeys(product_ids))
+        found: dict[str, list[ImageRecord]] = {product_id: [] for product_id in wanted}
+        with self._connect() as connection:
+            for batch in in_batches(wanted):
+                statement = (
+                    select(products.c.id, *image_columns)
+                    .join_from(products, images, products.c.pk == images.c.product_pk)
+                    .where(products.c.id.in_(batch), IS_SHOWN)
+                    .order_by(images.c.path)
+                )
+                for row in connection.execute(statement).all():
+                    found[row[0]].append(image_from_row(*row[1:]))
+        return found
+
+    def images_with_digest(self, sha256: str, *, domain: Domain | None = Domain.SHOP) -> list[ImageRecord]:
+        """Usable images with these bytes, of any product, by path.
+
+        Args:
+            sha256: hexadecimal.
+            domain: of the images; None for any.
+        """
+        statement = (
+            select(*image_columns)
+            .where(images.c.sha256 == sha256, images.c.state == ImageState.OK.value)
+            .order_by(images.c.path)
+        )
+        if domain is not None:
+            statement = statement.where(images.c.domain == domain.value)
+        with self._connect() as connection:
+            return [image_from_row(*row) for row in connection.execute(statement)]
+
+    def shown_digests(self, digests: Iterable[str]) -> set[str]:
+        """Those of the digests that usable images of the shop's own have."""
+        found: set[str] = set()
+        with self._connect() as connection:
+            for batch in in_batches(sorted(set(digests))):
+                statement = select(images.c.sha256).where(images.c.sha256.in_(batch), IS_SHOWN)
+                found.update(map(str, connection.execute(statement).scalars()))
+        return found
+
+    def product_counts(self) -> dict[str, int]:
+        """How many products with an image each category has, by name in sorted order."""
+        statement = (
+            select(products.c.category, func.count())
+            .where(HAS_SHOWN_IMAGE)
+            .group_by(products.c.category)
+            .order_by(products.c.category)
+        )
+        with self._connect() as connection:
+            return dict(connection.execute(statement).all())
+
+    def totals(self) -> tuple[int, int]:
+        """How many products and images there are, of whatever domain and state."""
+        with self._connect() as connection:
+            n_products = connection.execute(select(func.count()).select_from(products)).scalar_one()
+            n_images = connection.execute(select(func.count()).select_from(images)).scalar_one()
+        return n_products, n_images
+
+    def is_in_use(self, sha256: str, path: str) -> bool:
+        """Whether an image in the catalog, of whatever domain and state, is this file with these bytes."""
+        statement = select(exists().where(images.c.sha256 == sha256, images.c.path == path))
+        with self._connect() as connection:
+            return bool(connection.execute(statement).scalar())
 
     def known_images(
         self, keys: Collection[ImageKey], feature_sets: Iterable[FeatureSet] = ()
@@ -204,13 +530,23 @@ class Catalog(CatalogBrowser):
         Returns:
             by key; images it does not have are left out.
         """
+        wanted = set(keys)
+        rows: list[Any] = []
         with self._connect() as connection:
-            return reader.known_images(connection, keys, feature_sets)
+            for batch in in_batches(sorted({product_id for product_id, _ in wanted})):
+                found = connection.execute(queries.KNOWN_IMAGES, {"ids": batch})
+                rows += [row for row in found if (row.id, row.path) in wanted]
+            computed = queries.feature_sets_of_images(
+                connection, [row.pk for row in rows], [one.pk for one in feature_sets]
+            )
+        return {
+            (row.id, row.path): queries.known_image_from_row(row, computed.get(row.pk, ())) for row in rows
+        }
 
     def known_contents(
         self, contents: Iterable[Content], feature_sets: Iterable[FeatureSet]
     ) -> dict[Content, KnownContent]:
-        """Vectors that the catalog has of the same bytes and box, of whichever picture.
+        """Vectors that the catalog has of the same bytes and box, of whichever image.
 
         Args:
             contents: sha256 and box of each.
@@ -219,26 +555,44 @@ class Catalog(CatalogBrowser):
         Returns:
             by content; contents of which none of these vectors is known are left out.
         """
+        wanted = list(feature_sets)
+        known: dict[Content, KnownContent] = {}
+        # One indexed look-up for each: an image that stands for "no photo yet" may be in the catalog
+        # a hundred thousand times, and a query over all of them at once would read every one.
         with self._connect() as connection:
-            return reader.known_contents(connection, contents, feature_sets)
+            for sha256, box in dict.fromkeys(contents):
+                size = (0, 0)
+                vectors = {}
+                for one in wanted:
+                    parameters = {
+                        "sha256": sha256,
+                        "box": None if box is None else str(box),
+                        "feature_set_pk": one.pk,
+                    }
+                    row = connection.execute(queries.SAME_CONTENT, parameters).one_or_none()
+                    if row is not None:
+                        size = (row.width, row.height)
+                        vectors[one.pk] = decode_vectors([row.vector], one.dim)[0]
+                if vectors:
+                    known[sha256, box] = KnownContent(*size, vectors)
+        return known
+
+    def _page_of_products(
+        self, statement: Select[Any], category: str | None, after: str | None, limit: int
+    ) -> list[Product]:
+        if category is not None:
+            statement = statement.where(products.c.category == category)
+        if after is not None:
+            statement = statement.where(products.c.id > after)
+        with self._connect() as connection:
+            rows = connection.execute(statement.order_by(products.c.id).limit(limit))
+            return [Product(*row) for row in rows]
+
+    def _connect(self) -> Connection:
+        return self._engine.connect()
 
 
 def _upgrade(location: Location, timeout: float) -> None:
     from stylesearch.catalog.migrate import upgrade  # Alembic: a catalog that is up to date does without
 
     upgrade(location, timeout=timeout)
-
-
-def _read_mode(location: Location) -> str:
-    """How to open for reading."""
-    # On read-only storage SQLite cannot make the file in which readers and a writer agree, and need not:
-    # nobody can write there.
-    if location.path is None:
-        return "ro"
-    wal = location.path.with_name(location.path.name + "-wal")
-    left_over = wal.exists() and wal.stat().st_size > 0
-    return "immutable" if _on_readonly_storage(location.path) and not left_over else "ro"
-
-
-def _on_readonly_storage(path: os.PathLike[str]) -> bool:
-    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)

@@ -1,4 +1,8 @@
-"""Connections to the catalog's database: how SQLite is set up, and errors that say what to do."""
+"""Connections to the catalog's database: how SQLite is set up, who may write, and errors that say what to do.
+
+One process writes at a time: it holds a lock file beside the database, which the operating system drops
+with its process.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import logging
 import os
 import socket
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -15,7 +20,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from stylesearch.errors import CatalogError, CatalogLocked, MissingDependency
 
@@ -25,16 +30,25 @@ if TYPE_CHECKING:
 __all__ = [
     "BUSY_SECONDS",
     "PAGE_BYTES",
+    "SECONDS_BEFORE_SAYING_SO",
     "WRITE",
+    "ChangeCounter",
     "Location",
-    "explained",
+    "explain_errors",
+    "is_on_readonly_storage",
     "make_engine",
     "prepare_new_file",
+    "reading_mode",
     "writer_lock",
 ]
 
+log = logging.getLogger(__name__)
+
 BUSY_SECONDS: Final = 10.0
 """How long a statement waits for another program's transaction."""
+
+SECONDS_BEFORE_SAYING_SO = 1.0
+"""How long a writer waits for another one before the log says so."""
 
 PAGE_BYTES: Final = 16384
 """Twelve-hundred-wide float16 vectors fill these to 95 %; at SQLite's own 4096 a third would be empty."""
@@ -125,6 +139,22 @@ def make_engine(location: Location, *, mode: str = "rw", foreign_keys: bool = Tr
     return engine
 
 
+def reading_mode(location: Location) -> str:
+    """The mode of :func:`make_engine` for a catalog that is only read: ``"ro"`` or ``"immutable"``."""
+    # On read-only storage SQLite cannot make the file in which readers and a writer agree, and need not:
+    # nobody can write there.
+    if location.path is None:
+        return "ro"
+    wal = location.path.with_name(location.path.name + "-wal")
+    left_over = wal.exists() and wal.stat().st_size > 0
+    return "immutable" if is_on_readonly_storage(location.path) and not left_over else "ro"
+
+
+def is_on_readonly_storage(path: os.PathLike[str]) -> bool:
+    """Whether nobody can write to the file system of ``path``."""
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
 def prepare_new_file(path: Path) -> None:
     """Makes an empty SQLite file with our page size, in WAL mode: readers go on while one writes.
 
@@ -138,8 +168,49 @@ def prepare_new_file(path: Path) -> None:
         connection.close()
 
 
+class ChangeCounter:
+    """A number that changes with every commit to an SQLite file, by whichever process.
+
+    Args:
+        engine: of the database.
+        location: of the database.
+    """
+
+    def __init__(self, engine: Engine, location: Location) -> None:
+        self._engine = engine
+        self._location = location
+        # SQLite counts for each connection the commits of all others: this one never writes.
+        self._connection: PoolProxiedConnection | None = None
+        self._lock = threading.Lock()
+
+    def count(self) -> int | None:
+        """The number as it is now; None for databases other than SQLite.
+
+        Raises:
+            CatalogError: the database cannot be read any more.
+        """
+        if self._location.path is None:
+            return None
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+                self._connection.detach()
+            cursor = self._connection.cursor()
+            with explain_errors(self._location):
+                cursor.execute("PRAGMA data_version")
+                (version,) = cursor.fetchone() or (0,)
+            return int(version)
+
+    def close(self) -> None:
+        """Closes its connection; :meth:`count` would open another one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
 @contextlib.contextmanager
-def explained(location: Location) -> Iterator[None]:
+def explain_errors(location: Location) -> Iterator[None]:
     """Gives errors of SQLite itself, and of files, the same words as those that come through SQLAlchemy."""
     try:
         yield
@@ -148,6 +219,44 @@ def explained(location: Location) -> Iterator[None]:
         raise CatalogError(f"SQLite failed on the catalog {location}: {error}") from error
     except OSError as error:
         raise CatalogError(f"cannot write beside the catalog {location}: {error}") from error
+
+
+@contextlib.contextmanager
+def writer_lock(database: Path, timeout: float) -> Iterator[None]:
+    """Holds ``<database>.lock``; the file stays when the lock is let go.
+
+    Args:
+        database: path of the SQLite file.
+        timeout: seconds to wait for another writer.
+
+    Raises:
+        CatalogLocked: another writer has it; the message names its process.
+        CatalogError: the lock's file cannot be made.
+    """
+    from filelock import FileLock, Timeout  # a reader does without
+
+    path = database.with_name(database.name + ".lock")
+    lock = FileLock(path, timeout=timeout, thread_local=False)
+    try:
+        _acquire(lock, path, timeout)
+    except Timeout as error:
+        if not path.exists():  # some file systems answer that it cannot be made as if somebody had it
+            raise CatalogError(
+                f"cannot make the lock {path}", hint="check that its folder can be written to"
+            ) from error
+        raise CatalogLocked(
+            f"{_holder(path)} is writing to the catalog {database} (waited {timeout:g} s)",
+            hint="wait until it is done, or end it; whatever it has committed stays",
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        raise CatalogError(
+            f"cannot lock the catalog {database}: {error}", hint="check the permissions of its folder"
+        ) from error
+    try:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        lock.release()
 
 
 def _opener(path: Path, mode: str, foreign_keys: bool) -> Any:
@@ -236,51 +345,6 @@ def _why_not_opened(location: Location) -> str:
     if not path.exists() and os.access(path.parent, os.W_OK):
         return "there is no such file: run `stylesearch ingest` first"
     return "check the permissions of file and folder, or open it for reading only"
-
-
-# One writer at a time: a lock beside the database that the operating system drops with its process.
-
-log = logging.getLogger(__name__)
-
-SECONDS_BEFORE_SAYING_SO = 1.0
-
-
-@contextlib.contextmanager
-def writer_lock(database: Path, timeout: float) -> Iterator[None]:
-    """Holds ``<database>.lock``; the file stays when the lock is let go.
-
-    Args:
-        database: path of the SQLite file.
-        timeout: seconds to wait for another writer.
-
-    Raises:
-        CatalogLocked: another writer has it; the message names its process.
-        CatalogError: the lock's file cannot be made.
-    """
-    from filelock import FileLock, Timeout  # a reader does without
-
-    path = database.with_name(database.name + ".lock")
-    lock = FileLock(path, timeout=timeout, thread_local=False)
-    try:
-        _acquire(lock, path, timeout)
-    except Timeout as error:
-        if not path.exists():  # some file systems answer that it cannot be made as if somebody had it
-            raise CatalogError(
-                f"cannot make the lock {path}", hint="check that its folder can be written to"
-            ) from error
-        raise CatalogLocked(
-            f"{_holder(path)} is writing to the catalog {database} (waited {timeout:g} s)",
-            hint="wait until it is done, or end it; whatever it has committed stays",
-        ) from error
-    except (OSError, NotImplementedError) as error:
-        raise CatalogError(
-            f"cannot lock the catalog {database}: {error}", hint="check the permissions of its folder"
-        ) from error
-    try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-        yield
-    finally:
-        lock.release()
 
 
 def _acquire(lock: FileLock, path: Path, timeout: float) -> None:

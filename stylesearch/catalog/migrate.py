@@ -1,4 +1,4 @@
-"""Making and upgrading the schema with Alembic, run from code.
+"""Makes, upgrades and checks the schema of a catalog, with Alembic run from code.
 
 Imported only when there is something to do: see :mod:`stylesearch.catalog.schema_version`.
 """
@@ -20,7 +20,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from stylesearch.catalog.connections import WRITE, Location, explained, make_engine, prepare_new_file
+from stylesearch.catalog.connections import (
+    WRITE,
+    Location,
+    explain_errors,
+    make_engine,
+    prepare_new_file,
+    writer_lock,
+)
 from stylesearch.catalog.schema_version import HEAD, read_revision
 from stylesearch.catalog.tables import metadata
 from stylesearch.errors import CatalogError
@@ -40,7 +47,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What an upgrade did.
+    """Result of an upgrade.
 
     Attributes:
         before: the revision it found; None for a new database.
@@ -60,21 +67,21 @@ def upgrade(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) 
     An SQLite file is copied beside itself first. When the upgrade fails the database is as it was.
 
     Args:
-        place: path, URL, or where those lead.
+        place: a path, a URL, or a location made of one.
         timeout: seconds to wait for another writer.
 
     Raises:
         CatalogTooNew, CatalogLocked, CatalogError: as for :meth:`Catalog.open`.
     """
     location = place if isinstance(place, Location) else Location(place)
-    with _exclusive(location, timeout):
+    with _hold_writer_lock(location, timeout):
         # Someone else may have upgraded it while we waited: what counts is what is there now.
         before = current_revision(location)
         if before == HEAD:
             return Upgrade(before, HEAD, None)
         backup = None
         if location.path is not None:
-            with explained(location):
+            with explain_errors(location):
                 prepare_new_file(location.path)
                 backup = None if before is None else _back_up(location.path, before)
         _run_scripts(location, backup)
@@ -90,12 +97,12 @@ def current_revision(place: Location | str | os.PathLike[str]) -> str | None:
     location = place if isinstance(place, Location) else Location(place)
     if location.path is not None and not location.path.exists():
         return None
-    with _connected(location) as connection:
+    with _connect(location) as connection:
         return read_revision(connection, str(location))
 
 
 def check_schema(place: Location | str | os.PathLike[str]) -> list[str]:
-    """What is wrong with a database, one sentence each: an old or altered schema, damage, loose ends.
+    """Lists what is wrong with a database, one sentence each: an old or altered schema, damage, loose ends.
 
     Raises:
         CatalogTooNew, CatalogError: it cannot be looked at.
@@ -106,7 +113,7 @@ def check_schema(place: Location | str | os.PathLike[str]) -> list[str]:
         return ["the database is missing or empty"]
     if revision != HEAD:
         return [f"the schema is {revision}, the newest is {HEAD}: run `stylesearch db upgrade`"]
-    with _connected(location) as connection:
+    with _connect(location) as connection:
         found = [f"the schema differs from the models: {item}" for item in schema_drift(connection)]
         if location.path is not None:
             damage = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
@@ -116,7 +123,7 @@ def check_schema(place: Location | str | os.PathLike[str]) -> list[str]:
 
 
 def schema_drift(connection: Connection) -> list[str]:
-    """How the tables of a database differ from the models; an empty list when they agree."""
+    """Lists how a database differs from :mod:`stylesearch.catalog.tables`; empty where they agree."""
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     return [str(difference) for difference in compare_metadata(context, metadata)]
 
@@ -148,7 +155,7 @@ def script_location() -> Path:
 def _run_scripts(location: Location, backup: Path | None) -> None:
     # Foreign keys are off: a migration that rebuilds a table drops the old one, and that would take along
     # all rows that point to it. They are checked before anything is committed.
-    with _connected(location, foreign_keys=False) as connection, connection.begin():
+    with _connect(location, foreign_keys=False) as connection, connection.begin():
         try:
             alembic.command.upgrade(make_config(connection), HEAD)
         except CatalogError:
@@ -169,7 +176,7 @@ def _loose_ends(connection: Connection) -> list[str]:
 
 
 @contextlib.contextmanager
-def _connected(location: Location, *, foreign_keys: bool = True) -> Iterator[Connection]:
+def _connect(location: Location, *, foreign_keys: bool = True) -> Iterator[Connection]:
     engine = make_engine(location, foreign_keys=foreign_keys)
     try:
         with engine.connect() as connection:
@@ -179,12 +186,10 @@ def _connected(location: Location, *, foreign_keys: bool = True) -> Iterator[Con
 
 
 @contextlib.contextmanager
-def _exclusive(location: Location, timeout: float) -> Iterator[None]:
+def _hold_writer_lock(location: Location, timeout: float) -> Iterator[None]:
     if location.path is None:
         yield
         return
-    from stylesearch.catalog.connections import writer_lock
-
     try:
         location.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,22 +1,18 @@
-"""What goes into the catalog and what comes out, as frozen values."""
+"""Values that go into the catalog and come out of it; all are frozen."""
 
 from __future__ import annotations
 
 import enum
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.types import Box, Domain, ImageRecord, Product
+from stylesearch.types import Box, Domain, Product
 
 __all__ = [
-    "BATCH",
-    "RACY_SECONDS",
     "CatalogStatus",
     "Change",
     "Content",
@@ -26,27 +22,17 @@ __all__ = [
     "KnownContent",
     "KnownImage",
     "Pruned",
-    "box_from_text",
-    "feature_set_from_row",
-    "image_record",
-    "in_batches",
-    "stat_key",
 ]
 
-Content = tuple[str, Box | None]
-
-
 ImageKey = tuple[str, str]
+"""Product id and path: what names an image."""
 
-
-BATCH: Final = 500
-"""Values in one statement: well below what any database allows."""
-
-T = TypeVar("T")
+Content = tuple[str, Box | None]
+"""sha256 of an image's bytes, and the box in it: what decides its vectors."""
 
 
 class Change(enum.StrEnum):
-    """What putting something into the catalog did to it."""
+    """Whether something that was put into the catalog was new there, changed, or the same."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -55,7 +41,7 @@ class Change(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """What made a set of vectors.
+    """A set of vectors of one extractor with one choice of parameters and weights.
 
     Attributes:
         pk: its key in this catalog.
@@ -78,17 +64,17 @@ class FeatureSet:
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """A picture to be put into the catalog.
+    """An image to be put into the catalog.
 
     Attributes:
         product_id: of a product that the catalog has by then.
-        path: the picture's file, absolute.
+        path: the image's file, absolute.
         domain: who took it.
         box: where the garment is, if known.
         sha256: hexadecimal digest of its bytes; None if it could not be read.
-        width, height: pixels of the upright picture; 0 if it could not be decoded.
-        stat_key: see :func:`stylesearch.catalog.records.stat_key`.
-        error: why the picture cannot be used; None if it can.
+        width, height: pixels of the upright image; 0 if it could not be decoded.
+        stat_key: see :func:`stylesearch.files.stat_key`.
+        error: why the image cannot be used; None if it can.
     """
 
     product_id: str
@@ -108,7 +94,7 @@ class ImageEntry:
 
 @dataclass(frozen=True, slots=True)
 class KnownImage:
-    """A picture as the catalog has it.
+    """An image as the catalog has it.
 
     Attributes:
         pk: its key in this catalog.
@@ -134,10 +120,10 @@ class KnownImage:
 
 @dataclass(frozen=True, slots=True)
 class KnownContent:
-    """What the catalog knows of some bytes, whichever picture has them.
+    """Size and vectors that the catalog has of some bytes, whichever image they belong to.
 
     Attributes:
-        width, height: pixels of the upright picture.
+        width, height: pixels of the upright image.
         vectors: float32, shape (dim,), by key of the feature set.
     """
 
@@ -156,12 +142,12 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class CatalogStatus:
-    """How much is in a catalog.
+    """Number of products, images and vectors in a catalog.
 
     Attributes:
         products: how many.
         images: how many, failed ones included.
-        failed_images: how many pictures could not be used.
+        failed_images: how many images could not be used.
         features: how many vectors, by feature set.
     """
 
@@ -169,72 +155,3 @@ class CatalogStatus:
     images: int
     failed_images: int
     features: tuple[tuple[FeatureSet, int], ...]
-
-
-def in_batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
-    """Slices of ``values``, in order.
-
-    Example:
-        >>> list(in_batches([1, 2, 3], 2))
-        [[1, 2], [3]]
-    """
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
-
-
-def feature_set_from_row(row: Any) -> FeatureSet:
-    """A whole row of the table ``feature_sets`` as a value."""
-    return FeatureSet(
-        pk=row.pk,
-        fingerprint=row.fingerprint,
-        extractor=row.extractor,
-        parameters=row.parameters,
-        weights_digest=row.weights_digest,
-        dim=row.dim,
-        dtype=row.dtype,
-    )
-
-
-def box_from_text(text: str | None) -> Box | None:
-    """The inverse of ``str(box)``."""
-    return None if text is None else Box(*map(int, text.split(",")))
-
-
-def image_record(
-    path: str, sha256: str | None, domain: str, width: int, height: int, box: str | None
-) -> ImageRecord:
-    """The columns of ``statements.image_columns`` as a value."""
-    return ImageRecord(path, sha256 or "", Domain(domain), width, height, box_from_text(box))
-
-
-# Telling from a file's metadata that it need not be read again.
-
-RACY_SECONDS: Final = 2.0
-"""A file changed this shortly before it was looked at may change again within the same clock tick."""
-
-
-def stat_key(status: os.stat_result, *, now: float | None = None) -> str | None:
-    """What identifies the content of a file without reading it: size, times and inode, as text.
-
-    A program can set the modification time back, but not the change time, so equal keys mean an unchanged
-    file. Ask for the status *before* reading the file, and call this when it has been read: a file written
-    to in between then has an old key, and will be read again.
-
-    Args:
-        status: of the file, from before it was read.
-        now: the time in seconds since 1970; the clock's by default.
-
-    Returns:
-        The key, or None if the file changed within :data:`RACY_SECONDS` of ``now``, or after it: file
-        systems count time in steps of up to two seconds, so such a file could change and keep its key.
-
-    Example:
-        >>> import os, tempfile
-        >>> with tempfile.NamedTemporaryFile() as file:
-        ...     stat_key(os.stat(file.name)) is None
-        True
-    """
-    moment = time.time() if now is None else now
-    if max(status.st_mtime, status.st_ctime) > moment - RACY_SECONDS:
-        return None
-    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"

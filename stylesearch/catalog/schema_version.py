@@ -1,4 +1,4 @@
-"""Which schema a database has, found by plain SQL: an up-to-date catalog opens without Alembic."""
+"""Finds the schema of a database by plain SQL, so that an up-to-date catalog opens without Alembic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEEDS_STYLESEARCH: Final = "needs_stylesearch"
 """Name of the row in ``about`` with the oldest version of the program that reads the schema."""
 
 CATALOG_ID: Final = "catalog_id"
-"""Name of the row in ``about`` with what tells this catalog from all others."""
+"""Name of the row in ``about`` with the random name of this catalog."""
 
 
 def read_revision(connection: Connection, place: str) -> str | None:

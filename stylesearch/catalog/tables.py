@@ -1,4 +1,4 @@
-"""The tables of the catalog, as typed SQLAlchemy models.
+"""The tables of the catalog's database.
 
 They are Core tables with typed columns (:class:`sqlalchemy.TypedColumns`), not mapped classes: rows become
 the frozen values of :mod:`stylesearch.types`, nothing here needs a session, and a cold start does not pay
@@ -34,6 +34,7 @@ __all__ = [
     "about",
     "feature_sets",
     "features",
+    "image_columns",
     "images",
     "metadata",
     "product_columns",
@@ -52,7 +53,7 @@ metadata = MetaData(
 
 
 class ImageState(enum.StrEnum):
-    """Whether a picture could be used."""
+    """Whether an image could be used."""
 
     OK = "ok"
     FAILED = "failed"
@@ -82,12 +83,12 @@ class ProductColumns(TypedColumns):
 
 
 class ImageColumns(TypedColumns):
-    """Pictures of products.
+    """Images of products.
 
     ``sha256`` is null where the file could not be read. ``box`` is text, ``x0,y0,x1,y1``. ``source`` names
-    the import that listed the picture last. ``stat_key`` is what the file looked like when it was hashed
-    (see :mod:`stylesearch.catalog.records`), null when that says nothing. ``error`` is why a failed
-    picture failed.
+    the import that listed the image last. ``stat_key`` is what the file looked like when it was hashed
+    (see :func:`stylesearch.files.stat_key`), null when that says nothing. ``error`` is why a
+    failed image failed.
     """
 
     pk = Column(Integer, primary_key=True)
@@ -105,7 +106,7 @@ class ImageColumns(TypedColumns):
 
 
 class FeatureSetColumns(TypedColumns):
-    """What made a set of vectors; the fingerprint covers all of it."""
+    """Extractor and parameters that made a set of vectors; the fingerprint covers all of them."""
 
     pk = Column(Integer, primary_key=True)
     fingerprint: Named[str] = Column(unique=True)
@@ -119,7 +120,7 @@ class FeatureSetColumns(TypedColumns):
 class FeatureColumns(TypedColumns):
     """One vector of one image.
 
-    An id is never used twice, and a row is never changed: a picture with new content, or a product that
+    An id is never used twice, and a row is never changed: an image with new content, or a product that
     moves to another category, gets new rows. So an index can say which rows it holds by the largest id it
     has seen, and ``domain`` and ``category``, copies of what the image and its product say, let one index
     of the database answer which rows those are.
@@ -167,3 +168,13 @@ product_columns: Final = (
     products.c.attributes,
 )
 """What makes a :class:`stylesearch.types.Product`, in the order of its fields."""
+
+image_columns: Final = (
+    images.c.path,
+    images.c.sha256,
+    images.c.domain,
+    images.c.width,
+    images.c.height,
+    images.c.box,
+)
+"""What makes a :class:`stylesearch.types.ImageRecord`, in the order of its fields."""

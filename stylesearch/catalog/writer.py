@@ -1,4 +1,7 @@
-"""The writing half of a catalog: what an import does, a chunk at a time."""
+"""Changes to a catalog: products, images and feature vectors put in, brought up to date and removed.
+
+Rows of the table ``features`` are added, removed and filed anew under another id, never changed.
+"""
 
 from __future__ import annotations
 
@@ -30,37 +33,38 @@ from sqlalchemy import (
     update,
 )
 
-from stylesearch.catalog.records import (
-    BATCH,
-    Change,
-    FeatureSet,
-    ImageEntry,
-    ImageKey,
-    Pruned,
-    feature_set_from_row,
-    in_batches,
-)
+from stylesearch.catalog.queries import BATCH, feature_set_from_row, in_batches
+from stylesearch.catalog.records import Change, FeatureSet, ImageEntry, ImageKey, Pruned
 from stylesearch.catalog.tables import ImageState, feature_sets, features, images, product_columns, products
 from stylesearch.catalog.vector_codec import DTYPES, encode_vectors
 from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
 from stylesearch.types import Product
 
-__all__ = [
-    "Writer",
-    "add",
-    "count_unseen",
-    "forget_lost_files",
-    "image_values",
-    "images_of_products",
-    "mark_seen",
-    "product_values",
-    "prune",
-    "refile",
-    "remove",
-    "same_product",
-]
+__all__ = ["Writer", "microseconds_since_1970"]
 
-# Rows of the table ``features``: added, removed and filed anew, never changed.
+_URL: Final = re.compile("[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+# Temporary tables live with the connection, outside the catalog's own file: marking every image of an
+# unchanged shop writes nothing there, and a run that is cut short leaves no marks behind.
+_seen: Final = Table(
+    "seen_images", MetaData(), Column("image_pk", Integer, nullable=False, index=True), prefixes=["TEMPORARY"]
+)
+_thinned: Final = Table(
+    "thinned_products", MetaData(), Column("product_pk", Integer, primary_key=True), prefixes=["TEMPORARY"]
+)
+
+_entry_columns: Final = (
+    images.c.sha256,
+    images.c.domain,
+    images.c.box,
+    images.c.width,
+    images.c.height,
+    images.c.state,
+    images.c.error,
+    images.c.stat_key,
+    images.c.source,
+)
+"""What an import says about an image, in the order of :func:`_image_values`."""
 
 _insert_filed: Final = insert(features).from_select(
     ["feature_set_pk", "image_pk", "domain", "category", "vector"],
@@ -76,251 +80,15 @@ _insert_filed: Final = insert(features).from_select(
 )
 """Files a vector under what its image and product say at this moment, so the copies cannot disagree."""
 
-
-def add(
-    connection: Connection,
-    feature_set: FeatureSet,
-    image_pks: Sequence[int],
-    vectors: npt.NDArray[np.floating[Any]],
-) -> None:
-    """Stores vectors; see :meth:`stylesearch.catalog.writer.Writer.add_features`."""
-    if vectors.shape != (len(image_pks), feature_set.dim):
-        raise ValueError(
-            f"{len(image_pks)} pictures need vectors of the shape ({len(image_pks)}, {feature_set.dim}). "
-            f"Received: {vectors.shape}"
-        )
-    encoded = encode_vectors(vectors, feature_set.dtype)
-    pks = [int(pk) for pk in image_pks]
-    for batch in in_batches(pks):
-        connection.execute(
-            delete(features).where(
-                features.c.image_pk.in_(batch), features.c.feature_set_pk == feature_set.pk
-            )
-        )
-    _insert(connection, [(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
-
-
-def images_of_products(connection: Connection, product_pks: Sequence[int]) -> list[int]:
-    """Keys of all images of these products."""
-    found: list[int] = []
-    for batch in in_batches(product_pks):
-        statement = select(images.c.pk).where(images.c.product_pk.in_(batch)).order_by(images.c.pk)
-        found += connection.execute(statement).scalars()
-    return found
-
-
-def refile(connection: Connection, image_pks: Sequence[int]) -> None:
-    """Replaces all vectors of these images by copies under new ids, in the domain and category of now."""
-    for batch in in_batches(image_pks):
-        statement = (
-            select(features.c.feature_set_pk, features.c.image_pk, features.c.vector)
-            .where(features.c.image_pk.in_(batch))
-            .order_by(features.c.id)
-        )
-        rows = [(row[0], row[1], row[2]) for row in connection.execute(statement)]
-        remove(connection, batch)
-        _insert(connection, rows)
-
-
-def remove(connection: Connection, image_pks: Sequence[int]) -> None:
-    """Removes all vectors of these images."""
-    for batch in in_batches(image_pks):
-        connection.execute(delete(features).where(features.c.image_pk.in_(batch)))
-
-
-def _insert(connection: Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
-    if not rows:
-        return
-    _raise_ids_to_the_clock(connection)
-    parameters = [
-        {"row_feature_set_pk": feature_set_pk, "row_image_pk": image_pk, "row_vector": vector}
-        for feature_set_pk, image_pk, vector in rows
-    ]
-    counted = {"preserve_rowcount": True}  # else some databases do not count what an INSERT does
-    if connection.execute(_insert_filed, parameters, execution_options=counted).rowcount != len(rows):
-        raise CatalogError(
-            "a vector was given of a picture that is not in the catalog, or not usable",
-            hint="put the picture in, without an error, before its vectors",
-        )
-
-
-def _raise_ids_to_the_clock(connection: Connection) -> None:
-    """Makes the next ids larger than any that another life of this catalog can have given out.
-
-    SQLite alone promises only that ids rise within one file. A catalog that is deleted and made anew, or
-    restored from a backup, would start again below ids that an index on disk still holds for other pictures.
-    Ids that begin at the microseconds since 1970 cannot: rows are not written at a million a second.
-    """
-    if connection.dialect.name != "sqlite":
-        return
-    now = {"now": microseconds_since_1970()}
-    raised = connection.execute(_raise_sequence, now)
-    if not raised.rowcount:
-        connection.execute(_begin_sequence, now)
-
-
-def microseconds_since_1970() -> int:
-    """The clock that feature ids rise with."""
-    return time.time_ns() // 1000
-
-
 _raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")
 _begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('features', :now)")
 
 
-# Removing what a source no longer lists, in memory that does not grow with the catalog.
-
-_URL: Final = re.compile("[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-
-# Temporary tables live with the connection, outside the catalog's own file: marking every picture of an
-# unchanged shop writes nothing there, and a run that is cut short leaves no marks behind.
-_seen: Final = Table(
-    "seen_images", MetaData(), Column("image_pk", Integer, nullable=False, index=True), prefixes=["TEMPORARY"]
-)
-_thinned: Final = Table(
-    "thinned_products", MetaData(), Column("product_pk", Integer, primary_key=True), prefixes=["TEMPORARY"]
-)
-
-
-def mark_seen(connection: Connection, image_pks: Iterable[int]) -> None:
-    """Remembers images; one twice does no harm."""
-    _seen.create(connection, checkfirst=True)
-    rows = [{"image_pk": int(pk)} for pk in image_pks]
-    if rows:
-        connection.execute(insert(_seen), rows)
-
-
-def prune(connection: Connection, source: str, *, whole_products: bool) -> Pruned:
-    """Removes images not seen, and products that lose their last one; see :meth:`Writer.prune`."""
-    _seen.create(connection, checkfirst=True)
-    _thinned.create(connection)
-    unseen = _unseen(source, whole_products=whole_products)
-    connection.execute(
-        insert(_thinned).from_select(["product_pk"], select(images.c.product_pk).where(unseen).distinct())
-    )
-    removed_images = connection.execute(delete(images).where(unseen)).rowcount
-    removed_products = connection.execute(
-        delete(products).where(
-            products.c.pk.in_(select(_thinned.c.product_pk)),
-            ~exists().where(images.c.product_pk == products.c.pk),
-        )
-    ).rowcount
-    _thinned.drop(connection)
-    return Pruned(products=removed_products, images=removed_images)
-
-
-def count_unseen(connection: Connection, source: str, *, whole_products: bool) -> int:
-    """How many images :func:`prune` would remove."""
-    _seen.create(connection, checkfirst=True)
-    counted = select(func.count()).select_from(images).where(_unseen(source, whole_products=whole_products))
-    return connection.execute(counted).scalar_one()
-
-
-def _unseen(source: str, *, whole_products: bool) -> ColumnElement[bool]:
-    seen = select(_seen.c.image_pk)
-    unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
-    if whole_products:
-        return unseen
-    sibling = images.alias("sibling")
-    listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(seen))
-    return and_(unseen, images.c.product_pk.in_(listed))
-
-
-def forget_lost_files(connection: Connection) -> int:
-    """Removes images that were not seen and have lost their file; see :meth:`Writer.forget_lost_files`."""
-    _seen.create(connection, checkfirst=True)
-    sibling = images.alias("sibling")
-    # One pass in the order of the keys, with a look into an index for each image: a list of the products
-    # seen would be made anew for every batch.
-    candidates = (
-        select(images.c.pk, images.c.path)
-        .where(
-            ~exists().where(_seen.c.image_pk == images.c.pk),
-            exists()
-            .where(sibling.c.product_pk == images.c.product_pk, _seen.c.image_pk == sibling.c.pk)
-            .correlate(images),
-        )
-        .order_by(images.c.pk)
-        .limit(BATCH)
-    )
-    removed = last = 0
-    while rows := connection.execute(candidates.where(images.c.pk > last)).all():
-        last = rows[-1][0]
-        if lost := [pk for pk, path in rows if _is_lost(path)]:
-            removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
-    return removed
-
-
-def _is_lost(path: str) -> bool:
-    if _URL.match(path):
-        return False
-    try:
-        os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
-
-
-# What products and pictures are in their rows, by column.
-
-
-def product_values(product: Product) -> dict[str, Any]:
-    """What a product is in its row, by column."""
-    return {
-        "id": product.id,
-        "title": product.title,
-        "category": product.category,
-        "url": product.url,
-        "price": product.price,
-        "attributes": dict(product.attributes),
-    }
-
-
-def same_product(stored: Product, given: Product) -> bool:
-    """Whether a row says of a product what a source says."""
-    if stored == given:
-        return True
-    # What JSON changes on the way (a tuple, a key that is a number) would else look new at every run.
-    attributes = json.loads(json.dumps(dict(given.attributes)))
-    return product_values(stored) == {**product_values(given), "attributes": attributes}
-
-
-def image_values(entry: ImageEntry, source: str) -> dict[str, Any]:
-    """What an import says about a picture, by column."""
-    return {
-        "sha256": entry.sha256,
-        "domain": entry.domain.value,
-        "box": None if entry.box is None else str(entry.box),
-        "width": entry.width,
-        "height": entry.height,
-        "state": (ImageState.OK if entry.error is None else ImageState.FAILED).value,
-        "error": entry.error,
-        "stat_key": entry.stat_key,
-        "source": source,
-    }
-
-
-_image_values: Final = (
-    images.c.sha256,
-    images.c.domain,
-    images.c.box,
-    images.c.width,
-    images.c.height,
-    images.c.state,
-    images.c.error,
-    images.c.stat_key,
-    images.c.source,
-)
-"""What an import says about a picture, in the order of :func:`image_values`."""
-
-
 class Writer:
-    """Changes to a catalog, from one thread; got from :meth:`Catalog.writing`.
+    """Changes a catalog, from one thread; :meth:`Catalog.writing` gives one.
 
-    Everything happens inside ``with writer.transaction():`` and is there for all readers when that ends,
-    or not at all. Nothing here is about one row: every method takes many and costs a few statements.
+    Every method but :meth:`transaction` is called inside ``with writer.transaction():``. Readers see all
+    changes when that ends, or none. Every method takes many rows and costs a few statements.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -328,7 +96,7 @@ class Writer:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: an exception, a kill or a pulled plug inside leaves the catalog as it was.
+        """Begins a transaction: an exception, a kill or a pulled plug inside leaves the catalog as it was.
 
         Raises:
             CatalogLocked: another program's transaction did not end in time.
@@ -407,29 +175,29 @@ class Writer:
         for product_id, product in by_id.items():
             if product_id not in known:
                 changes[product_id] = Change.NEW
-                new.append(product_values(product))
+                new.append(_product_values(product))
                 continue
             pk, before = known[product_id]
-            if same_product(before, product):
+            if _is_same_product(before, product):
                 changes[product_id] = Change.UNCHANGED
                 continue
             changes[product_id] = Change.CHANGED
-            changed.append({"row_pk": pk, **product_values(product)})
+            changed.append({"row_pk": pk, **_product_values(product)})
             if before.category != product.category:
                 moved.append(pk)
         if new:
             connection.execute(insert(products), new)
         if changed:
             connection.execute(update(products).where(products.c.pk == bindparam("row_pk")), changed)
-        refile(connection, images_of_products(connection, moved))
+        self._refile(self._images_of_products(moved))
         return changes
 
     def upsert_images(
         self, entries: Iterable[ImageEntry], *, source: str
     ) -> dict[ImageKey, tuple[int, Change]]:
-        """Puts pictures in, or brings them up to date; of two with one product and path the first counts.
+        """Puts images in, or brings them up to date; of two with one product and path the first counts.
 
-        Other bytes, another box, or an error remove the picture's vectors; another domain files them anew.
+        Other bytes, another box, or an error remove the image's vectors; another domain files them anew.
         A new stat key, size or source alone is kept, but is no change.
 
         Args:
@@ -449,7 +217,7 @@ class Writer:
         product_pks = self._product_pks({product_id for product_id, _ in by_key})
         known: dict[tuple[int, str], Any] = {}
         for batch in in_batches(sorted(product_pks.values())):
-            statement = select(images.c.product_pk, images.c.path, images.c.pk, *_image_values)
+            statement = select(images.c.product_pk, images.c.path, images.c.pk, *_entry_columns)
             for row in connection.execute(statement.where(images.c.product_pk.in_(batch))):
                 known[row[0], row[1]] = row[2:]
         result: dict[ImageKey, tuple[int, Change]] = {}
@@ -458,28 +226,28 @@ class Writer:
         outdated: list[int] = []
         refiled: list[int] = []
         for key, entry in by_key.items():
-            place = (product_pks[entry.product_id], entry.path)
-            values = image_values(entry, source)
-            before = known.get(place)
+            product_pk = product_pks[entry.product_id]
+            values = _image_values(entry, source)
+            before = known.get((product_pk, entry.path))
             if before is None:
-                new.append({"product_pk": place[0], "path": place[1], **values})
+                new.append({"product_pk": product_pk, "path": entry.path, **values})
                 continue
-            pk, *old = before
-            was = dict(zip(values, old, strict=True))
-            if was != values:
+            pk, *columns = before
+            stored = dict(zip(values, columns, strict=True))
+            if stored != values:
                 updated.append({"row_pk": pk, **values})
             change = Change.UNCHANGED
-            if any(was[name] != values[name] for name in ("sha256", "box", "state", "error")):
+            if any(stored[name] != values[name] for name in ("sha256", "box", "state", "error")):
                 change = Change.CHANGED
                 outdated.append(pk)
-            elif was["domain"] != values["domain"]:
+            elif stored["domain"] != values["domain"]:
                 change = Change.CHANGED
                 refiled.append(pk)
             result[key] = (pk, change)
         if updated:
             connection.execute(update(images).where(images.c.pk == bindparam("row_pk")), updated)
-        remove(connection, outdated)
-        refile(connection, refiled)
+        self._remove_features(outdated)
+        self._refile(refiled)
         if new:
             pk_of = {
                 (product_pk, path): pk
@@ -494,47 +262,104 @@ class Writer:
     def add_features(
         self, feature_set: FeatureSet, image_pks: Sequence[int], vectors: npt.NDArray[np.floating[Any]]
     ) -> None:
-        """Stores vectors of pictures, in place of those they had in this feature set.
+        """Stores vectors of images, in place of those they had in this feature set.
 
         Args:
             feature_set: of this catalog.
-            image_pks: keys of n usable pictures, as :meth:`upsert_images` gives them.
+            image_pks: keys of n usable images, as :meth:`upsert_images` gives them.
             vectors: shape (n, dim), finite.
 
         Raises:
-            CatalogError: a number is not finite, or a picture is failed or gone.
+            CatalogError: a number is not finite, or an image is failed or gone.
             ValueError: the shape does not fit.
         """
-        add(self._open(), feature_set, image_pks, vectors)
+        connection = self._open()
+        if vectors.shape != (len(image_pks), feature_set.dim):
+            raise ValueError(
+                f"{len(image_pks)} pictures need vectors of the shape ({len(image_pks)}, {feature_set.dim}). "
+                f"Received: {vectors.shape}"
+            )
+        encoded = encode_vectors(vectors, feature_set.dtype)
+        pks = [int(pk) for pk in image_pks]
+        for batch in in_batches(pks):
+            connection.execute(
+                delete(features).where(
+                    features.c.image_pk.in_(batch), features.c.feature_set_pk == feature_set.pk
+                )
+            )
+        self._insert_features([(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
 
     def mark_seen(self, image_pks: Iterable[int]) -> None:
-        """Remembers, until this writer ends, pictures that this run has listed; see :meth:`prune`."""
-        mark_seen(self._open(), image_pks)
+        """Remembers, until this writer ends, images that this run has listed; see :meth:`prune`."""
+        connection = self._open()
+        _seen.create(connection, checkfirst=True)
+        rows = [{"image_pk": int(pk)} for pk in image_pks]
+        if rows:
+            connection.execute(insert(_seen), rows)
 
     def prune(self, source: str, *, whole_products: bool = True) -> Pruned:
         """Removes what an earlier run of ``source`` listed and this one has not marked as seen.
 
         Args:
-            source: only pictures of this import are removed, and products without any picture left.
-            whole_products: False keeps every product of which no picture was seen, and only removes
-                pictures that a seen product no longer lists.
+            source: only images of this import are removed, and products without any image left.
+            whole_products: False keeps every product of which no image was seen, and only removes
+                images that a seen product no longer lists.
         """
-        return prune(self._open(), source, whole_products=whole_products)
+        connection = self._open()
+        _seen.create(connection, checkfirst=True)
+        _thinned.create(connection)
+        unseen = _is_unseen(source, whole_products=whole_products)
+        connection.execute(
+            insert(_thinned).from_select(["product_pk"], select(images.c.product_pk).where(unseen).distinct())
+        )
+        removed_images = connection.execute(delete(images).where(unseen)).rowcount
+        removed_products = connection.execute(
+            delete(products).where(
+                products.c.pk.in_(select(_thinned.c.product_pk)),
+                ~exists().where(images.c.product_pk == products.c.pk),
+            )
+        ).rowcount
+        _thinned.drop(connection)
+        return Pruned(products=removed_products, images=removed_images)
 
     def count_unseen(self, source: str, *, whole_products: bool = True) -> int:
-        """How many pictures :meth:`prune` would remove; nothing is."""
-        return count_unseen(self._open(), source, whole_products=whole_products)
+        """Counts the images that :meth:`prune` would remove, without removing any."""
+        connection = self._open()
+        _seen.create(connection, checkfirst=True)
+        unseen = _is_unseen(source, whole_products=whole_products)
+        return connection.execute(select(func.count()).select_from(images).where(unseen)).scalar_one()
 
     def forget_lost_files(self) -> int:
-        """Removes pictures, of any source, that were not seen and whose file is gone; says how many.
+        """Removes images, of any source, that were not seen and whose file is gone; returns how many.
 
-        Only of products of which another picture was seen: their folder has moved and was ingested again.
+        Only of products of which another image was seen: their folder has moved and was ingested again.
         Paths that are URLs, and files that cannot be looked at, are left alone.
         """
-        return forget_lost_files(self._open())
+        connection = self._open()
+        _seen.create(connection, checkfirst=True)
+        sibling = images.alias("sibling")
+        # One pass in the order of the keys, with a look-up in an index for each image: a list of the
+        # products seen would be made anew for every batch.
+        candidates = (
+            select(images.c.pk, images.c.path)
+            .where(
+                ~exists().where(_seen.c.image_pk == images.c.pk),
+                exists()
+                .where(sibling.c.product_pk == images.c.product_pk, _seen.c.image_pk == sibling.c.pk)
+                .correlate(images),
+            )
+            .order_by(images.c.pk)
+            .limit(BATCH)
+        )
+        removed = last = 0
+        while rows := connection.execute(candidates.where(images.c.pk > last)).all():
+            last = rows[-1][0]
+            if lost := [pk for pk, path in rows if _is_lost(path)]:
+                removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
+        return removed
 
     def remove_products(self, product_ids: Iterable[str]) -> int:
-        """Removes products with their pictures and vectors; returns how many there were."""
+        """Removes products with their images and vectors; returns how many there were."""
         connection = self._open()
         removed = 0
         for batch in in_batches(sorted(set(product_ids))):
@@ -559,3 +384,122 @@ class Writer:
         if missing := product_ids - found.keys():
             raise NotInCatalog(f"no product {min(missing)!r} in the catalog to add a picture to")
         return found
+
+    def _images_of_products(self, product_pks: Sequence[int]) -> list[int]:
+        found: list[int] = []
+        for batch in in_batches(product_pks):
+            statement = select(images.c.pk).where(images.c.product_pk.in_(batch)).order_by(images.c.pk)
+            found += self._connection.execute(statement).scalars()
+        return found
+
+    def _refile(self, image_pks: Sequence[int]) -> None:
+        """Replaces all vectors of these images by copies under new ids, in the domain and category of now."""
+        for batch in in_batches(image_pks):
+            statement = (
+                select(features.c.feature_set_pk, features.c.image_pk, features.c.vector)
+                .where(features.c.image_pk.in_(batch))
+                .order_by(features.c.id)
+            )
+            rows = [(row[0], row[1], row[2]) for row in self._connection.execute(statement)]
+            self._remove_features(batch)
+            self._insert_features(rows)
+
+    def _remove_features(self, image_pks: Sequence[int]) -> None:
+        for batch in in_batches(image_pks):
+            self._connection.execute(delete(features).where(features.c.image_pk.in_(batch)))
+
+    def _insert_features(self, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        """Inserts rows of feature set, image and stored vector."""
+        if not rows:
+            return
+        _raise_ids_to_the_clock(self._connection)
+        parameters = [
+            {"row_feature_set_pk": feature_set_pk, "row_image_pk": image_pk, "row_vector": vector}
+            for feature_set_pk, image_pk, vector in rows
+        ]
+        counted = {"preserve_rowcount": True}  # else some databases do not count what an INSERT does
+        inserted = self._connection.execute(_insert_filed, parameters, execution_options=counted)
+        if inserted.rowcount != len(rows):
+            raise CatalogError(
+                "a vector was given of a picture that is not in the catalog, or not usable",
+                hint="put the picture in, without an error, before its vectors",
+            )
+
+
+def _product_values(product: Product) -> dict[str, Any]:
+    """A product as a row of its table, by column."""
+    return {
+        "id": product.id,
+        "title": product.title,
+        "category": product.category,
+        "url": product.url,
+        "price": product.price,
+        "attributes": dict(product.attributes),
+    }
+
+
+def _is_same_product(stored: Product, given: Product) -> bool:
+    """Whether a row and a source describe a product alike."""
+    if stored == given:
+        return True
+    # What JSON changes on the way (a tuple, a key that is a number) would else look new at every run.
+    attributes = json.loads(json.dumps(dict(given.attributes)))
+    return _product_values(stored) == {**_product_values(given), "attributes": attributes}
+
+
+def _image_values(entry: ImageEntry, source: str) -> dict[str, Any]:
+    """An image as a row of its table, by column, without its product and path."""
+    return {
+        "sha256": entry.sha256,
+        "domain": entry.domain.value,
+        "box": None if entry.box is None else str(entry.box),
+        "width": entry.width,
+        "height": entry.height,
+        "state": (ImageState.OK if entry.error is None else ImageState.FAILED).value,
+        "error": entry.error,
+        "stat_key": entry.stat_key,
+        "source": source,
+    }
+
+
+def _is_unseen(source: str, *, whole_products: bool) -> ColumnElement[bool]:
+    """Images of a source that are not marked as seen; see :meth:`Writer.prune`."""
+    seen = select(_seen.c.image_pk)
+    unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
+    if whole_products:
+        return unseen
+    sibling = images.alias("sibling")
+    listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(seen))
+    return and_(unseen, images.c.product_pk.in_(listed))
+
+
+def _is_lost(path: str) -> bool:
+    if _URL.match(path):
+        return False
+    try:
+        os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def _raise_ids_to_the_clock(connection: Connection) -> None:
+    """Makes the next ids larger than any that another life of this catalog can have given out.
+
+    SQLite alone promises only that ids rise within one file. A catalog that is deleted and made anew, or
+    restored from a backup, would start again below ids that an index on disk still holds for other images.
+    Ids that begin at the microseconds since 1970 cannot: rows are not written at a million a second.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    now = {"now": microseconds_since_1970()}
+    raised = connection.execute(_raise_sequence, now)
+    if not raised.rowcount:
+        connection.execute(_begin_sequence, now)
+
+
+def microseconds_since_1970() -> int:
+    """The clock that feature ids rise with."""
+    return time.time_ns() // 1000

@@ -1,8 +1,8 @@
-"""Drawn products and drawn street photos: a shop to try things on, as large as one likes, without a download.
+"""Draws products and street photos of them: a shop of any size to try things out with, without a download.
 
 A garment is described in words (:class:`~stylesearch.drawn_shop.garments.wardrobe.GarmentSpec`), cut to
 centimetres (:mod:`~stylesearch.drawn_shop.garments.cuts`), drawn flat on strips of cloth
-(:mod:`~stylesearch.drawn_shop.garments.garments`), and then either laid on a table for the shop's picture
+(:mod:`~stylesearch.drawn_shop.garments.garments`), and then either laid on a table for the shop's image
 (:mod:`~stylesearch.drawn_shop.shop`) or bent around someone's trunk, arms and legs for a street photo
 (:mod:`~stylesearch.drawn_shop.street`). So both show the same product, down to its buttons.
 """
@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from stylesearch.drawn_shop.products import DrawnProduct, drawn_product
-    from stylesearch.drawn_shop.writer import DemoReport, drawn_photos, write_demo
+    from stylesearch.drawn_shop.products import DrawnProduct, draw_product
+    from stylesearch.drawn_shop.writer import DemoReport, draw_photos, write_demo
 
 __all__ = [
     "DemoReport",
     "DrawnProduct",
-    "drawn_photos",
-    "drawn_product",
+    "draw_photos",
+    "draw_product",
     "write_demo",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "products": ["DrawnProduct", "drawn_product"],
-        "writer": ["DemoReport", "drawn_photos", "write_demo"],
+        "products": ["DrawnProduct", "draw_product"],
+        "writer": ["DemoReport", "draw_photos", "write_demo"],
     },
 )

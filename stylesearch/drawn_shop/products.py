@@ -1,4 +1,4 @@
-"""A range of products: numbered, in families of near-twins, with titles and prices.
+"""Draws products by number, in families of near-twins, with titles and prices.
 
 Products come in blocks of ten, five families a block. Within a family everything is the same but for one
 attribute: the same dress with another collar, another sleeve, a wider stripe. Product ``i`` depends on the
@@ -11,10 +11,10 @@ import functools
 from dataclasses import dataclass
 from random import Random
 
-from stylesearch.drawn_shop.garments.tailor import draw_spec, is_single_colored, varied
+from stylesearch.drawn_shop.garments.tailor import draw_spec, is_single_colored, vary_spec
 from stylesearch.drawn_shop.garments.wardrobe import ATTRIBUTES, CATEGORIES, GarmentSpec
 
-__all__ = ["DrawnProduct", "drawn_product"]
+__all__ = ["DrawnProduct", "draw_product"]
 
 _FAMILY_SIZES = (3, 3, 2, 1, 1)
 _BLOCK = sum(_FAMILY_SIZES)
@@ -112,11 +112,11 @@ class DrawnProduct:
         return {**values, "family": self.family, "differs_in": self.differs_in}
 
 
-def drawn_product(index: int, seed: int) -> DrawnProduct:
-    """Product number ``index`` of the range with this seed.
+def draw_product(index: int, seed: int) -> DrawnProduct:
+    """Draws product number ``index`` of the range with this seed.
 
     Example:
-        >>> drawn_product(3, seed=0) == drawn_product(3, seed=0)
+        >>> draw_product(3, seed=0) == draw_product(3, seed=0)
         True
 
     Raises:
@@ -124,7 +124,7 @@ def drawn_product(index: int, seed: int) -> DrawnProduct:
     """
     if index < 0:
         raise ValueError(f"products are numbered from 0. Received: {index}")
-    family, member = _places(index // _BLOCK, seed)[index % _BLOCK]
+    family, member = _shuffled_places(index // _BLOCK, seed)[index % _BLOCK]
     spec, differs_in = _family(family, seed)[member]
     random = Random(f"stylesearch/{seed}/price/{family}/{member}")
     dear = {"leather": 2.2, "wool": 1.4, "satin": 1.2, "jersey": 0.9}.get(spec.material, 1.0)
@@ -143,7 +143,7 @@ def drawn_product(index: int, seed: int) -> DrawnProduct:
 
 
 @functools.lru_cache(maxsize=64)
-def _places(block: int, seed: int) -> tuple[tuple[int, int], ...]:
+def _shuffled_places(block: int, seed: int) -> tuple[tuple[int, int], ...]:
     """Family number and place in it of each product of a block, in mixed order."""
     random = Random(f"stylesearch/{seed}/block/{block}")
     sizes = list(_FAMILY_SIZES)
@@ -163,7 +163,7 @@ def _family(family: int, seed: int) -> tuple[tuple[GarmentSpec, str], ...]:
     random = Random(f"stylesearch/{seed}/family/{family}")
     members = [(draw_spec(order[place], random), "")]
     while len(members) < max(_FAMILY_SIZES):
-        twin = varied(members[0][0], random)
+        twin = vary_spec(members[0][0], random)
         if twin[0] not in [spec for spec, _ in members]:
             members.append(twin)
     return tuple(members)

@@ -1,4 +1,4 @@
-"""The shop's picture: the garment flat, on white, in the middle, with a soft shadow."""
+"""Draws a shop's image of a garment: flat, on white, in the middle, with a soft shadow."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from PIL import Image, ImageFilter
 
 from stylesearch.drawn_shop.drawing.curves import Points, polyline, spline
 from stylesearch.drawn_shop.garments.garments import Garment, Piece, sew
-from stylesearch.drawn_shop.garments.strips import Spine, warped
+from stylesearch.drawn_shop.garments.strips import Spine, warp_strip
 from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
 
-__all__ = ["shop_picture"]
+__all__ = ["draw_shop_image"]
 
 _ASPECT = 0.8
 _MARGIN = 0.06
 
 
-def shop_picture(spec: GarmentSpec, random: Random, *, size: int = 480, view: int = 0) -> Image.Image:
-    """A picture as a shop would take it.
+def draw_shop_image(spec: GarmentSpec, random: Random, *, size: int = 480, view: int = 0) -> Image.Image:
+    """Draws an image as a shop would take it.
 
     Args:
         spec: the garment.
         random: decides folds, shadow, exact place.
-        size: height in pixels; the picture is four fifths as wide.
+        size: height in pixels; the image is four fifths as wide.
         view: 0 the front, 1 the back, 2 a close-up of the front, then again.
 
     Returns:
@@ -44,7 +44,7 @@ def shop_picture(spec: GarmentSpec, random: Random, *, size: int = 480, view: in
         height / 2 - scale * (top + bottom) / 2 + random.uniform(-1, 1) * 0.01 * height,
     )
     garment = sew(spec, scale, random, worn=False, from_behind=view % 3 == 1)
-    cloth, mask = _laid_out(garment, origin, scale, (width, height))
+    cloth, mask = _lay_out(garment, origin, scale, (width, height))
     white = 255 - random.choice((0, 0, 0, 2, 5, 8))
     table = Image.new("RGB", (width, height), (white, white, white))
     soft = (
@@ -120,10 +120,10 @@ def _along_curve(
     )
 
 
-def _laid_out(
+def _lay_out(
     garment: Garment, origin: tuple[float, float], scale: float, size: tuple[int, int]
 ) -> tuple[Image.Image, Image.Image]:
-    """The garment's picture and where it is."""
+    """Lays the garment out flat: its image, and where that goes."""
     cloth, mask = Image.new("RGBX", size, (128, 128, 128, 255)), Image.new("L", size, 0)
 
     def lay(layer: Image.Image, corner: tuple[int, int], shadow: float = 0.0) -> None:
@@ -146,7 +146,7 @@ def _laid_out(
         lay_straight(garment.back, 0.0)
     if garment.sleeve is not None:
         for side in (1.0, -1.0):
-            spread = warped(
+            spread = warp_strip(
                 garment.sleeve.strip,
                 _sleeve_spine(garment.spec, origin, scale, side),
                 size,

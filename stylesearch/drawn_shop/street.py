@@ -1,4 +1,4 @@
-"""A street photo: someone wears the product, somewhere, and somebody takes a picture of it."""
+"""Draws a street photo: a person who wears the product, in front of a background."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from stylesearch.drawn_shop.people.dressing import wear_back, wear_body, wear_sl
 from stylesearch.drawn_shop.people.heads import draw_back_hair, draw_front_hair, draw_head
 from stylesearch.drawn_shop.people.limbs import draw_arm, draw_hand, draw_legs_skin, draw_shoes, draw_trunk
 from stylesearch.drawn_shop.people.skeletons import Skeleton
-from stylesearch.drawn_shop.scenes.camera import Camera, draw_camera, exposed
+from stylesearch.drawn_shop.scenes.camera import Camera, draw_camera, expose
 from stylesearch.drawn_shop.scenes.props import draw_foreground, draw_held, draw_mirror, draw_worn_bag
 from stylesearch.drawn_shop.scenes.scenes import draw_scene
 from stylesearch.types import Box
 
-__all__ = ["StreetPhoto", "street_photo"]
+__all__ = ["StreetPhoto", "draw_street_photo"]
 
 _ASPECTS = (3 / 4, 3 / 4, 2 / 3, 2 / 3, 9 / 16, 4 / 5, 4 / 5, 1.0, 4 / 3)
 _SHOWN = {  # heights on the body that the picture's upper and lower edge may show
@@ -69,8 +69,10 @@ class StreetPhoto:
     camera: Camera
 
 
-def street_photo(spec: GarmentSpec, random: Random, *, size: int = 640, hard: bool = False) -> StreetPhoto:
-    """A photo of someone who wears the garment.
+def draw_street_photo(
+    spec: GarmentSpec, random: Random, *, size: int = 640, hard: bool = False
+) -> StreetPhoto:
+    """Draws a photo of a person who wears the garment.
 
     Args:
         spec: the garment.
@@ -93,7 +95,7 @@ def street_photo(spec: GarmentSpec, random: Random, *, size: int = 640, hard: bo
     edges = visible.getbbox()
     if edges is None:  # no framing above leaves it out; a photo without its garment would be a wrong answer
         raise AssertionError(f"the garment is not in its street photo: {spec}")
-    return StreetPhoto(exposed(canvas.image.convert("RGB"), camera), Box(*edges), visible, camera)
+    return StreetPhoto(expose(canvas.image.convert("RGB"), camera), Box(*edges), visible, camera)
 
 
 def _scene_with_person(spec: GarmentSpec, random: Random, size: int) -> tuple[Canvas, bool]:

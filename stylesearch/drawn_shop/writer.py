@@ -1,4 +1,4 @@
-"""A drawn shop on disk: pictures, street photos, and the tables that say what is what."""
+"""Writes a drawn shop: images, street photos, and the tables that describe them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from stylesearch.drawn_shop.products import DrawnProduct, drawn_product
-from stylesearch.drawn_shop.scenes.camera import jpeg
-from stylesearch.drawn_shop.shop import shop_picture
-from stylesearch.drawn_shop.street import street_photo
+from stylesearch.drawn_shop.products import DrawnProduct, draw_product
+from stylesearch.drawn_shop.scenes.camera import encode_jpeg
+from stylesearch.drawn_shop.shop import draw_shop_image
+from stylesearch.drawn_shop.street import draw_street_photo
 from stylesearch.errors import ConfigError
 from stylesearch.files import atomic_file, write_json
 from stylesearch.types import Box, Domain, Product, Record
 
-__all__ = ["DemoReport", "drawn_photos", "write_demo"]
+__all__ = ["DemoReport", "draw_photos", "write_demo"]
 
 _MARK = "demo.json"
 _SHOP_QUALITY = 90
@@ -34,12 +34,12 @@ _FIXED = ("id", "title", "category", "image", "price", "url", "domain", "box")
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """What :func:`write_demo` wrote.
+    """Numbers and places of what :func:`write_demo` wrote.
 
     Attributes:
         folder: where.
         products, shop_photos, street_photos: how many.
-        catalog: the folder of shop pictures, ``<category>/<product id>/shop_1.jpg``.
+        catalog: the folder of the shop's images, ``<category>/<product id>/shop_1.jpg``.
         products_csv, street_csv: the tables.
     """
 
@@ -54,7 +54,7 @@ class DemoReport:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """Which pictures of a product to draw."""
+    """Numbers and sizes of the images of a product, and the seed."""
 
     seed: int
     shop_photos: int
@@ -80,16 +80,16 @@ def write_demo(
 ) -> DemoReport:
     """Draws a shop: ``catalog/``, ``street/``, ``products.csv`` and ``street.csv``.
 
-    ``products.csv`` lists the shop's pictures, ``street.csv`` the street photos with the id of the product
+    ``products.csv`` lists the shop's images, ``street.csv`` the street photos with the id of the product
     that is worn and the box around what is seen of it. The same arguments write the same bytes (with the same
     versions of NumPy and Pillow), whatever ``processes`` is; with more products the first ones stay the same.
-    The tables appear last, when all pictures are there.
+    The tables appear last, when all images are there.
 
     Args:
         folder: made if it is missing.
         n_products: how many.
         seed: another seed is another shop.
-        street_photos_per_product, shop_photos_per_product: how many pictures of each; the shop's second shows
+        street_photos_per_product, shop_photos_per_product: how many images of each; the shop's second shows
             the back, the third is a close-up.
         shop_size, street_size: the longer side in pixels.
         hard: street photos of a poor camera in bad light, in which garments are harder to tell apart.
@@ -109,10 +109,10 @@ def write_demo(
     products_csv, street_csv = target / "products.csv", target / "street.csv"
     done = 0
     with atomic_file(products_csv) as products_file, atomic_file(street_csv) as street_file:
-        attribute_names = tuple(drawn_product(0, seed).attributes)
+        attribute_names = tuple(draw_product(0, seed).attributes)
         _write_row(products_file, (*_FIXED, *attribute_names))
         _write_row(street_file, ("id", "title", "category", "image", "domain", "box"))
-        for product, shop, street in _drawn(target, order, n_products, processes):
+        for product, shop, street in _draw_products(target, order, n_products, processes):
             for path in shop:
                 row = (product.id, product.title, product.spec.category, path, product.price, product.url)
                 _write_row(products_file, (*row, str(Domain.SHOP), "", *product.attributes.values()))
@@ -133,7 +133,7 @@ def write_demo(
     )
 
 
-def drawn_photos(
+def draw_photos(
     n_products: int,
     *,
     seed: int = 0,
@@ -143,7 +143,7 @@ def drawn_photos(
     shop_size: int = 480,
     street_size: int = 640,
 ) -> Iterator[tuple[npt.NDArray[np.uint8], Record]]:
-    """The pictures that :func:`write_demo` would write, one after the other, without writing them.
+    """Draws the images that :func:`write_demo` would write, one after the other, without writing them.
 
     Args:
         n_products: how many products, from number ``first`` on.
@@ -156,7 +156,7 @@ def drawn_photos(
         is relative to the folder that was never written.
 
     Example:
-        >>> for pixels, record in drawn_photos(1, seed=4, shop_size=64, street_size=96):
+        >>> for pixels, record in draw_photos(1, seed=4, shop_size=64, street_size=96):
         ...     print(record.domain, pixels.dtype, record.box is not None)
         shop uint8 False
         consumer uint8 True
@@ -164,7 +164,7 @@ def drawn_photos(
     _check(n_products, street_photos_per_product, shop_photos_per_product, shop_size, street_size, 1)
     order = _Order(seed, shop_photos_per_product, street_photos_per_product, shop_size, street_size)
     for index in range(first, first + n_products):
-        product = drawn_product(index, seed)
+        product = draw_product(index, seed)
         entry = Product(
             id=product.id,
             title=product.title,
@@ -185,20 +185,24 @@ def _pictures(product: DrawnProduct, order: _Order) -> Iterator[tuple[str, bytes
     spec = product.spec
     for number in range(order.shop_photos):
         random = Random(f"stylesearch/{order.seed}/shop/{product.index}/{number}")
-        picture = shop_picture(spec, random, size=order.shop_size, view=number)
+        picture = draw_shop_image(spec, random, size=order.shop_size, view=number)
         path = f"catalog/{spec.category}/{product.id}/shop_{number + 1}.jpg"
-        yield path, jpeg(picture, _SHOP_QUALITY), None
+        yield path, encode_jpeg(picture, _SHOP_QUALITY), None
     for number in range(order.street_photos):
         random = Random(f"stylesearch/{order.seed}/street/{product.index}/{number}")
-        photo = street_photo(spec, random, size=order.street_size, hard=order.hard)
-        yield f"street/{product.id}_{number + 1}.jpg", jpeg(photo.image, photo.camera.quality), photo.box
+        photo = draw_street_photo(spec, random, size=order.street_size, hard=order.hard)
+        yield (
+            f"street/{product.id}_{number + 1}.jpg",
+            encode_jpeg(photo.image, photo.camera.quality),
+            photo.box,
+        )
 
 
 _Written = tuple[DrawnProduct, list[str], list[tuple[str, Box]]]
 
 
-def _drawn(folder: Path, order: _Order, n_products: int, processes: int) -> Iterator[_Written]:
-    """Draws and writes all pictures; yields products in order."""
+def _draw_products(folder: Path, order: _Order, n_products: int, processes: int) -> Iterator[_Written]:
+    """Draws and writes all images; yields products in order."""
     tasks = ((folder, order, index) for index in range(n_products))
     if processes == 1 or n_products == 1:
         yield from map(_write_product, tasks)
@@ -210,7 +214,7 @@ def _drawn(folder: Path, order: _Order, n_products: int, processes: int) -> Iter
 
 def _write_product(task: tuple[Path, _Order, int]) -> _Written:
     folder, order, index = task
-    product = drawn_product(index, order.seed)
+    product = draw_product(index, order.seed)
     shop: list[str] = []
     street: list[tuple[str, Box]] = []
     for path, data, box in _pictures(product, order):

@@ -1,4 +1,4 @@
-"""How sure a score is: the bootstrap over queries, for scores and for differences between them.
+"""Bootstrap intervals and p-values of scores and of differences between them, over queries.
 
 Queries are drawn anew, as many as there are, with replacement. All scores of all runs are computed of the
 same draws, so a difference between two runs is paired: what a hard query does to both cancels out. Micro
@@ -26,7 +26,7 @@ from stylesearch.evaluation.results import Estimate
 
 __all__ = [
     "Resampled",
-    "adjusted_by_holm",
+    "adjust_by_holm",
     "enough_draws",
     "flipped_p_values",
     "interval",
@@ -66,7 +66,7 @@ class Resampled:
         self.macro: Doubles = np.mean(list(self.of_category.values()), axis=0)
 
     def blocks(self, average: str, n_resamples: int, n_at_once: int) -> Iterator[Doubles]:
-        """The same means and more of them, a block at a time: all of them need not fit into memory.
+        """Yields the same means and more of them, in blocks, so that they need not all fit into memory.
 
         Args:
             average: ``micro`` or ``macro``.
@@ -126,7 +126,7 @@ def interval(value: float, means: Doubles, confidence: float) -> Estimate:
 
 
 def enough_draws(n_compared: int, *, n_resamples: int, confidence: float, n_sides: int) -> int:
-    """How many draws the p-values of a family need, so that Holm's method can find anything in it.
+    """The number of draws with which Holm's method can still find a difference in a family of p-values.
 
     No number of draws shows a p-value below about one in that number, and Holm's method multiplies it by the
     number of comparisons: 2,000 draws and 105 pairs would call every difference noise.
@@ -148,7 +148,7 @@ def enough_draws(n_compared: int, *, n_resamples: int, confidence: float, n_side
 
 
 def p_values(blocks: Iterable[Doubles]) -> npt.NDArray[np.float64]:
-    """Two-sided p-values of the paired bootstrap: how often a resample says the opposite, or nothing.
+    """Two-sided p-values of the paired bootstrap: the share of resamples with the opposite sign, or zero.
 
     Args:
         blocks: differences of resampled means, each float64 (some of the n resamples, values).
@@ -231,11 +231,11 @@ def p_value_of_largest(gained: Doubles, *, n_resamples: int, seed: int) -> float
     return (as_large + 1) / (n_resamples + 1)
 
 
-def adjusted_by_holm(p_values: Sequence[float]) -> list[float]:
-    """P-values for several comparisons at once, in the order given.
+def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusts the p-values of several comparisons by Holm's method, in the order given.
 
     Example:
-        >>> adjusted_by_holm([0.01, 0.04, 0.03])
+        >>> adjust_by_holm([0.01, 0.04, 0.03])
         [0.03, 0.06, 0.06]
     """
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])

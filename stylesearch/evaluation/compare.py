@@ -1,4 +1,4 @@
-"""This study against an older one: what rose, what fell, and whether that is more than noise."""
+"""Compares a study with an older one: what rose, what fell, and whether that is more than noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from stylesearch.array_types import Doubles
 from stylesearch.evaluation.bootstrap import (
     Resampled,
-    adjusted_by_holm,
+    adjust_by_holm,
     enough_draws,
     flipped_p_values,
     interval,
@@ -30,7 +30,7 @@ UNPAIRED: Final = "no common queries"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one figure.
+    """The change of one score between two studies.
 
     Attributes:
         method, metric: the run, which both studies have.
@@ -61,7 +61,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """This study against a baseline.
+    """A study compared with a baseline.
 
     Attributes:
         notes: what a reader has to know: which queries and galleries were compared, which runs were not.
@@ -90,7 +90,7 @@ def compare(study: Study, baseline: Study) -> Comparison:
         study: the new one; its seed, resamples and confidence count.
         baseline: the old one.
     """
-    here, there = _common(study.queries.pictures, baseline.queries.pictures)
+    here, there = _common_queries(study.queries.pictures, baseline.queries.pictures)
     names = [name for name in study.settings.score_names if name in baseline.settings.score_names]
     old = {(run.method, run.metric): run for run in baseline.runs}
     pairs = [(run, old[run.method, run.metric]) for run in study.runs if (run.method, run.metric) in old]
@@ -104,7 +104,7 @@ def compare(study: Study, baseline: Study) -> Comparison:
     )
 
 
-def _common(new: Sequence[Picture], old: Sequence[Picture]) -> tuple[list[int], list[int]]:
+def _common_queries(new: Sequence[Picture], old: Sequence[Picture]) -> tuple[list[int], list[int]]:
     """Places of the common queries in both; of several equal ones the first."""
     places: dict[tuple[str, str], int] = {}
     for place, one in enumerate(old):
@@ -146,7 +146,7 @@ def _paired_changes(
         }
         for place, name in enumerate(names):
             at = [(group, i, i * len(names) + place) for group in families for i in range(len(pairs))]
-            adjusted = adjusted_by_holm([float(tested[group][column]) for group, _, column in at])
+            adjusted = adjust_by_holm([float(tested[group][column]) for group, _, column in at])
             for (group, number, column), p_adjusted in zip(at, adjusted, strict=True):
                 weights = _weights(categories, *group)
                 values = [float(weights @ parts[:, column]) for parts in (before, now)]

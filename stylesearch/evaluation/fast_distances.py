@@ -1,24 +1,29 @@
-"""Fast distances on a GPU, with the same bound on their error as on the processor."""
+"""Fast distances by other means than NumPy: by TensorFlow on a GPU, and l1 by faiss on the processor.
+
+Both keep the bound on their error that :class:`~stylesearch.distance_kernels.FastDistances` promises.
+"""
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-from typing import Any
+from typing import Any, Final
 
 from stylesearch.array_types import Floats
-from stylesearch.distance_kernels import Rough
+from stylesearch.distance_kernels import FastDistances
 from stylesearch.extractors.engines.tensorflow import import_tensorflow
 
 __all__ = [
-    "FaissRough",
-    "GpuRough",
+    "FaissDistances",
+    "GpuDistances",
     "faiss_is_installed",
     "gpu_is_visible",
 ]
 
-# Differences of l1 held on the GPU at once, in numbers: 256 MB.
-VALUES_AT_ONCE = 64 * 2**20
+# Differences of l1 that the GPU holds at once, in numbers: 256 MB.
+_GPU_VALUES_AT_ONCE: Final = 64 * 2**20
+# Numbers of the gallery that faiss gets at once: few enough for the cache of a core.
+_FAISS_VALUES_PER_CALL: Final = 240_000
 
 
 def gpu_is_visible() -> bool:
@@ -26,8 +31,13 @@ def gpu_is_visible() -> bool:
     return bool(import_tensorflow().config.list_physical_devices("GPU"))
 
 
-class GpuRough(Rough):
-    """:class:`~stylesearch.distance_kernels.Rough`, its products and differences computed by TensorFlow."""
+def faiss_is_installed() -> bool:
+    """Whether :class:`FaissDistances` can be used; imports nothing."""
+    return importlib.util.find_spec("faiss") is not None
+
+
+class GpuDistances(FastDistances):
+    """Fast distances whose products and differences TensorFlow computes."""
 
     def __init__(self, queries: Floats, metric: str) -> None:
         super().__init__(queries, metric)
@@ -44,40 +54,18 @@ class GpuRough(Rough):
             out[:] = self._tensorflow.matmul(self._on_device, rows, transpose_b=True).numpy()
             self._finish_products(out, sizes)
             return sizes
-        step = max(1, VALUES_AT_ONCE // max(1, block.size))
+        step = max(1, _GPU_VALUES_AT_ONCE // max(1, block.size))
         for first in range(0, len(out), step):
             part = self._on_device[first : first + step]
-            out[first : first + step] = _l1(self._tensorflow)(part, rows).numpy()
+            out[first : first + step] = _compile_l1(self._tensorflow)(part, rows).numpy()
         return sizes
 
 
-@functools.cache
-def _l1(tensorflow: Any) -> Any:
-    """Sums of absolute differences, (q, d) and (b, d) to (q, b), in one pass where XLA can fuse it."""
+class FaissDistances(FastDistances):
+    """Fast distances whose l1 faiss computes, on all cores.
 
-    @tensorflow.function(jit_compile=True, reduce_retracing=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def sums(queries: Any, rows: Any) -> Any:
-        return tensorflow.reduce_sum(tensorflow.abs(queries[:, None] - rows[None]), axis=2)
-
-    return sums
-
-
-# Fast l1 distances on the processor, by faiss: no product of matrices gives a sum of absolute differences.
-#
-# NumPy needs two passes through memory for one; a loop that stays in the registers is ten times as fast.
-# Where faiss is not installed, :class:`~stylesearch.distance_kernels.Rough` does the same more slowly.
-
-# Numbers of the gallery that all queries see before the next are read: few enough for the cache of a core.
-VALUES_PER_CALL = 240_000
-
-
-def faiss_is_installed() -> bool:
-    """Whether :class:`FaissRough` can be used; nothing is imported."""
-    return importlib.util.find_spec("faiss") is not None
-
-
-class FaissRough(Rough):
-    """:class:`~stylesearch.distance_kernels.Rough`, its l1 distances by faiss, on all cores.
+    No product of matrices gives a sum of absolute differences. NumPy needs two passes through memory for
+    one; the loop of faiss stays in the registers and is ten times as fast.
 
     References:
         M. Douze et al., "The Faiss library", 2024, https://arxiv.org/abs/2401.08281.
@@ -90,8 +78,19 @@ class FaissRough(Rough):
         import faiss
 
         sizes = self._measure(block)
-        step = max(1, VALUES_PER_CALL // max(1, block.shape[1]))
+        step = max(1, _FAISS_VALUES_PER_CALL // max(1, block.shape[1]))
         for first in range(0, len(block), step):
             rows = slice(first, first + step)
             out[:, rows] = faiss.pairwise_distances(self.queries, block[rows], faiss.METRIC_L1)
         return sizes
+
+
+@functools.cache
+def _compile_l1(tensorflow: Any) -> Any:
+    """Sums of absolute differences, (q, d) and (b, d) to (q, b), in one pass where XLA can fuse it."""
+
+    @tensorflow.function(jit_compile=True, reduce_retracing=True)  # type: ignore[untyped-decorator, unused-ignore]
+    def sums(queries: Any, rows: Any) -> Any:
+        return tensorflow.reduce_sum(tensorflow.abs(queries[:, None] - rows[None]), axis=2)
+
+    return sums

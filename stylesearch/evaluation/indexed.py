@@ -1,4 +1,4 @@
-"""The same study through the indexes: what a shop's customers get, and what it loses against exact search."""
+"""Ranks through the indexes, as a shop's customers are answered, and their recall against exact search."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from stylesearch.array_types import Doubles, Floats
 from stylesearch.errors import ConfigError
 from stylesearch.evaluation.protocol import Protocol
 from stylesearch.evaluation.results import Columns, StudySettings
 from stylesearch.features.images import CatalogImage
 from stylesearch.search import Gallery, maintenance
-from stylesearch.types import Domain
+from stylesearch.types import Domain, SearchRequest
 
 if TYPE_CHECKING:
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.search.fitted_space import SpaceLocation
 
-__all__ = ["check_indexed", "rank_by_index", "refresh"]
+__all__ = ["check_indexed", "rank_by_index", "refresh_indexes"]
 
 
 def check_indexed(protocol: Protocol, images: Sequence[CatalogImage]) -> None:
-    """Makes sure that the gallery is what the indexes hold: a query's own picture is left out of an answer.
+    """Checks that the gallery of a study is what the indexes hold.
 
     Raises:
         ConfigError: it is another.
@@ -39,7 +39,7 @@ def check_indexed(protocol: Protocol, images: Sequence[CatalogImage]) -> None:
         )
 
 
-def refresh(home: SpaceHome, metrics: Sequence[str]) -> None:
+def refresh_indexes(home: SpaceLocation, metrics: Sequence[str]) -> None:
     """Builds indexes that are missing or behind, and fits the space first where that is due.
 
     Raises:
@@ -50,15 +50,15 @@ def refresh(home: SpaceHome, metrics: Sequence[str]) -> None:
 
 
 def rank_by_index(
-    home: SpaceHome,
+    home: SpaceLocation,
     metric: str,
-    queries: npt.NDArray[np.float32],
+    queries: Floats,
     protocol: Protocol,
     exact: Columns,
     settings: StudySettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> Columns:
-    """What :meth:`Gallery.search` answers, as columns.
+    """Ranks the queries as :meth:`Gallery.search` answers them.
 
     The indexes may hold pictures which could not be read for another method of the study and so belong to
     nobody's gallery: an answer by such a picture is dropped, and as many more are asked for. A query that is
@@ -92,8 +92,7 @@ def rank_by_index(
         key = protocol.queries[place].key
         answers = gallery.search(
             np.ascontiguousarray(features),
-            n_wanted + len(protocol.unreadable),
-            without_image=key if key in rows else None,
+            SearchRequest(k=n_wanted + len(protocol.unreadable), exclude_image=key if key in rows else None),
         )
         hits = [hit for hit in answers if (hit.product.id, hit.image.path) in rows][:n_wanted]
         distances = np.array([hit.distance for hit in hits])
@@ -112,8 +111,8 @@ def rank_by_index(
     return found
 
 
-def _recall(exact: Columns, place: int, distances: npt.NDArray[np.float64]) -> float:
-    """How many of the exact first products the index answered with too, as a share.
+def _recall(exact: Columns, place: int, distances: Doubles) -> float:
+    """The share of the exact first products that the index answered with too.
 
     An answer counts when it is as near as the last of the exact ones, so it does not matter which of equally
     far products comes first; the same vector, computed among others, may differ in its last digits.

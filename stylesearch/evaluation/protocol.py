@@ -1,4 +1,4 @@
-"""Which pictures are searched with and which are searched in.
+"""Chooses the queries and the gallery of a study, and parses the names of its methods.
 
 ======================  =======================================  ====================================
 queries                 gallery ``all``                          other galleries
@@ -13,8 +13,10 @@ pictures of a product   listed; its others are the queries       all other shop 
                                                                  all others are searched
 ======================  =======================================  ====================================
 
-A query whose product has no picture in the gallery cannot be found: it is left out and counted. The query's
-own picture is never searched. A picture that is equal byte for byte under another name is, and is counted.
+A query whose product has no image in the gallery cannot be found: it is left out and counted. The query's
+own image is never searched. An image that is equal byte for byte under another name is, and is counted.
+
+A method is named ``extractor[@size][/space]``, or ``siamese:NAME``, which implies its extractor.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from stylesearch.catalog import Catalog
 from stylesearch.errors import ConfigError, NotInCatalog
@@ -35,6 +38,8 @@ from stylesearch.spaces import SPACES
 from stylesearch.types import Domain
 
 __all__ = [
+    "ANY_SPLIT",
+    "DEFAULT_SPACE",
     "GALLERIES",
     "QUERIES",
     "MethodSpec",
@@ -46,16 +51,16 @@ __all__ = [
     "with_gallery_split",
 ]
 
-QUERIES = ("consumer", "views")
-GALLERIES = ("all", "queried", "others")
-ANY_SPLIT = "any"
-
-"""Stands for a plan of regions: a query is looked at in its box, where the catalog knows one."""
+QUERIES: Final = ("consumer", "views")
+GALLERIES: Final = ("all", "queried", "others")
+ANY_SPLIT: Final = "any"
+DEFAULT_SPACE: Final = "raw"
+_NO_ANSWER: Final = "no right product in the gallery"
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What is searched with and in.
+    """The queries and the gallery of a study.
 
     Attributes:
         gallery: sorted by product id, then path.
@@ -70,7 +75,7 @@ class Protocol:
     unreadable: tuple[CatalogImage, ...] = ()
 
     def without(self, failed: Mapping[int, str]) -> Protocol:
-        """The same without pictures that turned out to be of no use: by key, why."""
+        """The protocol without images that could not be used; ``failed`` gives the reason by key."""
         if not failed:
             return self
         gallery = tuple(one for one in self.gallery if one.pk not in failed)
@@ -81,11 +86,11 @@ class Protocol:
                 left_out[reason] = (*left_out.get(reason, ()), one)
         queries = [one for one in self.queries if one.pk not in failed]
         unreadable = tuple(one for one in self.gallery if one.pk in failed)
-        return _searchable(gallery, queries, left_out, (*self.unreadable, *unreadable))
+        return _drop_unanswerable(gallery, queries, left_out, (*self.unreadable, *unreadable))
 
 
 def count_catalog(images: Sequence[CatalogImage], catalog: Catalog) -> CatalogFacts:
-    """How much there is of each category, whatever is searched."""
+    """Counts the products and images of each category in the whole catalog."""
     n_images = Counter((one.product.category, one.image.domain) for one in images)
     n_products = Counter({one.product.id: one.product.category for one in images}.values())
     categories = tuple(
@@ -102,13 +107,13 @@ def count_catalog(images: Sequence[CatalogImage], catalog: Catalog) -> CatalogFa
 
 
 def choose(images: Sequence[CatalogImage], settings: StudySettings) -> Protocol:
-    """Queries and gallery of a study, of all usable pictures of a catalog; see the module.
+    """Chooses queries and gallery among all usable images of a catalog; see the module.
 
     Raises:
         ConfigError: a choice that makes no sense.
         NotInCatalog: no picture can serve as a query, or none as the gallery.
     """
-    _check(settings)
+    _check_choice(settings)
     by_name = settings.gallery not in GALLERIES
     shop = [one for one in images if one.image.domain == Domain.SHOP]
     in_split = [one for one in shop if _is_in(one, settings.gallery_split)]
@@ -117,22 +122,23 @@ def choose(images: Sequence[CatalogImage], settings: StudySettings) -> Protocol:
         candidates = [one for one in images if one.image.domain == Domain.CONSUMER]
         gallery = matching if by_name else in_split
     else:
-        candidates, gallery = _views(shop, in_split, matching, settings.gallery, by_name)
+        candidates, gallery = _split_views(shop, in_split, matching, settings.gallery, by_name)
     candidates = [one for one in candidates if _is_in(one, settings.split)]
     if settings.gallery == "queried":
         queried = {one.product.id for one in candidates}
         gallery = [one for one in gallery if one.product.id in queried]
-    _check_found(images, candidates, gallery, settings)
-    return _searchable(tuple(gallery), candidates, {}, ())
+    _check_not_empty(images, candidates, gallery, settings)
+    return _drop_unanswerable(tuple(gallery), candidates, {}, ())
 
 
-def _views(
+def _split_views(
     shop: list[CatalogImage],
     in_split: list[CatalogImage],
     matching: list[CatalogImage],
     choice: str,
     by_name: bool,
 ) -> tuple[list[CatalogImage], list[CatalogImage]]:
+    """Shop images as queries and as the gallery."""
     if by_name:
         kept = {one.pk for one in matching}
         return [one for one in shop if not _matches(one, choice)], [one for one in in_split if one.pk in kept]
@@ -146,13 +152,13 @@ def _views(
     return [one for one in shop if one.pk not in mains], [one for one in in_split if one.pk in mains]
 
 
-def _searchable(
+def _drop_unanswerable(
     gallery: tuple[CatalogImage, ...],
     candidates: list[CatalogImage],
     left_out: dict[str, tuple[CatalogImage, ...]],
     unreadable: tuple[CatalogImage, ...],
 ) -> Protocol:
-    """Leaves out queries that nothing in the gallery could answer."""
+    """A protocol without the queries whose product has no image in the gallery."""
     of_product: dict[str, set[int]] = {}
     for one in gallery:
         of_product.setdefault(one.product.id, set()).add(one.pk)
@@ -162,8 +168,7 @@ def _searchable(
         has_answer = bool(of_product.get(one.product.id, set()) - {one.pk})
         (queries if has_answer else lost).append(one)
     if lost:
-        reason = "no right product in the gallery"
-        left_out = {**left_out, reason: (*left_out.get(reason, ()), *lost)}
+        left_out = {**left_out, _NO_ANSWER: (*left_out.get(_NO_ANSWER, ()), *lost)}
     if not queries:
         raise NotInCatalog(
             f"none of {len(candidates)} queries shows a product that is in the gallery",
@@ -172,14 +177,14 @@ def _searchable(
     return Protocol(gallery, tuple(queries), left_out, unreadable)
 
 
-def _check(settings: StudySettings) -> None:
+def _check_choice(settings: StudySettings) -> None:
     if settings.queries not in QUERIES:
         raise ConfigError(f"queries are {' or '.join(QUERIES)}. Received: {settings.queries!r}")
     if settings.gallery == "others" and settings.queries == "consumer":
         raise ConfigError("the gallery `others` is for queries that are views", hint="--queries views")
 
 
-def _check_found(
+def _check_not_empty(
     images: Sequence[CatalogImage],
     candidates: list[CatalogImage],
     gallery: list[CatalogImage],
@@ -213,11 +218,6 @@ def _matches(one: CatalogImage, pattern: str) -> bool:
 def with_gallery_split(settings: StudySettings) -> StudySettings:
     """Settings with the gallery's split filled in: that of the queries, unless another was asked for."""
     return settings if settings.gallery_split else replace(settings, gallery_split=settings.split)
-
-
-# What is compared: ``extractor[@size][/space]``, or ``siamese:NAME``, which implies its extractor.
-
-DEFAULT_SPACE = "raw"
 
 
 @dataclass(frozen=True, slots=True)

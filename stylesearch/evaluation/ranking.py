@@ -1,6 +1,6 @@
-"""Where the right product stands among all others: exact ranks, in blocks, on all cores or a GPU.
+"""Exact ranks of the right products of many queries, computed in blocks, on all cores or a GPU.
 
-Fast distances with a bound on their error say of nearly every picture whether it is nearer than the right
+Fast distances with a bound on their error say of nearly every image whether it is nearer than the right
 one; the few for which the bound leaves that open are computed again from the differences. So ranks are those
 of exact distances, and equal vectors tie exactly, whatever the size of a block.
 
@@ -12,34 +12,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.array_types import AnyFloats, Doubles, Floats, Ids, Ints
 from stylesearch.distance import check_metric
-from stylesearch.distance_kernels import Rough, exact_to_any
+from stylesearch.distance_kernels import FastDistances, exact_to_any
 from stylesearch.evaluation.results import Columns
 from stylesearch.evaluation.scores import expected_average_precision
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
-    "MakeRough",
-    "Measured",
+    "BlockDistances",
+    "MakeFastDistances",
     "RankedGallery",
-    "make_rough",
+    "choose_fast_distances",
     "rank",
 ]
 
-# Distances of a block of queries to a whole gallery: fast ones with their bound, and exact ones of some.
+DEFAULT_MAX_BYTES: Final = 1024 * 2**20
 
-MakeRough = Callable[[Floats, str], Rough]
+# Queries (times regions) and images of one block: large enough for BLAS, small enough to bound memory.
+_MAX_QUERY_ROWS: Final = 1024
+_MAX_GALLERY_ROWS: Final = 4096
+# Above this many limits a binary search beats a pass over all distances for each limit.
+_MANY_LIMITS: Final = 8
+
+MakeFastDistances = Callable[[Floats, str], FastDistances]
+"""Makes fast distances of queries, float32 (q, d), with a metric."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedGallery:
-    """Vectors to be searched, and which product each shows.
+    """The vectors that are searched, and the product that each shows.
 
     Attributes:
         vectors: float32 (n, d); may be memory-mapped.
@@ -51,20 +59,20 @@ class RankedGallery:
     """
 
     vectors: AnyFloats
-    product_of: npt.NDArray[np.int64]
-    scale_of: npt.NDArray[np.int64] | None = None
+    product_of: Ints
+    scale_of: Ints | None = None
     scales: Floats | None = None
 
     @property
-    def starts(self) -> npt.NDArray[np.int64]:
+    def starts(self) -> Ints:
         """The first row of each product, int64 (products,)."""
         return np.flatnonzero(np.diff(self.product_of, prepend=-1)).astype(np.int64)
 
-    def scaled(self, queries: Floats) -> list[Floats]:
-        """The queries as the rows of each scale meet them."""
+    def scale_queries(self, queries: Floats) -> list[Floats]:
+        """The queries multiplied by each of the scales; the queries alone where there are none."""
         return [queries] if self.scales is None else [queries * scale for scale in self.scales]
 
-    def by_scale(self, rows: Ids) -> Iterator[tuple[int, slice | Ids]]:
+    def group_by_scale(self, rows: Ids) -> Iterator[tuple[int, slice | Ids]]:
         """For each scale that some rows have: its number, and the places of those rows in ``rows``."""
         if self.scale_of is None:
             yield 0, slice(None)
@@ -74,15 +82,17 @@ class RankedGallery:
             yield int(number), np.flatnonzero(scales == number)
 
 
-class Measured:
-    """Distances of a block of queries; of each query to a picture that of its nearest region.
+class BlockDistances:
+    """Distances of a block of queries to a gallery: fast ones with a bound on their error, exact on demand.
+
+    The distance of a query to an image is that of the query's nearest region.
 
     Args:
         block: queries, float32 (b, regions, d).
         gallery: what they meet.
         metric: ``l1``, ``l2`` or ``cosine``.
         n_at_once: rows of the gallery that are read at once.
-        make: what computes fast distances.
+        make: makes what computes fast distances.
         max_bytes: working memory of exact distances, roughly.
 
     Attributes:
@@ -96,7 +106,7 @@ class Measured:
         metric: str,
         *,
         n_at_once: int,
-        make: MakeRough,
+        make: MakeFastDistances,
         max_bytes: int,
     ) -> None:
         n_queries, n_regions, dim = block.shape
@@ -104,24 +114,24 @@ class Measured:
         self.metric = metric
         self._gallery = gallery
         self._max_bytes = max_bytes
-        self._blocks = gallery.scaled(block)
-        roughs = [make(scaled.reshape(-1, dim), metric) for scaled in self._blocks]
+        self._blocks = gallery.scale_queries(block)
+        by_scale = [make(queries.reshape(-1, dim), metric) for queries in self._blocks]
         self.middle = np.empty((n_queries, n_rows), np.float32)
         self._sizes = np.empty(n_rows, np.float32)
         for start in range(0, n_rows, n_at_once):
             rows = np.arange(start, min(start + n_at_once, n_rows))
             part = np.ascontiguousarray(gallery.vectors[start : start + n_at_once], dtype=np.float32)
-            for scale, places in gallery.by_scale(rows):
+            for scale, places in gallery.group_by_scale(rows):
                 some = np.ascontiguousarray(part[places])
                 found = np.empty((n_queries * n_regions, len(some)), np.float32)
-                self._sizes[rows[places]] = roughs[scale].fill(some, found)
+                self._sizes[rows[places]] = by_scale[scale].fill(some, found)
                 smallest = found.reshape(n_queries, n_regions, -1).min(axis=1)
                 self.middle[:, start : start + n_at_once][:, places] = smallest
         nothing = np.zeros(1, np.float32)
         # The size that errors are relative to is that of the largest region: it bounds the others too.
-        of_queries = [rough.scale(nothing).reshape(n_queries, n_regions).max(axis=1) for rough in roughs]
+        of_queries = [fast.scale(nothing).reshape(n_queries, n_regions).max(axis=1) for fast in by_scale]
         self._own_sizes: Floats = np.max(of_queries, axis=0)
-        self._tolerance = np.float32(roughs[0].tolerance)
+        self._tolerance = np.float32(by_scale[0].tolerance)
 
     def slack(self, row: int) -> Floats:
         """How far the fast distances of a query may be off, float32 (n,)."""
@@ -138,66 +148,59 @@ class Measured:
         """
         found = np.empty(len(rows), np.float32)
         regions = np.empty(len(rows), np.int64)
-        for scale, places in self._gallery.by_scale(rows):
-            rough = Rough(self._blocks[scale][row], self.metric)
+        for scale, places in self._gallery.group_by_scale(rows):
+            fast = FastDistances(self._blocks[scale][row], self.metric)
             found[places], regions[places] = exact_to_any(
-                rough, self._gallery.vectors, rows[places], self._max_bytes
+                fast, self._gallery.vectors, rows[places], self._max_bytes
             )
         return found, regions
 
 
-def make_rough() -> MakeRough:
-    """What computes fast distances here: TensorFlow where it sees a GPU, else faiss or NumPy."""
+def choose_fast_distances() -> MakeFastDistances:
+    """Chooses what computes fast distances: TensorFlow where it sees a GPU, else faiss, else NumPy."""
     from stylesearch.extractors.engines.choose import gpu_is_likely
 
     if gpu_is_likely():
-        from stylesearch.evaluation.fast_distances import GpuRough, gpu_is_visible
+        from stylesearch.evaluation.fast_distances import GpuDistances, gpu_is_visible
 
         if gpu_is_visible():
-            return GpuRough
-    from stylesearch.evaluation.fast_distances import FaissRough, faiss_is_installed
+            return GpuDistances
+    from stylesearch.evaluation.fast_distances import FaissDistances, faiss_is_installed
 
-    return FaissRough if faiss_is_installed() else Rough
-
-
-DEFAULT_MAX_BYTES = 1024 * 2**20
-
-# Queries (times regions) and pictures of one block: large enough for BLAS, small enough to bound memory.
-MAX_ROWS_OF_QUERIES = 1024
-MAX_ROWS_OF_GALLERY = 4096
-
-Progress = Callable[[int], None]
+    return FaissDistances if faiss_is_installed() else FastDistances
 
 
 def rank(
     queries: AnyFloats,
-    right: npt.NDArray[np.int64],
+    right: Ints,
     gallery: RankedGallery,
     metric: str,
     *,
-    own: npt.NDArray[np.int64] | None = None,
+    own: Ints | None = None,
     n_hits: int = 20,
     max_bytes: int = DEFAULT_MAX_BYTES,
-    rough: MakeRough | None = None,
-    progress: Progress | None = None,
+    fast_distances: MakeFastDistances | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Columns:
-    """Ranks of the right products, average precision over pictures, and the first hits of every query.
+    """Ranks the right product of every query; also average precision over images, and the first hits.
 
-    A picture is as far as from the nearest region of the query, a product as far as its nearest picture.
+    The distance of an image is that to the nearest region of the query, that of a product the distance of its
+    nearest image.
 
     Args:
         queries: vectors of each query's regions, float32 (q, regions, d); may be memory-mapped.
         right: number of the right product of each query, int64 (q,).
-        gallery: what is searched; every right product has a picture in it besides the query's own.
+        gallery: what is searched; every right product has an image in it besides the query's own.
         metric: ``l1``, ``l2`` or ``cosine``.
         own: row of the gallery that is the query itself, which is then not searched; -1 for none. int64 (q,).
         n_hits: how many products are kept of each answer.
-        max_bytes: working memory besides the arguments, roughly; at least a few numbers a picture are needed.
-        rough: what computes fast distances; by default :class:`~stylesearch.distance_kernels.Rough`.
+        max_bytes: working memory besides the arguments, roughly; at least a few numbers an image are needed.
+        fast_distances: makes what computes fast distances; by default
+            :class:`~stylesearch.distance_kernels.FastDistances`, on the processor.
         progress: called with the number of queries done.
 
     Raises:
-        ValueError: shapes that do not fit, a right product without a picture, or values that are not finite.
+        ValueError: shapes that do not fit, a right product without an image, or values that are not finite.
     """
     check_metric(metric)
     n_queries, n_regions, dim = queries.shape
@@ -212,36 +215,36 @@ def rank(
     columns = _empty_columns(n_queries, n_hits)
     # A row of the block, and what is derived of it while a query is looked at.
     at_once = max_bytes // 2 // (8 * n_rows)
-    step = max(1, min(at_once, MAX_ROWS_OF_QUERIES // n_regions))
-    share = max(1, max_bytes // 4 // (4 * (step * n_regions + dim)))
+    step = max(1, min(at_once, _MAX_QUERY_ROWS // n_regions))
+    gallery_step = max(1, min(_MAX_GALLERY_ROWS, max_bytes // 4 // (4 * (step * n_regions + dim))))
     for start in range(0, n_queries, step):
         block = np.ascontiguousarray(queries[start : start + step], dtype=np.float32)
-        measured = Measured(
+        block_distances = BlockDistances(
             block,
             gallery,
             metric,
-            n_at_once=min(share, MAX_ROWS_OF_GALLERY),
-            make=rough or Rough,
+            n_at_once=gallery_step,
+            make=fast_distances or FastDistances,
             max_bytes=max_bytes // 8,
         )
-        ranker = _Ranker(measured, gallery, n_hits)
+        ranker = _Ranker(block_distances, gallery, n_hits)
 
         def work(first: int, stop: int, start: int = start, ranker: _Ranker = ranker) -> None:
             for row in range(first, stop):
                 place = start + row
                 ranker.fill(columns, place, row, int(right[place]), int(own[place]))
 
-        share_rows(work, len(block), 20 * n_rows)
+        parallel_rows(work, len(block), 20 * n_rows)
         if progress:
             progress(min(start + step, n_queries))
     return columns
 
 
 class _Ranker:
-    """Turns the fast distances of one query after the other into exact ranks and hits."""
+    """Turns the fast distances of a block into exact ranks and hits, one query after the other."""
 
-    def __init__(self, measured: Measured, gallery: RankedGallery, n_hits: int) -> None:
-        self._measured = measured
+    def __init__(self, block_distances: BlockDistances, gallery: RankedGallery, n_hits: int) -> None:
+        self._distances = block_distances
         self._gallery = gallery
         self._starts = gallery.starts
         self._n_hits = n_hits
@@ -249,18 +252,18 @@ class _Ranker:
     def fill(self, columns: Columns, place: int, row: int, right: int, own: int) -> None:
         """Writes what is found for the query in ``row`` of the block into ``place`` of the columns."""
         starts = self._starts
-        middle, slack = self._measured.middle[row], self._measured.slack(row)
+        middle, slack = self._distances.middle[row], self._distances.slack(row)
         stop = int(starts[right + 1]) if right + 1 < len(starts) else len(middle)
         relevant = np.arange(starts[right], stop)
         relevant = relevant[relevant != own]
         if not len(relevant):
             raise ValueError(f"the right product of query {place} has no picture in the gallery but itself")
-        to_right, _ = self._measured.exact(row, relevant)
+        to_right, _ = self._distances.exact(row, relevant)
         limits = np.unique(self._key(to_right))
         values = middle.astype(np.float64)
         doubtful = _within(middle, slack, limits)
         open_rows = np.flatnonzero(doubtful)
-        exact, _ = self._measured.exact(row, open_rows)
+        exact, _ = self._distances.exact(row, open_rows)
         values[open_rows] = self._key(exact)
         if own >= 0:
             values[own] = np.inf
@@ -270,10 +273,12 @@ class _Ranker:
         columns.average_precision[place] = _average_precision(values, self._key(to_right), limits)
         first = int(to_right.argmin())
         columns.right_image[place], columns.right_distance[place] = relevant[first], to_right[first]
-        self._hits(columns, place, row, middle, slack, own)
+        self._fill_hits(columns, place, row, middle, slack, own)
 
-    def _hits(self, columns: Columns, place: int, row: int, middle: Floats, slack: Floats, own: int) -> None:
-        """The first products, each by its nearest picture; equals in the order of the gallery."""
+    def _fill_hits(
+        self, columns: Columns, place: int, row: int, middle: Floats, slack: Floats, own: int
+    ) -> None:
+        """Writes the first products, each by its nearest image; equals in the order of the gallery."""
         gallery, n_hits = self._gallery, self._n_hits
         upper = middle + slack
         if own >= 0:
@@ -284,7 +289,7 @@ class _Ranker:
         if own >= 0:
             hopeful[own] = False
         rows = np.flatnonzero(hopeful)
-        exact, regions = self._measured.exact(row, rows)
+        exact, regions = self._distances.exact(row, rows)
         order = np.lexsort((rows, exact))
         _, firsts = np.unique(gallery.product_of[rows[order]], return_index=True)
         kept = order[np.sort(firsts)][:n_hits]
@@ -292,15 +297,15 @@ class _Ranker:
         columns.hit_distances[place, : len(kept)] = exact[kept]
         columns.hit_regions[place, : len(kept)] = regions[kept]
 
-    def _key(self, distances: Floats) -> npt.NDArray[np.float64]:
+    def _key(self, distances: Floats) -> Doubles:
         """Exact distances on the scale of the fast ones, without rounding: equal where they were equal."""
         exact = distances.astype(np.float64)
-        return exact**2 if self._measured.metric == "l2" else exact
+        return exact**2 if self._distances.metric == "l2" else exact
 
 
-def _within(middle: Floats, slack: Floats, limits: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which distances may lie on either side of one of the limits (rising)."""
-    if len(limits) > 8:  # one look into the sorted limits for each picture, instead of a pass for each limit
+def _within(middle: Floats, slack: Floats, limits: Doubles) -> npt.NDArray[np.bool_]:
+    """Whether each distance may lie on either side of one of the limits, which rise; bool (n,)."""
+    if len(limits) > _MANY_LIMITS:
         before = np.searchsorted(limits, middle - slack.astype(np.float64), side="left")
         after = np.searchsorted(limits, middle + slack.astype(np.float64), side="right")
         differ: npt.NDArray[np.bool_] = before != after
@@ -311,12 +316,10 @@ def _within(middle: Floats, slack: Floats, limits: npt.NDArray[np.float64]) -> n
     return doubtful
 
 
-def _average_precision(
-    values: npt.NDArray[np.float64], of_right: npt.NDArray[np.float64], limits: npt.NDArray[np.float64]
-) -> float:
-    """Over the pictures of the gallery, those of the right product being right."""
+def _average_precision(values: Doubles, of_right: Doubles, limits: Doubles) -> float:
+    """Average precision over the images of the gallery, those of the right product being right."""
     n_right = np.array([(of_right == limit).sum() for limit in limits])
-    if len(limits) > 8:
+    if len(limits) > _MANY_LIMITS:
         ordered = np.sort(values)
         n_below = np.searchsorted(ordered, limits, side="left")
         n_equal = np.searchsorted(ordered, limits, side="right") - n_below

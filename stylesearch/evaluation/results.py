@@ -1,4 +1,4 @@
-"""What a study found: frozen values, from which every table and chart is made.
+"""The results of a study, as frozen values from which every table and chart is made.
 
 ::
 
@@ -12,7 +12,7 @@
     ├── differences between runs, paired by query, with intervals and p-values
     └── seconds     times; apart from the rest, which is the same for the same catalog and seed
 
-The JSON form of all this is in :mod:`stylesearch.evaluation.results_files`.
+They are saved by :func:`stylesearch.evaluation.results_files.save_results`.
 
 Names of scores: ``top-K`` for each K asked for (share of queries whose product is among the first K
 products), ``mAP`` (mean average precision over the *images* of the gallery, all images of the product being
@@ -24,15 +24,10 @@ the expectation over these orders; a query's rank is its expected rank, ``n_near
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from stylesearch.array_types import Doubles, Ints
 from stylesearch.types import Box
 
 __all__ = [
@@ -53,12 +48,10 @@ __all__ = [
     "StudySettings",
 ]
 
-# What a study searched in and with: the parts of its results that are known before anything is ranked.
-
 
 @dataclass(frozen=True, slots=True)
 class CategoryCounts:
-    """How much the whole catalog has of a category (the seed's Figure 2)."""
+    """How many products and images of a category the whole catalog has (the 2018 study's Figure 2)."""
 
     category: str
     n_products: int
@@ -68,7 +61,7 @@ class CategoryCounts:
 
 @dataclass(frozen=True, slots=True)
 class CatalogFacts:
-    """How much the whole catalog has, whatever the split.
+    """How many products and images the whole catalog has, whatever the split.
 
     Attributes:
         n_products, n_shop_images, n_consumer_images: usable ones.
@@ -85,7 +78,7 @@ class CatalogFacts:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture of the gallery or a query.
+    """An image of the gallery, or a query.
 
     Attributes:
         product: id of the product it shows (for a query: the right answer).
@@ -106,7 +99,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class GalleryFacts:
-    """What was searched in; ``description`` belongs beside every table.
+    """The gallery that was searched; ``description`` belongs beside every table.
 
     Attributes:
         description: one line: which pictures, how many, of how many products.
@@ -158,7 +151,7 @@ class EqualPictures:
 
 @dataclass(frozen=True, slots=True)
 class QueryFacts:
-    """What was searched with; ``description`` belongs beside every table.
+    """The photos that were searched with; ``description`` belongs beside every table.
 
     Attributes:
         description: one line: which photos, how many, through which regions.
@@ -185,10 +178,6 @@ class QueryFacts:
     pictures: tuple[Picture, ...]
 
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Doubles: TypeAlias = npt.NDArray[np.float64]
-
-
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A figure with its bootstrap interval over queries, at the confidence of the settings.
@@ -205,7 +194,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class StudySettings:
-    """What was asked for.
+    """The settings of a study.
 
     Attributes:
         methods: labels, in the order asked for.
@@ -376,7 +365,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
-    """All that one evaluation found; see the module."""
+    """The results of one evaluation; see the module."""
 
     settings: StudySettings
     catalog: CatalogFacts
@@ -397,14 +386,3 @@ class Study:
             if (run.method, run.metric) == (method, metric):
                 return run
         raise KeyError(f"{method}, {metric}")
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Writes the results into a folder; see :func:`stylesearch.evaluation.results_files.save_results`."""
-        from stylesearch.evaluation.results_files import save_results
-
-        return save_results(self, Path(folder))
-
-    def hit_categories(self, run: Run) -> list[list[str]]:
-        """Categories of each query's hits, nearest first: what a table of confusions counts."""
-        names = [picture.category for picture in self.gallery.pictures]
-        return [[names[image] for image in row if image >= 0] for row in run.columns.hit_images.tolist()]

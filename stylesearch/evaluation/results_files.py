@@ -1,8 +1,9 @@
-"""A study as ``results.json``: the same bytes for the same study, and back again.
+"""The files of a study: ``results.json``, which can be read back, and tables for people and programs.
 
-Keys are sorted; numbers that were computed have six significant digits; what is not a number is ``null``;
-times stand in ``times.json`` beside it. The columns of a run are lists in the order of ``queries.pictures``;
-``hit_images`` and ``right_image`` are places in ``gallery.pictures``.
+``results.json`` has the same bytes for the same study. Keys are sorted; numbers that were computed have six
+significant digits; what is not a number is ``null``; times stand in ``times.json`` beside it. The columns of
+a run are lists in the order of ``queries.pictures``; ``hit_images`` and ``right_image`` are places in
+``gallery.pictures``.
 
 A study of many queries makes a long text, and several times that as Python objects: it is written piece by
 piece, and of what is read, the columns of one run at a time are Python objects.
@@ -15,6 +16,7 @@ import dataclasses
 import io
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -65,11 +67,52 @@ __all__ = [
     "write_tables",
 ]
 
-FORMAT: Final = "stylesearch-study/1"
 RESULTS: Final = "results.json"
 TIMES: Final = "times.json"
+COMPARISON: Final = "comparison.json"
+FORMAT: Final = "stylesearch-study/1"
 
-_INT_COLUMNS = {"n_nearer", "n_tied", "right_image", "hit_images", "hit_regions"}
+CSV_HEADER: Final = (
+    "method",
+    "metric",
+    "average",
+    "category",
+    "queries",
+    "score",
+    "value",
+    "low",
+    "high",
+    "searched_with",
+    "searched_in",
+)
+
+TEST_SPLITS: Final = frozenset({"test", "query", "gallery"})
+"""Names that datasets give to splits which a training does not learn from."""
+
+_INT_COLUMNS: Final = {"n_nearer", "n_tied", "right_image", "hit_images", "hit_regions"}
+
+
+def save_results(study: Study, folder: str | os.PathLike[str], comparison: Comparison | None = None) -> Path:
+    """Writes the results of a study: ``results.json``, ``results.csv``, ``results.md`` and ``times.json``.
+
+    Where there is a comparison, ``comparison.json`` too.
+
+    Args:
+        study: what was found.
+        folder: is made; files of these names in it are replaced.
+        comparison: with a baseline.
+
+    Returns:
+        the path of ``results.json``.
+    """
+    folder = Path(folder)
+    results = save_study(study, folder)
+    write_tables(study, folder, comparison)
+    if comparison is not None:
+        write_json(folder / COMPARISON, comparison.as_dict())
+    else:
+        (folder / COMPARISON).unlink(missing_ok=True)
+    return results
 
 
 def save_study(study: Study, folder: Path) -> Path:
@@ -115,15 +158,15 @@ def json_pieces(study: Study, **more: Any) -> Iterator[str]:
         study: what is written.
         **more: what else is put into the outermost object, as JSON values.
     """
-    whole = {"format": FORMAT, **_opened(study), **more}
+    whole = {"format": FORMAT, **_unwrap(study), **more}
     del whole["seconds"]
-    yield from _rendered(whole, "")
+    yield from _render(whole, "")
     yield "\n"
 
 
 def study_from_json(stored: Mapping[str, Any]) -> Study:
     """The inverse of :func:`json_text`, of the parsed text; times are empty."""
-    settings = StudySettings(**{name: _tupled(value) for name, value in stored["settings"].items()})
+    settings = StudySettings(**{name: _as_tuple(value) for name, value in stored["settings"].items()})
     catalog, gallery, queries = (dict(stored[name]) for name in ("catalog", "gallery", "queries"))
     catalog["categories"] = tuple(CategoryCounts(**one) for one in catalog["categories"])
     gallery["pictures"] = tuple(map(_picture, gallery["pictures"]))
@@ -176,23 +219,23 @@ def _picture(stored: Mapping[str, Any]) -> Picture:
     return Picture(**{**stored, "box": Box.parse(stored["box"]) if stored["box"] else None})
 
 
-def _tupled(value: Any) -> Any:
+def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
 def _with_arrays(stored: dict[str, Any]) -> dict[str, Any]:
-    """An object that was just read; the columns of a run become arrays, which take a tenth of the room."""
+    """Turns the columns of a run into arrays as soon as they are read: they take a tenth of the memory."""
     if "hit_images" not in stored:
         return stored
     return {name: _column(name, value) for name, value in stored.items()}
 
 
-def _opened(value: Any) -> Any:
-    """One level of JSON of anything that a study holds; the values in mappings and lists are as they were."""
+def _unwrap(value: Any) -> Any:
+    """Turns one level of a study's values into JSON values; what mappings and lists hold stays as it is."""
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, np.ndarray):
-        return list(value) if value.ndim > 1 else list(map(_opened, value.tolist()))
+        return list(value) if value.ndim > 1 else list(map(_unwrap, value.tolist()))
     if isinstance(value, Box):
         return str(value)
     if dataclasses.is_dataclass(value):
@@ -202,59 +245,39 @@ def _opened(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _is_nested(value: Any) -> bool:
-    """Whether it opens to a mapping or a list."""
+def _has_levels(value: Any) -> bool:
+    """Whether a value becomes a mapping or a list."""
     if isinstance(value, str | int | float | None):
         return False
     return not isinstance(value, Box)
 
 
-def _rendered(value: Any, indent: str) -> Iterator[str]:
-    """Mappings and lists of lists by the line, lists of plain values and small mappings on one."""
+def _render(value: Any, indent: str) -> Iterator[str]:
+    """JSON with mappings and lists of lists by the line, lists of plain values and small mappings on one."""
     if isinstance(value, np.ndarray) and value.ndim == 1:
-        yield json.dumps(_opened(value), allow_nan=False)
+        yield json.dumps(_unwrap(value), allow_nan=False)
         return
-    value, deeper = _opened(value), indent + " "
-    if isinstance(value, dict) and any(map(_is_nested, value.values())):
+    value, deeper = _unwrap(value), indent + " "
+    if isinstance(value, dict) and any(map(_has_levels, value.values())):
         before = "{\n"
         for name in sorted(value):
             yield f"{before}{deeper}{json.dumps(name)}: "
-            yield from _rendered(value[name], deeper)
+            yield from _render(value[name], deeper)
             before = ",\n"
         yield f"\n{indent}}}"
-    elif isinstance(value, list) and any(map(_is_nested, value)):
+    elif isinstance(value, list) and any(map(_has_levels, value)):
         before = "[\n"
         for one in value:
             yield before + deeper
-            yield from _rendered(one, deeper)
+            yield from _render(one, deeper)
             before = ",\n"
         yield f"\n{indent}]"
     else:
         if isinstance(value, dict):
-            value = {name: _opened(one) for name, one in value.items()}
+            value = {name: _unwrap(one) for name, one in value.items()}
         elif isinstance(value, list):
-            value = list(map(_opened, value))
+            value = list(map(_unwrap, value))
         yield json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-
-
-# A study as ``results.csv`` and ``results.md``, and the rows of what a terminal shows.
-
-CSV_HEADER = (
-    "method",
-    "metric",
-    "average",
-    "category",
-    "queries",
-    "score",
-    "value",
-    "low",
-    "high",
-    "searched_with",
-    "searched_in",
-)
-
-TEST_SPLITS = frozenset({"test", "query", "gallery"})
-"""What datasets call products that are not to be learned from; a training keeps to that."""
 
 
 def write_tables(study: Study, folder: Path, comparison: Comparison | None = None) -> None:
@@ -263,84 +286,6 @@ def write_tables(study: Study, folder: Path, comparison: Comparison | None = Non
         file.write(_csv_text(study).encode())
     with atomic_file(folder / "results.md") as file:
         file.write(_markdown(study, comparison).encode())
-
-
-def searched_in(study: Study) -> str:
-    """What was searched with what, in a sentence: it belongs beside every table and chart."""
-    how = ", through the indexes" if study.settings.index else ""
-    return f"Searched with {study.queries.description}; in {study.gallery.description}{how}."
-
-
-def compared_in(study: Study, comparison: Comparison) -> str:
-    """The same for a table of changes: its queries are those that both studies have."""
-    how = ", through the indexes" if study.settings.index else ""
-    then = "the same as before" if comparison.same_gallery else "before in another gallery"
-    return (
-        f"Searched with the {comparison.n_common:,} queries that both studies have (now of "
-        f"{study.queries.description}); in {study.gallery.description}{how}, {then}."
-    )
-
-
-def percent(estimate: Estimate) -> str:
-    """``31.2 [28.0, 34.4]``, in percent."""
-    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
-
-
-def points(estimate: Estimate) -> str:
-    """``+3.1 [-0.2, +6.0]``, in percent points: a difference."""
-    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
-
-
-def short_percent(estimate: Estimate) -> str:
-    """``31.2 (28-34)``, in percent: for a terminal."""
-    return f"{100 * estimate.value:.1f} ({100 * estimate.low:.0f}-{100 * estimate.high:.0f})"
-
-
-def notes(study: Study) -> list[str]:
-    """What a reader of any figure has to know: one sentence each."""
-    settings, gallery, queries = study.settings, study.gallery, study.queries
-    lines = [
-        f"Searched in: {gallery.description}.",
-        f"Searched with: {queries.description}.",
-        f"Percent, with {100 * settings.confidence:g} % bootstrap intervals over queries "
-        f"({settings.n_resamples:,} resamples, seed {settings.seed}); micro: all queries alike, macro: mean "
-        "of the categories. Equally far products share their places.",
-    ]
-    if any(
-        one.low == one.high for run in study.runs for row in run.categories for one in row.values.values()
-    ):
-        lines.append(
-            "An interval without width says that all queries of a category agree, not that they are many."
-        )
-    if settings.index:
-        lines.append("Candidates came from the indexes, not from exact distances.")
-    for one in queries.left_out:
-        lines.append(f"{one.n} of {queries.n_listed} queries left out: {one.reason}.")
-    if gallery.n_unreadable:
-        lines.append(f"{gallery.n_unreadable} pictures of the gallery could not be read and are not in it.")
-    if queries.n_without_box:
-        lines.append(f"{queries.n_without_box} queries have no box and were looked at whole.")
-    equal = queries.equal_pictures
-    if equal.n_queries:
-        lines.append(
-            f"{equal.n_queries} queries are byte for byte in the gallery too, {equal.n_same_product} of them "
-            "as pictures of the right product."
-        )
-    return lines + _learned_from(study)
-
-
-def _learned_from(study: Study) -> list[str]:
-    """A sentence for each trained model that has seen products of the queries while it was trained."""
-    splits = {name.strip().lower() for name in study.settings.split.split(",")}
-    if splits <= TEST_SPLITS:
-        return []
-    spaces = dict.fromkeys(method.space for method in study.methods if is_trained(method.space))
-    return [
-        f"{space} learned from products of this catalog: its scores here are too good. Of products never "
-        "learned from are those with --split test, where the catalog has splits, and what "
-        f"`stylesearch models show {name_of(space)}` prints."
-        for space in spaces
-    ]
 
 
 def _csv_text(study: Study) -> str:
@@ -414,18 +359,11 @@ def _category_rows(run: Run, names: Sequence[str]) -> Iterator[list[object]]:
 
 
 def _difference_row(one: Difference) -> list[object]:
-    figures = [points(one.estimate), _p(one.p_value), _p(one.p_adjusted)]
+    figures = [points(one.estimate), _p_value(one.p_value), _p_value(one.p_adjusted)]
     return [one.first, one.second, one.score, *figures]
 
 
-def change_row(one: Change) -> list[str]:
-    """Method, metric, what of, score, before, now, change with its interval, verdict."""
-    change = "" if one.change is None else points(one.change)
-    values = [f"{100 * one.before:.1f}", f"{100 * one.now:.1f}"]
-    return [one.method, one.metric, one.category or one.average, one.score, *values, change, one.verdict]
-
-
-def _p(value: float) -> str:
+def _p_value(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
 
 
@@ -434,29 +372,86 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[st
     return lines + ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 
-# A study's results as files, for programs and as tables. The page is made by ``evaluation.report``.
+def notes(study: Study) -> list[str]:
+    """What a reader of any figure has to know: one sentence each."""
+    settings, gallery, queries = study.settings, study.gallery, study.queries
+    lines = [
+        f"Searched in: {gallery.description}.",
+        f"Searched with: {queries.description}.",
+        f"Percent, with {100 * settings.confidence:g} % bootstrap intervals over queries "
+        f"({settings.n_resamples:,} resamples, seed {settings.seed}); micro: all queries alike, macro: mean "
+        "of the categories. Equally far products share their places.",
+    ]
+    if any(
+        one.low == one.high for run in study.runs for row in run.categories for one in row.values.values()
+    ):
+        lines.append(
+            "An interval without width says that all queries of a category agree, not that they are many."
+        )
+    if settings.index:
+        lines.append("Candidates came from the indexes, not from exact distances.")
+    for one in queries.left_out:
+        lines.append(f"{one.n} of {queries.n_listed} queries left out: {one.reason}.")
+    if gallery.n_unreadable:
+        lines.append(f"{gallery.n_unreadable} pictures of the gallery could not be read and are not in it.")
+    if queries.n_without_box:
+        lines.append(f"{queries.n_without_box} queries have no box and were looked at whole.")
+    equal = queries.equal_pictures
+    if equal.n_queries:
+        lines.append(
+            f"{equal.n_queries} queries are byte for byte in the gallery too, {equal.n_same_product} of them "
+            "as pictures of the right product."
+        )
+    return lines + _training_notes(study)
 
-COMPARISON = "comparison.json"
+
+def _training_notes(study: Study) -> list[str]:
+    """A sentence for each trained model that has seen products of the queries while it was trained."""
+    splits = {name.strip().lower() for name in study.settings.split.split(",")}
+    if splits <= TEST_SPLITS:
+        return []
+    spaces = dict.fromkeys(method.space for method in study.methods if is_trained(method.space))
+    return [
+        f"{space} learned from products of this catalog: its scores here are too good. Of products never "
+        "learned from are those with --split test, where the catalog has splits, and what "
+        f"`stylesearch models show {name_of(space)}` prints."
+        for space in spaces
+    ]
 
 
-def save_results(study: Study, folder: Path, comparison: Comparison | None = None) -> Path:
-    """Writes the results of a study.
+def searched_in(study: Study) -> str:
+    """What was searched with what, in a sentence: it belongs beside every table and chart."""
+    how = ", through the indexes" if study.settings.index else ""
+    return f"Searched with {study.queries.description}; in {study.gallery.description}{how}."
 
-    That is ``results.json``, ``results.csv``, ``results.md`` and ``times.json``; where there is a
-    comparison, ``comparison.json`` too.
 
-    Args:
-        study: what was found.
-        folder: is made; files of these names in it are replaced.
-        comparison: with a baseline.
+def compared_in(study: Study, comparison: Comparison) -> str:
+    """Like :func:`searched_in`, for a table of changes: its queries are those that both studies have."""
+    how = ", through the indexes" if study.settings.index else ""
+    then = "the same as before" if comparison.same_gallery else "before in another gallery"
+    return (
+        f"Searched with the {comparison.n_common:,} queries that both studies have (now of "
+        f"{study.queries.description}); in {study.gallery.description}{how}, {then}."
+    )
 
-    Returns:
-        the path of ``results.json``.
-    """
-    results = save_study(study, folder)
-    write_tables(study, folder, comparison)
-    if comparison is not None:
-        write_json(folder / COMPARISON, comparison.as_dict())
-    else:
-        (folder / COMPARISON).unlink(missing_ok=True)
-    return results
+
+def percent(estimate: Estimate) -> str:
+    """``31.2 [28.0, 34.4]``, in percent."""
+    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+
+
+def points(estimate: Estimate) -> str:
+    """``+3.1 [-0.2, +6.0]``, in percent points: a difference."""
+    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
+
+
+def short_percent(estimate: Estimate) -> str:
+    """``31.2 (28-34)``, in percent: for a terminal."""
+    return f"{100 * estimate.value:.1f} ({100 * estimate.low:.0f}-{100 * estimate.high:.0f})"
+
+
+def change_row(one: Change) -> list[str]:
+    """Method, metric, what of, score, before, now, change with its interval, verdict."""
+    change = "" if one.change is None else points(one.change)
+    values = [f"{100 * one.before:.1f}", f"{100 * one.now:.1f}"]
+    return [one.method, one.metric, one.category or one.average, one.score, *values, change, one.verdict]

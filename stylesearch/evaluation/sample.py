@@ -1,4 +1,4 @@
-"""A sample of queries and gallery with their features, for a map: read while the catalog is open."""
+"""Features of a sample of queries and gallery images, for the maps of a report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from stylesearch.array_types import Floats
 from stylesearch.catalog import Catalog
 from stylesearch.evaluation.results import Picture, Study
 from stylesearch.features.arrays import ArrayPool, gallery_features, query_features
@@ -18,9 +18,9 @@ from stylesearch.features.region_cache import RegionCache
 __all__ = ["N_SAMPLED", "Features", "read_sample", "sampled_gallery", "sampled_queries"]
 
 N_SAMPLED: Final = 300
-"""Of each kind: more would only cover each other on a page."""
+"""How many queries, and how many gallery images: more would only cover each other on a map."""
 
-Features = Mapping[str, npt.NDArray[np.float32]]
+Features = Mapping[str, Floats]
 """By the fingerprint of an extractor: float32 (sampled, dim), those of :func:`sampled_queries`, then those of
 :func:`sampled_gallery`."""
 
@@ -33,7 +33,7 @@ def sampled_queries(study: Study) -> list[int]:
 
 
 def sampled_gallery(study: Study) -> list[int]:
-    """Places of the sampled pictures in ``gallery.pictures``, rising; none that is a sampled query."""
+    """Places of the sampled images in ``gallery.pictures``, rising; none that is a sampled query."""
     pictures = study.gallery.pictures
     queries = {(one.product, one.path) for one in (study.queries.pictures[i] for i in sampled_queries(study))}
     others = [place for place, one in enumerate(pictures) if (one.product, one.path) not in queries]
@@ -42,7 +42,7 @@ def sampled_gallery(study: Study) -> list[int]:
 
 
 def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
-    """Features of the sampled pictures, of every extractor of a study, as they were searched with and in.
+    """Reads the features of the sampled images, of every extractor of a study, as they were searched.
 
     Of queries that were looked at through several regions, those of the first, the whole photo. An extractor
     is left out where the catalog has no features of it.
@@ -83,8 +83,8 @@ def _images(catalog: Catalog, pictures: Sequence[Picture]) -> list[CatalogImage]
         for image in catalog.images_of(product)
         if (product, image.path) in wanted
     }
-    known = catalog.known_images(images)
+    of_catalog = catalog.known_images(images)
     return [
-        CatalogImage(known[key].pk, known[key].product, images[key])
+        CatalogImage(of_catalog[key].pk, of_catalog[key].product, images[key])
         for key in ((one.product, one.path) for one in pictures)
     ]

@@ -1,4 +1,4 @@
-"""Scores of ranks: top-k accuracy, reciprocal rank and average precision, fair to ties.
+"""Scores of ranks, with intervals: top-k accuracy, reciprocal rank and average precision, fair to ties.
 
 A tie has no order: whatever broke it (the order of a file, of a sort) would favour somebody. So each
 function here returns the mean over all orders of the equals, as a closed form.
@@ -14,13 +14,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from stylesearch.array_types import Doubles, Ints
 from stylesearch.evaluation import bootstrap
 from stylesearch.evaluation.bootstrap import (
     Resampled,
-    adjusted_by_holm,
+    adjust_by_holm,
     enough_draws,
     interval,
     p_values,
@@ -103,7 +102,7 @@ def expected_average_precision(n_below: Ints, n_equal: Ints, n_right: Ints) -> f
     return total / n_before
 
 
-def score_columns(columns: Columns, names: Sequence[str]) -> npt.NDArray[np.float64]:
+def score_columns(columns: Columns, names: Sequence[str]) -> Doubles:
     """Each query's part in each score, float64 (queries, scores): a score is the mean of its column.
 
     Args:
@@ -121,18 +120,18 @@ def score_columns(columns: Columns, names: Sequence[str]) -> npt.NDArray[np.floa
     return np.stack(parts, axis=1)
 
 
-# From what was found for each query to scores with intervals, and to differences between runs.
-
-
 def runs_of(
     columns: Mapping[tuple[str, str], Columns], categories: Sequence[str], settings: StudySettings
 ) -> tuple[tuple[Run, ...], Resampled]:
-    """Runs with their scores, and the resamples that all of them share.
+    """Scores what was found by each method and metric.
 
     Args:
         columns: by method's label and metric, in the order of the runs.
         categories: of the queries.
         settings: of the study.
+
+    Returns:
+        the runs with their scores, and the resamples that all of them share.
     """
     names = settings.score_names
     parts = np.concatenate([score_columns(one, names) for one in columns.values()], axis=1)
@@ -164,7 +163,7 @@ def runs_of(
                     for name in resampled.categories
                 ),
                 columns=found,
-                ann_recall=_mean_of(found.ann_recall, settings),
+                ann_recall=_mean_estimate(found.ann_recall, settings),
             )
         )
     return tuple(runs), resampled
@@ -173,7 +172,7 @@ def runs_of(
 def differences_of(
     runs: Sequence[Run], resampled: Resampled, settings: StudySettings
 ) -> tuple[Difference, ...]:
-    """Every pair of runs in every score, micro and macro, with p-values adjusted for the number of pairs.
+    """Compares every pair of runs in every score, micro and macro, with p-values adjusted for their number.
 
     Intervals come from the study's resamples; p-values from more, where there are many pairs.
     """
@@ -194,7 +193,7 @@ def differences_of(
         tested = p_values(block[:, first] - block[:, second] for block in blocks)
         by_pair = tested.reshape(len(pairs), len(names))
         for place, name in enumerate(names):
-            adjusted = adjusted_by_holm(by_pair[:, place].tolist())
+            adjusted = adjust_by_holm(by_pair[:, place].tolist())
             for (i, j), p, p_adjusted in zip(pairs, by_pair[:, place].tolist(), adjusted, strict=True):
                 values = [getattr(runs[one], average).values[name].value for one in (i, j)]
                 drawn = means[:, columns[i, place]] - means[:, columns[j, place]]
@@ -213,7 +212,7 @@ def top_k_curve(columns: Columns, ks: Sequence[int], settings: StudySettings) ->
     ]
 
 
-def _mean_of(values: Doubles | None, settings: StudySettings) -> Estimate | None:
+def _mean_estimate(values: Doubles | None, settings: StudySettings) -> Estimate | None:
     if values is None:
         return None
     means = resampled_means(values[:, None], n_resamples=settings.n_resamples, seed=settings.seed)

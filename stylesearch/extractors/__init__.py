@@ -9,10 +9,12 @@ import lazy_loader
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor, ExtractorInfo
     from stylesearch.extractors.load import describe_extractors, load_extractor
+    from stylesearch.extractors.spec import ExtractorSpec
 
 __all__ = [
     "Extractor",
     "ExtractorInfo",
+    "ExtractorSpec",
     "describe_extractors",
     "load_extractor",
 ]
@@ -22,5 +24,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "base": ["Extractor", "ExtractorInfo"],
         "load": ["describe_extractors", "load_extractor"],
+        "spec": ["ExtractorSpec"],
     },
 )

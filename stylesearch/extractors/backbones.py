@@ -1,12 +1,45 @@
-"""The table of networks that come by name. Adding one of ``keras.applications`` is one row."""
+"""The table of networks that come by name, and of their preprocessing, without importing Keras.
+
+Adding a network of ``keras.applications`` is one row.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-__all__ = ["BACKBONES", "POOLED", "Backbone"]
+__all__ = ["BACKBONES", "POOLED", "PREPROCESSING", "Backbone", "Preprocessing"]
 
 POOLED = "avg_pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """``(x - mean) / scale`` for each channel of ``x`` in 0...255, in RGB or BGR order.
+
+    Attributes:
+        mean, scale: three numbers each, in the order of the output's channels.
+        bgr: whether the network wants blue first.
+    """
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    bgr: bool = False
+
+
+PREPROCESSING: Mapping[str, Preprocessing] = MappingProxyType(
+    {
+        "none": Preprocessing(),
+        "0-1": Preprocessing(scale=(255.0, 255.0, 255.0)),
+        "tf": Preprocessing(mean=(127.5, 127.5, 127.5), scale=(127.5, 127.5, 127.5)),
+        "lite": Preprocessing(mean=(127.0, 127.0, 127.0), scale=(128.0, 128.0, 128.0)),
+        "caffe": Preprocessing(mean=(103.939, 116.779, 123.68), bgr=True),
+        "torch": Preprocessing(
+            mean=(255 * 0.485, 255 * 0.456, 255 * 0.406), scale=(255 * 0.229, 255 * 0.224, 255 * 0.225)
+        ),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +55,7 @@ class Backbone:
         dim: width of that layer.
         parameters: how many numbers the network has up to that layer, batch statistics included.
         input_size: side of the input in pixels that it was trained with.
-        preprocessing: a name of :mod:`stylesearch.extractors.keras_models`.
+        preprocessing: a key of :data:`PREPROCESSING`.
         weights_file: the name of the file with its ImageNet weights, as Keras stores it.
         summary: one line for listings.
         min_size: the smallest input side that the network accepts.

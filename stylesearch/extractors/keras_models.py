@@ -5,84 +5,48 @@ from __future__ import annotations
 import contextlib
 import importlib
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from stylesearch.extractors.backbones import Backbone
+from stylesearch.extractors.backbones import PREPROCESSING, Backbone
 
 if TYPE_CHECKING:
     from stylesearch.extractors.weights import WeightsSource
 
 
 __all__ = [
-    "PREPROCESSING",
-    "Preprocessing",
     "apply_preprocessing",
     "backbone_graph",
     "build_backbone",
     "with_preprocessing",
 ]
 
-# From uint8 RGB to what a network was trained on, as layers of the graph.
-#
-# Being inside the graph, it is the same for every engine, travels with a converted model, and never writes
-# into the caller's pictures (``keras.applications.*.preprocess_input`` does, for float arrays).
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """``(x - mean) / scale`` for each channel of ``x`` in 0...255, in RGB or BGR order.
-
-    Attributes:
-        mean, scale: three numbers each, in the order of the output's channels.
-        bgr: whether the network wants blue first.
-    """
-
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    bgr: bool = False
-
-
-PREPROCESSING: Mapping[str, Preprocessing] = MappingProxyType(
-    {
-        "none": Preprocessing(),
-        "0-1": Preprocessing(scale=(255.0, 255.0, 255.0)),
-        "tf": Preprocessing(mean=(127.5, 127.5, 127.5), scale=(127.5, 127.5, 127.5)),
-        "lite": Preprocessing(mean=(127.0, 127.0, 127.0), scale=(128.0, 128.0, 128.0)),
-        "caffe": Preprocessing(mean=(103.939, 116.779, 123.68), bgr=True),
-        "torch": Preprocessing(
-            mean=(255 * 0.485, 255 * 0.456, 255 * 0.406), scale=(255 * 0.229, 255 * 0.224, 255 * 0.225)
-        ),
-    }
-)
+# Keras knows only one dtype policy a process.
+_policy_lock = threading.RLock()
 
 
 def apply_preprocessing(mode: str, images: Any) -> Any:
     """A float32 Keras tensor for the network from a uint8 one ``(n, s, s, 3)`` in RGB.
 
+    Being inside the graph, it is the same for every engine, travels with a converted model, and never writes
+    into the caller's images (``keras.applications.*.preprocess_input`` does, for float arrays).
+
     Args:
-        mode: a key of :data:`PREPROCESSING`.
+        mode: a key of :data:`~stylesearch.extractors.backbones.PREPROCESSING`.
         images: symbolic input.
     """
-    from keras import layers, ops
-
     step = PREPROCESSING[mode]
     if step.bgr:
-        images = ops.flip(images, axis=-1)
+        images = keras.ops.flip(images, axis=-1)
     # Rescaling with float32 whatever the dtype policy: half precision cannot hold 255 * 0.485 well.
-    return layers.Rescaling(
+    return keras.layers.Rescaling(
         scale=[1.0 / scale for scale in step.scale],
         offset=[-mean / scale for mean, scale in zip(step.mean, step.scale, strict=True)],
         dtype="float32",
         name="normalise",
     )(images)
-
-
-_policy_lock = threading.RLock()
 
 
 def build_backbone(
@@ -130,7 +94,7 @@ def with_preprocessing(graph: keras.Model, input_size: int, mode: str) -> keras.
 
 @contextlib.contextmanager
 def _dtype_policy(policy: str) -> Iterator[Any]:
-    """Layers made inside compute under ``policy``. Keras knows only one policy a process, hence the lock."""
+    """Layers made inside compute under ``policy``."""
     with _policy_lock:
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)

@@ -1,4 +1,4 @@
-"""From a name or a path to an extractor, and the list of those that have a name."""
+"""Loading an extractor from its spec, and listing those that have a name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,10 +18,10 @@ from stylesearch.extractors.classical.feature import WHITE_BOXES, Feature, White
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
 from stylesearch.extractors.engines.choose import EngineChoice, choose_engine, n_cores
-from stylesearch.extractors.spec import COLORS, without_colors
+from stylesearch.extractors.spec import COLORS, ExtractorSpec
 from stylesearch.extractors.user_model import user_model_recipe
 from stylesearch.extractors.weights import WeightsSource, find_weights, imagenet_path, keras_models_folder
-from stylesearch.extractors.with_colors import JoinedExtractor
+from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.registry import unknown_name
 
 __all__ = [
@@ -31,7 +30,7 @@ __all__ = [
     "load_extractor",
 ]
 
-# How to make the Keras model of a table row, as a value.
+_MAX_SIZE = 2048
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,8 @@ class BackboneRecipe:
         return build_backbone(self.backbone, self.input_size, self.weights, policy)
 
 
-_MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
-_MAX_SIZE = 2048
-
-
 def load_extractor(
-    spec: str,
+    spec: str | ExtractorSpec,
     *,
     weights: str | None = None,
     engine: str = "auto",
@@ -110,7 +105,9 @@ def load_extractor(
     Args:
         spec: a name of the table (:func:`describe_extractors`), or the path of a ``.keras`` file; with
             ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``; and with ``+colors``
-            behind a network, that is joined with a color histogram: ``"efficientnet-lite0@320+colors"``.
+            behind a network, to which a color histogram is appended: ``"efficientnet-lite0@320+colors"``.
+            Or the value that all this is read into, in which the options below may be set already; those that
+            are given here go before.
         weights: for a network's name: ``"imagenet"`` (the default), the path of a weights file, or
             ``"random"``.
         engine: of a network: ``"auto"``, ``"openvino"`` or ``"tensorflow"``; see
@@ -135,36 +132,49 @@ def load_extractor(
         >>> load_extractor("efficientnet-lite0@320+colors").dim
         1388
     """
-    plain, has_colors = without_colors(spec)
-    name, size = _split(plain, input_size)
-    if has_colors and name in WHITE_BOXES:
+    if isinstance(spec, str):
+        spec = ExtractorSpec.parse(spec)
+    spec = spec.with_options(
+        weights=weights,
+        engine=engine,
+        precision=precision,
+        input_size=input_size,
+        preprocessing=preprocessing,
+        layer=layer,
+    )
+    name, size = spec.name, spec.input_size
+    if spec.with_colors and spec.is_classical:
         raise ConfigError(
-            f"{COLORS} goes with a network, and {name} is none. Received: {spec!r}",
+            f"{COLORS} goes with a network, and {name} is none. Received: {str(spec)!r}",
             hint="efficientnet-lite0@320+colors",
         )
     recipe: GraphRecipe
-    if (name in BACKBONES or name in WHITE_BOXES) and (preprocessing is not None or layer is not None):
+    in_table = name in BACKBONES or spec.is_classical
+    if in_table and (spec.preprocessing is not None or spec.layer is not None):
         raise ConfigError(f"preprocessing and layer of {name} are fixed", hint="they are for model files")
-    if name in WHITE_BOXES:
-        if weights is not None:
-            raise ConfigError(f"{name} is not a network and has no weights. Received: weights={weights!r}")
-        return _white_box(WHITE_BOXES.load(name), size, choose_compute(engine, precision, throughput))
+    if spec.is_classical:
+        if spec.weights is not None:
+            raise ConfigError(
+                f"{name} is not a network and has no weights. Received: weights={spec.weights!r}"
+            )
+        compute = choose_compute(spec.engine, spec.precision, throughput)
+        return _load_white_box(WHITE_BOXES.load(name), size, compute)
     if name in BACKBONES:
         backbone = BACKBONES[name]
-        recipe = BackboneRecipe(backbone, _checked_size(backbone, size), find_weights(backbone, weights))
-    elif name.endswith(_MODEL_SUFFIXES):
-        if weights is not None:
-            raise ConfigError(f"{name} brings its own weights. Received: weights={weights!r}")
-        recipe = user_model_recipe(name, input_size=size, preprocessing=preprocessing, layer=layer)
+        recipe = BackboneRecipe(backbone, _choose_size(backbone, size), find_weights(backbone, spec.weights))
+    elif spec.is_model_file:
+        if spec.weights is not None:
+            raise ConfigError(f"{name} brings its own weights. Received: weights={spec.weights!r}")
+        recipe = user_model_recipe(name, input_size=size, preprocessing=spec.preprocessing, layer=spec.layer)
     else:
         raise unknown_name("extractor", name, {**BACKBONES, **WHITE_BOXES})
-    choice = choose_engine(engine, precision, throughput)
+    choice = choose_engine(spec.engine, spec.precision, throughput)
     network = CnnExtractor(
         recipe,
-        functools.partial(_open_engine, choice=choice, precision=precision),
+        functools.partial(_open_engine, choice=choice, precision=spec.precision),
         concurrency=n_cores() if throughput and choice.device == "CPU" else 1 + throughput,
     )
-    return JoinedExtractor(network) if has_colors else network
+    return ExtractorWithColors(network) if spec.with_colors else network
 
 
 def describe_extractors() -> list[ExtractorInfo]:
@@ -197,7 +207,7 @@ def _describe_white_box(feature: Feature, choice: EngineChoice) -> ExtractorInfo
     )
 
 
-def _white_box(feature: Feature, size: int | None, choice: EngineChoice) -> WhiteBoxExtractor:
+def _load_white_box(feature: Feature, size: int | None, choice: EngineChoice) -> WhiteBoxExtractor:
     size = _size_in_range(feature.name, feature.input_size if size is None else size, feature.min_size)
     return WhiteBoxExtractor(
         feature,
@@ -231,19 +241,7 @@ def _describe(backbone: Backbone, choice: EngineChoice) -> ExtractorInfo:
     )
 
 
-def _split(spec: str, input_size: int | None) -> tuple[str, int | None]:
-    """``"name@320"`` as name and size."""
-    name, at, size = spec.rpartition("@")
-    if not at or Path(spec).is_file():
-        return spec, input_size
-    if not size.isdecimal():
-        raise ConfigError(f"behind @ stands the input size in pixels. Received: {spec!r}", hint=f"{name}@320")
-    if input_size not in (None, int(size)):
-        raise ConfigError(f"two input sizes: {spec!r} and {input_size}")
-    return name, int(size)
-
-
-def _checked_size(backbone: Backbone, size: int | None) -> int:
+def _choose_size(backbone: Backbone, size: int | None) -> int:
     if size is None or size == backbone.input_size:
         return backbone.input_size
     if not backbone.any_size:

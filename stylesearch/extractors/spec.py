@@ -1,112 +1,201 @@
-"""How an extractor is written down: ``name``, ``name@SIZE``, and ``+colors`` behind either."""
+"""Which extractor, in which input size, with colors or without: ``ExtractorSpec`` and its one parser.
+
+As a text it is ``NAME[@SIZE][+colors]``, where the name is one of the table or the path of a ``.keras`` file.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from stylesearch.errors import ConfigError
 
-__all__ = [
-    "COLORS",
-    "file_of",
-    "kept_path",
-    "spec_of",
-    "whole_path",
-    "without_colors",
-]
+__all__ = ["COLORS", "ExtractorSpec", "absolute_spec", "relative_spec"]
 
 COLORS = "+colors"
-"""Stands behind a network whose features a color histogram is joined to."""
+"""Stands behind a network to whose features a color histogram is appended."""
+
+_MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+# A file may have an @ or "+colors" in its own name.
+_FILE_AND_REST = re.compile(r"(?P<file>.*\.(?:keras|h5|hdf5))(?:[@+][^/]*)?", re.DOTALL)
+_MODELS_FOLDER = "models/"
 
 
-def without_colors(spec: str) -> tuple[str, bool]:
-    """What stands before ``+colors``, and whether that is there.
+@dataclass(frozen=True, slots=True)
+class ExtractorSpec:
+    """All that :func:`~stylesearch.extractors.load_extractor` needs to build an extractor, in any process.
 
-    A file that is called so is a file.
+    A plain value: it can be pickled and compared. Only the first three fields are part of its text.
 
-    Raises:
-        ConfigError: it does not stand last, or nothing stands before it.
-
-    Example:
-        >>> without_colors("efficientnet-lite0@320+colors")
-        ('efficientnet-lite0@320', True)
-    """
-    before, plus, behind = spec.rpartition(COLORS)
-    if not plus or Path(spec).is_file():
-        return spec, False
-    if not before:
-        raise ConfigError(f"{COLORS} stands behind a network. Received: {spec!r}", hint=f"resnet50{COLORS}")
-    if behind.startswith("@"):
-        raise ConfigError(f"{COLORS} stands last. Received: {spec!r}", hint=f"{before}{behind}{COLORS}")
-    return (before, True) if not behind else (spec, False)
-
-
-def spec_of(name: str, input_size: int) -> str:
-    """What loads the extractor of a name in an input size, for those that have a name.
-
-    Args:
-        name: as :attr:`~stylesearch.extractors.base.Extractor.name` has it.
-        input_size: side of its input in pixels.
+    Attributes:
+        name: a name of the table, or the path of a model's file.
+        input_size: side of the square input in pixels; None for the extractor's own.
+        with_colors: whether a color histogram is appended to the network's features.
+        weights: of a network of the table: ``"imagenet"`` (also None), a path or ``"random"``.
+        engine, precision: what computes it, and in which numbers.
+        preprocessing, layer: of a model's file: what its JSON file does not say, or what overrules it.
 
     Example:
-        >>> spec_of("efficientnet-lite0+colors", 320)
+        >>> spec = ExtractorSpec.parse("efficientnet-lite0@320+colors")
+        >>> spec.name, spec.input_size, spec.with_colors
+        ('efficientnet-lite0', 320, True)
+        >>> str(spec)
         'efficientnet-lite0@320+colors'
     """
-    before = name.removesuffix(COLORS)
-    return f"{before}@{input_size}{name[len(before) :]}"
+
+    name: str
+    input_size: int | None = None
+    with_colors: bool = False
+    weights: str | None = None
+    engine: str = "auto"
+    precision: str = "auto"
+    preprocessing: str | None = None
+    layer: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads ``NAME[@SIZE][+colors]``. Whether there is such an extractor is not checked.
+
+        The whole text is the name if there is a file that is called so.
+
+        Raises:
+            ConfigError: what stands behind @ is not a number, ``+colors`` does not stand last, or nothing
+                stands before it.
+        """
+        if Path(text).is_file():
+            return cls(text)
+        found = _FILE_AND_REST.fullmatch(text)
+        file = found["file"] if found else ""
+        before, plus, behind = text[len(file) :].rpartition(COLORS)
+        with_colors = bool(plus) and not behind
+        if plus and not file + before:
+            raise ConfigError(
+                f"{COLORS} stands behind a network. Received: {text!r}", hint=f"resnet50{COLORS}"
+            )
+        if plus and behind.startswith("@"):
+            raise ConfigError(
+                f"{COLORS} stands last. Received: {text!r}", hint=f"{file}{before}{behind}{COLORS}"
+            )
+        plain = file + before if with_colors else text
+        name, at, size = plain[len(file) :].rpartition("@")
+        if not at or (with_colors and Path(plain).is_file()):
+            return cls(plain, with_colors=with_colors)
+        name = file + name
+        if not size.isdecimal():
+            raise ConfigError(
+                f"behind @ stands the input size in pixels. Received: {plain!r}", hint=f"{name}@320"
+            )
+        return cls(name, int(size), with_colors)
+
+    @classmethod
+    def from_name(cls, name: str, input_size: int) -> Self:
+        """The spec of a loaded extractor.
+
+        Args:
+            name: as :attr:`~stylesearch.extractors.base.Extractor.name` has it, ``+colors`` included.
+            input_size: side of its input in pixels.
+
+        Example:
+            >>> str(ExtractorSpec.from_name("efficientnet-lite0+colors", 320))
+            'efficientnet-lite0@320+colors'
+        """
+        plain = name.removesuffix(COLORS)
+        return cls(plain, input_size, plain != name)
+
+    def __str__(self) -> str:
+        size = "" if self.input_size is None else f"@{self.input_size}"
+        return f"{self.name}{size}{COLORS if self.with_colors else ''}"
+
+    @property
+    def is_model_file(self) -> bool:
+        """Whether the name is the path of a user's model, which brings its own weights."""
+        return self.name.endswith(_MODEL_SUFFIXES)
+
+    @property
+    def is_classical(self) -> bool:
+        """Whether the name is that of a white-box feature, which has no network and no weights."""
+        from stylesearch.extractors.classical.feature import WHITE_BOXES
+
+        return self.name in WHITE_BOXES
+
+    @property
+    def without_colors(self) -> Self:
+        """The spec of the network alone."""
+        return dataclasses.replace(self, with_colors=False)
+
+    def with_options(self, **options: Any) -> Self:
+        """A copy in which options that are neither None nor ``"auto"`` replace its own.
+
+        Args:
+            options: fields of this class by name.
+
+        Raises:
+            ConfigError: it has an input size already, and ``input_size`` is another one.
+        """
+        changes = {name: value for name, value in options.items() if value not in (None, "auto")}
+        size = changes.get("input_size", self.input_size)
+        if self.input_size not in (None, size):
+            raise ConfigError(f"two input sizes: {str(self)!r} and {size}")
+        return dataclasses.replace(self, **changes)
+
+    def with_network_settings(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with those of a workspace's settings for networks that apply to this extractor.
+
+        Weights, engine and precision do not apply to white-box features, nor weights to a model's file.
+
+        Args:
+            settings: fields of this class by name.
+        """
+        if self.is_classical:
+            return self
+        unused = {"weights"} if self.is_model_file else set()
+        return self.with_options(**{name: settings[name] for name in settings.keys() - unused})
 
 
-# Paths of models' files in a workspace: kept from the workspace folder on, so that it can be moved.
-
-SUFFIX = ".keras"
-BEHIND_FILE = re.compile(r"(?P<file>.*\.keras)(?P<behind>[@+][^/]*)", re.DOTALL)
-OF_MODELS = "models/"
+# A model's file in a workspace is written down by its path from the workspace folder on, so that the folder
+# can be moved.
 
 
-def kept_path(spec: str, home: Path) -> str:
-    """What is written down of an extractor: its path from ``home`` on, if it is a model's file in there.
+def relative_spec(text: str, home: Path) -> str:
+    """A spec as it is stored: the path of a ``.keras`` file that lies in ``home`` becomes relative to it.
 
     Args:
-        spec: as :func:`stylesearch.extractors.load_extractor` takes it, a path being a whole one.
+        text: as :func:`stylesearch.extractors.load_extractor` takes it, paths being absolute.
         home: the workspace folder.
 
     Example:
-        >>> kept_path("efficientnet-lite0@320", Path("shop"))
+        >>> relative_spec("efficientnet-lite0@320", Path("shop"))
         'efficientnet-lite0@320'
     """
-    name, size = _split(spec)
-    path = Path(name)
-    if path.suffix != SUFFIX or not path.is_relative_to(home.resolve()):
-        return spec
-    return path.relative_to(home.resolve()).as_posix() + size
+    spec = _parse_path(text)
+    if spec is None or not Path(spec.name).is_relative_to(home.resolve()):
+        return text
+    return str(dataclasses.replace(spec, name=Path(spec.name).relative_to(home.resolve()).as_posix()))
 
 
-def whole_path(spec: str, home: Path) -> str:
-    """The inverse of :func:`kept_path`; what is no path, or one from where one stands, is as it was.
+def absolute_spec(text: str, home: Path) -> str:
+    """The inverse of :func:`relative_spec`.
 
-    A network of a trained model is one in ``home`` even when it is gone.
+    A path that is absolute, or of a file in the current folder only, stays as it is. A path below ``models``
+    is one in ``home`` even when the file is gone.
     """
-    name, size = _split(spec)
-    path, from_here = home / name, Path(name)
-    if path.suffix != SUFFIX or from_here.is_absolute():
-        return spec
-    if not name.startswith(OF_MODELS) and from_here.is_file() and not path.is_file():
-        return spec
-    return f"{path.resolve()}{size}"
+    spec = _parse_path(text)
+    if spec is None or Path(spec.name).is_absolute():
+        return text
+    path = home / spec.name
+    if not spec.name.startswith(_MODELS_FOLDER) and Path(spec.name).is_file() and not path.is_file():
+        return text
+    return str(dataclasses.replace(spec, name=str(path.resolve())))
 
 
-def file_of(spec: str) -> str:
-    """The path alone, without input size and colors.
-
-    Example:
-        >>> file_of("shop/net.keras@224+colors")
-        'shop/net.keras'
-    """
-    return _split(spec)[0]
-
-
-def _split(spec: str) -> tuple[str, str]:
-    """``"a.keras@224+colors"`` as path and ``@224+colors``; a file may have an @ in its own name."""
-    found = BEHIND_FILE.fullmatch(spec)
-    return (found["file"], found["behind"]) if found else (spec, "")
+def _parse_path(text: str) -> ExtractorSpec | None:
+    """The spec of a ``.keras`` file; None for anything else, and for what loading refuses as malformed."""
+    try:
+        spec = ExtractorSpec.parse(text)
+    except ConfigError:
+        return None
+    return spec if Path(spec.name).suffix == ".keras" else None

@@ -19,8 +19,8 @@ from types import MappingProxyType
 from typing import Any
 
 from stylesearch.errors import ConfigError, WeightsNotFound
+from stylesearch.extractors.backbones import PREPROCESSING
 from stylesearch.extractors.base import fingerprint_of
-from stylesearch.extractors.keras_models import PREPROCESSING
 from stylesearch.extractors.weights import sha256_remembered
 
 __all__ = ["UserModelRecipe", "user_model_recipe"]
@@ -38,7 +38,7 @@ class UserModelRecipe:
         weights_digest: hexadecimal sha256 of the file.
         name: what it is called.
         input_size: side of its square input in pixels.
-        preprocessing: a key of :data:`~stylesearch.extractors.keras_models.PREPROCESSING`.
+        preprocessing: a key of :data:`~stylesearch.extractors.backbones.PREPROCESSING`.
         layer: name of the layer that gives the feature, or None for the model's output.
     """
 
@@ -87,7 +87,7 @@ class UserModelRecipe:
         import_keras()
         from stylesearch.extractors.user_model_keras import build_user_model
 
-        return build_user_model(self)
+        return build_user_model(self.path, self.input_size, self.preprocessing, self.layer)
 
 
 def user_model_recipe(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from stylesearch.errors import ExtractorError
 from stylesearch.extractors.keras_models import with_preprocessing
-from stylesearch.extractors.user_model import UserModelRecipe
 
 __all__ = ["build_user_model"]
 
@@ -48,39 +48,45 @@ _REFUSED = {
 }
 
 
-def build_user_model(recipe: UserModelRecipe) -> keras.Model:
+def build_user_model(path: Path, input_size: int, preprocessing: str, layer: str | None) -> keras.Model:
     """The model of an extractor: uint8 RGB ``(n, s, s, 3)`` to float32 ``(n, dim)``.
 
-    A feature map ``(n, h, w, dim)`` is averaged over the picture.
+    A feature map ``(n, h, w, dim)`` is averaged over the image.
+
+    Args:
+        path: the ``.keras`` file.
+        input_size: side of the square input in pixels.
+        preprocessing: a key of :data:`~stylesearch.extractors.backbones.PREPROCESSING`.
+        layer: name of the layer that gives the feature, or None for the model's output.
 
     Raises:
         ExtractorError: the file is no Keras model, needs code of its own, or makes no vectors of pictures.
     """
-    _refuse_code(recipe)
+    _refuse_code(path)
     try:
-        model = keras.saving.load_model(recipe.path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # anything can be wrong in a file, and Keras has no error of its own
         raise ExtractorError(
-            f"Keras cannot load {recipe.path}: {error}", hint="save it again with this version of Keras"
+            f"Keras cannot load {path}: {error}", hint="save it again with this version of Keras"
         ) from error
-    graph = _cut(model, recipe)
-    _check_input(graph, recipe)
+    graph = _cut(model, path, layer)
+    _check_input(graph, path, input_size)
     try:
-        return with_preprocessing(graph, recipe.input_size, recipe.preprocessing)
+        return with_preprocessing(graph, input_size, preprocessing)
     except (ValueError, TypeError) as error:
         raise ExtractorError(
-            f"{recipe.path} does not take pictures of {recipe.input_size} pixels a side: {error}"
+            f"{path} does not take pictures of {input_size} pixels a side: {error}"
         ) from error
 
 
-def _refuse_code(recipe: UserModelRecipe) -> None:
+def _refuse_code(path: Path) -> None:
     """Reads the file's description of the network as data and refuses what is not plain Keras."""
     try:
-        with zipfile.ZipFile(recipe.path) as archive:
+        with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ExtractorError(
-            f"{recipe.path} is not a model in Keras's format: {error}",
+            f"{path} is not a model in Keras's format: {error}",
             hint="save it with model.save('name.keras')",
         ) from error
     for node in _objects(config):
@@ -92,7 +98,7 @@ def _refuse_code(recipe: UserModelRecipe) -> None:
         if class_name in _REFUSED or custom or not plain:
             where = f"{module}." if module else ""
             raise ExtractorError(
-                f"{recipe.path} needs code that is not loaded from model files: {where}{class_name}",
+                f"{path} needs code that is not loaded from model files: {where}{class_name}",
                 hint="build the model from Keras's own layers only (no Lambda, no custom classes)",
             )
 
@@ -110,39 +116,36 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(part)
 
 
-def _cut(model: Any, recipe: UserModelRecipe) -> keras.Model:
+def _cut(model: Any, path: Path, layer: str | None) -> keras.Model:
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        raise ExtractorError(f"{recipe.path} holds no network with a known input: {type(model).__name__}")
+        raise ExtractorError(f"{path} holds no network with a known input: {type(model).__name__}")
     output = model.outputs
-    if recipe.layer is not None:
+    if layer is not None:
         try:
-            output = [model.get_layer(recipe.layer).output]
+            output = [model.get_layer(layer).output]
         except ValueError as error:
-            names = ", ".join(layer.name for layer in model.layers[-5:])
+            names = ", ".join(one.name for one in model.layers[-5:])
             raise ExtractorError(
-                f"{recipe.path} has no layer {recipe.layer!r}", hint=f"its last layers: {names}"
+                f"{path} has no layer {layer!r}", hint=f"its last layers: {names}"
             ) from error
     if len(output) != 1:
-        raise ExtractorError(
-            f"{recipe.path} has {len(output)} outputs", hint="name one layer in its JSON file"
-        )
+        raise ExtractorError(f"{path} has {len(output)} outputs", hint="name one layer in its JSON file")
     feature = output[0]
     if len(feature.shape) == 4:
         feature = keras.layers.GlobalAveragePooling2D(name="pooled")(feature)
     if len(feature.shape) != 2 or feature.shape[-1] is None:
         raise ExtractorError(
-            f"{recipe.path} gives {tuple(feature.shape)}, not (n, dim) or (n, height, width, dim)",
+            f"{path} gives {tuple(feature.shape)}, not (n, dim) or (n, height, width, dim)",
             hint="name an inner layer in its JSON file",
         )
     return keras.Model(model.inputs, feature, name="user_model")
 
 
-def _check_input(graph: keras.Model, recipe: UserModelRecipe) -> None:
+def _check_input(graph: keras.Model, path: Path, size: int) -> None:
     shapes = [tuple(tensor.shape) for tensor in graph.inputs]
-    size = recipe.input_size
     fits = len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][-1] == 3
     if not fits or any(side not in (None, size) for side in shapes[0][1:3]):
         raise ExtractorError(
-            f"{recipe.path} takes {', '.join(map(str, shapes))}, not pictures (n, {size}, {size}, 3)",
+            f"{path} takes {', '.join(map(str, shapes))}, not pictures (n, {size}, {size}, 3)",
             hint="is input_size right?",
         )

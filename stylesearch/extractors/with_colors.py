@@ -19,7 +19,7 @@ from stylesearch.files import digest_of
 __all__ = [
     "COLOR_SETTINGS",
     "N_COLORS",
-    "JoinedExtractor",
+    "ExtractorWithColors",
     "color_histogram",
 ]
 
@@ -140,7 +140,7 @@ def _bins_of(pixels: Images) -> npt.NDArray[np.int32]:
     return bins
 
 
-class JoinedExtractor:
+class ExtractorWithColors:
     """Features of a network and, behind them, the histogram of :mod:`stylesearch.extractors.with_colors`.
 
     Both parts are as they come, of whatever size: how much each counts is for a space to say, which finds in
@@ -194,10 +194,10 @@ class JoinedExtractor:
 
     def extract(self, images: Images) -> Features:
         """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
-        return self.joined(self.network.extract(images), images)
+        return self.append_colors(self.network.extract(images), images)
 
-    def joined(self, features: Features, images: Images) -> Features:
-        """What :meth:`extract` gives, from features of the network that are there already.
+    def append_colors(self, features: Features, images: Images) -> Features:
+        """The vectors of :meth:`extract`, from features of the network that have been computed already.
 
         Args:
             features: of the pictures, float32 ``(n, network.dim)``; not modified.

@@ -26,7 +26,7 @@ from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.types import Box
 
 if TYPE_CHECKING:
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
 
 __all__ = [
@@ -141,7 +141,7 @@ class ArrayPool:
             return np.zeros(shape, np.float32)
         return self._held.enter_context(temporary_array(self._folder, shape, np.float32, hint=_DISK_HINT))
 
-    def fit(self, space: str, gallery: Floats, home: SpaceHome | None, *, n_colors: int = 0) -> Transform:
+    def fit(self, space: str, gallery: Floats, home: SpaceLocation | None, *, n_colors: int = 0) -> Transform:
         """Fits the transform of a space on the gallery alone, or loads the one that indexes were built with.
 
         Args:
@@ -153,7 +153,7 @@ class ArrayPool:
         if home is not None and home.model is not None:
             from stylesearch.search import fitted_space
 
-            return fitted_space.fitted(home)
+            return fitted_space.fit_in_memory(home)
         if home is not None:
             from stylesearch.search import Gallery
 

@@ -17,7 +17,7 @@ from stylesearch.types import ReportProgress
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
     from stylesearch.models.card import ModelCard
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.search.fitted_space import SpaceLocation
 
 __all__ = ["StudyContext", "timed"]
 
@@ -45,7 +45,7 @@ class StudyContext:
 
     catalog: Catalog
     load: Callable[[str], Extractor]
-    space_home: Callable[[Extractor, str], SpaceHome]
+    space_home: Callable[[Extractor, str], SpaceLocation]
     cache: Path
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     max_bytes: int = 1024 * 2**20

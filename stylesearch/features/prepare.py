@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from stylesearch.catalog import ImageEntry, KnownImage, stat_key
+from stylesearch.catalog import ImageEntry, KnownImage
 from stylesearch.errors import StyleSearchError
 from stylesearch.features.images import CatalogImage
 from stylesearch.features.stream import Sample
-from stylesearch.files import sha256_bytes
+from stylesearch.files import sha256_bytes, stat_key
 from stylesearch.images.inputs import make_inputs
 from stylesearch.images.source import read_image, read_listed, stat_image
 from stylesearch.types import Record

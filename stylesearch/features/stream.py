@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from stylesearch.array_types import Floats, Pixels
-from stylesearch.extractors.with_colors import JoinedExtractor
+from stylesearch.extractors.with_colors import ExtractorWithColors
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -254,7 +254,7 @@ def _extract(extractors: Sequence[Extractor], batch: list[SampleT]) -> list[Samp
     """Extracts what the samples of a batch lack; their inputs are let go."""
     for extractor in extractors:
         lacking = [one for one in batch if one.lacks(extractor)]
-        if isinstance(extractor, JoinedExtractor):
+        if isinstance(extractor, ExtractorWithColors):
             network = extractor.network.fingerprint
             _combine(extractor, [one for one in lacking if network in one.vectors])
             lacking = [one for one in lacking if network not in one.vectors]
@@ -269,13 +269,13 @@ def _extract(extractors: Sequence[Extractor], batch: list[SampleT]) -> list[Samp
     return batch
 
 
-def _combine(extractor: JoinedExtractor, samples: list[SampleT]) -> None:
+def _combine(extractor: ExtractorWithColors, samples: list[SampleT]) -> None:
     """Adds colors to features of the network that are there already."""
     if samples:
         began = time.perf_counter()
         network = np.concatenate([one.vectors[extractor.network.fingerprint] for one in samples])
         pixels = np.concatenate([one.inputs[extractor.input_size] for one in samples])
-        _share(extractor, samples, extractor.joined(network, pixels), time.perf_counter() - began)
+        _share(extractor, samples, extractor.append_colors(network, pixels), time.perf_counter() - began)
 
 
 def _share(extractor: Extractor, samples: list[SampleT], features: Floats, seconds: float) -> None:

@@ -1,43 +1,83 @@
-"""Ways to read a shop's products: each takes a path and lists records, one picture of one product each.
+"""Ways to read a shop's products: each takes a path and lists records, one image of one product each.
 
 Readers of public datasets (:mod:`stylesearch.importers.datasets`) are importers too: they also know splits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from stylesearch.registry import Entry, Registry
 
-__all__ = ["IMPORTERS"]
+__all__ = ["IMPORTERS", "ImporterEntry", "possible_formats"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImporterEntry(Entry):
+    """Where an importer lives, and which sources it may be for.
+
+    Attributes:
+        reads_file: whether its sources are files; else they are folders.
+        markers: patterns of paths below the folder of a source, at least one of which is always there; none
+            where any folder will do.
+    """
+
+    reads_file: bool = False
+    markers: tuple[str, ...] = ()
+
+    def may_read(self, path: Path) -> bool:
+        """Whether what is at ``path`` may be such a source, found without importing the importer."""
+        if self.reads_file:
+            return path.is_file()
+        return path.is_dir() and (
+            not self.markers or any(True for marker in self.markers for _ in path.glob(marker))
+        )
+
 
 IMPORTERS: Final = Registry(
     "importer",
     {
-        "csv": Entry(
+        "csv": ImporterEntry(
             "stylesearch.importers.table:TableImporter",
             "a CSV or TSV file with a header: id, title, category, image, price, url, domain, box",
+            reads_file=True,
         ),
-        "deepfashion-c2s": Entry(
+        "deepfashion-c2s": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion:ConsumerToShop",
             "DeepFashion, consumer-to-shop benchmark: Eval/, Anno/ and img/ or img_highres/",
+            markers=("Eval/list_eval_partition.txt", "list_eval_partition.txt"),
         ),
-        "deepfashion-inshop": Entry(
+        "deepfashion-inshop": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion:InShop",
             "DeepFashion, in-shop benchmark: Eval/, Anno/ and img/ or img_highres/",
+            markers=("Eval/list_eval_partition.txt", "list_eval_partition.txt"),
         ),
-        "deepfashion2": Entry(
+        "deepfashion2": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion2:DeepFashion2",
             "DeepFashion2: train/ and validation/, each with annos/ and image/",
+            markers=("train/annos", "validation/annos"),
         ),
-        "folder": Entry(
+        "folder": ImporterEntry(
             "stylesearch.importers.folder:FolderImporter",
             "a folder: category/product/picture.jpg, or category/picture.jpg",
         ),
-        "street2shop": Entry(
+        "street2shop": ImporterEntry(
             "stylesearch.importers.datasets.street2shop:Street2Shop",
             "Exact Street2Shop: meta/json/ and photos/",
+            markers=tuple(
+                f"{folder}{start}_*.json"
+                for folder in ("meta/json/", "json/", "meta/", "")
+                for start in ("retrieval", "test_pairs")
+            ),
         ),
     },
 )
 """Every importer, by the name that ``--format`` takes."""
+
+
+def possible_formats(path: Path) -> Iterator[str]:
+    """Names of the importers that may be for what is at ``path``; only these need be imported and asked."""
+    return (name for name, entry in IMPORTERS.items() if entry.may_read(path))

@@ -1,4 +1,4 @@
-"""What an importer is, and how one is chosen."""
+"""The protocol of importers, options for them, and how one is chosen for a source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers import IMPORTERS
+from stylesearch.importers import IMPORTERS, possible_formats
 from stylesearch.registry import unknown_name
 from stylesearch.types import Domain, Failure, Record
 
@@ -26,32 +26,35 @@ __all__ = [
     "check_options",
     "choose_importer",
     "count_listed",
-    "readable",
+    "title_from_name",
 ]
 
 AUTO: Final = "auto"
-"""The format that means: look at the input."""
+"""Name of the format that is found by looking at the source."""
 
 UNCATEGORIZED: Final = "uncategorized"
 """The category of a product for which the source has none."""
 
 ALL_SPLITS: Final = "all"
-"""The name of a split that means: every split."""
+"""Name that stands for every split."""
 
-CATEGORIES: Final = ("own", "seed")
-"""What a dataset's products may be filed under: its own categories, or the groups of the seed's study."""
+CATEGORIES: Final = ("own", "study2018")
+"""Ways to file a dataset's products: by its own categories, or by the groups of the study of 2018."""
+
+_RENAMED_CATEGORIES: Final = {"seed": "study2018"}
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What a user may say about a source.
+    """Options for reading a source.
 
     Attributes:
-        domain: who took its pictures, where the source itself does not say.
-        allow_outside: whether a table may name pictures outside its own folder.
-        splits: of a dataset: those whose pictures are listed; empty for all.
-        gallery: of a dataset: the splits whose shop pictures are listed; empty for the same as ``splits``.
-        categories: of a dataset: ``own``, or ``seed`` for Dress, Skirt, upper, lower (and other).
+        domain: who took its images, where the source itself does not say.
+        allow_outside: whether a table may name images outside its own folder.
+        splits: of a dataset: those whose images are listed; empty for all.
+        gallery: of a dataset: the splits whose shop images are listed; empty for the same as ``splits``.
+        categories: of a dataset: ``own``, or ``study2018`` for Dress, Skirt, upper, lower (and other);
+            ``seed``, the older name of ``study2018``, is replaced by it.
     """
 
     domain: Domain = Domain.SHOP
@@ -59,6 +62,10 @@ class ImportOptions:
     splits: tuple[str, ...] = ()
     gallery: tuple[str, ...] = ()
     categories: str = "own"
+
+    def __post_init__(self) -> None:
+        categories = _RENAMED_CATEGORIES.get(self.categories, self.categories)
+        object.__setattr__(self, "categories", categories)
 
     @property
     def selects(self) -> bool:
@@ -68,9 +75,9 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A picture that a dataset lists and that is not on the disk: counted, and no failure.
+    """An image that a dataset lists and that is not on the disk: counted, and no failure.
 
-    Public datasets lose pictures for good: a list of a hundred thousand helps nobody.
+    Public datasets lose images for good: a list of a hundred thousand helps nobody.
 
     Attributes:
         path: where it was looked for (first).
@@ -82,7 +89,7 @@ class Missing:
 
 
 class Importer(Protocol):
-    """Reads one kind of source. It only lists: no picture is opened.
+    """Lists the images of one kind of source, without opening any.
 
     Attributes:
         name: as in :data:`stylesearch.importers.IMPORTERS`.
@@ -91,23 +98,23 @@ class Importer(Protocol):
     name: str
 
     def sniff(self, path: Path) -> int:
-        """How well it can read what is at ``path``, which exists.
+        """Tells how well it can read what is at ``path``, which exists.
 
         0 not at all, 1 perhaps, 2 surely, 3 surely and more closely than as just any folder.
         """
         ...
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Every picture of the source, in an order that depends on nothing but the source.
+        """Every image of the source, in an order that depends on nothing but the source.
 
         Args:
             path: of the source.
             options: what the user said about it.
 
         Yields:
-            a record, with the picture's absolute path; or a failure for what cannot be a record, with the
-            place (a path, or file and line) as its item; or, from a dataset, a picture that is missing.
-            Pictures of a product need not follow each other.
+            a record, with the image's absolute path; or a failure for what cannot be a record, with the
+            place (a path, or file and line) as its item; or, from a dataset, an image that is missing.
+            Images of a product need not follow each other.
 
         Raises:
             DatasetError: the source as a whole cannot be read, or has nothing in it.
@@ -115,7 +122,7 @@ class Importer(Protocol):
         ...
 
     def count(self, path: Path) -> int:
-        """About how many records there are, for a progress bar; quick beside reading the pictures."""
+        """About how many records there are, for a progress bar; quick beside reading the images."""
         ...
 
 
@@ -172,14 +179,14 @@ def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importe
         UnknownName: no such format.
     """
     place = Path(path)
-    names = IMPORTERS if format == AUTO else [format]
+    names = possible_formats(place) if format == AUTO else [format]
     candidates: list[Importer] = [IMPORTERS.load(name)() for name in names]
     if not place.exists():
         raise DatasetError(f"nothing is at {place}", hint="give a folder with pictures, or a CSV file")
     if format != AUTO:
         return candidates[0]
     scores = [importer.sniff(place) for importer in candidates]
-    if max(scores) == 0:
+    if max(scores, default=0) == 0:
         raise DatasetError(
             f"cannot tell what kind of source {place} is",
             hint="give a folder, or a CSV file with a header; or say which it is: "
@@ -188,12 +195,12 @@ def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importe
     return candidates[scores.index(max(scores))]
 
 
-def readable(name: str) -> str:
+def title_from_name(name: str) -> str:
     """A title made from the name of a file or folder.
 
     Example:
-        >>> readable("red_summer-dress"), readable("009b3c31-fb62-45c0"), readable("MH01-black_main")
-        ('Red summer dress', '009b3c31-fb62-45c0', 'MH01 black main')
+        >>> [title_from_name(name) for name in ("red_summer-dress", "009b3c31-fb62-45c0", "MH01-black_main")]
+        ['Red summer dress', '009b3c31-fb62-45c0', 'MH01 black main']
     """
     if re.fullmatch(r"(?=.*[0-9])[0-9a-fA-F]+([-_][0-9a-fA-F]+)*", name):
         return name  # a number, a hash or a UUID

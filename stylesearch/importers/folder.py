@@ -1,14 +1,14 @@
-"""A folder of pictures: ``category/product/picture.jpg`` and ``category/picture.jpg``, also mixed.
+"""A folder of images: ``category/product/picture.jpg`` and ``category/picture.jpg``, also mixed.
 
-- A folder below a category is a product; all pictures in it, however deep, are of that product.
-- A picture directly in a category is a product by itself.
-- A picture directly in the given folder is a product too, in a category named after that folder. So a
-  category's own folder can be given where its pictures lie directly in it; one with a folder for each
-  product cannot: those would be taken for categories, and each of their pictures for a product.
-- A product's id is its name (the folder's, or the picture's without its extension) where no other product
+- A folder below a category is a product; all images in it, however deep, are of that product.
+- An image directly in a category is a product by itself.
+- An image directly in the given folder is a product too, in a category named after that folder. So a
+  category's own folder can be given where its images lie directly in it; one with a folder for each
+  product cannot: those would be taken for categories, and each of their images for a product.
+- A product's id is its name (the folder's, or the image's without its extension) where no other product
   has it; else ``category/name``, and where that is not enough, ``category/file.ext``.
-- Hidden files, what operating systems leave behind, and files that are plainly no pictures are passed over;
-  everything else is listed: whether it is a picture is for the decoder to say, by its content.
+- Hidden files, what operating systems leave behind, and files that are plainly no images are passed over;
+  everything else is listed: whether it is an image is for the decoder to say, by its content.
 - Links are followed, but not into a folder that contains them.
 """
 
@@ -27,7 +27,7 @@ from typing import Final
 import numpy as np
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import UNCATEGORIZED, ImportOptions, readable
+from stylesearch.importers.base import UNCATEGORIZED, ImportOptions, title_from_name
 from stylesearch.types import Failure, Product, Record
 
 __all__ = [
@@ -36,17 +36,18 @@ __all__ = [
     "FolderImporter",
     "Tree",
     "is_junk",
-    "is_no_picture",
+    "is_no_image",
+    "is_text",
     "printable",
 ]
 
-# Walking a folder that somebody else has filled: in order, without junk, and out of every loop.
+LAYOUT: Final = "expected category/product/picture.jpg or category/picture.jpg below it"
 
 _LEFT_BEHIND: Final = frozenset(
     "#recycle $recycle.bin @eadir __macosx desktop.ini ehthumbs.db lost+found thumbs.db".split()  # noqa: SIM905
 ) | {"system volume information", "icon\r"}
 
-_NO_PICTURES: Final = frozenset(
+_NO_IMAGES: Final = frozenset(
     """.txt .md .rst .csv .tsv .json .jsonl .ndjson .xml .yaml .yml .toml .ini .cfg .conf .html .htm .css .js
     .pdf .doc .docx .odt .rtf .xls .xlsx .ods .ppt .pptx .zip .gz .bz2 .xz .zst .7z .rar .tar .tgz .db .sqlite
     .sqlite3 .log .py .ipynb .sh .bat .cmd .exe .url .lnk .webloc .torrent .mp4 .m4v .mov .avi .mkv .webm .mpg
@@ -101,11 +102,11 @@ class Tree:
     def __init__(self, path: Path) -> None:
         parent, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - links stay as the user wrote them
         self.root = Folder(parent, name)
-        if not _is_text(self.root.path):
+        if not is_text(self.root.path):
             raise DatasetError(f"the path of the folder is not valid UTF-8: {printable(self.root.path)}")
 
     def entries(self, folder: Folder) -> Iterator[File | Folder | Failure]:
-        """What is directly in ``folder``, except junk and files that are no pictures."""
+        """What is directly in ``folder``, except junk and files that are no images."""
         path = folder.path
         try:
             with os.scandir(path) as listing:
@@ -116,11 +117,11 @@ class Tree:
         for entry in found:
             if is_junk(entry.name):
                 continue
-            if not _is_text(entry.name):
+            if not is_text(entry.name):
                 yield Failure(printable(entry.path), "its name is not valid UTF-8: rename it")
                 continue
             item = self._classify(entry, path)
-            if not (isinstance(item, File) and is_no_picture(item.name)):
+            if not (isinstance(item, File) and is_no_image(item.name)):
                 yield item
 
     def files(self, place: File | Folder) -> Iterator[File | Failure]:
@@ -186,19 +187,19 @@ def is_junk(name: str) -> bool:
     return name.startswith((".", "~$")) or name.lower() in _LEFT_BEHIND
 
 
-def is_no_picture(name: str) -> bool:
-    """Whether a file is, by its name, plainly something else than a picture.
+def is_no_image(name: str) -> bool:
+    """Whether a file is, by its name, plainly something else than an image.
 
     Example:
-        >>> [is_no_picture(name) for name in ("prices.CSV", "LICENSE", "photo", "a.jpg", "dress.v2")]
+        >>> [is_no_image(name) for name in ("prices.CSV", "LICENSE", "photo", "a.jpg", "dress.v2")]
         [True, True, False, False, False]
     """
     stem, extension = _split(name)
-    return extension.lower() in _NO_PICTURES or (not extension and stem.lower() in _TEXTS)
+    return extension.lower() in _NO_IMAGES or (not extension and stem.lower() in _TEXTS)
 
 
 def printable(path: str) -> str:
-    r"""A path with what is not text written as escapes.
+    r"""Writes what is not text in a path as escapes.
 
     Example:
         >>> print(printable("caf\udce9.jpg"))
@@ -207,8 +208,11 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _is_text(name: str) -> bool:
-    """File names that are not UTF-8 reach Python with lone surrogates, which no database stores."""
+def is_text(name: str) -> bool:
+    """Whether a name from the file system is valid text, which alone a database stores.
+
+    Names that are not UTF-8 reach Python with lone surrogates.
+    """
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -220,11 +224,8 @@ def _split(name: str) -> tuple[str, str]:
     return os.path.splitext(name)  # noqa: PTH122 - a name, not a path
 
 
-LAYOUT: Final = "expected category/product/picture.jpg or category/picture.jpg below it"
-
-
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _FoundProduct:
     """A product in the tree: where it is, and what it is called."""
 
     place: File | Folder
@@ -242,16 +243,16 @@ class FolderImporter:
         return 2 if path.is_dir() else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure]:
-        """Every picture below ``path``, in the order of the names; see :class:`Importer`.
+        """Every image below ``path``, in the order of the names; see :class:`Importer`.
 
         Raises:
-            DatasetError: not a folder, or nothing in it that could be a picture.
+            DatasetError: not a folder, or nothing in it that could be an image.
         """
         tree = _open_tree(path)
         repeated = _repeated_names(tree)
         empty = True
-        for group in _groups(tree):
-            here = Counter(found.name for found in group if isinstance(found, _Found))
+        for group in _products_by_category(tree):
+            here = Counter(found.name for found in group if isinstance(found, _FoundProduct))
             for found in group:
                 if isinstance(found, Failure):
                     empty = False
@@ -259,7 +260,7 @@ class FolderImporter:
                     continue
                 product = Product(
                     id=_product_id(found, found.name in repeated, here[found.name] > 1, tree),
-                    title=readable(found.name),
+                    title=title_from_name(found.name),
                     category=found.category,
                 )
                 for item in tree.files(found.place):
@@ -272,13 +273,13 @@ class FolderImporter:
             raise DatasetError(f"no pictures in {path}", hint=LAYOUT)
 
     def count(self, path: Path) -> int:
-        """How many pictures there are."""
+        """How many images there are."""
         tree = _open_tree(path)
         return sum(1 for item in tree.files(tree.root) if isinstance(item, File))
 
 
 class _RepeatedNames:
-    """The names that more than one product has, kept as hashes: eight bytes for each product."""
+    """Names that more than one product has, as hashes: eight bytes for each product."""
 
     def __init__(self, names: Iterable[str]) -> None:
         hashes = array("Q", map(_name_hash, names))
@@ -295,25 +296,25 @@ def _open_tree(path: Path) -> Tree:
     return Tree(path)
 
 
-def _groups(tree: Tree) -> Iterator[list[_Found | Failure]]:
+def _products_by_category(tree: Tree) -> Iterator[list[_FoundProduct | Failure]]:
     """The products of one category after the other; first those directly in the root."""
     categories: list[Folder] = []
-    group: list[_Found | Failure] = []
+    group: list[_FoundProduct | Failure] = []
     for entry in tree.entries(tree.root):
         if isinstance(entry, Folder):
             categories.append(entry)
         else:
-            group.append(_found(entry, _category(tree.root)))
+            group.append(_find_product(entry, _category(tree.root)))
     yield group
     for category in categories:
-        yield [_found(entry, _category(category)) for entry in tree.entries(category)]
+        yield [_find_product(entry, _category(category)) for entry in tree.entries(category)]
 
 
-def _found(entry: File | Folder | Failure, category: str) -> _Found | Failure:
+def _find_product(entry: File | Folder | Failure, category: str) -> _FoundProduct | Failure:
     if isinstance(entry, Failure):
         return entry
     name = entry.name if isinstance(entry, Folder) else entry.stem
-    return _Found(entry, category, unicodedata.normalize("NFC", name))
+    return _FoundProduct(entry, category, unicodedata.normalize("NFC", name))
 
 
 def _category(folder: Folder) -> str:
@@ -323,13 +324,13 @@ def _category(folder: Folder) -> str:
 def _repeated_names(tree: Tree) -> _RepeatedNames:
     return _RepeatedNames(
         found.name
-        for group in _groups(tree)
+        for group in _products_by_category(tree)
         for found in group
-        if isinstance(found, _Found) and tree.has_files(found.place)
+        if isinstance(found, _FoundProduct) and tree.has_files(found.place)
     )
 
 
-def _product_id(found: _Found, repeated: bool, repeated_here: bool, tree: Tree) -> str:
+def _product_id(found: _FoundProduct, repeated: bool, repeated_here: bool, tree: Tree) -> str:
     if not repeated:
         return found.name
     in_root = found.place.parent == tree.root.path

@@ -1,15 +1,15 @@
-"""A CSV or TSV file with a header: one row a picture, several rows for several pictures of a product.
+"""A CSV or TSV file with a header: one row an image, several rows for several images of a product.
 
 - Columns ``id``, ``title``, ``category``, ``image``, ``price``, ``url``, ``domain`` (``shop``, ``consumer``)
   and ``box`` (``x0,y0,x1,y1``), in any order; only ``image`` has to be there. Every other column that has a
   name becomes an attribute of the product.
 - ``image`` is a path, seen from the table's folder, and never outside it unless the user allows that.
-- Without a column ``id`` every picture is a product, and its path is the id. Where there is one, it must be
+- Without a column ``id`` every image is a product, and its path is the id. Where there is one, it must be
   filled in: an id that was forgotten is not guessed.
 - The first row of a product describes it, wherever the others are; later rows may leave cells empty. A row
   that puts the product in *another category* is refused: most likely its id is wrong.
 - Without a title the id is the title; without a category it is ``uncategorized``.
-- A picture listed twice for a product counts once; with another box or domain the second row is refused.
+- An image listed twice for a product counts once; with another box or domain the second row is refused.
 - Delimiters are comma, semicolon and tab; encodings UTF-8, UTF-16 with a mark, and else Windows-1252.
 """
 
@@ -28,23 +28,132 @@ from pathlib import Path
 from typing import Final
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import UNCATEGORIZED, ImportOptions, readable
-from stylesearch.importers.table_reader import BadRow, Header, Row, opened_table, sniff_header
+from stylesearch.importers.base import UNCATEGORIZED, ImportOptions, title_from_name
+from stylesearch.importers.table_reader import BadRow, Header, Row, open_table, sniff_header
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
-__all__ = [
-    "FirstSeen",
-    "PicturePaths",
-    "TableImporter",
-]
+__all__ = ["TableImporter"]
 
-# What a table has said so far, on the disk: five million products do not fit in memory.
+_SUFFIXES: Final = {".csv", ".tsv", ".tab"}
+_REMOTE: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+:)?//|data:", re.IGNORECASE)
 
 
-class FirstSeen:
-    """The first row of every product and picture of a table. To be closed after use.
+class TableImporter:
+    """Reads a table; the module's text lists its columns. Stateless."""
 
-    It is a database in a temporary file, which SQLite makes only when its cache is full.
+    name = "csv"
+
+    def sniff(self, path: Path) -> int:
+        """2 for a file whose header has a column for the image, 1 for another one called a CSV."""
+        if not path.is_file():
+            return 0
+        if sniff_header(path) is not None:
+            return 2
+        return 1 if path.suffix.lower() in _SUFFIXES else 0
+
+    def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure]:
+        """Every row of the table, in its order; see :class:`Importer`.
+
+        Raises:
+            DatasetError: it cannot be opened, has no usable header, or no rows.
+
+        Warns:
+            TableEncodingWarning: it is not UTF-8.
+        """
+        if not path.is_file():
+            raise DatasetError(f"not a file: {path}", hint="give a CSV or TSV file with a header")
+        empty = True
+        with open_table(path) as (header, rows), contextlib.closing(_FirstRows()) as seen:
+            reader = _RowReader(
+                header, _ImagePaths(path.parent.absolute(), allow_outside=options.allow_outside), seen
+            )
+            for row in rows:
+                empty = False
+                try:
+                    record = reader.record(row, options.domain)
+                except BadRow as error:
+                    yield Failure(f"{path}:{row.line}", str(error))
+                else:
+                    if record is not None:
+                        yield record
+        if empty:
+            raise DatasetError(f"{path}: a header, but no rows below it")
+
+    def count(self, path: Path) -> int:
+        """How many lines there are below the first."""
+        lines = 0
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                lines += chunk.count(b"\n")
+                ended = chunk.endswith(b"\n")
+        return max(lines - 1 + (0 if lines == 0 or ended else 1), 0)
+
+
+class _RowReader:
+    """Turns rows into records."""
+
+    def __init__(self, header: Header, paths: _ImagePaths, seen: _FirstRows) -> None:
+        self._header = header
+        self._paths = paths
+        self._seen = seen
+
+    def record(self, row: Row, domain: Domain) -> Record | None:
+        """The record of a row; None for one that says again what an earlier one has said.
+
+        Raises:
+            BadRow: it cannot be one.
+        """
+        if isinstance(row.cells, BadRow):
+            raise row.cells
+        cells = row.cells
+        cell = {field: cells[position] for field, position in self._header.columns.items()}
+        # The product comes first: its description holds for later rows, even if this image is missing.
+        product = self._product(row.line, cells, cell) if "id" in cell else None
+        if not cell["image"]:
+            raise BadRow("no picture given")
+        path = self._paths.locate(cell["image"])
+        if product is None:
+            name = {"id": self._paths.relative(path), "title": title_from_name(Path(path).stem)}
+            product = self._product(
+                row.line, cells, name | {field: text for field, text in cell.items() if text}
+            )
+        record_domain = _domain(cell.get("domain", ""), domain)
+        box = _box(cell.get("box", ""))
+        what = f"{record_domain} {box}"
+        first_line, first_what = self._seen.image(row.line, product.id, path, what)
+        if first_line == row.line:
+            return Record(product, path, record_domain, box)
+        if first_what != what:
+            raise BadRow(f"line {first_line} has this picture with another box or domain")
+        return None
+
+    def _product(self, line: int, cells: Sequence[str], cell: dict[str, str]) -> Product:
+        if not cell["id"]:
+            raise BadRow("no id given")
+        product = Product(
+            id=cell["id"],
+            title=cell.get("title") or cell["id"],
+            category=cell.get("category") or UNCATEGORIZED,
+            url=cell.get("url") or None,
+            price=cell.get("price") or None,
+            attributes={
+                name: cells[position] for position, name in self._header.attributes if cells[position]
+            },
+        )
+        first_line, first = self._seen.product(line, product)
+        if cell.get("category") and product.category != first.category:
+            raise BadRow(
+                f"the product {product.id!r} is in the category {first.category!r} (line {first_line}), "
+                f"here in {product.category!r}"
+            )
+        return first
+
+
+class _FirstRows:
+    """Remembers the first row of every product and image of a table. To be closed after use.
+
+    It is a database in a temporary file, since five million products do not fit in memory. SQLite makes the
+    file only when its cache is full.
     """
 
     def __init__(self) -> None:
@@ -53,7 +162,7 @@ class FirstSeen:
             "PRAGMA journal_mode = OFF",
             "PRAGMA cache_size = -32000",
             "CREATE TABLE products (id TEXT PRIMARY KEY, line INTEGER, product TEXT) WITHOUT ROWID",
-            "CREATE TABLE pictures (key BLOB PRIMARY KEY, line INTEGER, what TEXT) WITHOUT ROWID",
+            "CREATE TABLE images (key BLOB PRIMARY KEY, line INTEGER, what TEXT) WITHOUT ROWID",
             "BEGIN",
         ):
             self._database.execute(statement)
@@ -80,23 +189,18 @@ class FirstSeen:
             self._last = (found[0], Product(product.id, *json.loads(found[1])))
         return self._last
 
-    def picture(self, line: int, product_id: str, path: str, what: str) -> tuple[int, str]:
-        """The line that listed a picture of a product first and what it said about it; or this one's."""
+    def image(self, line: int, product_id: str, path: str, what: str) -> tuple[int, str]:
+        """The line that listed an image of a product first and what it said about it; or this one's."""
         key = blake2b(f"{product_id}\0{path}".encode(), digest_size=16).digest()
-        found = self._database.execute("SELECT line, what FROM pictures WHERE key = ?", (key,)).fetchone()
+        found = self._database.execute("SELECT line, what FROM images WHERE key = ?", (key,)).fetchone()
         if found is None:
-            self._database.execute("INSERT INTO pictures VALUES (?, ?, ?)", (key, line, what))
+            self._database.execute("INSERT INTO images VALUES (?, ?, ?)", (key, line, what))
             return line, what
         return int(found[0]), str(found[1])
 
 
-# Where the pictures of a table are: beside it, unless the user allows more.
-
-_REMOTE: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+:)?//|data:", re.IGNORECASE)
-
-
-class PicturePaths:
-    """Turns what a table says into the path of a file that is there and may be read.
+class _ImagePaths:
+    """Finds the files that a table names: beside the table, unless the user allows more.
 
     A table may come from somebody else, so without ``allow_outside`` it cannot reach beyond its own folder:
     not by an absolute path, not by ``..``, not through links.
@@ -109,7 +213,7 @@ class PicturePaths:
         self._real_folder = functools.lru_cache(maxsize=1024)(os.path.realpath)
 
     def locate(self, cell: str) -> str:
-        """The absolute path of the picture that ``cell`` names.
+        """The absolute path of the image that ``cell`` names.
 
         Raises:
             BadRow: it is remote, outside, missing, or not a file.
@@ -141,126 +245,12 @@ class PicturePaths:
         return os.path.relpath(path, self._folder)
 
     def _real(self, path: str) -> str:
-        """``os.path.realpath``, with the folder's part kept from one picture to the next."""
+        """``os.path.realpath``, with the folder's part kept from one image to the next."""
         folder, name = os.path.split(path)
         if name in ("", ".", ".."):
             return os.path.realpath(path)
         plain = os.path.join(self._real_folder(folder), name)  # noqa: PTH118 - as above
         return os.path.realpath(plain) if os.path.islink(plain) else plain  # noqa: PTH114 - as above
-
-
-_SUFFIXES: Final = {".csv", ".tsv", ".tab"}
-
-
-class TableImporter:
-    """Reads a table; see the module's text for its columns. Stateless."""
-
-    name = "csv"
-
-    def sniff(self, path: Path) -> int:
-        """2 for a file whose header has a column for the picture, 1 for another one called a CSV."""
-        if not path.is_file():
-            return 0
-        if sniff_header(path) is not None:
-            return 2
-        return 1 if path.suffix.lower() in _SUFFIXES else 0
-
-    def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure]:
-        """Every row of the table, in its order; see :class:`Importer`.
-
-        Raises:
-            DatasetError: it cannot be opened, has no usable header, or no rows.
-
-        Warns:
-            TableEncodingWarning: it is not UTF-8.
-        """
-        if not path.is_file():
-            raise DatasetError(f"not a file: {path}", hint="give a CSV or TSV file with a header")
-        empty = True
-        with opened_table(path) as (header, rows), contextlib.closing(FirstSeen()) as seen:
-            reader = _RowReader(
-                header, PicturePaths(path.parent.absolute(), allow_outside=options.allow_outside), seen
-            )
-            for row in rows:
-                empty = False
-                try:
-                    record = reader.record(row, options.domain)
-                except BadRow as error:
-                    yield Failure(f"{path}:{row.line}", str(error))
-                else:
-                    if record is not None:
-                        yield record
-        if empty:
-            raise DatasetError(f"{path}: a header, but no rows below it")
-
-    def count(self, path: Path) -> int:
-        """How many lines there are below the first."""
-        lines = 0
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                lines += chunk.count(b"\n")
-                ended = chunk.endswith(b"\n")
-        return max(lines - 1 + (0 if lines == 0 or ended else 1), 0)
-
-
-class _RowReader:
-    """Turns rows into records."""
-
-    def __init__(self, header: Header, paths: PicturePaths, seen: FirstSeen) -> None:
-        self._header = header
-        self._paths = paths
-        self._seen = seen
-
-    def record(self, row: Row, domain: Domain) -> Record | None:
-        """The record of a row; None for one that says again what an earlier one has said.
-
-        Raises:
-            BadRow: it cannot be one.
-        """
-        if isinstance(row.cells, BadRow):
-            raise row.cells
-        cells = row.cells
-        cell = {field: cells[position] for field, position in self._header.columns.items()}
-        # The product comes first: its description holds for later rows, even if this picture is missing.
-        product = self._product(row.line, cells, cell) if "id" in cell else None
-        if not cell["image"]:
-            raise BadRow("no picture given")
-        path = self._paths.locate(cell["image"])
-        if product is None:
-            name = {"id": self._paths.relative(path), "title": readable(Path(path).stem)}
-            product = self._product(
-                row.line, cells, name | {field: text for field, text in cell.items() if text}
-            )
-        record_domain = _domain(cell.get("domain", ""), domain)
-        box = _box(cell.get("box", ""))
-        what = f"{record_domain} {box}"
-        first_line, first_what = self._seen.picture(row.line, product.id, path, what)
-        if first_line == row.line:
-            return Record(product, path, record_domain, box)
-        if first_what != what:
-            raise BadRow(f"line {first_line} has this picture with another box or domain")
-        return None
-
-    def _product(self, line: int, cells: Sequence[str], cell: dict[str, str]) -> Product:
-        if not cell["id"]:
-            raise BadRow("no id given")
-        product = Product(
-            id=cell["id"],
-            title=cell.get("title") or cell["id"],
-            category=cell.get("category") or UNCATEGORIZED,
-            url=cell.get("url") or None,
-            price=cell.get("price") or None,
-            attributes={
-                name: cells[position] for position, name in self._header.attributes if cells[position]
-            },
-        )
-        first_line, first = self._seen.product(line, product)
-        if cell.get("category") and product.category != first.category:
-            raise BadRow(
-                f"the product {product.id!r} is in the category {first.category!r} (line {first_line}), "
-                f"here in {product.category!r}"
-            )
-        return first
 
 
 def _domain(text: str, default: Domain) -> Domain:

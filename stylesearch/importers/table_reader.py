@@ -1,4 +1,4 @@
-"""The text of a table: its encoding, its delimiter, its header, and its rows with their line numbers."""
+"""Reads the text of a table: its encoding, delimiter, header, and rows with their line numbers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = [
     "Header",
     "Row",
     "TableEncodingWarning",
-    "header_of",
-    "opened_table",
+    "open_table",
+    "parse_header",
     "sniff_header",
 ]
 
@@ -36,7 +36,7 @@ FIELDS: Final = {
     "domain": ("domain",),
     "box": ("box",),
 }
-"""What a table may say, and the names of the column, the first one present counts."""
+"""Fields that a table may have, each with the names of its column; the first one present counts."""
 
 DELIMITERS: Final = ",;\t"
 MAX_LINE: Final = 1_000_000
@@ -47,7 +47,7 @@ _CHUNK: Final = 1 << 20
 
 
 class _CsvReader(Protocol):
-    """What ``csv.reader`` returns: its own type has no public name."""
+    """The type of ``csv.reader(...)``, which has no public name."""
 
     @property
     def line_num(self) -> int: ...
@@ -59,18 +59,18 @@ class TableEncodingWarning(UserWarning):
 
 
 class BadRow(Exception):
-    """Why a row cannot be used, on its way to a :class:`Failure`."""
+    """A row that cannot be used; the message says why and becomes a :class:`Failure`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the columns of a table are.
+    """The columns of a table.
 
     Attributes:
         columns: position of each of :data:`FIELDS` that the table has.
         attributes: position and name of every other column that has a name.
         width: how many columns there are.
-        delimiter: what is between them.
+        delimiter: the character between them.
     """
 
     columns: dict[str, int]
@@ -88,7 +88,7 @@ class Row:
 
 
 @contextlib.contextmanager
-def opened_table(path: Path) -> Iterator[tuple[Header, Iterator[Row]]]:
+def open_table(path: Path) -> Iterator[tuple[Header, Iterator[Row]]]:
     """Opens a table and reads its header.
 
     Yields:
@@ -101,7 +101,7 @@ def opened_table(path: Path) -> Iterator[tuple[Header, Iterator[Row]]]:
         TableEncodingWarning: it is not UTF-8.
     """
     try:
-        encoding, sure = _encoding_of(path)
+        encoding, sure = _find_encoding(path)
         # newline="": the csv module wants to see line ends as they are.
         file = path.open(encoding=encoding, errors="strict" if sure else "replace", newline="")
     except OSError as error:
@@ -115,30 +115,30 @@ def opened_table(path: Path) -> Iterator[tuple[Header, Iterator[Row]]]:
                 break
             skipped += 1
         place = f"{path}:{skipped + 1}"
-        header = header_of(first, place)
+        header = parse_header(first, place)
         reader = csv.reader(itertools.chain([first], lines), delimiter=header.delimiter, strict=True)
-        with contextlib.suppress(csv.Error):  # header_of has read this line and found it good
+        with contextlib.suppress(csv.Error):  # parse_header has read this line and found it good
             next(reader, None)
         yield header, _rows(reader, header, skipped, damaged="" if sure else "�")
 
 
-def header_of(line: str, place: str) -> Header:
-    """The header in the first line of a table.
+def parse_header(line: str, place: str) -> Header:
+    """Reads the header in the first line of a table.
 
     Args:
         line: the text of the line.
         place: file and line, for messages.
 
     Raises:
-        DatasetError: no column for the picture, or two columns of one name.
+        DatasetError: no column for the image, or two columns of one name.
 
     Example:
-        >>> header = header_of("SKU;Image Path;Color", "shop.csv:1")
+        >>> header = parse_header("SKU;Image Path;Color", "shop.csv:1")
         >>> header.columns, header.attributes, header.delimiter
         ({'id': 0, 'image': 1}, ((2, 'Color'),), ';')
     """
     parsed = [(delimiter, _cells(line, delimiter)) for delimiter in DELIMITERS]
-    delimiter, names = max(parsed, key=lambda pair: (_known(pair[1]), len(pair[1])))
+    delimiter, names = max(parsed, key=lambda pair: (_n_known(pair[1]), len(pair[1])))
     plain = [_plain(name) for name in names]
     columns: dict[str, int] = {}
     for field, synonyms in FIELDS.items():
@@ -160,7 +160,7 @@ def header_of(line: str, place: str) -> Header:
 
 
 def sniff_header(path: Path) -> Header | None:
-    """The header of what may be a table, from its first bytes; None if it is none."""
+    """Reads the header of what may be a table, from its first bytes; None if it is none."""
     with path.open("rb") as file:
         start = file.read(_SNIFFED)
     encoding = _encoding_by_mark(start) or "utf-8"
@@ -169,7 +169,7 @@ def sniff_header(path: Path) -> Header | None:
         return None
     first = next((line for line in text.splitlines() if line.strip()), "")
     try:
-        return header_of(first, str(path))
+        return parse_header(first, str(path))
     except DatasetError:
         return None
 
@@ -190,11 +190,11 @@ def _rows(reader: _CsvReader, header: Header, skipped: int, damaged: str) -> Ite
             continue
         if any(cell.strip() for cell in cells):
             yield Row(
-                line, _checked(cells, header.width, damaged, lines=skipped + reader.line_num - line + 1)
+                line, _check_cells(cells, header.width, damaged, lines=skipped + reader.line_num - line + 1)
             )
 
 
-def _checked(cells: list[str], width: int, damaged: str, lines: int) -> Sequence[str] | BadRow:
+def _check_cells(cells: list[str], width: int, damaged: str, lines: int) -> Sequence[str] | BadRow:
     if len(cells) != width:
         more = f" over {lines} lines: is a quote not closed?" if lines > 1 else ""
         return BadRow(f"{len(cells)} cells, where the header has {width}{more}")
@@ -221,7 +221,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _known(names: Sequence[str]) -> int:
+def _n_known(names: Sequence[str]) -> int:
     known = {synonym for synonyms in FIELDS.values() for synonym in synonyms}
     return sum(_plain(name) in known for name in names)
 
@@ -230,8 +230,8 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
 
 
-def _encoding_of(path: Path) -> tuple[str, bool]:
-    """The encoding, and whether the whole file is valid in it: read once, a chunk at a time."""
+def _find_encoding(path: Path) -> tuple[str, bool]:
+    """Finds the encoding, and whether the whole file is valid in it: reads it once, a chunk at a time."""
     with path.open("rb") as file:
         chunk = file.read(_CHUNK)
         marked = _encoding_by_mark(chunk)

@@ -2,6 +2,12 @@
 
 Annoy returns fewer than asked where its search ends early, and its answer to n = 1 can differ from the first
 of n = 10 (spotify/annoy #215), so what it returns is never shown: it is re-ranked exactly.
+
+Annoy comes as source and is compiled for the very processor it is installed on. Wrong neighbours have been
+reported with some compilers (spotify/annoy #682, #686), so each process tries it once, in a few
+milliseconds, before the first use. Where it is wrong, everything is searched exactly, and one warning says
+so. An instruction that the processor does not have would end the process and cannot be caught: that is a
+wheel carried from another machine; set ``ANNOY_COMPILER_ARGS`` when building one.
 """
 
 from __future__ import annotations
@@ -30,15 +36,7 @@ __all__ = [
     "why_annoy_fails",
 ]
 
-# Whether Annoy can be trusted here: installed, and right about a few vectors whose neighbours are known.
-#
-# Annoy comes as source and is compiled for the very processor it is installed on. Wrong neighbours have been
-# reported with some compilers (spotify/annoy #682, #686), so each process asks once, in a few milliseconds,
-# before the first use. Where the answer is no, everything is searched exactly, and one warning says so.
-#
-# An instruction that the processor does not have would end the process and cannot be caught: that is a wheel
-# carried from another machine; set ``ANNOY_COMPILER_ARGS`` when building one.
-
+# The trial index of `why_annoy_fails`.
 _N_VECTORS, _WIDTH, _N_TREES = 400, 8, 4
 
 

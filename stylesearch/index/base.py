@@ -12,7 +12,7 @@ from stylesearch.distance import check_metric, nearest, nearest_to_any
 __all__ = [
     "ExactIndex",
     "VectorIndex",
-    "checked_queries",
+    "validate_queries",
 ]
 
 
@@ -54,7 +54,7 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
         """The k slots that are nearest to any of several vectors: the regions of one photo.
 
         Args:
@@ -71,7 +71,7 @@ class VectorIndex(Protocol):
         ...
 
 
-def checked_queries(vectors: AnyFloats, dim: int, k: int) -> Floats:
+def validate_queries(vectors: AnyFloats, dim: int, k: int) -> Floats:
     """``vectors`` as float32 of shape (q, dim); the argument is not changed.
 
     Raises:
@@ -130,8 +130,8 @@ class ExactIndex:
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
         """See :meth:`stylesearch.index.base.VectorIndex.query`."""
-        return nearest(checked_queries(vectors, self.dim, k), self._vectors, self._metric, k)
+        return nearest(validate_queries(vectors, self.dim, k), self._vectors, self._metric, k)
 
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
-        """See :meth:`stylesearch.index.base.VectorIndex.query_min`."""
-        return nearest_to_any(checked_queries(vectors, self.dim, k), self._vectors, self._metric, k)
+    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+        """See :meth:`stylesearch.index.base.VectorIndex.search_any`."""
+        return nearest_to_any(validate_queries(vectors, self.dim, k), self._vectors, self._metric, k)

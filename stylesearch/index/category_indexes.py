@@ -1,4 +1,10 @@
-"""The indexes of one space: one for each category, each in a folder of its own."""
+"""The indexes of one space: one for each category, each in a folder of its own.
+
+A category's folder has generations: folders that are never changed, and a small file that names the current
+one. A reader that has files mapped into memory dies if they are overwritten, and may read two halves of
+different builds; so a build fills a new folder, and ``os.replace`` swaps the pointer. The generation before
+the current one is kept for readers that have just looked at the pointer.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +25,7 @@ import numpy as np
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.distance import check_metric
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.files import atomic_file, locked, sha256_bytes, sync_files, sync_folder, write_json
+from stylesearch.files import atomic_file, hold_lock, sha256_bytes, sync_files, sync_folder, write_json
 from stylesearch.index.annoy_forest import AnnoyForest, annoy_works
 from stylesearch.index.base import ExactIndex, VectorIndex
 from stylesearch.index.index_files import (
@@ -46,12 +52,6 @@ __all__ = [
     "slug_of",
 ]
 
-# Generations of one index: each in a folder of its own, never changed; a small file names the one in use.
-#
-# A reader that has files mapped into memory dies if they are overwritten, and may read two halves of
-# different builds. So a build fills a new folder, and ``os.replace`` swaps the pointer. The generation
-# before the current one is kept for readers that have just looked at the pointer.
-
 log = logging.getLogger(__name__)
 
 _POINTER = "CURRENT"
@@ -60,9 +60,17 @@ _UNFINISHED = "building-"
 _PATIENCE = 1800.0
 """Seconds to wait for another build of the same index."""
 
+_NAME = "category.json"
+_READABLE = 32
+"""Letters of a category that its folder's name begins with, at most."""
+
+_DIGITS = 16
+_TRIES = 5
+"""A generation can vanish between reading the pointer and opening it, when two builds end just then."""
+
 
 class Generations:
-    """The generations in a folder.
+    """The generations of one index, in a folder.
 
     Args:
         folder: made at the first build.
@@ -101,7 +109,7 @@ class Generations:
             hint=f"if none is running, remove {path}",
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(path, _PATIENCE, too_long):
+        with hold_lock(path, _PATIENCE, too_long):
             yield
 
     @contextlib.contextmanager
@@ -146,12 +154,6 @@ class Generations:
                 log.info("%s could not be removed yet: %s", folder, error)
 
 
-# A folder's name for any category: shops call them what they like, file systems have rules of their own.
-
-_READABLE = 32
-_DIGITS = 16
-
-
 def slug_of(category: str) -> str:
     """A name for a folder: short, in lower case, ASCII, never special, and another for every category.
 
@@ -168,13 +170,8 @@ def slug_of(category: str) -> str:
     return f"{readable}-{digest}" if readable else f"category-{digest}"
 
 
-_NAME = "category.json"
-# A generation can vanish between reading the pointer and opening it, when two builds end just then.
-_TRIES = 5
-
-
 class Nearest(NamedTuple):
-    """Ids by distance: int64, float32 and int64, each of shape (n,); see :meth:`OpenIndex.query_min`."""
+    """Ids by distance: int64, float32 and int64, each of shape (n,); see :meth:`OpenIndex.search_any`."""
 
     ids: Ids
     distances: Floats
@@ -237,9 +234,9 @@ class OpenIndex:
         slots, found = self.slots.query(vectors, k)
         return self.ids[slots], found
 
-    def query_min(self, vectors: AnyFloats, k: int) -> Nearest:
-        """The k ids that are nearest to any of the vectors; see :meth:`VectorIndex.query_min`."""
-        slots, found, rows = self.slots.query_min(vectors, k)
+    def search_any(self, vectors: AnyFloats, k: int) -> Nearest:
+        """The k ids that are nearest to any of the vectors; see :meth:`VectorIndex.search_any`."""
+        slots, found, rows = self.slots.search_any(vectors, k)
         return Nearest(self.ids[slots], found, rows)
 
     def close(self) -> None:
@@ -325,7 +322,7 @@ class CategoryIndexes:
                     raise
         raise AssertionError("unreachable")
 
-    def in_force(self, category: str) -> str:
+    def current_generation(self, category: str) -> str:
         """Names the generation that :meth:`open` would open; empty if there is none. Quick."""
         try:
             return Generations(self.folder / slug_of(category)).current().name

@@ -1,4 +1,11 @@
-"""Writing the files of one generation: vectors as they stream in, then what candidates are searched with."""
+"""The files of one generation of an index: writing them, and a manifest that is checked before they are used.
+
+Sizes are always checked. A file whose time of modification is not the one written down is hashed too (a
+workspace that was copied costs some milliseconds more at each start, until it is built again). Annoy's trees
+are hashed before each load whatever their time: a wrong byte there can crash the process. Vectors cannot
+crash anything; a bit that rots in them without touching the file's time is found by ``verify``, which hashes
+everything.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +42,24 @@ __all__ = [
     "write_generation",
 ]
 
-# What a generation of an index says about itself, checked before a byte of it is trusted.
-#
-# Sizes are always checked. A file whose time of modification is not the one written down is hashed too (a
-# workspace that was copied costs some milliseconds more at each start, until it is built again). Annoy's
-# trees are hashed before each load whatever their time: a wrong byte there can crash the process. Vectors
-# cannot crash anything; a bit that rots in them without touching the file's time is found by ``verify``,
-# which hashes everything.
-
 FORMAT = 2
 _NAME = "manifest.json"
+VECTORS, IDS = "vectors.npy", "ids.npy"
+REDUCED, REDUCTION, FOREST = "reduced.npy", "reduction.npz", "forest.ann"
+
+FEWEST_FOR_CANDIDATES = 64
+"""Below this many vectors comparing with all of them is all there is."""
+
+N_AXES = 94
+"""Axes that candidates of CNN features are searched in; two more numbers come with them."""
+
+N_AXES_SIGNED = 142
+"""The same where vectors have negative values: whitening spreads what matters over more axes."""
+
+N_TREES = 40
+SAMPLE = 8192
+_BLOCK = 128 * PANEL
+_LONGEST_HEADER = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,24 +204,6 @@ def _check_types(manifest: Manifest) -> None:
     for record in manifest.files.values():
         if type(record.size) is not int or type(record.mtime_ns) is not int or type(record.sha256) is not str:
             raise ValueError("a file's record is not complete")
-
-
-VECTORS, IDS = "vectors.npy", "ids.npy"
-REDUCED, REDUCTION, FOREST = "reduced.npy", "reduction.npz", "forest.ann"
-
-FEWEST_FOR_CANDIDATES = 64
-"""Below this many vectors comparing with all of them is all there is."""
-
-N_AXES = 94
-"""Axes that candidates of CNN features are searched in; two more numbers come with them."""
-
-N_AXES_SIGNED = 142
-"""The same where vectors have negative values: whitening spreads what matters over more axes."""
-
-N_TREES = 40
-SAMPLE = 8192
-_BLOCK = 128 * PANEL
-_LONGEST_HEADER = 1024
 
 
 @dataclass(frozen=True, slots=True)

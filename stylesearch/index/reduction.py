@@ -1,15 +1,21 @@
 """Fewer axes for the candidates: nothing finds neighbours cheaply in a thousand dimensions.
 
 A vector becomes its coordinates along the leading principal axes of its category, and one more that stands
-for the length of what those axes do not show. Two vectors' hidden parts are neither equal (which leaving them
-out would mean) nor at right angles (which adding both squared lengths would mean); half of that sum was the
-best guess in every space that was measured. The stored vector brings its own half as an axis on which
+for the length of what those axes do not show. Two vectors' hidden parts are neither equal (which leaving
+them out would mean) nor at right angles (which adding both squared lengths would mean); half of that sum was
+the best guess in every space that was measured. The stored vector brings its own half as an axis on which
 queries are zero, so that any Euclidean search sees it; the query's half, the same for all stored vectors, is
 added where answers to several queries are merged.
 
 The result is squared Euclidean distance for every metric, since candidates are re-ranked exactly afterwards:
 for cosine the vectors are scaled to length one first, and for l1 between vectors without negative values
 (CNN features after ReLU) square roots are taken first, which brings l1 much nearer to a Euclidean distance.
+
+Candidates are found by reading every reduced vector, which for most shops is quicker than walking trees and
+misses less. Reduced vectors lie in panels of 64, each panel with its coordinates as rows: a product with
+several queries then comes out as one row of scores for each query, ready for the smallest to be taken. The
+last row of a panel holds the vectors' own squared lengths, so that the product gives squared distances, less
+a constant of the query.
 
 References:
     N. Halko, P. Martinsson, J. Tropp, "Finding structure with randomness", SIAM Review 53(2), 2011, algorithm
@@ -28,9 +34,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import AnyFloats, Floats
-from stylesearch.distance import products
+from stylesearch.distance_kernels import matrix_product
 from stylesearch.errors import IndexDamaged
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 
 __all__ = [
     "PANEL",
@@ -40,6 +46,11 @@ __all__ = [
     "scan_min",
     "scan_panels",
 ]
+
+PANEL = 64
+"""Reduced vectors in a panel: few enough for BLAS to stay on one core with up to some hundred queries."""
+
+_PANELS_A_STEP = 64
 
 _HIDDEN_SHARE = np.float32(0.5)
 _OVERSAMPLING = 16
@@ -102,11 +113,11 @@ class Reduction:
 
     def _split(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
         """Coordinates along the axes, (n, n_axes), and the squared length of the rest, (n,)."""
-        centred: Floats = _prepared(vectors, unit=self.unit, root=self.root) - self.mean
+        centred: Floats = _prepare(vectors, unit=self.unit, root=self.root) - self.mean
         if len(centred) > _FEW:
             shown: Floats = centred @ self.axes
-        else:  # turned round, so that it is done on one core: see metrics.products
-            shown = products(self._rows_of_axes, np.ascontiguousarray(centred.T)).T
+        else:  # turned round, so that it is done on one core: see matrix_product
+            shown = matrix_product(self._rows_of_axes, np.ascontiguousarray(centred.T)).T
         hidden: Floats = np.vecdot(centred, centred) - np.vecdot(shown, shown)
         np.maximum(hidden, 0, out=hidden)
         return shown, hidden
@@ -126,7 +137,7 @@ def fit_reduction(sample: AnyFloats, metric: str, n_axes: int, *, seed: int) -> 
     """
     unit = metric == "cosine"
     root = metric == "l1" and not bool((sample < 0).any())
-    prepared = _prepared(sample, unit=unit, root=root)
+    prepared = _prepare(sample, unit=unit, root=root)
     mean = prepared.mean(axis=0, dtype=np.float64).astype(np.float32)
     prepared = prepared - mean
     dim = prepared.shape[1]
@@ -141,7 +152,7 @@ def fit_reduction(sample: AnyFloats, metric: str, n_axes: int, *, seed: int) -> 
     return Reduction(mean=mean, axes=axes, unit=unit, root=root)
 
 
-def _prepared(vectors: AnyFloats, *, unit: bool, root: bool) -> Floats:
+def _prepare(vectors: AnyFloats, *, unit: bool, root: bool) -> Floats:
     prepared: Floats = np.asarray(vectors, dtype=np.float32)
     if root:
         prepared = np.sign(prepared) * np.sqrt(np.abs(prepared))
@@ -149,19 +160,6 @@ def _prepared(vectors: AnyFloats, *, unit: bool, root: bool) -> Floats:
         norms: Floats = np.sqrt(np.vecdot(prepared, prepared))[:, None]
         prepared = np.divide(prepared, norms, out=np.zeros_like(prepared), where=norms > 0)
     return prepared
-
-
-# Candidates by reading every reduced vector: for most shops quicker than walking trees, and it misses less.
-#
-# Reduced vectors lie in panels of 64, each panel with its coordinates as rows: a product with several
-# queries then comes out as one row of scores for each query, ready for the smallest to be taken. The last
-# row of a panel holds the vectors' own squared lengths, so that the product gives squared distances (less a
-# constant of the query).
-
-PANEL = 64
-"""Reduced vectors in a panel: few enough for BLAS to stay on one core with up to some hundred queries."""
-
-_PANELS_A_STEP = 64
 
 
 def n_panels(count: int) -> int:
@@ -202,5 +200,5 @@ def scan_min(panels: Floats, count: int, queries: Floats, offsets: npt.ArrayLike
             scores += constants
             np.min(scores, axis=1, out=smallest[step])
 
-    share_rows(part, len(panels), panels.shape[1] * PANEL * len(queries))
+    parallel_rows(part, len(panels), panels.shape[1] * PANEL * len(queries))
     return smallest.reshape(-1)[:count]

@@ -1,4 +1,22 @@
-"""An index that finds candidates cheaply and then compares them exactly."""
+"""An index that finds candidates cheaply and then compares them exactly.
+
+*Candidate search.* How many candidates are enough is not known beforehand, so it is watched while they are
+compared. They are taken nearest first, by their reduced vectors. As long as the further half of what was
+compared still brings some of the nearest, more may lie beyond, and twice as many are compared; once it
+brings practically none, the rest is left. A photo like the shop's own images is done with a thousand; one
+that is far from everything, where many images are nearly equally far, takes as many as it needs.
+
+*Calibration.* How well few axes stand for all depends on the vectors: features of photos need some hundred
+candidates, vectors that vary evenly in all directions need a large part of everything. So a few queries are
+answered both ways at the end of a build, and what they needed is kept in the manifest, for the plan to weigh
+costs with. Where that is too many, searching turns out cheaper without candidates, and everything is
+compared.
+
+*Plan.* The cost of comparing with everything grows with count times width, that of scanning reduced vectors
+with count alone, that of walking Annoy's trees hardly at all, and each is ahead somewhere. The costs below
+were measured on two cores of an AMD EPYC (benchmarks/ has the command); only their ratios matter, and near a
+crossing either choice will do.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +31,9 @@ import numpy.typing as npt
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.distance import check_metric, nearest, nearest_to_any
 from stylesearch.index.annoy_forest import AnnoyForest, candidates_of_annoy
-from stylesearch.index.base import checked_queries
+from stylesearch.index.base import validate_queries
 from stylesearch.index.reduction import PANEL, Reduction, n_panels, scan_min
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 
 __all__ = [
     "Calibration",
@@ -23,21 +41,17 @@ __all__ = [
     "RerankedIndex",
     "Strategy",
     "calibrate",
-    "fewest",
-    "most_of",
+    "candidate_search",
+    "max_candidates",
+    "min_candidates",
     "plan",
     "possible_strategies",
-    "widening",
 ]
 
-# How many candidates are enough is not known beforehand, so it is watched while they are compared exactly.
-#
-# Candidates are taken nearest first, by their reduced vectors. As long as the further half of what was
-# compared still brings some of the nearest, more may lie beyond, and twice as many are compared; once it
-# brings (practically) none, the rest is left. A photo like the shop's own pictures is done with a thousand;
-# one that is far from everything, where many pictures are nearly equally far, takes as many as it needs.
-
 Found: TypeAlias = tuple[Ids, Floats, Ids]
+"""Slots, exact distances, and the query vector that was nearest, by distance, then by slot."""
+
+# Candidate search.
 
 _FEWEST = 1024
 """Candidates that are compared in any case."""
@@ -53,18 +67,52 @@ _CAUTION = {"cosine": 1, "l2": 1, "l1": 2}
 
 _SAMPLE = 8192
 
+# Calibration.
 
-def fewest(metric: str, k: int) -> int:
+N_QUERIES = 48
+N_NEAREST = 20
+
+MOST_ROWS = 100_000
+"""Larger categories are tried out on an even part; how far candidates reach grows with the rest."""
+
+SHARE_FOUND = 0.95
+"""Share of true neighbours that so many candidates hold: most queries need no more, some need many."""
+
+TRUSTED_RECALL = 0.99
+ANNOY_SEARCH_K = 32_000
+_BLOCK = 8192
+
+# Plan.
+
+# Microseconds on one core. For a thousand numbers of the gallery: to bring them from memory, and to compare
+# them with one query vector.
+_READ = 0.12
+_MULTIPLY = 0.022
+_SUBTRACT = 0.28
+# For a thousand slots: to select the best of their scores; and for one that Annoy looks at, sorts and scores.
+_SELECT = 12.0
+_ANNOY_LOOK = 0.11
+# What any answer by way of candidates costs before the first number is read.
+_BY_CANDIDATES = 500.0
+
+_LEAST_SEARCH_K = 8_000
+_SEARCH_K = 32_000
+
+# Multiplications that take as long as to fetch a number of a row that lies somewhere else than the last.
+_COST_OF_FETCHING = 16
+
+
+def min_candidates(metric: str, k: int) -> int:
     """How many candidates are compared in any case for the ``k`` nearest."""
     return _CAUTION[metric] * max(_FEWEST, 8 * max(k, _WATCHED))
 
 
-def most_of(count: int) -> int:
+def max_candidates(count: int) -> int:
     """How many of ``count`` may be compared as candidates: picking out more takes longer than reading all."""
     return count // 4
 
 
-def widening(
+def candidate_search(
     scores: Floats, k: int, metric: str, compare: Callable[[Ids, int], Found], *, most: int
 ) -> Found | None:
     """The ``k`` nearest by exact distances, from as many candidates as it takes.
@@ -82,7 +130,7 @@ def widening(
     """
     watched = max(k, _CAUTION[metric] * _WATCHED)
     limits = _Limits(scores)
-    n = fewest(metric, k)
+    n = min_candidates(metric, k)
     near, wide, found = limits.of(n // 2), limits.of(n), None
     candidates = np.flatnonzero(scores <= wide)
     while True:
@@ -123,28 +171,6 @@ class _Limits:
     def of(self, n: int) -> float:
         place = -(-n // self._step)
         return float(self._sorted[place - 1]) if place < len(self._sorted) else float("inf")
-
-
-# How many candidates this very category needs, tried out when its index is built.
-#
-# How well few axes stand for all depends on the vectors: features of photos need some hundred candidates,
-# vectors that vary evenly in all directions need a large part of everything. So a few queries are answered
-# both ways at the end of a build, and what they needed is kept in the manifest, for the plan to weigh costs
-# with. Where that is too many, searching turns out cheaper without candidates, and everything is compared.
-# What a single query needs beyond that shows while it is answered: see :mod:`stylesearch.index.reranked`.
-
-N_QUERIES = 48
-N_NEAREST = 20
-
-MOST_ROWS = 100_000
-"""Larger categories are tried out on an even part; how far candidates reach grows with the rest."""
-
-SHARE_FOUND = 0.95
-"""Share of true neighbours that so many candidates hold: most queries need no more, some need many."""
-
-TRUSTED_RECALL = 0.99
-ANNOY_SEARCH_K = 32_000
-_BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +220,7 @@ def calibrate(
         places.append(np.searchsorted(np.sort(scores), scores[neighbours], side="right"))
     reach = float(np.quantile(np.concatenate(places), SHARE_FOUND)) * step
     n_candidates = min(len(vectors), int(reach) + 1)
-    asked = candidates_of_annoy(max(n_candidates, fewest(metric, N_NEAREST)), 1)
+    asked = candidates_of_annoy(max(n_candidates, min_candidates(metric, N_NEAREST)), 1)
     found = forest.search(reduced, asked, max(ANNOY_SEARCH_K, 2 * n_candidates))
     held = [np.isin(slots[near], slots_met).mean() for near, (slots_met, _) in zip(true, found, strict=True)]
     return Calibration(n_candidates, float(np.mean(held)))
@@ -211,13 +237,6 @@ def _neighbours(queries: Floats, vectors: AnyFloats, slots: Ids, metric: str) ->
         places = np.take_along_axis(places, order, axis=1)
         distances = np.take_along_axis(distances, order, axis=1)
     return places
-
-
-# Which way is quickest: comparing with everything, scanning reduced vectors, or walking Annoy's trees.
-#
-# The first grows with count times width, the second with count alone, the third hardly at all, and each is
-# ahead somewhere. The costs below were measured on two cores of an AMD EPYC (benchmarks/ has the command);
-# only their ratios matter, and near a crossing either choice will do.
 
 
 class Strategy(enum.StrEnum):
@@ -241,21 +260,6 @@ class Plan:
     strategy: Strategy
     n_candidates: int
     search_k: int
-
-
-# Microseconds on one core. For a thousand numbers of the gallery: to bring them from memory, and to compare
-# them with one query vector.
-_READ = 0.12
-_MULTIPLY = 0.022
-_SUBTRACT = 0.28
-# For a thousand slots: to select the best of their scores; and for one that Annoy looks at, sorts and scores.
-_SELECT = 12.0
-_ANNOY_LOOK = 0.11
-# What any answer by way of candidates costs before the first number is read.
-_BY_CANDIDATES = 500.0
-
-_LEAST_SEARCH_K = 8_000
-_SEARCH_K = 32_000
 
 
 def plan(
@@ -283,9 +287,9 @@ def plan(
         with_annoy: whether Annoy is at hand.
         forced: this way, whatever it costs.
     """
-    n_candidates = max(fewest(metric, k), needed)
+    n_candidates = max(min_candidates(metric, k), needed)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
-    if forced or n_candidates > most_of(count):
+    if forced or n_candidates > max_candidates(count):
         return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
     compare = _SUBTRACT if metric == "l1" else _MULTIPLY
     rerank = _BY_CANDIDATES + n_candidates * dim * (2 * _READ + compare * n_queries) / 1000
@@ -304,10 +308,6 @@ def possible_strategies(metric: str, count: int, dim: int, width: int, *, needed
         plan(metric, count, dim, width, n_queries, 1, needed=needed).strategy
         for n_queries in (1, 2, 4, 8, 16, 64, 256)
     }
-
-
-# Multiplications that take as long as to fetch a number of a row that lies somewhere else than the last.
-_COST_OF_FETCHING = 16
 
 
 class RerankedIndex:
@@ -365,16 +365,16 @@ class RerankedIndex:
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
         """See :meth:`stylesearch.index.base.VectorIndex.query`."""
-        queries = checked_queries(vectors, self.dim, k)
+        queries = validate_queries(vectors, self.dim, k)
         chosen = self._plan(1, k)
         if chosen.strategy is Strategy.EXACT or not len(queries):
             return nearest(queries, self._vectors, self._metric, k)
         answers = [self._nearest_to_any(queries[row : row + 1], k, chosen) for row in range(len(queries))]
         return np.stack([slots for slots, _, _ in answers]), np.stack([found for _, found, _ in answers])
 
-    def query_min(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
-        """See :meth:`stylesearch.index.base.VectorIndex.query_min`."""
-        queries = checked_queries(vectors, self.dim, k)
+    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+        """See :meth:`stylesearch.index.base.VectorIndex.search_any`."""
+        queries = validate_queries(vectors, self.dim, k)
         return self._nearest_to_any(queries, k, self._plan(len(queries), k))
 
     def close(self) -> None:
@@ -406,8 +406,8 @@ class RerankedIndex:
             found = self._by_annoy(self._forest, queries, reduced, offsets, k, chosen)
         if found is None:
             scores = scan_min(self._panels, self.count, reduced, offsets)
-            most = 2 * self.count if self._strategy else most_of(self.count)
-            found = widening(
+            most = 2 * self.count if self._strategy else max_candidates(self.count)
+            found = candidate_search(
                 scores, k, self._metric, lambda slots, n: self._compare(queries, slots, n), most=most
             )
         return found or nearest_to_any(queries, self._vectors, self._metric, k)
@@ -428,7 +428,7 @@ class RerankedIndex:
             near, distances, rows = self._compare(queries, slots[candidates], n)
             return np.searchsorted(slots, near), distances, rows
 
-        found = widening(smallest, k, self._metric, compare, most=len(slots) - 1)
+        found = candidate_search(smallest, k, self._metric, compare, most=len(slots) - 1)
         return None if found is None else (slots[found[0]], found[1], found[2])
 
     def _compare(self, queries: Floats, slots: Ids, n: int) -> tuple[Ids, Floats, Ids]:
@@ -437,6 +437,6 @@ class RerankedIndex:
         def fetch(start: int, stop: int) -> None:
             np.take(self._vectors, slots[start:stop], axis=0, out=block[start:stop], mode="clip")
 
-        share_rows(fetch, len(slots), _COST_OF_FETCHING * self.dim)
+        parallel_rows(fetch, len(slots), _COST_OF_FETCHING * self.dim)
         near, distances, rows = nearest_to_any(queries, block, self._metric, n)
         return slots[near], distances, rows

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from stylesearch.catalog import Catalog, Change, FeatureSet
-from stylesearch.extractors.with_colors import JoinedExtractor
+from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task, prepare_image
 from stylesearch.features.stream import extract_stream
@@ -138,7 +138,7 @@ class _Run:
         """
         for extractor in self.extractors:
             self.feature_sets[extractor.fingerprint] = feature_set_of(writer, extractor)
-            if isinstance(extractor, JoinedExtractor):
+            if isinstance(extractor, ExtractorWithColors):
                 network = extractor.network.fingerprint
                 if (found := self.catalog.find_feature_set(network)) is not None:
                     self.network_sets[network] = found

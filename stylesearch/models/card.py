@@ -1,4 +1,4 @@
-"""What is said of a trained model, and what it is called. Light: nothing is read and nothing computed."""
+"""Cards and names of trained models. Light to import: nothing is read or computed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = [
     "PREFIX",
     "ModelCard",
     "check_features",
-    "checked_name",
+    "check_name",
     "index_folder",
     "is_trained",
     "name_of",
@@ -21,33 +21,34 @@ __all__ = [
 ]
 
 PREFIX: Final = "siamese:"
+"""Of the space of a trained model."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
 """Names of devices, which no folder may have on Windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model was trained on, and how well it did.
+    """Card of a model: its training and its scores.
 
     Attributes:
         name: in ``siamese:NAME``.
         created: when, ISO 8601 in UTC.
         feature_set: fingerprint of the features it takes.
-        extractor: what makes these, as :func:`stylesearch.extractors.load_extractor` takes it.
+        extractor: of these, as :func:`stylesearch.extractors.load_extractor` takes it.
         weights_digest: of that extractor.
         pairs: ``consumer`` or ``views``.
         n_products: products by part: ``train``, ``validation``, ``test``.
-        split_seed: of the split into these, asked for; unused where the options' ``split`` is ``given``.
+        split_seed: of the split into these; unused where the options' ``split`` is ``given``.
         loss: ``softmax``, ``triplet``, ``contrastive`` or ``bce``.
         options: of the training, JSON values by name.
         scores: before and after, on validation and on test products, overall and by category, JSON values.
         weights: of the learned distance by category, from 0 to 1; ``""`` for all other categories.
-        untrained: the space that it is joined with, ``raw`` or ``whitened``.
-        metric: the one it is searched with.
+        untrained: the untrained space that it is combined with, ``raw`` or ``whitened``.
+        metric: of searches.
         transform_version: of the :class:`~stylesearch.spaces.learned.LearnedTransform`.
-        libraries: versions of what trained it, by name.
+        libraries: versions of the libraries that trained it, by name.
     """
 
     name: str
@@ -78,7 +79,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ModelCard:
-        """The inverse of :meth:`to_json`; names that it does not know are left out.
+        """Reads what :meth:`to_json` returned; unknown names are ignored.
 
         Raises:
             SpaceError: an attribute is missing.
@@ -90,14 +91,14 @@ class ModelCard:
 
 
 def check_features(card: ModelCard, fingerprint: str) -> None:
-    """Makes sure that features are of the kind that a model was trained on.
+    """Checks that features are of the extractor that a model was trained on.
 
     Args:
         card: of the model.
-        fingerprint: of what makes the features.
+        fingerprint: of the features.
 
     Raises:
-        ConfigError: they are of another.
+        ConfigError: they are of another extractor.
     """
     if card.feature_set != fingerprint:
         raise ConfigError(
@@ -125,7 +126,7 @@ def name_of(space: str) -> str:
     """
     if not is_trained(space):
         raise ConfigError(f"the space of a trained model is {PREFIX}NAME. Received: {space!r}")
-    return checked_name(space.removeprefix(PREFIX))
+    return check_name(space.removeprefix(PREFIX))
 
 
 def space_of(name: str) -> str:
@@ -133,11 +134,11 @@ def space_of(name: str) -> str:
     return PREFIX + name
 
 
-def checked_name(name: str) -> str:
-    """``name``, if a model can be called that: it names a folder on every system.
+def check_name(name: str) -> str:
+    """Returns ``name`` if a model can have it: it names a folder on every system.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: no model can have it.
     """
     if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name):
         raise ConfigError(
@@ -148,7 +149,7 @@ def checked_name(name: str) -> str:
 
 
 def index_folder(space: str) -> str:
-    """The name of a space's folder among the indexes: a colon is no letter for that on every system.
+    """Name of a space's folder of indexes: some systems allow no colon in it.
 
     Example:
         >>> index_folder("siamese:default")

@@ -1,4 +1,4 @@
-"""Networks that were fine-tuned here: what was computed with them goes when they go."""
+"""Fine-tuned networks of a workspace, and removal of the features computed with them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import ConfigError, StyleSearchError
-from stylesearch.extractors.spec import file_of
-from stylesearch.models.card import checked_name
-from stylesearch.models.store import folder_of, models
+from stylesearch.extractors.spec import ExtractorSpec
+from stylesearch.models.card import check_name
+from stylesearch.models.store import folder_of, list_models
 
 if TYPE_CHECKING:
     from stylesearch.catalog.writer import Writer
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def networks_of(home: Path, name: str) -> list[Path]:
-    """Every network in the folder of a model, sorted.
+    """Paths of the networks in the folder of a model, sorted.
 
     Args:
         home: the workspace folder.
@@ -32,34 +32,31 @@ def networks_of(home: Path, name: str) -> list[Path]:
 
 
 def owner_of(home: Path, extractor: str) -> str | None:
-    """The name of the model with whose training or removal a network may go; None where it stays.
+    """Name of the model with which a network may be removed; None where it is no network of a model.
 
     Args:
         home: the workspace folder.
         extractor: as :func:`stylesearch.extractors.load_extractor` takes it.
     """
-    path = Path(file_of(extractor)).expanduser().resolve()
+    path = Path(ExtractorSpec.parse(extractor).name).expanduser().resolve()
     if path.suffix != ".keras" or path.parent.parent != (home / "models").resolve():
         return None
     try:
-        return checked_name(path.parent.name)
+        return check_name(path.parent.name)
     except ConfigError:  # no model has that name, so none goes
         return None
 
 
 def unused_networks(home: Path, name: str) -> list[Path]:
-    """Those that no model in force takes: of earlier trainings, or given up for finding no more."""
-    in_use = {file_of(card.extractor) for card in models(home)}
+    """Networks of a model that no active model takes: of earlier trainings, or rejected ones."""
+    in_use = {ExtractorSpec.parse(card.extractor).name for card in list_models(home)}
     return [path for path in networks_of(home, name) if str(path.resolve()) not in in_use]
 
 
 def fingerprints_of(networks: Iterable[Path]) -> list[str]:
-    """What feature sets of these networks go by in a catalog, with colors joined and without.
-
-    A network that is damaged has none that could be told: it is to go all the same.
-    """
+    """Fingerprints of the features of networks, with colors and without; a damaged network is skipped."""
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.with_colors import JoinedExtractor
+    from stylesearch.extractors.with_colors import ExtractorWithColors
 
     found = []
     for path in networks:
@@ -68,12 +65,12 @@ def fingerprints_of(networks: Iterable[Path]) -> list[str]:
         except StyleSearchError as error:
             log.warning("features that were computed with %s stay in the catalog: %s", path, error)
             continue
-        found += [network.fingerprint, JoinedExtractor(network).fingerprint]
+        found += [network.fingerprint, ExtractorWithColors(network).fingerprint]
     return found
 
 
 def forget_features(writer: Writer, home: Path, fingerprints: Iterable[str]) -> None:
-    """Removes feature sets from a catalog, and what was derived from them.
+    """Removes feature sets from a catalog, and the caches and indexes that were derived from them.
 
     Args:
         writer: of the catalog.

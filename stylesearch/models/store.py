@@ -1,20 +1,24 @@
-"""Where a workspace's trained models lie, and reading them.
+"""The trained models of a workspace: reads, saves, activates and removes them.
 
 ::
 
     models/                        in the workspace folder
       .lock                        held while a model is saved or removed
+      .NAME.lock                   held while the model NAME is trained or removed
       NAME/
-        model.json                 the card, and which of the folders below is in force
+        model.json                 the card, and the name of the active one of the folders below
         <version>-<token>/         never changed once model.json names it
-          transform.npz            what searches need; NumPy reads it
-          model.keras              what training goes on from
-          curve.png, history.csv   how training went
+          transform.npz            read by searches, with NumPy
+          model.keras              the Siamese network
+          curve.png, history.csv   history of the training
         network-<digest>.keras     only of a fine-tuned model: its extractor
-        training/                  only while a training is going on; not looked at here
+        training/                  only during a training: its checkpoints
 
-What a card says of its extractor is a path from the workspace folder on where that is a file in it, so that
-the folder can be moved; whoever reads the card gets the whole path. Nothing here imports Keras.
+A model is saved by filling a new folder and then replacing ``model.json``: a reader has the old model or the
+new one, whole, and a pulled plug leaves one of the two.
+
+The extractor of a card is stored as a path relative to the workspace folder where it is a file in it, so that
+the folder can be moved; :func:`read_card` gives the whole path. Nothing here imports Keras.
 """
 
 from __future__ import annotations
@@ -28,88 +32,83 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
-from stylesearch.extractors.spec import kept_path, whole_path
-from stylesearch.files import locked, sync_files, sync_folder, write_json
-from stylesearch.models.card import (
-    PREFIX,
-    ModelCard,
-    check_features,
-    checked_name,
-    index_folder,
-    is_trained,
-    name_of,
-    space_of,
-)
+from stylesearch.extractors.spec import absolute_spec, relative_spec
+from stylesearch.files import hold_lock, sync_files, sync_folder, write_json
+from stylesearch.models.card import ModelCard, check_name, index_folder, space_of
 from stylesearch.registry import unknown_name
 from stylesearch.spaces.learned import LearnedTransform
 
 __all__ = [
     "CARD",
-    "PREFIX",
     "TRANSFORM",
     "VERSION",
-    "ModelCard",
-    "Stamp",
-    "check_features",
-    "checked_name",
+    "VersionStamp",
+    "check_removable",
+    "deactivate",
     "files_of",
     "folder_of",
-    "index_folder",
-    "is_in_force",
+    "is_current",
     "is_network_of",
-    "is_trained",
+    "list_models",
     "load_model",
-    "model",
-    "models",
-    "name_of",
-    "names",
+    "model_names",
     "no_such_model",
     "read_card",
+    "read_model",
     "remove_model",
-    "require_removable",
     "save_model",
-    "space_of",
-    "stamp",
     "training_lock",
-    "withdraw_model",
+    "version_stamp",
 ]
 
 log = logging.getLogger(__name__)
 
-CARD = "model.json"
-TRANSFORM = "transform.npz"
-VERSION = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}")
+CARD: Final = "model.json"
+TRANSFORM: Final = "transform.npz"
+VERSION: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}")
 """Names of folders with the files of a model."""
 
 # A folder can vanish between reading the card and opening it, when trainings end just then.
-_TRIES = 5
+_TRIES: Final = 5
 
-Stamp = tuple[int, int]
-"""What tells one version of a model from another without reading it."""
+# Seconds to wait for another process that saves or removes a model.
+_LOCK_TIMEOUT: Final = 60.0
+
+VersionStamp = tuple[int, int]
+"""Tells one version of a model from another without reading it."""
 
 
 def folder_of(home: Path, name: str) -> Path:
-    """Where a model of a workspace lies, if there is one; ``home`` is the workspace folder."""
-    return home / "models" / checked_name(name)
+    """Folder of a model, whether or not it exists.
+
+    Args:
+        home: the workspace folder.
+        name: of the model.
+
+    Raises:
+        ConfigError: no model can have that name.
+    """
+    return home / "models" / check_name(name)
 
 
-def names(home: Path) -> list[str]:
-    """Names of the workspace's models, sorted; damaged ones included."""
+def model_names(home: Path) -> list[str]:
+    """Names of the models of a workspace, sorted; damaged ones included."""
     return sorted(path.parent.name for path in (home / "models").glob(f"*/{CARD}"))
 
 
-def models(home: Path) -> list[ModelCard]:
-    """The workspace's models by name; one that cannot be read is left out, and logged.
+def list_models(home: Path) -> list[ModelCard]:
+    """Cards of the models of a workspace by name; one that cannot be read is left out, and logged.
 
     Args:
         home: the workspace folder.
     """
     found = []
-    for name in names(home):
+    for name in model_names(home):
         try:
-            found.append(model(home, name))
+            found.append(read_model(home, name))
         except UnknownName:
             continue  # removed since the folder was listed
         except SpaceError as error:
@@ -117,8 +116,8 @@ def models(home: Path) -> list[ModelCard]:
     return found
 
 
-def model(home: Path, name: str) -> ModelCard:
-    """The card of a model.
+def read_model(home: Path, name: str) -> ModelCard:
+    """Reads the card of a model.
 
     Raises:
         UnknownName: there is no such model; the message has the nearest name.
@@ -129,11 +128,11 @@ def model(home: Path, name: str) -> ModelCard:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card of the model in a folder; raises what :func:`model` raises."""
+    """Reads the card of the model in a folder; raises what :func:`read_model` raises."""
     return _read(folder)[0]
 
 
-def stamp(folder: Path) -> Stamp:
+def version_stamp(folder: Path) -> VersionStamp:
     """Tells one version of the model in a folder from another; zeros when there is none."""
     try:
         status = (folder / CARD).stat()
@@ -143,17 +142,17 @@ def stamp(folder: Path) -> Stamp:
 
 
 def files_of(home: Path, name: str) -> Path:
-    """The folder with the files of the model in force: ``model.keras``, ``curve.png``, ...
+    """Folder with the files of the active version: ``model.keras``, ``curve.png``, ...
 
     Raises:
-        UnknownName, SpaceError, ConfigError: as :func:`model`.
+        UnknownName, SpaceError, ConfigError: as :func:`read_model`.
     """
     folder = folder_of(home, name)
     return folder / _read(folder)[1]
 
 
 def load_model(folder: Path) -> tuple[ModelCard, LearnedTransform]:
-    """The card and the transform of the model in a folder, of one version.
+    """Loads the card and the transform of the model in a folder, both of one version.
 
     Args:
         folder: from :func:`folder_of`.
@@ -167,7 +166,7 @@ def load_model(folder: Path) -> tuple[ModelCard, LearnedTransform]:
         try:
             transform = LearnedTransform.load(folder / files / TRANSFORM)
         except SpaceError as error:
-            if attempt < _TRIES and not is_in_force(folder, files):
+            if attempt < _TRIES and not is_current(folder, files):
                 continue
             raise SpaceError(
                 f"the model {folder.name!r} is damaged: {error}",
@@ -183,7 +182,7 @@ def load_model(folder: Path) -> tuple[ModelCard, LearnedTransform]:
 
 
 def is_network_of(home: Path, name: str, extractor: str) -> bool:
-    """Whether an extractor is a network in a model's folder, and so goes with it.
+    """Whether an extractor is a network in a model's folder, and so is removed with it.
 
     Args:
         home: the workspace folder.
@@ -194,7 +193,7 @@ def is_network_of(home: Path, name: str, extractor: str) -> bool:
 
 
 def _read(folder: Path) -> tuple[ModelCard, str]:
-    """The card, and the name of the folder of the files in force."""
+    """The card, and the name of the folder of the active version."""
     try:
         values = json.loads((folder / CARD).read_bytes())
     except FileNotFoundError:
@@ -203,7 +202,7 @@ def _read(folder: Path) -> tuple[ModelCard, str]:
         raise SpaceError(f"{folder / CARD} cannot be read: {error}") from error
     try:
         card, files = ModelCard.from_json(values), str(values["files"])
-        card = dataclasses.replace(card, extractor=whole_path(card.extractor, folder.parents[1]))
+        card = dataclasses.replace(card, extractor=absolute_spec(card.extractor, folder.parents[1]))
     except (SpaceError, KeyError, TypeError) as error:
         raise SpaceError(f"{folder / CARD} is no card of a model: {error}") from error
     if card.name != folder.name or not VERSION.fullmatch(files):
@@ -211,8 +210,8 @@ def _read(folder: Path) -> tuple[ModelCard, str]:
     return card, files
 
 
-def is_in_force(folder: Path, files: str) -> bool:
-    """Whether the model in a folder is that of the folder of files called ``files``, now."""
+def is_current(folder: Path, files: str) -> bool:
+    """Whether ``files`` is the folder of the active version of the model in a folder."""
     try:
         return _read(folder)[1] == files
     except (UnknownName, SpaceError):
@@ -220,8 +219,8 @@ def is_in_force(folder: Path, files: str) -> bool:
 
 
 def no_such_model(folder: Path) -> UnknownName:
-    """The error of a folder without a model, with the nearest name."""
-    known = names(folder.parents[1])
+    """Makes the error for a folder without a model, with the nearest name."""
+    known = model_names(folder.parents[1])
     if not known:
         return UnknownName(
             f"no trained model is called {folder.name!r}: there is none in this workspace",
@@ -230,41 +229,32 @@ def no_such_model(folder: Path) -> UnknownName:
     return unknown_name("trained model", folder.name, dict.fromkeys(known))
 
 
-# The trained models of a workspace: how one replaces another, and what goes when one is removed.
-#
-# A model is saved by filling a new folder and then swapping ``model.json``: a reader has the old model or the
-# new one, whole, and a pulled plug leaves one of the two. Where everything lies is said in
-# :mod:`stylesearch.models.store`. Nothing here imports Keras.
-
-_PATIENCE = 60.0
-
-
 def save_model(
     home: Path, card: ModelCard, transform: LearnedTransform, files: Mapping[str, Path] | None = None
 ) -> Path:
-    """Puts a model in force, in place of one of that name; an interruption leaves the old one, whole.
+    """Saves and activates a model, in place of one of that name; an interruption leaves the old one, whole.
 
     Indexes of the old one are of no use from then on: searches are exact until
     :func:`stylesearch.search.maintenance.refresh` has built new ones.
 
     Args:
         home: the workspace folder.
-        card: says the same of name, metric, weights and version as ``transform``.
-        transform: what searches need.
-        files: what else is kept, by name: ``model.keras``, ``curve.png``, ``history.csv``; they are copied.
+        card: of equal name, metric, weights and version as ``transform``.
+        transform: for searches.
+        files: that are kept too, by name: ``model.keras``, ``curve.png``, ``history.csv``; they are copied.
 
     Returns:
         the folder with the files.
 
     Raises:
-        SpaceError: card and transform do not say the same.
+        SpaceError: card and transform differ.
         ConfigError: no model can have that name, or another process is saving for too long.
     """
     said = (card.space, card.metric, card.transform_version, dict(card.weights))
     if said != (transform.name, transform.metric, transform.version, dict(transform.weights)):
         raise SpaceError(f"the card of {card.name!r} does not say what its transform is. Received: {said}")
     folder = folder_of(home, card.name)
-    with _lock(home):
+    with _save_lock(home):
         finished = folder / f"{transform.version[:16]}-{secrets.token_hex(4)}"
         finished.mkdir(parents=True)
         try:
@@ -273,10 +263,10 @@ def save_model(
                 shutil.copyfile(source, finished / name)
             sync_files(finished)
             sync_folder(folder)
-            kept = {"extractor": kept_path(card.extractor, home), "files": finished.name}
+            kept = {"extractor": relative_spec(card.extractor, home), "files": finished.name}
             write_json(folder / CARD, card.to_json() | kept)
         except BaseException:
-            if not is_in_force(folder, finished.name):  # not when Ctrl-C came just after it was put in force
+            if not is_current(folder, finished.name):  # not when Ctrl-C came just after it was activated
                 shutil.rmtree(finished, ignore_errors=True)
             raise
         for path in folder.iterdir():
@@ -291,7 +281,7 @@ def save_model(
 def remove_model(home: Path, name: str) -> None:
     """Removes a model, an unfinished training of that name, and every index of it.
 
-    What searches load goes first: a search that runs meanwhile ends in the old model, or in an error. Where
+    The card goes first: a search that runs meanwhile ends in the old model, or in an error. Where
     trainings may run meanwhile, the caller holds :func:`training_lock`.
 
     Args:
@@ -303,29 +293,29 @@ def remove_model(home: Path, name: str) -> None:
         ConfigError: another model takes features of its network, no model can have that name, or another
             process is saving for too long.
     """
-    withdraw_model(home, name)
+    deactivate(home, name)
     folder = folder_of(home, name)
     for indexes in _indexes(home, name):
         _remove(indexes)
     # Last: whoever is interrupted finds a model of that name to remove.
-    with _lock(home):
+    with _save_lock(home):
         if folder.is_dir():  # no other process was quicker
             shutil.rmtree(folder)
 
 
-def withdraw_model(home: Path, name: str) -> None:
-    """The first step of :func:`remove_model`, which it leaves to be done: the model is in force no more.
+def deactivate(home: Path, name: str) -> None:
+    """Removes the card of a model, so that no search finds it: the first step of :func:`remove_model`.
 
     Raises:
         as :func:`remove_model`.
     """
-    require_removable(home, name)
-    with _lock(home):
+    check_removable(home, name)
+    with _save_lock(home):
         (folder_of(home, name) / CARD).unlink(missing_ok=True)
 
 
-def require_removable(home: Path, name: str) -> None:
-    """Nothing, where :func:`remove_model` may go ahead.
+def check_removable(home: Path, name: str) -> None:
+    """Checks that :func:`remove_model` may remove a model.
 
     Raises:
         UnknownName: there is neither model nor training of that name.
@@ -334,7 +324,7 @@ def require_removable(home: Path, name: str) -> None:
     folder = folder_of(home, name)
     if not folder.is_dir():
         raise no_such_model(folder)
-    for card in models(home):
+    for card in list_models(home):
         if card.name != name and is_network_of(home, name, card.extractor):
             raise ConfigError(
                 f"{card.space} takes features of the network of {space_of(name)}",
@@ -343,7 +333,7 @@ def require_removable(home: Path, name: str) -> None:
 
 
 def training_lock(home: Path, name: str, timeout: float) -> contextlib.AbstractContextManager[None]:
-    """Held while a model of that name is trained or removed: its checkpoint and networks have one owner.
+    """Lock that is held while a model is trained or removed: its checkpoint and networks have one owner.
 
     The file lies beside the model's folder, and stays. It is taken before the lock of the catalog.
 
@@ -360,11 +350,11 @@ def training_lock(home: Path, name: str, timeout: float) -> contextlib.AbstractC
         f"(waited {timeout:g} s)",
         hint="wait until it is done; or train under another name, on a network of no model",
     )
-    return locked(folder_of(home, name).with_name(f".{name}.lock"), timeout, too_long)
+    return hold_lock(folder_of(home, name).with_name(f".{name}.lock"), timeout, too_long)
 
 
 def _indexes(home: Path, name: str) -> list[Path]:
-    """Folders of a model's indexes, of every catalog and feature set."""
+    """Folders of a model's indexes, for all catalogs and feature sets."""
     return list((home / "indexes").glob(f"*/{index_folder(space_of(name))}"))
 
 
@@ -375,11 +365,11 @@ def _remove(folder: Path) -> None:
         log.info("%s could not be removed yet: %s", folder, error)
 
 
-def _lock(home: Path) -> contextlib.AbstractContextManager[None]:
-    """Keeps others that save or remove models of this workspace waiting."""
+def _save_lock(home: Path) -> contextlib.AbstractContextManager[None]:
+    """Lock of all processes that save or remove models of a workspace."""
     path = home / "models" / ".lock"
     too_long = ConfigError(
-        f"another process has been saving a model for {_PATIENCE:.0f} seconds",
+        f"another process has been saving a model for {_LOCK_TIMEOUT:.0f} seconds",
         hint=f"if none is running, remove {path}",
     )
-    return locked(path, _PATIENCE, too_long)
+    return hold_lock(path, _LOCK_TIMEOUT, too_long)

@@ -1,6 +1,6 @@
 """The searchable state of a catalog: its shop images in one space, with an index per category."""
 
 from stylesearch.search.gallery import Gallery, GalleryHit, IndexWarning
-from stylesearch.search.maintenance import CategoryStatus
+from stylesearch.search.store import CategoryStatus
 
 __all__ = ["CategoryStatus", "Gallery", "GalleryHit", "IndexWarning"]

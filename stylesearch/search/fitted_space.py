@@ -1,9 +1,9 @@
 """The transform of a space: loaded, or fitted on the gallery and kept.
 
-In the folder of a space ``space.json`` names the fit in force, ``transform-<version>.npz`` holds it. Indexes
+In the folder of a space ``space.json`` names the current fit, ``transform-<version>.npz`` holds it. Indexes
 lie in a folder of their fit's version: vectors of two fits never meet. All metrics share one fit.
 
-In the space of a trained model nothing is fitted: the model is the fit, and what names the one in force is
+In the space of a trained model nothing is fitted: the model is the fit, and what names the current one is
 its card. So a model that is trained anew leaves the indexes of the older one without a reader at once.
 """
 
@@ -11,38 +11,30 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from stylesearch.errors import ConfigError, IndexDamaged, SpaceError
+from stylesearch.errors import NotInCatalog, SpaceError
 from stylesearch.files import write_json
-from stylesearch.index.category_indexes import CategoryIndexes
 from stylesearch.models.card import check_features
 from stylesearch.spaces import fit_transform, load_transform
-from stylesearch.spaces.base import scaled
 from stylesearch.spaces.joined import n_colors_of
 from stylesearch.types import Domain
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
-    from stylesearch.index.category_indexes import OpenIndex
     from stylesearch.spaces.base import Transform
 
 
 __all__ = [
     "FitRecord",
-    "Snapshot",
-    "SpaceHome",
+    "SpaceLocation",
     "Stamp",
+    "activate",
     "fit",
-    "fitted",
+    "fit_in_memory",
     "load",
-    "put_in_force",
     "read_record",
     "version_stamp",
 ]
@@ -56,7 +48,7 @@ Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class SpaceHome:
+class SpaceLocation:
     """A space of a feature set, and where what is derived for it is kept.
 
     Attributes:
@@ -82,10 +74,17 @@ class SpaceHome:
         """How many images each category of the gallery has."""
         return self.catalog.categories(self.feature_set, domain=Domain.SHOP)
 
+    def empty_error(self) -> NotInCatalog:
+        """The error of a search where there is nothing to search in."""
+        return NotInCatalog(
+            f"there are no shop pictures with {self.feature_set.extractor} features to search in",
+            hint="stylesearch ingest FOLDER",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FitRecord:
-    """Which fit is in force, and what it was made of.
+    """Which fit is current, and what it was made of.
 
     Attributes:
         version: of the transform.
@@ -98,69 +97,65 @@ class FitRecord:
     last_feature_id: int
 
 
-def fitted(home: SpaceHome) -> Transform:
-    """The transform of a space fitted on the shop images of the catalog; nothing is kept.
-
-    That of a trained model is the model's.
-    """
-    if home.model is not None:
-        return _learned(home, home.model)
-    blocks = (features for _, features in home.catalog.features(home.feature_set, domain=Domain.SHOP))
-    n_rows = sum(home.counts().values())
+def fit_in_memory(location: SpaceLocation) -> Transform:
+    """Fits a space on the shop images of the catalog, keeps nothing; loads it where it is a trained model."""
+    if location.model is not None:
+        return _load_learned(location, location.model)
+    blocks = (features for _, features in location.catalog.features(location.feature_set, domain=Domain.SHOP))
+    n_rows = sum(location.counts().values())
     return fit_transform(
-        home.space,
+        location.space,
         blocks,
-        dim_in=home.feature_set.dim,
+        dim_in=location.feature_set.dim,
         n_rows=n_rows,
-        n_colors=n_colors_of(home.feature_set.parameters),
+        n_colors=n_colors_of(location.feature_set.parameters),
     )
 
 
-def fit(home: SpaceHome) -> tuple[Transform, FitRecord]:
+def fit(location: SpaceLocation) -> tuple[Transform, FitRecord]:
     """Fits the space on the shop images of the catalog, and keeps it in the space's folder.
 
-    It is not in force before :func:`put_in_force`: until then searches go on in the old one. A trained model
-    keeps itself, and is in force.
+    Searches go on in the old fit until :func:`activate`. A trained model keeps itself, and is current.
     """
-    n_images = sum(home.counts().values())
-    last_feature_id = home.catalog.highest_feature_id()
-    transform = fitted(home)
-    if home.model is None:
-        transform.save(transform_file(home.folder, transform.version))
+    n_images = sum(location.counts().values())
+    last_feature_id = location.catalog.highest_feature_id()
+    transform = fit_in_memory(location)
+    if location.model is None:
+        transform.save(transform_file(location.folder, transform.version))
     return transform, FitRecord(transform.version, n_images, last_feature_id)
 
 
-def put_in_force(home: SpaceHome, record: FitRecord) -> None:
-    """Makes a fit the one that searches load from now on; a trained model is in force since it was saved."""
-    if home.model is None:
-        write_json(home.folder / RECORD, asdict(record))
+def activate(location: SpaceLocation, record: FitRecord) -> None:
+    """Makes a fit the current one, which searches load from now on. A trained model is it already."""
+    if location.model is None:
+        write_json(location.folder / RECORD, asdict(record))
 
 
-def version_stamp(home: SpaceHome) -> Stamp:
-    """The stamp of what is in force; zeros when nothing is."""
-    if home.model is not None:
+def version_stamp(location: SpaceLocation) -> Stamp:
+    """The stamp of the current fit; zeros when there is none."""
+    if location.model is not None:
         from stylesearch.models import store
 
-        return store.stamp(home.model)
+        return store.version_stamp(location.model)
     try:
-        status = (home.folder / RECORD).stat()
+        status = (location.folder / RECORD).stat()
     except OSError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_ino)
 
 
-def read_record(home: SpaceHome) -> FitRecord | None:
-    """What is in force; None when nothing is, or what is there cannot be read.
+def read_record(location: SpaceLocation) -> FitRecord | None:
+    """The record of the current fit; None when there is none, or it cannot be read.
 
     Raises:
         UnknownName: the trained model has been removed.
         SpaceError: the trained model is damaged.
     """
-    if home.model is not None:
+    if location.model is not None:
         from stylesearch.models import store
 
-        return FitRecord(store.read_card(home.model).transform_version, 0, 0)
-    path = home.folder / RECORD
+        return FitRecord(store.read_card(location.model).transform_version, 0, 0)
+    path = location.folder / RECORD
     try:
         return FitRecord(**json.loads(path.read_bytes()))
     except FileNotFoundError:
@@ -170,26 +165,26 @@ def read_record(home: SpaceHome) -> FitRecord | None:
         return None
 
 
-def load(home: SpaceHome) -> Transform | None:
-    """The transform in force; None when there is none, or its file is damaged: it can be fitted anew.
+def load(location: SpaceLocation) -> Transform | None:
+    """The transform of the current fit; None when there is none, or its file is damaged.
 
     Raises:
         UnknownName: the trained model has been removed.
         SpaceError: the trained model is damaged.
         ConfigError: it has been trained anew, on other features.
     """
-    if home.model is not None:
-        return _learned(home, home.model)
-    record = read_record(home)
+    if location.model is not None:
+        return _load_learned(location, location.model)
+    record = read_record(location)
     if record is None:
         return None
     try:
-        transform = load_transform(home.space, transform_file(home.folder, record.version))
+        transform = load_transform(location.space, transform_file(location.folder, record.version))
     except SpaceError as error:
-        log.warning("the fit of the space %s cannot be read (%s): it is fitted anew", home.space, error)
+        log.warning("the fit of the space %s cannot be read (%s): it is fitted anew", location.space, error)
         return None
-    if transform.version != record.version or transform.dim_in != home.feature_set.dim:
-        log.warning("the fit of the space %s is not what %s says: it is fitted anew", home.space, RECORD)
+    if transform.version != record.version or transform.dim_in != location.feature_set.dim:
+        log.warning("the fit of the space %s is not what %s says: it is fitted anew", location.space, RECORD)
         return None
     return transform
 
@@ -199,88 +194,9 @@ def transform_file(folder: Path, version: str) -> Path:
     return folder / f"transform-{version[:16]}.npz"
 
 
-def _learned(home: SpaceHome, model: Path) -> Transform:
+def _load_learned(location: SpaceLocation, model: Path) -> Transform:
     from stylesearch.models import store
 
     card, transform = store.load_model(model)
-    check_features(card, home.feature_set.fingerprint)
+    check_features(card, location.feature_set.fingerprint)
     return transform
-
-
-# One fit of a space and the indexes that were built of it: what a search stays with to its end.
-
-
-class Snapshot:
-    """A transform, a metric, and indexes of exactly these. Safe to use from several threads.
-
-    Args:
-        home: the space.
-        metric: ``l1``, ``l2`` or ``cosine``.
-        transform: the fit.
-        stamp: of the record that named the fit, from before it was read.
-
-    Raises:
-        ConfigError: the transform was made for another metric.
-    """
-
-    def __init__(self, home: SpaceHome, metric: str, transform: Transform, stamp: Stamp = (0, 0)) -> None:
-        if transform.metric not in (None, metric):
-            raise ConfigError(
-                f"the space {home.space} is searched with the metric {transform.metric}. Received: {metric}"
-            )
-        self.home = home
-        self.metric = metric
-        self.transform = transform
-        self.stamp = stamp
-        self.indexes = CategoryIndexes(
-            home.folder / transform.version[:16] / metric,
-            space_key=f"{home.key}-{metric}",
-            metric=metric,
-            dim=transform.dim,
-        )
-        self._opened: dict[str, tuple[str, OpenIndex]] = {}
-
-    @classmethod
-    def in_force(cls, home: SpaceHome, metric: str) -> Snapshot | None:
-        """What is in force now; None when nothing is, or it cannot be read."""
-        stamp = version_stamp(home)
-        transform = load(home)
-        return None if transform is None else cls(home, metric, transform, stamp)
-
-    @property
-    def replaced(self) -> bool:
-        """Whether another fit has come into force since."""
-        return version_stamp(self.home) != self.stamp
-
-    def blocks(
-        self, category: str | None = None, after_id: int = 0
-    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-        """Ids and vectors of the gallery in this fit, as they are compared, block by block."""
-        catalog, feature_set = self.home.catalog, self.home.feature_set
-        if category is None and self.transform.scales is not None:
-            for name in catalog.category_names(feature_set, domain=Domain.SHOP):
-                yield from self.blocks(name, after_id)
-            return
-        for ids, features in catalog.features(
-            feature_set, category=category, after_id=after_id, domain=Domain.SHOP
-        ):
-            vectors = self.transform.apply(features)
-            yield ids, vectors if category is None else scaled(self.transform, vectors, category)
-
-    def open(self, category: str) -> OpenIndex:
-        """The category's index, opened once a generation.
-
-        Raises:
-            IndexDamaged: there is none, it is damaged, or it knows what the catalog never had: then the
-                catalog is an older copy.
-        """
-        name = self.indexes.in_force(category)
-        known = self._opened.get(category)
-        if known is not None and known[0] == name:
-            return known[1]
-        opened = self.indexes.open(category)
-        if opened.last_feature_id > self.home.catalog.highest_feature_id():
-            raise IndexDamaged(f"the index of {category!r} was built of a later state of the catalog")
-        # One that is replaced is not closed: another thread may be searching in it.
-        self._opened[category] = (name, opened)
-        return opened

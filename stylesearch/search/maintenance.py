@@ -1,7 +1,7 @@
-"""Keeping indexes worth having: when to fit and build, what is pending and what is damaged.
+"""Maintenance of local indexes: when to fit and build anew, what is damaged, what can be removed.
 
-Everything here that builds wants the caller to hold the right to write to the catalog (``Catalog.writing``):
-two processes that fitted at once would remove each other's work.
+Whoever calls what builds here holds ``Catalog.writing``: two processes that fitted at once would remove each
+other's work.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stylesearch.distance import METRICS
 from stylesearch.errors import IndexDamaged
 from stylesearch.index.annoy_forest import annoy_works
 from stylesearch.search import fitted_space
-from stylesearch.search.fitted_space import FitRecord, Snapshot, SpaceHome
+from stylesearch.search.fitted_space import FitRecord, SpaceLocation
+from stylesearch.search.local_store import LocalVectorStore
+from stylesearch.search.store import CategoryStatus
 from stylesearch.types import Domain, Failure, ReportProgress
 
 if TYPE_CHECKING:
     from stylesearch.search.gallery import Gallery
 
-__all__ = ["CategoryStatus", "metrics_in_use", "rebuild", "refresh", "repair", "status", "verify"]
+__all__ = ["metrics_in_use", "rebuild", "refresh", "repair", "status", "verify", "worth_rebuilding"]
 
 log = logging.getLogger(__name__)
 
@@ -37,182 +38,111 @@ REBUILD_SHARE = 0.1
 TREES_FROM = 64
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryStatus:
-    """The state of one category's index.
-
-    Attributes:
-        category: its name.
-        state: ``ready``, ``missing`` or ``damaged``.
-        kind: ``annoy`` or ``exact``; empty when nothing is built.
-        n_indexed: images in the index.
-        n_pending: images that came after; they are searched exactly.
-        n_gone: images in the index that the catalog no longer has.
-        n_bytes: size on disk.
-    """
-
-    category: str
-    state: str
-    kind: str = ""
-    n_indexed: int = 0
-    n_pending: int = 0
-    n_gone: int = 0
-    n_bytes: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """The status as JSON values."""
-        return asdict(self)
-
-    @property
-    def pays(self) -> bool:
-        """Whether building it anew is worth it."""
-        if self.state != "ready" or self.n_gone < 0 or self.n_gone == self.n_indexed > 0:
-            return True
-        if self.kind == "exact" and self.n_indexed >= TREES_FROM and annoy_works():
-            return True
-        return self.n_pending + self.n_gone > max(REBUILD_AT_LEAST, REBUILD_SHARE * self.n_indexed)
+def worth_rebuilding(status: CategoryStatus) -> bool:
+    """Whether a category's index should be built anew."""
+    if status.state != "ready" or status.n_gone < 0 or status.n_gone == status.n_indexed > 0:
+        return True
+    if status.kind == "exact" and status.n_indexed >= TREES_FROM and annoy_works():
+        return True
+    return status.n_pending + status.n_gone > max(REBUILD_AT_LEAST, REBUILD_SHARE * status.n_indexed)
 
 
-def metrics_in_use(home: SpaceHome) -> set[str]:
-    """Metrics for which indexes of the fit in force have been built."""
-    record = fitted_space.read_record(home)
+def metrics_in_use(location: SpaceLocation) -> set[str]:
+    """Metrics for which indexes of the current fit have been built."""
+    record = fitted_space.read_record(location)
     if record is None:
         return set()
-    return {metric for metric in METRICS if (home.folder / record.version[:16] / metric).is_dir()}
+    return {metric for metric in METRICS if (location.folder / record.version[:16] / metric).is_dir()}
 
 
-def refresh(home: SpaceHome, metrics: Iterable[str], progress: ReportProgress | None = None) -> None:
-    """Builds what pays: a fit that the gallery has outgrown, missing or damaged indexes, those far behind.
+def refresh(location: SpaceLocation, metrics: Iterable[str], progress: ReportProgress | None = None) -> None:
+    """Builds what is worth it: a fit that the gallery has outgrown, indexes that are missing or far behind.
 
     Args:
-        home: the space.
+        location: the space.
         metrics: which there are to be indexes for, besides those that have some.
         progress: called as ``progress("indexes", n_done, n_total)``.
     """
-    wanted = sorted({*metrics, *metrics_in_use(home)})
-    record, transform = fitted_space.read_record(home), fitted_space.load(home)
-    if record is None or transform is None or _outgrown(home, record):
-        rebuild(home, wanted, progress)
+    wanted = sorted({*metrics, *metrics_in_use(location)})
+    record, transform = fitted_space.read_record(location), fitted_space.load(location)
+    if record is None or transform is None or _outgrown(location, record):
+        rebuild(location, wanted, progress)
         return
     for metric in wanted:
-        snapshot = Snapshot(home, metric, transform)
-        due = [one.category for one in _statuses(snapshot) if one.pays]
-        _build(snapshot, due, progress)
-    if home.model is not None:  # trained anew, it may have older indexes still
-        _remove_other_fits(home, transform.version)
+        store = LocalVectorStore(location, metric, transform)
+        store.build([one.category for one in store.status() if worth_rebuilding(one)], progress)
+    if location.model is not None:  # trained anew, it may have older indexes still
+        _remove_other_fits(location, transform.version)
 
 
 def rebuild(
-    home: SpaceHome, metrics: Iterable[str], progress: ReportProgress | None = None
+    location: SpaceLocation, metrics: Iterable[str], progress: ReportProgress | None = None
 ) -> dict[str, int]:
-    """Fits the space and builds every index anew; until all are there, searches go on in the old ones.
+    """Fits the space and builds every index anew; searches go on in the old ones until all are there.
 
     Returns:
-        images in each category.
+        how many images each category has.
     """
-    counts = home.counts()
+    counts = location.counts()
     if not counts:
         return {}
-    wanted = sorted({*metrics, *metrics_in_use(home)})
-    transform, record = fitted_space.fit(home)
+    wanted = sorted({*metrics, *metrics_in_use(location)})
+    transform, record = fitted_space.fit(location)
     for metric in wanted:
-        _build(Snapshot(home, metric, transform), list(counts), progress)
-    fitted_space.put_in_force(home, record)
-    _remove_other_fits(home, record.version)
+        LocalVectorStore(location, metric, transform).build(progress=progress)
+    fitted_space.activate(location, record)
+    _remove_other_fits(location, record.version)
     return counts
 
 
 def repair(gallery: Gallery) -> None:
     """Builds again what a search could not use."""
     if gallery.damaged:
-        refresh(gallery.home, [gallery.metric])
-        gallery.forget()
+        refresh(gallery.location, [gallery.metric])
+        gallery.reload()
 
 
 def status(gallery: Gallery) -> list[CategoryStatus]:
     """The state of every category's index, those of vanished categories included; nothing is built for it."""
-    snapshot = Snapshot.in_force(gallery.home, gallery.metric)
-    if snapshot is None:
+    store = LocalVectorStore.of_current_fit(gallery.location, gallery.metric)
+    if store is None:
         return [CategoryStatus(name, "missing", n_pending=n) for name, n in gallery.counts().items()]
-    return _statuses(snapshot)
+    return store.status()
 
 
 def verify(gallery: Gallery) -> list[Failure]:
     """Reads every index whole; lists those that are damaged or missing."""
-    snapshot = Snapshot.in_force(gallery.home, gallery.metric)
+    store = LocalVectorStore.of_current_fit(gallery.location, gallery.metric)
     problems = []
     for category in gallery.counts():
         try:
-            if snapshot is None:
-                raise IndexDamaged(f"the space {gallery.home.space} is not fitted, so nothing is indexed")
-            snapshot.indexes.verify(category)
+            if store is None:
+                raise IndexDamaged(f"the space {gallery.location.space} is not fitted, so nothing is indexed")
+            store.indexes.verify(category)
         except IndexDamaged as error:
             problems.append(Failure(category, str(error)))
     return problems
 
 
-def _outgrown(home: SpaceHome, record: FitRecord) -> bool:
+def _outgrown(location: SpaceLocation, record: FitRecord) -> bool:
     """Whether too much of the gallery has come or gone since the fit; raw and learned spaces fit nothing."""
-    if home.space == "raw" or home.model is not None:
+    if location.space == "raw" or location.model is not None:
         return False
-    n_images = sum(home.counts().values())
-    n_new = home.catalog.count_features(home.feature_set, after_id=record.last_feature_id, domain=Domain.SHOP)
+    n_images = sum(location.counts().values())
+    n_new = location.catalog.count_features(
+        location.feature_set, after_id=record.last_feature_id, domain=Domain.SHOP
+    )
     n_gone = abs(record.n_fitted - (n_images - n_new))
     return n_new + n_gone > REFIT_SHARE * record.n_fitted
 
 
-def _build(snapshot: Snapshot, categories: list[str], progress: ReportProgress | None) -> None:
-    counts = snapshot.home.counts()
-    n_done, n_total = 0, sum(counts.get(category, 0) for category in categories)
-    for category in categories:
-        if category not in counts:
-            snapshot.indexes.remove(category)
-            continue
-        snapshot.indexes.build(
-            category,
-            snapshot.blocks(category),
-            n_rows=counts[category],
-            transform_version=snapshot.transform.version,
-            # Asked before the features are read: what comes meanwhile would be in the index and searched
-            # beside it, which costs a little and loses nothing.
-            last_feature_id=snapshot.home.catalog.highest_feature_id(),
-        )
-        n_done += counts[category]
-        if progress:
-            progress("indexes", n_done, n_total)
-
-
-def _statuses(snapshot: Snapshot) -> list[CategoryStatus]:
-    counts = snapshot.home.counts()
-    names = sorted({*counts, *snapshot.indexes.categories()})
-    return [_status_of(snapshot, name, counts.get(name, 0)) for name in names]
-
-
-def _status_of(snapshot: Snapshot, category: str, n_images: int) -> CategoryStatus:
-    try:
-        opened = snapshot.open(category)
-    except IndexDamaged:
-        state = "damaged" if snapshot.indexes.in_force(category) else "missing"
-        return CategoryStatus(category, state, n_pending=n_images)
-    n_pending = snapshot.home.catalog.count_features(
-        snapshot.home.feature_set, category=category, after_id=opened.last_feature_id, domain=Domain.SHOP
-    )
-    return CategoryStatus(
-        category,
-        "ready",
-        opened.kind,
-        n_indexed=opened.count,
-        n_pending=n_pending,
-        n_gone=opened.count - (n_images - n_pending),
-        n_bytes=opened.n_bytes,
-    )
-
-
-def _remove_other_fits(home: SpaceHome, version: str) -> None:
+def _remove_other_fits(location: SpaceLocation, version: str) -> None:
     """Removes the indexes and transforms of earlier fits; a reader that has one open keeps it."""
     kept = version[:16]
-    for path in home.folder.iterdir() if home.folder.exists() else ():
+    for path in location.folder.iterdir() if location.folder.exists() else ():
         if path.is_dir() and path.name != kept:
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name.startswith("transform-") and path != fitted_space.transform_file(home.folder, version):
+        elif path.name.startswith("transform-") and path != fitted_space.transform_file(
+            location.folder, version
+        ):
             path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS
 from stylesearch.images.inputs import make_inputs
 from stylesearch.search import Gallery
-from stylesearch.types import Box, Hit
+from stylesearch.types import Box, Hit, SearchRequest
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Photo", "QueryResult", "Searcher", "View"]
 
 Photo = bytes | str | os.PathLike[str] | BinaryIO
+
+DEFAULT_REQUEST = SearchRequest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,7 @@ class Searcher:
         self.regions = regions
         self.max_pixels = max_pixels
 
-    def query(
-        self, photo: Photo, *, k: int = 20, category: str | None = None, box: Box | None = None
-    ) -> QueryResult:
+    def query(self, photo: Photo, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
         """Products that ``photo`` shows, nearest first.
 
         The photo is looked at through several regions and the smallest distance counts, since a garment
@@ -107,28 +107,29 @@ class Searcher:
 
         Args:
             photo: a file, its bytes, or a stream; any format that :func:`stylesearch.images.decode` reads.
-            k: how many products at most.
-            category: search in this category only.
-            box: where the garment is, in pixels of the upright photo; replaces the regions.
+            request: how many products, of which category, in which part of the photo.
 
         Raises:
             ImageError: the photo cannot be used.
             NotInCatalog: no such category.
         """
-        view = self.look(photo, box=box)
+        view = self.look(photo, request)
         began = time.perf_counter()
         features = self.extractor.extract(view.images)
         seconds = {"extract": time.perf_counter() - began}
-        return self.find(view, features, k=k, category=category, seconds=seconds)
+        return self.find(view, features, request, seconds=seconds)
 
-    def look(self, photo: Photo, *, box: Box | None = None, max_pixels: int | None = None) -> View:
+    def look(
+        self, photo: Photo, request: SearchRequest = DEFAULT_REQUEST, *, max_pixels: int | None = None
+    ) -> View:
         """Reads a photo and cuts it into its regions: the first step of :meth:`query`.
 
         Whoever has several photos takes the steps apart: the next one is read while features are made of
         this one, or features of several are made at once.
 
         Args:
-            photo, box: see :meth:`query`.
+            photo: a file, its bytes, or a stream, as for :meth:`query`.
+            request: its box, or its plan of regions, says which parts are cut out.
             max_pixels: photos with more are refused; the searcher's own limit if not given.
 
         Raises:
@@ -137,10 +138,11 @@ class Searcher:
         began = time.perf_counter()
         kept = photo.read() if hasattr(photo, "read") else photo
         size = self.extractor.input_size
+        box, plan = request.box, request.regions or self.regions
         inputs = make_inputs(
             kept,
             [size],
-            [box] if box else self.regions,
+            [box] if box else plan,
             max_pixels=self.max_pixels if max_pixels is None else max_pixels,
         )
         took = time.perf_counter() - began
@@ -150,9 +152,8 @@ class Searcher:
         self,
         view: View,
         features: npt.NDArray[np.float32],
+        request: SearchRequest = DEFAULT_REQUEST,
         *,
-        k: int = 20,
-        category: str | None = None,
         seconds: Mapping[str, float] | None = None,
     ) -> QueryResult:
         """Products nearest to the features of a photo: the last step of :meth:`query`.
@@ -160,14 +161,14 @@ class Searcher:
         Args:
             view: of the photo.
             features: the extractor's, of ``view.images``, float32, shape (n, dim).
-            k, category: see :meth:`query`.
+            request: how many products, and which.
             seconds: of the steps in between, which the result is to tell.
 
         Raises:
             NotInCatalog: no such category.
         """
         began = time.perf_counter()
-        found = self.gallery.search(features, k, category=category)
+        found = self.gallery.search(features, request)
         hits = tuple(
             Hit(rank, one.product, one.distance, one.image, region=view.boxes[one.row])
             for rank, one in enumerate(found, start=1)
@@ -176,19 +177,23 @@ class Searcher:
         subject = "photo" if isinstance(view.photo, bytes) else Path(view.photo).name
         return QueryResult(hits, view.boxes, steps, view.photo, subject)
 
-    def similar(self, product_id: str, *, k: int = 20, category: str | None = None) -> QueryResult:
+    def similar(self, product_id: str, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
         """Products that look like one in the catalog, which is itself left out.
+
+        Args:
+            product_id: of the product.
+            request: how many products, and which; its box and regions are of no use here.
 
         Raises:
             NotInCatalog: no such product, or it has no features.
         """
         began = time.perf_counter()
         features = self.gallery.features_of(product_id)
-        found = self.gallery.search(features, k, category=category, without=product_id)
+        found = self.gallery.search(features, replace(request, exclude=product_id))
         hits = tuple(
             Hit(rank, one.product, one.distance, one.image) for rank, one in enumerate(found, start=1)
         )
         seconds = {"search": time.perf_counter() - began}
-        images = self.gallery.home.catalog.images_of(product_id)
+        images = self.gallery.location.catalog.images_of(product_id)
         photo = images[0].path if images else None
         return QueryResult(hits, (), seconds, photo, f"product {product_id}")

@@ -18,26 +18,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from stylesearch.serving.api import (
-    health,
-    images,
-    page,
-    products,
-)
-from stylesearch.serving.api import (
-    search as routes_search,
-)
+from stylesearch.serving.api import health, images, page, products, search
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import FOLDER_VARIABLE, ServiceMetrics, forget_dead_workers
-from stylesearch.serving.middleware.error_handler import LastResort, as_problem
+from stylesearch.serving.middleware.error_handler import ErrorHandler, as_problem
 from stylesearch.serving.middleware.hosts import AllowedHosts, ClientAddresses, names_answered
 from stylesearch.serving.middleware.limits import BodyLimit, RateLimit
 from stylesearch.serving.middleware.product_paths import ProductPaths
-from stylesearch.serving.middleware.request_log import Envelope
+from stylesearch.serving.middleware.request_log import RequestLog
 from stylesearch.serving.page_files import PageFiles
 from stylesearch.serving.problems import problem_response
 from stylesearch.serving.products.images import Thumbnails
-from stylesearch.serving.products.writer import ProductsWriting
+from stylesearch.serving.products.writer import ProductWriter
 from stylesearch.serving.search.photo_search import PhotoSearch
 from stylesearch.serving.search.readiness import Readiness
 from stylesearch.serving.search.workspace_reader import WorkspaceAccess
@@ -52,8 +44,7 @@ __all__ = ["create_app"]
 log = logging.getLogger(__name__)
 
 ROUTERS = (
-    routes_search.router,
-    products.router,
+    search.router,
     products.router,
     images.router,
     health.router,
@@ -73,7 +64,7 @@ def create_app(
             application.
     """
     metrics = ServiceMetrics()
-    search = photo_search or PhotoSearch(
+    searching = photo_search or PhotoSearch(
         workspace,
         queue_size=settings.queue_size,
         batch_size=settings.batch_size,
@@ -87,12 +78,12 @@ def create_app(
     service = Service(
         settings=settings,
         access=access,
-        photo_search=search,
+        photo_search=searching,
         thumbnails=thumbnails,
-        writing=ProductsWriting(access, thumbnails, settings.max_pixels),
+        writing=ProductWriter(access, thumbnails, settings.max_pixels),
         page=PageFiles(),
         metrics=metrics,
-        readiness=Readiness(access, search),
+        readiness=Readiness(access, searching),
     )
     app = FastAPI(
         title=settings.title,
@@ -107,6 +98,7 @@ def create_app(
     app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
+    app.mount("/assets", service.page)
     _wrap(app, service)
     return app
 
@@ -122,7 +114,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
     names = names_answered(settings.host, settings.allowed_hosts)
     if names is not None:
         app.add_middleware(AllowedHosts, names=names)
-    app.add_middleware(LastResort, metrics=service.metrics, private=service.access.private)
+    app.add_middleware(ErrorHandler, metrics=service.metrics, private=service.access.private)
     if (
         settings.cors_origins
     ):  # around all answers, or pages of these origins could not read why they were refused
@@ -134,7 +126,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
             expose_headers=["X-Request-ID", "Retry-After", "ETag"],
         )
     app.add_middleware(
-        Envelope,
+        RequestLog,
         metrics=service.metrics,
         clients=clients,
         shared=bool(settings.cors_origins),
@@ -158,15 +150,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """What the framework refuses, in the words that everything else is refused in."""
+    """A problem in place of the framework's own error response."""
     problem = as_problem(error)
-    if problem.status == 405:
-        problem.headers["Allow"] = ", ".join(_methods(request))
+    if problem.status == 405 and (methods := _methods(request)):
+        problem.headers["Allow"] = ", ".join(methods)
     return problem_response(problem, request_id.get())
 
 
 def _methods(request: Request) -> list[str]:
-    """What may be done with a path."""
+    """The methods that the routes of a path know."""
     found: set[str] = set()
     for router in ROUTERS:
         for route in router.routes:

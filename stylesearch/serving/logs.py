@@ -1,6 +1,10 @@
-"""Logs that machines read: one JSON object a line, with the id of the request it belongs to.
+"""The service's log: one JSON object a line, or text, with the id of the request.
 
-Never in them: API keys, what clients call their files, the photos they search with, the queries of URLs.
+API keys, photos, names of clients' files and queries of URLs are never logged.
+
+python-json-logger was tried in place of :class:`JsonFormatter`. Its renaming of fields does not give the
+documented ones (``level`` in lower case, ``time`` with milliseconds and ``Z``, no ``color_message`` of
+Uvicorn's), so each of them had to be set by hand there as here, in as many lines.
 """
 
 from __future__ import annotations
@@ -15,24 +19,24 @@ from typing import Any, Final
 __all__ = ["configure_logging", "request_id"]
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
-"""Of the request that is being handled."""
+"""Id of the request that is being handled; empty outside of one."""
 
 LOGGERS: Final = ("stylesearch", "uvicorn", "asyncio", "py.warnings")
 FIELDS: Final = "fields"
-"""What a record brings beside its message: ``log.info("request", extra={"fields": {...}})``."""
+"""Attribute of a record with more fields: ``log.info("request", extra={"fields": {...}})``."""
 
 
 def configure_logging(style: str = "json", level: int = logging.INFO) -> None:
-    """Sends what the service, Uvicorn and the warnings of the process say to standard error.
+    """Logs the service, Uvicorn and Python's warnings to standard error.
 
-    For the process of a worker: it takes the place of whatever was set up for these before.
+    Replaces the handlers that these loggers had: to be called once a process.
 
     Args:
         style: ``json`` or ``text``.
-        level: below it nothing is said.
+        level: records below it are dropped.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if style == "json" else TextLines())
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.captureWarnings(True)
     for name in LOGGERS:
         logger = logging.getLogger(name)
@@ -42,12 +46,12 @@ def configure_logging(style: str = "json", level: int = logging.INFO) -> None:
     for name in ("uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         child = logging.getLogger(name)
         child.handlers, child.propagate = [], True
-    # Every request has a line of ours, with its id, and Uvicorn's would have the query in it.
+    # The service logs each request itself, with its id; Uvicorn's line would have the query in it.
     logging.getLogger("uvicorn.access").disabled = True
 
 
-class JsonLines(logging.Formatter):
-    """A record as one line of JSON."""
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -64,8 +68,8 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=True, default=str)
 
 
-class TextLines(logging.Formatter):
-    """A record as a line for people; control characters in it are escaped."""
+class TextFormatter(logging.Formatter):
+    """Formats a record as a line for people, with control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{name}={value}" for name, value in getattr(record, FIELDS, {}).items())
@@ -77,5 +81,6 @@ class TextLines(logging.Formatter):
 
 
 def _utc(seconds: float) -> str:
+    """A time of :func:`time.time` in ISO 8601, with milliseconds."""
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"

@@ -6,18 +6,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from starlette.responses import Response
 
 from stylesearch import errors
-from stylesearch.errors import (
-    StyleSearchError,
-)
-
-if TYPE_CHECKING:
-    pass
-
+from stylesearch.errors import StyleSearchError
 
 __all__ = [
     "MEDIA_TYPE",
@@ -30,14 +24,24 @@ __all__ = [
     "ServiceStopping",
     "problem_of",
     "problem_response",
+    "validation_problem",
 ]
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+ERRORS_SHOWN: Final = 5
+"""Of values that are wrong; of more, how many there are."""
+
+Reason = Literal["busy", "locked", "stopping", "unusable"]
+"""Why the answer is 503, for programs: after the first three it is worth trying again, after the last one
+somebody has to mend something first."""
+
+LOCK_SECONDS: Final = 5
+"""When to come back after another process's writing: an ingest holds the catalog for as long as it runs."""
 
 
 class OwnSpaceUnusable(StyleSearchError):
     """The settings name a space or a model that is not there, or not whole, or without any features."""
-
-
-# What a service says when it cannot take or finish a search now: try again, and when.
 
 
 class Overload(StyleSearchError):
@@ -63,15 +67,6 @@ class SearchTimeout(Overload, TimeoutError):
 class ServiceStopping(Overload):
     """The service finishes what it holds and takes nothing new."""
 
-
-MEDIA_TYPE: Final = "application/problem+json"
-
-Reason = Literal["busy", "locked", "stopping", "unusable"]
-"""Why the answer is 503, for programs: after the first three it is worth trying again, after the last one
-somebody has to mend something first."""
-
-LOCK_SECONDS: Final = 5
-"""When to come back after another process's writing: an ingest holds the catalog for as long as it runs."""
 
 _STATUS_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (QueueFull, 503),
@@ -197,3 +192,20 @@ def problem_response(problem: Problem, request_id: str) -> Response:
         headers={**problem.headers, "Cache-Control": "no-store"},
         media_type=MEDIA_TYPE,
     )
+
+
+def validation_problem(findings: Sequence[Mapping[str, Any]], skip: int = 0) -> Problem:
+    """The problem of values that pydantic refuses: what is wrong, in one line, without what was received.
+
+    Args:
+        findings: as ``errors()`` of pydantic and of FastAPI has them.
+        skip: of each location, how many parts say no more than where FastAPI looked, as ``query``.
+    """
+    lines = []
+    for one in findings[:ERRORS_SHOWN]:
+        # Names of unknown fields are the client's words: cut short, and made harmless for any terminal.
+        parts = [str(part)[:40].encode("unicode_escape").decode() for part in one["loc"][skip:]]
+        message = one["msg"].removeprefix("Value error, ")
+        lines.append(f"{'.'.join(parts)}: {message}" if parts else message)
+    more = len(findings) - len(lines)
+    return Problem(422, "; ".join(lines) + (f"; and {more} more" if more else ""))

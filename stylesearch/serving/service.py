@@ -1,4 +1,4 @@
-"""What the routes share."""
+"""The parts of one worker's service, shared by its routes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylesearch.serving.search.workspace_reader import WorkspaceAccess
 from stylesearch.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
-    from stylesearch.serving.products.writer import ProductsWriting
+    from stylesearch.serving.products.writer import ProductWriter
     from stylesearch.serving.search.photo_search import PhotoSearch
 
 __all__ = ["Service", "service_of"]
@@ -29,8 +29,8 @@ class Service:
         settings: of the service.
         access: reads the workspace.
         photo_search: searches.
-        thumbnails: of the shop's pictures.
-        writing: puts products in, and takes them out.
+        thumbnails: of the shop's images.
+        writing: puts and deletes products.
         page: the page's files.
         metrics: the worker's figures.
         readiness: whether searches are answered.
@@ -40,13 +40,13 @@ class Service:
     access: WorkspaceAccess
     photo_search: PhotoSearch
     thumbnails: Thumbnails
-    writing: ProductsWriting
+    writing: ProductWriter
     page: PageFiles
     metrics: ServiceMetrics
     readiness: Readiness
 
 
-def service_of(request: Request) -> Service:
-    """The service that answers a request."""
+async def service_of(request: Request) -> Service:
+    """A FastAPI dependency: the service that answers a request."""
     service: Service = request.app.state.service
     return service

@@ -4,6 +4,11 @@ The file is ``config.toml`` in the workspace folder, its table ``[serve]``; the 
 setting is its name in capitals behind ``STYLESEARCH_SERVE_`` (``STYLESEARCH_SERVE_PORT=8080``). API keys come
 from ``STYLESEARCH_API_KEY``, ``STYLESEARCH_API_KEYS`` (separated by commas) and from ``api_key_file``, one a
 line; never from a flag, which every user of the machine could read in the list of processes.
+
+The rules are those of the workspace's settings, :class:`stylesearch.settings.SettingRules`, so that messages
+say the same of both. With pydantic's validators the same messages, which name the setting and its source,
+took more lines (229 instead of 218), and pydantic-settings reads neither a source at a time nor lists with
+commas by itself.
 """
 
 from __future__ import annotations
@@ -26,9 +31,9 @@ __all__ = ["ServiceSettings", "load_service_settings"]
 ENVIRONMENT_PREFIX: Final = "STYLESEARCH_SERVE_"
 KEY_VARIABLES: Final = ("STYLESEARCH_API_KEY", "STYLESEARCH_API_KEYS")
 TABLE: Final = "serve"
-SHORTEST_KEY: Final = 16
+MIN_KEY_LENGTH: Final = 16
 PATHS: Final = ("api_key_file", "keep_uploads")
-"""In the settings file these are paths from the workspace folder on."""
+"""In the settings file these are relative to the workspace folder."""
 
 _HOST: Final = re.compile(r"\*|[A-Za-z0-9._-]+|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?")
 """A name or an address of IPv4, or one of IPv6 with or without its brackets."""
@@ -36,7 +41,7 @@ _HOST: Final = re.compile(r"\*|[A-Za-z0-9._-]+|\[?[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """How a workspace is served.
+    """Settings of the service of a workspace.
 
     Attributes:
         host: the address that is listened on; loopback unless told otherwise.
@@ -113,7 +118,7 @@ def load_service_settings(
     *,
     home: str | os.PathLike[str] = DEFAULT_HOME,
 ) -> ServiceSettings:
-    """Joins flags, environment, file and defaults.
+    """Loads the settings from flags, environment, file and defaults.
 
     Args:
         flags: settings by name; None counts as not given.
@@ -143,7 +148,7 @@ def load_service_settings(
     ):
         for name, value in source.items():
             values[name] = _convert(name, value, origin)
-    values["api_keys"] = _keys(environment, values.get("api_key_file", ""))
+    values["api_keys"] = _read_keys(environment, values.get("api_key_file", ""))
     return ServiceSettings(**values)
 
 
@@ -154,11 +159,11 @@ def _convert(name: str, value: Any, origin: str) -> Any:
             hint=f"set {KEY_VARIABLES[0]}, or write them into a file and name it as api_key_file",
         )
     if _RULES.kind_of(name, origin) is tuple:
-        return _list(name, value, origin)
+        return _convert_list(name, value, origin)
     return _RULES.convert(name, value, origin)
 
 
-def _list(name: str, value: Any, origin: str) -> tuple[str, ...]:
+def _convert_list(name: str, value: Any, origin: str) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
         raise ConfigError(f"{origin}: {name} wants a list of texts. Received: {value!r}")
@@ -197,8 +202,8 @@ def _is_origin(text: str) -> bool:
     )
 
 
-def _keys(environment: Mapping[str, str], file: str) -> tuple[str, ...]:
-    """The keys of the environment and of the file; never named in a message."""
+def _read_keys(environment: Mapping[str, str], file: str) -> tuple[str, ...]:
+    """Reads the keys of the environment and of the file; no message has a key in it."""
     found = [
         (part, "the environment") for name in KEY_VARIABLES for part in environment.get(name, "").split(",")
     ]
@@ -210,7 +215,7 @@ def _keys(environment: Mapping[str, str], file: str) -> tuple[str, ...]:
         found += [(line.partition("#")[0], file) for line in lines]
     keys = {key.strip(): origin for key, origin in found if key.strip()}
     for key, origin in keys.items():
-        if len(key) < SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
+        if len(key) < MIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
             raise ConfigError(
                 f"{origin} has an API key that is too short, or has other than printable ASCII in it",
                 hint="make one: python -c 'import secrets; print(secrets.token_urlsafe(24))'",

@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from stylesearch.array_types import Floats
-from stylesearch.distance import products
+from stylesearch.distance_kernels import matrix_product
 from stylesearch.errors import SpaceError
 
-__all__ = ["Transform", "checked_features", "multiplied", "of_length_one", "scaled"]
+__all__ = ["Transform", "multiply", "normalize_rows", "scale_for_category", "validate_features"]
 
 
 FEW = 64
@@ -30,7 +30,7 @@ class Transform(Protocol):
         version: hexadecimal digest of what it was fitted to; vectors of different versions do not compare.
         scales: what the axes of :meth:`apply`'s vectors are multiplied by before a distance is taken, per
             category of the picture that is searched, float32 (dim,); ``""`` stands for every category that
-            has none of its own. None: nothing is multiplied. See :func:`scaled`.
+            has none of its own. None: nothing is multiplied. See :func:`scale_for_category`.
         metric: the one that it was made for; None: any.
     """
 
@@ -66,7 +66,7 @@ class Transform(Protocol):
         ...
 
 
-def checked_features(features: Floats, dim_in: int) -> Floats:
+def validate_features(features: Floats, dim_in: int) -> Floats:
     """``features`` as float32.
 
     Raises:
@@ -77,7 +77,7 @@ def checked_features(features: Floats, dim_in: int) -> Floats:
     return np.asarray(features, dtype=np.float32)
 
 
-def of_length_one(vectors: Floats) -> Floats:
+def normalize_rows(vectors: Floats) -> Floats:
     """Each vector divided by its length, in a new array; vectors of zeros stay.
 
     Args:
@@ -88,7 +88,7 @@ def of_length_one(vectors: Floats) -> Floats:
     return unit
 
 
-def scaled(transform: Transform, vectors: Floats, category: str) -> Floats:
+def scale_for_category(transform: Transform, vectors: Floats, category: str) -> Floats:
     """Vectors as they are compared within a category: pictures of the gallery and the query alike.
 
     Args:
@@ -107,7 +107,7 @@ def scaled(transform: Transform, vectors: Floats, category: str) -> Floats:
     return product
 
 
-def multiplied(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
+def multiply(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
     """``vectors @ matrix``; few vectors, as those of one query, on one core.
 
     The threads of BLAS would wait in a busy loop, into the search that comes next.
@@ -121,6 +121,6 @@ def multiplied(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
         float32, shape (n, o).
     """
     if len(vectors) <= FEW:
-        return np.ascontiguousarray(products(rows, np.ascontiguousarray(vectors.T)).T)
+        return np.ascontiguousarray(matrix_product(rows, np.ascontiguousarray(vectors.T)).T)
     product: Floats = vectors @ matrix
     return product

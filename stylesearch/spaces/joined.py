@@ -32,7 +32,7 @@ import numpy as np
 from stylesearch.array_types import Floats
 from stylesearch.errors import SpaceError
 from stylesearch.files import atomic_file, digest_of
-from stylesearch.spaces.base import checked_features, of_length_one
+from stylesearch.spaces.base import normalize_rows, validate_features
 from stylesearch.spaces.unsupervised import RawTransform, WhitenedTransform
 
 __all__ = ["COLOR_WEIGHT", "JoinedTransform", "Plain", "Untrained", "n_colors_of", "transform_from_arrays"]
@@ -120,12 +120,12 @@ class JoinedTransform:
 
     def apply(self, features: Floats) -> Floats:
         """Vectors of the space, of length one; see :meth:`Transform.apply`."""
-        features = checked_features(features, self.dim_in)
+        features = validate_features(features, self.dim_in)
         vectors = np.empty((len(features), self.dim), np.float32)
         of_network, of_colors = vectors[:, : self.plain.dim], vectors[:, self.plain.dim :]
-        found = of_length_one(self.plain.apply(features[:, : self.plain.dim_in]))
+        found = normalize_rows(self.plain.apply(features[:, : self.plain.dim_in]))
         np.multiply(found, np.float32((1 - self.weight) ** 0.5), out=of_network)
-        colors = of_length_one(features[:, self.plain.dim_in :])
+        colors = normalize_rows(features[:, self.plain.dim_in :])
         np.multiply(colors, np.float32(self.weight**0.5), out=of_colors)
         return vectors
 
@@ -143,7 +143,7 @@ class JoinedTransform:
         Raises:
             SpaceError: features of another width.
         """
-        of_network = (checked_features(block, dim_in)[:, : dim_in - n_colors] for block in blocks)
+        of_network = (validate_features(block, dim_in)[:, : dim_in - n_colors] for block in blocks)
         return cls(kind.fit(of_network, dim_in=dim_in - n_colors, n_rows=n_rows), n_colors)
 
     def arrays(self) -> dict[str, Any]:

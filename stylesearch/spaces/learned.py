@@ -41,7 +41,7 @@ from stylesearch.array_types import Floats
 from stylesearch.distance import METRICS
 from stylesearch.errors import SpaceError
 from stylesearch.files import atomic_file
-from stylesearch.spaces.base import checked_features, multiplied, of_length_one
+from stylesearch.spaces.base import multiply, normalize_rows, validate_features
 from stylesearch.spaces.joined import Plain, Untrained, transform_from_arrays
 from stylesearch.spaces.unsupervised import RawTransform, WhitenedTransform
 
@@ -130,7 +130,7 @@ class Layer:
         Returns:
             float32, shape (n, dim).
         """
-        found = vectors if self.kernel is None else multiplied(vectors, self.kernel, self._rows)
+        found = vectors if self.kernel is None else multiply(vectors, self.kernel, self._rows)
         if self.gain is not None:
             found = found * self.gain
         if self.bias is not None:
@@ -255,7 +255,7 @@ class LearnedTransform:
 
         For cosine both parts are of length one.
         """
-        features = checked_features(features, self.dim_in)
+        features = validate_features(features, self.dim_in)
         n_learned, n_untrained = self._widths
         base = self.base.apply(features) if n_learned else None
         parts = []
@@ -263,12 +263,12 @@ class LearnedTransform:
             learned = base
             for layer in self.layers:
                 learned = layer.apply(learned)
-            parts.append(of_length_one(learned) if self.metric == "cosine" else learned)
+            parts.append(normalize_rows(learned) if self.metric == "cosine" else learned)
         if n_untrained:
             shared = base is not None and self._shares_base
             untrained = base if shared and base is not None else self.untrained.apply(features)
             if self.metric == "cosine":
-                parts.append(of_length_one(untrained))
+                parts.append(normalize_rows(untrained))
             else:
                 # Alone it has no other distance to be of one size with.
                 parts.append(untrained * np.float32(self.untrained_scale if n_learned else 1.0))

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from stylesearch.array_types import Floats
 from stylesearch.files import atomic_file, digest_of
-from stylesearch.spaces.base import checked_features, multiplied
+from stylesearch.spaces.base import multiply, validate_features
 
 __all__ = [
     "MIN_ROWS",
@@ -85,10 +85,10 @@ class WhitenedTransform:
 
     def apply(self, features: Floats) -> Floats:
         """Vectors of the space; see :meth:`Transform.apply`."""
-        centred: Floats = _signed_root(checked_features(features, self.dim_in)) - self.mean
+        centred: Floats = _signed_root(validate_features(features, self.dim_in)) - self.mean
         if self.axes is None:
             return centred
-        return multiplied(centred, self.axes, self._rows)
+        return multiply(centred, self.axes, self._rows)
 
     @functools.cached_property
     def _rows(self) -> Floats:
@@ -112,7 +112,7 @@ class WhitenedTransform:
         total = np.zeros(dim_in)
         products = np.zeros((dim_in, dim_in))
         for features in blocks:
-            rooted = _signed_root(checked_features(features, dim_in)[::stride])
+            rooted = _signed_root(validate_features(features, dim_in)[::stride])
             if not n_fitted and len(rooted):
                 origin = rooted.mean(axis=0)  # near the mean, so that products do not swallow differences
             rooted -= origin
@@ -190,7 +190,7 @@ class RawTransform:
 
     def apply(self, features: Floats) -> Floats:
         """The features themselves; see :meth:`Transform.apply`."""
-        return checked_features(features, self.dim_in)
+        return validate_features(features, self.dim_in)
 
     @classmethod
     def fit(cls, blocks: Iterable[Floats], *, dim_in: int, n_rows: int) -> Self:

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from stylesearch.testing.fake_extractor import FakeExtractor
     from stylesearch.testing.fake_model import fake_transform, save_fake_model
     from stylesearch.testing.index_contract import IndexContract
+    from stylesearch.testing.vector_store_contract import VectorStoreContract
 
 __all__ = [
     "ExtractorContract",
     "FakeExtractor",
     "IndexContract",
+    "VectorStoreContract",
     "fake_transform",
     "save_fake_model",
 ]
@@ -27,5 +29,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "fake_extractor": ["FakeExtractor"],
         "fake_model": ["fake_transform", "save_fake_model"],
         "index_contract": ["IndexContract"],
+        "vector_store_contract": ["VectorStoreContract"],
     },
 )

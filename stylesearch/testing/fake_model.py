@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stylesearch.models.store import ModelCard, save_model, space_of
+from stylesearch.models.card import ModelCard, space_of
+from stylesearch.models.store import save_model
 from stylesearch.search import fitted_space
 from stylesearch.spaces.learned import Layer, LearnedTransform, Untrained
 from stylesearch.spaces.unsupervised import RawTransform
-from stylesearch.workspace.resources import Parts, home_of
+from stylesearch.workspace.resources import Resources, locate_space
 
 if TYPE_CHECKING:
     from stylesearch.settings import Settings
@@ -83,16 +84,16 @@ def save_fake_model(
     Returns:
         its card.
     """
-    parts = Parts(settings)
+    resources = Resources(settings)
     spec = extractor or settings.extractor
     try:
-        loaded = parts.extractor(spec)
-        catalog = parts.catalog()
+        loaded = resources.extractor(spec)
+        catalog = resources.catalog()
         feature_set = catalog.find_feature_set(loaded.fingerprint)
         assert feature_set is not None, f"nothing has been ingested with {spec}"
-        fitted = fitted_space.fitted(home_of(settings, catalog, feature_set, untrained))
+        fitted = fitted_space.fit_in_memory(locate_space(settings, catalog, feature_set, untrained))
     finally:
-        parts.let_go()
+        resources.close()
     assert isinstance(fitted, Untrained)
     base = RawTransform(fitted.dim_in) if metric == "l1" else None
     transform = fake_transform(fitted, base=base, name=name, metric=metric, weights=weights, seed=seed)

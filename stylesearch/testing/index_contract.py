@@ -88,7 +88,7 @@ class IndexContract:
         assert slots.shape == distances.shape == (16, 5)
         assert slots.dtype == np.int64
         assert distances.dtype == np.float32
-        slots, distances, rows = index.query_min(queries, 5)
+        slots, distances, rows = index.search_any(queries, 5)
         assert slots.shape == distances.shape == rows.shape == (5,)
         assert slots.dtype == rows.dtype == np.int64
         assert distances.dtype == np.float32
@@ -97,20 +97,20 @@ class IndexContract:
         slots, distances = index.query(queries, 30)
         for row in range(len(queries)):
             _assert_ordered(slots[row], distances[row])
-        slots, distances, _ = index.query_min(queries, 30)
+        slots, distances, _ = index.search_any(queries, 30)
         _assert_ordered(slots, distances)
 
     def test_k_is_clipped(self, index: VectorIndex, oracle: ExactIndex, queries: Floats) -> None:
         slots, _ = index.query(queries[:2], self.n_vectors + 5)
         assert (np.sort(slots, axis=1) == np.arange(self.n_vectors)).all()
-        given, right = index.query_min(queries, self.n_vectors + 5), oracle.query_min(queries, 10**6)
+        given, right = index.search_any(queries, self.n_vectors + 5), oracle.search_any(queries, 10**6)
         assert np.array_equal(given[0], right[0])
         assert np.array_equal(given[1], right[1])
         assert np.array_equal(given[2], right[2])
 
     def test_fewer_is_the_beginning_of_more(self, index: VectorIndex, queries: Floats) -> None:
         assert np.array_equal(index.query(queries, 1)[0], index.query(queries, 10)[0][:, :1])
-        assert np.array_equal(index.query_min(queries, 1)[0], index.query_min(queries, 10)[0][:1])
+        assert np.array_equal(index.search_any(queries, 1)[0], index.search_any(queries, 10)[0][:1])
 
     def test_distances_are_exact(self, index: VectorIndex, oracle: ExactIndex, queries: Floats) -> None:
         all_slots, all_distances = oracle.query(queries, self.n_vectors)
@@ -123,11 +123,11 @@ class IndexContract:
         found, right = index.query(queries, 20)[0], oracle.query(queries, 20)[0]
         shares = [np.isin(right[row], found[row]).mean() for row in range(len(queries))]
         assert np.mean(shares) >= self.recall_floor
-        found, right = index.query_min(queries, 20)[0], oracle.query_min(queries, 20)[0]
+        found, right = index.search_any(queries, 20)[0], oracle.search_any(queries, 20)[0]
         assert np.isin(right, found).mean() >= self.recall_floor
 
     def test_several_queries_take_the_smallest(self, index: VectorIndex, queries: Floats) -> None:
-        slots, distances, rows = index.query_min(queries, 20)
+        slots, distances, rows = index.search_any(queries, 20)
         alone, _ = index.query(queries, 20)
         assert len(np.unique(rows)) > 1, "the queries are chosen so that several of them are near something"
         for slot, distance, row in zip(slots, distances, rows, strict=True):
@@ -144,12 +144,12 @@ class IndexContract:
     def test_no_queries(self, index: VectorIndex) -> None:
         nothing = np.empty((0, self.dim), np.float32)
         assert index.query(nothing, 3)[0].shape == (0, 3)
-        assert [len(part) for part in index.query_min(nothing, 3)] == [0, 0, 0]
+        assert [len(part) for part in index.search_any(nothing, 3)] == [0, 0, 0]
 
     def test_arguments_are_not_changed(self, index: VectorIndex, gallery: Floats, queries: Floats) -> None:
         before = gallery.copy(), queries.copy()
         index.query(queries, 3)
-        index.query_min(queries, 3)
+        index.search_any(queries, 3)
         assert np.array_equal(before[0], gallery)
         assert np.array_equal(before[1], queries)
 
@@ -159,14 +159,14 @@ class IndexContract:
 
     @pytest.mark.parametrize("shape", [(2, 47), (48,), (1, 2, 48)])
     def test_other_shapes_are_refused(self, index: VectorIndex, shape: tuple[int, ...]) -> None:
-        for ask in (index.query, index.query_min):
+        for ask in (index.query, index.search_any):
             with pytest.raises(ValueError, match="shape"):
                 ask(np.zeros(shape, np.float32), 3)
 
     def test_what_makes_no_sense_is_refused(self, index: VectorIndex, queries: Floats) -> None:
         broken = queries.copy()
         broken[3, 3] = np.nan
-        for ask in (index.query, index.query_min):
+        for ask in (index.query, index.search_any):
             with pytest.raises(ValueError, match="finite"):
                 ask(broken, 3)
             with pytest.raises(ValueError, match="k has to be"):

@@ -1,8 +1,8 @@
-"""Batches of right pairs: every product once an epoch, its photo and shop picture drawn anew.
+"""Batches of right pairs: every product once an epoch, its photo and shop image drawn anew.
 
-What an epoch holds is a function of the arguments, its number and the neighbours that were known when it
-began, and so is each batch: nothing is carried along from draw to draw. A state is therefore two numbers and
-the neighbours, and batches restored in the middle of an epoch go on exactly.
+An epoch is a function of the arguments, its number and the neighbours that were known when it began, and so
+is each batch: nothing is carried along from draw to draw. A state is therefore two numbers and the
+neighbours, and batches restored in the middle of an epoch continue exactly.
 """
 
 from __future__ import annotations
@@ -29,64 +29,31 @@ __all__ = [
     "nearest_wrong",
 ]
 
-# The nearest wrong products of each product: what a batch is made hard with.
+MIN_OF_CATEGORY: Final = 8
+"""Products of a category below which ``within_category`` puts them into mixed batches: fewer than 7 wrong
+ones for each right one teach little."""
+
+CLUSTER: Final = 8
+"""Products that lie next to each other in a hard batch: one and its 7 nearest that are still free. Of whole
+batches around one product, those at the end of an epoch would be of what is left over, and not hard."""
+
+LOOKED_UP_AT_ONCE: Final = 4096
+"""Products among which the nearest wrong ones of each are looked up; of a larger shop, a random part."""
 
 N_NEIGHBOURS: Final = 20
-"""How many are kept of each product: several times those that lie beside it in a batch, since many will be in
-a batch already."""
+"""Nearest wrong products that are kept of each product: several times those that lie beside it in a batch,
+since many will be in a batch already."""
 
 NO_NEIGHBOUR: Final = -1
 
 _MAX_BYTES: Final = 256 * 2**20
 
-
-def nearest_wrong(
-    photos: Floats,
-    own: Ids,
-    shop: Floats,
-    shop_product: Ids,
-    groups: Ids,
-    metric: str,
-) -> Ids:
-    """Finds them among the products given.
-
-    Args:
-        photos: one photo of each of some products, float32 (p, regions, d).
-        own: row of ``shop`` that is the very picture of each photo, or -1; int64 (p,).
-        shop: pictures of the same products, float32 (m, d), product by product; at least one of each besides
-            the photo's own.
-        shop_product: place of the product of each picture among those products, int64 (m,), rising, no gap.
-        groups: near-equal group of each product, int64 (p,): one of the same group is not wrong.
-        metric: ``l1``, ``l2`` or ``cosine``.
-
-    Returns:
-        places among the products, nearest first, int64 (p, at most 20); :data:`NO_NEIGHBOUR` behind the last.
-    """
-    # The product itself and its copies come along; of more than a few copies some neighbours are lost.
-    n_hits = N_NEIGHBOURS + min(int(np.bincount(np.unique(groups, return_inverse=True)[1]).max()), 10)
-    columns = rank(
-        photos,
-        np.arange(len(photos)),
-        RankedGallery(shop, shop_product),
-        metric,
-        own=own,
-        n_hits=n_hits,
-        max_bytes=_MAX_BYTES,
-    )
-    places = np.where(columns.hit_images >= 0, shop_product[columns.hit_images], NO_NEIGHBOUR)
-    wrong = (places >= 0) & (groups[places] != groups[:, None])
-    # A stable sort brings the wrong ones to the front, nearest first as they were.
-    order = np.argsort(~wrong, axis=1, kind="stable")
-    places = np.where(np.take_along_axis(wrong, order, 1), np.take_along_axis(places, order, 1), NO_NEIGHBOUR)
-    n_kept = min(N_NEIGHBOURS, int(wrong.sum(axis=1).max(initial=0)))
-    return places[:, :n_kept].astype(np.int64)
-
-
-# The rows that belong to each product, whatever their order.
+# Streams of random numbers of an epoch: its order, the look-up of neighbours; batches count from the last.
+_ORDER, _LOOK_UP, _FIRST_BATCH = 0, 1, 2
 
 
 class ProductRows:
-    """Rows by product.
+    """Index of rows by product.
 
     Args:
         product_of: number of the product of each row, int64 (rows,), in any order.
@@ -119,25 +86,10 @@ class ProductRows:
         found: Ids = self._sorted[np.repeat(self._starts[products], counts) + within]
         return found
 
-    def drawn(self, products: Ids, rng: np.random.Generator) -> Ids:
-        """A row of each of these products, each of which has some, int64 (len(products),)."""
+    def draw(self, products: Ids, rng: np.random.Generator) -> Ids:
+        """Draws a row of each of these products, each of which has some, int64 (len(products),)."""
         drawn: Ids = self._sorted[self._starts[products] + rng.integers(0, self.counts[products])]
         return drawn
-
-
-MIN_OF_CATEGORY: Final = 8
-"""Products of a category below which ``within_category`` puts them into mixed batches: fewer than 7 wrong
-ones for each right one teach little."""
-
-CLUSTER: Final = 8
-"""Products that lie next to each other in a hard batch: one and its 7 nearest that are still free. Of whole
-batches around one product, those at the end of an epoch would be of what is left over, and not hard."""
-
-LOOKED_UP_AT_ONCE: Final = 4096
-"""Products among which the nearest wrong ones of each are looked up; of a larger shop, a random part."""
-
-# Streams of random numbers of an epoch: its order, what is looked up; batches count from the last.
-_ORDER, _LOOK_UP, _FIRST_BATCH = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,9 +97,9 @@ class Batch:
     """One right pair of each of several products; every other combination is a wrong pair.
 
     Attributes:
-        products: numbers, int64 (b,), b >= 2, each once, no two of one near-equal group.
+        products: numbers, int64 (b,), b >= 2, each once, no two of one group of duplicates.
         photos: a row of the photos of each, int64 (b,).
-        shop: a row of the shop pictures of each, int64 (b,); never the photo's own.
+        shop: a row of the shop images of each, int64 (b,); never the photo's own.
     """
 
     products: Ids
@@ -160,11 +112,11 @@ class Batches:
 
     Args:
         photo_product: number of the product on each photo, int64 (photos,).
-        shop_product: number of the product on each shop picture, int64 (pictures,).
+        shop_product: number of the product on each shop image, int64 (images,).
         product_category: category of each product, by its number.
-        products: which products are drawn, bool (products,). Those without a pair are left out.
-        own: row of the shop pictures that is the very picture of a photo, or -1; int64 (photos,).
-        near_equal: group of each product, int64 (products,); by default each is its own.
+        products: products that are drawn, bool (products,). Those without a pair are left out.
+        own: row of the shop images that is the very image of a photo, or -1; int64 (photos,).
+        duplicates: group of each product, int64 (products,); by default each is its own.
         batch_size: products in a batch, at most; the batches of an epoch are of about one size.
         seed: of everything that is drawn, 0 or more.
         within_category: whether a batch is of one category; products of categories under 8 are mixed.
@@ -188,7 +140,7 @@ class Batches:
         products: npt.NDArray[np.bool_],
         *,
         own: Ids | None = None,
-        near_equal: Ids | None = None,
+        duplicates: Ids | None = None,
         batch_size: int = 256,
         seed: int = 0,
         within_category: bool = False,
@@ -200,7 +152,7 @@ class Batches:
             )
         n_products = len(product_category)
         self._own = np.full(len(photo_product), -1, np.int64) if own is None else own
-        self._groups = np.arange(n_products) if near_equal is None else near_equal
+        self._groups = np.arange(n_products) if duplicates is None else duplicates
         self._photos = ProductRows(photo_product, n_products)
         self._shop = ProductRows(shop_product, n_products)
         n_own = np.bincount(photo_product[self._own >= 0], minlength=n_products)
@@ -218,32 +170,32 @@ class Batches:
 
     @property
     def n_products(self) -> int:
-        """How many products are drawn."""
+        """Number of products that are drawn."""
         return len(self._drawn)
 
     @property
     def n_batches(self) -> int:
-        """Batches an epoch, at most: many copies of one product may make them fewer."""
+        """Batches of an epoch, at most: many duplicates of one product may make them fewer."""
         return sum(len(self._sizes(len(lot))) for lot in self._lots)
 
     def epoch(self) -> Iterator[Batch]:
-        """The batches of the epoch that is under way, from where it stands; then the next one is."""
+        """Yields the remaining batches of the current epoch, and then advances to the next epoch."""
         order = self._rng(_ORDER)
-        planned = [batch for lot in self._lots for batch in self._pack(self._ordered(lot, order), len(lot))]
+        planned = [batch for lot in self._lots for batch in self._pack(self._order(lot, order), len(lot))]
         planned = [planned[place] for place in order.permutation(len(planned))]
         for number in range(self._step, len(planned)):
             self._step = number + 1  # a state that is taken while a batch is used counts it as used
-            yield self._with_pictures(planned[number], self._rng(_FIRST_BATCH + number))
+            yield self._draw_pairs(planned[number], self._rng(_FIRST_BATCH + number))
         self._epoch, self._step = self._epoch + 1, 0
 
     def refresh(self, embed: Callable[[Ids], Floats], shop_vectors: Floats, metric: str = "cosine") -> None:
-        """Looks up the nearest wrong neighbours of every product: of one of its photos, drawn anew each time.
+        """Updates the nearest wrong products of every product, by one of its photos, drawn anew each time.
 
         Args:
             embed: vectors of some photos by their rows, int64 (n,) to float32 (n, regions, d) or (n, d); the
                 nearest region counts. It is asked for one photo of each product, and for at most
                 :data:`LOOKED_UP_AT_ONCE` at a time.
-            shop_vectors: float32 (pictures, d).
+            shop_vectors: float32 (images, d).
             metric: ``l1``, ``l2`` or ``cosine``.
 
         Raises:
@@ -251,7 +203,7 @@ class Batches:
         """
         if self._step:
             raise ValueError("neighbours are looked up between epochs")
-        _check_count(shop_vectors, len(self._shop), "shop pictures")
+        _check_count(shop_vectors, len(self._shop), "shop images")
         rng = self._rng(_LOOK_UP)
         found = np.full((len(self._groups), N_NEIGHBOURS), NO_NEIGHBOUR, np.int64)
         # Parts of a large shop, so that it takes time in proportion to its size.
@@ -263,7 +215,7 @@ class Batches:
         self._neighbours = found
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """All that is needed to go on: int64 arrays by name, for a checkpoint."""
+        """The state as int64 arrays by name, for a checkpoint."""
         return {
             "identity": self._identity.copy(),
             "epoch": np.array([self._epoch, self._step], np.int64),
@@ -271,10 +223,10 @@ class Batches:
         }
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Goes on from a state of batches of the same arguments.
+        """Continues from a state.
 
         Raises:
-            ConfigError: it is of others.
+            ConfigError: it is that of batches with other arguments.
         """
         if not np.array_equal(state["identity"], self._identity):
             raise ConfigError(
@@ -295,8 +247,8 @@ class Batches:
         ]
         return [size for size in sizes if size > 1]
 
-    def _ordered(self, lot: Ids, rng: np.random.Generator) -> Iterable[int]:
-        """Products in the order in which batches are filled."""
+    def _order(self, lot: Ids, rng: np.random.Generator) -> Iterable[int]:
+        """Orders products as batches are filled."""
         shuffled: list[int] = rng.permutation(lot).tolist()
         if not self._hard or not self._neighbours.shape[1]:
             return shuffled
@@ -312,7 +264,7 @@ class Batches:
         return order
 
     def _pack(self, order: Iterable[int], n_products: int) -> Iterator[Ids]:
-        """Fills batches one after the other; of a near-equal group, what does not fit waits for the next."""
+        """Fills batches one after the other; duplicates of what is in one wait for the next."""
         coming, waiting = iter(order), list[int]()
         for size in self._sizes(n_products):
             batch: list[int] = []
@@ -331,14 +283,14 @@ class Batches:
             if len(batch) > 1:
                 yield np.array(batch, np.int64)
 
-    def _with_pictures(self, products: Ids, rng: np.random.Generator) -> Batch:
-        """Draws a photo and a shop picture of each, all right pairs of a product being as likely."""
+    def _draw_pairs(self, products: Ids, rng: np.random.Generator) -> Batch:
+        """Draws a photo and a shop image of each; all right pairs of a product are equally likely."""
         photos = np.empty(len(products), np.int64)
         shop = np.empty(len(products), np.int64)
         left = np.arange(len(products))
         while len(left):  # ends: every product has a pair
-            photos[left] = self._photos.drawn(products[left], rng)
-            shop[left] = self._shop.drawn(products[left], rng)
+            photos[left] = self._photos.draw(products[left], rng)
+            shop[left] = self._shop.draw(products[left], rng)
             left = left[self._own[photos[left]] == shop[left]]
         return Batch(products, photos, shop)
 
@@ -350,8 +302,8 @@ class Batches:
         metric: str,
         rng: np.random.Generator,
     ) -> Ids:
-        """Neighbours of some products among each other, as places in ``products``, which rise."""
-        photos = self._with_pictures(products, rng).photos
+        """Nearest wrong products of some products among each other, as places in ``products``, which rise."""
+        photos = self._draw_pairs(products, rng).photos
         vectors = embed(photos)
         _check_count(vectors, len(photos), "photos")
         rows = self._shop.of(products)
@@ -367,13 +319,55 @@ class Batches:
         )
 
 
+def nearest_wrong(
+    photos: Floats,
+    own: Ids,
+    shop: Floats,
+    shop_product: Ids,
+    groups: Ids,
+    metric: str,
+) -> Ids:
+    """Finds the nearest wrong products of each product, among the products given.
+
+    Args:
+        photos: one photo of each of some products, float32 (p, regions, d).
+        own: row of ``shop`` that is the very image of each photo, or -1; int64 (p,).
+        shop: images of the same products, float32 (m, d), product by product; at least one of each besides
+            the photo's own.
+        shop_product: place of the product of each image among those products, int64 (m,), rising, no gap.
+        groups: group of duplicates of each product, int64 (p,): one of the same group is not wrong.
+        metric: ``l1``, ``l2`` or ``cosine``.
+
+    Returns:
+        places among the products, nearest first, int64 (p, at most 20); :data:`NO_NEIGHBOUR` behind the last.
+    """
+    # The product itself and its copies come along; of more than a few copies some neighbours are lost.
+    n_hits = N_NEIGHBOURS + min(int(np.bincount(np.unique(groups, return_inverse=True)[1]).max()), 10)
+    columns = rank(
+        photos,
+        np.arange(len(photos)),
+        RankedGallery(shop, shop_product),
+        metric,
+        own=own,
+        n_hits=n_hits,
+        max_bytes=_MAX_BYTES,
+    )
+    places = np.where(columns.hit_images >= 0, shop_product[columns.hit_images], NO_NEIGHBOUR)
+    wrong = (places >= 0) & (groups[places] != groups[:, None])
+    # A stable sort brings the wrong ones to the front, nearest first as they were.
+    order = np.argsort(~wrong, axis=1, kind="stable")
+    places = np.where(np.take_along_axis(wrong, order, 1), np.take_along_axis(places, order, 1), NO_NEIGHBOUR)
+    n_kept = min(N_NEIGHBOURS, int(wrong.sum(axis=1).max(initial=0)))
+    return places[:, :n_kept].astype(np.int64)
+
+
 def _check_count(vectors: Floats, n_wanted: int, of: str) -> None:
     if len(vectors) != n_wanted:
         raise ValueError(f"vectors of {n_wanted} {of} are wanted. Received: {vectors.shape}")
 
 
 def _by_category(products: Ids, product_category: Sequence[str]) -> list[Ids]:
-    """Products of each category, and in the end those of all small ones together."""
+    """Groups products by category; the last group holds those of all small categories together."""
     names, numbers = np.unique([product_category[one] for one in products.tolist()], return_inverse=True)
     counts = np.bincount(numbers, minlength=len(names))
     lots = [products[numbers == number] for number in np.flatnonzero(counts >= MIN_OF_CATEGORY)]
@@ -382,7 +376,7 @@ def _by_category(products: Ids, product_category: Sequence[str]) -> list[Ids]:
 
 
 def _digest(text: str, arrays: Iterable[Ids]) -> Ids:
-    """Names the arguments of batches, int64 (4,)."""
+    """Digest of the arguments of batches, int64 (4,)."""
     digest = hashlib.sha256(text.encode())
     for array in arrays:
         digest.update(f"{len(array)}".encode())

@@ -1,4 +1,4 @@
-"""How much the learned distance counts in each category, chosen on validation products.
+"""Chooses the weight of the learned distance for each category, on validation products.
 
 First one weight for all: the best of the grid where its gain over the untrained distance is more than noise,
 or 0. The largest gain of ten weights is above 0 nearly always, so it is compared with the largest of ten that
@@ -10,6 +10,11 @@ is lowered until none is.
 
 Noise is that of the sign-flip test on differences paired by product: photos of one product say much the same,
 and count as one.
+
+To choose, both distances are computed once, and the right product's rank is counted for every weight of a
+grid (:class:`BlendTable`). Products are counted by *class* (a category with a weight of its own, or all the
+others), since a class that changes its weight moves its products for the queries of every class: then any
+choice of weights is looked up instead of ranked anew.
 """
 
 from __future__ import annotations
@@ -23,35 +28,32 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import AnyFloats, Counts, Doubles, Floats, Ids, Ints
-from stylesearch.distance_kernels import Rough
+from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation.bootstrap import flipped_p_values, p_value_of_largest
 from stylesearch.evaluation.scores import top_k_share
 from stylesearch.features.arrays import ROWS_AT_ONCE, ArrayPool
-from stylesearch.parallel import share_rows
+from stylesearch.parallel import parallel_rows
 from stylesearch.spaces.learned import LearnedTransform
-from stylesearch.training.pair_dataset import Material
+from stylesearch.training.pair_dataset import PairDataset
 
 __all__ = [
     "DEFAULT",
     "GRID",
     "KS",
     "MIN_PRODUCTS_OF_CATEGORY",
+    "BlendInput",
     "BlendTable",
-    "Blended",
     "Weights",
     "blend_table",
     "categories_to_weigh",
     "choose_weights",
-    "even_sample",
-    "weighted",
-    "with_equal_sizes",
+    "equalize_scales",
+    "sample_evenly",
+    "weight_categories",
 ]
 
-# How a learned and an untrained distance rank when they are mixed, for every weight of a grid at once.
-#
-# Both distances are computed once. Products are counted by *class* (a category with a weight of its own, or
-# all the others), since a class that changes its weight moves its products for the queries of every class:
-# then any choice of weights is looked up instead of ranked anew.
+DEFAULT: Final = ""
+"""Stands for all categories without a weight of their own."""
 
 GRID: Final = tuple(number / 10 for number in range(11))
 """Weights of the learned distance that are tried."""
@@ -59,11 +61,35 @@ GRID: Final = tuple(number / 10 for number in range(11))
 KS: Final = (1, 5, 20)
 """A query's score is the mean of its top-k accuracies for these."""
 
-_BYTES = 96 * 2**20
+MIN_PRODUCTS_OF_CATEGORY: Final = 6
+"""With fewer validation products no result is rarer than one in twenty: they cannot say anything."""
+
+MAX_CATEGORIES: Final = 64
+"""Categories that may have their own weight: the largest ones. It bounds memory."""
+
+ONE_ERROR: Final = 0.32
+TWO_ERRORS: Final = 0.05
+"""Two-sided p-values beyond one and two standard errors: of a category."""
+
+OF_LARGEST: Final = 0.05
+"""P-value of the largest gain of the grid: of the weight for all."""
+
+N_DRAWS: Final = 4000
+N_SWEEPS: Final = 2
+
+_BYTES: Final = 96 * 2**20
+"""Memory for the distances of a block of queries."""
+_N_PAIRS: Final = 20_000
+"""Pairs of images whose distances are averaged to equalize scales."""
+_MAX_PHOTOS: Final = 2000
+"""Beyond these the choice of weights does not change noticeably; it bounds the memory of their table."""
+_MIN_PHOTOS: Final = 300
+_COST: Final = {"cosine": 1e12, "l1": 4e10}
+"""Multiplications, or absolute differences, that the choice may take: half a minute on two cores."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Blended:
+class BlendInput:
     """A gallery and queries in the learned and in the untrained space.
 
     Attributes:
@@ -89,11 +115,11 @@ class Blended:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlendTable:
-    """Products nearer than the right one, by class, by the class's weight and by the right product's weight.
+    """Counts of products nearer than the right one, by class, the class's weight and the right one's weight.
 
     Attributes:
         n_nearer: int32 (q, classes, weights, weights).
-        n_tied: as far as the right one, likewise.
+        n_tied: likewise of products that are as far as the right one, itself included.
         class_of_query: class of the right product, int64 (q,).
     """
 
@@ -102,7 +128,7 @@ class BlendTable:
     class_of_query: Ints
 
     def scores(self, chosen: Sequence[int] | Ints) -> npt.NDArray[np.float64]:
-        """Each query's score when classes have these weights, float64 (q,), from 0 to 1.
+        """Scores of the queries when classes have these weights, float64 (q,), from 0 to 1.
 
         Args:
             chosen: for each class a place in the grid.
@@ -117,29 +143,29 @@ class BlendTable:
         return shares
 
 
-def blend_table(blended: Blended, grid: Sequence[float] = GRID) -> BlendTable:
+def blend_table(vectors: BlendInput, grid: Sequence[float] = GRID) -> BlendTable:
     """Ranks all queries with every pair of weights.
 
     A query is as far from a picture as its nearest region *in the mixed distance*, a product as far as its
     nearest picture. Distances are fast ones, right to about 1e-6: enough to choose by.
 
     Args:
-        blended: what is ranked.
+        vectors: of queries and gallery in both spaces.
         grid: weights of the learned distance.
     """
-    n_queries, n_regions, _ = blended.queries[0].shape
-    n_rows = len(blended.product_of)
-    starts = np.flatnonzero(np.diff(blended.product_of, prepend=-1))
-    shown = blended.product_of[starts]
-    order = np.argsort(blended.class_of[shown], kind="stable")
-    classes, edges = np.unique(blended.class_of[shown][order], return_index=True)
-    place_of = np.argsort(order)[np.searchsorted(shown, blended.right)]
-    shape = (n_queries, blended.n_classes, len(grid), len(grid))
+    n_queries, n_regions, _ = vectors.queries[0].shape
+    n_rows = len(vectors.product_of)
+    starts = np.flatnonzero(np.diff(vectors.product_of, prepend=-1))
+    shown = vectors.product_of[starts]
+    order = np.argsort(vectors.class_of[shown], kind="stable")
+    classes, edges = np.unique(vectors.class_of[shown][order], return_index=True)
+    place_of = np.argsort(order)[np.searchsorted(shown, vectors.right)]
+    shape = (n_queries, vectors.n_classes, len(grid), len(grid))
     n_nearer, n_tied = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     at_once = max(1, _BYTES // (12 * n_regions * n_rows))
     for start in range(0, n_queries, at_once):
         stop = min(start + at_once, n_queries)
-        of_products = _product_distances(blended, grid, start, stop, starts)[:, :, order]
+        of_products = _product_distances(vectors, grid, start, stop, starts)[:, :, order]
 
         def count(first: int, last: int, start: int = start, of_products: Floats = of_products) -> None:
             for row in range(first, last):
@@ -150,24 +176,24 @@ def blend_table(blended: Blended, grid: Sequence[float] = GRID) -> BlendTable:
                         sums = np.add.reduceat(counted, edges, axis=1, dtype=np.int32)
                         counts[start + row, classes, :, own] = sums.T
 
-        share_rows(count, stop - start, 3 * len(grid) ** 2 * len(starts))
-    return BlendTable(n_nearer, n_tied, blended.class_of[blended.right])
+        parallel_rows(count, stop - start, 3 * len(grid) ** 2 * len(starts))
+    return BlendTable(n_nearer, n_tied, vectors.class_of[vectors.right])
 
 
 def _product_distances(
-    blended: Blended, grid: Sequence[float], start: int, stop: int, starts: Ints
+    vectors: BlendInput, grid: Sequence[float], start: int, stop: int, starts: Ints
 ) -> Floats:
     """Distances of some queries to all products, float32 (queries, weights, products)."""
-    n_rows, n_queries = len(blended.product_of), stop - start
+    n_rows, n_queries = len(vectors.product_of), stop - start
     both = []
-    for queries, gallery in zip(blended.queries, blended.gallery, strict=True):
+    for queries, gallery in zip(vectors.queries, vectors.gallery, strict=True):
         regions = np.ascontiguousarray(queries[start:stop], dtype=np.float32)
         flat = regions.reshape(-1, regions.shape[-1])
         found = np.empty((len(flat), n_rows), np.float32)
-        Rough(flat, blended.metric).fill(np.ascontiguousarray(gallery, dtype=np.float32), found)
+        FastDistances(flat, vectors.metric).fill(np.ascontiguousarray(gallery, dtype=np.float32), found)
         both.append(found.reshape(n_queries, -1, n_rows))
     learned, untrained = both
-    own = blended.own[start:stop]
+    own = vectors.own[start:stop]
     places = np.flatnonzero(own >= 0)
     learned[places, :, own[places]] = np.inf
     untrained[places, :, own[places]] = np.inf
@@ -183,29 +209,9 @@ def _product_distances(
     return found
 
 
-DEFAULT: Final = ""
-"""Stands for all categories without a weight of their own."""
-
-MIN_PRODUCTS_OF_CATEGORY: Final = 6
-"""With fewer validation products no result is rarer than one in twenty: they cannot say anything."""
-
-MOST_CATEGORIES: Final = 64
-"""Categories that may have their own weight: the largest ones. It bounds memory."""
-
-ONE_ERROR: Final = 0.32
-TWO_ERRORS: Final = 0.05
-"""Two-sided p-values beyond one and two standard errors: of a category."""
-
-OF_LARGEST: Final = 0.05
-"""P-value of the largest gain of the grid: of the weight for all."""
-
-N_DRAWS: Final = 4000
-N_SWEEPS: Final = 2
-
-
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The choice, and what it rests on.
+    """Weights by category, and the scores that they were chosen by.
 
     Attributes:
         of_category: weight of the learned distance, from 0 to 1, by category; ``""`` for all others.
@@ -217,7 +223,7 @@ class Weights:
 
 
 def categories_to_weigh(categories: Sequence[str], products: Sequence[str]) -> list[str]:
-    """Names of categories whose validation products are enough to choose by, sorted.
+    """Names of categories with enough validation products to choose a weight by, sorted.
 
     Args:
         categories: of each query.
@@ -225,7 +231,7 @@ def categories_to_weigh(categories: Sequence[str], products: Sequence[str]) -> l
     """
     counts = Counter(category for category, _ in set(zip(categories, products, strict=True)))
     enough = [name for name, n_products in counts.most_common() if n_products >= MIN_PRODUCTS_OF_CATEGORY]
-    return sorted(enough[:MOST_CATEGORIES])
+    return sorted(enough[:MAX_CATEGORIES])
 
 
 def choose_weights(
@@ -258,7 +264,7 @@ def choose_weights(
     for _ in range(N_SWEEPS):
         before = chosen.copy()
         for number in range(1, n_classes):
-            chosen = chooser.improved(chosen, number, len(grid))
+            chosen = chooser.improve(chosen, number, len(grid))
         if (chosen == before).all():
             break
     if table.scores(chosen).mean() < table.scores(alike[best]).mean():
@@ -308,8 +314,8 @@ class _Chooser:
         of_products = np.array([np.bincount(self._product, one) for one in gained], np.float64).T
         return p_value_of_largest(of_products, n_resamples=N_DRAWS, seed=self._seed) < OF_LARGEST
 
-    def improved(self, chosen: npt.NDArray[np.int64], number: int, n_weights: int) -> npt.NDArray[np.int64]:
-        """The same choice, or with another weight of one class that its queries clearly prefer."""
+    def improve(self, chosen: npt.NDArray[np.int64], number: int, n_weights: int) -> npt.NDArray[np.int64]:
+        """Changes the weight of one class, where its queries clearly prefer another one."""
         table = self._table
         own = table.class_of_query == number
         now = table.scores(chosen)
@@ -318,8 +324,8 @@ class _Chooser:
         gains = np.array([table.scores(one) - now for one in others])
         best = int(np.argmax(gains[:, own].sum(axis=1)))
         level = ONE_ERROR if best < chosen[number] else TWO_ERRORS
-        pays = gains[best].sum() >= 0 and self.is_more_than_noise(gains[best], level, own)
-        return others[best] if pays else chosen
+        is_better = gains[best].sum() >= 0 and self.is_more_than_noise(gains[best], level, own)
+        return others[best] if is_better else chosen
 
     def has_losers(self, chosen: npt.NDArray[np.int64], untrained: Doubles) -> bool:
         """Whether the queries of a class are below their untrained scores by more than noise."""
@@ -330,44 +336,34 @@ class _Chooser:
         )
 
 
-# From trained layers to the transform that is searched: no category is to be worse off than before.
-
-_N_PAIRS: Final = 20_000
-_MOST_PHOTOS: Final = 2000
-"""Beyond these the choice of weights does not change noticeably; it bounds the memory of their table."""
-_LEAST_PHOTOS: Final = 300
-_COST: Final = {"cosine": 1e12, "l1": 4e10}
-"""Multiplications, or absolute differences, that the choice may take: half a minute on two cores."""
-
-
-def even_sample(rows: Ids, cost_of_one: float, metric: str) -> Ids:
-    """An even sample of validation photos where ranking all of them would take too long.
+def sample_evenly(rows: Ids, cost_of_one: float, metric: str) -> Ids:
+    """Samples validation photos evenly where ranking all of them would take too long.
 
     Args:
         rows: of photos, int64 (n,).
         cost_of_one: multiplications (absolute differences, for l1) that a photo takes.
         metric: ``cosine`` or ``l1``.
     """
-    affordable = max(_LEAST_PHOTOS, int(_COST[metric] / max(cost_of_one, 1)))
-    n_rows = min(len(rows), affordable, _MOST_PHOTOS)
+    affordable = max(_MIN_PHOTOS, int(_COST[metric] / max(cost_of_one, 1)))
+    n_rows = min(len(rows), affordable, _MAX_PHOTOS)
     return rows[np.arange(n_rows) * len(rows) // max(n_rows, 1)]
 
 
-def with_equal_sizes(transform: LearnedTransform, shop: Floats, *, seed: int = 0) -> LearnedTransform:
-    """The same with both distances of one mean over the gallery, so that a weight means what it says.
+def equalize_scales(transform: LearnedTransform, shop: Floats, *, seed: int = 0) -> LearnedTransform:
+    """Scales the untrained distance to the mean of the learned one, so that a weight means what it says.
 
     Args:
         transform: with the scale 1 and any weights. One for cosine is returned as it is: cosines are of one
             size already.
         shop: features of the gallery, float32 (n, dim).
-        seed: of the pairs of pictures that are looked at.
+        seed: of the pairs of images that are compared.
     """
     if transform.metric == "cosine" or len(shop) < 2:
         return transform
     rng = np.random.default_rng(seed)
     n_rows = min(len(shop), 2000)
     rows = np.sort(rng.choice(len(shop), n_rows, replace=False))
-    vectors = _of_both_parts(transform).apply(np.asarray(shop[rows]))
+    vectors = _with_both_parts(transform).apply(np.asarray(shop[rows]))
     first = rng.integers(0, n_rows, _N_PAIRS)
     second = (first + rng.integers(1, n_rows, _N_PAIRS)) % n_rows
     sums = np.zeros(2)
@@ -380,9 +376,9 @@ def with_equal_sizes(transform: LearnedTransform, shop: Floats, *, seed: int = 0
     return replace(transform, untrained_scale=float(sums[0] / sums[1]))
 
 
-def weighted(
+def weight_categories(
     pool: ArrayPool,
-    material: Material,
+    dataset: PairDataset,
     transform: LearnedTransform,
     shop: Floats,
     photos: Floats,
@@ -390,30 +386,30 @@ def weighted(
     *,
     seed: int = 0,
 ) -> tuple[LearnedTransform, Weights]:
-    """The transform with the weights that validation photos choose.
+    """Chooses the weights of a transform by validation photos.
 
     Args:
-        pool: for vectors.
-        material: what the rows are of.
+        pool: allocates the vectors.
+        dataset: with the photos.
         transform: with any weights.
         shop: features of the gallery, float32 (n, dim).
         photos: features of validation photos' regions, float32 (q, regions, dim).
-        rows: which photos of the material these are, int64 (q,).
+        rows: of these photos in the data set, int64 (q,).
         seed: of what is drawn.
     """
-    numbers = material.rows
+    numbers = dataset.rows
     right = numbers.photo_product[rows]
     products = [numbers.product_ids[number] for number in right.tolist()]
     categories = [numbers.product_category[number] for number in right.tolist()]
     names = categories_to_weigh(categories, products)
     number_of = {name: number for number, name in enumerate(names, 1)}
     width = transform.dim_learned
-    both = _of_both_parts(transform)
+    both = _with_both_parts(transform)
     of_photos = pool.transform(both, photos)
     table = blend_table(
-        Blended(
+        BlendInput(
             queries=(of_photos[..., :width], of_photos[..., width:]),
-            gallery=_parts(pool, both, shop),
+            gallery=_transform_parts(pool, both, shop),
             metric=transform.metric,
             right=right,
             own=numbers.own[rows],
@@ -426,8 +422,8 @@ def weighted(
     return replace(transform, weights=weights.of_category), weights
 
 
-def _parts(pool: ArrayPool, both: LearnedTransform, shop: Floats) -> tuple[Floats, Floats]:
-    """The learned and the untrained part of the gallery's vectors, an array of the room for each."""
+def _transform_parts(pool: ArrayPool, both: LearnedTransform, shop: Floats) -> tuple[Floats, Floats]:
+    """Transforms the gallery; the learned and the untrained part are an array each."""
     width = both.dim_learned
     learned, untrained = pool.array(len(shop), width), pool.array(len(shop), both.dim - width)
     for start in range(0, len(shop), ROWS_AT_ONCE):
@@ -437,6 +433,6 @@ def _parts(pool: ArrayPool, both: LearnedTransform, shop: Floats) -> tuple[Float
     return learned, untrained
 
 
-def _of_both_parts(transform: LearnedTransform) -> LearnedTransform:
-    """The same with vectors that have both parts, whatever the weights."""
+def _with_both_parts(transform: LearnedTransform) -> LearnedTransform:
+    """Copies a transform with weights that keep both parts of its vectors."""
     return replace(transform, weights={DEFAULT: 0.5})

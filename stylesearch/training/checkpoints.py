@@ -1,4 +1,8 @@
-"""Checkpoints: one file that holds all a training run needs to go on as if nothing had happened."""
+"""Checkpoints of training runs: one file, from which an interrupted run continues exactly.
+
+Not by Keras's ``BackupAndRestore``: it writes several files in place, so that a crash can leave parts of two
+epochs, and it keeps neither the best weights, the history nor the state of the batches.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,41 +25,42 @@ from stylesearch.training.epoch import Epoch
 __all__ = [
     "NETWORK",
     "Checkpoint",
-    "check_interrupted",
+    "check_resumable",
     "checkpoint_path",
-    "interrupted",
-    "part_of",
+    "head_folder",
+    "interrupted_trainings",
     "training_folder",
 ]
 
-_FORMAT = 1
+NETWORK: Final = "network"
+"""Folder of the fine-tuning within that of its training."""
+
+_FORMAT: Final = 2
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def checkpoint_path(folder: Path) -> Path:
-    """Where a run in ``folder`` keeps its checkpoint."""
+    """Path of the checkpoint of a run in ``folder``."""
     return folder / "checkpoint" / "state.npz"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A run at the end of an epoch.
+    """The state of a run at the end of an epoch.
 
     Attributes:
-        run: what identifies the run, JSON values by name: options, digest of the data, versions.
+        run: identity of the run, JSON values by name: options, digest of the data, versions.
         history: the epochs so far.
-        steps: taken so far.
         best: number of the best epoch.
-        finished: whether there is nothing more to do.
-        state: of network and optimizer.
+        finished: whether the run has ended.
+        state: variables of network and optimizer, by name.
         best_weights: of the best epoch, in the network's order.
-        batches: where the batches stand.
+        batches: state of the batches.
     """
 
     run: Mapping[str, Any]
     history: tuple[Epoch, ...]
-    steps: int
     best: int
     finished: bool
     state: Arrays
@@ -63,12 +68,11 @@ class Checkpoint:
     batches: Arrays
 
     def save(self, path: Path) -> None:
-        """Writes it; a reader sees the one before or this one, never a part."""
+        """Writes the checkpoint atomically: a reader sees the one before or this one, never a part."""
         header = {
             "format": _FORMAT,
             "run": dict(self.run),
             "history": [dataclasses.asdict(epoch) for epoch in self.history],
-            "steps": self.steps,
             "best": self.best,
             "finished": self.finished,
         }
@@ -96,7 +100,6 @@ class Checkpoint:
             return cls(
                 run=header["run"],
                 history=tuple(Epoch(**epoch) for epoch in header["history"]),
-                steps=header["steps"],
                 best=header["best"],
                 finished=header["finished"],
                 state=_part(arrays, "state"),
@@ -110,7 +113,7 @@ class Checkpoint:
             ) from error
 
     def check_run(self, run: Mapping[str, Any]) -> None:
-        """Makes sure that going on gives what an undisturbed run would have given.
+        """Checks that resuming gives what an undisturbed run would have given.
 
         Raises:
             ConfigError: the checkpoint is of other options, data or versions; the message says which.
@@ -142,42 +145,37 @@ def _flat(run: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-# Trainings that were interrupted: what there is to go on with.
-
-NETWORK = "network"
-
-
 def training_folder(home: Path, name: str) -> Path:
-    """Where a training that is going on keeps its checkpoint; removed when the model is in force."""
+    """Folder of the checkpoints of a model's training; the caller removes it when the model is active."""
     return folder_of(home, name) / "training"
 
 
-def part_of(folder: Path, fingerprint: str) -> Path:
-    """Where in the training's folder the head over features of that fingerprint is learned."""
+def head_folder(folder: Path, fingerprint: str) -> Path:
+    """Folder of the head over features of that fingerprint, within that of its training."""
     return folder / fingerprint[:16]
 
 
-def interrupted(home: Path) -> list[str]:
-    """Names of models with a checkpoint that a training could go on from, sorted."""
+def interrupted_trainings(home: Path) -> list[str]:
+    """Names of models with a checkpoint that a training could resume from, sorted."""
     found = (home / "models").glob(f"*/training/{checkpoint_path(Path('*')).as_posix()}")
     return sorted({path.relative_to(home / "models").parts[0] for path in found})
 
 
-def check_interrupted(home: Path, name: str, fingerprint: str) -> None:
-    """Makes sure that there is a checkpoint to go on from.
+def check_resumable(home: Path, name: str, fingerprint: str) -> None:
+    """Checks that there is a checkpoint to resume from.
 
     Args:
         home: the workspace folder.
         name: of the model.
-        fingerprint: of the features that were asked for.
+        fingerprint: of the features.
 
     Raises:
         ConfigError: there is none; the message says of which models there is one.
     """
     folder = training_folder(home, name)
-    if checkpoint_path(part_of(folder, fingerprint)).exists():  # the head on that network is learned first
+    if checkpoint_path(head_folder(folder, fingerprint)).exists():  # the head is trained first
         return
-    names = interrupted(home)
+    names = interrupted_trainings(home)
     if name in names:
         raise ConfigError(
             f"the training of {name!r} that was interrupted was another one: with another extractor, or "

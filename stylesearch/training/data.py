@@ -1,4 +1,4 @@
-"""What a tower learns from: vectors of photos and of shop pictures, and which product each shows."""
+"""Training data: arrays of photos and of shop images, and the product on each."""
 
 from __future__ import annotations
 
@@ -25,32 +25,39 @@ from stylesearch.images.source import read_listed
 from stylesearch.types import Box
 
 __all__ = [
-    "MOST_REGIONS",
+    "MAX_REGIONS",
     "TrainingData",
-    "picture_array",
+    "temporary_crops",
 ]
+
+
+MAX_REGIONS: Final = 4
+"""Regions of a photo that a network is trained with: more cost time and memory in proportion."""
+
+_ROWS_AT_ONCE: Final = 4096
+_NO_ROOM: Final = "make room on that disk, or look at photos as a whole (--regions whole), and run it again"
 
 
 @dataclass(frozen=True, slots=False, eq=False)
 class TrainingData:
-    """Photos and shop pictures of products, as what a tower sees.
+    """Photos and shop images of products, as the input of a tower.
 
-    The arrays may be memory-mapped; none is changed. ``shop`` is the whole gallery: also the pictures of
+    The arrays may be memory-mapped; none is changed. ``shop`` is the whole gallery: also the images of
     products that are neither learned from nor validated on, since validation ranks among all of them.
 
     Attributes:
-        photos: what each photo shows through each of its regions, shape (photos, regions, ...): float32
-            (photos, regions, d) of the base space, or pictures for a tower that reads those.
-        shop: what each shop picture shows, shape (pictures, ...).
+        photos: each photo through each of its regions, shape (photos, regions, ...): float32
+            (photos, regions, d) of the base space, or uint8 pixels.
+        shop: each shop image, shape (images, ...).
         photo_product: number of the product on each photo, int64 (photos,).
-        shop_product: number of the product on each shop picture, int64 (pictures,).
+        shop_product: number of the product on each shop image, int64 (images,).
         product_category: category of each product, by its number.
-        train: which products are learned from, bool (products,).
-        validation: which products say when to stop, bool (products,); none of them in ``train``.
-        own: the row of ``shop`` that is the very picture of a photo, which is then not searched; -1 for none.
+        train: products that are learned from, bool (products,).
+        validation: products that early stopping looks at, bool (products,); none of them in ``train``.
+        own: the row of ``shop`` that is the very image of a photo, which is then not searched; -1 for none.
             int64 (photos,); by default none is.
-        near_equal: group of each product, int64 (products,): two products of one group are never told apart;
-            by default every product is its own group.
+        duplicates: group of each product, int64 (products,): products of one group are never told apart; by
+            default every product is its own group.
         n_colors: how many of the last axes of the base space are colors; a head begins with them too.
     """
 
@@ -62,31 +69,31 @@ class TrainingData:
     train: npt.NDArray[np.bool_]
     validation: npt.NDArray[np.bool_]
     own: Ids | None = None
-    near_equal: Ids | None = None
+    duplicates: Ids | None = None
     n_colors: int = 0
 
     @property
     def n_products(self) -> int:
-        """How many products there are."""
+        """Number of products."""
         return len(self.product_category)
 
     @property
     def n_regions(self) -> int:
-        """Through how many regions a photo is seen."""
+        """Number of regions of a photo."""
         return int(self.photos.shape[1])
 
     @property
     def shape_in(self) -> tuple[int, ...]:
-        """Shape of what the tower sees at once: (d,) for vectors."""
+        """Shape of one input of the tower: (d,) for vectors."""
         return tuple(int(size) for size in self.shop.shape[1:])
 
     @property
     def groups(self) -> Ids:
-        """Group of each product, int64 (products,)."""
-        return np.arange(self.n_products) if self.near_equal is None else self.near_equal
+        """Group of duplicates of each product, int64 (products,)."""
+        return np.arange(self.n_products) if self.duplicates is None else self.duplicates
 
     def validation_photos(self) -> Ids:
-        """Rows of ``photos`` whose product is validated on and has a shop picture to be found by, rising."""
+        """Rows of photos of validation products that have a shop image to be found by, int64, rising."""
         findable = np.bincount(self.shop_product, minlength=self.n_products)[self.photo_product]
         if self.own is not None:
             findable = findable - (self.own >= 0)
@@ -94,7 +101,7 @@ class TrainingData:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Hexadecimal sha256 of everything here: training that goes on must go on with the same."""
+        """Hexadecimal sha256 of all attributes: a training resumes only with equal data."""
         digest = hashlib.sha256(repr((self.product_category, self.n_colors)).encode())
         for array in (
             self.photos,
@@ -104,7 +111,7 @@ class TrainingData:
             self.train,
             self.validation,
             self.own,
-            self.near_equal,
+            self.duplicates,
         ):
             if array is None:
                 digest.update(b"-")
@@ -115,7 +122,7 @@ class TrainingData:
         return digest.hexdigest()
 
     def check(self) -> None:
-        """Makes sure that the arrays fit each other and that there is something to learn and to validate on.
+        """Checks that the arrays fit each other and that there is something to validate on.
 
         Raises:
             ConfigError: otherwise.
@@ -128,7 +135,7 @@ class TrainingData:
             "train": self.train.shape == (n_products,),
             "validation": self.validation.shape == (n_products,),
             "own": self.own is None or self.own.shape == (n_photos,),
-            "near_equal": self.near_equal is None or self.near_equal.shape == (n_products,),
+            "duplicates": self.duplicates is None or self.duplicates.shape == (n_products,),
         }
         wrong = [name for name, fits in shapes.items() if not fits]
         if wrong:
@@ -149,19 +156,8 @@ class TrainingData:
             )
 
 
-_ROWS_AT_ONCE = 4096
-
-
-# Pictures of a training as arrays on disk, for a network that is trained with them.
-
-MOST_REGIONS: Final = 4
-"""Regions of a photo that a network is trained with: more cost time and memory in proportion."""
-
-_NO_ROOM: Final = "make room on that disk, or look at photos as a whole (--regions whole), and run it again"
-
-
 @contextmanager
-def picture_array(
+def temporary_crops(
     images: Sequence[CatalogImage],
     plan: str,
     size: int,
@@ -171,15 +167,15 @@ def picture_array(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Pixels]:
-    """Crops of pictures, in a temporary file that is gone at the end of the block.
+    """Crops of images, in a temporary file that is removed at the end of the block.
 
     Args:
         images: of a catalog.
-        plan: of regions, or ``box``: the picture's box, or the whole where it has none. Where a plan has
-            more than :data:`MOST_REGIONS`, each picture is seen whole and through others that are drawn.
+        plan: of regions, or ``box``: the image's box, or the whole where it has none. Where a plan has more
+            than :data:`MAX_REGIONS`, each image is seen whole and through others that are drawn.
         size: side of a crop in pixels.
-        folder: where the file may lie.
-        work: see there.
+        folder: of the temporary file.
+        work: how many threads decode, and the largest image that is decoded.
         seed: of the regions that are drawn.
         progress: called as ``progress(n_done, n_images)``.
 
@@ -188,10 +184,10 @@ def picture_array(
 
     Raises:
         CatalogError: a file is gone or has changed.
-        ImageError: a picture cannot be used.
-        StyleSearchError: the disk has no room for them; no picture was looked at.
+        ImageError: an image cannot be decoded.
+        StyleSearchError: the disk has no room for the crops; no image was decoded.
     """
-    n_regions = 1 if plan == BOX else min(MOST_REGIONS, len(REGION_PLANS[plan]))
+    n_regions = 1 if plan == BOX else min(MAX_REGIONS, len(REGION_PLANS[plan]))
     shape = (len(images), n_regions, size, size, 3)
 
     with temporary_array(folder, shape, np.uint8, hint=_NO_ROOM) as array:
@@ -226,7 +222,7 @@ def _crops(
     name = "whole" if plan == BOX else plan
     picture = decode(data, reduce_to=reduction(size, name), max_pixels=max_pixels)
     boxes: list[Box] = [one.of(picture.width, picture.height) for one in REGION_PLANS[name]]
-    if len(boxes) > MOST_REGIONS:
-        drawn = np.random.default_rng(seed).choice(len(boxes) - 1, MOST_REGIONS - 1, replace=False) + 1
+    if len(boxes) > MAX_REGIONS:
+        drawn = np.random.default_rng(seed).choice(len(boxes) - 1, MAX_REGIONS - 1, replace=False) + 1
         boxes = [boxes[0], *(boxes[number] for number in sorted(drawn.tolist()))]
     return crops(picture, boxes, size)

@@ -1,4 +1,4 @@
-"""What training gives: a Siamese network at its best weights, and how it came there."""
+"""Results of a training run: its epochs, and the network at its best weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylesearch.errors import TrainingError
 if TYPE_CHECKING:
     from stylesearch.spaces.learned import Layer
 
-__all__ = ["Epoch", "Progress", "Trained", "TrainingDiverged"]
+__all__ = ["Epoch", "OnEpoch", "Trained", "TrainingDiverged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Epoch:
 
     @property
     def score(self) -> tuple[float, float]:
-        """What epochs are compared by: top-k first; among equals the reciprocal rank, which is finer."""
+        """Validation score: top-k first; among equals the reciprocal rank, which is finer."""
         return self.top_k, self.reciprocal_rank
 
 
-Progress = Callable[[Epoch], None]
-"""Called after each epoch, number 0 included; also with those of a run that goes on, in their order."""
+OnEpoch = Callable[[Epoch], None]
+"""Called after each epoch, number 0 included; also with those of a run that is resumed, in their order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,12 +53,12 @@ class Trained:
     Attributes:
         model: the Siamese network, a ``keras.Model`` of two inputs and one score; larger is more alike. Its
             tower is the layer called ``tower``.
-        layers: the tower as what NumPy computes; None for a tower that was given to ``train``.
-        metric: in which the tower's vectors are searched: ``cosine`` or ``l1``.
-        history: every epoch.
+        layers: the tower in NumPy; None for a tower that was given to ``train``.
+        metric: of the tower's vectors: ``cosine`` or ``l1``.
+        history: all epochs.
         best: the number of the epoch whose weights these are.
         stopped_early: whether patience ran out before the epochs did.
-        files: what was written: ``model.keras``, ``history.csv`` and, with matplotlib, ``curve.png``.
+        files: that were written: ``model.keras``, ``history.csv`` and, with matplotlib, ``curve.png``.
     """
 
     model: Any
@@ -71,7 +71,7 @@ class Trained:
 
 
 class TrainingDiverged(TrainingError):
-    """The loss or the weights are no numbers any more.
+    """Raised when the loss or the weights are not finite.
 
     Attributes:
         trained: the network at its best weights before that.

@@ -1,35 +1,32 @@
-"""The history of a training run as a table and as a picture."""
+"""Writes the history of a training run as a table and as a chart."""
 
 from __future__ import annotations
 
 import csv
 import importlib.util
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from stylesearch.errors import MissingDependency
-from stylesearch.extractors.engines.tensorflow import import_tensorflow
 from stylesearch.files import atomic_file
 from stylesearch.training.epoch import Epoch
 
 __all__ = [
-    "EventLog",
     "can_draw",
     "write_curve",
     "write_history",
 ]
 
-COLUMNS = ("epoch", "loss", "learning_rate", "top_k", "reciprocal_rank", "seconds")
+_COLUMNS: Final = ("epoch", "loss", "learning_rate", "top_k", "reciprocal_rank", "seconds")
 
 
 def write_history(history: Sequence[Epoch], path: Path) -> None:
-    """Writes a row an epoch, numbers in full; the loss of epoch 0, which has none, is empty."""
+    """Writes a CSV file with a row an epoch, numbers in full; epoch 0 has an empty loss."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(_COLUMNS)
     for epoch in history:
         loss = "" if epoch.number == 0 else epoch.loss
         numbers = (epoch.learning_rate, epoch.top_k, epoch.reciprocal_rank, round(epoch.seconds, 3))
@@ -44,13 +41,13 @@ def can_draw() -> bool:
 
 
 def write_curve(history: Sequence[Epoch], best: int, k: int, path: Path) -> None:
-    """Draws loss and validation top-k over the epochs as a PNG.
+    """Draws loss and validation top-k over the epochs as a PNG file.
 
     Args:
-        history: every epoch, number 0 first.
+        history: all epochs, number 0 first.
         best: number of the epoch whose weights were kept.
         k: of the validation score.
-        path: of the picture.
+        path: of the file.
 
     Raises:
         MissingDependency: matplotlib is not installed.
@@ -92,43 +89,3 @@ def write_curve(history: Sequence[Epoch], best: int, k: int, path: Path) -> None
         lower.grid(axis="y")
         with atomic_file(path) as file:
             figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-
-
-# The history of a training run as event files, which TensorBoard shows.
-
-tf = import_tensorflow()
-
-
-class EventLog:
-    """Event files in a folder; one more each time that a run begins or goes on.
-
-    They are written without the library ``tensorboard``, which only the reader needs.
-
-    Args:
-        folder: is made.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._writer: Any = tf.summary.create_file_writer(str(folder))
-
-    def write(self, epoch: Epoch) -> None:
-        """Adds the figures of an epoch; one that is no number is left out."""
-        figures = {
-            "loss": epoch.loss,
-            "learning rate": epoch.learning_rate,
-            "validation top-k": epoch.top_k,
-            "validation reciprocal rank": epoch.reciprocal_rank,
-        }
-        kind = tf.compat.v1.Summary
-        values = [
-            kind.Value(tag=name, simple_value=value)
-            for name, value in figures.items()
-            if math.isfinite(value)
-        ]
-        with self._writer.as_default():
-            tf.summary.experimental.write_raw_pb(kind(value=values).SerializeToString(), step=epoch.number)
-        self._writer.flush()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._writer.close()

@@ -1,8 +1,8 @@
-"""Pictures that are equal or nearly so, and the products that they join.
+"""Near-duplicate images, and the products that they connect.
 
-Two degrees, by :mod:`stylesearch.training.perceptual_hash`. Pictures of *one shape* (a picture scaled, saved
+Two degrees, by :mod:`stylesearch.training.perceptual_hash`. Images of *one shape* (an image scaled, saved
 again, padded or slightly cropped, and the same photo with the garment colored anew) must not straddle a
-split. Pictures that are also of *one color* are copies: they make no pair with each other, and products that
+split. Images that are also of *one color* are copies: they make no pair with each other, and products that
 share one are a product under several ids, which no batch tells apart. A garment in two colors is two things
 that a network has to tell apart.
 """
@@ -26,48 +26,198 @@ from stylesearch.features.images import CatalogImage
 from stylesearch.features.stream import Sample, extract_stream
 from stylesearch.images.decode import decode
 from stylesearch.images.source import read_listed
-from stylesearch.parallel import share_rows
 from stylesearch.training.perceptual_hash import (
     DECODED_SIDE,
-    CodeCache,
-    PictureCode,
-    of_one_color,
-    picture_code,
+    HashCache,
+    PerceptualHash,
+    perceptual_hash,
+    same_colors,
 )
 from stylesearch.types import Domain
 
 __all__ = [
-    "MANY_PRODUCTS",
+    "MAX_PRODUCTS_OF_IMAGE",
     "NEAR_BITS",
-    "NearEqual",
-    "copied_products",
-    "find_near_equal",
-    "joined_products",
+    "NearDuplicates",
+    "connected_products",
+    "duplicate_products",
+    "find_near_duplicates",
     "near_pairs",
-    "showing_no_product",
+    "uninformative_images",
 ]
 
-# All pairs of bit patterns that differ in few bits: every one compared with every one, in small blocks.
+log = logging.getLogger(__name__)
 
 NEAR_BITS: Final = 32
 """Of 255: :mod:`stylesearch.training.perceptual_hash` says why."""
 
-# What a block of pairs needs (8 bytes a pair, twice) stays in a core's cache.
-_ROWS, _COLUMNS = 16, 4096
+MAX_PRODUCTS_OF_IMAGE: Final = 50
+"""An image of more products than this shows none of them (a logo, `no picture yet`): it connects nothing and
+makes no pair. Connected by it, half a shop could be one group, which no split can divide. For the same reason
+of a shape of more products (a mock-up in many colors) only the copies connect."""
+
+KEPT_AT_ONCE: Final = 4096
+
 _ROWS_AT_ONCE: Final = 2048
+"""Bit patterns that are compared with all others at once: bounds the memory for what is found."""
 
 Pairs = npt.NDArray[np.int64]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NearDuplicates:
+    """Groups of images that show the same. Both mappings hold only images that are like another one.
+
+    Attributes:
+        same_shape: the smallest sha256 of its group by the sha256 of an image, whatever the colors.
+        same_image: likewise, of images that have their colors in common too.
+        blank: sha256 of images without a shape: swatches of one color. Not compared with others.
+        failures: why an image could not be hashed, by its sha256. It is compared by its sha256 only.
+    """
+
+    same_shape: Mapping[str, str] = field(default_factory=dict)
+    same_image: Mapping[str, str] = field(default_factory=dict)
+    blank: frozenset[str] = frozenset()
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    def shape(self, sha256: str) -> str:
+        """A name that images of one shape share."""
+        return self.same_shape.get(sha256, sha256)
+
+    def image(self, sha256: str) -> str:
+        """A name that copies of an image share."""
+        return self.same_image.get(sha256, sha256)
+
+    def link(self, sha256: str, frequent_shapes: Collection[str]) -> tuple[str, str]:
+        """A key that images of one shape share; where that is a frequent shape, only copies share it."""
+        shape = self.shape(sha256)
+        return (shape, self.image(sha256) if shape in frequent_shapes else "")
+
+
+def find_near_duplicates(
+    images: Sequence[CatalogImage],
+    cache: Path,
+    *,
+    n_workers: int = 2,
+    max_pixels: int = 200_000_000,
+    progress: Progress | None = None,
+) -> NearDuplicates:
+    """Compares all images of a catalog with each other. Their hashes are cached, so the next time is quick.
+
+    Args:
+        images: of both domains.
+        cache: the workspace's cache folder.
+        n_workers: threads that read and decode.
+        max_pixels: larger images are not hashed.
+        progress: called as ``progress(n_done, n_missing)`` while images are hashed.
+    """
+    stored = HashCache(cache)
+    paths: dict[str, list[str]] = {}
+    for one in images:
+        paths.setdefault(one.image.sha256, []).append(one.image.path)
+    hashes = stored.read()
+    missing = {sha256: found for sha256, found in sorted(paths.items()) if sha256 not in hashes}
+    failures: dict[str, str] = {}
+    new: dict[str, PerceptualHash] = {}
+    try:
+        look = partial(_look_at, max_pixels=max_pixels)
+        with closing(extract_stream(missing.items(), look, n_workers=n_workers)) as samples:
+            for n_done, (sha256, sample) in enumerate(zip(missing, samples, strict=True), start=1):
+                if sample.hash is None:
+                    failures[sha256] = sample.failure or ""
+                else:
+                    new[sha256] = hashes[sha256] = sample.hash
+                if len(new) == KEPT_AT_ONCE:
+                    stored.add(new)
+                    new = {}
+                if progress:
+                    progress(n_done, len(missing))
+    finally:
+        stored.add(new)  # also when somebody stops it
+    if failures:
+        log.info(
+            "%d pictures cannot be compared, the first: %s", len(failures), next(iter(failures.values()))
+        )
+    names = [sha256 for sha256 in sorted(paths) if sha256 in hashes]
+    return _group(names, [hashes[sha256] for sha256 in names], failures)
+
+
+def connected_products(images: Sequence[CatalogImage], near: NearDuplicates) -> list[frozenset[str]]:
+    """Groups of products that share an image of one shape, of either domain: a split keeps them together.
+
+    Returns:
+        ids, in disjoint groups of two or more, each in one piece however long the chain; sorted.
+    """
+    skipped = uninformative_images(images, near)
+    shown = [one for one in images if near.image(one.image.sha256) not in skipped]
+    frequent = _names_of_many_products((near.shape(one.image.sha256), one.product.id) for one in shown)
+    return _connect_products((one.product.id, near.link(one.image.sha256, frequent)) for one in shown)
+
+
+def duplicate_products(images: Sequence[CatalogImage], near: NearDuplicates) -> list[frozenset[str]]:
+    """Groups of products that share a shop image (and the box in it): one product under several ids.
+
+    A batch must not tell these apart. Two garments in one street photo, or one garment in two colors, are
+    connected for the split but are no duplicates.
+
+    Returns:
+        as :func:`connected_products`.
+    """
+    skipped = uninformative_images(images, near)
+    return _connect_products(
+        (one.product.id, (near.image(one.image.sha256), one.image.box))
+        for one in images
+        if one.image.domain == Domain.SHOP and near.image(one.image.sha256) not in skipped
+    )
+
+
+def uninformative_images(images: Iterable[CatalogImage], near: NearDuplicates) -> frozenset[str]:
+    """Names (:meth:`NearDuplicates.image`) of images that show none of the products they are listed of.
+
+    Those of one color, and those that more than :data:`MAX_PRODUCTS_OF_IMAGE` products have.
+    """
+    names = ((near.image(one.image.sha256), one.product.id) for one in images)
+    return near.blank | _names_of_many_products(names)
+
+
+def _names_of_many_products(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Names that are paired with more than :data:`MAX_PRODUCTS_OF_IMAGE` products."""
+    counts = Counter(name for name, _ in set(pairs))
+    return frozenset(name for name, n_products in counts.items() if n_products > MAX_PRODUCTS_OF_IMAGE)
+
+
+@dataclass(eq=False, slots=True)
+class _HashSample(Sample):
+    """An image that was looked at; it has no hash where it could not be read."""
+
+    hash: PerceptualHash | None = None
+
+
+def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> _HashSample:
+    """The hash of an image, from the first of its files that can be read; else why there is none."""
+    sha256, paths = item
+    reason = ""
+    for path in paths:
+        try:
+            pixels = decode(read_listed(path, sha256), reduce_to=DECODED_SIDE, max_pixels=max_pixels).pixels
+            return _HashSample(perceptual_hash(pixels))
+        except StyleSearchError as error:
+            reason = f"{path}: {error}"
+        except OSError as error:
+            reason = f"{path}: {error.strerror or error}"
+    return _HashSample(failure=reason)
 
 
 def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Pairs]:
-    """Finds them.
+    """Finds pairs of bit patterns that differ in few bits, by comparing every one with every one.
 
     Equal patterns are linked one to the next, not each with each: a thousand copies are a thousand pairs.
-    So what is found joins what belongs together, and is not every pair.
+    So what is found connects what belongs together, and is not every pair.
 
     Args:
         patterns: uint64 (n, words).
-        max_bits: pairs may differ in so many.
+        max_bits: in how many bits a pair may differ.
 
     Yields:
         places of pairs, int64 (m, 2), the smaller one first, each once, in a fixed order. Memory is bounded
@@ -78,270 +228,79 @@ def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Pair
         >>> [pairs.tolist() for pairs in near_pairs(patterns, 1)]
         [[[0, 3]], [[1, 2]]]
     """
+    import faiss
+
     distinct, first, inverse = np.unique(patterns, axis=0, return_index=True, return_inverse=True)
     by_pattern = np.argsort(inverse.ravel(), kind="stable")
     is_equal = np.diff(inverse.ravel()[by_pattern]) == 0
-    equal = np.stack([by_pattern[:-1][is_equal], by_pattern[1:][is_equal]], axis=1)
-    if len(equal):
-        yield _sorted(equal)
-    columns = [np.ascontiguousarray(distinct[:, word]) for word in range(distinct.shape[1])]
-    for start in range(0, len(distinct), _ROWS_AT_ONCE):
-        stop = min(start + _ROWS_AT_ONCE, len(distinct))
-        found: list[Pairs] = []
-
-        def work(begin: int, end: int, start: int = start, found: list[Pairs] = found) -> None:
-            mine = _pairs_of_rows(columns, start + begin, start + end, max_bits)
-            found.append(mine)
-
-        share_rows(work, stop - start, (len(distinct) - start) * len(columns))
-        pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
-        if len(pairs):
-            yield _sorted(first[pairs])
+    if is_equal.any():
+        yield _sort_pairs(np.stack([by_pattern[:-1][is_equal], by_pattern[1:][is_equal]], axis=1))
+    codes = np.ascontiguousarray(distinct).view(np.uint8)
+    index = faiss.IndexBinaryFlat(8 * codes.shape[1])
+    index.add(codes)
+    for start in range(0, len(codes), _ROWS_AT_ONCE):
+        # What is found of a row lies between two ends; distances are less than the radius.
+        ends, _, found = index.range_search(codes[start : start + _ROWS_AT_ONCE], max_bits + 1)
+        rows = start + np.repeat(np.arange(len(ends) - 1), np.diff(ends).astype(np.int64))
+        later = found > rows
+        if later.any():
+            yield _sort_pairs(first[np.stack([rows[later], found[later]], axis=1)])
 
 
-def _sorted(pairs: Pairs) -> Pairs:
+def _sort_pairs(pairs: Pairs) -> Pairs:
     pairs = np.sort(pairs, axis=1)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].astype(np.int64)
 
 
-def _pairs_of_rows(columns: list[npt.NDArray[np.uint64]], begin: int, end: int, max_bits: int) -> Pairs:
-    """Pairs of the rows from ``begin`` to ``end`` with later ones, as places, int64 (m, 2)."""
-    n = len(columns[0])
-    differing = np.empty(_ROWS * _COLUMNS, np.uint64)
-    counts, total = np.empty((2, _ROWS * _COLUMNS), np.uint8)
-    found = [np.empty((0, 2), np.int64)]
-    for top in range(begin, end, _ROWS):
-        n_rows = min(_ROWS, end - top)
-        for left in range(top + 1, n, _COLUMNS):
-            n_columns = min(_COLUMNS, n - left)
-            n_pairs = n_rows * n_columns
-            total[:n_pairs] = 0
-            # Two words leave few of the pairs, for which all words are looked at.
-            for column in columns[:2]:
-                bits = differing[:n_pairs].reshape(n_rows, n_columns)
-                np.bitwise_xor(column[top : top + n_rows, None], column[left : left + n_columns], out=bits)
-                np.bitwise_count(differing[:n_pairs], out=counts[:n_pairs])
-                np.add(total[:n_pairs], counts[:n_pairs], out=total[:n_pairs])
-            near = np.flatnonzero(total[:n_pairs] <= max_bits)
-            row, place = top + near // n_columns, left + near % n_columns
-            row, place = row[place > row], place[place > row]
-            n_bits = np.zeros(len(row), np.int64)
-            for column in columns:
-                n_bits += np.bitwise_count(column[row] ^ column[place])
-            close = n_bits <= max_bits
-            if close.any():
-                found.append(np.stack([row[close], place[close]], axis=1))
-    return np.concatenate(found)
-
-
-log = logging.getLogger(__name__)
-
-MANY_PRODUCTS: Final = 50
-"""A picture of more products than this shows none of them (a logo, `no picture yet`): it joins nothing and
-makes no pair. Joined by it, half a shop could be one group, which no split can divide. For the same reason of
-a shape of more products (a mock-up in many colors) only the copies join."""
-
-KEPT_AT_ONCE: Final = 4096
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class NearEqual:
-    """Which pictures show the same. Both mappings hold only pictures that are like another one.
-
-    Attributes:
-        same_shape: of the sha256 of a picture, the smallest of its group, whatever the colors.
-        same_picture: likewise, of pictures that have their colors in common too.
-        blank: sha256 of pictures without a shape: swatches of one color. Not compared with others.
-        failures: pictures that could not be looked at, and why, by sha256. They are only compared by sha256.
-    """
-
-    same_shape: Mapping[str, str] = field(default_factory=dict)
-    same_picture: Mapping[str, str] = field(default_factory=dict)
-    blank: frozenset[str] = frozenset()
-    failures: Mapping[str, str] = field(default_factory=dict)
-
-    def shape(self, sha256: str) -> str:
-        """A name that pictures of one shape share."""
-        return self.same_shape.get(sha256, sha256)
-
-    def picture(self, sha256: str) -> str:
-        """A name that copies of a picture share."""
-        return self.same_picture.get(sha256, sha256)
-
-    def looks(self, sha256: str, but: Collection[str]) -> tuple[str, str]:
-        """What pictures of one shape share; where the shape is one of ``but``, only copies do."""
-        shape = self.shape(sha256)
-        return (shape, self.picture(sha256) if shape in but else "")
-
-
-def find_near_equal(
-    images: Sequence[CatalogImage],
-    cache: Path,
-    *,
-    n_workers: int = 2,
-    max_pixels: int = 200_000_000,
-    progress: Progress | None = None,
-) -> NearEqual:
-    """Compares all pictures with each other; what was seen of them is kept, so it is quick the next time.
+def _group(names: list[str], hashes: list[PerceptualHash], failures: Mapping[str, str]) -> NearDuplicates:
+    """Groups images by their hashes.
 
     Args:
-        images: of a catalog, both domains.
-        cache: the workspace's cache folder.
-        n_workers: threads that read and decode.
-        max_pixels: larger pictures are not looked at.
-        progress: called as ``progress(n_done, n_missing)`` while pictures are decoded.
+        names: sha256 of each image, sorted.
+        hashes: of each image.
+        failures: of other images.
     """
-    codes = CodeCache(cache)
-    paths: dict[str, list[str]] = {}
-    for one in images:
-        paths.setdefault(one.image.sha256, []).append(one.image.path)
-    known = codes.read()
-    missing = {sha256: found for sha256, found in sorted(paths.items()) if sha256 not in known}
-    failures: dict[str, str] = {}
-    new: dict[str, PictureCode] = {}
-    try:
-        look = partial(_look_at, max_pixels=max_pixels)
-        with closing(extract_stream(missing.items(), look, n_workers=n_workers)) as samples:
-            for n_done, (sha256, sample) in enumerate(zip(missing, samples, strict=True), start=1):
-                if sample.code is None:
-                    failures[sha256] = sample.failure or ""
-                else:
-                    new[sha256] = known[sha256] = sample.code
-                if len(new) == KEPT_AT_ONCE:
-                    codes.add(new)
-                    new = {}
-                if progress:
-                    progress(n_done, len(missing))
-    finally:
-        codes.add(new)  # also when somebody stops it
-    if failures:
-        log.info(
-            "%d pictures cannot be compared, the first: %s", len(failures), next(iter(failures.values()))
-        )
-    names = [sha256 for sha256 in sorted(paths) if sha256 in known]
-    return _grouped(names, [known[sha256] for sha256 in names], failures)
-
-
-def joined_products(images: Sequence[CatalogImage], near: NearEqual) -> list[frozenset[str]]:
-    """Ids of products joined by pictures of one shape, of either domain: what a split keeps together.
-
-    Returns:
-        groups of two or more, disjoint, each in one piece however long the chain; sorted.
-    """
-    none = showing_no_product(images, near)
-    shown = [one for one in images if near.picture(one.image.sha256) not in none]
-    frequent = _of_many_products((near.shape(one.image.sha256), one.product.id) for one in shown)
-    return _joined((one.product.id, near.looks(one.image.sha256, but=frequent)) for one in shown)
-
-
-def copied_products(images: Sequence[CatalogImage], near: NearEqual) -> list[frozenset[str]]:
-    """Ids of products joined by a common shop picture (and box in it): one product under several ids.
-
-    What a batch must not tell apart. Two garments in one street photo, or one garment in two colors, are
-    joined for the split but not here.
-
-    Returns:
-        as :func:`joined_products`.
-    """
-    none = showing_no_product(images, near)
-    return _joined(
-        (one.product.id, (near.picture(one.image.sha256), one.image.box))
-        for one in images
-        if one.image.domain == Domain.SHOP and near.picture(one.image.sha256) not in none
-    )
-
-
-def showing_no_product(images: Iterable[CatalogImage], near: NearEqual) -> frozenset[str]:
-    """Names (:meth:`NearEqual.picture`) of pictures that show none of the products they are listed of.
-
-    Those of one color, and those that more than :data:`MANY_PRODUCTS` products have.
-    """
-    return near.blank | _of_many_products((near.picture(one.image.sha256), one.product.id) for one in images)
-
-
-def _of_many_products(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Names that stand beside more than :data:`MANY_PRODUCTS` products."""
-    counts = Counter(name for name, _ in set(pairs))
-    return frozenset(name for name, n_products in counts.items() if n_products > MANY_PRODUCTS)
-
-
-@dataclass(eq=False, slots=True)
-class _Coded(Sample):
-    """A picture that was looked at; it has no code where it could not be."""
-
-    code: PictureCode | None = None
-
-
-def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> _Coded:
-    """The code of a picture, from the first of its files that can be read; else why there is none."""
-    sha256, paths = item
-    reason = ""
-    for path in paths:
-        try:
-            data = read_listed(path, sha256)
-            return _Coded(picture_code(decode(data, reduce_to=DECODED_SIDE, max_pixels=max_pixels).pixels))
-        except StyleSearchError as error:
-            reason = f"{path}: {error}"
-        except OSError as error:
-            reason = f"{path}: {error.strerror or error}"
-    return _Coded(failure=reason)
-
-
-def _grouped(names: list[str], codes: list[PictureCode], failures: Mapping[str, str]) -> NearEqual:
-    blank = frozenset(name for name, code in zip(names, codes, strict=True) if code.is_blank)
+    blank = frozenset(name for name, one in zip(names, hashes, strict=True) if one.is_blank)
     names = [name for name in names if name not in blank]
-    codes = [code for code in codes if not code.is_blank]
-    if not codes:
-        return NearEqual(blank=blank, failures=failures)
-    colors = np.stack([code.colors for code in codes])
-    of_shape, of_picture = _Groups(len(codes)), _Groups(len(codes))
-    for pairs in near_pairs(np.stack([code.shape for code in codes]), NEAR_BITS):
-        of_shape.join(pairs)
-        of_picture.join(pairs[of_one_color(colors[pairs[:, 0]], colors[pairs[:, 1]])])
-    return NearEqual(of_shape.by_name(names), of_picture.by_name(names), blank, failures)
+    hashes = [one for one in hashes if not one.is_blank]
+    if not hashes:
+        return NearDuplicates(blank=blank, failures=failures)
+    colors = np.stack([one.colors for one in hashes])
+    same_shape = list(near_pairs(np.stack([one.shape for one in hashes]), NEAR_BITS))
+    same_image = [pairs[same_colors(colors[pairs[:, 0]], colors[pairs[:, 1]])] for pairs in same_shape]
+    first_of_shape, first_of_image = (
+        {names[one]: names[group[0]] for group in _connect(len(names), pairs) for one in group}
+        for pairs in (same_shape, same_image)
+    )
+    return NearDuplicates(first_of_shape, first_of_image, blank, failures)
 
 
-class _Groups:
-    """Numbers joined in pairs; each group is called by its smallest number."""
+def _connect_products(links: Iterable[tuple[str, object]]) -> list[frozenset[str]]:
+    """Groups products that have a key in common.
 
-    def __init__(self, n: int) -> None:
-        self._parent = list(range(n))
-
-    def find(self, one: int) -> int:
-        """The smallest number of its group."""
-        parent = self._parent
-        while parent[one] != one:
-            parent[one] = parent[parent[one]]
-            one = parent[one]
-        return one
-
-    def join(self, pairs: npt.NDArray[np.int64]) -> None:
-        """Joins the two of each pair, int64 (n, 2)."""
-        for one, other in pairs.tolist():
-            first, second = sorted((self.find(one), self.find(other)))
-            self._parent[second] = first
-
-    def members(self) -> list[list[int]]:
-        """Groups of two or more, by their smallest number."""
-        groups: dict[int, list[int]] = {}
-        for one in range(len(self._parent)):
-            groups.setdefault(self.find(one), []).append(one)
-        return [group for group in groups.values() if len(group) > 1]
-
-    def by_name(self, names: Sequence[str]) -> dict[str, str]:
-        """The first name of its group for each that is in one, of sorted names."""
-        return {names[one]: names[group[0]] for group in self.members() for one in group}
-
-
-def _joined(pairs: Iterable[tuple[str, object]]) -> list[frozenset[str]]:
-    """Products joined by what they have in common."""
-    known = sorted(set(pairs), key=lambda pair: pair[0])
-    names = sorted({product for product, _ in known})
+    Args:
+        links: the id of a product and a key, any number of each.
+    """
+    distinct = sorted(set(links), key=lambda link: link[0])
+    names = sorted({product for product, _ in distinct})
     number_of = {name: number for number, name in enumerate(names)}
     first_with: dict[object, int] = {}
-    links = [(first_with.setdefault(what, number_of[name]), number_of[name]) for name, what in known]
-    groups = _Groups(len(names))
-    groups.join(np.array(links, np.int64).reshape(-1, 2))
-    return [frozenset(names[one] for one in group) for group in groups.members()]
+    pairs = [(first_with.setdefault(key, number_of[name]), number_of[name]) for name, key in distinct]
+    groups = _connect(len(names), [np.array(pairs, np.int64).reshape(-1, 2)])
+    return [frozenset(names[one] for one in group) for group in groups]
+
+
+def _connect(n: int, pairs: Sequence[Pairs]) -> list[list[int]]:
+    """Connected components of two or more of the numbers below n, each rising, by their smallest number."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not n:
+        return []
+    edges = np.concatenate([np.empty((0, 2), np.int64), *pairs])
+    graph = coo_array((np.ones(len(edges), np.bool_), (edges[:, 0], edges[:, 1])), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    groups: dict[int, list[int]] = {}
+    for number, label in enumerate(component.tolist()):
+        groups.setdefault(label, []).append(number)
+    return [group for group in groups.values() if len(group) > 1]

@@ -1,9 +1,8 @@
-"""How a tower is trained: the settings that decide its weights."""
+"""Options of a training run: the settings that decide the weights of a tower."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -17,18 +16,17 @@ __all__ = [
     "LOSSES",
     "LossDefaults",
     "TrainOptions",
-    "learning_rate_at",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class LossDefaults:
-    """What belongs to a loss.
+    """Defaults of a loss.
 
     Attributes:
-        metric: in which the vectors are searched that it makes.
-        head: the tower's shape that it is used with.
-        learning_rate: at its highest.
+        metric: by which the learned vectors are searched.
+        head: shape of the tower.
+        learning_rate: the highest one.
         margin: in the loss's own distance; 0 where it has none.
         summary: one line for listings.
     """
@@ -71,7 +69,7 @@ class TrainOptions:
         negatives: wrong pairs for each right one that ``bce`` looks at.
         epochs: how often every product is seen, at most.
         batch_size: products in a batch.
-        learning_rate: at its highest; None: that of :data:`LOSSES`.
+        learning_rate: the highest one; None: that of :data:`LOSSES`.
         warmup: epochs in which the learning rate rises to that; it then falls to 0 along a cosine.
         weight_decay: of AdamW; pulls a tower towards the base space that it starts as, not towards zero.
         dropout: share of the base space's axes that a batch does not see.
@@ -128,11 +126,11 @@ class TrainOptions:
 
     @property
     def metric(self) -> str:
-        """In which the learned vectors are searched: ``cosine`` or ``l1``."""
+        """Metric by which the learned vectors are searched: ``cosine`` or ``l1``."""
         return LOSSES[self.loss].metric
 
     def resolved(self) -> Self:
-        """With the values of :data:`LOSSES` where nothing was given."""
+        """Copies the options with the values of :data:`LOSSES` where none was given."""
         defaults = LOSSES[self.loss]
         return dataclasses.replace(
             self,
@@ -149,30 +147,3 @@ class TrainOptions:
     def digest(self) -> str:
         """Hexadecimal sha256 of the resolved options."""
         return digest_of(self.as_dict())
-
-
-# How the learning rate goes: up, then down.
-
-
-def learning_rate_at(step: int, n_steps: int, n_warmup: int, highest: float) -> float:
-    """Rises linearly in the first steps, then falls to nearly 0 along half a cosine.
-
-    Args:
-        step: from 0 to n_steps - 1.
-        n_steps: of the whole training.
-        n_warmup: steps of the rise, at most half of all; the last of them has the highest rate.
-        highest: the highest rate.
-
-    References:
-        P. Goyal et al., "Accurate, large minibatch SGD", 2017 (warm-up); I. Loshchilov and F. Hutter, "SGDR:
-        stochastic gradient descent with warm restarts", ICLR 2017 (the cosine; without restarts).
-
-    Example:
-        >>> [round(learning_rate_at(step, 6, 2, 1.0), 2) for step in range(6)]
-        [0.5, 1.0, 0.9, 0.65, 0.35, 0.1]
-    """
-    n_warmup = min(n_warmup, n_steps // 2)
-    if step < n_warmup:
-        return highest * (step + 1) / n_warmup
-    share = (step - n_warmup + 1) / (n_steps - n_warmup + 1)
-    return highest * (1 + math.cos(math.pi * share)) / 2

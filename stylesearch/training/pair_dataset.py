@@ -1,4 +1,9 @@
-"""What there is to train with in a catalog: pairs, their split, and features of everything."""
+"""The data set of a training: pairs of images of one product, their split, and features of all images.
+
+Kinds of pairs: ``consumer``, a consumer's photo and a shop image; ``views``, two shop images (worn, flat,
+back), each of which may be the photo, and then the others are the shop's. A pair is never an image and its
+copy: that would teach nothing, and be found by every space.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +25,14 @@ from stylesearch.features.region_cache import RegionCache
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.registry import unknown_name
 from stylesearch.training.near_duplicates import (
-    NearEqual,
-    copied_products,
-    find_near_equal,
-    joined_products,
-    showing_no_product,
+    NearDuplicates,
+    connected_products,
+    duplicate_products,
+    find_near_duplicates,
+    uninformative_images,
 )
-from stylesearch.training.split import SHARES, KnownProducts, Split, given_split, split_products
+from stylesearch.training.seen_products import SeenProducts
+from stylesearch.training.split import SHARES, Split, given_split, split_products
 from stylesearch.types import Box, Domain
 
 if TYPE_CHECKING:
@@ -36,45 +42,42 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "MIN_PRODUCTS",
-    "Material",
-    "MaterialChoice",
+    "PairDataset",
+    "PairOptions",
     "PairRows",
     "PairedProduct",
     "Pairs",
     "PhotoRows",
-    "find_material",
+    "describe_split",
     "find_pairs",
-    "how_split",
-    "pair_rows",
+    "load_pairs",
+    "number_pairs",
     "photo_features",
     "shop_features",
-    "split_facts",
+    "split_settings",
 ]
-
-# Pairs of pictures of one product: what there is to learn from.
-#
-# ``consumer``: a consumer's photo and a shop picture. ``views``: two shop pictures (worn, flat, back); each
-# may be the photo, then the others are the shop's. A pair is never a picture and its copy: that would teach
-# nothing, and be found by everything.
 
 KINDS: Final = ("auto", "consumer", "views")
 
 MIN_PRODUCTS: Final = 70
-"""Products with pairs that learning takes: 15 % of them are then 10 that choose when to stop and how much of
+"""Products with pairs that training needs: 15 % of them are then 10 that choose when to stop and how much of
 what was learned is used. With fewer, one product more or less weighs more than what there is to gain."""
 
-_WITH: Final = {"consumer": "a consumer's photo and a shop picture", "views": "two or more shop pictures"}
+_DESCRIPTIONS: Final = {
+    "consumer": "a consumer's photo and a shop picture",
+    "views": "two or more shop pictures",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PairedProduct:
-    """A product that can be learned from.
+    """A product that has a pair.
 
     Attributes:
-        id, category: of the product.
-        photos: what it may be searched with, at least one.
-        shop: what it may be found by, at least one; at least one of another content than some photo.
-            Of ``views``, both are all shop pictures of the product.
+        id, category: as in the catalog.
+        photos: images that it may be searched with, at least one.
+        shop: images that it may be found by, at least one; at least one of another content than some photo.
+            For ``views``, both are all shop images of the product.
     """
 
     id: str
@@ -89,7 +92,7 @@ class Pairs:
 
     Attributes:
         kind: ``consumer`` or ``views``.
-        products: see there.
+        products: at least one.
     """
 
     kind: str
@@ -100,15 +103,15 @@ def find_pairs(
     images: Sequence[CatalogImage],
     kind: str = "auto",
     *,
-    near: NearEqual | None = None,
+    near: NearDuplicates | None = None,
     min_products: int = MIN_PRODUCTS,
 ) -> Pairs:
-    """The products of a catalog that have pairs.
+    """Finds the products of a catalog that have pairs.
 
     Args:
-        images: all usable pictures (:func:`stylesearch.features.images.list_images`).
+        images: all usable images (:func:`stylesearch.features.images.list_images`).
         kind: ``consumer``, ``views``, or ``auto``: consumer where there are enough, else views.
-        near: nearly equal pictures count as one; by default only equal ones do.
+        near: near-duplicates count as one image; by default only equal files do.
         min_products: fewer are too few.
 
     Raises:
@@ -117,21 +120,21 @@ def find_pairs(
     """
     if kind not in KINDS:
         raise unknown_name("kind of pairs", kind, dict.fromkeys(KINDS))
-    near = near or NearEqual()
-    none = showing_no_product(images, near)
+    near = near or NearDuplicates()
+    skipped = uninformative_images(images, near)
     by_product: dict[str, list[CatalogImage]] = {}
     for one in sorted(images, key=lambda one: one.key):
-        if near.picture(one.image.sha256) not in none:
+        if near.image(one.image.sha256) not in skipped:
             by_product.setdefault(one.product.id, []).append(one)
     wanted = KINDS[1:] if kind == "auto" else (kind,)
     n_found = {}
     for name in wanted:
-        paired = [_paired(name, found, near) for found in by_product.values()]
-        products = tuple(product for product in paired if product is not None)
+        candidates = [_product_with_pairs(name, found, near) for found in by_product.values()]
+        products = tuple(product for product in candidates if product is not None)
         if products and len(products) >= min_products:
             return Pairs(name, products)
         n_found[name] = len(products)
-    there_are = " and ".join(f"{n} products with {_WITH[name]}" for name, n in n_found.items())
+    there_are = " and ".join(f"{n} products with {_DESCRIPTIONS[name]}" for name, n in n_found.items())
     raise TooFewPairs(
         f"learning takes at least {max(1, min_products)} products with pairs; there are {there_are}",
         hint="ingest customers' photos with --domain consumer under the ids of the products they show, "
@@ -139,46 +142,46 @@ def find_pairs(
     )
 
 
-def _paired(kind: str, images: Sequence[CatalogImage], near: NearEqual) -> PairedProduct | None:
-    """A product by its pictures, if it has a pair."""
-    shop = _without_copies((one for one in images if one.image.domain == Domain.SHOP), near)
+def _product_with_pairs(
+    kind: str, images: Sequence[CatalogImage], near: NearDuplicates
+) -> PairedProduct | None:
+    """Makes a product of all its images; None if it has no pair."""
+    shop = _drop_copies((one for one in images if one.image.domain == Domain.SHOP), near)
     if kind == "views":
         photos = shop
     else:
-        in_shop = {near.picture(one.image.sha256) for one in shop}
+        in_shop = {near.image(one.image.sha256) for one in shop}
         taken = (one for one in images if one.image.domain == Domain.CONSUMER)
-        photos = _without_copies(
-            (one for one in taken if near.picture(one.image.sha256) not in in_shop), near
-        )
+        photos = _drop_copies((one for one in taken if near.image(one.image.sha256) not in in_shop), near)
     if not photos or len(shop) < (2 if kind == "views" else 1):
         return None
     product = images[0].product
     return PairedProduct(product.id, product.category, photos, shop)
 
 
-def _without_copies(images: Iterable[CatalogImage], near: NearEqual) -> tuple[CatalogImage, ...]:
-    """The first of those that show the same; the same picture with another box shows something else."""
+def _drop_copies(images: Iterable[CatalogImage], near: NearDuplicates) -> tuple[CatalogImage, ...]:
+    """Keeps the first of those that show the same; one image with another box shows something else."""
     first: dict[object, CatalogImage] = {}
     for one in images:
-        first.setdefault((near.picture(one.image.sha256), one.image.box), one)
+        first.setdefault((near.image(one.image.sha256), one.image.box), one)
     return tuple(first.values())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairRows:
-    """Pairs and a whole gallery as numbered rows: the arrays that training wants.
+    """Pairs and the whole gallery as numbered rows: the arrays that training needs.
 
-    The gallery leaves out what :func:`find_pairs` did: of products with pairs, further copies of a picture.
+    The gallery leaves out what :func:`find_pairs` did: of products with pairs, further copies of an image.
 
     Attributes:
-        product_ids: of all products with a gallery picture, sorted; a product's number is its place.
-        product_category: likewise.
-        photos: rows of photos.
-        shop: rows of the gallery, also of products without a pair.
+        product_ids: of all products with a gallery image, sorted; a product's number is its place.
+        product_category: category of each product, by its number.
+        photos: one photo a row.
+        shop: one image of the gallery a row, also of products without a pair.
         photo_product, shop_product: number of the product of each row, int64, rising.
-        own: row of ``shop`` that is the very picture of a photo, or -1; int64 (photos,).
-        near_equal: group of each product, int64 (products,): equal for copies under several ids.
-        unpaired: bool (products,): has no pair.
+        own: row of ``shop`` that is the very image of a photo, or -1; int64 (photos,).
+        duplicates: group of each product, int64 (products,): equal for one product under several ids.
+        has_no_pair: bool (products,).
     """
 
     product_ids: tuple[str, ...]
@@ -188,25 +191,25 @@ class PairRows:
     photo_product: npt.NDArray[np.int64]
     shop_product: npt.NDArray[np.int64]
     own: npt.NDArray[np.int64]
-    near_equal: npt.NDArray[np.int64]
-    unpaired: npt.NDArray[np.bool_]
+    duplicates: npt.NDArray[np.int64]
+    has_no_pair: npt.NDArray[np.bool_]
 
     def mask(self, ids: Collection[str]) -> npt.NDArray[np.bool_]:
-        """Which products are among these ids and have a pair, bool (products,)."""
+        """Products that are among these ids and have a pair, bool (products,)."""
         wanted = frozenset(ids)
         among = np.fromiter((one in wanted for one in self.product_ids), np.bool_, len(self.product_ids))
-        return among & ~self.unpaired
+        return among & ~self.has_no_pair
 
 
-def pair_rows(
+def number_pairs(
     pairs: Pairs, images: Sequence[CatalogImage], copies: Sequence[frozenset[str]] = ()
 ) -> PairRows:
-    """Numbers everything.
+    """Numbers products, photos and the images of the gallery.
 
     Args:
         pairs: from :func:`find_pairs`.
-        images: all usable pictures; the shop's are the gallery.
-        copies: from :func:`stylesearch.training.near_duplicates.copied_products`.
+        images: all usable images; the shop's are the gallery.
+        copies: groups of ids from :func:`stylesearch.training.near_duplicates.duplicate_products`.
     """
     paired = {product.id: product for product in pairs.products}
     alone = [one for one in images if one.image.domain == Domain.SHOP and one.product.id not in paired]
@@ -231,8 +234,8 @@ def pair_rows(
         photo_product=_int64(number_of[one.product.id] for one in photos),
         shop_product=_int64(number_of[one.product.id] for one in shop),
         own=_int64(row_of.get(one.pk, -1) for one in photos),
-        near_equal=groups.astype(np.int64),
-        unpaired=np.fromiter((name not in paired for name in ids), np.bool_, len(ids)),
+        duplicates=groups.astype(np.int64),
+        has_no_pair=np.fromiter((name not in paired for name in ids), np.bool_, len(ids)),
     )
 
 
@@ -241,13 +244,13 @@ def _int64(values: Iterable[int]) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True, slots=True)
-class MaterialChoice:
-    """What is asked for.
+class PairOptions:
+    """Options of :func:`load_pairs`.
 
     Attributes:
         pairs: ``auto``, ``consumer`` or ``views``.
-        regions: plan through which photos are looked at; as a query does by default where none is given.
-        shares: of train, validation and test, of the products of each category.
+        regions: plan of the regions through which photos are seen; by default that of a query.
+        shares: of train, validation and test among the products of each category.
         seed: of the split.
         min_products: fewer products with pairs are too few.
     """
@@ -259,11 +262,11 @@ class MaterialChoice:
     min_products: int = MIN_PRODUCTS
 
     def check(self) -> None:
-        """Refuses what makes no sense, before anything is computed.
+        """Checks the options, before anything is computed.
 
         Raises:
             UnknownName: no such plan.
-            ConfigError: shares that do not sum to one, or none to learn from or to choose with.
+            ConfigError: shares that do not sum to one, or a share of 0 for training or validation.
         """
         plans = {BOX: None, **REGION_PLANS}
         if self.regions not in plans:
@@ -278,7 +281,7 @@ class MaterialChoice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoRows:
-    """Rows of photos by what their product is for, int64 each, rising."""
+    """Rows of photos by the part of the split that their product is in; int64 each, rising."""
 
     train: Ids
     validation: Ids
@@ -286,20 +289,20 @@ class PhotoRows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """Pairs of a catalog, all of whose pictures have features.
+class PairDataset:
+    """Pairs of a catalog, all of whose images have features.
 
     Attributes:
         kind: of the pairs: ``consumer`` or ``views``.
-        regions: plan through which the photos are looked at.
+        regions: plan of the regions through which the photos are seen.
         split: of the products with pairs.
-        rows: everything by numbers.
-        extractor: whose features.
-        feature_set: the same, in the catalog.
-        n_failed: pictures without features, which are left out.
-        n_joined: products that share a picture with another one, and so are in one part of the split, or in
+        rows: photos, gallery and products as numbered rows.
+        extractor: that computed the features.
+        feature_set: where the catalog keeps these.
+        n_failed: images without features, which are left out.
+        n_connected: products that share an image with another one, and so are in one part of the split, or in
             none where the source gave them to several.
-        known: what the network knew of the shop before; None where it was not fine-tuned on one.
+        seen: products that the network was fine-tuned on before; None where it was not fine-tuned here.
     """
 
     kind: str
@@ -309,11 +312,11 @@ class Material:
     extractor: Extractor
     feature_set: FeatureSet
     n_failed: int
-    n_joined: int
-    known: KnownProducts | None = None
+    n_connected: int
+    seen: SeenProducts | None = None
 
     def photos(self) -> PhotoRows:
-        """Which photos are learned from, chosen with and tested with.
+        """Rows of the photos of each part of the split.
 
         A photo that nothing in the gallery but itself could answer is in neither of the last two.
         """
@@ -330,53 +333,58 @@ class Material:
             np.flatnonzero(of_part[2] & findable),
         )
 
+    def learning_rows(self) -> Ids:
+        """Rows of training and validation photos, int64 (n,), rising."""
+        parts = self.photos()
+        return np.union1d(parts.train, parts.validation)
+
     def n_products(self) -> dict[str, int]:
-        """Products by part."""
+        """Number of products by part of the split."""
         split = self.split
         return {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
 
     @property
     def shop_categories(self) -> list[str]:
-        """The category of each picture of the gallery."""
+        """Category of each image of the gallery."""
         return [self.rows.product_category[number] for number in self.rows.shop_product.tolist()]
 
     @property
     def shop_contents(self) -> list[tuple[str, Box | None]]:
-        """What tells pictures of the gallery apart: equal ones are equal here."""
+        """Content and box of each image of the gallery: equal for images that show the same."""
         return [(one.image.sha256, one.image.box) for one in self.rows.shop]
 
 
-def find_material(
-    context: StudyContext, spec: str, choice: MaterialChoice, known: KnownProducts | None = None
-) -> Material:
-    """Finds pairs, splits them, and computes what features are missing; stopped and run again it goes on.
+def load_pairs(
+    context: StudyContext, spec: str, options: PairOptions, seen: SeenProducts | None = None
+) -> PairDataset:
+    """Finds pairs, splits them, and computes the features that are missing; an interrupted run continues.
 
     Args:
-        context: where; missing features are written to its catalog and cache.
+        context: missing features are written to its catalog and cache.
         spec: of the extractor.
-        choice: what is asked for.
-        known: products that nothing is chosen with or tested on.
+        options: which pairs, regions and split.
+        seen: products that the network was fine-tuned on: they are in no part to validate or test with.
 
     Raises:
-        ConfigError: too few pairs, a choice that makes no sense, or products are known by another split or
-            too many of them.
+        ConfigError: too few pairs, options that make no sense, or products that were seen with another split,
+            or too many of them.
         UnknownName: no such extractor or plan.
         CatalogLocked: features are missing and another process is writing.
     """
-    choice.check()
+    options.check()
     images = list_images(context.catalog)
-    pairs = find_pairs(images, choice.pairs, min_products=choice.min_products)  # before any work is done
+    pairs = find_pairs(images, options.pairs, min_products=options.min_products)  # before any work is done
     extractor = context.load(spec)
-    near = find_near_equal(
+    near = find_near_duplicates(
         images,
         context.cache,
         n_workers=context.extraction.n_workers,
         max_pixels=context.extraction.max_pixels,
         progress=context.tell("comparing pictures"),
     )
-    pairs = find_pairs(images, choice.pairs, near=near, min_products=choice.min_products)
+    pairs = find_pairs(images, options.pairs, near=near, min_products=options.min_products)
     photos = [photo for product in pairs.products for photo in product.photos]
-    through_catalog, through_cache = split_queries(photos, choice.regions)
+    through_catalog, through_cache = split_queries(photos, options.regions)
     wanted = {one.pk: one for one in images if one.image.domain == Domain.SHOP}
     wanted |= {one.pk: one for one in through_catalog}
     stage = f"features of {spec}"
@@ -384,77 +392,72 @@ def find_material(
         context.catalog, extractor, list(wanted.values()), context.extraction, context.tell(stage)
     )
     if through_cache:
-        cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, choice.regions)
+        cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, options.regions)
         stage = f"regions of {spec}"
         failures |= compute_regions(cache, extractor, through_cache, context.extraction, context.tell(stage))
     if failures:
         images = [one for one in images if one.pk not in failures]
-        pairs = find_pairs(images, pairs.kind, near=near, min_products=choice.min_products)
+        pairs = find_pairs(images, pairs.kind, near=near, min_products=options.min_products)
     categories = {product.id: product.category for product in pairs.products}
-    groups = joined_products(images, near)
-    split = _given(images, categories, groups, choice) or split_products(
-        categories, groups, shares=choice.shares, seed=choice.seed
+    groups = connected_products(images, near)
+    split = _given_split(images, categories, groups, options) or split_products(
+        categories, groups, shares=options.shares, seed=options.seed
     )
-    if known is not None:
-        split = known.without(split, groups, how_split(split, choice))
-    return Material(
+    if seen is not None:
+        split = seen.exclude(split, groups, split_settings(split, options))
+    return PairDataset(
         kind=pairs.kind,
-        regions=choice.regions,
+        regions=options.regions,
         split=split,
-        rows=pair_rows(pairs, images, copied_products(images, near)),
+        rows=number_pairs(pairs, images, duplicate_products(images, near)),
         extractor=extractor,
         feature_set=feature_set,
         n_failed=len(failures),
-        n_joined=len(set().union(*groups) & categories.keys()),
-        known=known,
+        n_connected=len(set().union(*groups) & categories.keys()),
+        seen=seen,
     )
 
 
-def split_facts(split: Split, choice: MaterialChoice) -> dict[str, Any]:
-    """How products were split, and how many are in no part, JSON values.
-
-    Args:
-        split: of the products.
-        choice: what was asked for.
-    """
+def describe_split(split: Split, options: PairOptions) -> dict[str, Any]:
+    """How products were split, and how many are in no part, as JSON values by name."""
     counts = {"split_left_out": len(split.left_out), "split_seen_before": len(split.seen_before)}
-    return how_split(split, choice) | counts
+    return split_settings(split, options) | counts
 
 
-def how_split(split: Split, choice: MaterialChoice) -> dict[str, Any]:
-    """What decides which products are learned from; shares and seed are None where they were not used."""
+def split_settings(split: Split, options: PairOptions) -> dict[str, Any]:
+    """What decides which products are in which part; shares and seed are None where they were not used."""
     is_given = split.origin == "given"
     return {
         "split": split.origin,
-        "split_shares": None if is_given else list(choice.shares),
-        "split_seed": None if is_given else choice.seed,
+        "split_shares": None if is_given else list(options.shares),
+        "split_seed": None if is_given else options.seed,
     }
 
 
-def _given(
+def _given_split(
     images: Sequence[CatalogImage],
     categories: dict[str, str],
     groups: Sequence[frozenset[str]],
-    choice: MaterialChoice,
+    options: PairOptions,
 ) -> Split | None:
-    """The split that the source gave, if it gave one."""
+    """The split that the source of the catalog gave, if it gave one."""
     said = {one.product.id: one.product.attributes.get("split") for one in images}
     splits = {name: None if said[name] is None else str(said[name]) for name in categories}
-    return given_split(splits, categories, groups, shares=choice.shares, seed=choice.seed)
+    return given_split(splits, categories, groups, shares=options.shares, seed=options.seed)
 
 
-def shop_features(pool: ArrayPool, context: StudyContext, material: Material) -> Floats:
+def shop_features(pool: ArrayPool, context: StudyContext, dataset: PairDataset) -> Floats:
     """Features of the gallery, float32 (n, dim)."""
-    return gallery_features(pool, context.catalog, material.feature_set, material.rows.shop)
+    return gallery_features(pool, context.catalog, dataset.feature_set, dataset.rows.shop)
 
 
-def photo_features(pool: ArrayPool, context: StudyContext, material: Material, rows: Ids) -> Floats:
+def photo_features(pool: ArrayPool, context: StudyContext, dataset: PairDataset, rows: Ids) -> Floats:
     """Features of the regions of some photos, float32 (n, regions, dim)."""
-    photos = [material.rows.photos[row] for row in rows.tolist()]
-    through_catalog, through_cache = split_queries(photos, material.regions)
-    extractor = material.extractor
-    plan = "whole" if material.regions == BOX else material.regions
+    photos = [dataset.rows.photos[row] for row in rows.tolist()]
+    through_catalog, through_cache = split_queries(photos, dataset.regions)
+    extractor = dataset.extractor
+    plan = "whole" if dataset.regions == BOX else dataset.regions
     cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, plan)
     return query_features(
-        pool, context.catalog, material.feature_set, photos, through_catalog, through_cache, cache
+        pool, context.catalog, dataset.feature_set, photos, through_catalog, through_cache, cache
     )

@@ -1,4 +1,4 @@
-"""What a training is asked for, and what came of it."""
+"""Request and report of a training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stylesearch.models.card import ModelCard
 from stylesearch.training.category_weights import Weights
 from stylesearch.training.epoch import Epoch
 from stylesearch.training.options import TrainOptions
-from stylesearch.training.pair_dataset import MaterialChoice
+from stylesearch.training.pair_dataset import PairOptions
 from stylesearch.training.scores import Change
 
 __all__ = ["TrainReport", "TrainRequest"]
@@ -19,46 +19,46 @@ __all__ = ["TrainReport", "TrainRequest"]
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """What is asked for.
+    """Options of :func:`stylesearch.training.run.train_model`.
 
     Attributes:
-        extractor: whose features, as :func:`~stylesearch.extractors.load_extractor` takes it.
+        extractor: of the features, as :func:`~stylesearch.extractors.load_extractor` takes it.
         name: of the model.
-        material: which pairs, regions and split.
-        options: of the training.
-        resume: go on with a training that was interrupted.
+        pair_options: which pairs, regions and split.
+        options: of the head's training.
+        resume: whether a training that was interrupted is continued.
         devices: over how many a batch is spread.
         tensorboard: folder of event files; none by default.
-        finetune: how many of the last blocks of the network are trained before; 0 for none.
-        of_network: options of that.
+        finetune: how many of the network's last blocks are trained before; 0 for none.
+        network_options: of the network's training.
     """
 
     extractor: str
     name: str = "default"
-    material: MaterialChoice = field(default_factory=MaterialChoice)
+    pair_options: PairOptions = field(default_factory=PairOptions)
     options: TrainOptions = field(default_factory=TrainOptions)
     resume: bool = False
     devices: int = 1
     tensorboard: Path | None = None
     finetune: int = 0
-    of_network: TrainOptions = field(default_factory=TrainOptions)
+    network_options: TrainOptions = field(default_factory=TrainOptions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainReport:
-    """What came of it.
+    """Result of :func:`stylesearch.training.run.train_model`.
 
     Attributes:
         card: of the model.
-        validation: what changed for the photos that the weights were chosen with: too good a figure.
-        test: what changed for photos of products that nothing was learned from or chosen with; overall first,
-            then by category. Empty where there are no test products.
-        weights: how the weights came about.
-        history: every epoch.
+        validation: changes for the photos that the weights were chosen with, which are too optimistic.
+        test: changes for photos of products that nothing was learned from or chosen with; overall first, then
+            by category. Empty where there are no test products.
+        weights: how the weights were chosen.
+        history: all epochs.
         best: the number of the epoch that was kept.
-        stopped_early: whether later ones were no better.
-        n_failed: pictures that could not be used.
-        n_joined: products that share a picture: they stayed together in the split, or were left out of it,
+        stopped_early: whether patience ran out before the epochs did.
+        n_failed: images that could not be used.
+        n_connected: products that share an image: they stayed together in the split, or were left out of it,
             as the card's options say (``split``, ``split_left_out``).
         seconds: that each stage took.
         folder: of the model's files.
@@ -72,7 +72,7 @@ class TrainReport:
     best: int
     stopped_early: bool
     n_failed: int
-    n_joined: int
+    n_connected: int
     seconds: Mapping[str, float]
     folder: Path
 
@@ -92,7 +92,7 @@ class TrainReport:
             "best_epoch": self.best,
             "stopped_early": self.stopped_early,
             "unusable_images": self.n_failed,
-            "joined_products": self.n_joined,
+            "joined_products": self.n_connected,
             "left_out_products": self.card.options["split_left_out"],
             "seconds": dict(self.seconds),
             "folder": str(self.folder),

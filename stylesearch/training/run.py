@@ -1,156 +1,33 @@
-"""One training of a workspace's model, from its catalog to a model in force."""
+"""Trains a model of a workspace: from the pairs of its catalog to an active model."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from stylesearch.array_types import Floats
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.cnn import CnnExtractor
-from stylesearch.extractors.spec import COLORS
-from stylesearch.extractors.with_colors import JoinedExtractor
 from stylesearch.features.arrays import ArrayPool
 from stylesearch.features.context import StudyContext, timed
-from stylesearch.features.images import BOX
-from stylesearch.files import write_json
-from stylesearch.models.card import ModelCard
-from stylesearch.models.store import checked_name, folder_of, save_model
-from stylesearch.spaces.joined import n_colors_of
-from stylesearch.spaces.unsupervised import WhitenedTransform
-from stylesearch.training.candidate import (
-    Candidate,
-    OnEpoch,
-    compared,
-    learn,
-    learned_from,
-    read_features,
-    trained_candidate,
-    training_data,
-)
-from stylesearch.training.checkpoints import NETWORK, check_interrupted, training_folder
-from stylesearch.training.data import picture_array
-from stylesearch.training.pair_dataset import Material, find_material, how_split, shop_features, split_facts
+from stylesearch.models.card import ModelCard, check_name
+from stylesearch.models.store import save_model
+from stylesearch.training.candidate import Candidate, compare_candidates, read_features, train_candidate
+from stylesearch.training.checkpoints import NETWORK, check_resumable, training_folder
+from stylesearch.training.epoch import OnEpoch
+from stylesearch.training.finetune import finetune_network
+from stylesearch.training.pair_dataset import PairDataset, describe_split, load_pairs
 from stylesearch.training.results import TrainReport, TrainRequest
 from stylesearch.training.scores import SCORES, Change
-from stylesearch.training.split import KnownProducts
+from stylesearch.training.seen_products import SeenProducts
 
-__all__ = [
-    "FINETUNE_DEFAULTS",
-    "finetuned",
-    "train_model",
-]
-
-# Training the last blocks of a network on a shop's own pictures: the result is an extractor, by its path.
-
-FINETUNE_DEFAULTS: Final = {"learning_rate": 1e-4, "batch_size": 32, "epochs": 10, "patience": 3}
-"""A network that knows much already is changed a little, and its activations take memory."""
-
-
-def finetuned(
-    context: StudyContext,
-    home: Path,
-    material: Material,
-    request: TrainRequest,
-    folder: Path,
-    on_epoch: OnEpoch | None,
-) -> str | None:
-    """Trains the last blocks of the material's network; colors that are joined to it stay so.
-
-    Args:
-        context: where.
-        home: the workspace folder.
-        material: pairs, split, and features of the network as it is.
-        request: how many blocks are trained, and how.
-        folder: for the checkpoint.
-        on_epoch: called with each epoch.
-
-    Returns:
-        what loads the new network: its file, beside which lies the JSON that says how it is used, and
-        ``+colors`` where the material has them. None where no epoch found more validation products than there
-        were before.
-
-    Raises:
-        ConfigError: the extractor is no network, or has fewer blocks.
-    """
-    options, name = request.of_network, request.name
-    extractor, colors = material.extractor, ""
-    if isinstance(extractor, JoinedExtractor):
-        extractor, colors = extractor.network, COLORS
-    if not isinstance(extractor, CnnExtractor):
-        raise ConfigError(
-            f"{extractor.name} is no network: there is nothing to fine-tune",
-            hint="choose one of `stylesearch extractors` that has parameters",
-        )
-    recipe = extractor.recipe
-    with ArrayPool(context.cache, context.max_bytes) as pool:
-        features = shop_features(pool, context, material)
-        n_of_network = features.shape[1] - n_colors_of(material.extractor.parameters)
-        kernel, bias = _first_head(features[:, :n_of_network], options.dim)
-    rows = learned_from(material)
-    size, work, seed = extractor.input_size, context.extraction, options.seed
-    photos = [material.rows.photos[row] for row in rows.tolist()]
-    from stylesearch.training.keras.backbone import network_of, picture_tower
-
-    with (
-        picture_array(
-            material.rows.shop, BOX, size, context.cache, work, progress=context.tell("shop pictures")
-        ) as shop_pixels,
-        picture_array(
-            photos, material.regions, size, context.cache, work, seed=seed, progress=context.tell("photos")
-        ) as photo_pixels,
-    ):
-        data = training_data(material, shop_pixels[:, 0], photo_pixels, rows)
-        tower = partial(picture_tower, recipe.build, request.finetune, kernel, bias)
-        result = learn(data, options, folder, request, material.extractor.fingerprint, on_epoch, tower)
-    if result.best == 0:
-        return None
-    network = network_of(result.model.get_layer("tower"))
-    digest = hashlib.sha256()
-    for array in network.get_weights():
-        digest.update(np.ascontiguousarray(array).tobytes())
-    path = folder_of(home, name).resolve() / f"network-{digest.hexdigest()[:16]}.keras"
-    how = how_split(material.split, request.material)
-    known = KnownProducts.after_training(path.stem, how, material.split, material.known)
-    card = {
-        "input_size": size,
-        "preprocessing": extractor.parameters["preprocessing"],
-        "name": f"{Path(extractor.name).stem}-{name}",
-    }
-    if path.exists():  # it may be in use, under its name; but its products may go by other ids by now
-        card = json.loads(path.with_suffix(".json").read_bytes())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path.with_suffix(".json"), card | {"split": known.as_json()})
-    if not path.exists():
-        unfinished = path.with_name(f".{path.name}.unfinished.keras")
-        network.save(unfinished)
-        unfinished.replace(path)
-    return f"{path}{colors}"
-
-
-def _first_head(features: Floats, dim: int) -> tuple[Floats, Floats]:
-    """A matrix and a bias that half-whiten features, as the whitened space does without its square root.
-
-    A root is too steep at zero, where many features of such networks are, to learn through it.
-    """
-    squares = (np.sign(block) * block**2 for block in np.array_split(features, 1 + len(features) // 2048))
-    whitened = WhitenedTransform.fit(squares, dim_in=features.shape[1], n_rows=len(features))
-    if whitened.axes is None:
-        return np.eye(features.shape[1], dtype=np.float32), np.zeros(features.shape[1], np.float32)
-    kernel = np.ascontiguousarray(whitened.axes[:, :dim])
-    return kernel, -(whitened.mean @ kernel)
-
+__all__ = ["train_model"]
 
 log = logging.getLogger(__name__)
 
@@ -164,48 +41,48 @@ def train_model(
     *,
     on_epoch: OnEpoch | None = None,
 ) -> TrainReport:
-    """Trains a model on the pairs of a catalog, and puts it in force; an older one stays so until then.
+    """Trains a model on the pairs of a catalog, and activates it; an older one stays active until then.
 
     The caller holds :func:`stylesearch.models.store.training_lock`, and afterwards removes the training's
     folder and networks that the new model has replaced.
 
     Args:
-        context: where; missing features are written to its catalog and cache.
+        context: missing features are written to its catalog and cache.
         home: the workspace folder.
-        request: what is asked for.
+        request: options.
         on_epoch: called with each epoch.
 
     Raises:
-        ConfigError: too few pairs or devices, nothing to go on with, or a request that makes no sense.
+        ConfigError: too few pairs or devices, nothing to resume, or a request that makes no sense.
         UnknownName: no such extractor, plan or loss.
-        TrainingDiverged: the loss or the weights are no numbers any more; nothing is put in force.
+        TrainingDiverged: the loss or the weights are not finite; no model is activated.
         CatalogLocked: features are missing and another process is writing.
     """
-    checked_name(request.name)
+    check_name(request.name)
     if request.devices > 1:  # features may take hours: whether there are so many is said before that
         from stylesearch.training.keras.step import strategy_over
 
         strategy_over(request.devices)
     if request.resume:
-        check_interrupted(home, request.name, context.load(request.extractor).fingerprint)
+        check_resumable(home, request.name, context.load(request.extractor).fingerprint)
     folder = training_folder(home, request.name)
     seconds: dict[str, float] = {}
     with timed(seconds, "total"), ArrayPool(context.cache, context.max_bytes) as pool:
         with timed(seconds, "features"):
-            known = KnownProducts.of_network(request.extractor)
-            material = find_material(context, request.extractor, request.material, known)
-            _check_enough(material)
-            features = read_features(pool, context, material)
+            seen = SeenProducts.read(request.extractor)
+            dataset = load_pairs(context, request.extractor, request.pair_options, seen)
+            _check_enough(dataset)
+            features = read_features(pool, context, dataset)
         if folder.exists() and not request.resume:
             shutil.rmtree(folder)  # no later --resume is to find a part of another training
-        first = trained_candidate(pool, request, material, features, folder, seconds, on_epoch)
+        first = train_candidate(pool, request, dataset, features, folder, seconds, on_epoch)
         chosen = first
         if request.finetune:
-            chosen = _with_new_network(context, home, request, first, pool, seconds, on_epoch) or first
+            chosen = _fine_tune(context, home, request, first, pool, seconds, on_epoch) or first
         with timed(seconds, "measuring"):
             sides = (first, first.untrained.best), (chosen, chosen.learned)
-            validation = compared(pool, context, *sides, request)
-            test = compared(pool, context, *sides, request, tested=True)
+            validation = compare_candidates(pool, context, *sides, request)
+            test = compare_candidates(pool, context, *sides, request, test=True)
         card = _card(request, first, chosen, validation, test)
         files = {path.name: path for path in chosen.result.files}
         saved = save_model(home, card, chosen.learned, files)
@@ -217,14 +94,14 @@ def train_model(
         history=chosen.result.history,
         best=chosen.result.best,
         stopped_early=chosen.result.stopped_early,
-        n_failed=chosen.material.n_failed,
-        n_joined=chosen.material.n_joined,
+        n_failed=chosen.dataset.n_failed,
+        n_connected=chosen.dataset.n_connected,
         seconds=seconds,
         folder=saved,
     )
 
 
-def _with_new_network(
+def _fine_tune(
     context: StudyContext,
     home: Path,
     request: TrainRequest,
@@ -233,25 +110,31 @@ def _with_new_network(
     seconds: dict[str, float],
     on_epoch: OnEpoch | None,
 ) -> Candidate | None:
-    """Fine-tunes the network and trains a head on it; None where that finds no more than the head alone.
+    """Fine-tunes the network and trains a head on it; None where that finds no more than ``first``.
 
     Args:
+        context: catalog, cache and memory limit.
+        home: the workspace folder.
+        request: options.
         first: the head on the network as it is.
+        pool: allocates the vectors.
+        seconds: by stage; is added to.
+        on_epoch: called with each epoch.
     """
     folder = training_folder(home, request.name)
     with timed(seconds, "fine-tuning"):
-        network = finetuned(context, home, first.material, request, folder / NETWORK, on_epoch)
+        network = finetune_network(context, home, first.dataset, request, folder / NETWORK, on_epoch)
     if network is None:
         log.warning("fine-tuning found no more validation products: the network stays as it was")
         return None
-    of_network = replace(request, extractor=network)
+    with_network = replace(request, extractor=network)
     with timed(seconds, "features"):
-        material = find_material(context, network, request.material, first.material.known)
-        _check_same(first.material, material)
-        features = read_features(pool, context, material)
-    tuned = trained_candidate(pool, of_network, material, features, folder, seconds, on_epoch)
+        dataset = load_pairs(context, network, request.pair_options, first.dataset.seen)
+        _check_same(first.dataset, dataset)
+        features = read_features(pool, context, dataset)
+    tuned = train_candidate(pool, with_network, dataset, features, folder, seconds, on_epoch)
     with timed(seconds, "measuring"):
-        gained = compared(pool, context, (first, first.learned), (tuned, tuned.learned), request)
+        gained = compare_candidates(pool, context, (first, first.learned), (tuned, tuned.learned), request)
     if _is_worse(gained):
         log.warning(
             "the fine-tuned network finds no more validation products than a head on the network as it was: "
@@ -261,23 +144,23 @@ def _with_new_network(
     return tuned
 
 
-def _check_enough(material: Material) -> None:
-    parts = material.photos()
+def _check_enough(dataset: PairDataset) -> None:
+    parts = dataset.photos()
     if not len(parts.train) or not len(parts.validation):
         raise ConfigError(
             f"{len(parts.train)} photos to learn from and {len(parts.validation)} to choose with are not "
-            f"enough; {material.n_joined} products share equal or nearly equal pictures and stay together",
+            f"enough; {dataset.n_connected} products share equal or nearly equal pictures and stay together",
             hint="give the parts other shares: --split-shares 70,15,15",
         )
 
 
-def _check_same(original: Material, material: Material) -> None:
-    """A comparison needs the same pictures before and after."""
-    before, after = original.rows, material.rows
+def _check_same(original: PairDataset, dataset: PairDataset) -> None:
+    """Checks that two data sets have the same images and split: else they cannot be compared."""
+    before, after = original.rows, dataset.rows
     are_same = (before.photos, before.shop) == (after.photos, after.shop)
-    # Photos that make no pair join products too: then the pictures are the same, and their parts are not.
+    # Photos that make no pair connect products too: then the images are the same, and the split is not.
     if not (
-        are_same and original.split == material.split and np.array_equal(before.near_equal, after.near_equal)
+        are_same and original.split == dataset.split and np.array_equal(before.duplicates, after.duplicates)
     ):
         raise ConfigError(
             "the catalog has changed while the network was trained: products, pictures, or which of them "
@@ -293,31 +176,31 @@ def _card(
     validation: Sequence[Change],
     test: Sequence[Change],
 ) -> ModelCard:
-    """What is said of the model that was chosen.
+    """Makes the card of the model that was chosen.
 
     Args:
-        request: what was asked for.
+        request: options.
         first: the head on the network as it was.
         chosen: the same, or that on the network that was fine-tuned.
-        validation, test: what changed.
+        validation, test: changes against the baseline.
     """
-    material, learned = chosen.material, chosen.learned
+    dataset, learned = chosen.dataset, chosen.learned
     asked: dict[str, Any] = {
-        "regions": material.regions,
+        "regions": dataset.regions,
         "untrained_scores": {name: list(scores) for name, scores in chosen.untrained.scores.items()},
-        **split_facts(material.split, request.material),
+        **describe_split(dataset.split, request.pair_options),
     }
     if chosen is not first:
         asked |= {"finetuned_from": first.spec, "finetuned_blocks": request.finetune}
     return ModelCard(
         name=request.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        feature_set=material.extractor.fingerprint,
+        feature_set=dataset.extractor.fingerprint,
         extractor=chosen.spec,
-        weights_digest=material.extractor.weights_digest,
-        pairs=material.kind,
-        n_products=material.n_products(),
-        split_seed=request.material.seed,
+        weights_digest=dataset.extractor.weights_digest,
+        pairs=dataset.kind,
+        n_products=dataset.n_products(),
+        split_seed=request.pair_options.seed,
         loss=request.options.loss,
         options=request.options.as_dict() | asked,
         scores={"validation": _by_category(validation), "test": _by_category(test)},

@@ -10,18 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import Doubles, Floats, Ids
-from stylesearch.evaluation.bootstrap import adjusted_by_holm, flipped_p_values, interval, resampled_means
-from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
+from stylesearch.evaluation.bootstrap import adjust_by_holm, flipped_p_values, interval, resampled_means
+from stylesearch.evaluation.ranking import RankedGallery, choose_fast_distances, rank
 from stylesearch.evaluation.results import Columns, Estimate, StudySettings
 from stylesearch.evaluation.scores import runs_of, score_columns
 from stylesearch.features.arrays import ArrayPool, category_scales
-from stylesearch.training.pair_dataset import Material
+from stylesearch.training.pair_dataset import PairDataset
 
 if TYPE_CHECKING:
     from stylesearch.spaces.base import Transform
 
-__all__ = ["SCORES", "Change", "changes", "ranked"]
-
+__all__ = ["SCORES", "Change", "measure_changes", "rank_photos"]
 
 KS: Final = (1, 5, 20)
 SCORES: Final = tuple(f"top-{k}" for k in KS)
@@ -35,11 +34,11 @@ _BEFORE, _AFTER = "before", "after"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What training changed for the queries of one category, or for all.
+    """Change of the scores for the queries of one category, or for all.
 
     Attributes:
         category: its name; empty for all queries.
-        n_queries: how many.
+        n_queries: number of queries.
         before, after: by score, in the best untrained space and in the learned one, with intervals.
         difference: after minus before, by score, with the interval of the paired bootstrap over products.
         p_values: by score, of the difference, two-sided, by turning the signs of products at random: unlike
@@ -65,9 +64,9 @@ class Change:
         return asdict(self) | {"verdicts": {score: self.verdict(score) for score in self.difference}}
 
 
-def ranked(
+def rank_photos(
     pool: ArrayPool,
-    material: Material,
+    dataset: PairDataset,
     shop: Floats,
     photos: Floats,
     transform: Transform,
@@ -75,23 +74,23 @@ def ranked(
     rows: Ids,
     progress: Callable[[int], None] | None = None,
 ) -> Columns:
-    """Exact ranks of some photos in the whole gallery, as a study has them.
+    """Ranks photos exactly in the whole gallery, as a study does.
 
     Args:
-        pool: for vectors.
-        material: what the rows are of.
-        shop: features of its gallery, float32 (n, dim).
+        pool: allocates the vectors.
+        dataset: with the photos and the gallery.
+        shop: features of the gallery, float32 (n, dim).
         photos: features of the regions of these photos, float32 (q, regions, dim).
         transform: of the space.
         metric: of the space.
-        rows: which photos of the material these are, int64 (q,).
-        progress: called with how many are done.
+        rows: of these photos in the data set, int64 (q,).
+        progress: called with the number of photos that are done.
     """
     vectors = pool.transform(transform, shop)
-    scale_of, scales = category_scales(transform, material.shop_categories)
-    pool.copy_equal(vectors, material.shop_contents)
+    scale_of, scales = category_scales(transform, dataset.shop_categories)
+    pool.copy_equal(vectors, dataset.shop_contents)
     pool.scale(vectors, scale_of, scales)
-    numbers = material.rows
+    numbers = dataset.rows
     present, product_of = np.unique(numbers.shop_product, return_inverse=True)
     return rank(
         pool.transform(transform, photos),
@@ -100,15 +99,15 @@ def ranked(
         metric,
         own=numbers.own[rows],
         max_bytes=max(1, pool.max_bytes // 2),  # the other half is for the vectors
-        rough=make_rough(),
+        fast_distances=choose_fast_distances(),
         progress=progress,
     )
 
 
-def changes(
+def measure_changes(
     before: Columns, after: Columns, categories: Sequence[str], products: Sequence[str], *, seed: int = 0
 ) -> tuple[Change, ...]:
-    """What changed: over all queries first, then by category.
+    """Measures the changes: over all queries first, then by category.
 
     Args:
         before: of the untrained space.
@@ -125,7 +124,7 @@ def changes(
     found = []
     for old, new in zip(*([run.micro, *run.categories] for run in runs), strict=True):
         counted = np.array([old.category in ("", one) for one in categories])
-        drawn = _drawn_by_product(gained[counted], np.asarray(products)[counted], settings)
+        drawn = _resample_products(gained[counted], np.asarray(products)[counted], settings)
         difference = {
             name: interval(new.values[name].value - old.values[name].value, means, settings.confidence)
             for name, means in zip(SCORES, drawn.T, strict=True)
@@ -137,8 +136,8 @@ def changes(
     return tuple(found)
 
 
-def _drawn_by_product(gained: Doubles, products: npt.NDArray[np.str_], settings: StudySettings) -> Doubles:
-    """Mean gains of queries when their products are drawn anew, float64 (resamples, scores)."""
+def _resample_products(gained: Doubles, products: npt.NDArray[np.str_], settings: StudySettings) -> Doubles:
+    """Mean gains of queries over resamples of their products, float64 (resamples, scores)."""
     _, product, n_queries = np.unique(products, return_inverse=True, return_counts=True)
     sums = np.zeros((len(n_queries), gained.shape[1]))
     np.add.at(sums, product, gained)
@@ -162,7 +161,7 @@ def _p_values(
         raw.append(flipped_p_values(sums, np.ones(len(sums)), n_resamples=N_DRAWS, seed=seed))
     adjusted = np.array(raw)
     for place in range(len(SCORES)):
-        adjusted[1:, place] = adjusted_by_holm(adjusted[1:, place].tolist())
+        adjusted[1:, place] = adjust_by_holm(adjusted[1:, place].tolist())
     return {
         name: dict(zip(SCORES, row.tolist(), strict=True)) for name, row in zip(names, adjusted, strict=True)
     }

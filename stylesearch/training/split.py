@@ -1,30 +1,25 @@
-"""Products for learning, for choosing and for testing.
+"""Splits products into a training, a validation and a test part.
 
-Within each category products are ranked by a hash of their id, and the first of that order are tested on, the
-next chosen with, the rest learned from. So a product that is added or removed moves at most one other over
-each of the two borders of its own category, and no other category changes. What is left over when a share of
-a small category is no whole number is given by a hash of the category's name: over many small categories
-the shares are kept on average, and a category of 7 or more products always has some of each part (at 15 %).
+Within each category products are ranked by a hash of their id: the first of that order are the test part,
+the next the validation part, the rest the training part. So a product that is added or removed moves at most
+one other over each of the two borders of its own category, and no other category changes. What is left over
+when a share of a small category is no whole number is given by a hash of the category's name: over many small
+categories the shares are kept on average, and a category of 7 or more products always has some of each part
+(at 15 %).
 """
 
 from __future__ import annotations
 
-import base64
-import dataclasses
 import hashlib
-import json
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 from stylesearch.errors import ConfigError
-from stylesearch.extractors.spec import file_of
 
 __all__ = [
     "SHARES",
-    "KnownProducts",
     "Split",
     "given_split",
     "split_products",
@@ -52,11 +47,11 @@ _STRICTEST_FIRST: Final = ("test", "validation", "train")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which products are learned from (``train``), chosen with (``validation``) and tested on (``test``).
+    """A split of products into a training, a validation and a test part.
 
     Attributes:
         train, validation, test: ids of products; none is in two of them.
-        left_out: ids of products that are in none, since a picture of theirs is in a part where they are not.
+        left_out: ids of products that are in none, since an image of theirs is in a part where they are not.
         origin: ``drawn``; ``given`` by the source; or ``given in part``, where validation or test products
             were drawn from the source's train part.
         seen_before: ids of products that are in none, since the network was fine-tuned on them.
@@ -77,13 +72,13 @@ def split_products(
     shares: tuple[float, float, float] = SHARES,
     seed: int = 0,
 ) -> Split:
-    """Draws a split by category; joined products stay together.
+    """Draws a split by category; connected products stay together.
 
     A group counts in the category of its first product by id, and with all its products.
 
     Args:
         categories: the category of every product to be split, by id.
-        groups: ids of joined products; ids that are not in ``categories`` are ignored. A product is in one
+        groups: ids of connected products; ids that are not in ``categories`` are ignored. A product is in one
             group at most; one that is in none is on its own.
         shares: of train, validation and test, of the products of each category; they sum to 1.
         seed: another one draws another split.
@@ -114,8 +109,10 @@ def split_products(
         to_test = n_products * shares[2] + 1e-9
         to_validation = n_products * (shares[2] + shares[1]) + 1e-9
         # In (0, 1]: a border that falls into a product takes it in with the probability of its part.
-        offset = 1 - _place(f"{seed}/category/{category}")
-        ranked = sorted(units, key=lambda unit: (min(_place(f"{seed}/product/{one}") for one in unit), unit))
+        offset = 1 - _fraction(f"{seed}/category/{category}")
+        ranked = sorted(
+            units, key=lambda unit: (min(_fraction(f"{seed}/product/{one}") for one in unit), unit)
+        )
         n_before = 0
         for unit in ranked:
             reached = n_before + offset * len(unit)
@@ -133,12 +130,12 @@ def given_split(
     shares: tuple[float, float, float] = SHARES,
     seed: int = 0,
 ) -> Split | None:
-    """The split that a source gave its products, or None where there is no such thing.
+    """Reads the split that a source gave its products; None where it gave none.
 
     ``train``, ``val`` (``valid``, ``validation``) and ``test`` (``query``, ``gallery``) are known, in either
-    case. Of joined products in several parts, only those in the strictest are kept (test, then validation),
-    the others are left out. Where a source has no validation part, or no test part, it is drawn from its
-    train part, by ``shares``.
+    case. Of connected products in several parts, only those in the strictest are kept (test, then
+    validation), the others are left out. Where a source has no validation part, or no test part, it is drawn
+    from its train part, by ``shares``.
 
     Args:
         splits: what the source says of each product, by id.
@@ -197,7 +194,7 @@ def _as_split(parts: Mapping[str, set[str]], left_out: Iterable[str] = (), origi
 
 
 def _units(categories: Mapping[str, str], groups: Iterable[Collection[str]]) -> list[tuple[str, ...]]:
-    """What is moved as one: groups and single products, each sorted."""
+    """Groups and single products, each sorted: a unit is in one part as a whole."""
     units = [tuple(sorted(name for name in group if name in categories)) for group in groups]
     grouped = [name for unit in units for name in unit]
     if len(set(grouped)) < len(grouped):
@@ -207,148 +204,7 @@ def _units(categories: Mapping[str, str], groups: Iterable[Collection[str]]) -> 
     return [*(unit for unit in units if unit), *((name,) for name in sorted(alone))]
 
 
-def _place(text: str) -> float:
-    """A number in [0, 1) that is always the same for a text and looks drawn."""
+def _fraction(text: str) -> float:
+    """Hashes a text to a number in [0, 1)."""
     # 53 bits: all that a float holds, so that it never rounds up to 1.
     return (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 11) / 2**53
-
-
-# Products that a network knows: it was fine-tuned with them, so it is not to be tested on them any more.
-#
-# A split is drawn from the products that are there, so it moves a few when others come or go, or when two
-# turn out to share a picture. What a network has learned from is therefore written down with it: its JSON
-# file says under ``split`` how the products were split, and under ``known`` of that which ones it was
-# trained and validated on, as the first 8 bytes of the sha256 of their ids, sorted, joined and in base64:
-# 11 bytes a product.
-
-_N_BYTES: Final = 8
-"""Of a hash: that one of a million products goes by the hash of another happens once in 30 million shops."""
-
-_LEAST_LEFT: Final = 0.5
-"""Where fewer of a part are left than this share, the split is another one and not the same with changes."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownProducts:
-    """What a network that was fine-tuned here knows of a shop.
-
-    Attributes:
-        network: its name, for messages.
-        how: the products were split: origin, shares and seed, JSON values.
-        train, validation: hashes of the ids of products that it learned from, and that its best epoch was
-            chosen with. None of a network that was fine-tuned before these were written down.
-    """
-
-    network: str
-    how: Mapping[str, Any]
-    train: frozenset[bytes] = frozenset()
-    validation: frozenset[bytes] = frozenset()
-
-    @classmethod
-    def of_network(cls, spec: str) -> Self | None:
-        """What the JSON file beside a network says; None for what was not fine-tuned here.
-
-        Args:
-            spec: of an extractor.
-
-        Raises:
-            ConfigError: it cannot be read.
-        """
-        path = Path(file_of(spec)).expanduser()
-        card = path.with_suffix(".json")
-        if path.suffix != ".keras" or not card.is_file():
-            return None
-        try:
-            said = json.loads(card.read_bytes()).get("split")
-            if said is None:
-                return None
-            how = dict(said)
-            known = how.pop("known", {})
-            train, validation = (_unpacked(known.get(part, "")) for part in ("train", "validation"))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise ConfigError(
-                f"{card} does not say which products the network knows: {error}",
-                hint="train on the network as it was before it was fine-tuned",
-            ) from error
-        return cls(card.stem, how, train, validation)
-
-    @classmethod
-    def after_training(
-        cls, network: str, how: Mapping[str, Any], split: Split, before: KnownProducts | None
-    ) -> Self:
-        """What a network knows that has just been fine-tuned.
-
-        Args:
-            network: its name.
-            how: the products were split.
-            split: of the products that it was fine-tuned with.
-            before: what it knew already.
-        """
-        train, validation = frozenset(map(_hash, split.train)), frozenset(map(_hash, split.validation))
-        if before is not None:
-            train, validation = train | before.train, validation | before.validation
-        return cls(network, how, train, validation)
-
-    def as_json(self) -> dict[str, Any]:
-        """What is written under ``split``."""
-        known = {"train": _packed(self.train), "validation": _packed(self.validation)}
-        return {**self.how, "known": known}
-
-    def without(self, split: Split, groups: Sequence[Collection[str]], how: Mapping[str, Any]) -> Split:
-        """A split in which nothing is chosen with or tested on that the network knows.
-
-        Products to choose with that it has learned from are in no part, and products to test on that it has
-        learned from or was chosen with; so are those that share a picture with one.
-
-        Args:
-            split: of the products of now.
-            groups: ids of joined products, as the split was made with.
-            how: the split was made.
-
-        Raises:
-            ConfigError: the network was fine-tuned with another split, or so many products moved from part to
-                part that fewer than half of one would be left.
-        """
-        if how != self.how:
-            raise ConfigError(
-                f"{self.network} was fine-tuned with another split of the products, {dict(self.how)}, than "
-                f"is asked for, {dict(how)}: it would be tested with products that it has learned from",
-                hint="train with the same --seed and --split-shares, or on the network as it was before",
-            )
-        ids = split.train.union(split.validation, split.test, *groups)
-        learned_from = _of_hashes(ids, self.train, groups)
-        seen = learned_from | _of_hashes(ids, self.validation, groups)
-        left = {"choose with": split.validation - learned_from, "test with": split.test - seen}
-        for (purpose, products), before in zip(left.items(), (split.validation, split.test), strict=True):
-            if len(products) < _LEAST_LEFT * len(before):
-                raise ConfigError(
-                    f"{self.network} was fine-tuned on {len(before) - len(products)} of the {len(before)} "
-                    f"products to {purpose}: too few are left that it does not know",
-                    hint="train on the network as it was before it was fine-tuned",
-                )
-        validation, test = left.values()
-        seen_before = (split.validation | split.test) - validation - test
-        return dataclasses.replace(split, validation=validation, test=test, seen_before=seen_before)
-
-
-def _of_hashes(
-    ids: Iterable[str], hashes: frozenset[bytes], groups: Iterable[Collection[str]]
-) -> frozenset[str]:
-    """Ids that have one of these hashes, and those that are joined with one."""
-    found = frozenset(one for one in ids if _hash(one) in hashes)
-    return found.union(*(group for group in groups if not found.isdisjoint(group)))
-
-
-def _hash(product: str) -> bytes:
-    return hashlib.sha256(product.encode()).digest()[:_N_BYTES]
-
-
-def _packed(hashes: Iterable[bytes]) -> str:
-    return base64.b64encode(b"".join(sorted(hashes))).decode()
-
-
-def _unpacked(text: str) -> frozenset[bytes]:
-    data = base64.b64decode(text, validate=True)
-    if len(data) % _N_BYTES:
-        raise ValueError(f"{len(data)} bytes of hashes of {_N_BYTES} bytes")
-    return frozenset(data[start : start + _N_BYTES] for start in range(0, len(data), _N_BYTES))

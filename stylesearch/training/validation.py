@@ -1,39 +1,41 @@
-"""How well the learned vectors find the products of validation photos among the whole gallery."""
+"""Validation: how well the learned vectors find the products of validation photos in the whole gallery."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import Floats, Ids
-from stylesearch.distance_kernels import Rough
+from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.spaces.base import of_length_one
+from stylesearch.spaces.base import normalize_rows
 from stylesearch.training.data import TrainingData
 
 __all__ = ["Validation"]
 
-_COST = {"cosine": 2e10, "l1": 2e9}
+_COST: Final = {"cosine": 2e10, "l1": 2e9}
 """Multiplications, or absolute differences, that one validation may take: a fraction of a second."""
-_AT_LEAST = {"cosine": 500, "l1": 100}
-"""Photos that are looked at, whatever they cost: with fewer the score is mostly noise."""
-_BYTES = 64 * 2**20
-"""Working memory: as many photos as it has room for are looked at in one pass over the gallery."""
-_ROWS_AT_ONCE = 2048
-_EVEN = 64
+_MIN_PHOTOS: Final = {"cosine": 500, "l1": 100}
+"""Photos that are ranked, whatever they cost: with fewer the score is mostly noise."""
+_BYTES: Final = 64 * 2**20
+"""Working memory: as many photos as fit into it are ranked in one pass over the gallery."""
+_ROWS_AT_ONCE: Final = 2048
+"""Images of the gallery in a block, at most."""
+_EVEN: Final = 64
 """Blocks of the gallery are all of one size, a multiple of this. At the odd end of a matrix, and in one of
 very few rows, products may be summed up otherwise, and equal vectors would differ."""
 
 _Fill = Callable[[Floats, Floats], None]
-"""Writes distances to some pictures, (n, dim), into an array of its caller's, (photos, n)."""
+"""Writes distances to some images, (n, dim), into an array of its caller's, (photos, n)."""
 
 
 class Validation:
-    """Ranks of the right products of validation photos.
+    """Ranks the right products of validation photos.
 
-    A photo is as far from a picture as its nearest region, a product as far as its nearest picture. The
+    A photo is as far from an image as its nearest region, a product as far as its nearest image. The
     distances are fast ones, right to about 1e-6: enough to compare epochs by; studies rank exactly.
 
     Args:
@@ -45,7 +47,7 @@ class Validation:
     def __init__(self, data: TrainingData, metric: str, dim: int) -> None:
         photos = data.validation_photos()
         cost = data.n_regions * len(data.shop) * dim
-        n_photos = min(len(photos), max(_AT_LEAST[metric], int(_COST[metric] / cost)))
+        n_photos = min(len(photos), max(_MIN_PHOTOS[metric], int(_COST[metric] / cost)))
         self.photos: npt.NDArray[np.int64] = photos[np.arange(n_photos) * len(photos) // n_photos]
         """Rows of the photos that are ranked, int64 (v,)."""
         self._metric = metric
@@ -68,7 +70,7 @@ class Validation:
         Args:
             photos: vectors of :attr:`photos`, float32 (v, regions, dim).
             shop: vectors of the gallery, float32 (m, dim), in its order.
-            k: how many products are looked at.
+            k: of the top-k accuracy.
         """
         n_nearer, n_tied = np.zeros(len(photos), np.int64), np.zeros(len(photos), np.int64)
         n_regions, dim = photos.shape[1:]
@@ -83,16 +85,16 @@ class Validation:
 
     @property
     def _height(self) -> int:
-        """How many pictures are in a block."""
+        """Number of images in a block."""
         n_blocks = -(-len(self._order) // _ROWS_AT_ONCE)
         return -(-len(self._order) // (n_blocks * _EVEN)) * _EVEN
 
     def _count(self, photos: Floats, rows: slice, shop: Floats) -> tuple[Ids, Ids]:
-        """How many products are nearer than the right one, and how many as near, itself too; int64 (b,) both.
+        """Counts the products nearer than the right one, and those as near, itself too; int64 (b,) both.
 
         Args:
             photos: float32 (b, regions, dim).
-            rows: which of :attr:`photos` they are.
+            rows: of these in :attr:`photos`.
             shop: vectors of the gallery.
         """
         n_nearer, n_tied = np.zeros(len(photos), np.int64), np.zeros(len(photos), np.int64)
@@ -113,18 +115,18 @@ class Validation:
         return n_nearer, n_tied
 
     def _to_products(self, photos: Floats, own: Ids, shop: Floats) -> Iterator[Floats]:
-        """Distances of photos (b, regions, dim) to all products, in order, some at a time: float32 (b, some).
+        """Yields distances of photos (b, regions, dim) to all products in order: float32 (b, some) at a time.
 
-        The pictures are put in order, and brought to length one, block by block: they may lie in a file that
+        The images are put in order, and brought to length one, block by block: they may lie in a file that
         is larger than the memory. A product may lie in several blocks.
         """
-        n_pictures, height = len(self._order), self._height
+        n_images, height = len(self._order), self._height
         fill = self._cosines_of(photos) if self._metric == "cosine" else self._others_of(photos)
         to_pictures = np.empty((len(photos), height), np.float32)
         begun: Floats | None = None
-        for start in range(0, n_pictures, height):
-            stop = min(start + height, n_pictures)
-            # The last block is filled up with any picture, whose distances are then left out.
+        for start in range(0, n_images, height):
+            stop = min(start + height, n_images)
+            # The last block is filled up with any image, whose distances are then left out.
             fill(shop[np.take(self._order, np.arange(start, start + height), mode="clip")], to_pictures)
             of_own = np.flatnonzero((own >= start) & (own < stop))
             to_pictures[of_own, own[of_own] - start] = np.inf
@@ -134,16 +136,16 @@ class Validation:
             if begun is not None:
                 np.minimum(distances[:, 0], begun, out=distances[:, 0])
                 begun = None
-            if stop < n_pictures and (last == len(self._starts) or self._starts[last] > stop):
+            if stop < n_images and (last == len(self._starts) or self._starts[last] > stop):
                 begun = distances[:, -1].copy()
                 distances = distances[:, :-1]
             yield distances
 
     def _cosines_of(self, photos: Floats) -> _Fill:
-        of_regions = [of_length_one(photos[:, region]) for region in range(photos.shape[1])]
+        of_regions = [normalize_rows(photos[:, region]) for region in range(photos.shape[1])]
 
         def fill(pictures: Floats, out: Floats) -> None:
-            transposed = of_length_one(pictures).T
+            transposed = normalize_rows(pictures).T
             largest = of_regions[0] @ transposed
             of_region = np.empty_like(largest)
             for vectors in of_regions[1:]:
@@ -154,11 +156,11 @@ class Validation:
         return fill
 
     def _others_of(self, photos: Floats) -> _Fill:
-        rough = Rough(np.ascontiguousarray(photos).reshape(-1, photos.shape[2]), self._metric)
+        fast = FastDistances(np.ascontiguousarray(photos).reshape(-1, photos.shape[2]), self._metric)
 
         def fill(pictures: Floats, out: Floats) -> None:
-            found = np.empty((len(rough.queries), len(pictures)), np.float32)
-            rough.fill(pictures, found)
+            found = np.empty((len(fast.queries), len(pictures)), np.float32)
+            fast.fill(pictures, found)
             found.reshape(len(photos), -1, len(pictures)).min(axis=1, out=out)
 
         return fill

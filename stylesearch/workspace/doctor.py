@@ -17,7 +17,7 @@ from stylesearch.settings import Settings
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
     from stylesearch.models.card import ModelCard
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.search.fitted_space import SpaceLocation
 
 __all__ = ["Finding", "examine"]
 
@@ -72,7 +72,7 @@ def _annoy() -> Finding:
 
 def _extractor(settings: Settings) -> Iterator[Finding]:
     from stylesearch.extractors import describe_extractors, load_extractor
-    from stylesearch.extractors.spec import spec_of
+    from stylesearch.extractors.spec import ExtractorSpec
 
     for info in describe_extractors():
         state = "ok" if info.at_hand else "note"
@@ -86,7 +86,9 @@ def _extractor(settings: Settings) -> Iterator[Finding]:
             engine=settings.engine,
             precision=settings.precision,
         )
-        yield Finding("default extractor", "ok", spec_of(extractor.name, extractor.input_size))
+        yield Finding(
+            "default extractor", "ok", str(ExtractorSpec.from_name(extractor.name, extractor.input_size))
+        )
     except StyleSearchError as error:
         yield Finding("default extractor", "problem", str(error), error.hint)
 
@@ -124,9 +126,10 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
 def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     """One finding for each trained model, and one where the settings name a model that is not there."""
     from stylesearch.models import store
+    from stylesearch.models.card import PREFIX, is_trained
 
     known = {one.fingerprint for one in catalog.feature_sets()}
-    names = store.names(settings.home)
+    names = store.model_names(settings.home)
     for name in names:
         check = f"model {name}"
         try:
@@ -144,33 +147,37 @@ def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
                 f"{detail}, which the catalog does not have (weights {card.weights_digest[:8]})",
                 f"stylesearch train {name}, or stylesearch models remove {name}",
             )
-    if store.is_trained(settings.space) and settings.space.removeprefix(store.PREFIX) not in names:
+    if is_trained(settings.space) and settings.space.removeprefix(PREFIX) not in names:
         yield Finding(
             "space",
             "problem",
             f"the settings name {settings.space}, and there is no such model",
-            f"stylesearch train {settings.space.removeprefix(store.PREFIX)}, or choose another space",
+            f"stylesearch train {settings.space.removeprefix(PREFIX)}, or choose another space",
         )
 
 
 def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     """One finding for each space and metric that has indexes, or should; files are not read whole."""
-    from stylesearch.models.store import models
+    from stylesearch.models.store import list_models
     from stylesearch.search import maintenance
     from stylesearch.spaces import SPACES
-    from stylesearch.workspace.resources import home_of
+    from stylesearch.workspace.resources import locate_space
 
-    cards = [card for card in models(settings.home) if _is_whole(settings, card)]
+    cards = [card for card in list_models(settings.home) if _is_whole(settings, card)]
     for feature_set in catalog.feature_sets():
-        of_models = {one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint}
-        for space in (*SPACES, *of_models):
-            home = home_of(settings, catalog, feature_set, space)
+        metrics_of_models = {
+            one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint
+        }
+        for space in (*SPACES, *metrics_of_models):
+            location = locate_space(settings, catalog, feature_set, space)
             wanted = (
-                {of_models.get(space, settings.metric)} if space in {settings.space, *of_models} else set()
+                {metrics_of_models.get(space, settings.metric)}
+                if space in {settings.space, *metrics_of_models}
+                else set()
             )
-            for metric in sorted(maintenance.metrics_in_use(home) | wanted):
-                if home.counts():
-                    yield _index_finding(home, metric)
+            for metric in sorted(maintenance.metrics_in_use(location) | wanted):
+                if location.counts():
+                    yield _index_finding(location, metric)
 
 
 def _is_whole(settings: Settings, card: ModelCard) -> bool:
@@ -184,17 +191,17 @@ def _is_whole(settings: Settings, card: ModelCard) -> bool:
     return True
 
 
-def _index_finding(home: SpaceHome, metric: str) -> Finding:
+def _index_finding(location: SpaceLocation, metric: str) -> Finding:
     from stylesearch.search import Gallery, maintenance
     from stylesearch.search.fitted_space import load, version_stamp
 
-    states = Counter(row.state for row in maintenance.status(Gallery(home, metric)))
-    name = f"indexes {home.feature_set.extractor}/{home.space}/{metric}"
+    states = Counter(row.state for row in maintenance.status(Gallery(location, metric)))
+    name = f"indexes {location.feature_set.extractor}/{location.space}/{metric}"
     detail = f"{sum(states.values())} categories: " + ", ".join(
         f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
     )
-    build = BUILD if home.model is None else f"{BUILD} --space {home.space}"
-    if version_stamp(home) != (0, 0) and load(home) is None:
+    build = BUILD if location.model is None else f"{BUILD} --space {location.space}"
+    if version_stamp(location) != (0, 0) and load(location) is None:
         return Finding(name, "problem", f"the fit of the space is damaged; {detail}", build)
     if states["damaged"]:
         return Finding(name, "problem", f"{detail}; answers are right, and slower", build)

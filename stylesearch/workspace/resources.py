@@ -1,117 +1,34 @@
-"""What a workspace is made of: catalog, extractors and searchers, each made when first asked for."""
+"""What a workspace holds open: catalog, extractors and searchers, each made when first asked for."""
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
-import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from stylesearch.errors import (
-    CatalogLocked,
-    ConfigError,
-    NotInCatalog,
-    SpaceError,
-    StyleSearchError,
-    UnknownName,
-)
-from stylesearch.extractors.spec import file_of
+from stylesearch.errors import ConfigError, UnknownName
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import ModelCard, check_features, index_folder, is_trained, name_of
 from stylesearch.settings import Settings
-from stylesearch.types import ReportProgress
+from stylesearch.types import ReportProgress, SpaceChoice
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.extractors.base import Extractor
-    from stylesearch.models.store import Stamp
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.features.context import StudyContext
+    from stylesearch.models.store import VersionStamp
+    from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.search.searcher import Searcher
 
+__all__ = ["OWN_SPACE", "Resources", "locate_space"]
 
-__all__ = [
-    "Parts",
-    "home_of",
-    "no_features_of",
-    "warn_of_gaps",
-]
-
-# Which features a catalog has, by the names that extractors go by, and what to do about those it lacks.
-
-log = logging.getLogger(__name__)
+OWN_SPACE = SpaceChoice()
+"""Nothing named: the workspace's own extractor, space and metric."""
 
 
-def warn_of_gaps(catalog: Catalog) -> None:
-    """Says when an extractor's features are missing for pictures that came in without it.
-
-    Those of a network to which colors are joined since are what they were joined from, and no gap.
-    """
-    from stylesearch.extractors.spec import COLORS
-
-    counts = catalog.status().features
-    names = {_name_of(feature_set) for feature_set, _ in counts}
-    most = max((n_features for _, n_features in counts), default=0)
-    for feature_set, n_features in counts:
-        name, *others = _name_of(feature_set)
-        if n_features < most and (name + COLORS, *others) not in names:
-            spec = _spec_of(feature_set)
-            log.warning(
-                "%d pictures have no %s features: ingest again with -e %s to search them with it",
-                most - n_features,
-                spec,
-                spec,
-            )
-
-
-def no_features_of(extractor: Extractor, catalog: Catalog, database: str) -> NotInCatalog:
-    """The error that says that a catalog has none of an extractor's, and which it has.
-
-    Args:
-        extractor: whose features are wanted.
-        catalog: without them.
-        database: where the catalog is, for the message.
-    """
-    from stylesearch.extractors.spec import spec_of
-    from stylesearch.extractors.with_colors import JoinedExtractor
-
-    known = catalog.feature_sets()
-    if not known:
-        return NotInCatalog(
-            f"nothing has been ingested into {database} yet",
-            hint="stylesearch ingest FOLDER, or name the right workspace with --home",
-        )
-    spec = spec_of(extractor.name, extractor.input_size)
-    message = f"the catalog has no features of {spec} with the weights {extractor.weights_digest[:8]}"
-    if isinstance(extractor, JoinedExtractor):
-        network = extractor.network
-        if any(one.fingerprint == network.fingerprint for one in known):
-            spec = spec_of(network.name, network.input_size)
-            return NotInCatalog(
-                message,
-                hint=f"it has those of {spec}, without colors: ingest the same products again, which "
-                f"adds the colors and computes nothing else; or search without: --extractor {spec}",
-            )
-    others = ", ".join(sorted(f"{_spec_of(one)} (weights {one.weights_digest[:8]})" for one in known))
-    return NotInCatalog(
-        message, hint=f"it has those of {others}: choose with --extractor and --weights, or ingest again"
-    )
-
-
-def _name_of(feature_set: FeatureSet) -> tuple[str, str, Any]:
-    """What an extractor is called by, with its weights and input size."""
-    return feature_set.extractor, feature_set.weights_digest, feature_set.parameters["input_size"]
-
-
-def _spec_of(feature_set: FeatureSet) -> str:
-    from stylesearch.extractors.spec import spec_of
-
-    return spec_of(feature_set.extractor, feature_set.parameters["input_size"])
-
-
-class Parts:
-    """The parts of one workspace. Safe to ask from several threads: each part is made once.
+class Resources:
+    """Catalog, extractors and searchers of one workspace. Thread-safe: each is made once.
 
     Args:
         settings: where things are and what is done unless a call says otherwise.
@@ -121,11 +38,10 @@ class Parts:
         self.settings = settings
         self._catalog: Catalog | None = None
         self._extractors: dict[tuple[str, bool], Extractor] = {}
-        self._searchers: dict[tuple[str, str, str, str, bool], Searcher] = {}
-        self._cards: dict[str, tuple[Stamp, ModelCard]] = {}
-        self._making = (
-            threading.RLock()
-        )  # two networks in memory, or two pools of connections, are one too many
+        self._searchers: dict[tuple[SpaceChoice, bool], Searcher] = {}
+        self._cards: dict[str, tuple[VersionStamp, ModelCard]] = {}
+        # Two networks in memory, or two pools of connections, are one too many.
+        self._lock = threading.RLock()
 
     def catalog(self, *, create: bool = False) -> Catalog:
         """The catalog, upgraded if need be; for reading only where it cannot be written.
@@ -133,7 +49,7 @@ class Parts:
         Raises:
             CatalogError: there is none, and it is not to be made.
         """
-        with self._making:
+        with self._lock:
             if self._catalog is None:
                 from stylesearch.catalog import Catalog
 
@@ -143,17 +59,17 @@ class Parts:
             return self._catalog
 
     def extractor(self, spec: str = "", *, throughput: bool = False, keep: bool = True) -> Extractor:
-        """An extractor by name; the workspace's for none. Its network is not loaded yet.
+        """An extractor by name; the workspace's for an empty one. Its network is not loaded yet.
 
         Weights, engine and precision of the settings are for networks: white-box features do without.
 
         Args:
             spec: its name.
-            throughput: whether many pictures will be extracted.
-            keep: whether it is kept for the next call; else its network goes when the caller lets go of it.
+            throughput: whether many images will be extracted.
+            keep: whether it is kept for the next call; else its network goes when the caller drops it.
         """
         key = (spec or self.settings.extractor, throughput)
-        with self._making:
+        with self._lock:
             if key not in self._extractors:
                 loaded = self._load_extractor(*key)
                 if not keep:
@@ -163,14 +79,11 @@ class Parts:
 
     def _load_extractor(self, spec: str, throughput: bool) -> Extractor:
         from stylesearch.extractors import load_extractor
-        from stylesearch.extractors.classical.feature import WHITE_BOXES
 
-        network = {} if spec.partition("@")[0] in WHITE_BOXES else dict(self.settings.of_network)
-        if file_of(spec).endswith(".keras"):
-            network.pop("weights", None)  # it brings its own
-        return load_extractor(spec, **network, throughput=throughput)
+        parsed = ExtractorSpec.parse(spec).with_network_settings(self.settings.network_options)
+        return load_extractor(parsed, throughput=throughput)
 
-    def model(self, space: str) -> ModelCard:
+    def model_card(self, space: str) -> ModelCard:
         """The card of the trained model that a space is of, as it is now.
 
         Raises:
@@ -180,18 +93,19 @@ class Parts:
         from stylesearch.models import store
 
         folder = store.folder_of(self.settings.home, name_of(space))
-        with self._making:
-            stamp = store.stamp(folder)  # before the card is read: what comes in between is read next time
-            known = self._cards.get(space)
-            if known is None or known[0] != stamp:
-                # Trained anew, perhaps on other features: what searched with the older one is of no use.
-                for key in [key for key in self._searchers if key[1] == space]:
+        with self._lock:
+            # Before the card is read: what comes in between is read next time.
+            stamp = store.version_stamp(folder)
+            cached = self._cards.get(space)
+            if cached is None or cached[0] != stamp:
+                # Trained anew, perhaps on other features: searchers of the older model are of no use.
+                for key in [key for key in self._searchers if key[0].space == space]:
                     del self._searchers[key]
-                known = self._cards[space] = (stamp, store.read_card(folder))
-            return known[1]
+                cached = self._cards[space] = (stamp, store.read_card(folder))
+            return cached[1]
 
-    def chosen(self, extractor: str = "", space: str = "", metric: str = "") -> tuple[str, str, str]:
-        """Extractor, space and metric; the workspace's own for those not given.
+    def resolve(self, choice: SpaceChoice = OWN_SPACE) -> SpaceChoice:
+        """The choice with the workspace's own names in place of the empty ones.
 
         A trained model brings its extractor and its metric: the workspace's own are for the other spaces.
 
@@ -200,35 +114,27 @@ class Parts:
             ConfigError: the model is searched with another metric.
         """
         own = self.settings
-        if not is_trained(space or own.space):
-            return extractor or own.extractor, space or own.space, metric or own.metric
+        space = choice.space or own.space
+        if not is_trained(space):
+            return SpaceChoice(choice.extractor or own.extractor, space, choice.metric or own.metric)
         try:
-            card = self.model(space or own.space)
+            card = self.model_card(space)
         except UnknownName as error:
-            if not space:
+            if not choice.space:
                 error.hint += f"; {own.space} is the space of this workspace's settings"
             raise
-        if metric not in ("", card.metric):
+        if choice.metric not in ("", card.metric):
             raise ConfigError(
-                f"{card.space} was trained for the metric {card.metric}. Received: {metric}",
+                f"{card.space} was trained for the metric {card.metric}. Received: {choice.metric}",
                 hint="leave the metric out: the model brings its own",
             )
-        return extractor or card.extractor, card.space, card.metric
+        return SpaceChoice(choice.extractor or card.extractor, card.space, card.metric)
 
-    def searcher(
-        self,
-        extractor: str = "",
-        space: str = "",
-        metric: str = "",
-        regions: str = "",
-        *,
-        throughput: bool = False,
-    ) -> Searcher:
-        """What searches with these; the workspace's own for those not given.
+    def searcher(self, choice: SpaceChoice = OWN_SPACE, *, throughput: bool = False) -> Searcher:
+        """The searcher of a space: the same one for each call, until its model is trained anew.
 
         Args:
-            extractor, space, metric: by name.
-            regions: the plan of parts through which a photo is looked at.
+            choice: of the space; the workspace's own for empty names.
             throughput: whether many photos will be searched with.
 
         Raises:
@@ -236,23 +142,30 @@ class Parts:
             ConfigError: no such metric, or a trained model wants another one or another extractor.
             NotInCatalog: nothing was ingested with that extractor.
         """
-        settings = self.settings
-        extractor, space, metric = self.chosen(extractor, space, metric)
-        key = (extractor, space, metric, regions or settings.regions, throughput)
-        with self._making:
+        choice = self.resolve(choice)
+        key = (choice, throughput)
+        with self._lock:
             if key not in self._searchers:
-                _check(space, metric)
+                _check_names(choice)
                 from stylesearch.search import Gallery
                 from stylesearch.search.searcher import Searcher
 
-                loaded = self.extractor(extractor, throughput=throughput)
-                gallery = Gallery(self.space_home(loaded, space), metric)
+                extractor = self.extractor(choice.extractor, throughput=throughput)
+                gallery = Gallery(self.space_location(extractor, choice.space), choice.metric)
                 self._searchers[key] = Searcher(
-                    gallery, loaded, regions=key[3], max_pixels=settings.max_pixels
+                    gallery,
+                    extractor,
+                    regions=self.settings.regions,
+                    max_pixels=self.settings.max_pixels,
                 )
             return self._searchers[key]
 
-    def space_home(self, extractor: Extractor, space: str) -> SpaceHome:
+    def open_searchers(self) -> list[Searcher]:
+        """The searchers that have been asked for so far."""
+        with self._lock:
+            return list(self._searchers.values())
+
+    def space_location(self, extractor: Extractor, space: str) -> SpaceLocation:
         """Where what is derived for a space of an extractor's features is kept.
 
         Raises:
@@ -260,82 +173,47 @@ class Parts:
             ConfigError: a trained model takes features of another.
         """
         if is_trained(space):
-            check_features(self.model(space), extractor.fingerprint)
+            check_features(self.model_card(space), extractor.fingerprint)
         catalog = self.catalog()
         feature_set = catalog.find_feature_set(extractor.fingerprint)
         if feature_set is None:
-            raise no_features_of(extractor, catalog, self.settings.database)
-        return home_of(self.settings, catalog, feature_set, space)
+            from stylesearch.workspace.missing_features import missing_features_error
 
-    def refresh_indexes(
-        self,
-        extractors: Sequence[Extractor],
-        progress: ReportProgress | None,
-        command: str = "stylesearch index build",
-    ) -> None:
-        """Fits and builds what pays, for every space and metric in use, the defaults among them.
+            raise missing_features_error(extractor, catalog, self.settings.database)
+        return locate_space(self.settings, catalog, feature_set, space)
 
-        Indexes of trained models are always kept up: new products get their vectors here.
+    def study_context(self, max_memory: int, progress: ReportProgress | None) -> StudyContext:
+        """What an evaluation or a training works with.
 
-        Where that cannot be done, a warning says so, and the command to do it with later.
+        Args:
+            max_memory: for vectors and distances, in MiB, roughly.
+            progress: called as ``progress(stage, n_done, n_total)``.
         """
-        from stylesearch.models.store import models
-        from stylesearch.search import IndexWarning
-        from stylesearch.search.maintenance import metrics_in_use, refresh
-        from stylesearch.spaces import SPACES
+        from stylesearch.features.context import StudyContext
+        from stylesearch.features.stream import ExtractionOptions
+        from stylesearch.parallel import usable_cores
 
-        try:
-            with self.catalog().writing(timeout=self.settings.lock_timeout):
-                for extractor in extractors:
-                    for space in SPACES:
-                        home = self.space_home(extractor, space)
-                        default = [self.settings.metric] if space == self.settings.space else []
-                        if default or metrics_in_use(home):
-                            refresh(home, default, progress)
-                    for card in models(self.settings.home):
-                        if card.feature_set == extractor.fingerprint:
-                            self._refresh_model(extractor, card, progress)
-        except (OSError, StyleSearchError) as error:
-            warnings.warn(
-                f"the indexes could not be built: {error}; searches are exact until `{command}`",
-                IndexWarning,
-                stacklevel=3,
-            )
+        own = self.settings
+        return StudyContext(
+            catalog=self.catalog(),
+            load=lambda spec: self.extractor(spec, throughput=True, keep=False),
+            space_home=self.space_location,
+            cache=self.cache,
+            extraction=ExtractionOptions(
+                own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
+            ),
+            max_bytes=max_memory * 2**20,
+            progress=progress,
+            model=self.model_card,
+        )
 
-    def _refresh_model(self, extractor: Extractor, card: ModelCard, progress: ReportProgress | None) -> None:
-        """As :meth:`refresh_indexes`, of one model; what keeps it from its indexes does not keep the others.
+    @property
+    def cache(self) -> Path:
+        """The folder of vectors of regions, and of what does not fit into memory."""
+        return self.settings.home / "cache"
 
-        It may be damaged, removed, or trained anew on other features meanwhile.
-        """
-        from stylesearch.search import IndexWarning
-        from stylesearch.search.maintenance import refresh
-
-        try:
-            refresh(self.space_home(extractor, card.space), [card.metric], progress)
-        except (ConfigError, SpaceError, UnknownName) as error:
-            warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=4)
-
-    def repair_indexes(self) -> None:
-        """Builds again the indexes that a search could not use, unless another process is writing."""
-        with self._making:
-            searchers = list(self._searchers.values())
-        damaged = [searcher.gallery for searcher in searchers if searcher.gallery.damaged]
-        if not damaged:
-            return
-        from stylesearch.search import IndexWarning
-        from stylesearch.search.maintenance import repair
-
-        try:
-            with self.catalog().writing(timeout=0):
-                for gallery in damaged:
-                    repair(gallery)
-        except CatalogLocked:
-            log.info("the indexes are left to the process that is writing")
-        except (OSError, StyleSearchError) as error:
-            warnings.warn(f"the indexes could not be built: {error}", IndexWarning, stacklevel=3)
-
-    def let_go(self) -> None:
-        """Closes the catalog and forgets everything."""
+    def close(self) -> None:
+        """Closes the catalog and drops everything that was loaded."""
         self._searchers.clear()
         self._extractors.clear()
         self._cards.clear()
@@ -344,25 +222,26 @@ class Parts:
             self._catalog = None
 
 
-def home_of(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space: str) -> SpaceHome:
+def locate_space(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space: str) -> SpaceLocation:
     """Where what is derived for a space of a feature set of the catalog is kept."""
-    from stylesearch.search.fitted_space import SpaceHome
+    from stylesearch.search.fitted_space import SpaceLocation
 
     folder = settings.home / "indexes" / f"{catalog.id}-{feature_set.fingerprint[:16]}" / index_folder(space)
     if not is_trained(space):
-        return SpaceHome(catalog, feature_set, space, folder)
+        return SpaceLocation(catalog, feature_set, space, folder)
     from stylesearch.models.store import folder_of
 
-    return SpaceHome(catalog, feature_set, space, folder, folder_of(settings.home, name_of(space)))
+    return SpaceLocation(catalog, feature_set, space, folder, folder_of(settings.home, name_of(space)))
 
 
-def _check(space: str, metric: str) -> None:
+def _check_names(choice: SpaceChoice) -> None:
+    """Makes sure that there are such a space and such a metric."""
     from stylesearch.distance import check_metric
     from stylesearch.spaces import SPACES
 
-    if not is_trained(space):
-        _ = SPACES[space]
+    if not is_trained(choice.space):
+        _ = SPACES[choice.space]
     try:
-        check_metric(metric)
+        check_metric(choice.metric)
     except ValueError as error:
         raise ConfigError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Trainings of a workspace: what `Workspace.train` does."""
+"""Trainings of a workspace: options by name, locks, settings, and the network that a new one replaces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylesearch.workspace.workspace import study_context
+from stylesearch.workspace.indexes import Indexes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from stylesearch.training.epoch import Epoch
     from stylesearch.training.results import TrainReport
     from stylesearch.types import ReportProgress
-    from stylesearch.workspace.resources import Parts
+    from stylesearch.workspace.resources import Resources
 
 __all__ = ["follow_network", "make_default", "train"]
 
 
 def train(
-    parts: Parts,
+    resources: Resources,
     name: str,
     choices: Mapping[str, Any],
     *,
@@ -35,82 +35,94 @@ def train(
     progress: ReportProgress | None,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> TrainReport:
-    """See :meth:`stylesearch.Workspace.train`."""
+    """Trains a model and builds its indexes; what :meth:`stylesearch.Workspace.train` does.
+
+    Args:
+        resources: of the workspace.
+        name: of the model.
+        choices: fields of the training's options, by name; None is as if not given.
+        default: make it the workspace's space.
+        max_memory: for vectors and distances, in MiB, roughly.
+        progress: called as ``progress(stage, n_done, n_total)``.
+        on_epoch: called with each epoch.
+    """
     from stylesearch.errors import ConfigError
     from stylesearch.models.networks import owner_of
     from stylesearch.models.store import training_lock
+    from stylesearch.training.finetune import FINETUNE_DEFAULTS
     from stylesearch.training.options import TrainOptions
-    from stylesearch.training.pair_dataset import MaterialChoice
+    from stylesearch.training.pair_dataset import PairOptions
     from stylesearch.training.results import TrainRequest
-    from stylesearch.training.run import FINETUNE_DEFAULTS, train_model
+    from stylesearch.training.run import train_model
 
-    own = parts.settings
+    own = resources.settings
     asked = {name: value for name, value in choices.items() if value is not None}
-    spec = _lasting(str(asked.pop("extractor", "") or own.extractor))
+    spec = _absolute_spec(str(asked.pop("extractor", "") or own.extractor))
     seed = asked.get("seed", 0)
-    of_material = {"regions": own.regions} | _taken(asked, MaterialChoice, "seed")
-    material = MaterialChoice(**of_material, seed=seed)
-    of_options = _taken(asked, TrainOptions)
-    of_request = _taken(asked, TrainRequest, "extractor", "name", "of_network")
+    of_pairs = {"regions": own.regions} | _take_fields(asked, PairOptions, "seed")
+    pair_options = PairOptions(**of_pairs, seed=seed)
+    of_options = _take_fields(asked, TrainOptions)
+    of_request = _take_fields(asked, TrainRequest, "extractor", "name", "network_options")
     if of_request.get("finetune"):
         # What is said of steps and batches is said of the network; the head over its features is quick.
-        of_request["of_network"] = TrainOptions(**(FINETUNE_DEFAULTS | of_options))
+        of_request["network_options"] = TrainOptions(**(FINETUNE_DEFAULTS | of_options))
         of_options = {name: one for name, one in of_options.items() if name not in FINETUNE_DEFAULTS}
     options = TrainOptions(**of_options)
-    request = TrainRequest(spec, name=name, material=material, options=options, **of_request)
+    request = TrainRequest(spec, name=name, pair_options=pair_options, options=options, **of_request)
     if asked:
         raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
-    context = study_context(parts, max_memory, progress)
+    context = resources.study_context(max_memory, progress)
     owner = owner_of(own.home, spec)
     with contextlib.ExitStack() as held:
         # No card says yet that this model takes that network. By name: so two never wait for each other.
         for one in sorted({name, owner or name}):
             held.enter_context(training_lock(own.home, one, own.lock_timeout))
         if owner:
-            _check_there(spec, owner)
+            _check_network_exists(spec, owner)
         report = train_model(context, own.home, request, on_epoch=on_epoch)
         if default:
             make_default(own.home, report.card, own.weights)
         else:
             follow_network(own.home, report.card)
-        _clear_away(parts, name)  # only now: the settings name the old network no more
+        _remove_leftovers(resources, name)  # only now: the settings name the old network no more
         began = time.perf_counter()
         build = f"stylesearch index build -s {report.card.space}"
-        parts.refresh_indexes([parts.extractor(report.card.extractor)], progress, build)
+        Indexes(resources).refresh([resources.extractor(report.card.extractor)], progress, build)
     seconds = {**report.seconds, "index": time.perf_counter() - began}
     seconds["total"] += seconds["index"]
     return dataclasses.replace(report, seconds=seconds)
 
 
-def _check_there(spec: str, owner: str) -> None:
+def _check_network_exists(spec: str, owner: str) -> None:
     """Makes sure that a network has not gone while another process held its model."""
     from stylesearch.errors import ConfigError
-    from stylesearch.extractors.spec import file_of
+    from stylesearch.extractors.spec import ExtractorSpec
 
-    if not Path(file_of(spec)).is_file():
+    file = ExtractorSpec.parse(spec).name
+    if not Path(file).is_file():
         raise ConfigError(
-            f"there is no network {file_of(spec)}: the model {owner!r} was trained anew or removed",
+            f"there is no network {file}: the model {owner!r} was trained anew or removed",
             hint=f"stylesearch models show {owner} says which network it takes now",
         )
 
 
-def _clear_away(parts: Parts, name: str) -> None:
+def _remove_leftovers(resources: Resources, name: str) -> None:
     """Removes what only the training needed, and networks, with their features, that have been replaced.
 
-    The model is in force: where networks cannot go now, a warning says so, and the next training of that name
+    The model is in use: where networks cannot go now, a warning says so, and the next training of that name
     or its removal takes them.
     """
     from stylesearch.errors import StyleSearchError
     from stylesearch.models.networks import fingerprints_of, forget_features, unused_networks
     from stylesearch.training.checkpoints import training_folder
 
-    own = parts.settings
+    own = resources.settings
     shutil.rmtree(training_folder(own.home, name), ignore_errors=True)
     unused = unused_networks(own.home, name)
     if not unused:
         return
     try:
-        with parts.catalog().writing(timeout=own.lock_timeout) as writer:
+        with resources.catalog().writing(timeout=own.lock_timeout) as writer:
             forget_features(writer, own.home, fingerprints_of(unused))
         for path in unused:
             path.unlink()
@@ -123,19 +135,19 @@ def _clear_away(parts: Parts, name: str) -> None:
         )
 
 
-def _taken(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
+def _take_fields(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
     """Takes those of the choices that are fields of ``kind`` out of ``asked``."""
-    names = {field.name for field in dataclasses.fields(kind)} - {"material", "options", *but}
+    names = {field.name for field in dataclasses.fields(kind)} - {"pair_options", "options", *but}
     return {name: asked.pop(name) for name in names & asked.keys()}
 
 
-def _lasting(spec: str) -> str:
+def _absolute_spec(spec: str) -> str:
     """A model's file by its whole path: a search may be run from another folder."""
-    from stylesearch.extractors.spec import file_of
+    from stylesearch.extractors.spec import ExtractorSpec
 
-    file = file_of(spec)
-    path = Path(file).expanduser()
-    return f"{path.resolve()}{spec.removeprefix(file)}" if path.is_file() else spec
+    parsed = ExtractorSpec.parse(spec)
+    path = Path(parsed.name).expanduser()
+    return str(dataclasses.replace(parsed, name=str(path.resolve()))) if path.is_file() else spec
 
 
 def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
@@ -149,13 +161,13 @@ def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
     Raises:
         ConfigError: the file cannot be read.
     """
-    from stylesearch.extractors.spec import kept_path
+    from stylesearch.extractors.spec import relative_spec
     from stylesearch.settings import change_settings, load_settings
 
     changes: dict[str, str | int | float | None] = {"space": card.space}
     # Products that come in without the model's features would not be found.
     if _extractor_of(home) != card.extractor:
-        changes["extractor"] = kept_path(card.extractor, home)
+        changes["extractor"] = relative_spec(card.extractor, home)
     lasting = str(Path(weights).resolve()) if Path(weights).is_file() else weights
     if load_settings({"home": home}, {}).weights not in (weights, lasting):
         changes["weights"] = lasting or None
@@ -170,14 +182,14 @@ def follow_network(home: Path, card: ModelCard) -> None:
     Raises:
         ConfigError: the file cannot be read.
     """
-    from stylesearch.extractors.spec import file_of, kept_path
-    from stylesearch.models.store import is_network_of, models
+    from stylesearch.extractors.spec import ExtractorSpec, relative_spec
+    from stylesearch.models.store import is_network_of, list_models
     from stylesearch.settings import change_settings
 
     said = _extractor_of(home)
-    in_use = {file_of(one.extractor) for one in models(home)}
-    if is_network_of(home, card.name, said) and file_of(said) not in in_use:
-        change_settings(home, {"extractor": kept_path(card.extractor, home)})
+    in_use = {ExtractorSpec.parse(one.extractor).name for one in list_models(home)}
+    if is_network_of(home, card.name, said) and ExtractorSpec.parse(said).name not in in_use:
+        change_settings(home, {"extractor": relative_spec(card.extractor, home)})
 
 
 def _extractor_of(home: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from stylesearch.extractors import load_extractor
 from stylesearch.extractors.classical.feature import WHITE_BOXES
-from stylesearch.extractors.with_colors import JoinedExtractor
+from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.testing import ExtractorContract, FakeExtractor
 
 # Keras itself, when it saves a model.
@@ -33,7 +33,7 @@ class TestFakeWithColors(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def extractor(cls):
-        return JoinedExtractor(FakeExtractor())
+        return ExtractorWithColors(FakeExtractor())
 
 
 class TestEfficientNetLite0(ExtractorContract):

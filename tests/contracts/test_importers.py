@@ -269,7 +269,7 @@ def test_splits_part_the_source(importer: Importer, source: Path) -> None:
         with pytest.raises(DatasetError, match="has no splits"):
             check_options(importer, options)
         with pytest.raises(DatasetError, match="no other categories"):
-            check_options(importer, ImportOptions(categories="seed"))
+            check_options(importer, ImportOptions(categories="study2018"))
         return
     with pytest.raises(UnknownName, match=r"no split of .* is called 'nowhere'"):
         check_options(importer, options)
@@ -278,7 +278,7 @@ def test_splits_part_the_source(importer: Importer, source: Path) -> None:
     with pytest.raises(UnknownName, match="no way to group products is called 'mine'"):
         check_options(importer, ImportOptions(categories="mine"))
     whole = records(importer, source)
-    check_options(importer, ImportOptions(splits=importer.splits, gallery=("all",), categories="seed"))
+    check_options(importer, ImportOptions(splits=importer.splits, gallery=("all",), categories="study2018"))
     assert records(importer, source, ImportOptions(splits=importer.splits)) == whole
     by_split: dict[str, int] = {}
     for record in whole:
@@ -302,7 +302,7 @@ def test_a_dataset_says_what_an_evaluation_needs(importer: Importer, source: Pat
         assert set(record.product.attributes) == wanted
         assert record.product.attributes["dataset"] == importer.name
         assert record.product.category == record.product.attributes["dataset_category"]
-    for record in records(importer, source, ImportOptions(categories="seed")):
+    for record in records(importer, source, ImportOptions(categories="study2018")):
         assert record.product.category == record.product.attributes["seed_group"]
         assert record.product.category in {"Dress", "Skirt", "upper", "lower", "other"}
 

@@ -67,7 +67,7 @@ def test_two_writers_take_turns_or_are_told(workspace: Path, drawn_shop: Path, t
     assert [writer.wait(120) for writer in both] == [0, 0]
     with ss.open(workspace, lock_timeout=0.2) as shop:
         assert len(list(shop.products())) == 36
-        assert all(status.state == "ready" for status in shop.index_status())
+        assert all(status.state == "ready" for status in shop.indexes.status())
         with shop.catalog.writing(), ss.open(workspace, lock_timeout=0.2) as other:
             began = time.monotonic()
             with pytest.raises(CatalogLocked, match="writing"):
@@ -81,9 +81,9 @@ def test_a_rebuild_that_is_interrupted_leaves_the_old_indexes_in_force(
     photo = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
     with ss.open(workspace) as shop:
         right = [hit.product.id for hit in shop.query(photo)]
-        monkeypatch.setattr(maintenance.fit, "put_in_force", _interrupt)
+        monkeypatch.setattr(maintenance.fitted_space, "activate", _interrupt)
         with pytest.raises(KeyboardInterrupt):
-            shop.build_indexes()
+            shop.indexes.build()
     monkeypatch.undo()
     with ss.open(workspace) as shop, warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -133,13 +133,15 @@ def test_splits_one_after_the_other_and_the_wider_gallery(stylesearch: Command, 
     }
 
 
-def test_the_seed_s_groups_become_categories_without_computing_anything_again(
+def test_the_study_s_groups_become_categories_without_computing_anything_again(
     stylesearch: Command, tmp_path: Path
 ) -> None:
     root, home = layouts.consumer_to_shop(tmp_path / "c2s"), tmp_path / "home"
     assert stylesearch("--home", home, "ingest", root).code == 0
     moved = stylesearch("--home", home, "ingest", root, "--categories", "seed", "--json").json
     assert (moved["changed"], moved["computed"]) == (10, 0)
+    again = stylesearch("--home", home, "ingest", root, "--categories", "study2018", "--json").json
+    assert (again["changed"], again["unchanged"]) == (0, 10), "seed is the older name of study2018"
     listed = stylesearch("--home", home, "products", "list", "--json").json
     assert {product["category"] for product in listed} == {"Dress", "upper", "lower"}
     assert {product["attributes"]["dataset_category"] for product in listed} == {

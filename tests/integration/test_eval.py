@@ -17,7 +17,7 @@ from PIL import Image
 import stylesearch as ss
 from stylesearch.cli.eval import METRICS as METRICS_OF_HELP
 from stylesearch.distance import METRICS
-from stylesearch.evaluation.results_files import load_study
+from stylesearch.evaluation.results_files import load_study, save_results
 
 NAME = "efficientnet-lite0@320+colors"
 
@@ -81,9 +81,9 @@ def test_the_same_catalog_in_another_workspace_gives_the_same_bytes(
     with ss.open(tmp_path / "home") as other:
         other.ingest(drawn_shop / "street.csv")
         other.ingest(drawn_shop / "products.csv")
-        other.evaluate([NAME], ks=[1, 5]).save(tmp_path / "other")
+        save_results(other.evaluate([NAME], ks=[1, 5]), tmp_path / "other")
     with ss.open(streets) as shop:
-        shop.evaluate([NAME], ks=[1, 5]).save(tmp_path / "own")
+        save_results(shop.evaluate([NAME], ks=[1, 5]), tmp_path / "own")
     assert (tmp_path / "other/results.json").read_bytes() == (tmp_path / "own/results.json").read_bytes()
 
 
@@ -168,6 +168,7 @@ from pathlib import Path
 import stylesearch.features.compute as features
 from stylesearch.catalog import Catalog
 from stylesearch.evaluation.results import StudySettings
+from stylesearch.evaluation.results_files import save_results
 from stylesearch.evaluation.study import evaluate
 from stylesearch.features.context import StudyContext
 from stylesearch.features.stream import ExtractionOptions
@@ -194,7 +195,7 @@ with Catalog.open(home / "catalog.db") as catalog:
         ExtractionOptions(batch_size=3),
     )
     study = evaluate(context, StudySettings(("fake0", "fake1"), ("l1", "cosine"), (1, 5), regions="few"))
-study.save(home / "report")
+save_results(study, home / "report")
 print("done", n_computed, flush=True)
 """
 

@@ -20,10 +20,10 @@ from stylesearch.extractors.base import Extractor
 from stylesearch.features.context import StudyContext
 from stylesearch.importers.table import TableImporter
 from stylesearch.ingest import IngestOptions, ingest
-from stylesearch.search.fitted_space import SpaceHome
+from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.settings import Settings
 from stylesearch.testing.fake_extractor import FakeExtractor
-from stylesearch.workspace.resources import home_of
+from stylesearch.workspace.resources import locate_space
 
 N_PRODUCTS = 40
 N_VIEWS = 3
@@ -54,10 +54,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study_context(home: Path) -> Iterator[StudyContext]:
     with Catalog.open(home / "catalog.db") as catalog:
 
-        def space_home(extractor: Extractor, space: str) -> SpaceHome:
+        def space_home(extractor: Extractor, space: str) -> SpaceLocation:
             feature_set = catalog.find_feature_set(extractor.fingerprint)
             assert feature_set is not None
-            return home_of(Settings(home=home), catalog, feature_set, space)
+            return locate_space(Settings(home=home), catalog, feature_set, space)
 
         yield StudyContext(catalog, lambda name: FakeExtractor(), space_home, home / "cache")
 

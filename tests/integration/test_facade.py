@@ -15,6 +15,7 @@ from PIL import Image
 import stylesearch as ss
 from stylesearch.errors import CatalogError, ConfigError, NotInCatalog, UnknownName
 from stylesearch.search import IndexWarning
+from stylesearch.types import SearchRequest
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -72,7 +73,7 @@ def test_search_is_exact_whatever_way_it_is_done(ingested: Path, drawn_shop: Pat
         ).min(0)
         hits = shop.catalog.hits_for(ids.tolist())
         products = [hits[i][0].id for i in ids[np.argsort(expected, kind="stable")].tolist()]
-        assert [hit.product.id for hit in gallery.search(photo, 24)] == products
+        assert [hit.product.id for hit in gallery.search(photo, SearchRequest(k=24))] == products
         assert len(shop.query(path)) == 20
 
 
@@ -162,7 +163,7 @@ def test_a_damaged_index_warns_once_answers_right_and_is_built_again(
     with ss.open(workspace) as shop, warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [(hit.product.id, round(hit.distance, 4)) for hit in shop.query(path)] == right
-        assert shop.verify_indexes() == []
+        assert shop.indexes.verify() == []
 
 
 def test_indexes_of_a_catalog_that_was_replaced_are_not_believed(workspace: Path, drawn_shop: Path) -> None:
@@ -217,7 +218,7 @@ def test_two_catalogs_under_one_home_keep_their_indexes_apart(
     for name in ("a", "b"):
         with ss.open(tmp_path / "home", db=str(tmp_path / f"{name}.db")) as shop:
             assert len(shop.query(picture, k=100)) == 24
-            assert {row.n_gone for row in shop.index_status()} == {0}
+            assert {row.n_gone for row in shop.indexes.status()} == {0}
 
 
 def test_a_restored_backup_is_searched_whole(workspace: Path, drawn_shop: Path, tmp_path: Path) -> None:
@@ -232,7 +233,7 @@ def test_a_restored_backup_is_searched_whole(workspace: Path, drawn_shop: Path, 
         with Image.open(photo) as image:
             image.rotate(90).save(new)
         shop.ingest(tmp_path / "more")
-        shop.build_indexes()
+        shop.indexes.build()
     for file in workspace.glob("catalog.db-*"):
         file.unlink()
     shutil.copy(backup, workspace / "catalog.db")
@@ -249,15 +250,15 @@ def test_a_restored_backup_is_searched_whole(workspace: Path, drawn_shop: Path, 
 def test_a_status_builds_nothing(workspace: Path) -> None:
     shutil.rmtree(workspace / "indexes")
     with ss.open(workspace) as shop:
-        assert {row.state for row in shop.index_status()} == {"missing"}
-        assert len(shop.verify_indexes()) == len(shop.index_status())
+        assert {row.state for row in shop.indexes.status()} == {"missing"}
+        assert len(shop.indexes.verify()) == len(shop.indexes.status())
     assert not (workspace / "indexes").exists()
 
 
 def test_every_space_and_metric_in_use_is_kept_up(workspace: Path, drawn_shop: Path, tmp_path: Path) -> None:
     photo = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
     with ss.open(workspace, space="raw", metric="l1") as shop:
-        shop.build_indexes()
+        shop.indexes.build()
     more = tmp_path / "more"
     for number in range(12):
         target = more / "kilt" / f"k{number}.png"
@@ -268,7 +269,7 @@ def test_every_space_and_metric_in_use_is_kept_up(workspace: Path, drawn_shop: P
         shop.ingest(more)
     for space, metric in (("raw", "l1"), ("whitened", "cosine")):
         with ss.open(workspace, space=space, metric=metric) as shop:
-            rows = {row.category: row for row in shop.index_status()}
+            rows = {row.category: row for row in shop.indexes.status()}
             assert (rows["kilt"].state, rows["kilt"].n_indexed, rows["kilt"].n_pending) == ("ready", 12, 0)
 
 
@@ -289,7 +290,7 @@ def test_no_room_for_indexes_keeps_the_report_and_the_products(
             assert len(shop.query(drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"])) == 20
         monkeypatch.undo()
     with ss.open(tmp_path / "home") as shop:
-        assert {row.state for row in shop.index_status()} == {"ready"}
+        assert {row.state for row in shop.indexes.status()} == {"ready"}
 
 
 def test_a_folder_that_was_moved_and_ingested_again(drawn_shop: Path, tmp_path: Path) -> None:

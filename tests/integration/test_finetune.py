@@ -19,8 +19,9 @@ from stylesearch.search import IndexWarning
 from stylesearch.settings import load_settings
 from stylesearch.training.checkpoints import NETWORK, checkpoint_path, training_folder
 from stylesearch.training.epoch import Epoch
-from stylesearch.training.near_duplicates import find_near_equal, joined_products
-from stylesearch.training.split import KnownProducts, Split, split_products
+from stylesearch.training.near_duplicates import connected_products, find_near_duplicates
+from stylesearch.training.seen_products import SeenProducts
+from stylesearch.training.split import Split, split_products
 from tests.integration.patchworks import photo_of
 
 pytestmark = [
@@ -89,7 +90,7 @@ def test_the_last_blocks_only_are_changed_and_the_network_is_an_extractor(tuned:
     from stylesearch.training.keras.backbone import blocks_of
 
     with ss.open(tuned) as shop:
-        card = shop.model("tuned")
+        card = shop.models.get("tuned")
         assert shop.query(photo_of(tuned, "p000")).hits  # config.toml names both space and network
         study = shop.evaluate(["siamese:tuned"], metrics=["cosine"], ks=[1], regions="whole")
     assert study.methods[0].extractor == "tiny-tuned"
@@ -113,19 +114,19 @@ def test_a_workspace_that_has_moved_finds_its_network(workspace: Path, tuned: Pa
     settings = load_settings({"home": workspace})
     assert (settings.space, settings.extractor) == ("siamese:tuned", str(network))
     with ss.open(workspace) as shop:
-        assert shop.model("tuned").extractor == str(network)
+        assert shop.models.get("tuned").extractor == str(network)
         assert shop.query(photo_of(workspace, "p000")).hits
         shop.ingest(
             photo_of(workspace, "p000").parents[1] / "products.csv"
         )  # new products would be seen by it
-        assert {one.state for one in shop.index_status()} == {"ready"}
+        assert {one.state for one in shop.indexes.status()} == {"ready"}
 
 
 def test_removing_the_model_leaves_the_network_that_was_tuned(
     stylesearch: Any, workspace: Path, network: Path
 ) -> None:
     with ss.open(workspace) as shop:
-        fingerprint = shop.model("tuned").feature_set
+        fingerprint = shop.models.get("tuned").feature_set
     assert [path for path in workspace.glob("*/*") if fingerprint[:16] in path.name]
     removed = stylesearch("--home", workspace, "models", "remove", "tuned")
     assert removed.code == 0, removed.err
@@ -154,9 +155,9 @@ def test_a_network_that_another_model_takes_stays(workspace: Path) -> None:
     store.save_model(home, card, other)
     with ss.open(home) as shop:
         with pytest.raises(ConfigError, match="siamese:other takes features of the network of siamese:tuned"):
-            shop.remove_model("tuned")
-        assert shop.remove_model("other") == {}
-        assert shop.remove_model("tuned").keys() == {"space", "extractor"}
+            shop.models.remove("tuned")
+        assert shop.models.remove("other") == {}
+        assert shop.models.remove("tuned").keys() == {"space", "extractor"}
 
 
 def test_the_settings_follow_a_network_that_is_replaced(
@@ -166,7 +167,7 @@ def test_the_settings_follow_a_network_that_is_replaced(
     again = stylesearch("--home", workspace, "train", "tuned", "-e", network, *ARGUMENTS, "--seed", 1)
     assert again.code == 0, again.err
     with ss.open(workspace) as shop:
-        card = shop.model("tuned")
+        card = shop.models.get("tuned")
         names = [one.extractor for one in shop.catalog.feature_sets()]
     assert card.extractor != old
     assert not Path(old).exists()
@@ -176,7 +177,7 @@ def test_the_settings_follow_a_network_that_is_replaced(
 
 def test_a_network_is_not_tested_on_what_it_has_learned_from(stylesearch: Any, workspace: Path) -> None:
     with ss.open(workspace) as shop:
-        network = shop.model("tuned").extractor
+        network = shop.models.get("tuned").extractor
     arguments = ["--home", workspace, "train", "head", "-e", network, "--epochs", 1, "-q"]
     leaking = stylesearch(*arguments, "--seed", 1)
     assert leaking.code == 1
@@ -188,14 +189,14 @@ def test_a_network_is_not_tested_on_what_it_has_learned_from(stylesearch: Any, w
 def test_nor_on_what_has_moved_since(workspace: Path) -> None:
     def split_now() -> Split:
         images = list_images(shop.catalog)
-        groups = joined_products(images, find_near_equal(images, workspace / "cache"))
+        groups = connected_products(images, find_near_duplicates(images, workspace / "cache"))
         return split_products({one.product.id: one.product.category for one in images}, groups)
 
     with ss.open(workspace) as shop:
-        network = shop.model("tuned").extractor
-        known = KnownProducts.of_network(network)
+        network = shop.models.get("tuned").extractor
+        known = SeenProducts.read(network)
         assert known is not None
-        n = shop.model("tuned").n_products
+        n = shop.models.get("tuned").n_products
         assert (len(known.train), len(known.validation)) == (n["train"], n["validation"])
         first = split_now()
         shop.remove(sorted(one for one in first.test if int(one[1:]) % 2)[:2])  # alone, each: no group moves

@@ -21,9 +21,9 @@ from stylesearch.errors import CatalogLocked, ConfigError, SpaceError, UnknownNa
 from stylesearch.models import store
 from stylesearch.search import IndexWarning, maintenance
 from stylesearch.settings import change_settings
-from stylesearch.spaces.base import scaled
+from stylesearch.spaces.base import scale_for_category
 from stylesearch.testing import save_fake_model
-from stylesearch.types import Domain
+from stylesearch.types import Domain, SearchRequest
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.conftest import Command
 
@@ -40,7 +40,7 @@ def modelled(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         names = list(opened.gallery().counts())
         weights = {"": 0.5} | {name: (i + 1) / (len(names) + 1) for i, name in enumerate(names)}
         save_fake_model(opened.settings, weights=weights | {names[0]: 0.0})
-        opened.build_indexes(space=SPACE)
+        opened.indexes.build(space=SPACE)
     return home
 
 
@@ -57,7 +57,7 @@ def photo_of(shop: Path) -> Path:
 
 
 def states(shop: Workspace) -> set[str]:
-    return {one.state for one in shop.index_status(space=SPACE)}
+    return {one.state for one in shop.indexes.status(space=SPACE)}
 
 
 def first(shop: Workspace) -> str:
@@ -75,10 +75,12 @@ def expected(shop: Workspace, features: np.ndarray) -> dict[str, float]:
     gallery, vectors = shop.gallery(), transform.apply(features)
     found: dict[str, float] = {}
     for category in gallery.counts():
-        feature_set = gallery.home.feature_set
+        feature_set = gallery.location.feature_set
         for ids, rows in shop.catalog.features(feature_set, category=category, domain=Domain.SHOP):
-            of_gallery = scaled(transform, transform.apply(rows), category)
-            values = distances(scaled(transform, vectors, category), of_gallery, card.metric).min(axis=0)
+            of_gallery = scale_for_category(transform, transform.apply(rows), category)
+            values = distances(scale_for_category(transform, vectors, category), of_gallery, card.metric).min(
+                axis=0
+            )
             hits = shop.catalog.hits_for(ids.tolist())
             for feature_id, value in zip(ids.tolist(), values.tolist(), strict=True):
                 product = hits[feature_id][0].id
@@ -97,19 +99,19 @@ def assert_right(shop: Workspace) -> None:
 
 @pytest.mark.parametrize("metric", ["cosine", "l1", "l2"])
 def test_a_search_gives_the_weighted_distances(shop: Workspace, metric: str) -> None:
-    weights = shop.model("default").weights
+    weights = shop.models.get("default").weights
     save_fake_model(shop.settings, metric=metric, weights=weights, untrained="whitened")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IndexWarning)
         assert_right(shop)  # exactly, without an index
-    shop.build_indexes(space=SPACE)
+    shop.indexes.build(space=SPACE)
     assert states(shop) == {"ready"}
     assert_right(shop)
 
 
 def test_the_model_brings_its_extractor_and_its_metric(shop: Workspace, drawn_shop: Path) -> None:
     save_fake_model(shop.settings, metric="l1")
-    shop.build_indexes(space=SPACE)
+    shop.indexes.build(space=SPACE)
     photo = photo_of(drawn_shop)
     right = [(hit.product.id, hit.distance) for hit in shop.query(photo, space=SPACE)]
     assert len(right) == 20
@@ -121,7 +123,7 @@ def test_the_model_brings_its_extractor_and_its_metric(shop: Workspace, drawn_sh
         with pytest.raises(ConfigError, match=re.escape(f"features of {EXTRACTOR}")):
             other.query(photo, extractor="efficientnet-lite0@224")
         with pytest.raises(ConfigError, match="metric l1"):
-            other.build_indexes(metric="l2")
+            other.indexes.build(metric="l2")
 
 
 def test_the_settings_file_may_name_it(shop: Workspace, drawn_shop: Path, stylesearch: Command) -> None:
@@ -167,7 +169,7 @@ def test_new_products_get_their_vectors_on_ingest_and_the_network_runs_once(
     shop.ingest(tmp_path / "new")
     ((_, n_now),) = shop.catalog.status().features
     assert n_now == n_before + 4
-    found = {one.category: one for one in shop.index_status(space=SPACE)}
+    found = {one.category: one for one in shop.indexes.status(space=SPACE)}
     assert sum(one.n_indexed + one.n_pending for one in found.values()) == n_before + 4
     assert found["dress"].state == "ready"
     assert found["dress"].n_pending == 0
@@ -182,7 +184,7 @@ def test_what_is_pending_is_scaled_for_its_category(
     new.mkdir(parents=True)
     shutil.copy(sorted((drawn_shop / "catalog").rglob("*.jpg"))[0], new / "again.jpg")
     shop.ingest(tmp_path / "new")
-    assert {one.category for one in shop.index_status(space=SPACE) if one.n_pending} == {category}
+    assert {one.category for one in shop.indexes.status(space=SPACE) if one.n_pending} == {category}
     assert_right(shop)
 
 
@@ -222,7 +224,7 @@ def test_an_ingest_builds_the_indexes_of_a_model_that_has_none(shop: Workspace, 
     save_fake_model(shop.settings, "second", metric="l2")
     shop.ingest(drawn_shop / "products.csv")
     assert states(shop) == {"ready"}
-    assert {one.state for one in shop.index_status(space="siamese:second")} == {"ready"}
+    assert {one.state for one in shop.indexes.status(space="siamese:second")} == {"ready"}
     assert len(list(shop.gallery(space=SPACE).home.folder.iterdir())) == 1
 
 
@@ -232,7 +234,7 @@ def test_a_search_never_mixes_two_versions(shop: Workspace) -> None:
     right, models = [], []
     for seed in (1, 2):
         save_fake_model(settings, seed=seed)
-        shop.build_indexes(space=SPACE)
+        shop.indexes.build(space=SPACE)
         right.append(answers(shop))
         models.append(store.load_model(store.folder_of(settings.home, "default")))
     done = threading.Event()
@@ -243,7 +245,7 @@ def test_a_search_never_mixes_two_versions(shop: Workspace) -> None:
                 for turn in range(6):
                     store.save_model(settings.home, *models[turn % 2])
                     if turn % 3 == 0:
-                        other.build_indexes(space=SPACE)
+                        other.indexes.build(space=SPACE)
         finally:
             done.set()
 
@@ -268,19 +270,23 @@ def test_a_search_never_mixes_two_versions(shop: Workspace) -> None:
 def test_a_removed_model_leaves_nothing_and_says_so(shop: Workspace) -> None:
     gallery = shop.gallery(space=SPACE)
     features = gallery.features_of(first(shop))
-    gallery.search(features, 3)
-    folder = gallery.home.folder
-    assert shop.remove_model("default") == {}
+    gallery.search(features, SearchRequest(k=3))
+    folder = gallery.location.folder
+    assert shop.models.remove("default") == {}
     assert not folder.exists()
-    assert shop.models() == []
+    assert shop.models.list() == []
     assert not (shop.settings.home / "models" / "default").exists()
-    for call in (lambda: gallery.search(features, 3), lambda: answers(shop), lambda: shop.model("default")):
+    for call in (
+        lambda: gallery.search(features, SearchRequest(k=3)),
+        lambda: answers(shop),
+        lambda: shop.models.get("default"),
+    ):
         with pytest.raises(UnknownName, match="default"):
             call()
     with pytest.raises(UnknownName):
-        shop.remove_model("default")
+        shop.models.remove("default")
     save_fake_model(shop.settings, seed=3)
-    shop.build_indexes(space=SPACE)
+    shop.indexes.build(space=SPACE)
     assert_right(shop)
 
 
@@ -299,10 +305,10 @@ def test_an_interrupted_removal_leaves_a_shop_that_answers_and_is_done_again(
     with monkeypatch.context() as patched:
         patched.setattr(where, interrupted)
         with ss.open(home) as other, pytest.raises(KeyboardInterrupt):
-            other.remove_model("default")
+            other.models.remove("default")
     with ss.open(home) as other:
         assert other.query(photo_of(drawn_shop)).hits
-        assert other.remove_model("default") == {}
+        assert other.models.remove("default") == {}
     assert not (home / "models" / "default").exists()
     assert not list((home / "indexes").glob("*/siamese-default"))
 
@@ -310,8 +316,8 @@ def test_an_interrupted_removal_leaves_a_shop_that_answers_and_is_done_again(
 def test_removing_waits_for_whoever_builds(shop: Workspace) -> None:
     with ss.open(shop.settings.home, lock_timeout=0.1) as other:
         with shop.catalog.writing(), pytest.raises(CatalogLocked):
-            other.remove_model("default")
-        assert [card.name for card in other.models()] == ["default"]
+            other.models.remove("default")
+        assert [card.name for card in other.models.list()] == ["default"]
 
 
 def test_a_model_of_other_features_is_refused(shop: Workspace, drawn_shop: Path) -> None:
@@ -324,7 +330,7 @@ def test_a_model_of_other_features_is_refused(shop: Workspace, drawn_shop: Path)
     assert "stylesearch train default" in caught.value.hint
     card, transform = store.load_model(store.folder_of(shop.settings.home, "default"))
     store.save_model(shop.settings.home, dataclasses.replace(card, feature_set="0" * 64), transform)
-    for call in (lambda: gallery.search(features, 3), lambda: answers(shop)):
+    for call in (lambda: gallery.search(features, SearchRequest(k=3)), lambda: answers(shop)):
         with pytest.raises(ConfigError, match="was trained on features of"):
             call()
     with warnings.catch_warnings():
@@ -335,10 +341,10 @@ def test_a_model_of_other_features_is_refused(shop: Workspace, drawn_shop: Path)
 def test_a_gallery_refuses_a_model_trained_anew_for_another_metric(shop: Workspace) -> None:
     gallery = shop.gallery(space=SPACE)
     features = gallery.features_of(first(shop))
-    gallery.search(features, 3)
+    gallery.search(features, SearchRequest(k=3))
     save_fake_model(shop.settings, metric="l1")
     with pytest.raises(ConfigError, match="metric l1"):
-        gallery.search(features, 3)
+        gallery.search(features, SearchRequest(k=3))
     with pytest.warns(IndexWarning):
         answers(shop)
     assert_right(shop)

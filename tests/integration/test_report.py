@@ -231,7 +231,7 @@ def test_the_page_has_the_figures_of_the_study(report: Path, study: tuple[Study,
             for estimate in scores.values.values():
                 assert percent(estimate) in page.text
     for words in ("Figure 2", "Figure 5", "Figure 6", "Figure 7", "Figure 9", "Figure 10", "Table 1"):
-        assert f"seed's {words}" in page.text
+        assert f"2018 study's {words}" in page.text
 
 
 def test_each_chart_is_there_as_png_and_svg(report: Path) -> None:
@@ -319,7 +319,7 @@ def test_a_catalog_without_the_features_gives_no_sample(
         assert read_sample(other, catalog, home / "cache") == {}
 
 
-@pytest.mark.parametrize("library", ["matplotlib", "sklearn"])
+@pytest.mark.parametrize("library", ["jinja2", "matplotlib", "sklearn"])
 def test_what_to_install_is_said(
     library: str, study: tuple[Study, Features], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

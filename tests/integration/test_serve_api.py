@@ -29,7 +29,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = ingest_tiny_shop(tmp_path_factory.mktemp("tiny"))
     with ss.open(home) as shop:  # what is not indexed is found as well, with a warning that would be an error
         for metric in ("l1", "l2"):
-            shop.build_indexes(space="raw", metric=metric)
+            shop.indexes.build(space="raw", metric=metric)
     return home
 
 

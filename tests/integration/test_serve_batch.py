@@ -37,7 +37,7 @@ class Busy:
 
     async def stop(self) -> None: ...
 
-    async def search(self, photo: bytes, **_: Any) -> Any:
+    async def search(self, photo: bytes, *_: Any) -> Any:
         if self.room == 0:
             raise QueueFull("no room", retry_after=1)
         self.room -= 1

@@ -40,10 +40,10 @@ class Refusing:
 
     async def stop(self) -> None: ...
 
-    async def search(self, photo: bytes, **_: Any) -> Any:
+    async def search(self, photo: bytes, *_: Any) -> Any:
         raise self.error
 
-    async def similar(self, product_id: str, **_: Any) -> Any:
+    async def similar(self, product_id: str, *_: Any) -> Any:
         raise self.error
 
 

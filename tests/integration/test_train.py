@@ -18,7 +18,7 @@ from stylesearch.features.images import list_images
 from stylesearch.settings import load_settings
 from stylesearch.training.checkpoints import training_folder
 from stylesearch.training.epoch import Epoch
-from stylesearch.training.near_duplicates import find_near_equal, joined_products
+from stylesearch.training.near_duplicates import connected_products, find_near_duplicates
 from stylesearch.training.options import LOSSES
 from stylesearch.training.pair_dataset import KINDS
 from stylesearch.training.results import TrainReport
@@ -79,9 +79,9 @@ def test_train_measures(report: TrainReport) -> None:
 def test_the_figures_of_the_report_are_those_of_a_study(trained: Path) -> None:
     methods = {"after": "siamese:default"}
     with ss.open(trained) as shop:
-        card = shop.model("default")
+        card = shop.models.get("default")
         images = list_images(shop.catalog)
-        groups = joined_products(images, find_near_equal(images, trained / "cache"))
+        groups = connected_products(images, find_near_duplicates(images, trained / "cache"))
         categories = {one.product.id: one.product.category for one in images}
         test_products = split_products(categories, groups).test
         methods["before"] = NAME if card.untrained == "raw" else f"{NAME}/{card.untrained}"
@@ -100,7 +100,7 @@ def test_a_model_is_searched_as_a_space(stylesearch: Any, workspace: Path) -> No
     assert done.code == 0, done.err
     with ss.open(workspace) as shop:
         hits = [hit.product.id for hit in shop.query(photo, space="siamese:default").hits]
-        states = {one.category: one.state for one in shop.index_status(space="siamese:default")}
+        states = {one.category: one.state for one in shop.indexes.status(space="siamese:default")}
     assert len(hits) == 20
     assert states == dict.fromkeys(CATEGORIES, "ready")
 
@@ -109,7 +109,7 @@ def test_the_table_has_weights_and_marks_noise(stylesearch: Any, workspace: Path
     done = stylesearch("--home", workspace, "train", "again", "--epochs", 2, "--loss", "bce")
     assert done.code == 0, done.err
     with ss.open(workspace) as shop:
-        n = shop.model("again").n_products
+        n = shop.models.get("again").n_products
     counts = f"{n['train']} products, {n['validation']} to choose with, {n['test']} to test with"
     assert f"learned from consumer photos: {counts}" in done.out
     assert [line for line in done.out.splitlines() if line.startswith("coarse")]
@@ -117,8 +117,8 @@ def test_the_table_has_weights_and_marks_noise(stylesearch: Any, workspace: Path
     assert 'space = "siamese:again" in config.toml, or stylesearch train again --default' in done.out
     assert "epoch 2: loss" in done.err
     with ss.open(workspace) as shop:
-        assert [card.name for card in shop.models()] == ["again", "default"]
-        assert shop.model("again").metric == "l1"
+        assert [card.name for card in shop.models.list()] == ["again", "default"]
+        assert shop.models.get("again").metric == "l1"
 
 
 def test_default_is_written_into_the_settings_and_nothing_else_is(stylesearch: Any, workspace: Path) -> None:
@@ -154,7 +154,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(
     stylesearch: Any, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ss.open(workspace) as shop:
-        before = shop.model("default")
+        before = shop.models.get("default")
     train = ("--home", workspace, "train", *(f"--{name}={value}" for name, value in OPTIONS.items()), "-q")
     epochs: list[int] = []
 
@@ -168,7 +168,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(
     assert stopped.code == 130
     assert "run the same command with --resume" in stopped.err
     with ss.open(workspace) as shop:
-        assert shop.model("default") == before  # still in force
+        assert shop.models.get("default") == before  # still in force
         with pytest.raises(ConfigError, match=r"temperature was 0\.1 and is 0\.2"):
             shop.train(resume=True, temperature=0.2, **OPTIONS)
     epochs.append(5)
@@ -184,7 +184,7 @@ def test_an_interruption_while_indexes_are_built_leaves_a_default(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stylesearch.workspace.resources.Parts.refresh_indexes", interrupt)
+    monkeypatch.setattr("stylesearch.workspace.indexes.Indexes.refresh", interrupt)
     stopped = stylesearch("--home", workspace, "train", "late", "--epochs", 1, "--default")
     assert stopped.code == 130
     assert "stylesearch index build -s siamese:late" in stopped.err

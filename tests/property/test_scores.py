@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, top_k_accuracy_score
 
 from stylesearch.distance import METRICS, distances
-from stylesearch.distance_kernels import Rough
-from stylesearch.evaluation.fast_distances import FaissRough
+from stylesearch.distance_kernels import FastDistances
+from stylesearch.evaluation.fast_distances import FaissDistances
 from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import (
     expected_average_precision,
@@ -44,13 +44,13 @@ def searches(draw, elements=FEW_VALUES):
 
 def to_pictures(search, metric):
     """Distances (q, n), the query's own picture infinitely far; from float64 definitions via `nearest`."""
-    from stylesearch.distance_kernels import paired
+    from stylesearch.distance_kernels import exact_pairs
 
     queries, _, gallery, own = search
     n_queries, n_regions, dim = queries.shape
     flat = queries.reshape(-1, dim)
     left, right = np.indices((len(flat), len(gallery.vectors))).reshape(2, -1)
-    table = paired(flat, left, gallery.vectors, right, metric, 10**6)
+    table = exact_pairs(flat, left, gallery.vectors, right, metric, 10**6)
     table = table.reshape(n_queries, n_regions, -1).min(axis=1).astype(np.float64)
     for query, row in enumerate(own):
         if row >= 0:
@@ -70,11 +70,13 @@ def orders_of(values):
     searches(),
     st.sampled_from(METRICS),
     st.sampled_from([200, 10**4, 10**8]),
-    st.sampled_from([Rough, FaissRough]),
+    st.sampled_from([FastDistances, FaissDistances]),
 )
-def test_ranks_count_products_that_are_nearer_or_as_far(search, metric, max_bytes, rough):
+def test_ranks_count_products_that_are_nearer_or_as_far(search, metric, max_bytes, fast_distances):
     queries, right, gallery, own = search
-    columns = rank(queries, right, gallery, metric, own=own, n_hits=4, max_bytes=max_bytes, rough=rough)
+    columns = rank(
+        queries, right, gallery, metric, own=own, n_hits=4, max_bytes=max_bytes, fast_distances=fast_distances
+    )
     table = to_pictures(search, metric)
     for query, row in enumerate(table):
         of_products = np.array([row[gallery.product_of == p].min() for p in range(len(gallery.starts))])

@@ -62,8 +62,6 @@ PATTERNS = st.integers(1, 40).flatmap(
 @given(PATTERNS, st.integers(0, 130), st.integers(1, 9))
 def test_near_pairs_join_what_a_naive_comparison_joins(patterns, max_bits, at_once):
     with pytest.MonkeyPatch.context() as patch:  # many small blocks
-        patch.setattr(near_duplicates, "_ROWS", 3)
-        patch.setattr(near_duplicates, "_COLUMNS", 5)
         patch.setattr(near_duplicates, "_ROWS_AT_ONCE", at_once)
         found = [tuple(pair) for pairs in near_pairs(patterns, max_bits) for pair in pairs.tolist()]
     assert len(found) == len(set(found))
@@ -104,7 +102,7 @@ def shops(draw):
         "product_category": categories,
         "products": draw(arrays(np.bool_, n_products)),
         "own": own,
-        "near_equal": groups,
+        "duplicates": groups,
         "batch_size": draw(st.integers(2, 20)),
         "seed": draw(st.integers(0, 3)),
         "within_category": draw(st.booleans()),
@@ -129,7 +127,7 @@ def test_batches_hold_right_pairs_of_different_products(shop):
         for batch in batches.epoch():
             n_batches += 1
             assert 2 <= len(batch.products) <= shop["batch_size"]
-            assert len(set(shop["near_equal"][batch.products])) == len(batch.products)
+            assert len(set(shop["duplicates"][batch.products])) == len(batch.products)
             assert np.array_equal(shop["photo_product"][batch.photos], batch.products)
             assert np.array_equal(shop["shop_product"][batch.shop], batch.products)
             assert shop["products"][batch.products].all()
@@ -138,7 +136,7 @@ def test_batches_hold_right_pairs_of_different_products(shop):
             seen += batch.products.tolist()
         assert len(seen) == len(set(seen))
         assert n_batches <= batches.n_batches
-        if len(set(shop["near_equal"])) == len(shop["near_equal"]):  # no copies: nearly nobody is left out
+        if len(set(shop["duplicates"])) == len(shop["duplicates"]):  # no copies: nearly nobody is left out
             assert n_batches == batches.n_batches
             n_lots = 3 if shop["within_category"] else 1
             assert batches.n_products - len(seen) <= n_lots

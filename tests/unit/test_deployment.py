@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.serving.server.supervisor import LAST_WORDS
+from stylesearch.serving.server.supervisor import KILL_SECONDS
 from stylesearch.serving.settings import (
     ENVIRONMENT_PREFIX,
     KEY_VARIABLES,
@@ -145,7 +145,7 @@ def test_what_is_in_front_gives_the_service_its_time_and_its_bytes() -> None:
     (in_compose,) = re.findall(r"stop_grace_period: (\d+)s", COMPOSE)
     (in_unit,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
     for seconds in (in_compose, in_unit):
-        assert int(seconds) > DEFAULTS.shutdown_grace + LAST_WORDS
+        assert int(seconds) > DEFAULTS.shutdown_grace + KILL_SECONDS
 
 
 def test_nginx_understands_its_file(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stylesearch import parallel
-from stylesearch.distance import METRICS, check_metric, distances, nearest, nearest_to_any, products
+from stylesearch.distance import METRICS, check_metric, distances, nearest, nearest_to_any
+from stylesearch.distance_kernels import matrix_product
 
 
 @pytest.mark.parametrize(("metric", "expected"), [("l1", 7.0), ("l2", 5.0), ("cosine", 1.0)])
@@ -104,7 +105,7 @@ def test_what_cannot_be_compared_is_refused():
 def test_products_are_products(rows, dim, queries):
     random = np.random.default_rng(6)
     left, right = (random.random(shape, dtype=np.float32) for shape in ((rows, dim), (dim, queries)))
-    assert np.allclose(products(left, right), left @ right, rtol=1e-5)
+    assert np.allclose(matrix_product(left, right), left @ right, rtol=1e-5)
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stylesearch import parallel
-from stylesearch.parallel import share_rows, usable_cores
+from stylesearch.parallel import parallel_rows, usable_cores
 
 
 @pytest.mark.parametrize("n_rows", [1, 5, 1000])
@@ -18,15 +18,15 @@ def test_every_row_is_given_out_once(n_rows, monkeypatch):
     def work(start, stop):
         seen[start:stop] += 1
 
-    share_rows(work, n_rows, 10**8)
+    parallel_rows(work, n_rows, 10**8)
     assert (seen == 1).all()
 
 
 def test_a_part_that_shares_its_own_work_does_not_wait_for_itself():
     def part(start, stop):
-        share_rows(lambda first, last: None, 1000, 10**6)
+        parallel_rows(lambda first, last: None, 1000, 10**6)
 
-    share_rows(part, 1000, 10**6)
+    parallel_rows(part, 1000, 10**6)
 
 
 def test_an_error_in_a_part_waits_for_the_others():
@@ -39,14 +39,14 @@ def test_an_error_in_a_part_waits_for_the_others():
         ended.append(start)
 
     with pytest.raises(RuntimeError):
-        share_rows(part, 1000, 10**6)
+        parallel_rows(part, 1000, 10**6)
     assert len(ended) == min(usable_cores(), 1000) - 1
 
 
 def test_a_forked_process_shares_work_too():
-    share_rows(lambda start, stop: None, 1000, 10**6)
+    parallel_rows(lambda start, stop: None, 1000, 10**6)
     child = multiprocessing.get_context("fork").Process(
-        target=share_rows, args=(lambda start, stop: None, 1000, 10**6)
+        target=parallel_rows, args=(lambda start, stop: None, 1000, 10**6)
     )
     child.start()
     child.join(20)

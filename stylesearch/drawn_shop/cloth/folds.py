@@ -1,4 +1,4 @@
-"""Light on cloth: roundness, single folds, drapery, and the small unevenness of everything worn."""
+"""Light and shade on cloth: roundness, single folds, drapery, and the unevenness of worn cloth."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Folds:
             int(self.relief.shape[0] * _STEP / (3.5 * step)) + 3,
         )
         i, j = self._random.randrange(256 - rows), self._random.randrange(256 - columns)
-        self.relief += amount * _stretched(noise[i : i + rows, j : j + columns], self.relief.shape)
+        self.relief += amount * _stretch(noise[i : i + rows, j : j + columns], self.relief.shape)
 
     def scattered(
         self,
@@ -134,7 +134,7 @@ class Folds:
             )
 
 
-def _stretched(coarse: _Numbers, shape: tuple[int, ...]) -> _Numbers:
+def _stretch(coarse: _Numbers, shape: tuple[int, ...]) -> _Numbers:
     """A smooth enlargement by cosine steps between the coarse values."""
     result = coarse
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""One square of noise, used wherever something is uneven: threads, plaster, a photo's grain."""
+"""A square of noise for everything uneven: threads, plaster, the grain of a photo."""
 
 from __future__ import annotations
 

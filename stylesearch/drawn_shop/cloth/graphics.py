@@ -1,4 +1,4 @@
-"""Prints for the front of a T-shirt: one picture each, in two or three colors."""
+"""Draws prints for the front of a T-shirt, in two or three colors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from stylesearch.drawn_shop.cloth.palette import Color, mixed
+from stylesearch.drawn_shop.cloth.palette import Color, mix
 from stylesearch.drawn_shop.drawing.curves import Points, ellipse, polyline, spline
 
 __all__ = ["graphic"]
@@ -76,7 +76,7 @@ def _sunset(sheet: _Sheet, ink: Color, second: Color, random: Random) -> None:
     sheet.shape(ellipse(0, -0.1, 0.72, 0.72, corners=48), second)
     for index in range(4):
         y = 0.08 + 0.17 * index
-        sheet.line(polyline([(-0.8, y), (0.8, y)]), 0.03 + 0.03 * index, mixed(ink, ink, 0))
+        sheet.line(polyline([(-0.8, y), (0.8, y)]), 0.03 + 0.03 * index, mix(ink, ink, 0))
     sheet.shape(spline([(-0.9, 0.62), (-0.4, 0.1), (-0.1, 0.42), (0.3, -0.05), (0.9, 0.62)]), ink)
 
 
@@ -168,7 +168,7 @@ def _words(sheet: _Sheet, ink: Color, second: Color, random: Random) -> None:
 def _blocks(sheet: _Sheet, ink: Color, second: Color, random: Random) -> None:
     for index in range(6):
         x, y = random.uniform(-0.55, 0.55), random.uniform(-0.55, 0.55)
-        size, color = random.uniform(0.15, 0.42), (ink, second, mixed(ink, second, 0.5))[index % 3]
+        size, color = random.uniform(0.15, 0.42), (ink, second, mix(ink, second, 0.5))[index % 3]
         if random.random() < 0.5:
             sheet.shape(ellipse(x, y, size, size, corners=32), color)
         else:

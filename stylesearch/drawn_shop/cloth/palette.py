@@ -1,10 +1,20 @@
-"""Named colors of cloth, skin, hair and shoes, and small changes to them."""
+"""Named colors of cloth, skin, hair and shoes, and functions that change colors."""
 
 from __future__ import annotations
 
 from random import Random
 
-__all__ = ["COLORS", "HAIR", "SHOES", "SKIN", "Color", "jittered", "lightness", "mixed", "shaded"]
+__all__ = [
+    "COLORS",
+    "HAIR",
+    "SHOES",
+    "SKIN",
+    "Color",
+    "jitter_color",
+    "lightness",
+    "mix",
+    "relight",
+]
 
 Color = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
@@ -80,25 +90,25 @@ SHOES: tuple[Color, ...] = (
 )
 
 
-def mixed(first: Color, second: Color, share: float) -> Color:
-    """``first`` with ``share`` (0 to 1) of ``second``.
+def mix(first: Color, second: Color, share: float) -> Color:
+    """Mixes two colors: ``first`` with ``share`` (0 to 1) of ``second``.
 
     Example:
-        >>> mixed((0, 0, 0), (100, 200, 50), 0.5)
+        >>> mix((0, 0, 0), (100, 200, 50), 0.5)
         (50, 100, 25)
     """
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
-def shaded(color: Color, factor: float) -> Color:
-    """``color`` made darker (factor below 1) or lighter (above 1), clipped."""
+def relight(color: Color, factor: float) -> Color:
+    """Makes a color darker (factor below 1) or lighter (above 1), clipped."""
     red, green, blue = (min(255, max(0, round(part * factor))) for part in color)
     return red, green, blue
 
 
-def jittered(color: Color, random: Random, amount: float = 8.0) -> Color:
-    """``color`` moved a little: together in brightness, and each channel by itself."""
+def jitter_color(color: Color, random: Random, amount: float = 8.0) -> Color:
+    """Changes a color a little, at random: in brightness, and each channel by itself."""
     together = random.gauss(0.0, amount * 0.6)
     red, green, blue = (
         min(250, max(16, round(part + together + random.gauss(0.0, amount * 0.45)))) for part in color

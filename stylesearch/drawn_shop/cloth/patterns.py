@@ -1,4 +1,4 @@
-"""What is on cloth: stripes, checks, dots; freer motifs are in :mod:`stylesearch.drawn_shop.cloth.prints`."""
+"""Draws patterns on a grid: stripes, checks, dots; :mod:`stylesearch.drawn_shop.cloth.prints` has others."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from PIL import Image
 
 from stylesearch.drawn_shop.cloth import prints
-from stylesearch.drawn_shop.cloth.palette import Color, mixed
+from stylesearch.drawn_shop.cloth.palette import Color, mix
 from stylesearch.drawn_shop.cloth.tiles import Dyes, Tile
 from stylesearch.drawn_shop.drawing.curves import ellipse
 
-__all__ = ["patterned"]
+__all__ = ["draw_pattern"]
 
 _LEAST_PERIOD = 12.0
 """Centimetres; a smaller repeat is drawn several times, so that the weave repeats no sooner than this."""
 
 
-def patterned(pattern: str, dyes: Dyes, size: float, scale: float, seed: int) -> Image.Image:
-    """A square of patterned cloth that repeats, RGB, with hard edges: to be drawn larger than it is shown.
+def draw_pattern(pattern: str, dyes: Dyes, size: float, scale: float, seed: int) -> Image.Image:
+    """Draws a square of cloth that repeats, RGB, with hard edges: to be drawn larger than it is shown.
 
     Args:
         pattern: its name; an unknown one is plain.
@@ -29,11 +29,11 @@ def patterned(pattern: str, dyes: Dyes, size: float, scale: float, seed: int) ->
         scale: pixels for a centimetre.
         seed: decides where motifs lie.
     """
-    draw_pattern, period = _PATTERNS.get(pattern, (_plain, _LEAST_PERIOD / size))
+    draw, period = _PATTERNS.get(pattern, (_plain, _LEAST_PERIOD / size))
     period *= size
     repeats = max(1, round(_LEAST_PERIOD / period))
     tile = Tile(max(8, round(period * repeats * scale)), period * repeats, repeats, dyes.base)
-    draw_pattern(tile, dyes, Random(seed))
+    draw(tile, dyes, Random(seed))
     return tile.image
 
 
@@ -41,7 +41,7 @@ def _plain(tile: Tile, dyes: Dyes, random: Random) -> None:
     pass
 
 
-def _striped(upright: bool) -> Callable[[Tile, Dyes, Random], None]:
+def _stripes(upright: bool) -> Callable[[Tile, Dyes, Random], None]:
     def draw(tile: Tile, dyes: Dyes, random: Random) -> None:
         step = tile.period / tile.repeats
         share = random.choice((0.12, 0.3, 0.5, 0.5)) if upright else random.choice((0.3, 0.4, 0.5, 0.5))
@@ -65,7 +65,7 @@ def _gingham(tile: Tile, dyes: Dyes, random: Random) -> None:
 
 def _tartan(tile: Tile, dyes: Dyes, random: Random) -> None:
     _checks(tile, dyes, [(0.0, 0.34, 0.6), (0.06, 0.05, 0.8), (0.23, 0.05, 0.8)])
-    line = mixed(dyes.accent, (255, 255, 255), 0.35)
+    line = mix(dyes.accent, (255, 255, 255), 0.35)
     _checks(tile, dyes, [(0.66, 0.035, 0.8)], line)
 
 
@@ -120,7 +120,7 @@ def _argyle(tile: Tile, dyes: Dyes, random: Random) -> None:
     u, v = x * tile.repeats / (2 * np.pi), y * tile.repeats / (2 * np.pi)
     a, b = (u + v) % 1.0, (u - v) % 1.0
     tile.choose((a < 0.5) & (b < 0.5), dyes.figure)
-    tile.choose((a >= 0.5) & (b >= 0.5), mixed(dyes.figure, dyes.base, 0.55))
+    tile.choose((a >= 0.5) & (b >= 0.5), mix(dyes.figure, dyes.base, 0.55))
     tile.choose((np.abs(a - 0.25) < 0.02) | (np.abs(b - 0.25) < 0.02), dyes.accent)
 
 
@@ -156,8 +156,8 @@ def _geometric(tile: Tile, dyes: Dyes, random: Random) -> None:
 
 
 _PATTERNS: dict[str, tuple[Callable[[Tile, Dyes, Random], None], float]] = {
-    "stripes": (_striped(upright=False), 3.6),
-    "vertical stripes": (_striped(upright=True), 3.0),
+    "stripes": (_stripes(upright=False), 3.6),
+    "vertical stripes": (_stripes(upright=True), 3.0),
     "gingham": (_gingham, 2.6),
     "tartan": (_tartan, 9.0),
     "windowpane": (_windowpane, 6.0),

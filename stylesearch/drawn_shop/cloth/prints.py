@@ -1,4 +1,4 @@
-"""Patterns without a grid: flowers, leaves, spots, brush strokes, camouflage."""
+"""Draws patterns without a grid: flowers, leaves, spots, brush strokes, camouflage."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import lightness, mixed, shaded
+from stylesearch.drawn_shop.cloth.palette import lightness, mix, relight
 from stylesearch.drawn_shop.cloth.tiles import Dyes, Tile
-from stylesearch.drawn_shop.drawing.curves import Points, ellipse, moved, spline
+from stylesearch.drawn_shop.drawing.curves import Points, ellipse, move, spline
 
 __all__ = ["brush_strokes", "camouflage", "florals", "leaves", "leopard"]
 
@@ -18,9 +18,9 @@ def florals(tile: Tile, dyes: Dyes, random: Random) -> None:
     """Flowers of five to eight petals, each with two leaves."""
     size = tile.period / 11.0
     leaf = (
-        mixed((70, 110, 70), dyes.figure, 0.3)
+        mix((70, 110, 70), dyes.figure, 0.3)
         if lightness(dyes.base) > 0.2
-        else mixed((120, 150, 110), dyes.figure, 0.2)
+        else mix((120, 150, 110), dyes.figure, 0.2)
     )
     petals, dense = random.choice((5, 5, 6, 8)), random.choice((11, 15, 20))
     for index, (x, y) in enumerate(tile.scattered(random, dense)):
@@ -40,10 +40,11 @@ def florals(tile: Tile, dyes: Dyes, random: Random) -> None:
                     turn=angle,
                     corners=12,
                 ),
-                shaded(color, 1.0 if petal % 2 else 0.92),
+                relight(color, 1.0 if petal % 2 else 0.92),
             )
         tile.shape(
-            ellipse(x, y, 0.28 * radius, 0.28 * radius, corners=10), mixed(dyes.accent, (250, 210, 80), 0.6)
+            ellipse(x, y, 0.28 * radius, 0.28 * radius, corners=10),
+            mix(dyes.accent, (250, 210, 80), 0.6),
         )
 
 
@@ -65,7 +66,7 @@ def leopard(tile: Tile, dyes: Dyes, random: Random) -> None:
         blob = ellipse(x, y, radius, radius * 0.75, turn=turn, corners=10)
         tile.shape(blob, dyes.figure)
         bite = turn + random.uniform(0, 6.28)
-        middle = mixed(dyes.base, dyes.accent, 0.4)
+        middle = mix(dyes.base, dyes.accent, 0.4)
         tile.shape(
             ellipse(
                 x + 0.3 * radius * math.cos(bite),
@@ -97,7 +98,7 @@ def brush_strokes(tile: Tile, dyes: Dyes, random: Random) -> None:
             samples=3,
         )
         thick = tile.period * random.uniform(0.012, 0.024)
-        edge = np.vstack([moved(middle, 0, thick), moved(middle, 0, -thick * 1.3)[::-1]])
+        edge = np.vstack([move(middle, 0, thick), move(middle, 0, -thick * 1.3)[::-1]])
         tile.shape(edge, (dyes.figure, dyes.accent, dyes.figure)[index % 3])
 
 
@@ -106,8 +107,8 @@ def camouflage(tile: Tile, dyes: Dyes, random: Random) -> None:
     x, y = tile.field()
     for color, level in (
         (dyes.figure, 0.25),
-        (mixed(dyes.base, (30, 30, 20), 0.6), 0.6),
-        (mixed(dyes.base, (235, 225, 190), 0.5), 0.75),
+        (mix(dyes.base, (30, 30, 20), 0.6), 0.6),
+        (mix(dyes.base, (235, 225, 190), 0.5), 0.75),
     ):
         total = np.zeros((tile.image.height, tile.image.width), dtype=np.float32)
         for _ in range(7):

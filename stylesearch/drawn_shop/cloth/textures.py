@@ -1,4 +1,4 @@
-"""Cloth: its pattern, its weave, its colors, how it hangs and shines."""
+"""The cloth of a garment: pattern, weave, colors, how it hangs and shines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from stylesearch.drawn_shop.cloth.grain import grain
-from stylesearch.drawn_shop.cloth.palette import COLORS, Color, jittered, mixed, shaded
-from stylesearch.drawn_shop.cloth.patterns import patterned
+from stylesearch.drawn_shop.cloth.palette import COLORS, Color, jitter_color, mix, relight
+from stylesearch.drawn_shop.cloth.patterns import draw_pattern
 from stylesearch.drawn_shop.cloth.tiles import Dyes
 from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
 
@@ -48,7 +48,7 @@ class Cloth:
     def tile(self, scale: float) -> Image.Image:
         """A square of it that repeats, RGB, at ``scale`` pixels for a centimetre, with hard edges."""
         dyes = Dyes(self.base, self.figure, self.accent)
-        picture = patterned(self.pattern, dyes, self.size, scale, self.seed)
+        picture = draw_pattern(self.pattern, dyes, self.size, scale, self.seed)
         pixels = (
             np.asarray(picture, dtype=np.float32) * _weave(self.material, picture.width, scale)[:, :, None]
         )
@@ -57,8 +57,8 @@ class Cloth:
 
 def cloth_of(spec: GarmentSpec) -> Cloth:
     """The cloth of a garment; the same dye for all specs with the same seed and color names."""
-    base = jittered(COLORS[spec.color], Random(f"dye/{spec.seed}/{spec.color}"))
-    figure = jittered(COLORS[spec.second], Random(f"dye/{spec.seed}/{spec.second}"))
+    base = jitter_color(COLORS[spec.color], Random(f"dye/{spec.seed}/{spec.color}"))
+    figure = jitter_color(COLORS[spec.second], Random(f"dye/{spec.seed}/{spec.second}"))
     third = Random(f"accent/{spec.seed}").choice(list(COLORS.values()))
     gloss = {"leather": 1.0, "satin": 0.8, "quilt": 0.35}.get(spec.material, 0.0)
     body = {
@@ -81,8 +81,8 @@ def cloth_of(spec: GarmentSpec) -> Cloth:
         size=_SIZES[spec.scale],
         base=base,
         figure=figure,
-        accent=mixed(third, base, 0.25),
-        trim=figure if trimmed else shaded(base, 0.93),
+        accent=mix(third, base, 0.25),
+        trim=figure if trimmed else relight(base, 0.93),
         gloss=gloss,
         body=body,
         seed=spec.seed,

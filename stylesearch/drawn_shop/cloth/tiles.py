@@ -1,4 +1,4 @@
-"""A square of cloth that repeats without a seam, to draw a pattern on."""
+"""A square to draw a pattern on, which repeats without a seam."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from stylesearch.drawn_shop.cloth.palette import Color
-from stylesearch.drawn_shop.drawing.curves import Points, moved
+from stylesearch.drawn_shop.drawing.curves import Points, move
 
 __all__ = ["Dyes", "Tile"]
 
@@ -41,7 +41,7 @@ class Tile:
         low, high = points.min(axis=0), points.max(axis=0)
         for dx in self._copies(low[0], high[0]):
             for dy in self._copies(low[1], high[1]):
-                self.pen.polygon((moved(points, dx, dy) * self.scale).ravel().tolist(), fill=color)
+                self.pen.polygon((move(points, dx, dy) * self.scale).ravel().tolist(), fill=color)
 
     def _copies(self, low: float, high: float) -> Iterator[float]:
         first = math.ceil((-high) / self.period)

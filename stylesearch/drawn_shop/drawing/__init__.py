@@ -1,1 +1,1 @@
-"""Canvas, pen and curves."""
+"""Canvas, pen and curves: what everything is drawn with."""

@@ -1,4 +1,4 @@
-"""The picture while it is drawn, and where in it the wanted garment is still to be seen."""
+"""An image while it is drawn, with a mask of where the product can still be seen in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from stylesearch.drawn_shop.cloth.palette import Color
-from stylesearch.drawn_shop.drawing.curves import Points, moved
+from stylesearch.drawn_shop.drawing.curves import Points, move
 
 __all__ = ["Canvas", "Sketch"]
 
@@ -63,7 +63,7 @@ class Canvas:
         soft = (
             wide.reduce(coarse)
             .filter(ImageFilter.BoxBlur(spread / coarse))
-            .point(_scaled(round(100 * shadow)))
+            .point(_scale_table(round(100 * shadow)))
         )
         if coarse > 1:
             soft = soft.resize(size, Image.Resampling.BILINEAR)
@@ -82,7 +82,7 @@ class Canvas:
         size = (max(2, int(high[0]) - x0), max(2, int(high[1]) - y0))
         small = Image.new("L", (size[0] // 2 + 1, size[1] // 2 + 1), 0)
         ImageDraw.Draw(small).polygon(
-            ((moved(points, -x0, -y0)) / 2).ravel().tolist(), fill=round(255 * share)
+            ((move(points, -x0, -y0)) / 2).ravel().tolist(), fill=round(255 * share)
         )
         mask = small.filter(ImageFilter.BoxBlur(max(0.5, blur / 2))).resize(size, Image.Resampling.BILINEAR)
         self.image.paste((*color, 255), (x0, y0), mask)
@@ -142,17 +142,17 @@ class Sketch:
             return
         layer = self._image.reduce(_OVERSAMPLED)
         if relief:
-            layer = _rounded(layer, relief, amount)
+            layer = _shade_edges(layer, relief, amount)
         canvas.lay(layer, self._corner, shadow=shadow, spread=spread)
 
 
 @functools.cache
-def _scaled(percent: int) -> list[int]:
+def _scale_table(percent: int) -> list[int]:
     """A table for ``Image.point``: each value times ``percent`` / 100."""
     return [value * percent // 100 for value in range(256)]
 
 
-def _rounded(layer: Image.Image, reach: float, amount: float) -> Image.Image:
+def _shade_edges(layer: Image.Image, reach: float, amount: float) -> Image.Image:
     """Light from the upper left on a shape that bulges towards its middle."""
     soft = np.asarray(layer.getchannel("X").filter(ImageFilter.BoxBlur(reach)), dtype=np.float32) / 255.0
     step = max(1, round(0.5 * reach))

@@ -13,8 +13,8 @@ __all__ = [
     "along",
     "between",
     "ellipse",
-    "mirrored",
-    "moved",
+    "mirror_half",
+    "move",
     "normals",
     "outline",
     "polyline",
@@ -52,11 +52,11 @@ def spline(points: _Loose, *, closed: bool = False, samples: int = 7) -> Points:
     """
     if isinstance(points, np.ndarray):
         return _spline(points, closed, samples)
-    return _remembered(tuple(points), closed, samples)
+    return _cached_spline(tuple(points), closed, samples)
 
 
 @functools.lru_cache(maxsize=4096)
-def _remembered(points: tuple[tuple[float, float], ...], closed: bool, samples: int) -> Points:
+def _cached_spline(points: tuple[tuple[float, float], ...], closed: bool, samples: int) -> Points:
     """Most curves are written down as numbers and drawn again and again; the array is read-only."""
     curve = _spline(polyline(points), closed, samples)
     curve.setflags(write=False)
@@ -93,13 +93,13 @@ def outline(*pieces: _Loose) -> Points:
     return np.vstack([spline(piece) for piece in pieces])
 
 
-def mirrored(half: Points) -> Points:
-    """A closed outline from its right half, drawn from top to bottom: the left half is its mirror image."""
+def mirror_half(half: Points) -> Points:
+    """Makes a closed outline from its right half, from top to bottom: the left half is its mirror image."""
     return np.vstack([half, (half * (-1.0, 1.0))[::-1]])
 
 
-def moved(points: Points, dx: float, dy: float) -> Points:
-    """``points``, moved to the right and down."""
+def move(points: Points, dx: float, dy: float) -> Points:
+    """Moves points to the right and down."""
     shifted: Points = points + np.array([dx, dy])
     return shifted
 

@@ -1,4 +1,4 @@
-"""Drawing on cloth, in centimetres: cutting it out, color, seams, and the shade of folds."""
+"""Draws on a strip of cloth, in centimetres: its outline, colors, seams, and the shade of folds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from stylesearch.drawn_shop.cloth.palette import Color, lightness, shaded
+from stylesearch.drawn_shop.cloth.palette import Color, lightness, relight
 from stylesearch.drawn_shop.cloth.textures import Cloth
-from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, moved, polyline, spline
+from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, move, polyline, spline
 from stylesearch.drawn_shop.garments.strips import Strip
 
 __all__ = ["Pen", "Shade"]
@@ -95,7 +95,7 @@ class Pen:
     def piece(self, points: Points, color: Color | None = None, *, lifted: float = 0.0) -> None:
         """A separate piece of cloth on top (a collar, a pocket): edge, shadow, and color if given."""
         if lifted:
-            self.shadow(moved(points, 0.0, lifted), 0.72)
+            self.shadow(move(points, 0.0, lifted), 0.72)
             self._on_shade.polygon(self._pixels(points), fill=_NEUTRAL + 5)
         if color is not None:
             self.fill(points, color)
@@ -112,7 +112,7 @@ class Pen:
         self.line(
             points,
             width,
-            shaded(self.cloth.base, factor if lightness(self.cloth.base) > 0.18 else 2.0 - factor * 1.1),
+            relight(self.cloth.base, factor if lightness(self.cloth.base) > 0.18 else 2.0 - factor * 1.1),
         )
 
     def stitches(self, points: Points, color: Color | None = None) -> None:
@@ -133,7 +133,9 @@ class Pen:
         if self.cloth.material == "denim":
             return (208, 160, 92) if lightness(self.cloth.base) < 0.6 else (176, 128, 70)
         return (
-            shaded(self.cloth.base, 0.8) if lightness(self.cloth.base) > 0.2 else shaded(self.cloth.base, 1.9)
+            relight(self.cloth.base, 0.8)
+            if lightness(self.cloth.base) > 0.2
+            else relight(self.cloth.base, 1.9)
         )
 
     def band(self, curve: Points, width: float, color: Color) -> None:
@@ -154,11 +156,11 @@ class Pen:
     def button(self, x: float, y: float, radius: float, color: Color) -> None:
         """A round button with its shadow, rim and holes."""
         self.shadow(ellipse(x + 0.15, y + 0.45, radius * 1.25, radius * 1.25), 0.6)
-        self.fill(ellipse(x, y, radius, radius, corners=16), shaded(color, 0.72))
+        self.fill(ellipse(x, y, radius, radius, corners=16), relight(color, 0.72))
         self.fill(ellipse(x - 0.05, y - 0.08, radius * 0.84, radius * 0.84, corners=16), color)
         for dx in (-0.25, 0.25):
             self.fill(
-                ellipse(x + dx * radius, y, radius * 0.13, radius * 0.13, corners=6), shaded(color, 0.45)
+                ellipse(x + dx * radius, y, radius * 0.13, radius * 0.13, corners=6), relight(color, 0.45)
             )
 
     def print_picture(self, picture: Image.Image, centre: tuple[float, float], width: float) -> None:

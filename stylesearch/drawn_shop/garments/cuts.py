@@ -1,4 +1,4 @@
-"""From words to centimetres: how wide and how long each garment is, laid flat.
+"""Measures of garments in centimetres, from their descriptions: width and length of each, laid flat.
 
 All heights are measured downwards from where the shoulder meets the neck, on a body 170 cm tall: waist 38,
 hip 56, crotch 64, knee 97, ankle 134. All widths are halves: from the middle to the right.
@@ -141,9 +141,9 @@ def _upper(spec: GarmentSpec) -> Cut:
     waist = chest - nipped
     hip = {"peplum": chest + 7.0, "a-line": chest + 3.0, "oversized": chest + 0.5}.get(spec.cut, chest + 0.4)
     hem = hip + max(0.0, length - HIP) * {"a-line": 0.22, "peplum": 0.4, "fitted": 0.03}.get(spec.cut, 0.03)
-    side = _until(((22.0, chest), (WAIST, waist), (HIP, hip), (max(length, HIP + 4), hem)), length)
+    side = _cut_off(((22.0, chest), (WAIST, waist), (HIP, hip), (max(length, HIP + 4), hem)), length)
     if (spec.category == "jumper" and spec.length != "long") or spec.neckline == "bomber":
-        above_rib = _until(side, length - 6.0)
+        above_rib = _cut_off(side, length - 6.0)
         side = (*above_rib, (length, above_rib[-1][1] - 1.8))
     dip = {"shirt": 3.0, "top": 0.8, "t-shirt": 0.6}.get(spec.category, 0.5)
     return _with_shoulders(spec, length, side, shoulder + 0.45 * ease, dip, loose=0.3 * ease)
@@ -229,7 +229,7 @@ def _legs(spec: GarmentSpec) -> Cut:
             "flared": (12.5, 10.0, 15.4),
             "tapered": (14.0, 11.2, 6.8),
         }[spec.cut]
-        legs = _until(
+        legs = _cut_off(
             (
                 (CROTCH + 2, thigh - 1.2),
                 (CROTCH + 10, thigh - 1.3),
@@ -244,7 +244,7 @@ def _legs(spec: GarmentSpec) -> Cut:
     return Cut(kind="legs", top=36.0, length=length, side=side, legs=legs, leg_middle=middle)
 
 
-def _until(knots: tuple[tuple[float, float], ...], length: float) -> tuple[tuple[float, float], ...]:
+def _cut_off(knots: tuple[tuple[float, float], ...], length: float) -> tuple[tuple[float, float], ...]:
     """Knots cut off at ``length``."""
     kept = tuple(knot for knot in knots if knot[0] < length - 1.0)
     curve = spline([(x, y) for y, x in knots], samples=6)

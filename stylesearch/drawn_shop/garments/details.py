@@ -1,11 +1,11 @@
-"""Details that several garments share: pockets, buttons, a border."""
+"""Draws details that several garments share: pockets, buttons, a border."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import Color, lightness, shaded
-from stylesearch.drawn_shop.drawing.curves import moved, polyline
+from stylesearch.drawn_shop.cloth.palette import Color, lightness, relight
+from stylesearch.drawn_shop.drawing.curves import move, polyline
 from stylesearch.drawn_shop.drawing.pen import Pen
 from stylesearch.drawn_shop.garments.cuts import Cut
 from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
@@ -34,7 +34,7 @@ def button_color(pen: Pen, spec: GarmentSpec) -> Color:
         return (184, 150, 100)
     choice: Color = (236, 234, 228) if spec.seed % 3 else (80, 58, 42)
     return (
-        choice if abs(lightness(choice) - lightness(pen.cloth.base)) > 0.15 else shaded(pen.cloth.base, 0.6)
+        choice if abs(lightness(choice) - lightness(pen.cloth.base)) > 0.15 else relight(pen.cloth.base, 0.6)
     )
 
 
@@ -53,4 +53,4 @@ def draw_patch(pen: Pen, x: float, y: float, width: float, height: float, color:
     pen.piece(pocket, color, lifted=0.5)
     pen.seam(polyline([(x - w, y + 1.6), (x + w, y + 1.6)]), strength=0.8)
     if pen.cloth.material == "denim":
-        pen.stitches(moved(pocket, -x, -(y + height / 2)) * 0.88 + (x, y + height / 2))
+        pen.stitches(move(pocket, -x, -(y + height / 2)) * 0.88 + (x, y + height / 2))

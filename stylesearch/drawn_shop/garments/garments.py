@@ -1,4 +1,4 @@
-"""A garment, sewn of strips: drawn once from its spec, flat, to be photographed flat or worn."""
+"""Draws a garment from its description, as flat strips of cloth that are then laid out or worn."""
 
 from __future__ import annotations
 

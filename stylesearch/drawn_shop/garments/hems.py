@@ -1,4 +1,4 @@
-"""Lower edges: hems, ruffles, tiers, slits."""
+"""Draws lower edges: hems, ruffles, tiers, slits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import shaded
-from stylesearch.drawn_shop.drawing.curves import Points, moved, polyline
+from stylesearch.drawn_shop.cloth.palette import relight
+from stylesearch.drawn_shop.drawing.curves import Points, move, polyline
 from stylesearch.drawn_shop.drawing.pen import Pen
 from stylesearch.drawn_shop.garments.cuts import Cut
 from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
@@ -46,7 +46,7 @@ def draw_tiers(pen: Pen, spec: GarmentSpec, cut: Cut, *, from_height: float) -> 
 def _gathers(pen: Pen, height: float, half: float, dip: float, length: float) -> None:
     x = np.linspace(-half - 0.5, half + 0.5, 31)
     curve = np.column_stack([x, height + dip * (1 - (x / half) ** 2)])
-    pen.crease(moved(curve, 0, 0.5), 1.0, 0.74)
+    pen.crease(move(curve, 0, 0.5), 1.0, 0.74)
     pen.seam(curve, strength=0.72, width=0.3)
     count = max(6, round(half * 0.55))
     for index in range(count):
@@ -78,24 +78,27 @@ def draw_hem(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
             )
         )
     elif spec.trim == "contrast":
-        pen.fill(np.vstack([moved(edge, 0, 2.5), moved(edge, 0, -2.6)[::-1]]), pen.cloth.trim)
-        pen.seam(moved(edge, 0, -2.6), strength=0.8)
+        pen.fill(np.vstack([move(edge, 0, 2.5), move(edge, 0, -2.6)[::-1]]), pen.cloth.trim)
+        pen.seam(move(edge, 0, -2.6), strength=0.8)
     elif spec.category == "jumper" or spec.neckline == "bomber":
         top = 6.0
         if spec.category == "jumper" or spec.neckline == "bomber":
-            pen.fill(np.vstack([moved(edge, 0, 3), moved(edge, 0, -top)[::-1]]), shaded(pen.cloth.trim, 0.97))
+            pen.fill(
+                np.vstack([move(edge, 0, 3), move(edge, 0, -top)[::-1]]),
+                relight(pen.cloth.trim, 0.97),
+            )
             for at in np.arange(-half, half, 1.1):
                 pen.line(
                     polyline([(at, length + dip + 1), (at * 1.02, length - top + 0.2)]),
                     0.2,
-                    shaded(pen.cloth.trim, 0.84),
+                    relight(pen.cloth.trim, 0.84),
                 )
-        pen.seam(moved(edge, 0, -top))
-        pen.crease(moved(edge, 0, -(top + 0.8)), 1.0, 0.85)
+        pen.seam(move(edge, 0, -top))
+        pen.crease(move(edge, 0, -(top + 0.8)), 1.0, 0.85)
     elif pen.cloth.material == "denim":
-        pen.stitches(moved(edge, 0, -1.8))
+        pen.stitches(move(edge, 0, -1.8))
     else:
-        pen.seam(moved(edge, 0, -2.2), strength=0.87, width=0.16)
+        pen.seam(move(edge, 0, -2.2), strength=0.87, width=0.16)
     if spec.trim == "slit":
         at = 0.5 * half
         pen.cut_away(

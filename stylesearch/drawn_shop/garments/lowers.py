@@ -1,4 +1,4 @@
-"""Skirts, trousers and shorts."""
+"""Draws skirts, trousers and shorts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.drawn_shop.cloth.folds import Folds
-from stylesearch.drawn_shop.cloth.palette import shaded
-from stylesearch.drawn_shop.drawing.curves import Points, moved, outline, polyline, spline
+from stylesearch.drawn_shop.cloth.palette import relight
+from stylesearch.drawn_shop.drawing.curves import Points, move, outline, polyline, spline
 from stylesearch.drawn_shop.drawing.pen import Pen
 from stylesearch.drawn_shop.garments.cuts import CROTCH, HIP, KNEE, Cut
 from stylesearch.drawn_shop.garments.details import button_color, draw_border, draw_patch
@@ -48,8 +48,8 @@ def draw_skirt(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool,
                     (share * bottom, cut.length + cut.hem_dip),
                 ]
             )
-            pen.line(fold, 0.22, shaded(pen.cloth.base, 0.78))
-            pen.crease(moved(fold, 0.9, 0), 1.1, 0.86)
+            pen.line(fold, 0.22, relight(pen.cloth.base, 0.78))
+            pen.crease(move(fold, 0.9, 0), 1.1, 0.86)
     draw_tiers(pen, spec, cut, from_height=cut.top)
     draw_hem(pen, spec, cut)
     if spec.closure == "buttons" and not back:
@@ -118,7 +118,7 @@ def draw_legs(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool, 
                     np.column_stack([middle + half, down])[1:],
                 ]
             )
-            pen.line(moved(outer, -1.2, 0) * (side, 1), 2.6, pen.cloth.trim)
+            pen.line(move(outer, -1.2, 0) * (side, 1), 2.6, pen.cloth.trim)
         if spec.trim == "crease":
             pen.crease(np.column_stack([side * middle, down])[2:], 0.6, 1.2)
             pen.crease(np.column_stack([side * (middle + 0.7), down])[2:], 0.7, 0.8)
@@ -133,23 +133,24 @@ def draw_legs(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool, 
             ]
         )
         if spec.trim == "turn-up":
-            cuff = np.vstack([moved(edge, 0, 0.4), moved(edge, 0, -4.6)[::-1]])
-            pen.piece(cuff, shaded(pen.cloth.base, 1.14 if denim else 0.95))
-            pen.crease(moved(edge, 0, -5.2), 1.0, 0.78)
+            cuff = np.vstack([move(edge, 0, 0.4), move(edge, 0, -4.6)[::-1]])
+            pen.piece(cuff, relight(pen.cloth.base, 1.14 if denim else 0.95))
+            pen.crease(move(edge, 0, -5.2), 1.0, 0.78)
         elif spec.trim == "contrast":
-            pen.fill(np.vstack([moved(edge, 0, 0.6), moved(edge, 0, -2.6)[::-1]]), pen.cloth.trim)
+            pen.fill(np.vstack([move(edge, 0, 0.6), move(edge, 0, -2.6)[::-1]]), pen.cloth.trim)
         elif spec.cut == "tapered" and spec.waist == "elastic":
             pen.fill(
-                np.vstack([moved(edge, 0, 0.6), moved(edge, 0, -5.0)[::-1]]), shaded(pen.cloth.base, 0.92)
+                np.vstack([move(edge, 0, 0.6), move(edge, 0, -5.0)[::-1]]),
+                relight(pen.cloth.base, 0.92),
             )
-            pen.seam(moved(edge, 0, -5.0))
+            pen.seam(move(edge, 0, -5.0))
         elif denim:
-            pen.stitches(moved(edge, 0, -1.7))
+            pen.stitches(move(edge, 0, -1.7))
         else:
-            pen.seam(moved(edge, 0, -2.4), strength=0.86)
+            pen.seam(move(edge, 0, -2.4), strength=0.86)
     rise = spline([(0.0, cut.top + 4), (0.1, 55.0), (0.2, crotch)])
     pen.seam(rise, strength=0.62, width=0.28)
-    pen.crease(moved(rise, 0.5, 0.0), 0.9, 0.84)
+    pen.crease(move(rise, 0.5, 0.0), 0.9, 0.84)
     if not back and spec.waist != "elastic":
         fly = spline([(3.6, cut.top + 4), (3.7, 50.0), (2.6, 55.5), (0.3, 58.0)])
         (pen.stitches if denim else pen.seam)(fly)
@@ -171,9 +172,9 @@ def _front_pockets(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
                 else [(11.5, top), (15.5, top + 9.0), (21.5, top + 17.0)]
             )
             pen.seam(slit * (side, 1), strength=0.58, width=0.28)
-            pen.crease(moved(slit, 0.5, -0.8) * (side, 1), 1.0, 0.82)
+            pen.crease(move(slit, 0.5, -0.8) * (side, 1), 1.0, 0.82)
             if spec.material == "denim":
-                pen.stitches(moved(slit[::3], -0.2, 0.8) * (side, 1))
+                pen.stitches(move(slit[::3], -0.2, 0.8) * (side, 1))
         elif spec.pockets == "cargo" and cut.length > 75:
             y = min(80.0, cut.length - 19.0)
             x = float(leg_middle(cut, np.array([y + 6]))[0]) + 5.0

@@ -1,16 +1,16 @@
-"""Necklines, collars, lapels and hoods."""
+"""Draws necklines, collars, lapels and hoods."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import Color, shaded
+from stylesearch.drawn_shop.cloth.palette import Color, relight
 from stylesearch.drawn_shop.drawing.curves import (
     Points,
     between,
     ellipse,
-    mirrored,
-    moved,
+    mirror_half,
+    move,
     outline,
     polyline,
     spline,
@@ -84,8 +84,8 @@ def draw_collar_from_behind(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
     neck, kind = cut.neck, spec.neckline
     if kind == "hood":
         hood = outline([(0.0, -5.0), (8.0, -4.6), (12.0, 1.0), (9.0, 10.0), (0.0, 19.0)])
-        pen.cut(mirrored(hood))
-        pen.piece(mirrored(hood), None, lifted=1.2)
+        pen.cut(mirror_half(hood))
+        pen.piece(mirror_half(hood), None, lifted=1.2)
         pen.crease(polyline([(0.0, -4.0), (0.0, 18.0)]), 1.0, 0.84)
     elif kind == "turtle":
         _turtle(pen, cut)
@@ -96,29 +96,29 @@ def draw_collar_from_behind(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
             [(neck + 0.6, -1.4), (neck + 2.0, 0.8)],
             [(neck + 2.0, 0.8), (0.6 * neck, low - 1.0), (0.0, low - 0.4)],
         )
-        pen.cut(mirrored(band))
-        pen.piece(mirrored(band), pen.cloth.trim if spec.trim == "contrast" else None, lifted=0.7)
+        pen.cut(mirror_half(band))
+        pen.piece(mirror_half(band), pen.cloth.trim if spec.trim == "contrast" else None, lifted=0.7)
 
 
 def draw_back(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
     """What lies behind the neck: the inside of the back, a collar's stand, a hood."""
-    inside = shaded(pen.cloth.base, 0.62)
+    inside = relight(pen.cloth.base, 0.62)
     if spec.neckline == "hood":
         if worn:
             half = outline([(0, -6.5), (6.5, -6.0), (11.5, -1.5), (12.5, 4.5), (9.0, 8.0)])
         else:
             half = outline([(0, -27.0), (7.0, -25.5), (12.0, -17.0), (13.0, -8.0), (11.8, 1.0), (9.0, 6.0)])
-        pen.cut(mirrored(half))
+        pen.cut(mirror_half(half))
         pen.seam(half)
         opening = half * (0.66, 0.8) + (0.0, 0.5)
-        pen.fill(mirrored(opening), inside)
-        pen.shadow(mirrored(opening * (1.0, 0.96)), 0.7)
+        pen.fill(mirror_half(opening), inside)
+        pen.shadow(mirror_half(opening * (1.0, 0.96)), 0.7)
         pen.seam(np.vstack([opening, (opening * (-1, 1))[::-1]]))
         return
     if worn and spec.neckline != "biker":
         return
     if spec.sleeves == "straps":
-        panel = mirrored(outline([(0, 13.0), (8.0, 12.5), (12.0, 16.0), (12.0, 22.0)]))
+        panel = mirror_half(outline([(0, 13.0), (8.0, 12.5), (12.0, 16.0), (12.0, 22.0)]))
     else:
         rise = {
             "collar": 3.6,
@@ -133,7 +133,7 @@ def draw_back(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
             "turtle": 0.5,
         }.get(spec.neckline, -0.6)
         depth = _DEPTH[spec.neckline] + 2.0
-        panel = mirrored(
+        panel = mirror_half(
             outline(
                 [(0, 0.8 - rise), (0.6 * cut.neck, 0.5 - rise), (cut.neck, -0.6 * max(0, rise))],
                 [(cut.neck, 0.0), (cut.neck, depth)],
@@ -141,10 +141,10 @@ def draw_back(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
         )
     pen.cut(panel)
     pen.fill(panel, inside)
-    pen.shadow(moved(panel, 0.0, 4.0), 0.82)
+    pen.shadow(move(panel, 0.0, 4.0), 0.82)
     top = spline([(-cut.neck, 0.0), (0.0, 2.6), (cut.neck, 0.0)])
     if spec.sleeves != "straps":
-        pen.band(top, 1.2, shaded(pen.cloth.base, 0.72))
+        pen.band(top, 1.2, relight(pen.cloth.base, 0.72))
         pen.fill(polyline([(-1.6, 2.4), (1.6, 2.4), (1.6, 4.6), (-1.6, 4.6)]), (228, 226, 220))  # the label
 
 
@@ -188,7 +188,7 @@ def draw_collar(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
         )
         for side in (-1.0, 1.0):
             pen.cut(stand * (side, 1))
-            pen.piece(stand * (side, 1), shaded(trim, 0.97), lifted=0.3)
+            pen.piece(stand * (side, 1), relight(trim, 0.97), lifted=0.3)
         if kind == "bomber":
             _ribs(pen, both, 3.4, trim)
     elif kind == "hood":
@@ -196,18 +196,18 @@ def draw_collar(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
     elif kind == "bow":
         _bow(pen, trim)
     if kind in ("round", "v", "square", "boat", "henley"):
-        color = trim if spec.trim in ("contrast", "raglan") else shaded(pen.cloth.base, 0.94)
+        color = trim if spec.trim in ("contrast", "raglan") else relight(pen.cloth.base, 0.94)
         width = {"knit": 2.6, "cable knit": 3.0, "jersey": 1.9}.get(pen.cloth.material, 1.1)
         if spec.sleeves == "straps":
             width = 0.9
         if width > 1.5 or spec.trim in ("contrast", "raglan"):
-            pen.band(moved(both, 0.0, 0.45 * width), width, color)
+            pen.band(move(both, 0.0, 0.45 * width), width, color)
             pen.seam(both * (1.03, 1.0) + (0.0, 0.98 * width), strength=0.78)
             if width > 1.5:
-                _ribs(pen, moved(both, 0.0, 0.45 * width), width, color)
+                _ribs(pen, move(both, 0.0, 0.45 * width), width, color)
         else:
-            pen.seam(moved(both, 0.0, 1.3), strength=0.82)
-        pen.crease(moved(both, 0.0, width + 0.5), 0.8, 0.86)
+            pen.seam(move(both, 0.0, 1.3), strength=0.82)
+        pen.crease(move(both, 0.0, width + 0.5), 0.8, 0.86)
     if kind in ("henley", "polo"):
         _placket(pen, _DEPTH[kind], 13.0, 3 if kind == "henley" else 2)
 
@@ -216,7 +216,7 @@ def _ribs(pen: Pen, curve: Points, width: float, color: Color) -> None:
     lines = between(curve, width * 0.42)
     half = len(lines) // 2
     for index in range(0, half, 1 if pen.scale > 4 else 2):
-        pen.line(np.array([lines[index], lines[-1 - index]]), 0.16, shaded(color, 0.84))
+        pen.line(np.array([lines[index], lines[-1 - index]]), 0.16, relight(color, 0.84))
 
 
 def _placket(pen: Pen, top: float, length: float, buttons: int) -> None:
@@ -270,10 +270,10 @@ def _turtle(pen: Pen, cut: Cut) -> None:
         [(neck - 0.5, -9.0), (neck - 0.3, -4.0), (neck + 1.2, 1.2)],
         [(neck + 1.2, 1.2), (0.6 * neck, 3.0), (0.0, 3.6)],
     )
-    pen.cut(mirrored(half))
-    pen.piece(mirrored(half), pen.cloth.trim, lifted=0.8)
+    pen.cut(mirror_half(half))
+    pen.piece(mirror_half(half), pen.cloth.trim, lifted=0.8)
     for x in np.linspace(-neck + 1, neck - 1, 11):
-        pen.line(polyline([(x, -7.4), (x * 1.05, 2.8 - 0.02 * x * x)]), 0.16, shaded(pen.cloth.trim, 0.87))
+        pen.line(polyline([(x, -7.4), (x * 1.05, 2.8 - 0.02 * x * x)]), 0.16, relight(pen.cloth.trim, 0.87))
     pen.crease(spline([(-neck, -3.0), (0.0, -1.4), (neck, -3.0)]), 1.6, 0.84)
 
 
@@ -284,12 +284,12 @@ def _hood_front(pen: Pen, cut: Cut) -> None:
         [(0.4, 11.5), (0.55 * neck, 3.4), (neck - 1.4, -3.6)],
         [(neck - 1.4, -3.6), (neck + 3.4, 0.6)],
     )
-    cord = (238, 236, 230) if sum(pen.cloth.base) < 480 else shaded(pen.cloth.base, 0.6)
+    cord = (238, 236, 230) if sum(pen.cloth.base) < 480 else relight(pen.cloth.base, 0.6)
     for side in (-1.0, 1.0):
         pen.cut(edge * (side, 1))
         pen.piece(edge * (side, 1), None, lifted=0.8)
         pen.line(spline([(side * 2.6, 10.0), (side * 3.4, 16.0), (side * 2.9, 23.0)]), 0.55, cord)
-        pen.fill(ellipse(side * 2.9, 23.6, 0.4, 1.0, corners=10), shaded(cord, 0.8))
+        pen.fill(ellipse(side * 2.9, 23.6, 0.4, 1.0, corners=10), relight(cord, 0.8))
 
 
 def _bow(pen: Pen, color: Color) -> None:
@@ -300,11 +300,11 @@ def _bow(pen: Pen, color: Color) -> None:
             [(side * 3.6, y + 20), (side * 6.4, y + 18)],
             [(side * 6.4, y + 18), (side * 3.6, y + 8), (0, y)],
         )
-        pen.piece(tail, shaded(color, 0.96), lifted=0.6)
+        pen.piece(tail, relight(color, 0.96), lifted=0.6)
         loop = spline(
             [(0, y), (side * 5, y - 3.2), (side * 9.5, y - 2.2), (side * 9.8, y + 2.4), (side * 5, y + 2.6)],
             closed=True,
         )
         pen.piece(loop, color, lifted=0.8)
         pen.crease(polyline([(side * 1.2, y), (side * 5.4, y - 0.4)]), 0.8, 0.75)
-    pen.piece(ellipse(0, y, 1.6, 1.9), shaded(color, 0.92), lifted=0.4)
+    pen.piece(ellipse(0, y, 1.6, 1.9), relight(color, 0.92), lifted=0.4)

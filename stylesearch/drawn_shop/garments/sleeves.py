@@ -1,4 +1,4 @@
-"""Sleeves: a strip of their own, from above the shoulder's tip down to the cuff.
+"""Draws sleeves: each is a strip of its own, from above the shoulder's tip down to the cuff.
 
 On it, x > 0 is the outer side; the left sleeve is the right one seen in a mirror.
 """
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.drawn_shop.cloth.folds import Folds
-from stylesearch.drawn_shop.cloth.palette import shaded
-from stylesearch.drawn_shop.drawing.curves import Points, moved, outline, polyline, spline
+from stylesearch.drawn_shop.cloth.palette import relight
+from stylesearch.drawn_shop.drawing.curves import Points, move, outline, polyline, spline
 from stylesearch.drawn_shop.drawing.pen import Pen
 from stylesearch.drawn_shop.garments.cuts import Cut
 from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
@@ -72,39 +72,45 @@ def draw_sleeve(pen: Pen, spec: GarmentSpec, cut: Cut) -> Points:
         pen.fill(polyline([(-40, -20), (40, -20), (40, 90), (-40, 90)]), cloth.trim)
     if spec.pattern == "chest stripe" and end > 25:
         for top, height, color in ((13.0, 7.0, cloth.figure), (21.2, 2.0, cloth.accent)):
-            pen.fill(np.vstack([moved(wide, 0, top), moved(wide, 0, top + height)[::-1]]), color)
+            pen.fill(np.vstack([move(wide, 0, top), move(wide, 0, top + height)[::-1]]), color)
     elif spec.pattern == "color block" and end > 40 and spec.seed % 2:
-        pen.fill(np.vstack([moved(wide, 0, 0.45 * end), moved(wide, 0, end + 9)[::-1]]), cloth.figure)
+        pen.fill(np.vstack([move(wide, 0, 0.45 * end), move(wide, 0, end + 9)[::-1]]), cloth.figure)
     ribbed = spec.category == "jumper" or spec.neckline == "bomber"
     if (
         spec.sleeves == "long"
         and spec.category in ("shirt", "dress", "top")
         and cloth.material not in ("knit", "jersey")
     ):
-        cuff = np.vstack([moved(edge, 0, 0.8), moved(edge, 0, -6.2)[::-1]])
+        cuff = np.vstack([move(edge, 0, 0.8), move(edge, 0, -6.2)[::-1]])
         pen.piece(cuff, cloth.trim if spec.trim == "contrast" else None)
-        pen.crease(moved(edge, 0, -7.0), 1.0, 0.8)
+        pen.crease(move(edge, 0, -7.0), 1.0, 0.8)
         pen.button(half * 0.4, end - 2.8, 0.5, (230, 226, 216))
     elif ribbed:
-        pen.fill(np.vstack([moved(edge, 0, 1.5), moved(edge, 0, -6.0)[::-1]]), shaded(cloth.trim, 0.97))
+        pen.fill(
+            np.vstack([move(edge, 0, 1.5), move(edge, 0, -6.0)[::-1]]),
+            relight(cloth.trim, 0.97),
+        )
         for at in np.arange(-half, half, 1.1):
-            pen.line(polyline([(at, end + 1.5), (at * 1.1, end - 5.6)]), 0.2, shaded(cloth.trim, 0.84))
-        pen.seam(moved(edge, 0, -6.0))
-        pen.crease(moved(edge, 0, -6.8), 1.0, 0.82)
+            pen.line(polyline([(at, end + 1.5), (at * 1.1, end - 5.6)]), 0.2, relight(cloth.trim, 0.84))
+        pen.seam(move(edge, 0, -6.0))
+        pen.crease(move(edge, 0, -6.8), 1.0, 0.82)
     elif spec.sleeves == "rolled":
         for up in (0.0, 3.4):
-            roll = np.vstack([moved(edge, 0, 0.6 - up), moved(edge, 0, -(3.6 + up))[::-1]])
+            roll = np.vstack([move(edge, 0, 0.6 - up), move(edge, 0, -(3.6 + up))[::-1]])
             pen.piece(roll, None, lifted=0.4)
     elif spec.sleeves == "puff":
-        pen.fill(np.vstack([moved(edge, 0, 0.8), moved(edge, 0, -2.2)[::-1]]), shaded(cloth.trim, 0.95))
-        pen.crease(moved(edge, 0, -2.6), 0.9, 0.76)
+        pen.fill(
+            np.vstack([move(edge, 0, 0.8), move(edge, 0, -2.2)[::-1]]),
+            relight(cloth.trim, 0.95),
+        )
+        pen.crease(move(edge, 0, -2.6), 0.9, 0.76)
     elif spec.trim == "contrast":
-        pen.fill(np.vstack([moved(edge, 0, 0.8), moved(edge, 0, -1.9)[::-1]]), cloth.trim)
-        pen.seam(moved(edge, 0, -1.9), strength=0.8)
+        pen.fill(np.vstack([move(edge, 0, 0.8), move(edge, 0, -1.9)[::-1]]), cloth.trim)
+        pen.seam(move(edge, 0, -1.9), strength=0.8)
     elif cloth.material == "denim":
-        pen.stitches(moved(edge[::3], 0, -3.4))
+        pen.stitches(move(edge[::3], 0, -3.4))
     else:
-        pen.seam(moved(edge, 0, -2.0), strength=0.82)
+        pen.seam(move(edge, 0, -2.0), strength=0.82)
     return shape
 
 

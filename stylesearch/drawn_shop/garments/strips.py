@@ -1,4 +1,4 @@
-"""A strip of cloth, drawn flat in centimetres, and its way onto a body.
+"""Strips of cloth, drawn flat in centimetres, and how they are bent onto a body.
 
 Every piece of a garment (the body of a dress, a sleeve, a leg) is drawn once, flat. To wear it, the strip is
 bent along a :class:`Spine`: a curve in the picture with a direction across and a width at each height of the
@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from stylesearch.drawn_shop.drawing.curves import Points, moved
+from stylesearch.drawn_shop.drawing.curves import Points, move
 
-__all__ = ["Spine", "Strip", "warped"]
+__all__ = ["Spine", "Strip", "warp_strip"]
 
 _Numbers = npt.NDArray[np.float64]
 _MESH = 18
@@ -103,10 +103,10 @@ def _at(knots: _Numbers, values: Points, wanted: _Numbers) -> Points:
     return np.column_stack([np.interp(wanted, knots, values[:, 0]), np.interp(wanted, knots, values[:, 1])])
 
 
-def warped(
+def warp_strip(
     strip: Strip, spine: Spine, size: tuple[int, int], reach: Points
 ) -> tuple[Image.Image, tuple[int, int]] | None:
-    """The strip as it lies in a picture.
+    """Bends a strip along a spine, as it lies in an image.
 
     Args:
         strip: the cloth.
@@ -126,11 +126,11 @@ def warped(
     rows = np.append(np.arange(y0, y1, _MESH), y1)
     grid_x, grid_y = np.meshgrid(columns, rows)
     source = spine.locate(np.column_stack([grid_x.ravel(), grid_y.ravel()]).astype(np.float64))
-    source = (moved(source, -strip.left, -strip.top) * strip.scale).reshape(len(rows), len(columns), 2)
+    source = (move(source, -strip.left, -strip.top) * strip.scale).reshape(len(rows), len(columns), 2)
     corners = np.concatenate([source[:-1, :-1], source[1:, :-1], source[1:, 1:], source[:-1, 1:]], axis=2)
     quads = corners.reshape(*corners.shape[:2], 4, 2)
     low, high = quads.min(axis=2), quads.max(axis=2)
-    seen = _occupied(strip.image, low, high)
+    seen = _has_cloth(strip.image, low, high)
     left, up = (columns - x0).tolist(), (rows - y0).tolist()
     mesh = [
         ((left[j], up[i], left[j + 1], up[i + 1]), corners[i, j].tolist())
@@ -144,7 +144,7 @@ def warped(
     return picture, (int(x0), int(y0))
 
 
-def _occupied(image: Image.Image, low: Points, high: Points) -> npt.NDArray[np.bool_]:
+def _has_cloth(image: Image.Image, low: Points, high: Points) -> npt.NDArray[np.bool_]:
     """Whether any cloth lies between ``low`` and ``high`` (pixels of the strip, shape (rows, columns, 2))."""
     coarse = 8
     there = np.asarray(image.getchannel("X").reduce(coarse)) > 0

@@ -1,4 +1,4 @@
-"""Which attributes go together; garments at random, and others that differ from them in one attribute."""
+"""Draws descriptions of garments at random, and others that differ from them in one attribute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import Random
 from stylesearch.drawn_shop.cloth.palette import COLORS, lightness
 from stylesearch.drawn_shop.garments.wardrobe import ATTRIBUTES, CHOICES, DENIM_COLORS, SCALES, GarmentSpec
 
-__all__ = ["draw_spec", "is_possible", "is_single_colored", "varied"]
+__all__ = ["draw_spec", "is_possible", "is_single_colored", "vary_spec"]
 
 
 _ALIKE = {"cotton", "jersey", "wool"}
@@ -120,29 +120,29 @@ def draw_spec(category: str, random: Random) -> GarmentSpec:
         for name in ("scale", "color", "second"):
             chosen[name] = random.choice(_values(category, name, chosen["material"]))
         spec = GarmentSpec(category=category, seed=random.getrandbits(32), **chosen)
-        spec = _without_the_unseen(spec)
+        spec = _without_unseen_details(spec)
         if is_possible(spec):
             return spec
 
 
-def varied(spec: GarmentSpec, random: Random) -> tuple[GarmentSpec, str]:
-    """``spec`` with one attribute changed, and the name of that attribute."""
+def vary_spec(spec: GarmentSpec, random: Random) -> tuple[GarmentSpec, str]:
+    """Changes one attribute of a description, at random; returns that and the attribute's name."""
     while True:
         name = random.choice(ATTRIBUTES)
         value = random.choice(_values(spec.category, name, spec.material))
         if value == getattr(spec, name) or {value, getattr(spec, name)} <= _ALIKE:
             continue
-        changed = _with(spec, name, value)
+        changed = _replace_value(spec, name, value)
         if is_possible(changed):
             return changed, name
 
 
-def _with(spec: GarmentSpec, name: str, value: str) -> GarmentSpec:
+def _replace_value(spec: GarmentSpec, name: str, value: str) -> GarmentSpec:
     values = {field.name: getattr(spec, field.name) for field in fields(spec)}
     return GarmentSpec(**{**values, name: value})
 
 
-def _without_the_unseen(spec: GarmentSpec) -> GarmentSpec:
+def _without_unseen_details(spec: GarmentSpec) -> GarmentSpec:
     if is_single_colored(spec):
         spec = replace(spec, second="white")
     return spec if _has_scale(spec) else replace(spec, scale="medium")

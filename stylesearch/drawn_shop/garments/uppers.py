@@ -1,4 +1,4 @@
-"""The body of what hangs from the shoulders: dresses, tops, shirts, jumpers, jackets, coats."""
+"""Draws the body of garments that hang from the shoulders: dresses, tops, shirts, jumpers, jackets, coats."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from stylesearch.drawn_shop.cloth.folds import Folds
 from stylesearch.drawn_shop.cloth.graphics import graphic
-from stylesearch.drawn_shop.cloth.palette import Color, lightness, mixed, shaded
-from stylesearch.drawn_shop.drawing.curves import Points, mirrored, moved, outline, polyline, spline
+from stylesearch.drawn_shop.cloth.palette import Color, lightness, mix, relight
+from stylesearch.drawn_shop.drawing.curves import Points, mirror_half, move, outline, polyline, spline
 from stylesearch.drawn_shop.drawing.pen import Pen
 from stylesearch.drawn_shop.garments.cuts import HIP, WAIST, Cut
 from stylesearch.drawn_shop.garments.details import button_color, draw_border, draw_patch
@@ -64,17 +64,17 @@ def draw_upper(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool,
     _draw_extras(pen, spec, cut, back=back)
     if spec.sleeves == "straps":
         low = back_opening(spec, cut) if back else neck_opening(spec, cut)
-        pen.cut_away(mirrored(np.vstack([[(9.6, 5.0)], low, [(0.0, 5.0)]])))
+        pen.cut_away(mirror_half(np.vstack([[(9.6, 5.0)], low, [(0.0, 5.0)]])))
     elif spec.neckline != "turtle":
         low = back_opening(spec, cut) if back else neck_opening(spec, cut)
-        pen.cut_away(mirrored(np.vstack([[(cut.neck, -4.0)], low])))
+        pen.cut_away(mirror_half(np.vstack([[(cut.neck, -4.0)], low])))
     draw_tiers(pen, spec, cut, from_height=WAIST)
     draw_hem(pen, spec, cut)
     if spec.sleeves == "straps":
         for side in (-1.0, 1.0):
             strap = polyline([(side * 9.2, 12.8), (side * 8.6, 0.0)])
-            pen.cut(np.vstack([moved(strap, -0.75, 0), moved(strap, 0.75, 0)[::-1]]))
-            pen.line(strap, 1.5, shaded(pen.cloth.trim, 0.95))
+            pen.cut(np.vstack([move(strap, -0.75, 0), move(strap, 0.75, 0)[::-1]]))
+            pen.line(strap, 1.5, relight(pen.cloth.trim, 0.95))
     elif spec.sleeves == "sleeveless":
         hole = spline(
             [
@@ -86,8 +86,8 @@ def draw_upper(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool,
         )
         for side in (-1.0, 1.0):
             if spec.trim == "contrast":
-                pen.line(moved(hole, -0.4, 0) * (side, 1), 1.2, pen.cloth.trim)
-            pen.seam(moved(hole, -1.1, 0.3) * (side, 1), strength=0.84)
+                pen.line(move(hole, -0.4, 0) * (side, 1), 1.2, pen.cloth.trim)
+            pen.seam(move(hole, -1.1, 0.3) * (side, 1), strength=0.84)
     if back:
         _draw_back_details(pen, spec, cut)
         return
@@ -104,12 +104,12 @@ def _draw_extras(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None:
         ink = (
             cloth.figure
             if abs(lightness(cloth.figure) - lightness(cloth.base)) > 0.15
-            else shaded(cloth.base, 0.3)
+            else relight(cloth.base, 0.3)
         )
         second = (
             cloth.accent
             if abs(lightness(cloth.accent) - lightness(ink)) > 0.15
-            else mixed(ink, (255, 255, 255), 0.6)
+            else mix(ink, (255, 255, 255), 0.6)
         )
         width = {"fine": 12.0, "medium": 20.0, "bold": 28.0}[spec.scale]
         pen.print_picture(graphic(spec.seed, ink, second), (0.0, 15.0 + 0.45 * width), width)
@@ -164,14 +164,14 @@ def _draw_closure(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
     elif spec.closure == "zip":
         slanted = 7.0 if spec.neckline == "biker" else 0.0
         track = polyline([(slanted, start + (6.0 if slanted else -0.5)), (0.3 * slanted, end)])
-        pen.line(track, 1.5, shaded(pen.cloth.base, 0.78))
+        pen.line(track, 1.5, relight(pen.cloth.base, 0.78))
         metal: Color = (
             (196, 196, 200)
             if spec.material in ("leather", "denim") or lightness(pen.cloth.base) < 0.3
-            else shaded(pen.cloth.base, 0.5)
+            else relight(pen.cloth.base, 0.5)
         )
         pen.line(track, 0.5, metal)
-        pen.crease(moved(track, 1.2, 0.0), 1.0, 0.85)
+        pen.crease(move(track, 1.2, 0.0), 1.0, 0.85)
         pen.fill(
             polyline([track[0] + d for d in ((-0.4, 0), (0.4, 0), (0.5, 2.6), (-0.5, 2.6))]), (168, 168, 172)
         )
@@ -200,9 +200,9 @@ def _draw_pockets(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
         y = min(56.0, cut.length - 16.0)
         for side in (-1.0, 1.0):
             slit = polyline([(side * 12.0, y), (side * 17.0, y + 12.0)])
-            pen.line(slit, 1.5, shaded(pen.cloth.trim, 0.9))
+            pen.line(slit, 1.5, relight(pen.cloth.trim, 0.9))
             pen.seam(slit, strength=0.55)
-            pen.crease(moved(slit, side * 1.0, 0.4), 1.2, 0.78)
+            pen.crease(move(slit, side * 1.0, 0.4), 1.2, 0.78)
     elif spec.pockets == "kangaroo":
         y = cut.length - 26.0
         half = outline(
@@ -210,7 +210,7 @@ def _draw_pockets(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
             [(9.0, y), (11.0, y + 8.0), (16.0, y + 13.5)],
             [(16.0, y + 13.5), (16.0, y + 19.5), (0, y + 19.5)],
         )
-        pen.piece(mirrored(half), None, lifted=0.7)
+        pen.piece(mirror_half(half), None, lifted=0.7)
 
 
 def _draw_back_details(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:

@@ -1,4 +1,4 @@
-"""Waistbands, belts, ties, gathered waists."""
+"""Draws waistbands, belts, ties, gathered waists."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import Color, lightness, mixed, shaded
-from stylesearch.drawn_shop.drawing.curves import moved, outline, polyline, spline
+from stylesearch.drawn_shop.cloth.palette import Color, lightness, mix, relight
+from stylesearch.drawn_shop.drawing.curves import move, outline, polyline, spline
 from stylesearch.drawn_shop.drawing.pen import Pen
 from stylesearch.drawn_shop.garments.cuts import WAIST, Cut
 from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
@@ -26,9 +26,9 @@ def draw_waist(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
     if spec.waist == "seam":
         curve = spline([(-half, height), (0, height + 0.8), (half, height)])
         pen.seam(curve, width=0.3)
-        pen.crease(moved(curve, 0, 0.7), 1.0, 0.84)
+        pen.crease(move(curve, 0, 0.7), 1.0, 0.84)
     elif spec.waist == "elastic":
-        _gathered(pen, height, half, 3.0)
+        _draw_gathers(pen, height, half, 3.0)
     else:
         _girdle(pen, spec, height, half, 3.6 if spec.category == "coat" else 2.8)
 
@@ -37,7 +37,7 @@ def draw_waistband(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None
     """The upper edge of a skirt or trousers."""
     top, half = cut.top, cut.side[0][1] + 1.0
     if spec.waist == "elastic":
-        _gathered(pen, top + 1.8, half + 1, 3.6)
+        _draw_gathers(pen, top + 1.8, half + 1, 3.6)
         if spec.category in ("trousers", "shorts") and not back:
             _cords(pen, top + 2.5, 12.0)
         return
@@ -52,9 +52,9 @@ def draw_waistband(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None
         pen.fill(band, color)
     lower = band[len(band) // 2 :]
     pen.seam(lower, strength=0.68)
-    pen.crease(moved(lower, 0, 0.6), 0.9, 0.86)
+    pen.crease(move(lower, 0, 0.6), 0.9, 0.86)
     if pen.cloth.material == "denim":
-        pen.stitches(moved(lower[::2], 0, -0.6))
+        pen.stitches(move(lower[::2], 0, -0.6))
     if spec.waist in ("belt", "tie"):
         _girdle(pen, spec, top + 2.1, half + 0.4, 3.2)
     if spec.waist != "tie" and spec.category != "skirt":
@@ -62,18 +62,21 @@ def draw_waistband(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None
             loop = polyline(
                 [(x - 0.55, top - 0.2), (x + 0.55, top - 0.2), (x + 0.55, top + 4.4), (x - 0.55, top + 4.4)]
             )
-            pen.piece(loop, shaded(pen.cloth.base, 0.96))
+            pen.piece(loop, relight(pen.cloth.base, 0.96))
     if spec.waist == "waistband" and not back and (spec.category != "skirt" or spec.material == "denim"):
         pen.button(
-            0.0, top + 2.5, 0.85, (176, 140, 92) if spec.material == "denim" else shaded(pen.cloth.base, 0.6)
+            0.0,
+            top + 2.5,
+            0.85,
+            (176, 140, 92) if spec.material == "denim" else relight(pen.cloth.base, 0.6),
         )
 
 
-def _gathered(pen: Pen, height: float, half: float, width: float) -> None:
+def _draw_gathers(pen: Pen, height: float, half: float, width: float) -> None:
     for dy in (-width / 2, 0.0, width / 2):
         curve = spline([(-half, height + dy), (0, height + dy + 0.6), (half, height + dy)])
         pen.seam(curve, strength=0.84)
-        pen.crease(moved(curve, 0, 0.4), 0.6, 0.88)
+        pen.crease(move(curve, 0, 0.4), 0.6, 0.88)
     count = round(half * 1.1)
     for index in range(count):
         x = -half + 2 * half * (index + 0.5) / count
@@ -92,10 +95,10 @@ def _girdle(pen: Pen, spec: GarmentSpec, height: float, half: float, width: floa
         color = (
             pen.cloth.trim
             if spec.trim == "contrast"
-            else shaded(mixed(pen.cloth.base, pen.cloth.figure, 0.12), 0.86)
+            else relight(mix(pen.cloth.base, pen.cloth.figure, 0.12), 0.86)
         )
     elif spec.category == "coat":
-        color = shaded(pen.cloth.base, 0.84)
+        color = relight(pen.cloth.base, 0.84)
     else:
         color = _LEATHER[spec.seed % len(_LEATHER)]
         if abs(lightness(color) - lightness(pen.cloth.base)) < 0.12:
@@ -116,7 +119,7 @@ def _girdle(pen: Pen, spec: GarmentSpec, height: float, half: float, width: floa
                 [(side * 3.4, centre + 21), (side * 6.0, centre + 20)],
                 [(side * 6.0, centre + 20), (side * 5.2, centre + 9), (side * 0.4, centre)],
             )
-            pen.piece(tail, shaded(color, 0.95), lifted=0.6)
+            pen.piece(tail, relight(color, 0.95), lifted=0.6)
             loop = spline(
                 [
                     (0, centre),
@@ -130,13 +133,13 @@ def _girdle(pen: Pen, spec: GarmentSpec, height: float, half: float, width: floa
             pen.piece(loop, color, lifted=0.7)
         pen.piece(
             polyline([(-1.3, centre - 1.6), (1.3, centre - 1.6), (1.3, centre + 1.6), (-1.3, centre + 1.6)]),
-            shaded(color, 0.92),
+            relight(color, 0.92),
             lifted=0.4,
         )
         return
     metal: Color = (206, 178, 110) if spec.seed % 2 else (190, 192, 196)
     if spec.category == "coat":
-        metal = shaded(color, 0.5)
+        metal = relight(color, 0.5)
     frame = polyline(
         [
             (-2.3, centre - w - 0.4),
@@ -157,12 +160,12 @@ def _girdle(pen: Pen, spec: GarmentSpec, height: float, half: float, width: floa
                 (4.0, centre + w * 0.9),
             ]
         ),
-        shaded(color, 0.75),
+        relight(color, 0.75),
     )
 
 
 def _cords(pen: Pen, top: float, length: float) -> None:
-    color: Color = (240, 238, 232) if lightness(pen.cloth.base) < 0.6 else shaded(pen.cloth.base, 0.6)
+    color: Color = (240, 238, 232) if lightness(pen.cloth.base) < 0.6 else relight(pen.cloth.base, 0.6)
     for side in (-1.0, 1.0):
         pen.line(
             spline([(side * 0.6, top), (side * 2.2, top + 0.5 * length), (side * 1.4, top + length)]),

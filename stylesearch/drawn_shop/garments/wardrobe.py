@@ -1,4 +1,4 @@
-"""What garments there are: the attributes of each category and the values each may take.
+"""Descriptions of garments: the attributes of each category, and the values each may take.
 
 A value listed twice is drawn twice as often. Everything a garment's looks depend on is in a
 :class:`GarmentSpec`, so two specs that differ in one field are two garments that differ in one detail.

@@ -1,4 +1,4 @@
-"""People before they are dressed: proportions and poses."""
+"""Draws the proportions and poses of people at random."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.drawn_shop.cloth.palette import HAIR, SKIN, Color, jittered
+from stylesearch.drawn_shop.cloth.palette import HAIR, SKIN, Color, jitter_color
 
 __all__ = ["Body", "Pose", "draw_body", "draw_pose"]
 
@@ -110,8 +110,8 @@ def draw_body(random: Random, *, build: float | None = None) -> Body:
         build=build,
         width=random.choice((0.95, 1.0, 1.0, 1.06, 1.14, 1.24)) + random.uniform(-0.02, 0.02),
         tall=random.uniform(0.95, 1.06) + 0.03 * build,
-        skin=jittered(random.choice(SKIN), random, 5),
-        hair=jittered(random.choice(HAIR), random, 6),
+        skin=jitter_color(random.choice(SKIN), random, 5),
+        hair=jitter_color(random.choice(HAIR), random, 6),
         hairstyle=random.choice(styles),
     )
 

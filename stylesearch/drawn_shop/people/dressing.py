@@ -1,4 +1,4 @@
-"""Putting a garment on a person: the spine of each strip follows trunk, arm or leg."""
+"""Puts a garment on a person: the spine of each strip follows trunk, arm or leg."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylesearch.drawn_shop.garments.cuts import CROTCH, Cut
 from stylesearch.drawn_shop.garments.garments import Garment, Piece
 from stylesearch.drawn_shop.garments.lowers import leg_middle
 from stylesearch.drawn_shop.garments.sleeves import sleeve_half
-from stylesearch.drawn_shop.garments.strips import Spine, Strip, warped
+from stylesearch.drawn_shop.garments.strips import Spine, Strip, warp_strip
 from stylesearch.drawn_shop.people.skeletons import Skeleton
 
 __all__ = ["wear_back", "wear_body", "wear_sleeve"]
@@ -42,7 +42,7 @@ def wear_body(
     """
     piece = garment.body
     if below is not None:
-        piece = replace(piece, strip=_tucked(piece.strip, below))
+        piece = replace(piece, strip=_tuck(piece.strip, below))
     if garment.cut.kind == "legs":
         for side in (0, 1):
             half = replace(piece, strip=_half(piece.strip, side))
@@ -95,12 +95,12 @@ def wear_sleeve(canvas: Canvas, person: Skeleton, garment: Garment, side: int, *
 
 
 def _lay(canvas: Canvas, piece: Piece, spine: Spine, *, wanted: bool, shadow: float, scale: float) -> None:
-    placed = warped(piece.strip, spine, canvas.image.size, piece.reach)
+    placed = warp_strip(piece.strip, spine, canvas.image.size, piece.reach)
     if placed is not None:
         canvas.lay(*placed, wanted=wanted, shadow=shadow, spread=1.4 * scale)
 
 
-def _tucked(strip: Strip, below: float) -> Strip:
+def _tuck(strip: Strip, below: float) -> Strip:
     return replace(
         strip,
         image=strip.image.crop((0, 0, strip.image.width, max(2, round((below - strip.top) * strip.scale)))),

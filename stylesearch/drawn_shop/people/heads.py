@@ -1,4 +1,4 @@
-"""Heads: faces, hair, hats, glasses."""
+"""Draws heads: faces, hair, hats, glasses."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, Color, lightness, mixed, shaded
+from stylesearch.drawn_shop.cloth.palette import COLORS, Color, lightness, mix, relight
 from stylesearch.drawn_shop.drawing.canvas import Canvas, Sketch
 from stylesearch.drawn_shop.drawing.curves import (
     Points,
     along,
     ellipse,
-    mirrored,
-    moved,
+    mirror_half,
+    move,
     outline,
     polyline,
     spline,
@@ -23,7 +23,7 @@ from stylesearch.drawn_shop.people.skeletons import Skeleton
 
 __all__ = ["draw_back_hair", "draw_front_hair", "draw_head"]
 
-_FACE = mirrored(
+_FACE = mirror_half(
     spline(
         [
             (0, -11.0),
@@ -38,18 +38,18 @@ _FACE = mirrored(
         ]
     )
 )
-_SKULL = mirrored(spline([(0, -12.6), (4.6, -11.9), (7.6, -8.4), (8.4, -3.0), (7.9, 1.0)]))
+_SKULL = mirror_half(spline([(0, -12.6), (4.6, -11.9), (7.6, -8.4), (8.4, -3.0), (7.9, 1.0)]))
 _LONG = {"long", "wavy", "fringe"}
 
 
 def draw_back_hair(canvas: Canvas, person: Skeleton, random: Random) -> None:
     """Hair behind the neck and shoulders."""
-    style, color = person.body.hairstyle, shaded(person.body.hair, 0.82)
+    style, color = person.body.hairstyle, relight(person.body.hair, 0.82)
     shapes: list[Points] = []
     if style in _LONG:
         wide, low = random.uniform(9.5, 11.5), random.uniform(20, 33)
         shapes.append(
-            mirrored(
+            mirror_half(
                 spline(
                     [
                         (0, -12.0),
@@ -65,7 +65,7 @@ def draw_back_hair(canvas: Canvas, person: Skeleton, random: Random) -> None:
         )
     elif style == "bob":
         shapes.append(
-            mirrored(spline([(0, -12.0), (6.5, -11.0), (9.8, -3.0), (10.6, 6.0), (8.4, 11.0), (0, 10.0)]))
+            mirror_half(spline([(0, -12.0), (6.5, -11.0), (9.8, -3.0), (10.6, 6.0), (8.4, 11.0), (0, 10.0)]))
         )
     elif style == "ponytail":
         side = random.choice((-1.0, 1.0))
@@ -108,7 +108,7 @@ def draw_head(canvas: Canvas, person: Skeleton, random: Random) -> None:
     skin = body.skin
     sketch = Sketch(person.head(ellipse(0, -1, 17, 19)), canvas.image.size, skin)
     fill = _filler(sketch, person)
-    ear = shaded(skin, 0.9)
+    ear = relight(skin, 0.9)
     if turn < 0.55:
         fill(ellipse(-7.4 - 0.3 * turn, 0.6, 1.5, 2.8), ear)
     if turn > -0.55:
@@ -134,15 +134,15 @@ def _draw_features(sketch: Sketch, person: Skeleton, turn: float, random: Random
     body = person.body
     skin, hair = body.skin, body.hair
     shift = 2.6 * turn
-    brow = mixed(hair, (40, 30, 26), 0.4) if lightness(hair) < 0.7 else shaded(hair, 0.7)
+    brow = mix(hair, (40, 30, 26), 0.4) if lightness(hair) < 0.7 else relight(hair, 0.7)
     for side in (-1.0, 1.0):
         near = 1.0 - 0.22 * side * turn  # the far half of the face is narrower
         fill(
             ellipse(shift + side * 4.4 * near, 3.6, 1.9 * near, 1.3),
-            mixed(skin, (226, 110, 96), 0.11 * lightness(skin) ** 2),
+            mix(skin, (226, 110, 96), 0.11 * lightness(skin) ** 2),
         )
         x = shift + side * 3.1 * near
-        fill(ellipse(x, -0.6, 1.75 * near, 1.15), shaded(skin, 0.9))
+        fill(ellipse(x, -0.6, 1.75 * near, 1.15), relight(skin, 0.9))
         fill(ellipse(x, -0.2, 1.35 * near, 0.72), (246, 244, 240))
         fill(
             ellipse(x + 0.12 * shift, -0.2, 0.72, 0.74, corners=14),
@@ -155,7 +155,7 @@ def _draw_features(sketch: Sketch, person: Skeleton, turn: float, random: Random
             0.5,
             brow,
         )
-    nose = shaded(skin, 0.8)
+    nose = relight(skin, 0.8)
     line(
         spline(
             [
@@ -169,13 +169,13 @@ def _draw_features(sketch: Sketch, person: Skeleton, turn: float, random: Random
         nose,
     )
     if body.hairstyle == "beard":
-        jaw = mirrored(
+        jaw = mirror_half(
             spline(
                 [(0, 5.0), (3.0, 4.6), (4.4, 6.0), (6.6, 3.0), (6.4, 6.0), (4.4, 9.6), (2.2, 11.6), (0, 12.2)]
             )
         )
-        fill(moved(jaw, shift * 0.35, 0.0), mixed(hair, skin, 0.12))
-    lips = mixed(skin, (176, 52, 60), random.uniform(0.3, 0.75) if body.build < 0.5 else 0.25)
+        fill(move(jaw, shift * 0.35, 0.0), mix(hair, skin, 0.12))
+    lips = mix(skin, (176, 52, 60), random.uniform(0.3, 0.75) if body.build < 0.5 else 0.25)
     wide = 2.3
     fill(
         outline(
@@ -187,7 +187,7 @@ def _draw_features(sketch: Sketch, person: Skeleton, turn: float, random: Random
     line(
         spline([(shift - wide - 0.2, 6.45), (shift, 7.15), (shift + wide + 0.2, 6.45)]),
         0.22,
-        shaded(lips, 0.65),
+        relight(lips, 0.65),
     )
     kind = random.random()
     if kind < 0.13:  # sunglasses
@@ -259,7 +259,7 @@ def _draw_top_hair(canvas: Canvas, person: Skeleton, turn: float, random: Random
     back, face = along(skull, np.linspace(0, 1, 24)), along(front, np.linspace(1, 0, 24))
     for share, light in ((0.3, 1.22), (0.52, 0.8), (0.75, 1.14)):  # strands
         strand = (back * (1 - share) + face * share)[1:-1]
-        sketch.line(person.head(strand), 0.28 * person.scale, shaded(color, light))
+        sketch.line(person.head(strand), 0.28 * person.scale, relight(color, light))
     if style == "cap":
         cap = COLORS[random.choice(("black", "navy", "off-white", "red", "olive", "grey"))]
         dome = spline(
@@ -277,7 +277,7 @@ def _draw_top_hair(canvas: Canvas, person: Skeleton, turn: float, random: Random
             ],
             closed=True,
         )
-        sketch.fill(person.head(brim), shaded(cap, 0.8))
+        sketch.fill(person.head(brim), relight(cap, 0.8))
     sketch.lay_on(canvas, relief=2.0 * person.scale, amount=0.5, shadow=0.35, spread=0.8 * person.scale)
 
 
@@ -306,5 +306,7 @@ def draw_front_hair(canvas: Canvas, person: Skeleton, random: Random) -> None:
         sketch.fill(person.head(lock), color)
         for share in (0.3, 0.62):
             strand = (outer * (1 - share) + inner[::-1] * share) * (side, 1)
-            sketch.line(person.head(strand), 0.35 * person.scale, shaded(color, 1.22 if share < 0.5 else 0.8))
+            sketch.line(
+                person.head(strand), 0.35 * person.scale, relight(color, 1.22 if share < 0.5 else 0.8)
+            )
     sketch.lay_on(canvas, relief=1.4 * person.scale, amount=0.45, shadow=0.4, spread=1.2 * person.scale)

@@ -1,4 +1,4 @@
-"""Skin: trunk, neck, arms, hands, legs; and shoes."""
+"""Draws trunk, neck, arms, hands and legs, and shoes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import Color, shaded
+from stylesearch.drawn_shop.cloth.palette import Color, relight
 from stylesearch.drawn_shop.drawing.canvas import Canvas, Sketch
-from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, moved, polyline, spline
+from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, move, polyline, spline
 from stylesearch.drawn_shop.people.skeletons import Skeleton
 
 __all__ = ["draw_arm", "draw_hand", "draw_legs_skin", "draw_shoes", "draw_trunk", "hand_place"]
@@ -23,16 +23,16 @@ def draw_trunk(canvas: Canvas, person: Skeleton) -> None:
     shape = person.on_trunk(np.vstack([right, (right * (-1, 1))[::-1]]))
     sketch = Sketch(shape, canvas.image.size, skin)
     sketch.fill(shape, skin)
-    dark = shaded(skin, 0.86)
+    dark = relight(skin, 0.86)
     for side in (-1.0, 1.0):  # collar bones
         bone = person.on_trunk(spline([(side * 2.0, 5.0), (side * 7.0, 4.2), (side * 14.0, 3.4)]))
         sketch.line(bone, 0.45 * person.scale, dark)
-    sketch.line(person.on_trunk(polyline([(0, 45.0), (0, 46.5)])), 0.6 * person.scale, shaded(skin, 0.75))
+    sketch.line(person.on_trunk(polyline([(0, 45.0), (0, 46.5)])), 0.6 * person.scale, relight(skin, 0.75))
     sketch.lay_on(canvas, relief=2.6 * person.scale, amount=0.4)
     chin = person.on_trunk(
         spline([(-5.6, -9.0), (5.6, -9.0), (5.0, -4.4), (0.0, -2.2), (-5.0, -4.4)], closed=True)
     )
-    canvas.veil(chin, shaded(skin, 0.55), 0.5, 0.7 * person.scale)
+    canvas.veil(chin, relight(skin, 0.55), 0.5, 0.7 * person.scale)
 
 
 def draw_legs_skin(canvas: Canvas, person: Skeleton, *, tights: Color | None = None) -> None:
@@ -105,7 +105,7 @@ def draw_hand(canvas: Canvas, person: Skeleton, side: int, *, fist: bool = False
         thumb = between(spline([(2.2, 1.5), (4.6, 4.5), (5.0, 8.6)]), np.linspace(1.5, 0.9, 15))
     everything = hand_place(person, side, np.vstack([palm, thumb, *fingers]))
     sketch = Sketch(everything, canvas.image.size, skin)
-    edge = shaded(skin, 0.84)
+    edge = relight(skin, 0.84)
     sketch.fill(hand_place(person, side, palm), skin)
     for finger in fingers:
         placed = hand_place(person, side, finger)
@@ -117,7 +117,7 @@ def draw_hand(canvas: Canvas, person: Skeleton, side: int, *, fist: bool = False
 
 def draw_shoes(canvas: Canvas, person: Skeleton, kind: str, color: Color, random: Random) -> None:
     """Shoes seen from the front: "sneaker", "boot", "pump", "sandal"."""
-    sole: Color = (242, 242, 240) if kind == "sneaker" else shaded(color, 0.5)
+    sole: Color = (242, 242, 240) if kind == "sneaker" else relight(color, 0.5)
     for side, sign in ((0, -1.0), (1, 1.0)):
         ankle = person.leg(side)[-1]
         toe = sign * (1.6 + 1.0 * person.pose.leg_reach[side])
@@ -139,7 +139,7 @@ def draw_shoes(canvas: Canvas, person: Skeleton, kind: str, color: Color, random
             closed=True,
         )
         shaft = polyline([(-4.0, -11.0), (4.0, -11.0), (4.1, 2.0), (-4.1, 2.0)])
-        sketch = Sketch(place(np.vstack([vamp, moved(shaft, 0, -3)])), canvas.image.size, color, pad=3)
+        sketch = Sketch(place(np.vstack([vamp, move(shaft, 0, -3)])), canvas.image.size, color, pad=3)
         if kind == "boot":
             sketch.fill(place(shaft), color)
         if kind in ("pump", "sandal"):

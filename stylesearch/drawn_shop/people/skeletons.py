@@ -1,4 +1,4 @@
-"""Where a posed body's joints, trunk, arms and legs are in a picture."""
+"""Places the joints, trunk, arms and legs of a posed body in an image."""
 
 from __future__ import annotations
 

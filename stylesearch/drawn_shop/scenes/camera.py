@@ -1,4 +1,4 @@
-"""What a phone does to a scene: light, white balance, blur, noise, compression."""
+"""A phone's camera, and its effects on a scene: light, white balance, blur, noise, compression."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 from stylesearch.drawn_shop.cloth.grain import grain
 
-__all__ = ["Camera", "draw_camera", "exposed", "jpeg"]
+__all__ = ["Camera", "draw_camera", "encode_jpeg", "expose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ def _poor_camera(random: Random, dark: bool) -> Camera:
     )
 
 
-def exposed(picture: Image.Image, camera: Camera) -> Image.Image:
-    """The picture as this camera sees it; same size."""
+def expose(picture: Image.Image, camera: Camera) -> Image.Image:
+    """Takes a scene with a camera; the image keeps its size."""
     width, height = picture.size
     if camera.coarse < 1:
         small = picture.resize(
@@ -115,8 +115,8 @@ def _noise(height: int, width: int, seed: int) -> npt.NDArray[np.float32]:
     return np.tile(rolled, reps)[:height, :width]
 
 
-def jpeg(picture: Image.Image, quality: int) -> bytes:
-    """The picture as a JPEG file."""
+def encode_jpeg(picture: Image.Image, quality: int) -> bytes:
+    """Encodes an image as a JPEG file."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Backgrounds indoors: rooms, shops, a studio."""
+"""Draws backgrounds indoors: rooms, shops, a studio."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, mixed, shaded
+from stylesearch.drawn_shop.cloth.palette import COLORS, mix, relight
 from stylesearch.drawn_shop.drawing.curves import ellipse, spline
-from stylesearch.drawn_shop.scenes.stage import Stage, muted
+from stylesearch.drawn_shop.scenes.stage import Stage, muted_color
 
 __all__ = ["room", "shop", "studio"]
 
@@ -18,7 +18,7 @@ def room(stage: Stage, random: Random) -> None:
     """A room with furniture."""
     wall = random.choice(
         (
-            muted(random, 190, 236, 12),
+            muted_color(random, 190, 236, 12),
             (222, 214, 200),
             (206, 214, 208),
             (196, 204, 216),
@@ -27,11 +27,11 @@ def room(stage: Stage, random: Random) -> None:
             (120, 132, 140),
         )
     )
-    stage.fade(0, stage.floor, shaded(wall, 1.02), shaded(wall, 0.93))
+    stage.fade(0, stage.floor, relight(wall, 1.02), relight(wall, 0.93))
     boards = random.choice(((176, 136, 96), (204, 172, 132), (130, 98, 72), (190, 186, 180), (150, 146, 144)))
-    stage.ground(shaded(boards, 1.05), shaded(boards, 0.85))
-    stage.lines_to_horizon(random.choice((6, 9, 12)), shaded(boards, 0.78))
-    stage.box(0, stage.floor - 0.05 * stage.person, stage.width, stage.floor, shaded(wall, 1.12))
+    stage.ground(relight(boards, 1.05), relight(boards, 0.85))
+    stage.lines_to_horizon(random.choice((6, 9, 12)), relight(boards, 0.78))
+    stage.box(0, stage.floor - 0.05 * stage.person, stage.width, stage.floor, relight(wall, 1.12))
     p, f = stage.person, stage.floor
     if random.random() < 0.55:
         _window(
@@ -48,7 +48,7 @@ def room(stage: Stage, random: Random) -> None:
             ellipse(
                 stage.width / 2, f + 0.45 * (stage.height - f), 0.55 * stage.width, 0.3 * (stage.height - f)
             ),
-            mixed(rug, boards, 0.3),
+            mix(rug, boards, 0.3),
         )
 
 
@@ -57,7 +57,7 @@ def _window(stage: Stage, random: Random, x: float, y: float, wide: float, tall:
     stage.box(x, y, x + wide, y + tall, random.choice(((214, 228, 240), (244, 246, 248), (186, 206, 190))))
     stage.box(x + wide / 2 - 1, y, x + wide / 2 + 1, y + tall, (240, 240, 238))
     stage.box(x, y + 0.45 * tall, x + wide, y + 0.45 * tall + 2, (240, 240, 238))
-    cloth = muted(random, 150, 230, 16)
+    cloth = muted_color(random, 150, 230, 16)
     for side in (-1, 1):
         a = x - 0.16 * wide if side < 0 else x + 0.86 * wide
         for index in range(5):
@@ -66,7 +66,7 @@ def _window(stage: Stage, random: Random, x: float, y: float, wide: float, tall:
                 y - 0.1 * tall,
                 a + (index + 1) * 0.06 * wide,
                 y + 1.4 * tall,
-                shaded(cloth, (1.0, 0.9)[index % 2]),
+                relight(cloth, (1.0, 0.9)[index % 2]),
             )
 
 
@@ -82,7 +82,7 @@ def _picture_frame(stage: Stage, random: Random) -> None:
 
 
 def _sofa(stage: Stage, random: Random, x: float) -> None:
-    color, p, y = muted(random, 80, 190, 40), stage.person, stage.floor + 0.15 * stage.person
+    color, p, y = muted_color(random, 80, 190, 40), stage.person, stage.floor + 0.15 * stage.person
     wide = 1.0 * p
     stage.shape(
         spline(
@@ -95,7 +95,7 @@ def _sofa(stage: Stage, random: Random, x: float) -> None:
                 (x + wide, y - 0.1 * p),
             ]
         ),
-        shaded(color, 0.85),
+        relight(color, 0.85),
     )
     stage.box(x + 0.03 * p, y - 0.3 * p, x + wide - 0.03 * p, y - 0.03 * p, color)
     for side in (0.0, 0.9):
@@ -108,7 +108,7 @@ def _sofa(stage: Stage, random: Random, x: float) -> None:
                     (x + side * p + 0.12 * p, y),
                 ]
             ),
-            shaded(color, 0.92),
+            relight(color, 0.92),
         )
     pillow = random.choice(list(COLORS.values()))
     stage.shape(
@@ -142,7 +142,7 @@ def _plant(stage: Stage, random: Random, x: float) -> None:
                 tip,
                 ((x + tip[0]) / 2 + 0.04 * p, (y - 0.25 * p + tip[1]) / 2 + 0.03 * p),
             ],
-            shaded(leaf, 0.85 + 0.03 * index),
+            relight(leaf, 0.85 + 0.03 * index),
         )
     pot = random.choice(((196, 120, 86), (230, 228, 224), (70, 72, 76)))
     stage.shape(
@@ -172,7 +172,7 @@ def _shelf(stage: Stage, random: Random, x: float) -> None:
     stage.box(x, y - 1.2 * p, x + wide, y, wood)
     for row in range(5):
         top = y - 1.17 * p + row * 0.235 * p
-        stage.box(x + 2, top, x + wide - 2, top + 0.2 * p, shaded(wood, 0.72))
+        stage.box(x + 2, top, x + wide - 2, top + 0.2 * p, relight(wood, 0.72))
         at = x + 3
         while at < x + wide - 0.08 * p:
             thick = random.uniform(0.02, 0.05) * p + 1
@@ -182,18 +182,18 @@ def _shelf(stage: Stage, random: Random, x: float) -> None:
                     top + random.uniform(0.02, 0.09) * p,
                     at + thick,
                     top + 0.2 * p,
-                    mixed(random.choice(list(COLORS.values())), wood, 0.2),
+                    mix(random.choice(list(COLORS.values())), wood, 0.2),
                 )
             at += thick + 1
 
 
 def _door(stage: Stage, random: Random, x: float) -> None:
     p, y = stage.person, stage.floor
-    paint = muted(random, 170, 240, 12)
-    stage.box(x, y - 1.22 * p, x + 0.55 * p, y, shaded(paint, 0.88))
+    paint = muted_color(random, 170, 240, 12)
+    stage.box(x, y - 1.22 * p, x + 0.55 * p, y, relight(paint, 0.88))
     stage.box(x + 3, y - 1.19 * p, x + 0.55 * p - 3, y, paint)
     for top, bottom in ((1.12, 0.66), (0.56, 0.1)):
-        stage.box(x + 0.09 * p, y - top * p, x + 0.46 * p, y - bottom * p, shaded(paint, 0.93))
+        stage.box(x + 0.09 * p, y - top * p, x + 0.46 * p, y - bottom * p, relight(paint, 0.93))
     stage.shape(ellipse(x + 0.49 * p, y - 0.6 * p, 0.02 * p + 1, 0.02 * p + 1), (180, 150, 90))
 
 
@@ -235,19 +235,19 @@ def _rail(stage: Stage, random: Random, x: float, wide: float) -> None:
                     at + (0.3 + 0.5 * fold) * step,
                     y - 0.97 * p + long,
                 ),
-                fill=shaded(color, 0.8),
+                fill=relight(color, 0.8),
             )
         at += step
 
 
 def shop(stage: Stage, random: Random) -> None:
     """A shop with clothes on rails."""
-    wall = muted(random, 205, 240, 8)
-    stage.fade(0, stage.floor, wall, shaded(wall, 0.94))
-    floor = muted(random, 150, 215, 14)
-    stage.ground(floor, shaded(floor, 0.88))
-    stage.lines_to_horizon(4, shaded(floor, 0.9))
-    stage.lines_across(4, shaded(floor, 0.9))
+    wall = muted_color(random, 205, 240, 8)
+    stage.fade(0, stage.floor, wall, relight(wall, 0.94))
+    floor = muted_color(random, 150, 215, 14)
+    stage.ground(floor, relight(floor, 0.88))
+    stage.lines_to_horizon(4, relight(floor, 0.9))
+    stage.lines_across(4, relight(floor, 0.9))
     for row in range(random.choice((1, 2))):
         x = -0.1 * stage.width + random.uniform(0, 20)
         while x < stage.width:
@@ -272,6 +272,9 @@ def shop(stage: Stage, random: Random) -> None:
 def studio(stage: Stage, random: Random) -> None:
     """A plain backdrop."""
     tone = random.choice(
-        (muted(random, 170, 235, 10), mixed(random.choice(list(COLORS.values())), (200, 200, 200), 0.6))
+        (
+            muted_color(random, 170, 235, 10),
+            mix(random.choice(list(COLORS.values())), (200, 200, 200), 0.6),
+        )
     )
-    stage.fade(0, stage.height, shaded(tone, 1.06), shaded(tone, 0.86))
+    stage.fade(0, stage.height, relight(tone, 1.06), relight(tone, 0.86))

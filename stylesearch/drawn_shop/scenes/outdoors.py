@@ -1,13 +1,13 @@
-"""Backgrounds outdoors: parks, walls, beaches, nights."""
+"""Draws backgrounds outdoors: parks, walls, beaches, nights."""
 
 from __future__ import annotations
 
 import math
 from random import Random
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, mixed, shaded
+from stylesearch.drawn_shop.cloth.palette import COLORS, mix, relight
 from stylesearch.drawn_shop.drawing.curves import ellipse, spline
-from stylesearch.drawn_shop.scenes.stage import Stage, muted
+from stylesearch.drawn_shop.scenes.stage import Stage, muted_color
 
 __all__ = ["beach", "night", "park", "tree", "wall"]
 
@@ -26,18 +26,18 @@ def tree(stage: Stage, random: Random, x: float, y: float, tall: float) -> None:
             size * 0.85,
             corners=12,
         )
-        stage.shape(blob, shaded(leaf, 0.8 + 0.03 * index))
+        stage.shape(blob, relight(leaf, 0.8 + 0.03 * index))
 
 
 def park(stage: Stage, random: Random) -> None:
     """Trees, lawn, perhaps a path and a bench."""
     sky = random.choice(((176, 206, 236), (214, 222, 228), (244, 222, 196)))
-    stage.fade(0, stage.height, sky, shaded(sky, 1.06))
+    stage.fade(0, stage.height, sky, relight(sky, 1.06))
     leaf = random.choice(((78, 116, 66), (60, 96, 62), (120, 130, 66), (150, 110, 56)))
     for index in range(26):
         x, size = random.uniform(-0.1, 1.1) * stage.width, stage.person * random.uniform(0.3, 0.7)
         y = stage.floor - stage.person * random.uniform(0.2, 1.7)
-        stage.shape(ellipse(x, y, size, size * 0.8, corners=14), shaded(leaf, 0.62 + 0.016 * index))
+        stage.shape(ellipse(x, y, size, size * 0.8, corners=14), relight(leaf, 0.62 + 0.016 * index))
     for _ in range(3):
         tree(
             stage,
@@ -47,10 +47,10 @@ def park(stage: Stage, random: Random) -> None:
             stage.person * random.uniform(1.4, 2.4),
         )
     lawn = random.choice(((112, 146, 74), (138, 158, 88), (92, 128, 70)))
-    stage.ground(lawn, shaded(lawn, 0.82))
+    stage.ground(lawn, relight(lawn, 0.82))
     if random.random() < 0.6 and stage.floor < stage.height:
         middle = random.uniform(0.3, 0.7) * stage.width
-        path = mixed((206, 190, 160), lawn, 0.15)
+        path = mix((206, 190, 160), lawn, 0.15)
         stage.shape(
             [
                 (middle - 4, stage.floor),
@@ -67,7 +67,7 @@ def park(stage: Stage, random: Random) -> None:
             y,
             x + 1.5,
             y + 1.5,
-            random.choice(((240, 240, 230), (250, 214, 80), shaded(lawn, 1.2), shaded(lawn, 0.75))),
+            random.choice(((240, 240, 230), (250, 214, 80), relight(lawn, 1.2), relight(lawn, 0.75))),
         )
     if random.random() < 0.4:
         x, y, wide = (
@@ -89,16 +89,16 @@ def wall(stage: Stage, random: Random) -> None:
         "concrete": (170, 170, 168),
         "tiles": random.choice(((226, 230, 230), (120, 160, 160), (196, 210, 190))),
     }.get(kind, random.choice(list(COLORS.values())))
-    base = mixed(base, (190, 190, 190), 0.25)
-    stage.fade(0, stage.height, shaded(base, 1.05), shaded(base, 0.9))
+    base = mix(base, (190, 190, 190), 0.25)
+    stage.fade(0, stage.height, relight(base, 1.05), relight(base, 0.9))
     if kind in ("brick", "tiles"):
         tall = max(3.0, stage.person * (0.045 if kind == "brick" else 0.1))
-        joint = shaded(base, 1.25 if kind == "brick" else 0.85)
+        joint = relight(base, 1.25 if kind == "brick" else 0.85)
         row, y = 0, stage.floor
         while y > 0:
             x = -(row % 2) * tall * 1.2
             while x < stage.width:
-                stage.box(x, y - tall, x + 2.4 * tall, y, shaded(base, random.uniform(0.88, 1.08)))
+                stage.box(x, y - tall, x + 2.4 * tall, y, relight(base, random.uniform(0.88, 1.08)))
                 x += 2.4 * tall
                 stage.box(x - 1, y - tall, x, y, joint)
             stage.box(0, y - 1, stage.width, y, joint)
@@ -107,7 +107,7 @@ def wall(stage: Stage, random: Random) -> None:
     elif kind == "shutter":
         step = max(3, int(0.05 * stage.person))
         for y in range(0, int(max(1, min(stage.floor, stage.height))), step):
-            stage.box(0, y, stage.width, y + 1, shaded(base, 0.78))
+            stage.box(0, y, stage.width, y + 1, relight(base, 0.78))
     elif kind == "graffiti":
         for _ in range(12):
             color = random.choice(list(COLORS.values()))
@@ -128,9 +128,9 @@ def wall(stage: Stage, random: Random) -> None:
                     width=max(2, int(0.05 * stage.person)),
                     joint="curve",
                 )
-    ground = muted(random, 110, 180, 8)
-    stage.ground(ground, shaded(ground, 0.85))
-    stage.lines_across(4, shaded(ground, 0.9))
+    ground = muted_color(random, 110, 180, 8)
+    stage.ground(ground, relight(ground, 0.85))
+    stage.lines_across(4, relight(ground, 0.9))
 
 
 def beach(stage: Stage, random: Random) -> None:
@@ -164,6 +164,4 @@ def night(stage: Stage, random: Random) -> None:
         )
         size = stage.person * random.uniform(0.015, 0.06)
         x, y = random.uniform(0, stage.width), stage.floor - abs(random.gauss(0, 0.7)) * stage.person
-        stage.shape(
-            ellipse(x, y, size, size, corners=24), mixed(light, (50, 46, 60), random.uniform(0.1, 0.6))
-        )
+        stage.shape(ellipse(x, y, size, size, corners=24), mix(light, (50, 46, 60), random.uniform(0.1, 0.6)))

@@ -1,4 +1,4 @@
-"""Things held, worn over the clothes, or in the way: bags, phones, cups, a mirror's frame, leaves."""
+"""Draws things held, worn over the clothes, or in the way: bags, phones, cups, a mirror's frame, leaves."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, Color, shaded
+from stylesearch.drawn_shop.cloth.palette import COLORS, Color, relight
 from stylesearch.drawn_shop.drawing.canvas import Canvas, Sketch
-from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, moved, polyline, spline
+from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, move, polyline, spline
 from stylesearch.drawn_shop.people.limbs import hand_place
 from stylesearch.drawn_shop.people.skeletons import Skeleton
 
@@ -35,12 +35,12 @@ def draw_held(canvas: Canvas, person: Skeleton, side: int, random: Random, *, be
         upright = person.pose.name == "mirror"
         tilt = random.uniform(-0.15, 0.15) if upright else random.uniform(-0.4, 0.4)
         turn = np.array([[math.cos(tilt), math.sin(tilt)], [-math.sin(tilt), math.cos(tilt)]])
-        placed = centre + scale * (moved(corners, 0, -2.5)) @ turn
+        placed = centre + scale * (move(corners, 0, -2.5)) @ turn
         color: Color = random.choice(((24, 24, 28), (232, 232, 234), (190, 120, 130), (70, 90, 120)))
         sketch = Sketch(placed, canvas.image.size, color)
         sketch.fill(placed, color)
         lens = centre + scale * (ellipse(-2.0, -6.0, 1.2, 1.2)) @ turn
-        sketch.fill(lens, shaded(color, 0.5))
+        sketch.fill(lens, relight(color, 0.5))
         sketch.lay_on(canvas, relief=0.6 * scale, amount=0.3, shadow=0.3, spread=scale)
     elif held == "cup" and behind:
         centre = hand_place(person, side, polyline([(0.0, 3.5)]))[0]
@@ -85,7 +85,7 @@ def _handbag(canvas: Canvas, grip: Points, scale: float, random: Random) -> None
         ]
     )
     sketch = Sketch(np.vstack([body, handle]), canvas.image.size, color)
-    sketch.line(handle, 1.1 * scale, shaded(color, 0.75))
+    sketch.line(handle, 1.1 * scale, relight(color, 0.75))
     sketch.fill(body, color)
     sketch.line(
         grip
@@ -94,7 +94,7 @@ def _handbag(canvas: Canvas, grip: Points, scale: float, random: Random) -> None
             [(-wide * 0.9, drop + 0.3 * tall), (0, drop + 0.36 * tall), (wide * 0.9, drop + 0.3 * tall)]
         ),
         0.5 * scale,
-        shaded(color, 0.7),
+        relight(color, 0.7),
     )
     sketch.fill(grip + scale * ellipse(0, drop + 0.36 * tall, 1.2, 1.2), (206, 180, 110))
     sketch.lay_on(canvas, relief=2.0 * scale, amount=0.45, shadow=0.35, spread=1.5 * scale)
@@ -108,7 +108,7 @@ def draw_worn_bag(canvas: Canvas, person: Skeleton, random: Random) -> None:
     if kind < 0.1:
         strap = person.on_trunk(spline([(-side * 9.0, 1.0), (side * 1.0, 24.0), (side * 14.5, 50.0)]))
         sketch = Sketch(strap, canvas.image.size, color, pad=16 * scale)
-        sketch.line(strap, 1.7 * scale, shaded(color, 0.85))
+        sketch.line(strap, 1.7 * scale, relight(color, 0.85))
         bag = person.on_trunk(
             spline(
                 [(side * 9, 48), (side * 24, 47), (side * 25, 60), (side * 23, 63), (side * 10, 63)],
@@ -119,7 +119,7 @@ def draw_worn_bag(canvas: Canvas, person: Skeleton, random: Random) -> None:
         sketch.line(
             person.on_trunk(polyline([(side * 9.5, 53), (side * 24.5, 52.5)])),
             0.5 * scale,
-            shaded(color, 0.7),
+            relight(color, 0.7),
         )
         sketch.lay_on(canvas, relief=1.5 * scale, amount=0.4, shadow=0.35, spread=1.4 * scale)
     elif kind < 0.18:
@@ -133,13 +133,13 @@ def draw_worn_bag(canvas: Canvas, person: Skeleton, random: Random) -> None:
             )
         )
         sketch = Sketch(np.vstack([strap, bag]), canvas.image.size, color)
-        sketch.line(strap, 1.8 * scale, shaded(color, 0.85))
+        sketch.line(strap, 1.8 * scale, relight(color, 0.85))
         sketch.fill(bag, color)
         sketch.lay_on(canvas, relief=2.0 * scale, amount=0.4, shadow=0.35, spread=1.6 * scale)
     elif kind < 0.23:
         for sign in (-1.0, 1.0):
             strap = person.on_trunk(spline([(sign * 10.0, 1.5), (sign * 12.5, 14.0), (sign * 15.0, 30.0)]))
-            canvas.fill(between(strap, 1.7 * scale), shaded(color, 0.9), relief=scale, shadow=0.3)
+            canvas.fill(between(strap, 1.7 * scale), relight(color, 0.9), relief=scale, shadow=0.3)
     elif kind < 0.29:
         wool = random.choice(list(COLORS.values()))
         loop = person.on_trunk(
@@ -151,16 +151,18 @@ def draw_worn_bag(canvas: Canvas, person: Skeleton, random: Random) -> None:
             )
         )
         sketch = Sketch(np.vstack([loop, tail]), canvas.image.size, wool)
-        sketch.fill(tail, shaded(wool, 0.93))
+        sketch.fill(tail, relight(wool, 0.93))
         for row in range(4):
             sketch.line(
                 person.on_trunk(polyline([(side * 2.0, 12 + 4.5 * row), (side * 9.5, 12 + 4.5 * row)])),
                 0.8 * scale,
-                shaded(wool, 0.8),
+                relight(wool, 0.8),
             )
         sketch.fill(loop, wool)
         sketch.line(
-            person.on_trunk(spline([(-8.5, 0.0), (0.0, 3.0), (8.5, -0.5)])), 0.6 * scale, shaded(wool, 0.75)
+            person.on_trunk(spline([(-8.5, 0.0), (0.0, 3.0), (8.5, -0.5)])),
+            0.6 * scale,
+            relight(wool, 0.75),
         )
         sketch.lay_on(canvas, relief=1.8 * scale, amount=0.5, shadow=0.4, spread=1.5 * scale)
 
@@ -209,7 +211,7 @@ def draw_foreground(canvas: Canvas, random: Random, scale: float) -> None:
             x, y = side * width + random.uniform(-0.12, 0.12) * width, random.uniform(0.2, 1.0) * height
             canvas.fill(
                 ellipse(x, y, 0.1 * width, 0.03 * height, turn=random.uniform(0, 3.1), corners=16),
-                shaded(leaf, random.uniform(0.8, 1.2)),
+                relight(leaf, random.uniform(0.8, 1.2)),
                 relief=6.0,
             )
     elif kind < 0.1:
@@ -224,7 +226,7 @@ def draw_foreground(canvas: Canvas, random: Random, scale: float) -> None:
                 (x + 0.16 * width, height + 4),
             ]
         )
-        canvas.fill(shoulder, shaded(color, 0.8), relief=8.0)
+        canvas.fill(shoulder, relight(color, 0.8), relief=8.0)
     elif kind < 0.13:
         y = random.uniform(0.86, 0.95) * height
         canvas.fill(

@@ -1,4 +1,4 @@
-"""What is behind the people: streets, rooms, parks, walls, shops, beaches.
+"""Draws the background of a street photo: streets, rooms, parks, walls, shops, beaches.
 
 A scene is drawn at half size and enlarged, so that it lies a little out of focus, as behind a person in a
 photo.

@@ -1,4 +1,4 @@
-"""The small picture on which a background is drawn."""
+"""The small image on which a background is drawn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from stylesearch.drawn_shop.cloth.palette import Color
 from stylesearch.drawn_shop.drawing.curves import Points
 
-__all__ = ["Stage", "muted"]
+__all__ = ["Stage", "muted_color"]
 
 
 class Stage:
@@ -71,7 +71,7 @@ class Stage:
             self.draw.line((0, y, self.width, y), fill=color)
 
 
-def muted(random: Random, low: int = 120, high: int = 225, spread: int = 22) -> Color:
+def muted_color(random: Random, low: int = 120, high: int = 225, spread: int = 22) -> Color:
     """A color without much color."""
     base = random.randint(low, high)
     red, green, blue = (max(0, min(255, base + random.randint(-spread, spread))) for _ in range(3))

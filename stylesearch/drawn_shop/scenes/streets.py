@@ -1,13 +1,13 @@
-"""Backgrounds in town: houses, shop windows, cars, trees, passers-by."""
+"""Draws backgrounds in town: houses, shop windows, cars, trees, passers-by."""
 
 from __future__ import annotations
 
 from random import Random
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, HAIR, SKIN, Color, mixed, shaded
+from stylesearch.drawn_shop.cloth.palette import COLORS, HAIR, SKIN, Color, mix, relight
 from stylesearch.drawn_shop.drawing.curves import ellipse, spline
 from stylesearch.drawn_shop.scenes.outdoors import tree
-from stylesearch.drawn_shop.scenes.stage import Stage, muted
+from stylesearch.drawn_shop.scenes.stage import Stage, muted_color
 
 __all__ = ["street"]
 
@@ -15,24 +15,24 @@ __all__ = ["street"]
 def street(stage: Stage, random: Random) -> None:
     """Houses, pavement, perhaps cars, trees and people."""
     sky = random.choice(((196, 214, 232), (220, 224, 228), (168, 198, 230), (236, 222, 206)))
-    stage.fade(0, stage.height, sky, shaded(sky, 1.05))
+    stage.fade(0, stage.height, sky, relight(sky, 1.05))
     x = -random.uniform(0, 0.3) * stage.width
     while x < stage.width:
         wide = stage.person * random.uniform(0.55, 1.5)
         tall = stage.person * random.uniform(1.5, 3.6)
         _house(stage, random, x, stage.floor - tall, x + wide, stage.floor)
         x += wide
-    tar = muted(random, 92, 150, 6)
-    pavement = muted(random, 150, 200, 8)
-    stage.ground(pavement, shaded(pavement, 0.92))
+    tar = muted_color(random, 92, 150, 6)
+    pavement = muted_color(random, 150, 200, 8)
+    stage.ground(pavement, relight(pavement, 0.92))
     deep = stage.height - stage.floor
     if random.random() < 0.6 and deep > 4:
-        stage.fade(stage.floor, stage.floor + 0.22 * deep, shaded(tar, 0.95), tar)
+        stage.fade(stage.floor, stage.floor + 0.22 * deep, relight(tar, 0.95), tar)
         stage.box(
-            0, stage.floor + 0.22 * deep, stage.width, stage.floor + 0.26 * deep, shaded(pavement, 1.12)
+            0, stage.floor + 0.22 * deep, stage.width, stage.floor + 0.26 * deep, relight(pavement, 1.12)
         )
-    stage.lines_to_horizon(random.choice((5, 7, 9)), shaded(pavement, 0.86))
-    stage.lines_across(random.choice((4, 6)), shaded(pavement, 0.88))
+    stage.lines_to_horizon(random.choice((5, 7, 9)), relight(pavement, 0.86))
+    stage.lines_across(random.choice((4, 6)), relight(pavement, 0.88))
     if random.random() < 0.5:
         _car(stage, random)
     for _ in range(random.choice((0, 1, 1, 2))):
@@ -58,10 +58,17 @@ def street(stage: Stage, random: Random) -> None:
 
 def _house(stage: Stage, random: Random, x0: float, y0: float, x1: float, y1: float) -> None:
     wall = random.choice(
-        (muted(random), (178, 104, 82), (206, 186, 158), (150, 92, 78), (196, 200, 202), (226, 206, 180))
+        (
+            muted_color(random),
+            (178, 104, 82),
+            (206, 186, 158),
+            (150, 92, 78),
+            (196, 200, 202),
+            (226, 206, 180),
+        )
     )
     stage.box(x0, y0, x1, y1, wall)
-    stage.box(x0, y0, x1, y0 + 0.05 * stage.person, shaded(wall, 0.8))
+    stage.box(x0, y0, x1, y0 + 0.05 * stage.person, relight(wall, 0.8))
     glass = random.choice(((92, 110, 128), (64, 74, 86), (150, 170, 186), (214, 196, 150)))
     step_x, step_y = stage.person * random.uniform(0.3, 0.45), stage.person * random.uniform(0.5, 0.65)
     shop = random.random() < 0.6
@@ -69,8 +76,8 @@ def _house(stage: Stage, random: Random, x0: float, y0: float, x1: float, y1: fl
     while y > y0 + 0.1 * stage.person:
         x = x0 + 0.2 * step_x
         while x + 0.6 * step_x < x1:
-            stage.box(x - 1, y - 0.6 * step_y - 1, x + 0.55 * step_x + 1, y + 1, shaded(wall, 1.13))
-            stage.box(x, y - 0.6 * step_y, x + 0.55 * step_x, y, shaded(glass, random.uniform(0.8, 1.2)))
+            stage.box(x - 1, y - 0.6 * step_y - 1, x + 0.55 * step_x + 1, y + 1, relight(wall, 1.13))
+            stage.box(x, y - 0.6 * step_y, x + 0.55 * step_x, y, relight(glass, random.uniform(0.8, 1.2)))
             x += step_x
         y -= step_y
     if shop:
@@ -84,7 +91,7 @@ def _house(stage: Stage, random: Random, x0: float, y0: float, x1: float, y1: fl
                 y1 - random.uniform(0.3, 0.6) * stage.person,
                 at + 0.12 * stage.person,
                 y1 - 0.1 * stage.person,
-                mixed(goods, (70, 78, 84), 0.35),
+                mix(goods, (70, 78, 84), 0.35),
             )
         awning = random.choice(list(COLORS.values()))
         stripes = max(3, int((x1 - x0) / (0.12 * stage.person)))
@@ -104,7 +111,7 @@ def _house(stage: Stage, random: Random, x0: float, y0: float, x1: float, y1: fl
             y1 - 0.95 * 0.62 * stage.person * 1.3,
             door + 0.3 * stage.person,
             y1,
-            shaded(random.choice(list(COLORS.values())), 0.75),
+            relight(random.choice(list(COLORS.values())), 0.75),
         )
 
 
@@ -158,7 +165,7 @@ def _passer_by(stage: Stage, random: Random) -> None:
                 (side * 0.02 + step, lift),
                 (side * 0.015, 0.3),
             ],
-            shaded(trousers, 0.85),
+            relight(trousers, 0.85),
         )
         put(
             [
@@ -169,7 +176,7 @@ def _passer_by(stage: Stage, random: Random) -> None:
                 (side * 0.115 + step, 0.45),
                 (side * 0.1, 0.62),
             ],
-            shaded(coat, 0.88),
+            relight(coat, 0.88),
         )
     put(
         [
@@ -186,6 +193,6 @@ def _passer_by(stage: Stage, random: Random) -> None:
         ],
         coat,
     )
-    put([(-0.022, 0.83), (-0.02, 0.88), (0.02, 0.88), (0.022, 0.83)], shaded(random.choice(SKIN), 0.9))
+    put([(-0.022, 0.83), (-0.02, 0.88), (0.02, 0.88), (0.022, 0.83)], relight(random.choice(SKIN), 0.9))
     stage.shape(ellipse(x, y - 0.925 * tall, 0.045 * tall, 0.06 * tall), random.choice(SKIN))
     stage.shape(ellipse(x, y - 0.955 * tall, 0.05 * tall, 0.04 * tall), random.choice(HAIR))

@@ -1,1 +1,1 @@
-"""The report's page: HTML by hand, every text from the catalog escaped where it becomes HTML."""
+"""The report of a study: a page with charts, whose texts Jinja2 escapes."""

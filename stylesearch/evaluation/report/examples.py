@@ -1,4 +1,4 @@
-"""Sections to look at rather than to read figures from: examples, errors."""
+"""Sections on single queries: examples of right and wrong matches, confusions, and the hardest queries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stylesearch.array_types import Doubles, Ints
-from stylesearch.evaluation.report.context import Context, ranking_key
-from stylesearch.evaluation.report.html import Html, Section, element, joined
+from stylesearch.evaluation.report.chart_selection import best_of_each_kind, ranking_key
+from stylesearch.evaluation.report.context import ReportContext
+from stylesearch.evaluation.report.page import Block, Card, Heading, Paragraph, Section, Sheet
 from stylesearch.evaluation.results import Picture, Run, Study
 from stylesearch.images.contact_sheet import SheetEntry
 from stylesearch.images.regions import REGION_PLANS
@@ -18,14 +19,17 @@ from stylesearch.types import Box
 __all__ = [
     "Examples",
     "choose_examples",
-    "confusions",
+    "count_confusions",
     "errors",
     "examples",
     "hardest_queries",
-    "outlined_box",
+    "nearest_region",
 ]
 
-# Single queries to look at: some that were found, some that were not, and the hardest of all.
+_N_EXAMPLES = 3
+_N_SHOWN = 10
+_N_HARDEST = 10
+_MAX_K = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,9 @@ class Examples:
 
 
 def choose_examples(study: Study, run: Run, k: int, n: int) -> Examples:
-    """Draws up to ``n`` of each kind, with the study's seed: not picked by anybody.
+    """Draws up to ``n`` found and ``n`` missed queries with the study's seed, so that nobody picks them.
 
-    While there are several categories, each drawn query is of another one.
+    The draw goes through the categories in turn.
     """
     ranks = run.columns.ranks
     found, missed = np.flatnonzero(ranks <= k), np.flatnonzero(ranks > k)
@@ -67,7 +71,7 @@ def choose_examples(study: Study, run: Run, k: int, n: int) -> Examples:
 
 
 def hardest_queries(runs: Mapping[str, Run], n: int) -> list[int]:
-    """Places of the queries that all methods together rank worst: by the geometric mean of the ranks.
+    """Places of the queries that all methods together rank worst, by the geometric mean of the ranks.
 
     Queries that every method ranks first are never among them.
 
@@ -80,8 +84,8 @@ def hardest_queries(runs: Mapping[str, Run], n: int) -> list[int]:
     return [place for place in order.tolist() if logarithms[place] > 0]
 
 
-def confusions(study: Study, run: Run) -> tuple[list[str], Ints]:
-    """What came first, by category of the query.
+def count_confusions(study: Study, run: Run) -> tuple[list[str], Ints]:
+    """Counts the categories of the first hits, by category of the query.
 
     Returns:
         names of categories, those of queries first; and int64 (queried categories, 1 + names): how many
@@ -103,8 +107,8 @@ def confusions(study: Study, run: Run) -> tuple[list[str], Ints]:
     return names, counts
 
 
-def outlined_box(study: Study, run: Run, place: int, size: tuple[int, int]) -> list[Box]:
-    """Where on a query the nearest product was found; nothing if it was looked at whole.
+def nearest_region(study: Study, run: Run, place: int, size: tuple[int, int]) -> list[Box]:
+    """The box on a query in which the nearest product was found; empty if the query was searched whole.
 
     Args:
         study, run: of the query.
@@ -121,89 +125,67 @@ def outlined_box(study: Study, run: Run, place: int, size: tuple[int, int]) -> l
     return [REGION_PLANS[regions][region].of(*size)]
 
 
-N_EXAMPLES = 3
-N_SHOWN = 10
-N_HARDEST = 10
-
-
-def examples(context: Context) -> Section:
-    """Right and wrong matches among the first k, the right product framed (the seed's Figure 10)."""
+def examples(context: ReportContext) -> Section:
+    """Right and wrong matches among the first k, the right product framed (the 2018 study's Figure 10)."""
     study = context.study
-    k = min(20, max(study.settings.ks), study.settings.n_hits)
-    run = _best_of_all(context)
-    chosen = choose_examples(study, run, k, N_EXAMPLES)
+    k = min(_MAX_K, max(study.settings.ks), study.settings.n_hits)
+    run = _best_run(context)
+    drawn = choose_examples(study, run, k, _N_EXAMPLES)
     beyond = "; where the index did not answer with it, it is not shown" if study.settings.index else ""
-    parts: list[Html] = [
-        element(
-            "p",
-            f"{run.label}, the best of this study. Drawn at random with the seed {study.settings.seed}, not "
-            f"picked (the seed's Figure 10). Each sheet: the query, on it the part that was nearest, and "
-            f"the {N_SHOWN} nearest products; green and ticked: the right one. Where that comes later, it "
-            f"stands last, with its rank{beyond}. {context.searched}",
-            class_="faint",
-        )
-    ]
+    text = (
+        f"{run.label}, the best of this study. Drawn at random with the seed {study.settings.seed}, not "
+        "picked (the 2018 study's Figure 10). Each sheet: the query, on it the part that was nearest, and "
+        f"the {_N_SHOWN} nearest products; green and ticked: the right one. Where that comes later, it "
+        f"stands last, with its rank{beyond}. {context.search_note}"
+    )
+    blocks: list[Block] = [Paragraph(text, "faint")]
     for heading, places, total in (
-        (f"Found among the first {k}", chosen.found, chosen.n_found),
-        (f"Not among the first {k}", chosen.missed, chosen.n_missed),
+        (f"Found among the first {k}", drawn.found, drawn.n_found),
+        (f"Not among the first {k}", drawn.missed, drawn.n_missed),
     ):
-        parts.append(element("h3", f"{heading}: {total:,} of {study.queries.n_queries:,} queries"))
+        blocks.append(Heading(f"{heading}: {total:,} of {study.queries.n_queries:,} queries"))
+        blocks += [_sheet(context, run, place) for place in places]
         if not places:
-            parts.append(element("p", "None."))
-        parts += [_sheet(context, run, place) for place in places]
-    return Section("examples", "Examples", joined(parts))
+            blocks.append(Paragraph("None."))
+    return Section("examples", "Examples", blocks)
 
 
-def errors(context: Context) -> Section:
+def errors(context: ReportContext) -> Section:
     """Which categories are confused, and the queries that all methods find hardest."""
     from stylesearch.evaluation.report.charts.plots import category_confusion
 
-    study = context.study
-    parts: list[Html] = []
-    for run in _worth_a_confusion(context):
-        names, counts = confusions(study, run)
+    blocks: list[Block] = []
+    for run in best_of_each_kind(context.study):
+        names, counts = count_confusions(context.study, run)
         right = counts[:, 0].sum() / max(1, counts.sum())
-        parts.append(
+        blocks.append(
             context.chart(
                 category_confusion(names, counts),
                 "confusion",
                 f"What came first with {run.label}, in percent of each category's queries (how many stand in "
                 "brackets). First column: the right product. The others: a wrong product of that category; "
-                f"framed: of the right category. {context.searched}",
+                f"framed: of the right category. {context.search_note}",
                 f"Table of shares: the right product came first for {100 * right:.0f} % of all queries",
             )
         )
-    hardest = hardest_queries(context.best, N_HARDEST)
-    parts.append(element("h3", "The hardest queries"))
-    parts.append(
-        element(
-            "p",
-            "By the geometric mean of the right product's rank over all methods, each with its best metric. "
-            f"What came first: with {_best_of_all(context).label}. {context.searched}",
-            class_="faint",
-        )
+    hardest = hardest_queries(context.best_runs, _N_HARDEST)
+    text = (
+        "By the geometric mean of the right product's rank over all methods, each with its best metric. "
+        f"What came first: with {_best_run(context).label}. {context.search_note}"
     )
-    parts += [_hard_query(context, number, place) for number, place in enumerate(hardest, 1)]
+    blocks += [Heading("The hardest queries"), Paragraph(text, "faint")]
+    blocks += [_hard_query(context, number, place) for number, place in enumerate(hardest, 1)]
     if not hardest:
-        parts.append(element("p", "None: every method ranks every right product first."))
-    return Section("errors", "Where errors go", joined(parts))
+        blocks.append(Paragraph("None: every method ranks every right product first."))
+    return Section("errors", "Where errors go", blocks)
 
 
-def _best_of_all(context: Context) -> Run:
-    return max(context.best.values(), key=lambda run: ranking_key(run, context.k))
+def _best_run(context: ReportContext) -> Run:
+    return max(context.best_runs.values(), key=lambda run: ranking_key(run, context.k))
 
 
-def _worth_a_confusion(context: Context) -> list[Run]:
-    """The best run, and the best of the other kind of method, if there is one."""
-    from stylesearch.evaluation.report.context import is_white_box
-
-    best: dict[bool, Run] = {}
-    for label, run in sorted(context.best.items(), key=lambda item: ranking_key(item[1], context.k)):
-        best[is_white_box(context.study, label)] = run
-    return sorted(best.values(), key=lambda run: ranking_key(run, context.k), reverse=True)
-
-
-def _sheet(context: Context, run: Run, place: int) -> Html:
+def _sheet(context: ReportContext, run: Run, place: int) -> Sheet | Paragraph:
+    """A contact sheet of a query and its first hits, or a line that says why there is none."""
     study = context.study
     query = study.queries.pictures[place]
     columns = run.columns
@@ -211,33 +193,30 @@ def _sheet(context: Context, run: Run, place: int) -> Html:
     for place_of_hit, (image, distance) in enumerate(
         zip(columns.hit_images[place].tolist(), columns.hit_distances[place].tolist(), strict=True), 1
     ):
-        if image >= 0 and len(entries) < N_SHOWN:
-            picture = study.gallery.pictures[image]
-            entries.append(_entry(picture, place_of_hit, distance, picture.product == query.product))
+        if image >= 0 and len(entries) < _N_SHOWN:
+            shown = study.gallery.pictures[image]
+            entries.append(_entry(shown, place_of_hit, distance, shown.product == query.product))
     rank = float(columns.ranks[place])
     n_searched = _n_searched(context, run, place)
     comes = f"is not among the first {n_searched:,}" if n_searched else f"comes {_ordinal(rank)}"
     if not any(entry.right for entry in entries) and not n_searched:
         right = study.gallery.pictures[int(columns.right_image[place])]
-        entries[N_SHOWN - 1 :] = [_entry(right, round(rank), float(columns.right_distance[place]), True)]
-    path = context.pictures.sheet(
+        entries[_N_SHOWN - 1 :] = [_entry(right, round(rank), float(columns.right_distance[place]), True)]
+    path = context.images.sheet(
         query,
         entries,
         f"sheet-{place:05}",
         title=query.title or query.product,
         subtitle=f"{query.category}; {run.label}; the right product {comes}",
-        outlined=lambda size: outlined_box(study, run, place, size),
+        outline=lambda size: nearest_region(study, run, place, size),
     )
     if path is None:
-        return element("p", f"The query {query.path} can no longer be read.")
+        return Paragraph(f"The query {query.path} can no longer be read.")
     alt = (
         f"A photo of {query.title or query.product} ({query.category}) and the nearest products; the right "
         f"one {comes}"
     )
-    image = element("img", src=path, alt=alt, loading="lazy")
-    return element(
-        "div", element("a", image, href=path), class_="scroll", tabindex="0", role="region", aria_label=alt
-    )
+    return Sheet(path, alt)
 
 
 def _entry(picture: Picture, rank: int, distance: float, right: bool) -> SheetEntry:
@@ -252,10 +231,11 @@ def _entry(picture: Picture, rank: int, distance: float, right: bool) -> SheetEn
     )
 
 
-def _hard_query(context: Context, number: int, place: int) -> Html:
+def _hard_query(context: ReportContext, number: int, place: int) -> Card:
+    """A query, its right product and the wrong one that came first, with the ranks of all methods."""
     study = context.study
     query = study.queries.pictures[place]
-    run = _best_of_all(context)
+    run = _best_run(context)
     right = study.gallery.pictures[int(run.columns.right_image[place])]
     shown = [("query", query, ""), ("right product", right, "")]
     first = int(run.columns.hit_images[place, 0])
@@ -263,28 +243,20 @@ def _hard_query(context: Context, number: int, place: int) -> Html:
         wrong = study.gallery.pictures[first]
         shown.append(("came first", wrong, f": {wrong.title or wrong.product}"))
     thumbnails = [
-        element(
-            "figure",
-            context.pictures.thumbnail(
-                picture, f"{what}: {picture.title or picture.product}, {picture.category}"
-            ),
-            element("figcaption", what + more),
+        context.images.thumbnail(
+            image, alt=f"{what}: {image.title or image.product}, {image.category}", caption=what + more
         )
-        for what, picture, more in shown
+        for what, image, more in shown
     ]
-    ranks = ", ".join(f"{one.label}: {_rank(context, one, place)}" for one in context.best.values())
-    return element(
-        "div",
-        element("h3", f"{number}. {query.title or query.product} ({query.category})"),
-        element("div", *thumbnails, class_="thumbs"),
-        element(
-            "p", f"Rank of the right product among {study.gallery.n_products:,}: {ranks}.", class_="faint"
-        ),
-        class_="card",
+    ranks = ", ".join(f"{one.label}: {_rank(context, one, place)}" for one in context.best_runs.values())
+    return Card(
+        f"{number}. {query.title or query.product} ({query.category})",
+        thumbnails,
+        f"Rank of the right product among {study.gallery.n_products:,}: {ranks}.",
     )
 
 
-def _n_searched(context: Context, run: Run, place: int) -> int:
+def _n_searched(context: ReportContext, run: Run, place: int) -> int:
     """How many products an index was asked for, where the right one was not among them; 0 elsewhere."""
     settings = context.study.settings
     if not settings.index or run.columns.n_nearer[place] < context.study.gallery.n_products:
@@ -292,7 +264,7 @@ def _n_searched(context: Context, run: Run, place: int) -> int:
     return min(max(*settings.ks, settings.n_hits), context.study.gallery.n_products)
 
 
-def _rank(context: Context, run: Run, place: int) -> str:
+def _rank(context: ReportContext, run: Run, place: int) -> str:
     n_searched = _n_searched(context, run, place)
     return f"not among the first {n_searched:,}" if n_searched else f"{run.columns.ranks[place]:g}"
 

@@ -1,112 +1,107 @@
-"""The features in the plane (the seed's Figure 5): which pictures look alike to an extractor."""
+"""Section of maps: which images look alike to an extractor (the 2018 study's Figure 5)."""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
-from stylesearch.evaluation.report.context import Context
-from stylesearch.evaluation.report.html import Html, Section, element, joined, paragraphs
+from stylesearch.array_types import Doubles, Pixels
+from stylesearch.evaluation.report.context import ReportContext
+from stylesearch.evaluation.report.page import Block, Chart, Heading, Paragraph, Section
 from stylesearch.evaluation.results import Method, Picture
 from stylesearch.evaluation.sample import sampled_gallery, sampled_queries
-from stylesearch.extractors.spec import spec_of
+from stylesearch.extractors.spec import ExtractorSpec
 
 __all__ = ["maps"]
 
-N_THUMBNAILS = 150
-THUMBNAIL_SIDE = 96
+_MAX_THUMBNAILS = 150
+_THUMBNAIL_SIDE = 96
 
 
-def maps(context: Context) -> Section:
-    """Queries and shop pictures as dots, then as small pictures."""
-    from stylesearch.evaluation.report.charts.maps import LEAST, tsne_map
+def maps(context: ReportContext) -> Section:
+    """Maps of queries and shop images as dots, then as small images, for each extractor."""
+    from stylesearch.evaluation.report.charts.maps import MIN_IMAGES, tsne_map
 
     study = context.study
     queries = [study.queries.pictures[place] for place in sampled_queries(study)]
-    pictures = [*queries, *(study.gallery.pictures[place] for place in sampled_gallery(study))]
-    parts: list[Html] = []
+    images = [*queries, *(study.gallery.pictures[place] for place in sampled_gallery(study))]
+    blocks: list[Block] = []
     for fingerprint in dict.fromkeys(method.fingerprint for method in study.methods):
         features = context.features.get(fingerprint)
-        if features is None or len(features) < LEAST:
+        if features is None or len(features) < MIN_IMAGES:
             continue
         method = next(one for one in study.methods if one.fingerprint == fingerprint)
         places = tsne_map(features, study.settings.seed)
-        parts.append(element("h3", spec_of(method.extractor, method.input_size)))
-        parts += _two_maps(context, method, places, pictures, len(queries))
-    if not parts:
-        parts = [
-            paragraphs(
-                [
-                    "No map: it needs the features of at least "
-                    f"{LEAST} pictures, and this report was made without them, or of fewer."
-                ]
-            )
-        ]
-    return Section("maps", "Which pictures look alike to an extractor", joined(parts))
+        blocks.append(Heading(str(ExtractorSpec.from_name(method.extractor, method.input_size))))
+        blocks += _two_maps(context, method, places, images, len(queries))
+    if not blocks:
+        text = (
+            f"No map: it needs the features of at least {MIN_IMAGES} pictures, and this report was made "
+            "without them, or of fewer."
+        )
+        blocks.append(Paragraph(text))
+    return Section("maps", "Which pictures look alike to an extractor", blocks)
 
 
 def _two_maps(
-    context: Context, method: Method, places: npt.NDArray[np.float64], pictures: list[Picture], n_queries: int
-) -> list[Html]:
-    """The dots; the pictures themselves, if they can be read. The first ``n_queries`` are queries."""
+    context: ReportContext, method: Method, places: Doubles, images: list[Picture], n_queries: int
+) -> list[Chart]:
+    """A map of dots, and one of the images, if they can be read; the first ``n_queries`` are queries."""
     from stylesearch.evaluation.report.charts.maps import dot_map, thumbnail_map
 
     study = context.study
-    numbers = {name: number for number, name in enumerate(sorted({one.category for one in pictures}))}
-    n_shop = len(pictures) - n_queries
+    numbers = {name: number for number, name in enumerate(sorted({one.category for one in images}))}
+    n_shop = len(images) - n_queries
     file = method.extractor[-40:].replace("/", "-")
-    of_what = (
-        f"the {spec_of(method.extractor, method.input_size)} features of {n_queries:,} of "
+    content = (
+        f"the {ExtractorSpec.from_name(method.extractor, method.input_size)!s} features of {n_queries:,} of "
         f"{study.queries.n_queries:,} queries and {n_shop:,} of {study.gallery.n_images:,} pictures of the "
         "gallery"
     )
     region = (
         "" if study.settings.regions in ("whole", "box") else " Of the regions, the first: the whole photo."
     )
-    parts = [
+    charts = [
         context.chart(
-            dot_map(places, [one.category for one in pictures], numbers, n_queries),
+            dot_map(places, [one.category for one in images], numbers, n_queries),
             f"map-{file}",
-            f"t-SNE of {of_what} (the seed's Figure 5), after PCA. Near means alike; far apart, sizes and "
-            "directions mean nothing. Color and shape: the category; filled: queries; hollow: gallery. "
-            f"{context.searched}{region}",
+            f"t-SNE of {content} (the 2018 study's Figure 5), after PCA. Near means alike; far apart, sizes "
+            "and directions mean nothing. Color and shape: the category; filled: queries; hollow: gallery. "
+            f"{context.search_note}{region}",
             f"Dots in the plane: {n_queries} queries and {n_shop} gallery pictures colored by category",
         )
     ]
-    shown, thumbnails = _thumbnails(context, places, pictures, n_queries)
+    shown, thumbnails = _thumbnails(context, places, images, n_queries)
     if shown:
         figure = thumbnail_map(
             places[shown],
             thumbnails,
-            [pictures[place].category for place in shown],
+            [images[place].category for place in shown],
             numbers,
             thin={number for number, place in enumerate(shown) if place >= n_queries},
         )
-        parts.append(
+        charts.append(
             context.chart(
                 figure,
                 f"thumbnails-{file}",
-                f"The same map of {of_what} with the pictures themselves: {len(shown):,}, as many as have "
+                f"The same map of {content} with the pictures themselves: {len(shown):,}, as many as have "
                 "room. Color of the frames: the category, as above; thick: queries; thin: gallery. "
-                f"{context.searched}{region}",
+                f"{context.search_note}{region}",
                 f"{len(shown)} small pictures at their places on the map",
             )
         )
-    return parts
+    return charts
 
 
 def _thumbnails(
-    context: Context, places: npt.NDArray[np.float64], pictures: list[Picture], n_queries: int
-) -> tuple[list[int], list[npt.NDArray[np.uint8]]]:
-    """Pictures that have room on the map, a query and a gallery picture in turn, and their pixels."""
-    from stylesearch.evaluation.report.charts.maps import room_for
+    context: ReportContext, places: Doubles, images: list[Picture], n_queries: int
+) -> tuple[list[int], list[Pixels]]:
+    """Images that have room on the map, a query and a gallery image in turn, and their pixels."""
+    from stylesearch.evaluation.report.charts.maps import select_without_overlap
 
-    in_turn = sorted(range(len(pictures)), key=lambda place: place % n_queries)
+    in_turn = sorted(range(len(images)), key=lambda place: place % n_queries)
     shown, thumbnails = [], []
-    for number in room_for(places[in_turn], N_THUMBNAILS):
+    for number in select_without_overlap(places[in_turn], _MAX_THUMBNAILS):
         place = in_turn[number]
         boxed = place >= n_queries or context.study.settings.regions == "box"
-        pixels = context.pictures.pixels(pictures[place], THUMBNAIL_SIDE, boxed=boxed)
+        pixels = context.images.pixels(images[place], _THUMBNAIL_SIDE, boxed=boxed)
         if pixels is not None:
             shown.append(place)
             thumbnails.append(pixels)

@@ -1,11 +1,12 @@
-"""The methods: what they are made of, with each metric, and side by side, by category."""
+"""Sections on the methods: what they are made of, each metric of each, and all side by side by category."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stylesearch.evaluation.report.context import Context, is_white_box
-from stylesearch.evaluation.report.html import Html, Section, element, joined, table
+from stylesearch.evaluation.report.chart_selection import STUDY2018_METRIC, is_white_box
+from stylesearch.evaluation.report.context import ReportContext
+from stylesearch.evaluation.report.page import Block, Chart, Details, Heading, Section, Table
 from stylesearch.evaluation.results import Run
 from stylesearch.evaluation.results_files import percent
 from stylesearch.extractors.load import describe_extractors
@@ -13,15 +14,15 @@ from stylesearch.models.card import is_trained
 
 __all__ = ["by_category", "extractors", "metrics"]
 
-SEEDS_METRIC = "l1"
+_AVERAGES = ("macro", "micro")
 
 
-def extractors(context: Context) -> Section:
-    """The seed's Table 1."""
-    known = {info.name: info for info in describe_extractors()}
+def extractors(context: ReportContext) -> Section:
+    """A table of what makes the vectors of each method (the 2018 study's Table 1)."""
+    described = {info.name: info for info in describe_extractors()}
     rows = []
     for method in context.study.methods:
-        info = known.get(method.extractor)
+        info = described.get(method.extractor)
         rows.append(
             [
                 method.label,
@@ -33,107 +34,98 @@ def extractors(context: Context) -> Section:
                 f"{method.dim:,}",
             ]
         )
-    body = table(
-        "What makes the vectors (the seed's Table 1, with the input size and the space). Layer: where the "
-        f"network is cut; parameters: learned ones up to that layer. {context.searched}",
+    table = Table(
+        "What makes the vectors (the 2018 study's Table 1, with the input size and the space). Layer: where "
+        f"the network is cut; parameters: learned ones up to that layer. {context.search_note}",
         ["method", "layer", "width", "parameters", "input", "space", "width in it"],
         rows,
         n_labels=2,
     )
-    return Section("extractors", "Extractors", body)
+    return Section("extractors", "Extractors", [table])
 
 
-def metrics(context: Context) -> Section:
-    """Every method with each metric, by category (the seed's Figure 6, for white-box features)."""
+def metrics(context: ReportContext) -> Section:
+    """Charts of every method with each metric, by category (white-box: the 2018 study's Figure 6)."""
     study = context.study
     order = sorted(study.settings.methods, key=lambda label: not is_white_box(study, label))
-    parts: list[Html] = []
+    metric_names = list(study.settings.metrics)
+    blocks: list[Block] = []
     for label in order:
         runs = [run for run in study.runs if run.method == label]
-        note = " (the seed's Figure 6)" if is_white_box(study, label) else ""
-        metric_names = list(study.settings.metrics)
-        with_metrics = _listed([run.metric for run in runs])
-        caption = f"{label} with {with_metrics}{note}. {context.searched} {context.intervals}"
-        parts.append(element("h3", label))
+        note = " (the 2018 study's Figure 6)" if is_white_box(study, label) else ""
+        with_metrics = _enumerate_words([run.metric for run in runs])
+        caption = f"{label} with {with_metrics}{note}. {context.search_note} {context.interval_note}"
         series = [(run.metric, run, metric_names.index(run.metric)) for run in runs]
-        parts.append(_dots(context, series, f"metrics-{_file_name(label)}", caption))
-    return Section("metrics", "Each method with each metric", joined(parts))
+        blocks.append(Heading(label))
+        blocks.append(_dot_chart(context, series, f"metrics-{_file_name(label)}", caption))
+    return Section("metrics", "Each method with each metric", blocks)
 
 
-def by_category(context: Context) -> Section:
-    """Networks alone (the seed's Figure 7), then all methods side by side (its Figure 9), and the figures."""
-    study, numbers = context.study, context.numbers
+def by_category(context: ReportContext) -> Section:
+    """Charts and tables by category: networks alone (Figure 7 of 2018), then all methods (its Figure 9)."""
+    study, numbers = context.study, context.color_numbers
     untrained = [one.label for one in study.methods if not is_trained(one.space)]
     networks = [label for label in untrained if not is_white_box(study, label)]
-    parts = []
+    blocks: list[Block] = []
     if networks:
-        metric = SEEDS_METRIC if SEEDS_METRIC in study.settings.metrics else study.settings.metrics[0]
+        metrics = study.settings.metrics
+        metric = STUDY2018_METRIC if STUDY2018_METRIC in metrics else metrics[0]
         caption = (
-            f"The networks alone, all with {metric} (the seed's Figure 7). {context.searched} "
-            f"{context.intervals}"
+            f"The networks alone, all with {metric} (the 2018 study's Figure 7). {context.search_note} "
+            f"{context.interval_note}"
         )
         series = [(label, study.run(label, metric), numbers[label]) for label in networks]
-        parts.append(_dots(context, series, "networks", caption))
+        blocks.append(_dot_chart(context, series, "networks", caption))
     caption = (
-        f"All methods, each with the metric of its highest {context.score} (the seed's Figure 9). "
-        f"{context.searched} {context.intervals}"
+        f"All methods, each with the metric of its highest {context.score} (the 2018 study's Figure 9). "
+        f"{context.search_note} {context.interval_note}"
     )
-    series = [(run.label, run, numbers[label]) for label, run in context.best.items()]
-    parts.append(_dots(context, series, "methods", caption))
-    runs = [run for _, run, _ in series]
+    series = [(run.label, run, numbers[label]) for label, run in context.best_runs.items()]
+    blocks.append(_dot_chart(context, series, "methods", caption))
+    blocks.append(_score_table(context))
+    blocks += [_all_scores(context, run) for run in study.runs]
+    return Section("categories", "Category by category", blocks)
+
+
+def _score_table(context: ReportContext) -> Table:
+    """One score of all methods, a row a category: the figures of the chart above it."""
+    runs = list(context.best_runs.values())
+    of_rows = list(zip(*((*run.categories, run.macro, run.micro) for run in runs), strict=True))
     rows = [
-        [
-            one.category,
-            f"{one.n_queries:,}",
-            *(percent(run.categories[place].values[context.score]) for run in runs),
-        ]
-        for place, one in enumerate(runs[0].categories)
+        [label, f"{row[0].n_queries:,}", *(percent(scores.values[context.score]) for scores in row)]
+        for label, row in zip(_row_labels(runs[0]), of_rows, strict=True)
     ]
-    rows += [
-        [
-            "macro",
-            f"{runs[0].macro.n_queries:,}",
-            *(percent(run.macro.values[context.score]) for run in runs),
-        ],
-        [
-            "micro",
-            f"{runs[0].micro.n_queries:,}",
-            *(percent(run.micro.values[context.score]) for run in runs),
-        ],
-    ]
-    parts.append(
-        table(
-            f"{context.score}, percent, the figures of the chart above. {context.searched}",
-            ["category", "queries", *(run.label for run in runs)],
-            rows,
-            strong=(len(rows) - 2, len(rows) - 1),
-        )
+    return Table(
+        f"{context.score}, percent, the figures of the chart above. {context.search_note}",
+        ["category", "queries", *(run.label for run in runs)],
+        rows,
+        strong=(len(rows) - 2, len(rows) - 1),
     )
-    parts += [_details(context, run) for run in study.runs]
-    return Section("categories", "Category by category", joined(parts))
 
 
-def _details(context: Context, run: Run) -> Html:
+def _all_scores(context: ReportContext, run: Run) -> Details:
+    """All scores of a run, a row a category, behind a click."""
     names = list(context.study.settings.score_names)
-    whole = [*run.categories, run.macro, run.micro]
-    labels = [*(one.category for one in run.categories), "macro", "micro"]
     rows = [
-        [label, f"{one.n_queries:,}", *(percent(one.values[name]) for name in names)]
-        for label, one in zip(labels, whole, strict=True)
+        [label, f"{scores.n_queries:,}", *(percent(scores.values[name]) for name in names)]
+        for label, scores in zip(_row_labels(run), (*run.categories, run.macro, run.micro), strict=True)
     ]
-    return element(
-        "details",
-        element("summary", f"All scores of {run.label}"),
-        table(
-            f"{run.label}, percent. {context.searched}",
-            ["category", "queries", *names],
-            rows,
-            strong=(len(rows) - 2, len(rows) - 1),
-        ),
+    table = Table(
+        f"{run.label}, percent. {context.search_note}",
+        ["category", "queries", *names],
+        rows,
+        strong=(len(rows) - 2, len(rows) - 1),
     )
+    return Details(f"All scores of {run.label}", table)
 
 
-def _dots(context: Context, runs: Iterable[tuple[str, Run, int]], name: str, caption: str) -> Html:
+def _row_labels(run: Run) -> list[str]:
+    return [*(scores.category for scores in run.categories), *_AVERAGES]
+
+
+def _dot_chart(
+    context: ReportContext, runs: Iterable[tuple[str, Run, int]], name: str, caption: str
+) -> Chart:
     from stylesearch.evaluation.report.charts.plots import Series, score_dots
 
     series = [Series(*one) for one in runs]
@@ -148,5 +140,5 @@ def _file_name(label: str) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in label)[-60:]
 
 
-def _listed(names: list[str]) -> str:
+def _enumerate_words(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

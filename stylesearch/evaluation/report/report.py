@@ -1,4 +1,4 @@
-"""A study as a page to read: ``index.html`` with its charts and pictures beside it."""
+"""Writes the report of a study: ``index.html``, with its charts and images beside it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from stylesearch.evaluation.report import (
     methods,
     summary,
 )
-from stylesearch.evaluation.report.context import CHARTS, Context
-from stylesearch.evaluation.report.context import FOLDER as PICTURES
-from stylesearch.evaluation.report.html import Section, document, element, joined
+from stylesearch.evaluation.report.context import CHARTS, ReportContext
+from stylesearch.evaluation.report.images import IMAGES
+from stylesearch.evaluation.report.page import Paragraph, Section, render_page
 from stylesearch.evaluation.results import Study
 from stylesearch.files import atomic_file
 
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["PAGE", "check_libraries", "write_report"]
 
 PAGE: Final = "index.html"
-_LIBRARIES: Final = ("matplotlib", "sklearn")
-_OWN_FILES: Final = ((CHARTS, "figure-*.png"), (CHARTS, "figure-*.svg"), (PICTURES, "*.jpg"))
+_TITLE: Final = "Which products a photo finds"
+_LIBRARIES: Final = ("jinja2", "matplotlib", "sklearn")
+_OWN_FILES: Final = ((CHARTS, "figure-*.png"), (CHARTS, "figure-*.svg"), (IMAGES, "*.jpg"))
 
-_SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
+_SECTIONS: Final[tuple[Callable[[ReportContext], Section | None], ...]] = (
     summary.result,
     summary.differences,
     summary.baseline,
@@ -41,13 +42,13 @@ _SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     feature_maps.maps,
     examples.examples,
     examples.errors,
-    summary.published,
-    summary.made_with,
+    summary.published_results,
+    summary.settings_and_data,
 )
 
 
 def check_libraries() -> None:
-    """Makes sure that a report can be drawn: better before a long study than after it.
+    """Checks that the libraries of a report are installed: better before a long study than after it.
 
     Raises:
         MissingDependency: a library is not installed.
@@ -72,14 +73,14 @@ def write_report(
 ) -> Path:
     """Writes ``index.html``, ``charts/`` (each chart as PNG and SVG) and ``pictures/``.
 
-    The same study gives the same bytes. Pictures that can no longer be read are left out, and the page says
+    The same study gives the same bytes. Images that can no longer be read are left out, and the page says
     so.
 
     Args:
         study: what was found.
         folder: is made; the files of an older report in it are replaced.
         comparison: with a baseline.
-        features: of sampled pictures, of :func:`stylesearch.evaluation.sample.read_sample`, for the maps;
+        features: of sampled images, from :func:`stylesearch.evaluation.sample.read_sample`, for the maps;
             without them there are none.
         progress: called as ``progress(section, n_done, n_sections)`` with the section that comes next, and at
             the end with the last.
@@ -88,13 +89,13 @@ def write_report(
         the path of ``index.html``.
 
     Raises:
-        MissingDependency: matplotlib or scikit-learn is not installed.
+        MissingDependency: Jinja2, matplotlib or scikit-learn is not installed.
     """
     check_libraries()
     from stylesearch.evaluation.report.charts.style import chart_style
 
-    _remove_older(folder)
-    context = Context(study, folder, features or {}, comparison)
+    _remove_older_files(folder)
+    context = ReportContext(study, folder, features or {}, comparison)
     sections = []
     with chart_style():
         for number, make in enumerate(_SECTIONS):
@@ -103,27 +104,24 @@ def write_report(
             section = make(context)
             if section is not None:
                 sections.append(section)
-    introduction = [summary.introduction(context)]
-    n_unreadable = len(context.pictures.unreadable)
+    introduction = summary.introduction(context)
+    n_unreadable = len(context.images.unreadable)
     if n_unreadable:
-        introduction.append(
-            element(
-                "p", f"{n_unreadable:,} pictures can no longer be read and are not shown.", class_="faint"
-            )
-        )
+        text = f"{n_unreadable:,} pictures can no longer be read and are not shown."
+        introduction.append(Paragraph(text, "faint"))
     with atomic_file(folder / PAGE) as file:
-        file.write(document("Which products a photo finds", joined(introduction), sections).encode())
+        file.write(render_page(_TITLE, introduction, sections).encode())
     if progress:
         progress(_name(_SECTIONS[-1]), len(_SECTIONS), len(_SECTIONS))
     return folder / PAGE
 
 
-def _name(make: Callable[[Context], Section | None]) -> str:
+def _name(make: Callable[[ReportContext], Section | None]) -> str:
     return make.__name__.replace("_", " ")
 
 
-def _remove_older(folder: Path) -> None:
-    """Charts of a method that is no longer in the study would stay beside the new ones."""
+def _remove_older_files(folder: Path) -> None:
+    """Removes the charts and images of an older report, which might not be overwritten."""
     if (folder / PAGE).exists():
         for name, pattern in _OWN_FILES:
             for path in (folder / name).glob(pattern):

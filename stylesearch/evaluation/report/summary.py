@@ -1,13 +1,14 @@
-"""The result, the differences that are more than noise, and what was searched."""
+"""Sections on the study as a whole: result, differences, what was searched, and what it stands beside."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from stylesearch.evaluation.report.context import Context, ranking_key
-from stylesearch.evaluation.report.html import Html, Section, element, joined, paragraphs, table
-from stylesearch.evaluation.results import Difference, Run, Scores
+from stylesearch.evaluation.report.chart_selection import ranking_key
+from stylesearch.evaluation.report.context import ReportContext
+from stylesearch.evaluation.report.page import Block, Details, FileLinks, ItemList, Paragraph, Section, Table
+from stylesearch.evaluation.results import Difference, Scores
 from stylesearch.evaluation.results_files import (
     change_row,
     compared_in,
@@ -24,170 +25,15 @@ __all__ = [
     "counts",
     "differences",
     "introduction",
-    "made_with",
-    "published",
+    "published_results",
     "result",
+    "settings_and_data",
 ]
-
-
-def introduction(context: Context) -> Html:
-    """The main finding in a sentence, and what a reader of any figure has to know."""
-    study, k = context.study, context.k
-    best = max(study.runs, key=lambda run: ranking_key(run, k))
-    found = best.micro.values[context.score]
-    where = f"among the first {k}" if k > 1 else "first"
-    share, low, high = (f"{100 * value:.0f}" for value in (found.value, found.low, found.high))
-    lead = (
-        f"{best.method} with {best.metric} ranks the right product {where} for {share}\u00a0% of "
-        f"{study.queries.n_queries:,} queries ({low} to {high}\u00a0%), among {study.gallery.n_products:,} "
-        f"products. It is the best of {len(study.runs)} combinations of method and metric, so a part of its "
-        "lead may be luck."
-    )
-    said = [element("li", note) for note in notes(study)]
-    return joined([element("p", lead, class_="lead"), element("ul", *said, class_="faint")])
-
-
-def result(context: Context) -> Section:
-    """Curves of the methods, and all runs in one table."""
-    from stylesearch.evaluation.report.charts.plots import Series, top_k_curves
-
-    study = context.study
-    series = [
-        Series(run.label, run, context.numbers[label])
-        for label, run in sorted(context.best.items(), key=lambda item: -ranking_key(item[1], context.k)[0])
-    ]
-    chart = context.chart(
-        top_k_curves(series, study.settings, study.gallery.n_products),
-        "top-k",
-        "Top-k accuracy: how many queries have the right product among the first k. Of each method the "
-        f"metric with the highest {context.score}. {context.searched} Bands: "
-        f"{100 * study.settings.confidence:g} % bootstrap intervals over queries; dashed: what chance finds.",
-        "Curves of the top-k accuracy over k: " + _in_words(context),
-    )
-    names = list(study.settings.score_names)
-    recall = [f"ANN recall@{study.settings.n_hits}"] if study.settings.index else []
-    rows = []
-    for run in study.runs:
-        extra = [short_percent(run.ann_recall)] if run.ann_recall else []
-        rows.append([run.method, run.metric, *_figures(run.micro, names), *extra])
-    leading = [number for number, run in enumerate(study.runs) if run in context.best.values()]
-    overall = table(
-        f"All queries alike (micro), percent. {context.searched} Bold: each method's best metric by "
-        f"{context.score}.",
-        ["method", "metric", *names, *recall],
-        rows,
-        n_labels=2,
-        strong=leading,
-    )
-    macro = table(
-        f"Mean of the categories (macro), percent. {context.searched}",
-        ["method", "metric", *names],
-        [[run.method, run.metric, *_figures(run.macro, names)] for run in study.runs],
-        n_labels=2,
-        strong=leading,
-    )
-    return Section("result", "Result", joined([chart, overall, macro]))
-
-
-def differences(context: Context) -> Section:
-    """Which methods differ by more than noise."""
-    study = context.study
-    labels = [run.label for run in context.best.values()]
-    shown = [
-        one
-        for one in study.differences
-        if one.average == "micro" and one.score == context.score and {one.first, one.second} <= set(labels)
-    ]
-    if not shown:
-        return Section(
-            "differences", "Is it more than noise?", paragraphs(["One method: nothing to compare it with."])
-        )
-    alpha = 1 - study.settings.confidence
-    body = table(
-        f"{context.score}, first minus second on the same queries, in percent points; each method with its "
-        "best metric. p: paired bootstrap, two-sided, adjusted by Holm's method for all pairs of runs in the "
-        f"study. {context.searched}",
-        ["first", "second", "difference", "p", "p adjusted", f"at {100 * alpha:.0f} %"],
-        [_difference_row(one, alpha) for one in shown],
-        n_labels=2,
-    )
-    return Section("differences", "Is it more than noise?", body)
-
-
-def counts(context: Context) -> Section:
-    """How many pictures there are of each category (the seed's Figure 2)."""
-    from stylesearch.evaluation.report.charts.plots import picture_counts
-
-    study = context.study
-    catalog, queries, gallery = study.catalog, study.queries, study.gallery
-    chart = context.chart(
-        picture_counts(catalog),
-        "pictures",
-        "Consumer photos and shop pictures of each category in the whole catalog, searched or not (the "
-        f"seed's Figure 2): {catalog.n_consumer_images:,} consumer photos and {catalog.n_shop_images:,} shop "
-        f"pictures of {catalog.n_products:,} products. {context.searched}",
-        "Bars: "
-        + "; ".join(
-            f"{one.category} {one.n_consumer_images} consumer photos, {one.n_shop_images} shop pictures"
-            for one in catalog.categories
-        ),
-    )
-    rows = [
-        [
-            one.category,
-            f"{one.n_products:,}",
-            f"{one.n_consumer_images:,}",
-            f"{one.n_shop_images:,}",
-            f"{queries.categories.get(one.category, 0):,}",
-            f"{gallery.categories.get(one.category, 0):,}",
-        ]
-        for one in catalog.categories
-    ]
-    searched = table(
-        f"The catalog, and what of it was searched. {context.searched}",
-        ["category", "products", "consumer photos", "shop pictures", "queries", "gallery"],
-        rows,
-    )
-    left_out = [
-        element(
-            "details",
-            element("summary", f"{one.n:,} queries left out: {one.reason}"),
-            element("ul", *(element("li", example) for example in one.examples)),
-        )
-        for one in queries.left_out
-    ]
-    return Section("pictures", "What was searched", joined([chart, searched, *left_out]))
-
-
-def _figures(scores: Scores, names: list[str]) -> list[str]:
-    return [percent(scores.values[name]) for name in names]
-
-
-def _in_words(context: Context) -> str:
-    def said(run: Run) -> str:
-        return f"{run.label} {100 * run.micro.values[context.score].value:.0f} % at k = {context.k}"
-
-    return "; ".join(said(run) for run in context.best.values())
-
-
-def _difference_row(one: Difference, alpha: float) -> list[str]:
-    estimate = one.estimate
-    verdict = (
-        "noise"
-        if one.p_adjusted >= alpha
-        else "first is better"
-        if estimate.value > 0
-        else "second is better"
-    )
-    return [one.first, one.second, points(estimate), f"{one.p_value:.4f}", f"{one.p_adjusted:.4f}", verdict]
-
-
-# What others published, to stand beside a study's tables: on other data, so not to be compared directly.
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedResult:
-    """A row of somebody else's table.
+    """A published result, on other data than the study's.
 
     Attributes:
         source: who.
@@ -212,8 +58,8 @@ _ALL: Final = (
 )
 
 PUBLISHED: Final = (
-    PublishedResult("the seed (2018)", "ResNet50 features", _SUBSET, _SKIRTS, {20: 17.75}),
-    PublishedResult("the seed (2018)", "ResNet50 features, Siamese network", _SUBSET, _SKIRTS, {20: 26.0}),
+    PublishedResult("the 2018 study", "ResNet50 features", _SUBSET, _SKIRTS, {20: 17.75}),
+    PublishedResult("the 2018 study", "ResNet50 features, Siamese network", _SUBSET, _SKIRTS, {20: 26.0}),
     PublishedResult("arXiv 1908.11754", "GRNet", _C2S, _ALL, {1: 25.7, 20: 64.4, 50: 75.0}),
     PublishedResult(
         "published code", "ResNet50 with crops to the box", _C2S, _ALL, {1: 27.6, 20: 64.5, 50: 74.9}
@@ -229,10 +75,155 @@ PUBLISHED: Final = (
 """Percent, as published; where a source does not say what was searched, the row says so."""
 
 
-# What stands beside the study: results of others, and the study of before.
+def introduction(context: ReportContext) -> list[Block]:
+    """The main finding in a sentence, and what a reader of any figure has to know."""
+    study, k = context.study, context.k
+    best = max(study.runs, key=lambda run: ranking_key(run, k))
+    found = best.micro.values[context.score]
+    where = f"among the first {k}" if k > 1 else "first"
+    share, low, high = (f"{100 * value:.0f}" for value in (found.value, found.low, found.high))
+    lead = (
+        f"{best.method} with {best.metric} ranks the right product {where} for {share}\u00a0% of "
+        f"{study.queries.n_queries:,} queries ({low} to {high}\u00a0%), among {study.gallery.n_products:,} "
+        f"products. It is the best of {len(study.runs)} combinations of method and metric, so a part of its "
+        "lead may be luck."
+    )
+    return [Paragraph(lead, "lead"), ItemList(notes(study), "faint")]
 
 
-def published(context: Context) -> Section:
+def result(context: ReportContext) -> Section:
+    """Curves of the methods, and all runs in one table."""
+    from stylesearch.evaluation.report.charts.plots import Series, top_k_curves
+
+    study = context.study
+    series = [
+        Series(run.label, run, context.color_numbers[label])
+        for label, run in sorted(
+            context.best_runs.items(), key=lambda item: -ranking_key(item[1], context.k)[0]
+        )
+    ]
+    chart = context.chart(
+        top_k_curves(series, study.settings, study.gallery.n_products),
+        "top-k",
+        "Top-k accuracy: how many queries have the right product among the first k. Of each method the "
+        f"metric with the highest {context.score}. {context.search_note} Bands: "
+        f"{100 * study.settings.confidence:g} % bootstrap intervals over queries; dashed: what chance finds.",
+        "Curves of the top-k accuracy over k: " + _scores_in_words(context),
+    )
+    names = list(study.settings.score_names)
+    recall = [f"ANN recall@{study.settings.n_hits}"] if study.settings.index else []
+    rows = []
+    for run in study.runs:
+        extra = [short_percent(run.ann_recall)] if run.ann_recall else []
+        rows.append([run.method, run.metric, *_figures(run.micro, names), *extra])
+    strong = [number for number, run in enumerate(study.runs) if run in context.best_runs.values()]
+    overall = Table(
+        f"All queries alike (micro), percent. {context.search_note} Bold: each method's best metric by "
+        f"{context.score}.",
+        ["method", "metric", *names, *recall],
+        rows,
+        n_labels=2,
+        strong=strong,
+    )
+    macro = Table(
+        f"Mean of the categories (macro), percent. {context.search_note}",
+        ["method", "metric", *names],
+        [[run.method, run.metric, *_figures(run.macro, names)] for run in study.runs],
+        n_labels=2,
+        strong=strong,
+    )
+    return Section("result", "Result", [chart, overall, macro])
+
+
+def differences(context: ReportContext) -> Section:
+    """Which methods differ by more than noise."""
+    study = context.study
+    labels = [run.label for run in context.best_runs.values()]
+    shown = [
+        one
+        for one in study.differences
+        if one.average == "micro" and one.score == context.score and {one.first, one.second} <= set(labels)
+    ]
+    if not shown:
+        nothing = Paragraph("One method: nothing to compare it with.")
+        return Section("differences", "Is it more than noise?", [nothing])
+    alpha = 1 - study.settings.confidence
+    table = Table(
+        f"{context.score}, first minus second on the same queries, in percent points; each method with its "
+        "best metric. p: paired bootstrap, two-sided, adjusted by Holm's method for all pairs of runs in the "
+        f"study. {context.search_note}",
+        ["first", "second", "difference", "p", "p adjusted", f"at {100 * alpha:.0f} %"],
+        [_difference_row(one, alpha) for one in shown],
+        n_labels=2,
+    )
+    return Section("differences", "Is it more than noise?", [table])
+
+
+def counts(context: ReportContext) -> Section:
+    """How many images there are of each category (the 2018 study's Figure 2)."""
+    from stylesearch.evaluation.report.charts.plots import image_counts
+
+    study = context.study
+    catalog, queries, gallery = study.catalog, study.queries, study.gallery
+    chart = context.chart(
+        image_counts(catalog),
+        "pictures",
+        "Consumer photos and shop pictures of each category in the whole catalog, searched or not (the "
+        f"2018 study's Figure 2): {catalog.n_consumer_images:,} consumer photos and "
+        f"{catalog.n_shop_images:,} shop pictures of {catalog.n_products:,} products. {context.search_note}",
+        "Bars: "
+        + "; ".join(
+            f"{one.category} {one.n_consumer_images} consumer photos, {one.n_shop_images} shop pictures"
+            for one in catalog.categories
+        ),
+    )
+    rows = [
+        [
+            one.category,
+            f"{one.n_products:,}",
+            f"{one.n_consumer_images:,}",
+            f"{one.n_shop_images:,}",
+            f"{queries.categories.get(one.category, 0):,}",
+            f"{gallery.categories.get(one.category, 0):,}",
+        ]
+        for one in catalog.categories
+    ]
+    searched = Table(
+        f"The catalog, and what of it was searched. {context.search_note}",
+        ["category", "products", "consumer photos", "shop pictures", "queries", "gallery"],
+        rows,
+    )
+    left_out = [
+        Details(f"{one.n:,} queries left out: {one.reason}", ItemList(one.examples))
+        for one in queries.left_out
+    ]
+    return Section("pictures", "What was searched", [chart, searched, *left_out])
+
+
+def _figures(scores: Scores, names: list[str]) -> list[str]:
+    return [percent(scores.values[name]) for name in names]
+
+
+def _scores_in_words(context: ReportContext) -> str:
+    return "; ".join(
+        f"{run.label} {100 * run.micro.values[context.score].value:.0f} % at k = {context.k}"
+        for run in context.best_runs.values()
+    )
+
+
+def _difference_row(one: Difference, alpha: float) -> list[str]:
+    estimate = one.estimate
+    verdict = (
+        "noise"
+        if one.p_adjusted >= alpha
+        else "first is better"
+        if estimate.value > 0
+        else "second is better"
+    )
+    return [one.first, one.second, points(estimate), f"{one.p_value:.4f}", f"{one.p_adjusted:.4f}", verdict]
+
+
+def published_results(context: ReportContext) -> Section:
     """What others reached, on other data."""
     ks = sorted({k for one in PUBLISHED for k in one.top})
     rows = [
@@ -245,7 +236,7 @@ def published(context: Context) -> Section:
         ]
         for one in PUBLISHED
     ]
-    body = table(
+    table = Table(
         "OTHER DATA: published top-k accuracies, percent. Other pictures, other galleries of other sizes, "
         "often trained methods: they say how hard the task is, not which program is better. What was "
         "searched stands in its column; this study, which is not in the table, searched in "
@@ -253,18 +244,17 @@ def published(context: Context) -> Section:
         ["source", "method", "data", "searched", *(f"top-{k}" for k in ks)],
         rows,
         n_labels=4,
+        wraps=True,
     )
-    note = paragraphs(
-        [
-            "The 7.18 that mmfashion prints as top-5 is a recall (right hits over all right ones), not a "
-            "top-k accuracy, and is not in the table.",
-        ],
+    note = Paragraph(
+        "The 7.18 that mmfashion prints as top-5 is a recall (right hits over all right ones), not a top-k "
+        "accuracy, and is not in the table.",
         "faint",
     )
-    return Section("published", "Published results, on other data", element("div", note, body, class_="wide"))
+    return Section("published", "Published results, on other data", [note, table])
 
 
-def baseline(context: Context) -> Section | None:
+def baseline(context: ReportContext) -> Section | None:
     """What rose and what fell since an older study, if there is one."""
     comparison = context.comparison
     if comparison is None:
@@ -272,21 +262,20 @@ def baseline(context: Context) -> Section | None:
     counted: dict[str, int] = {}
     for one in comparison.changes:
         counted[one.verdict] = counted.get(one.verdict, 0) + 1
-    summary = ", ".join(f"{n:,} {verdict}" for verdict, n in sorted(counted.items()))
+    totals = ", ".join(f"{n:,} {verdict}" for verdict, n in sorted(counted.items()))
     rows = [change_row(one) for one in comparison.changes]
     strong = [number for number, one in enumerate(comparison.changes) if one.verdict in ("rose", "fell")]
-    notes = element("ul", *(element("li", note) for note in comparison.notes), class_="faint")
-    body = table(
-        f"Percent. {compared_in(context.study, comparison)} Figures: {summary}.",
+    table = Table(
+        f"Percent. {compared_in(context.study, comparison)} Figures: {totals}.",
         ["method", "metric", "of", "score", "before", "now", "change", "verdict"],
         rows,
         n_labels=4,
         strong=strong,
     )
-    return Section("baseline", "Against the baseline", joined([notes, body]))
+    return Section("baseline", "Against the baseline", [ItemList(comparison.notes, "faint"), table])
 
 
-def made_with(context: Context) -> Section:
+def settings_and_data(context: ReportContext) -> Section:
     """What decides the figures, for somebody who wants to get them again."""
     study = context.study
     settings = study.settings
@@ -302,15 +291,6 @@ def made_with(context: Context) -> Section:
         ["digest of the gallery", study.gallery.digest[:16]],
         *([f"fingerprint of {one.label}", one.fingerprint[:16]] for one in study.methods),
     ]
-    files = element(
-        "p",
-        "The same as data: ",
-        element("a", "results.json", href="results.json"),
-        ", ",
-        element("a", "results.csv", href="results.csv"),
-        ", ",
-        element("a", "results.md", href="results.md"),
-        ".",
-    )
-    body = table(f"What decides the figures. {context.searched}", ["setting", "value"], rows, n_labels=2)
-    return Section("settings", "Settings and data", joined([files, body]))
+    files = FileLinks("The same as data:", ["results.json", "results.csv", "results.md"])
+    table = Table(f"What decides the figures. {context.search_note}", ["setting", "value"], rows, n_labels=2)
+    return Section("settings", "Settings and data", [files, table])

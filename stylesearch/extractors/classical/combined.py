@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from stylesearch.array_types import Features, Images
-from stylesearch.extractors.classical.colors import COLOR_COHERENCE, COLOR_HISTOGRAM
+from stylesearch.extractors.classical.color_coherence import COLOR_COHERENCE
+from stylesearch.extractors.classical.color_histogram import COLOR_HISTOGRAM
 from stylesearch.extractors.classical.feature import Feature
 from stylesearch.extractors.classical.harris import HARRIS
 from stylesearch.extractors.classical.hog import HOG

@@ -142,9 +142,9 @@ WHITE_BOXES = Registry(
     "white-box feature",
     {
         "color-coherence": Entry(
-            f"{_HERE}.colors:COLOR_COHERENCE", "25 colors, in large regions or scattered"
+            f"{_HERE}.color_coherence:COLOR_COHERENCE", "25 colors, in large regions or scattered"
         ),
-        "color-histogram": Entry(f"{_HERE}.colors:COLOR_HISTOGRAM", "shares of 25 colors"),
+        "color-histogram": Entry(f"{_HERE}.color_histogram:COLOR_HISTOGRAM", "shares of 25 colors"),
         "harris": Entry(f"{_HERE}.harris:HARRIS", "corner strength over an 8 x 8 grid"),
         "hog": Entry(f"{_HERE}.hog:HOG", "histograms of oriented gradients: edges and their direction"),
         "whitebox": Entry(f"{_HERE}.combined:WHITE_BOX", "the four white-box features in one vector"),

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import Features, Floats, Images
-from stylesearch.extractors.classical.hog import luma, luma_tensor
+from stylesearch.extractors.classical.luma import luma, luma_tensor
 
 __all__ = ["HARRIS", "Harris", "harris_response"]
 
-
 _K = 0.04
+_SOBEL = 3
+_WINDOW = 3
 # Whole numbers become the response of brightness from 0 to 1 and means over the window, as OpenCV gives it:
 # Sobel differences count eight times (two weights of 4), of which OpenCV takes off 4; the window has 3 rows.
 _SCALE = (1.0 / (4 * 3 * 255)) ** 4
@@ -27,7 +28,7 @@ _SCALE = (1.0 / (4 * 3 * 255)) ** 4
 class Harris:
     """Corner strength over an 8 x 8 grid, from the detector of Harris and Stephens (1988).
 
-    1. Brightness (:func:`~stylesearch.extractors.classical.hog.luma`) and its derivatives (Sobel, 3 x 3).
+    1. Brightness (:func:`~stylesearch.extractors.classical.luma.luma`) and its derivatives (Sobel, 3 x 3).
     2. The response ``det(M) - 0.04 trace(M)^2``, M summed over 3 x 3 pixels: :func:`harris_response`.
     3. The square root where it is positive, else 0; the mean of that in each of 8 x 8 fields of the picture.
     4. Divided by the L2 norm of the 64 means.
@@ -64,7 +65,9 @@ class Harris:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What decides the vectors."""
-        return MappingProxyType({"grid": self.grid, "k": _K, "sobel": 3, "window": 3, "values": "sqrt, unit"})
+        return MappingProxyType(
+            {"grid": self.grid, "k": _K, "sobel": _SOBEL, "window": _WINDOW, "values": "sqrt, unit"}
+        )
 
     def dim(self, size: int) -> int:
         """One number a field, whatever the size."""
@@ -110,52 +113,15 @@ def harris_response(brightness: npt.NDArray[np.uint8]) -> Floats:
         brightness: uint8 ``(n, h, w)``, at least 2 x 2 pixels; not modified.
 
     Returns:
-        A new float32 array ``(n, h, w)``: what OpenCV's ``cornerHarris`` gives for a picture of bytes with
-        block size 3, Sobel size 3, k 0.04 and its usual border (pictures go on mirrored, without repeating
-        the edge).
+        A new float32 array ``(n, h, w)``, computed by OpenCV's ``cornerHarris`` with its usual border: images
+        go on mirrored, without repeating the edge.
     """
-    n, height, width = brightness.shape
-    padded = np.empty((n, height + 2, width + 2), np.int16)
-    padded[:, 1:-1, 1:-1] = brightness
-    _mirror_edges(padded)
-    smooth = padded[:, :-2] + padded[:, 2:]
-    smooth += padded[:, 1:-1]
-    smooth += padded[:, 1:-1]
-    derivatives = np.empty((2, n, height, width), np.float32)
-    np.subtract(smooth[:, :, 2:], smooth[:, :, :-2], out=derivatives[0], casting="unsafe")
-    smooth = padded[:, :, :-2] + padded[:, :, 2:]
-    smooth += padded[:, :, 1:-1]
-    smooth += padded[:, :, 1:-1]
-    np.subtract(smooth[:, 2:], smooth[:, :-2], out=derivatives[1], casting="unsafe")
-    horizontal, vertical = derivatives
-    # Sums of squares stay whole numbers that float32 holds exactly: at most 9 * 1020 ** 2.
-    products = np.empty((3, n, height + 2, width + 2), np.float32)
-    inside = products[:, :, 1:-1, 1:-1]
-    np.multiply(horizontal, horizontal, out=inside[0])
-    np.multiply(vertical, vertical, out=inside[1])
-    np.multiply(horizontal, vertical, out=inside[2])
-    _mirror_edges(products)
-    rows = products[..., :-2, :] + products[..., 1:-1, :]
-    rows += products[..., 2:, :]
-    sums = rows[..., :-2] + rows[..., 1:-1]
-    sums += rows[..., 2:]
-    xx, yy, xy = sums
-    trace = xx + yy
-    trace *= trace
-    trace *= np.float32(_K)
-    response: Floats = xx * yy
-    response -= np.multiply(xy, xy, out=xy)
-    response -= trace
-    response *= np.float32(_SCALE)
+    import cv2
+
+    response = np.empty(brightness.shape, np.float32)
+    for image, out in zip(brightness, response, strict=True):
+        out[...] = cv2.cornerHarris(image, _WINDOW, _SOBEL, _K)
     return response
-
-
-def _mirror_edges(padded: npt.NDArray[Any]) -> None:
-    """Fills the outermost rows and columns of ``(..., h + 2, w + 2)`` with the ones next but one to them."""
-    padded[..., 0, :] = padded[..., 2, :]
-    padded[..., -1, :] = padded[..., -3, :]
-    padded[..., 0] = padded[..., 2]
-    padded[..., -1] = padded[..., -3]
 
 
 def _reflected(tensorflow: Any, values: Any) -> Any:

@@ -12,49 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import Features, Floats, Images
+from stylesearch.extractors.classical.luma import luma, luma_tensor
 
-__all__ = [
-    "HOG",
-    "Hog",
-    "luma",
-    "luma_tensor",
-]
-
-# Brightness of RGB pictures in whole numbers, so that every way of computing gives the same.
-
-# The weights of ITU-R BT.601 (0.299, 0.587, 0.114) in 256ths; they sum to 256.
-_WEIGHTS = (77, 150, 29)
-
-
-def luma(images: Images) -> npt.NDArray[np.uint8]:
-    """Brightness of each pixel: 0.299 R + 0.587 G + 0.114 B, in 256ths, rounded.
-
-    No gamma is taken off or put on: values are as the file has them.
-
-    Args:
-        images: uint8 ``(..., 3)``, RGB; not modified.
-
-    Returns:
-        A new uint8 array of shape ``(...)``.
-
-    Example:
-        >>> luma(np.array([[255, 255, 255], [255, 0, 0], [0, 0, 0]], np.uint8)).tolist()
-        [255, 77, 0]
-    """
-    total = images[..., 0] * np.uint16(_WEIGHTS[0])
-    total += images[..., 1] * np.uint16(_WEIGHTS[1])
-    total += images[..., 2] * np.uint16(_WEIGHTS[2])
-    total += np.uint16(128)
-    total >>= np.uint16(8)
-    return total.astype(np.uint8)
-
-
-def luma_tensor(tensorflow: Any, images: Any) -> Any:
-    """The same as int32, from a uint8 tensor ``(..., 3)``."""
-    weights = tensorflow.constant(_WEIGHTS, tensorflow.int32)
-    total = tensorflow.reduce_sum(tensorflow.cast(images, tensorflow.int32) * weights, axis=-1)
-    return tensorflow.bitwise.right_shift(total + 128, 8)
-
+__all__ = ["HOG", "Hog"]
 
 _EPSILON = 1e-5
 _CLIP = 0.2
@@ -66,7 +26,7 @@ _DIFFERENCES = 511
 class Hog:
     """Histograms of oriented gradients (Dalal and Triggs, 2005).
 
-    1. Brightness (:func:`~stylesearch.extractors.classical.hog.luma`).
+    1. Brightness (:func:`~stylesearch.extractors.classical.luma.luma`).
     2. Gradients: central differences [-1, 0, 1] along rows and columns, 0 at the edge of the picture.
     3. Cells of 8 x 8 pixels: each pixel adds its gradient's magnitude to one of 9 orientations, 20 degrees
        each, from 0 to 180 degrees without sign. What is left over at the right and below is not looked at.

@@ -1,8 +1,4 @@
-"""The text files of DeepFashion: a count, a line of column names, then rows with runs of spaces between.
-
-The count is not trusted and may be left out. What else is tolerated: a byte order mark, CRLF, empty lines.
-A row with another number of columns is told with its line and left out.
-"""
+"""Parts that the readers of datasets share: selection by split, finding images, reading JSON, numbers."""
 
 from __future__ import annotations
 
@@ -10,46 +6,34 @@ import json
 import math
 import os
 import re
-from array import array
-from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import ALL_SPLITS, ImportOptions, Missing
-from stylesearch.importers.folder import printable
+from stylesearch.importers.folder import is_text, printable
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
 __all__ = [
     "BadEntry",
-    "Boxes",
-    "Items",
     "Listed",
-    "Row",
     "Selection",
     "array_entries",
-    "clipped_box",
-    "find_file",
+    "clip_box",
+    "find_images",
     "is_file",
-    "is_text",
-    "located",
-    "name_key",
     "number",
-    "picture_parts",
-    "read_boxes",
     "read_text",
-    "rows",
     "whole_number",
 ]
 
-# What every reader does alike: choose by split, look for the pictures, say where nothing was found.
-
 MAX_FAILURES_BEFORE_ANY: Final = 1000
 """After so many broken entries and no good one it is another format, not a damaged file."""
+
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_DECODER: Final = json.JSONDecoder()
 
 
 class BadEntry(ValueError):
@@ -58,7 +42,7 @@ class BadEntry(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A picture of a product as the annotations have it, before anybody looked for the file.
+    """An image of a product as the annotations list it, before its file was looked for.
 
     Attributes:
         product: what it shows.
@@ -76,7 +60,7 @@ class Listed:
 
 
 class Selection:
-    """Which pictures are wanted: consumers' photos of some splits, shops' pictures of some.
+    """Selects images by split: consumers' photos of some splits, the shops' images of others.
 
     Example:
         >>> wanted = Selection(ImportOptions(splits=("test",), gallery=("val", "test")))
@@ -91,15 +75,15 @@ class Selection:
         }
 
     def takes(self, names: Container[str], domain: Domain) -> bool:
-        """Whether a picture is wanted whose split goes by any of these names."""
+        """Whether an image is wanted whose split goes by any of these names."""
         wanted = self._of[domain]
         return not wanted or ALL_SPLITS in wanted or any(name in names for name in wanted)
 
 
-def located(
+def find_images(
     entries: Iterable[Listed | Failure], find: Callable[[Listed], Record | str], source: str
 ) -> Iterator[Record | Failure | Missing]:
-    """Looks for the file of each entry.
+    """Looks for the image file of each entry.
 
     Args:
         entries: what the annotations list.
@@ -148,11 +132,11 @@ def located(
         )
 
 
-def clipped_box(x0: float, y0: float, x1: float, y1: float) -> Box:
-    """A box in whole pixels, with what lies left of or above the picture cut away.
+def clip_box(x0: float, y0: float, x1: float, y1: float) -> Box:
+    """Makes a box in whole pixels, with what lies left of or above the image cut away.
 
     Example:
-        >>> clipped_box(-3, 2.4, 10, 20)
+        >>> clip_box(-3, 2.4, 10, 20)
         Box(x0=0, y0=2, x1=10, y1=20)
 
     Raises:
@@ -169,232 +153,8 @@ def is_file(path: str) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - hundreds of thousands of them: no Path for each
 
 
-def is_text(name: str) -> bool:
-    """Whether a name from the file system is valid text, which alone a database stores."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-MAX_LINE: Final = 1 << 16
-_BOM: Final = b"\xef\xbb\xbf"
-_JUNK: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of an annotation file; ``place`` is ``path:line``."""
-
-    place: str
-    cells: Sequence[str]
-
-
-def find_file(root: Path, names: Sequence[str]) -> Path:
-    """The first of some files that is there.
-
-    Args:
-        root: of the dataset.
-        names: relative to it, the usual place first.
-
-    Raises:
-        DatasetError: none is.
-    """
-    for name in names:
-        if (root / name).is_file():
-            return root / name
-    raise DatasetError(
-        f"no {names[0]} in {root}",
-        hint="give the folder that has Eval/ and Anno/ in it; docs/datasets.md says what goes where",
-    )
-
-
-def rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Failure]:
-    """The rows of an annotation file, a line at a time.
-
-    Args:
-        path: of the file.
-        columns: what its header names. The first name and the number of them must agree.
-
-    Raises:
-        DatasetError: it cannot be opened, has no such header, or is no text.
-    """
-    lines = _lines(path)
-    header = next(lines, None)
-    if header is not None and len(header[1].split()) == 1 and header[1].strip().isdigit():
-        header = next(lines, None)
-    if header is None:
-        raise DatasetError(f"{path}: nothing in it but {path.stat().st_size:,} bytes before the first row")
-    names = header[1].split()
-    if len(names) != len(columns) or names[0] != columns[0].encode():
-        received = header[1][:80].decode("utf-8", "backslashreplace").strip()
-        raise DatasetError(
-            f"{path}:{header[0]}: not the names of the columns. Received: {received!r}",
-            hint=f"expected: {' '.join(columns)}",
-        )
-    for number, line in lines:
-        place = f"{path}:{number}"
-        cells = line.split()
-        if _JUNK.search(line):
-            yield Failure(place, "not a line of text")
-        elif len(cells) != len(columns):
-            yield Failure(place, f"{len(cells)} columns, where there should be {len(columns)}")
-        else:
-            try:
-                yield Row(place, [cell.decode() for cell in cells])
-            except UnicodeDecodeError:
-                yield Failure(place, "not valid UTF-8")
-
-
-def picture_parts(name: str, n_parts: int, layout: str) -> list[str]:
-    """The parts of a picture's path.
-
-    Example:
-        >>> picture_parts("img/TOPS/Blouse/id_00000007/shop_01.jpg", 5, "img/TOP/SUB/item/name.jpg")
-        ['img', 'TOPS', 'Blouse', 'id_00000007', 'shop_01.jpg']
-
-    Raises:
-        BadEntry: it is no path of that layout, or one that leads elsewhere.
-    """
-    parts = name.split("/")
-    if len(parts) != n_parts or parts[0] != "img" or any(part in ("", ".", "..") for part in parts):
-        raise BadEntry(f"a picture's path is {layout}. Received: {name!r}")
-    return parts
-
-
-class Boxes:
-    """Boxes by picture, 24 bytes for each: there are 240,000 of them.
-
-    Args:
-        keys: of the pictures, uint64, as :func:`name_key` makes them.
-        corners: x0, y0, x1, y1 of each, one after the other.
-    """
-
-    def __init__(self, keys: array[int], corners: array[int]) -> None:
-        self._keys = np.frombuffer(keys, np.uint64) if keys else np.empty(0, np.uint64)
-        # Stable, and looked up from the left: of two rows for one picture the first counts.
-        self._order = np.argsort(self._keys, kind="stable")
-        self._keys = self._keys[self._order]
-        self._corners = corners
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def get(self, name: str) -> Box | None:
-        """The box of a picture, in the pixels that the dataset counts in; None if there is none."""
-        key = np.uint64(name_key(name))
-        position = int(np.searchsorted(self._keys, key))
-        if position == len(self._keys) or self._keys[position] != key:
-            return None
-        start = 4 * int(self._order[position])
-        return Box(*self._corners[start : start + 4])
-
-
-def read_boxes(path: Path, columns: Sequence[str], n_kinds: int) -> Generator[Failure, None, Boxes]:
-    """Reads a file of boxes.
-
-    Args:
-        path: of the file.
-        columns: image_name, clothes_type (1 to 3), a second type, and the corners.
-        n_kinds: the second type is 1 to this.
-
-    Yields:
-        rows that cannot be read.
-
-    Returns:
-        the boxes, to be had by ``yield from``.
-
-    Raises:
-        DatasetError: the file as a whole cannot be read.
-    """
-    keys, corners = array("Q"), array("i")
-    for row in rows(path, columns):
-        if isinstance(row, Failure):
-            yield row
-            continue
-        name, *cells = row.cells
-        try:
-            clothes, kind, *numbers = _whole_numbers(cells)
-            if not (1 <= clothes <= 3 and 1 <= kind <= n_kinds):
-                raise BadEntry(
-                    f"{columns[1]} is 1 to 3 and {columns[2]} 1 to {n_kinds}. Received: {clothes} {kind}"
-                )
-            box = clipped_box(*numbers)
-        except BadEntry as error:
-            yield Failure(row.place, str(error))
-            continue
-        keys.append(name_key(name))
-        corners.extend((box.x0, box.y0, box.x1, box.y1))
-    return Boxes(keys, corners)
-
-
-def name_key(name: str) -> int:
-    """A name in eight bytes."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
-
-
-def _whole_numbers(cells: Sequence[str]) -> list[int]:
-    for cell in cells:
-        if not re.fullmatch(r"-?[0-9]{1,6}", cell):
-            raise BadEntry(f"not a whole number of pixels: {cell!r}")
-    return [int(cell) for cell in cells]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines with something in them, with their numbers."""
-    number = 0
-    try:
-        with path.open("rb") as file:
-            while line := file.readline(MAX_LINE + 1):
-                number += 1
-                if len(line) > MAX_LINE:
-                    raise DatasetError(
-                        f"{path}:{number}: a line of more than {MAX_LINE:,} bytes: not an annotation file"
-                    )
-                if number == 1:
-                    line = line.removeprefix(_BOM)
-                if line.strip():
-                    yield number, line
-    except OSError as error:
-        raise DatasetError(f"cannot read {os.fspath(path)}: {error.strerror}") from error
-
-
-# What the rows have said of each item so far: a product says the same of itself everywhere.
-
-
-class Items:
-    """Split and category of each item, by the row that named it first.
-
-    Example:
-        >>> items = Items()
-        >>> items.first("list.txt:3", "id_00000001", "test", "DRESSES/Dress")
-        ('test', 'DRESSES/Dress')
-    """
-
-    def __init__(self) -> None:
-        self._first: dict[str, tuple[str, str, str]] = {}
-
-    def first(self, place: str, item: str, split: str, category: str) -> tuple[str, str]:
-        """Split and category of an item; of two categories the first counts.
-
-        Raises:
-            BadEntry: an earlier row has put it into another split.
-        """
-        first_place, first_split, first_category = self._first.setdefault(item, (place, split, category))
-        if first_split != split:
-            raise BadEntry(f"{item} is in the split {split} here, and in {first_split} in {first_place}")
-        return first_split, first_category
-
-
-# JSON files of annotations, with the line of what is wrong in them.
-
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
-_DECODER: Final = json.JSONDecoder()
-
-
 def read_text(path: Path) -> str | Failure:
-    """A file as text, without a byte order mark; or where and why it is none."""
+    """Reads a file as text, without a byte order mark; or returns where and why it is none."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -407,7 +167,7 @@ def read_text(path: Path) -> str | Failure:
 
 
 def array_entries(path: Path) -> Iterator[tuple[str, Any] | Failure]:
-    """The entries of a file that is one JSON array, one at a time.
+    """Reads a file that is one JSON array, an entry at a time.
 
     Yields:
         ``path:line`` of the entry's beginning, and the entry; where the text stops being JSON, one failure
@@ -446,7 +206,7 @@ def array_entries(path: Path) -> Iterator[tuple[str, Any] | Failure]:
 
 
 def whole_number(what: str, value: object) -> int:
-    """A number that names something.
+    """Checks a number that names something.
 
     Raises:
         BadEntry: it is not a whole number, or negative.
@@ -459,7 +219,7 @@ def whole_number(what: str, value: object) -> int:
 
 
 def number(what: str, value: object) -> float:
-    """A number that measures something.
+    """Checks a number that measures something.
 
     Raises:
         BadEntry: it is not a finite number.

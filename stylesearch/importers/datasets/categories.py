@@ -1,7 +1,7 @@
-"""What the products of a dataset are filed under: its own categories, or the four groups of the seed's study.
+"""Categories of a dataset's products: the dataset's own, or the four groups of the study of 2018.
 
 The study that this project repeats compared within Dress, Skirt, Clothing (upper body) and Clothing (lower
-body), and does not say which folders of the dataset went into which. What follows is a reading by garment.
+body), and does not say which folders of the dataset went into which. The readers group them by garment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SKIRT: Final = "Skirt"
 UPPER: Final = "upper"
 LOWER: Final = "lower"
 OTHER: Final = "other"
-"""The group of what is none of the four: shoes, bags, overalls, and categories nobody has heard of."""
+"""The group of everything else: shoes, bags, overalls, and categories nobody has heard of."""
 
 
 def dataset_product(
@@ -31,7 +31,7 @@ def dataset_product(
     groups: Mapping[str, str],
     categories: str,
 ) -> Product:
-    """A product of a dataset, with what an evaluation needs as attributes.
+    """Makes a product of a dataset, with what an evaluation needs as attributes.
 
     Args:
         dataset: name of the format; part of the product's id, so that two datasets fit into one catalog.
@@ -39,12 +39,12 @@ def dataset_product(
         title: what a person reads.
         split: as the dataset calls it.
         category: the dataset's own.
-        groups: the seed's group by the dataset's own category.
-        categories: ``own`` or ``seed``: which of the two the product is filed under.
+        groups: the study's group by the dataset's own category.
+        categories: ``own`` or ``study2018``: which of the two the product is filed under.
 
     Example:
-        >>> product = dataset_product("deepfashion-c2s", "id_00000001", title="Dress id_00000001",
-        ...     split="test", category="DRESSES/Dress", groups={"DRESSES/Dress": DRESS}, categories="seed")
+        >>> product = dataset_product("deepfashion-c2s", "id_00000001", title="A dress", split="test",
+        ...     category="DRESSES/Dress", groups={"DRESSES/Dress": DRESS}, categories="study2018")
         >>> product.id, product.category, product.attributes["dataset_category"]
         ('deepfashion-c2s:id_00000001', 'Dress', 'DRESSES/Dress')
     """
@@ -52,7 +52,7 @@ def dataset_product(
     return Product(
         id=f"{dataset}:{dataset_id}",
         title=title,
-        category=group if categories == "seed" else category,
+        category=group if categories == "study2018" else category,
         attributes={
             "dataset": dataset,
             "dataset_id": dataset_id,

@@ -1,18 +1,18 @@
-"""DeepFashion2: pictures by shops and by consumers, each with several garments and a box for each.
+"""DeepFashion2: images by shops and by consumers, each with several garments and a box for each.
 
 ::
 
     train/annos/000001.json        train/image/000001.jpg
     validation/annos/000001.json   validation/image/000001.jpg
 
-Splits are ``train`` and ``validation``: of the test part only pictures are published.
+Splits are ``train`` and ``validation``: of the test part only images are published.
 
-- A product is (pair_id, style, category_id) within a split, with a style above 0. A picture with three
-  garments is a picture of three products, with the box of each.
-- Style 0 has no counterpart. In a shop's picture it is something to be confused with, a product of its own
-  (as in the benchmark, whose galleries are every garment of the shops' pictures); in a consumer's photo it
+- A product is (pair_id, style, category_id) within a split, with a style above 0. An image with three
+  garments is an image of three products, with the box of each.
+- Style 0 has no counterpart. In a shop's image it is something to be confused with, a product of its own
+  (as in the benchmark, whose galleries are every garment of the shops' images); in a consumer's photo it
   could only be a query without an answer, and is left out.
-- Of two boxes for one product in one picture the larger counts.
+- Of two boxes for one product in one image the larger counts.
 
 References:
     Ge, Zhang, Wu, Wang, Tang, Luo: DeepFashion2: A Versatile Benchmark for Detection, Pose Estimation,
@@ -34,16 +34,15 @@ from stylesearch.importers.datasets.annotations import (
     BadEntry,
     Listed,
     Selection,
-    clipped_box,
+    clip_box,
+    find_images,
     is_file,
-    is_text,
-    located,
     number,
     read_text,
     whole_number,
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
-from stylesearch.importers.folder import is_junk
+from stylesearch.importers.folder import is_junk, is_text
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
 __all__ = ["CATEGORIES", "GROUPS", "DeepFashion2"]
@@ -71,13 +70,13 @@ GROUPS: Final = {
     "skirt": SKIRT,
     **dict.fromkeys(CATEGORIES[9:], DRESS),
 }
-"""The seed's group of each category."""
+"""The group of each category, as in :mod:`stylesearch.importers.datasets.categories`."""
 
 _DOMAINS: Final = {"user": Domain.CONSUMER, "shop": Domain.SHOP}
 _EXTENSIONS: Final = (".jpg", ".jpeg", ".png")
-_SAMPLED: Final = 100
-# It becomes part of an id.
-_KEY: Final = re.compile(r"[\w-]{1,40}")
+_N_SAMPLED: Final = 100
+# Names of items: they become part of an id.
+_ITEM_NAME: Final = re.compile(r"[\w-]{1,40}")
 
 
 class DeepFashion2:
@@ -92,10 +91,10 @@ class DeepFashion2:
         return 3 if any((part / "annos").is_dir() and (part / "image").is_dir() for part in parts) else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Every garment of every picture, in the order of splits and file names; see :class:`Importer`.
+        """Every garment of every image, in the order of splits and file names; see :class:`Importer`.
 
         Raises:
-            DatasetError: no annotations, or none of the pictures.
+            DatasetError: no annotations, or none of the images.
         """
         self._check(path)
         root = os.path.abspath(path)  # noqa: PTH100 - links stay as the user wrote them
@@ -107,18 +106,18 @@ class DeepFashion2:
                     return Record(entry.product, file, entry.domain, entry.box)
             return f"{root}/{entry.file}{_EXTENSIONS[0]}"
 
-        yield from located(self._listed(path, options), find, str(path))
+        yield from find_images(self._listed(path, options), find, str(path))
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
         """How many garments there are, judged by a hundred of the files."""
         self._check(path)
         chosen = options or ImportOptions()
         files = [(split, file) for split in self.splits for file in _annotations(path, split)]
-        sample = files[:: max(len(files) // _SAMPLED, 1)]
+        sample = files[:: max(len(files) // _N_SAMPLED, 1)]
         found = sum(
             isinstance(entry, Listed)
             for split, file in sample
-            for entry in self._of_file(path, split, file, chosen)
+            for entry in self._garments_of_file(path, split, file, chosen)
         )
         return round(found * len(files) / max(len(sample), 1))
 
@@ -134,13 +133,13 @@ class DeepFashion2:
         for split in self.splits:
             if selection.takes([split], Domain.SHOP) or selection.takes([split], Domain.CONSUMER):
                 for file in _annotations(path, split):
-                    yield from self._of_file(path, split, file, options)
+                    yield from self._garments_of_file(path, split, file, options)
 
-    def _of_file(
+    def _garments_of_file(
         self, path: Path, split: str, file_name: str, options: ImportOptions
     ) -> Iterator[Listed | Failure]:
         file = path / split / "annos" / file_name
-        found = _object(file)
+        found = _read_object(file)
         if isinstance(found, Failure):
             yield found
             return
@@ -160,7 +159,7 @@ class DeepFashion2:
                 continue
             place = f"{file}:{_line_of(key, text)}"
             try:
-                if not _KEY.fullmatch(key):
+                if not _ITEM_NAME.fullmatch(key):
                     raise BadEntry("an item is called item1, item2, ...")
                 style, category, box = _garment(item)
             except BadEntry as error:
@@ -168,19 +167,19 @@ class DeepFashion2:
                 continue
             if style == 0 and domain is Domain.CONSUMER:
                 continue
-            its_id = f"{split}/{pair}/{style}/{category}" + (f"/{stem}-{key}" if style == 0 else "")
-            before = largest.get(its_id)
+            product_id = f"{split}/{pair}/{style}/{category}" + (f"/{stem}-{key}" if style == 0 else "")
+            before = largest.get(product_id)
             if before is None or _area(box) > _area(before[1]):
-                largest[its_id] = self._product(its_id, split, category, options), box, place
+                largest[product_id] = self._product(product_id, split, category, options), box, place
         for product, box, place in largest.values():
             yield Listed(product, f"{split}/image/{stem}", domain, place, box)
 
-    def _product(self, its_id: str, split: str, category: int, options: ImportOptions) -> Product:
+    def _product(self, product_id: str, split: str, category: int, options: ImportOptions) -> Product:
         name = CATEGORIES[category - 1]
         return dataset_product(
             self.name,
-            its_id,
-            title=f"{name.capitalize()} {its_id}",
+            product_id,
+            title=f"{name.capitalize()} {product_id}",
             split=split,
             category=name,
             groups=GROUPS,
@@ -197,8 +196,8 @@ def _annotations(root: Path, split: str) -> list[str]:
     return sorted(name for name in names if name.endswith(".json") and not is_junk(name) and is_text(name))
 
 
-def _object(file: Path) -> tuple[str, dict[str, Any]] | Failure:
-    """The text of a file and the object in it; or where and why there is none."""
+def _read_object(file: Path) -> tuple[str, dict[str, Any]] | Failure:
+    """Reads a file's text and the object in it; or returns where and why there is none."""
     text = read_text(file)
     if isinstance(text, Failure):
         return text
@@ -220,7 +219,7 @@ def _domain(source: object) -> Domain:
 
 
 def _garment(item: Any) -> tuple[int, int, Box]:
-    """Style, category_id and box."""
+    """Style, category_id and box of a garment."""
     if not isinstance(item, dict):
         raise BadEntry(f"an item is an object. Received: {item!r:.60}")
     style = whole_number("style", item.get("style"))
@@ -231,7 +230,7 @@ def _garment(item: Any) -> tuple[int, int, Box]:
     if not isinstance(corners, list) or len(corners) != 4:
         raise BadEntry(f"bounding_box is [x1, y1, x2, y2]. Received: {corners!r:.60}")
     x0, y0, x1, y1 = (number("a corner", corner) for corner in corners)
-    return style, category, clipped_box(x0, y0, x1, y1)
+    return style, category, clip_box(x0, y0, x1, y1)
 
 
 def _area(box: Box) -> int:

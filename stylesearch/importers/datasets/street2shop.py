@@ -1,15 +1,15 @@
-"""Exact Street2Shop: street photos with a box, and shop pictures of the same products, in 11 categories.
+"""Exact Street2Shop: street photos with a box, and shop images of the same products, in 11 categories.
 
 ::
 
     meta/json/train_pairs_dresses.json      street photos of products, with boxes; test_pairs_... alike
-    meta/json/retrieval_dresses.json        shop pictures of products: everything that is searched in
+    meta/json/retrieval_dresses.json        shop images of products: everything that is searched in
     photos/000002847.jpg                    zero-filled to nine digits or not, any extension, any folder below
 
 - Product numbers hold within a category only: a product is category and number.
 - A product's ``split`` is ``train`` or ``test`` if a street photo of that split shows it (``test`` if both
   do), else ``gallery``: it is only there to be confused with.
-- Many pictures have vanished from the net since 2015: they are counted.
+- Many images have vanished from the net since 2015: they are counted.
 - A box without width or height (photo 8288 has one) is no box: the photo is taken whole. A photo that is
   listed twice for a product counts once, with its first box.
 
@@ -32,35 +32,45 @@ from stylesearch.importers.datasets.annotations import (
     Listed,
     Selection,
     array_entries,
-    clipped_box,
-    is_text,
-    located,
+    clip_box,
+    find_images,
     number,
     whole_number,
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
-from stylesearch.importers.folder import is_junk, is_no_picture
+from stylesearch.importers.folder import is_junk, is_no_image, is_text
 from stylesearch.types import Box, Domain, Failure, Product, Record
 
 __all__ = [
     "GROUPS",
-    "NumberedPictures",
+    "NumberedImages",
     "Street2Shop",
 ]
 
-# Pictures that are called by their number, however somebody's downloader wrote it.
-
 _MAX_DIGITS: Final = 18
+_META: Final = ("meta/json", "json", "meta", ".")
+_PHOTOS: Final = ("photos", "images")
+_SIDES: Final = ("height", "left", "top", "width")
+
+GROUPS: Final = {
+    "dresses": DRESS,
+    "skirts": SKIRT,
+    "tops": UPPER,
+    "outerwear": UPPER,
+    "pants": LOWER,
+    "leggings": LOWER,
+}
+"""The group of the dataset's own categories; bags, belts, eyewear, footwear and hats are in none."""
 
 
-class NumberedPictures:
-    """Finds pictures by number: ``000002847.jpg``, ``2847.jpeg``, ``dresses/2847.PNG``, ...
+class NumberedImages:
+    """Finds images by number, whatever a downloader called them: ``000002847.jpg``, ``dresses/2847.PNG``, ...
 
-    The folders are listed once, when something is first looked for. Four hundred thousand pictures take
+    The folders are listed once, when something is first looked for. Four hundred thousand images take
     about 40 MB: for each its number, and a pattern that it shares with others.
 
     Args:
-        folders: where pictures may be, the usual one first.
+        folders: where images may be, the usual one first.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -68,7 +78,7 @@ class NumberedPictures:
         self._patterns: dict[int, str] | None = None
 
     def find(self, number: int) -> str | None:
-        """The path of a picture; None if it is not there. Of two with one number the first by name counts.
+        """The path of an image; None if it is not there. Of two with one number the first by name counts.
 
         Raises:
             DatasetError: there is no folder.
@@ -82,7 +92,7 @@ class NumberedPictures:
         return f"{before}{number:0{width}d}{after}"
 
     def usual_path(self, number: int) -> str:
-        """Where a picture would be by the rule."""
+        """The path that an image has by the rule."""
         return f"{self._folders[0]}/{number:09d}.jpg"
 
     def _list(self) -> dict[int, str]:
@@ -99,7 +109,7 @@ class NumberedPictures:
                 below[:] = sorted(name for name in below if not is_junk(name) and is_text(name))
                 for name in sorted(names):
                     stem, extension = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
-                    if _is_number(stem) and not is_junk(name) and not is_no_picture(name):
+                    if _is_number(stem) and not is_junk(name) and not is_no_image(name):
                         pattern = f"{parent}/\0{len(stem)}\0{extension}"
                         found.setdefault(int(stem), shared.setdefault(pattern, pattern))
         return found
@@ -109,21 +119,6 @@ def _is_number(stem: str) -> bool:
     return stem.isascii() and stem.isdigit() and len(stem) <= _MAX_DIGITS
 
 
-_META: Final = ("meta/json", "json", "meta", ".")
-_PHOTOS: Final = ("photos", "images")
-_SIDES: Final = ("height", "left", "top", "width")
-
-GROUPS: Final = {
-    "dresses": DRESS,
-    "skirts": SKIRT,
-    "tops": UPPER,
-    "outerwear": UPPER,
-    "pants": LOWER,
-    "leggings": LOWER,
-}
-"""The seed's group of the dataset's own categories; bags, belts, eyewear, footwear and hats are in none."""
-
-
 class Street2Shop:
     """Reads the dataset; see the module's text for its layout. Stateless."""
 
@@ -131,28 +126,28 @@ class Street2Shop:
     splits: tuple[str, ...] = ("train", "test", "gallery")
 
     def sniff(self, path: Path) -> int:
-        """3 where there are files of pairs or of shop pictures, else 0."""
+        """3 where there are files of pairs or of shop images, else 0."""
         return 3 if path.is_dir() and _meta_folder(path) is not None else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Category by category, first the street photos, then the shop pictures; see :class:`Importer`.
+        """Category by category, first the street photos, then the shop images; see :class:`Importer`.
 
         Raises:
-            DatasetError: no annotations, no folder of pictures, or none of the pictures.
+            DatasetError: no annotations, no folder of images, or none of the images.
         """
         listed = self._listed(_meta_folder_or_error(path), options)
-        pictures = NumberedPictures([path / name for name in _PHOTOS])
+        numbered = NumberedImages([path / name for name in _PHOTOS])
 
         def find(entry: Listed) -> Record | str:
-            found = pictures.find(int(entry.file))
+            found = numbered.find(int(entry.file))
             if found is None:
-                return pictures.usual_path(int(entry.file))
+                return numbered.usual_path(int(entry.file))
             return Record(entry.product, found, entry.domain, entry.box)
 
-        yield from located(listed, find, str(path))
+        yield from find_images(listed, find, str(path))
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
-        """How many pictures of products the annotations name."""
+        """How many images of products the annotations name."""
         listed = self._listed(_meta_folder_or_error(path), options or ImportOptions())
         return sum(isinstance(entry, Listed) for entry in listed)
 
@@ -162,7 +157,7 @@ class Street2Shop:
 
 
 class _Category:
-    """One category: its street photos are held, its shop pictures are not."""
+    """One category: its street photos are held, its shop images are not."""
 
     def __init__(self, dataset: str, meta: Path, name: str, options: ImportOptions) -> None:
         self._dataset = dataset
@@ -188,7 +183,7 @@ class _Category:
                 self._split_of[product] = split
                 pairs.setdefault((product, photo), (place, box))
         for (product, photo), (place, box) in pairs.items():
-            yield from self._taken(product, photo, Domain.CONSUMER, place, box)
+            yield from self._list(product, photo, Domain.CONSUMER, place, box)
         seen: set[tuple[int, int]] = set()
         for place, entry in self._entries(f"retrieval_{self._name}.json"):
             if isinstance(entry, Failure):
@@ -203,7 +198,7 @@ class _Category:
                 yield Failure(place, f"photo {photo} is a street photo of the product {product} too")
             elif (product, photo) not in seen:
                 seen.add((product, photo))
-                yield from self._taken(product, photo, Domain.SHOP, place, None)
+                yield from self._list(product, photo, Domain.SHOP, place, None)
 
     def _entries(self, file_name: str) -> Iterator[tuple[str, Any]]:
         path = self._meta / file_name
@@ -213,9 +208,7 @@ class _Category:
         for found in array_entries(path):
             yield ("", found) if isinstance(found, Failure) else found
 
-    def _taken(
-        self, number: int, photo: int, domain: Domain, place: str, box: Box | None
-    ) -> Iterator[Listed]:
+    def _list(self, number: int, photo: int, domain: Domain, place: str, box: Box | None) -> Iterator[Listed]:
         split = self._split_of.get(number, "gallery")
         if self._selection.takes([split], domain):
             yield Listed(self._product(number, split), str(photo), domain, place, box)
@@ -247,7 +240,7 @@ def _box(value: Any) -> Box | None:
     if any(value.get(side) is None for side in _SIDES):
         return None
     height, left, top, width = (number(side, value[side]) for side in _SIDES)
-    return clipped_box(left, top, left + width, top + height)
+    return clip_box(left, top, left + width, top + height)
 
 
 def _meta_folder(root: Path) -> Path | None:
@@ -268,7 +261,7 @@ def _meta_folder_or_error(root: Path) -> Path:
 
 
 def _categories(meta: Path) -> list[str]:
-    """Every category of which a file of shop pictures or of test pairs is there, sorted."""
+    """Every category of which a file of shop images or of test pairs is there, sorted."""
     if not meta.is_dir():
         return []
     found = set()

@@ -38,7 +38,7 @@ async def health() -> Response:
 )
 async def ready(service: UsedService) -> Response:
     """Whether the network is loaded and the catalog can be read, and the state of the indexes."""
-    is_ready, checks = await service.access.run(service.readiness.look)
+    is_ready, checks = await service.access.run(service.readiness.check)
     headers = {} if is_ready else {"Retry-After": "2"}
     return json_response({"ready": is_ready, "checks": checks}, 200 if is_ready else 503, headers)
 

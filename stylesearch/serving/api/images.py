@@ -6,15 +6,15 @@ from fastapi import APIRouter, Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stylesearch.serving.api.openapi import PICTURE_ANSWER, problems
-from stylesearch.serving.page_files import has_it_already
+from stylesearch.serving.api.openapi import IMAGE_RESPONSES, problems
+from stylesearch.serving.page_files import has_entity
 from stylesearch.serving.products.images import (
     LONGER_SIDE,
-    MEDIA_TYPE,
-    VERSION,
-    OpenPicture,
-    PictureResponse,
-    open_picture,
+    THUMBNAIL_MEDIA_TYPE,
+    THUMBNAIL_VERSION,
+    ImageResponse,
+    OpenImage,
+    open_image,
     require_listed,
 )
 from stylesearch.serving.service import Service, service_of
@@ -36,16 +36,16 @@ Hash = Annotated[
     operation_id="image",
     summary="A picture of the shop, as it is",
     response_class=Response,
-    responses={**PICTURE_ANSWER, **problems(404, 422, 503)},
+    responses={**IMAGE_RESPONSES, **problems(404, 422, 503)},
 )
 async def image(request: Request, hash: Hash, service: UsedService) -> Response:
     """The bytes of a picture that the catalog lists; they never change, so they may be kept for ever."""
     etag = f'"{hash}"'
-    if has_it_already(request, etag):
+    if has_entity(request, etag):
         await service.access.run(_require, service, hash)
         return _unchanged(etag)
     picture = await service.access.run(_opened, service, hash)
-    return PictureResponse(picture, _kept_for_ever(etag))
+    return ImageResponse(picture, _kept_for_ever(etag))
 
 
 @router.get(
@@ -53,16 +53,16 @@ async def image(request: Request, hash: Hash, service: UsedService) -> Response:
     operation_id="thumbnail",
     summary="A small one of it",
     response_class=Response,
-    responses={**PICTURE_ANSWER, **problems(404, 422, 503)},
+    responses={**IMAGE_RESPONSES, **problems(404, 422, 503)},
 )
 async def thumbnail(request: Request, hash: Hash, service: UsedService) -> Response:
     """A JPEG, upright, its longer side at most 400 pixels."""
-    etag = f'"{hash}-{LONGER_SIDE}-{VERSION}"'
-    if has_it_already(request, etag):
+    etag = f'"{hash}-{LONGER_SIDE}-{THUMBNAIL_VERSION}"'
+    if has_entity(request, etag):
         await service.access.run(_require, service, hash)
         return _unchanged(etag)
-    data = await service.thumbnails.of(hash)
-    return Response(data, headers=_kept_for_ever(etag), media_type=MEDIA_TYPE)
+    data = await service.thumbnails.get(hash)
+    return Response(data, headers=_kept_for_ever(etag), media_type=THUMBNAIL_MEDIA_TYPE)
 
 
 # In a thread the catalog is asked for as well: whoever opens it, or loads a network, holds a lock meanwhile.
@@ -70,8 +70,8 @@ def _require(service: Service, sha256: str) -> None:
     require_listed(service.access.catalog, sha256)
 
 
-def _opened(service: Service, sha256: str) -> OpenPicture:
-    return open_picture(service.access.catalog, sha256, service.access.uploads)
+def _opened(service: Service, sha256: str) -> OpenImage:
+    return open_image(service.access.catalog, sha256, service.access.uploads)
 
 
 def _unchanged(etag: str) -> Response:

@@ -1,4 +1,4 @@
-"""The page, its files, and the description of the API."""
+"""The routes of the web page, of the API's reference and of its OpenAPI document."""
 
 from typing import Annotated
 
@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stylesearch.files import sha256_bytes
-from stylesearch.serving.api.openapi import Surroundings, described_as_text, problems
+from stylesearch.serving.api.openapi import ApiExamples, openapi_text, problems
 from stylesearch.serving.api.responses import PageInfo, json_response
-from stylesearch.serving.page_files import has_it_already
+from stylesearch.serving.page_files import has_entity
 from stylesearch.serving.service import Service, service_of
 
 __all__ = ["router"]
@@ -21,35 +21,29 @@ UsedService = Annotated[Service, Depends(service_of)]
 @router.get("/", include_in_schema=False)
 async def index(request: Request, service: UsedService) -> Response:
     """The page."""
-    return service.page.response(request, "index.html")
+    return await service.page.get_response("index.html", request.scope)
 
 
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request, service: UsedService) -> Response:
-    """The description of the API, for people."""
-    return service.page.response(request, "docs.html")
-
-
-@router.get("/assets/{name:path}", include_in_schema=False)
-async def asset(request: Request, name: str, service: UsedService) -> Response:
-    """A file of the page."""
-    return service.page.response(request, name)
+    """The API for people: Swagger UI."""
+    return await service.page.get_response("docs.html", request.scope)
 
 
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request, service: UsedService) -> Response:
-    """The description of the API, for programs: with spaces and examples that there are now."""
-    around = await service.access.run(_around, service)
-    text = described_as_text(request.app, service.settings, around)
+    """The API for programs, with the spaces and examples that there are now."""
+    examples = await service.access.run(_examples, service)
+    text = openapi_text(request.app, service.settings, examples)
     etag = f'"{sha256_bytes(text.encode())[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if has_it_already(request, etag):
+    if has_entity(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(text, headers=headers, media_type="application/json")
 
 
-def _around(service: Service) -> Surroundings:
-    return Surroundings(service.access.spaces(), service.access.samples())
+def _examples(service: Service) -> ApiExamples:
+    return ApiExamples(service.access.spaces(), service.access.samples())
 
 
 @router.get(

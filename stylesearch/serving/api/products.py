@@ -1,4 +1,4 @@
-"""Looking through the shop."""
+"""The routes of products: to list them, to search with one, and with an API key to put and to delete them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,23 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 from starlette.responses import Response
 
 from stylesearch.catalog import Change
-from stylesearch.serving.api.openapi import PRODUCT_BODY, problems, query_parameters
+from stylesearch.serving.api.openapi import problems, product_request_body
 from stylesearch.serving.api.requests import (
-    ListOptions,
+    PHOTO_EXAMPLE,
     NewProductId,
     ProductBody,
+    ProductForm,
     ProductId,
-    SimilarOptions,
-    Submission,
-    check_values,
-    checked,
-    from_query,
-    known_id,
-    new_id,
-    parse_json,
-    receive,
+    ProductsQuery,
+    SimilarQuery,
+    check_query_names,
+    read_body,
 )
 from stylesearch.serving.api.responses import (
     Categories,
@@ -39,17 +36,57 @@ from stylesearch.serving.api.responses import (
     search_json,
 )
 from stylesearch.serving.problems import Problem
-from stylesearch.serving.products.writer import MOST_PICTURES
 from stylesearch.serving.service import Service, service_of
 from stylesearch.types import Product
 
-__all__ = [
-    "require_key",
-    "router",
+__all__ = ["check_key", "router"]
+
+CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="stylesearch"'}
+
+UsedService = Annotated[Service, Depends(service_of)]
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(scheme_name="bearer", description="an API key of this server", auto_error=False)),
+]
+KeyHeader = Annotated[
+    str | None, Depends(APIKeyHeader(scheme_name="key", name="X-API-Key", auto_error=False))
 ]
 
+
+def check_key(given: str, keys: Sequence[str]) -> None:
+    """Lets a request pass that brings one of the keys.
+
+    The time it takes says nothing of a key: digests are compared, all of them, in constant time.
+
+    Raises:
+        Problem: 403 where no key is configured, 401 without a key or with a wrong one.
+    """
+    if not keys:
+        raise Problem(
+            403,
+            "writing is off: this server has no API key",
+            hint="whoever runs it can set STYLESEARCH_API_KEY",
+            reason="no_key",
+        )
+    digest = hashlib.sha256(given.encode("latin-1")).digest()
+    matches = [hmac.compare_digest(digest, hashlib.sha256(key.encode()).digest()) for key in keys]
+    if not given or not any(matches):
+        raise Problem(
+            401,
+            "the API key is wrong" if given else "an API key is needed",
+            hint="send Authorization: Bearer KEY, or X-API-Key: KEY",
+            headers=CHALLENGE,
+            reason="key",
+        )
+
+
+async def require_key(service: UsedService, bearer: Bearer, key: KeyHeader) -> None:
+    """A FastAPI dependency: :func:`check_key` of ``Authorization: Bearer KEY``, or else of ``X-API-Key``."""
+    given = (key or "") if bearer is None else bearer.credentials
+    check_key(given.strip(), service.settings.api_keys)
+
+
 router = APIRouter(tags=["products"])
-UsedService = Annotated[Service, Depends(service_of)]
 
 
 @router.get(
@@ -58,13 +95,12 @@ UsedService = Annotated[Service, Depends(service_of)]
     summary="Products, page by page",
     response_model=ProductPage,
     responses=problems(404, 422, 429, 503),
-    openapi_extra={"parameters": query_parameters(ListOptions)},
+    dependencies=[Depends(check_query_names)],
 )
-async def products(request: Request, service: UsedService) -> Response:
+async def products(query: Annotated[ProductsQuery, Query()], service: UsedService) -> Response:
     """Products that have a picture, in the order of their ids."""
-    options = from_query(ListOptions, request)
     page, following = await service.access.run(
-        service.access.products, options.category, options.cursor, options.limit
+        service.access.products, query.category, query.cursor, query.limit
     )
     shown = [product_with_images(product, images) for product, images in page]
     return json_response({"products": shown, "next_cursor": following})
@@ -76,19 +112,13 @@ async def products(request: Request, service: UsedService) -> Response:
     summary="Products that look like one",
     response_model=SearchResult,
     responses=problems(404, 422, 429, 503, 504),
-    openapi_extra={"parameters": query_parameters(SimilarOptions)},
+    dependencies=[Depends(check_query_names)],
 )
-async def similar(request: Request, id: ProductId, service: UsedService) -> Response:
+async def similar(id: ProductId, query: Annotated[SimilarQuery, Query()], service: UsedService) -> Response:
     """As a search, with the product's own pictures; the product itself is left out."""
     began = time.perf_counter()
-    options = from_query(SimilarOptions, request, max_k=service.settings.max_k)
-    answer = await service.photo_search.similar(
-        known_id(id),
-        k=options.k,
-        category=options.category,
-        space=options.space or "",
-        metric=options.metric or "",
-    )
+    query.check_k(service.settings.max_k)
+    answer = await service.photo_search.similar(id, query.search_request, query.space_choice)
     return json_response(search_json(answer, time.perf_counter() - began))
 
 
@@ -99,9 +129,9 @@ async def similar(request: Request, id: ProductId, service: UsedService) -> Resp
     response_model=ProductWithImages,
     responses=problems(404, 422, 429, 503),
 )
-async def product(request: Request, id: ProductId, service: UsedService) -> Response:
+async def product(id: ProductId, service: UsedService) -> Response:
     """A product with the shop's pictures of it."""
-    found, images = await service.access.run(service.access.product, known_id(id))
+    found, images = await service.access.run(service.access.product, id)
     return json_response(product_with_images(found, images))
 
 
@@ -119,51 +149,6 @@ async def categories(service: UsedService) -> Response:
     return json_response({"categories": listed, "products": sum(counts.values())})
 
 
-# API keys: who may change the catalog.
-
-CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="stylesearch"'}
-
-
-def require_key(request: Request, keys: Sequence[str]) -> None:
-    """Lets a request pass that brings one of the keys, as ``Authorization: Bearer KEY`` or ``X-API-Key``.
-
-    The time it takes says nothing of a key: digests are compared, all of them, in constant time.
-
-    Raises:
-        Problem: 403 where no key is configured, 401 without a key or with a wrong one.
-    """
-    if not keys:
-        raise Problem(
-            403,
-            "writing is off: this server has no API key",
-            hint="whoever runs it can set STYLESEARCH_API_KEY",
-            reason="no_key",
-        )
-    given = _given(request)
-    digest = hashlib.sha256(given).digest()
-    matches = [hmac.compare_digest(digest, hashlib.sha256(key.encode()).digest()) for key in keys]
-    if not given or not any(matches):
-        raise Problem(
-            401,
-            "the API key is wrong" if given else "an API key is needed",
-            hint="send Authorization: Bearer KEY, or X-API-Key: KEY",
-            headers=CHALLENGE,
-            reason="key",
-        )
-
-
-def _given(request: Request) -> bytes:
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip().encode("latin-1")
-    return request.headers.get("x-api-key", "").strip().encode("latin-1")
-
-
-# Putting products in and taking them out, with an API key.
-
-SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"key": []}]
-
-
 @router.put(
     "/v1/products/{id}",
     operation_id="put_product",
@@ -174,19 +159,22 @@ SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"key": []}]
         201: {"description": "It is new.", "model": ProductWithImages},
         **problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     },
-    openapi_extra={"requestBody": PRODUCT_BODY, "security": SECURITY},
+    dependencies=[Depends(require_key)],
+    openapi_extra={
+        "requestBody": product_request_body(
+            ProductForm,
+            {"title": "Red dress", "category": "dress", "price": "39.90 EUR", "images": [PHOTO_EXAMPLE]},
+        )
+    },
 )
 async def put_product(request: Request, id: NewProductId, service: UsedService) -> Response:
     """The very next search finds it, with no rebuild.
 
     Pictures that an earlier call put in and that are not among these go; those that an ingest took in stay.
     """
-    require_key(request, service.settings.api_keys)
-    product_id = new_id(id)
-    submission = await receive(request, service.settings, pictures="images", many=True, most=MOST_PICTURES)
-    body = _product_body(submission)
-    product = Product(product_id, body.title, body.category, body.url, body.price, body.attributes)
-    put = await service.writing.put(product, submission.pictures)
+    body = await read_body(request, service.settings, ProductBody, ProductForm)
+    product = Product(id, body.title, body.category, body.url, body.price, body.attributes)
+    put = await service.writing.put(product, body.images)
     # What was put, not what is there by now: somebody may have taken it out again.
     shown = product_with_images(put.product, put.images)
     return json_response(shown, 201 if put.change is Change.NEW else 200)
@@ -199,27 +187,12 @@ async def put_product(request: Request, id: NewProductId, service: UsedService) 
     status_code=204,
     response_class=Response,
     responses={204: {"description": "It is gone."}, **problems(401, 403, 404, 422, 429, 503)},
-    openapi_extra={"security": SECURITY},
+    dependencies=[Depends(require_key)],
 )
-async def delete_product(request: Request, id: ProductId, service: UsedService) -> Response:
+async def delete_product(id: ProductId, service: UsedService) -> Response:
     """The very next search does not find it. Pictures that were put in for it go, unless another has them.
 
     A product that a table or a folder lists comes back with the next ingest of that.
     """
-    require_key(request, service.settings.api_keys)
-    await service.writing.delete(known_id(id))
+    await service.writing.delete(id)
     return Response(status_code=204)
-
-
-def _product_body(submission: Submission) -> ProductBody:
-    values = submission.values
-    if submission.is_form:
-        text = values.pop("product", None)
-        if text is None:
-            raise Problem(422, "product: a part with the product as JSON is wanted")
-        if values:
-            raise Problem(422, "there are parts other than product and images")
-        values = parse_json(text.encode())
-    body = checked(ProductBody, values)
-    check_values(body.attributes, "attributes")
-    return body

@@ -8,15 +8,15 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stylesearch.serving.api.openapi import BATCH_BODY, SEARCH_BODY, problems
+from stylesearch.serving.api.openapi import problems, request_body
 from stylesearch.serving.api.requests import (
-    BatchOptions,
+    PHOTO_EXAMPLE,
+    BatchBody,
+    BatchForm,
+    SearchBody,
+    SearchForm,
     SearchOptions,
-    SimilarOptions,
-    Submission,
-    checked,
-    from_texts,
-    receive,
+    read_body,
 )
 from stylesearch.serving.api.responses import BatchResult, SearchResult, json_response, search_json
 from stylesearch.serving.logs import request_id
@@ -25,11 +25,9 @@ from stylesearch.serving.middleware.limits import count_photos
 from stylesearch.serving.problems import Problem
 from stylesearch.serving.service import Service, service_of
 from stylesearch.serving.uploads import keep_upload
-from stylesearch.types import Box
 
-__all__ = ["MOST_PHOTOS", "router"]
+__all__ = ["router"]
 
-MOST_PHOTOS = 16
 PHOTOS_AT_ONCE = 2
 """Photos of a batch that are searched with at the same time."""
 
@@ -43,7 +41,7 @@ UsedService = Annotated[Service, Depends(service_of)]
     summary="Find the products that a photo shows",
     response_model=SearchResult,
     responses=problems(400, 404, 408, 413, 415, 422, 429, 503, 504),
-    openapi_extra={"requestBody": SEARCH_BODY},
+    openapi_extra={"requestBody": request_body(SearchBody, SearchForm, {"image": PHOTO_EXAMPLE, "k": 5})},
 )
 async def search(request: Request, service: UsedService) -> Response:
     """Looks at a photo through several regions, or at one `box` of it, and answers the nearest products.
@@ -52,12 +50,12 @@ async def search(request: Request, service: UsedService) -> Response:
     HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 and PPM are read, whatever the file is called.
     It is not kept, unless whoever runs this server has chosen to.
     """
-    submission = await receive(request, service.settings, pictures="image", many=False, most=1)
+    body = await read_body(request, service.settings, SearchBody, SearchForm)
     began = time.perf_counter()
-    options = _options(SearchOptions, submission, service)
-    if options.category is not None:  # the network has not to look at a photo for that
-        await service.access.run(service.access.check_category, options.category)
-    found = await _search(service, submission.pictures[0], options, options.corners, began)
+    body.check_k(service.settings.max_k)
+    if body.category is not None:  # the network has not to look at a photo for that
+        await service.access.run(service.access.check_category, body.category)
+    found = await _search(service, body.image, body, began)
     return json_response(found)
 
 
@@ -67,21 +65,21 @@ async def search(request: Request, service: UsedService) -> Response:
     summary="Find the products of several photos",
     response_model=BatchResult,
     responses=problems(400, 404, 408, 413, 415, 422, 429, 503),
-    openapi_extra={"requestBody": BATCH_BODY},
+    openapi_extra={
+        "requestBody": request_body(BatchBody, BatchForm, {"images": [PHOTO_EXAMPLE, PHOTO_EXAMPLE], "k": 3})
+    },
 )
 async def search_batch(request: Request, service: UsedService) -> Response:
     """Searches with 1 to 16 photos, each for itself: a bad one has a `problem` and fails no other.
 
     Only where the server had no room for any of them, the answer is 503.
     """
-    submission = await receive(request, service.settings, pictures="images", many=True, most=MOST_PHOTOS)
+    body = await read_body(request, service.settings, BatchBody, BatchForm)
     began = time.perf_counter()
-    options = _options(BatchOptions, submission, service)
-    count_photos(request.scope, len(submission.pictures))
+    body.check_k(service.settings.max_k)
+    count_photos(request.scope, len(body.images))
     # What is wrong for all of them is said once.
-    await service.access.run(
-        service.access.check_search, options.space or "", options.metric or "", options.category
-    )
+    await service.access.run(service.access.check_search, body.search_request, body.space_choice)
 
     # A few at a time: all at once would fill the queue, and take the turns of those who have one photo.
     turns = asyncio.Semaphore(min(PHOTOS_AT_ONCE, service.settings.queue_size))
@@ -89,7 +87,7 @@ async def search_batch(request: Request, service: UsedService) -> Response:
     async def one(photo: bytes) -> dict[str, Any] | Problem:
         try:
             async with turns:
-                return await _search(service, photo, options, None, began)
+                return await _search(service, photo, body, began)
         except Exception as error:
             problem = as_problem(error, service.access.private)
             if problem.status == 500:
@@ -97,7 +95,7 @@ async def search_batch(request: Request, service: UsedService) -> Response:
             return problem
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(photo)) for photo in submission.pictures]
+        tasks = [group.create_task(one(photo)) for photo in body.images]
     outcomes = [task.result() for task in tasks]
     refusals = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
     if len(refusals) == len(outcomes) and {problem.status for problem in refusals} == {503}:
@@ -114,22 +112,8 @@ def _item(outcome: dict[str, Any] | Problem) -> dict[str, Any]:
     return {"result": outcome}
 
 
-def _options(model: type[Any], submission: Submission, service: Service) -> Any:
-    convert = from_texts if submission.is_form else checked
-    return convert(model, submission.values, max_k=service.settings.max_k)
-
-
-async def _search(
-    service: Service, photo: bytes, options: SimilarOptions, box: Box | None, began: float
-) -> dict[str, Any]:
-    answer = await service.photo_search.search(
-        photo,
-        k=options.k,
-        category=options.category,
-        box=box,
-        space=options.space or "",
-        metric=options.metric or "",
-    )
+async def _search(service: Service, photo: bytes, options: SearchOptions, began: float) -> dict[str, Any]:
+    answer = await service.photo_search.search(photo, options.search_request, options.space_choice)
     if service.settings.keep_uploads:
         await service.access.run(keep_upload, service.settings.keep_uploads, photo)
     return search_json(answer, time.perf_counter() - began)

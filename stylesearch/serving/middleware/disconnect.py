@@ -1,4 +1,4 @@
-"""Searches whose client has gone are given up: nobody is left to answer."""
+"""Cancels the work for a request whose client has disconnected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is raised while a request is handled becomes a problem here, never a traceback."""
+"""Turns whatever is raised while a request is handled into a problem, never a traceback."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ from stylesearch.errors import StyleSearchError
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import ServiceMetrics
 from stylesearch.serving.middleware.disconnect import is_given_up
-from stylesearch.serving.problems import Problem, ServiceStopping, problem_of, problem_response
+from stylesearch.serving.problems import (
+    Problem,
+    ServiceStopping,
+    problem_of,
+    problem_response,
+    validation_problem,
+)
 
-__all__ = ["LastResort", "as_problem"]
+__all__ = ["ErrorHandler", "as_problem"]
 
 log = logging.getLogger(__name__)
-
-ERRORS_SHOWN = 5
 
 RETRY_SECONDS = 1.0
 """When to come back to a server that stops: to the one that takes its place, or stands beside it."""
 
 
-class LastResort:
-    """Answers for what comes next when that raises, or is cancelled since the server stops.
+class ErrorHandler:
+    """ASGI middleware: answers for the application when it raises, or is cancelled since the server stops.
 
     Args:
         app: what comes next.
@@ -83,10 +87,7 @@ class LastResort:
 def as_problem(error: Exception, private: Sequence[str] = ()) -> Problem:
     """As :func:`stylesearch.serving.problems.problem_of`, of the framework's errors too."""
     if isinstance(error, RequestValidationError):
-        shown = (
-            f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()[:ERRORS_SHOWN]
-        )
-        return Problem(422, "; ".join(shown))
+        return validation_problem(error.errors(), skip=1)
     if isinstance(error, HTTPException):
         details = {404: "there is nothing under this path", 405: "this path does not know this method"}
         detail = details.get(error.status_code, str(error.detail))

@@ -1,7 +1,10 @@
-"""Under which names the service is asked for: not under one that a stranger has made lead to this machine.
+"""Addresses and host names: which client asks, which address is listened on, and which names are answered to.
 
-A page of ``evil.example`` whose name is changed to mean 127.0.0.1 while it is open may read, as its own, what
-answers there (DNS rebinding). Its browser says what name it asked for, in ``Host``.
+A service on loopback answers only to names of loopback. Else a page of ``evil.example``, whose name is
+changed to mean 127.0.0.1 while it is open, may read what answers there as its own (DNS rebinding); its
+browser says in ``Host`` what name it asked for. Starlette's TrustedHostMiddleware would refuse a request
+without ``Host``, and ``/health`` under another name, and answers 400 in plain text where this is a problem,
+421.
 """
 
 from __future__ import annotations
@@ -24,15 +27,18 @@ __all__ = [
     "names_answered",
 ]
 
-# Which client a request comes from, also behind proxies.
-
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPV6_HOME = 64
+
+IPV6_NETWORK: Final = 64
 """Bits of an IPv6 address that one customer's connection has in common."""
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+EXEMPT: Final = "/health"
+"""Tells nothing, and is asked for by whatever starts and watches services, under any name."""
 
 
 class ClientAddresses:
-    """Finds the address of a client.
+    """Finds the address of a client, also behind proxies.
 
     ``X-Forwarded-For`` is read from its end, where the nearest proxy wrote, and only for as long as whoever
     wrote it is trusted: a client can put anything at its beginning.
@@ -64,7 +70,7 @@ class ClientAddresses:
         text = self.of(scope)
         address = _parsed(text)
         if isinstance(address, ipaddress.IPv6Address):
-            return str(ipaddress.ip_network((address, IPV6_HOME), strict=False))
+            return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False))
         return text
 
     def _trusts(self, address: Address) -> bool:
@@ -88,9 +94,6 @@ def _parsed(text: str) -> Address | None:
     except ValueError:
         return None
     return (getattr(address, "ipv4_mapped", None) or address) if address.version == 6 else address
-
-
-# The address that is really listened on, whatever name or spelling it was given by.
 
 
 def is_loopback(address: str) -> bool:
@@ -127,11 +130,6 @@ def as_bound(service: ServiceSettings, address: str) -> ServiceSettings:
     return dataclasses.replace(service, host=address, allowed_hosts=names)
 
 
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-EXEMPT: Final = "/health"
-"""Tells nothing, and is asked for by whatever starts and watches services, under any name."""
-
-
 def names_answered(host: str, allowed: Iterable[str] = ()) -> frozenset[str] | None:
     """The names that a service answers to, or None for any.
 
@@ -152,7 +150,7 @@ def names_answered(host: str, allowed: Iterable[str] = ()) -> frozenset[str] | N
 
 
 class AllowedHosts:
-    """Refuses requests for other names.
+    """ASGI middleware: refuses requests for other names.
 
     A request without ``Host`` passes: every browser sends one.
 

@@ -1,4 +1,9 @@
-"""Bodies are counted as they arrive: of one that is too large no more than the limit is ever held."""
+"""Limits of what a client may send: bytes of a body, bodies held at once, and requests a minute.
+
+The rate limit is one worker's own; a burst is ten seconds' worth. The library ``limits`` has no such
+bucket, keeps every client of a minute in memory (here there are 10,000 at most), and shares counts between
+workers only with a database beside them. The nginx file in ``deploy/`` limits in front of all workers.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +38,19 @@ is cut off while it sends reports a broken connection, and tries again."""
 
 RETRY_SECONDS: Final = 2
 
+MAX_CLIENTS: Final = 10_000
+BURST_SECONDS: Final = 10.0
+MIN_BURST: Final = 5.0
+"""Requests that a client may always make at once."""
+
+_TAKE: Final = "stylesearch.take_tokens"
+"""Key of a request's scope: takes more tokens for it."""
+
 
 class BodyLimit:
-    """Refuses bodies over a limit, and more bodies at once than there is memory for.
+    """ASGI middleware: refuses bodies over a limit, and more bodies at once than there is memory for.
+
+    Bodies are counted as they arrive: of one that is too large no more than the limit is ever held.
 
     Args:
         app: what comes next.
@@ -126,14 +141,6 @@ async def _drain(receive: Receive) -> None:
         return
 
 
-# So many requests a minute and client, and not more.
-
-MAX_CLIENTS: Final = 10_000
-BURST_SECONDS: Final = 10.0
-LEAST_BURST: Final = 5.0
-_TAKE: Final = "stylesearch.take_tokens"
-
-
 class TokenBuckets:
     """A bucket of tokens for each client: it fills steadily, and each request takes one out.
 
@@ -159,7 +166,7 @@ class TokenBuckets:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rate = per_minute / 60
-        self.size = max(LEAST_BURST, self.rate * BURST_SECONDS)
+        self.size = max(MIN_BURST, self.rate * BURST_SECONDS)
         self._max_clients = max_clients
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -184,7 +191,7 @@ class TokenBuckets:
 
 
 class RateLimit:
-    """Turns clients away that ask too often. Each worker counts for itself.
+    """ASGI middleware: rate limit per client; each worker counts for itself.
 
     Args:
         app: what comes next.

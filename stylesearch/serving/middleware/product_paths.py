@@ -33,7 +33,7 @@ _FIXED: Final = frozenset(
 
 
 class ProductPaths:
-    """Lets a product id hold any characters, slashes too.
+    """ASGI middleware: lets a product id hold any characters, slashes too.
 
     What stands between ``/v1/products/`` and a final ``/similar`` is put into the path as one segment,
     percent-encoded; :func:`product_id_of` decodes it. It is read from the path as the client wrote it, so

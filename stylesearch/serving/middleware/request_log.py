@@ -1,4 +1,4 @@
-"""What is around every request: its id, the headers of its answer, its line in the log, its figures."""
+"""The outermost layer: request ids, security headers, a line in the log and figures for each request."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from stylesearch.serving.middleware.product_paths import route_of
 __all__ = [
     "CONTENT_SECURITY_POLICY",
     "SECURITY_HEADERS",
-    "Envelope",
+    "RequestLog",
 ]
 
-# Headers of every answer: what a browser may do with it.
+log = logging.getLogger(__name__)
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
@@ -50,9 +50,6 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
-
-log = logging.getLogger(__name__)
-
 CLIENT_GONE: Final = 499
 """Of a request that had no answer, since its client did not wait for it: in logs and figures only."""
 
@@ -62,8 +59,8 @@ MONITORED: Final = ("/health", "/ready", "/metrics")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Envelope:
-    """The outermost layer of the service.
+class RequestLog:
+    """ASGI middleware: the outermost layer of the service.
 
     Args:
         app: what comes next.

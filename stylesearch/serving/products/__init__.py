@@ -1,1 +1,1 @@
-"""Products and pictures that come in over the API."""
+"""Products that are put and deleted over the API, and the images that it sends."""

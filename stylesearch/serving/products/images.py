@@ -1,4 +1,8 @@
-"""The bytes of the shop's pictures, by digest: only files that the catalog lists, and as it lists them."""
+"""The shop's images and their thumbnails, by digest.
+
+Only files that the catalog lists are sent, and only while their bytes are what it says. Thumbnails are made
+once and kept in the workspace's ``thumbnails/``, which may be deleted.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LONGER_SIDE",
-    "MEDIA_TYPE",
-    "VERSION",
-    "OpenPicture",
-    "PictureResponse",
+    "THUMBNAIL_MEDIA_TYPE",
+    "THUMBNAIL_VERSION",
+    "ImageResponse",
+    "OpenImage",
     "Thumbnails",
-    "open_picture",
+    "make_thumbnail",
+    "open_image",
     "require_listed",
 ]
 
@@ -43,6 +48,16 @@ log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES: Final = 200_000_000
 CHUNK_BYTES: Final = 262_144
+
+LONGER_SIDE: Final = 400
+"""Of a thumbnail, in pixels."""
+JPEG_QUALITY: Final = 82
+THUMBNAIL_MEDIA_TYPE: Final = "image/jpeg"
+THUMBNAIL_VERSION: Final = 1
+"""Part of file names and of what browsers cache: to be raised when thumbnails are made differently."""
+THUMBNAILS_AT_ONCE: Final = 2
+"""Thumbnails that are made at once: a page of a hundred of them must leave the cores to searches."""
+THUMBNAIL_FOLDER: Final = "thumbnails"
 
 MEDIA_TYPES: Final = {
     "AVIF": "image/avif",
@@ -56,17 +71,17 @@ MEDIA_TYPES: Final = {
     "TIFF": "image/tiff",
     "WebP": "image/webp",
 }
-"""By the name of the format; what is none of these is not sent."""
+"""By the name of the format; other formats are not sent."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class OpenPicture:
-    """A picture's file, open and at its beginning; whoever gets it closes it.
+class OpenImage:
+    """An image file, open and at its beginning; the caller closes it.
 
     Attributes:
         file: its bytes.
         n_bytes: how many there are.
-        media_type: what they are.
+        media_type: of the file.
     """
 
     file: BinaryIO
@@ -74,23 +89,23 @@ class OpenPicture:
     media_type: str
 
 
-class PictureResponse(Response):
-    """Sends a file bit by bit: a client that reads slowly does not hold a whole picture in memory.
+class ImageResponse(Response):
+    """Sends a file in chunks, so that a client that reads slowly does not hold a whole image in memory.
 
     Args:
-        picture: is closed when it has been sent, or cannot be.
-        headers: of the answer.
+        image: is closed when it has been sent, or cannot be.
+        headers: of the response.
     """
 
-    def __init__(self, picture: OpenPicture, headers: Mapping[str, str]) -> None:
+    def __init__(self, image: OpenImage, headers: Mapping[str, str]) -> None:
         super().__init__(
-            headers={**headers, "Content-Length": str(picture.n_bytes)}, media_type=picture.media_type
+            headers={**headers, "Content-Length": str(image.n_bytes)}, media_type=image.media_type
         )
-        self._picture = picture
+        self._image = image
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        with self._picture.file as file:
+        with self._image.file as file:
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
@@ -100,7 +115,7 @@ class PictureResponse(Response):
 
 
 def require_listed(catalog: Catalog, sha256: str) -> list[str]:
-    """Paths of the shop's pictures with this digest; at least one.
+    """Returns the paths of the shop's images with a digest; at least one.
 
     Raises:
         Problem: 404, the catalog lists none.
@@ -111,26 +126,26 @@ def require_listed(catalog: Catalog, sha256: str) -> list[str]:
     return paths
 
 
-def open_picture(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenPicture:
-    """A picture of the shop, from the first of its files that is still what the catalog says.
+def open_image(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenImage:
+    """Opens an image of the shop: the first of its files whose bytes are still what the catalog says.
 
     Args:
         catalog: lists it.
         sha256: of its bytes.
-        uploads: where those that were put in lie, wherever they lay when they were.
+        uploads: the files that came over the API, which may have moved with the workspace.
 
     Raises:
-        Problem: 404, no such picture, or its files have gone or changed since they were ingested.
+        Problem: 404, no such image, or its files have gone or changed since they were ingested.
     """
     for listed in require_listed(catalog, sha256):
-        path = str(uploads.place_of(listed, sha256) or listed)
+        path = str(uploads.find(listed, sha256) or listed)
         try:
-            picture = _open_picture(path, sha256)
+            image = _open_if_unchanged(path, sha256)
         except OSError as error:
             log.info("the picture %s cannot be read: %s", path, error)
             continue
-        if picture is not None:
-            return picture
+        if image is not None:
+            return image
         log.info("the picture %s has changed since it was ingested", path)
     raise Problem(
         404,
@@ -139,40 +154,26 @@ def open_picture(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenPi
     )
 
 
-def _open_picture(path: str, sha256: str) -> OpenPicture | None:
-    """Opens a file with this digest that is a picture; None where it is something else."""
+def _open_if_unchanged(path: str, sha256: str) -> OpenImage | None:
+    """Opens an image file with this digest; None where the file is something else."""
     try:
         file, n_bytes = open_listed(path, sha256, max_bytes=MAX_FILE_BYTES)
     except CatalogError:
         return None
     try:
-        picture_format = recognise(file.read(HEAD_BYTES))
+        image_format = recognise(file.read(HEAD_BYTES))
         file.seek(0)
     except BaseException:
         file.close()
         raise
-    if picture_format is None:
+    if image_format is None:
         file.close()
         return None
-    return OpenPicture(file, n_bytes, MEDIA_TYPES[picture_format.name])
-
-
-# Small pictures for lists of results, made once and kept in the workspace; they may be deleted.
-
-LONGER_SIDE: Final = 400
-QUALITY: Final = 82
-VERSION: Final = 1
-"""Another one when thumbnails are made in another way: in the names of files, and in what browsers keep."""
-
-MADE_AT_ONCE: Final = 2
-"""Thumbnails that are decoded at once: a page of a hundred of them must leave the cores to searches."""
-
-MEDIA_TYPE: Final = "image/jpeg"
-FOLDER: Final = "thumbnails"
+    return OpenImage(file, n_bytes, MEDIA_TYPES[image_format.name])
 
 
 class Thumbnails:
-    """Thumbnails of the shop's pictures.
+    """Thumbnails of the shop's images.
 
     Args:
         access: to the workspace.
@@ -180,30 +181,30 @@ class Thumbnails:
 
     def __init__(self, access: WorkspaceAccess) -> None:
         self._access = access
-        self._folder = access.home / FOLDER
-        self._makers = anyio.CapacityLimiter(MADE_AT_ONCE)
+        self._folder = access.home / THUMBNAIL_FOLDER
+        self._makers = anyio.CapacityLimiter(THUMBNAILS_AT_ONCE)
 
-    async def of(self, sha256: str) -> bytes:
-        """The thumbnail of a picture that the catalog lists.
+    async def get(self, sha256: str) -> bytes:
+        """Returns the thumbnail of an image that the catalog lists.
 
         Raises:
-            Problem: 404, there is no such picture, or its file has gone or changed and no thumbnail is kept.
+            Problem: 404, there is no such image, or its file has gone or changed and no thumbnail is kept.
         """
-        kept = await self._access.run(self._kept, sha256)
-        if kept is None:
-            kept = await anyio.to_thread.run_sync(self._make, sha256, limiter=self._makers)
-        return kept
+        data = await self._access.run(self._read, sha256)
+        if data is None:
+            data = await anyio.to_thread.run_sync(self._make, sha256, limiter=self._makers)
+        return data
 
     def forget(self, sha256: str) -> None:
-        """Removes what is kept of a picture."""
+        """Removes the thumbnail of an image, where one is kept."""
         self.path(sha256).unlink(missing_ok=True)
 
     def path(self, sha256: str) -> Path:
-        """Where the thumbnail of a picture is kept."""
-        return self._folder / sha256[:2] / f"{sha256}-{LONGER_SIDE}-{VERSION}.jpg"
+        """The file in which the thumbnail of an image is kept."""
+        return self._folder / sha256[:2] / f"{sha256}-{LONGER_SIDE}-{THUMBNAIL_VERSION}.jpg"
 
     async def tidy(self) -> None:
-        """Removes the thumbnails of pictures that the catalog has no more, as an ingest leaves them."""
+        """Removes the thumbnails of images that the catalog has no more, as an ingest leaves them."""
         limiter = anyio.CapacityLimiter(1)
         n_removed = await anyio.to_thread.run_sync(self._tidy, limiter=limiter, abandon_on_cancel=True)
         if n_removed:
@@ -214,7 +215,7 @@ class Thumbnails:
         try:
             for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
                 digests = {path: path.name.partition("-")[0] for path in folder.glob("*-*.jpg")}
-                # Asked after the folder was read: a picture that comes meanwhile is not among them.
+                # Asked after the folder was read: an image that comes meanwhile is not among them.
                 shown = self._access.catalog.shown_digests(digests.values())
                 for path, digest in digests.items():
                     if digest not in shown or path != self.path(digest):
@@ -226,7 +227,7 @@ class Thumbnails:
             log.warning("thumbnails cannot be looked through: %s", error)
         return n_removed
 
-    def _kept(self, sha256: str) -> bytes | None:
+    def _read(self, sha256: str) -> bytes | None:
         require_listed(self._access.catalog, sha256)
         try:
             return self.path(sha256).read_bytes()
@@ -237,33 +238,40 @@ class Thumbnails:
             return None
 
     def _make(self, sha256: str) -> bytes:
-        made_meanwhile = self._kept(sha256)  # by whoever asked for the same a moment ago
-        if made_meanwhile is not None:
-            return made_meanwhile
-        with open_picture(self._access.catalog, sha256, self._access.uploads).file as file:
+        data = self._read(sha256)  # another request may have made it meanwhile
+        if data is not None:
+            return data
+        with open_image(self._access.catalog, sha256, self._access.uploads).file as file:
             original = file.read()
         try:
-            data = thumbnail(original, self._access.workspace.settings.max_pixels)
+            data = make_thumbnail(original, self._access.workspace.settings.max_pixels)
         except ImageError as error:
             raise Problem(404, f"there is no thumbnail: {error}") from error
         try:
             with atomic_file(self.path(sha256)) as file:
                 file.write(data)
         except OSError as error:
-            # Storage that is full or read-only: slower, and no reason to show nothing.
+            # Storage that is full or read-only makes it slower, and is no reason to show nothing.
             log.warning("the thumbnail %s cannot be kept: %s", self.path(sha256), error)
         return data
 
 
-def thumbnail(data: bytes, max_pixels: int) -> bytes:
-    """A JPEG of a picture, upright, sRGB, its longer side at most :data:`LONGER_SIDE`; none is enlarged.
+def make_thumbnail(data: bytes, max_pixels: int) -> bytes:
+    """Makes a JPEG of an image: upright, sRGB, its longer side at most :data:`LONGER_SIDE`, never enlarged.
+
+    Args:
+        data: bytes of the image file.
+        max_pixels: larger images are refused before they are decoded.
+
+    Returns:
+        bytes of the JPEG.
 
     Raises:
-        ImageError: it cannot be decoded.
+        ImageError: the image cannot be decoded.
     """
     pixels = decode(data, reduce_to=LONGER_SIDE, max_pixels=max_pixels).pixels
     image = Image.fromarray(pixels)
     image.thumbnail((LONGER_SIDE, LONGER_SIDE), Image.Resampling.LANCZOS)
     made = io.BytesIO()
-    image.save(made, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    image.save(made, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
     return made.getvalue()

@@ -1,7 +1,8 @@
-"""A product into the catalog, or out of it: with its files and its features, in one transaction.
+"""Puts products into the catalog, and deletes them, with their files and features in one transaction.
 
-Nothing is rebuilt for it. Rows that no index holds yet are searched exactly beside the indexes, and rows that
-have gone are dropped from what an index proposes, so the very next search, in any process, has it right.
+No index is rebuilt for it. Rows that no index holds yet are searched exactly beside the indexes, and rows
+that have gone are dropped from what an index proposes, so the very next search, in any process, is right.
+One change is made at a time, a few wait, and the others are told to come back.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from stylesearch.features.stream import Sample, extract_stream
 from stylesearch.files import sha256_bytes
 from stylesearch.images.inputs import make_inputs
 from stylesearch.serving.problems import Problem, problem_of
-from stylesearch.serving.search.default_space import blaming_the_settings
-from stylesearch.serving.uploads import change_noted, remove_if_unused
-from stylesearch.types import Domain, ImageRecord, Product
+from stylesearch.serving.search.default_space import as_server_fault
+from stylesearch.serving.uploads import remove_if_unused, upload_journal
+from stylesearch.types import Domain, ImageRecord, Product, SpaceChoice
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
@@ -35,28 +36,35 @@ if TYPE_CHECKING:
     from stylesearch.serving.products.images import Thumbnails
     from stylesearch.serving.search.workspace_reader import WorkspaceAccess
     from stylesearch.serving.uploads import UploadFolder
-    from stylesearch.types import Product
-
 
 __all__ = [
-    "MOST_PICTURES",
+    "MAX_IMAGES",
     "SOURCE",
-    "PictureRefused",
-    "ProductsWriting",
-    "Put",
-    "Removed",
-    "UploadedPicture",
-    "extract_pictures",
+    "ImageRefused",
+    "ProductWriter",
+    "PutResult",
+    "UploadedImage",
+    "delete_product",
+    "extract_images",
     "put_product",
-    "take_product",
 ]
 
+log = logging.getLogger(__name__)
+
 SOURCE: Final = "api"
-"""The import that pictures from here are listed by: no ingest of a folder or a table touches them."""
+"""The import that images from here are listed by: no ingest of a folder or a table touches them."""
+MAX_IMAGES: Final = 20
+"""Of one product in one request."""
+LOCK_SECONDS: Final = 3.0
+"""To wait for another process that writes: a change takes a tenth of a second, an ingest minutes."""
+MAX_WAITING: Final = 8
+"""Changes that wait for their turn in one worker, each with its images in memory."""
+
+Result = TypeVar("Result")
 
 
-class PictureRefused(Exception):
-    """One of several pictures cannot be used; the cause says why.
+class ImageRefused(Exception):
+    """One of several images cannot be used; the cause says why.
 
     Attributes:
         number: which one, from 1.
@@ -68,13 +76,13 @@ class PictureRefused(Exception):
 
 
 @dataclass(eq=False, slots=True)
-class UploadedPicture(Sample):
-    """A picture that can be used, with its features.
+class UploadedImage(Sample):
+    """An image of a request that can be used, with its features.
 
     Attributes:
-        data: its bytes.
+        data: bytes of the file.
         sha256: hexadecimal digest of these.
-        width, height: of the upright picture.
+        width, height: of the upright image.
     """
 
     data: bytes
@@ -84,57 +92,50 @@ class UploadedPicture(Sample):
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
-    """What a product that was put in has become.
+class PutResult:
+    """A product that was put, as the catalog has it.
 
     Attributes:
-        change: what was done.
-        product: as the catalog has it.
-        images: the shop's pictures of it.
+        change: whether it is new, changed or as it was.
+        product: its data.
+        images: the shop's images of it.
+        removed_digests: of images that the catalog has no longer.
     """
 
     change: Change
     product: Product
     images: list[ImageRecord]
+    removed_digests: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """What went with a change.
+def extract_images(
+    catalog: Catalog, files: Sequence[bytes], extractors: Sequence[Extractor], max_pixels: int
+) -> list[UploadedImage]:
+    """Decodes the images of a request, each once, and gives them features.
 
-    Attributes:
-        digests: of pictures that the catalog has no longer.
-    """
-
-    digests: tuple[str, ...] = ()
-
-
-def extract_pictures(
-    catalog: Catalog, pictures: Sequence[bytes], extractors: Sequence[Extractor], max_pixels: int
-) -> list[UploadedPicture]:
-    """Decodes pictures, each once, and gives them features: known ones of the same bytes, else new ones.
+    Features that the catalog has of the same bytes are taken from there, the others are extracted.
 
     Args:
         catalog: has known features.
-        pictures: bytes of files.
-        extractors: what makes the others.
-        max_pixels: larger pictures are refused before they are decoded.
+        files: bytes of image files.
+        extractors: make the features.
+        max_pixels: larger images are refused before they are decoded.
 
     Raises:
-        PictureRefused: one of them cannot be used.
+        ImageRefused: one of them cannot be used.
     """
     feature_sets = {one.fingerprint: catalog.find_feature_set(one.fingerprint) for one in extractors}
     stored = {name: one for name, one in feature_sets.items() if one is not None}
 
-    def find_known(batch: list[UploadedPicture]) -> None:
-        known = catalog.known_contents([(one.sha256, None) for one in batch], list(stored.values()))
-        for one in batch:
-            if (content := known.get((one.sha256, None))) is not None:
+    def find_known(batch: list[UploadedImage]) -> None:
+        known = catalog.known_contents([(image.sha256, None) for image in batch], list(stored.values()))
+        for image in batch:
+            if (content := known.get((image.sha256, None))) is not None:
                 for fingerprint, feature_set in stored.items():
                     if feature_set.pk in content.vectors:
-                        one.vectors[fingerprint] = content.vectors[feature_set.pk][None]
+                        image.vectors[fingerprint] = content.vectors[feature_set.pk][None]
 
-    numbered = {sha256_bytes(data): (number, data) for number, data in reversed([*enumerate(pictures, 1)])}
+    numbered = {sha256_bytes(data): (number, data) for number, data in reversed([*enumerate(files, 1)])}
     prepare = partial(_prepare, sizes=[one.input_size for one in extractors], max_pixels=max_pixels)
     # One thread decodes: the other cores are for searches.
     samples = extract_stream(
@@ -144,71 +145,76 @@ def extract_pictures(
         return list(samples)
 
 
-def _prepare(numbered: tuple[int, bytes], *, sizes: Sequence[int], max_pixels: int) -> UploadedPicture:
+def _prepare(numbered: tuple[int, bytes], *, sizes: Sequence[int], max_pixels: int) -> UploadedImage:
     number, data = numbered
     try:
         inputs = make_inputs(data, sizes, max_pixels=max_pixels)
     except StyleSearchError as error:
-        raise PictureRefused(number) from error
-    return UploadedPicture(data, sha256_bytes(data), inputs.width, inputs.height, inputs=inputs.pixels)
+        raise ImageRefused(number) from error
+    return UploadedImage(data, sha256_bytes(data), inputs.width, inputs.height, inputs=inputs.pixels)
 
 
 def put_product(
     catalog: Catalog,
     uploads: UploadFolder,
     product: Product,
-    pictures: Sequence[UploadedPicture],
+    images: Sequence[UploadedImage],
     extractors: Sequence[Extractor],
     *,
-    patience: float,
-) -> tuple[Put, Removed]:
-    """Puts a product in, in place of what was put under its id before.
+    lock_timeout: float,
+) -> PutResult:
+    """Puts a product into the catalog, in place of what was put under its id before.
 
-    Pictures that the product has from elsewhere, as from a table, stay.
+    Images that the product has from elsewhere, as from a table, stay.
 
     Args:
         catalog: is written to.
         uploads: gets the files.
         product: its data.
-        pictures: with features of each extractor.
-        extractors: what made them.
-        patience: seconds to wait for another process that writes.
+        images: with features of each extractor.
+        extractors: what made the features.
+        lock_timeout: seconds to wait for another process that writes.
 
     Raises:
-        CatalogLocked: it writes still.
+        CatalogLocked: another process is still writing.
     """
-    with catalog.writing(timeout=patience) as writer:
-        before = _uploaded(catalog, uploads, product.id)
-        with change_noted(catalog, uploads, lambda: [*_new(uploads, pictures), *_files(before)]):
-            # Under the lock: or a process that removes a product with the same picture would take the file
+    with catalog.writing(timeout=lock_timeout) as writer:
+        before = _uploaded_images(catalog, uploads, product.id)
+        with upload_journal(catalog, uploads, lambda: [*_new_files(uploads, images), *_files(before)]):
+            # Under the lock: or a process that removes a product with the same image would take the file
             # away again before the catalog says that it is wanted.
-            for one in pictures:
-                uploads.store(one.data)
+            for image in images:
+                uploads.store(image.data)
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
                 change = writer.upsert_products([product])[product.id]
-                pks = _put_images(writer, uploads, product, pictures)
+                pks = _put_images(writer, uploads, product, images)
                 for extractor, feature_set in zip(extractors, sets, strict=True):
-                    vectors = np.concatenate([one.vectors[extractor.fingerprint] for one in pictures])
+                    vectors = np.concatenate([image.vectors[extractor.fingerprint] for image in images])
                     writer.add_features(feature_set, pks, vectors)
                 writer.prune(SOURCE, whole_products=False)
             # Still under the lock: nobody can have taken it out again.
-            images = catalog.shop_images([product.id])[product.id]
-            put = Put(change, catalog.product(product.id), images)
-            return put, _remove_unused(catalog, uploads, before)
+            records = catalog.shop_images([product.id])[product.id]
+            removed = _remove_unused(catalog, uploads, before)
+            return PutResult(change, catalog.product(product.id), records, removed)
 
 
-def take_product(catalog: Catalog, uploads: UploadFolder, product_id: str, *, patience: float) -> Removed:
-    """Takes a product out, with the files that were put in for it and that no other product has.
+def delete_product(
+    catalog: Catalog, uploads: UploadFolder, product_id: str, *, lock_timeout: float
+) -> tuple[str, ...]:
+    """Deletes a product, with the files that were put for it and that no other product has.
+
+    Returns:
+        digests of images that the catalog has no longer.
 
     Raises:
         NotInCatalog: there is no such product.
         CatalogLocked: another process is writing.
     """
     catalog.product(product_id)
-    with catalog.writing(timeout=patience) as writer:
-        before = _uploaded(catalog, uploads, product_id)
-        with change_noted(catalog, uploads, lambda: _files(before)):
+    with catalog.writing(timeout=lock_timeout) as writer:
+        before = _uploaded_images(catalog, uploads, product_id)
+        with upload_journal(catalog, uploads, lambda: _files(before)):
             with writer.transaction():
                 removed = writer.remove_products([product_id])
             if not removed:
@@ -217,19 +223,19 @@ def take_product(catalog: Catalog, uploads: UploadFolder, product_id: str, *, pa
 
 
 def _put_images(
-    writer: Writer, uploads: UploadFolder, product: Product, pictures: Sequence[UploadedPicture]
+    writer: Writer, uploads: UploadFolder, product: Product, images: Sequence[UploadedImage]
 ) -> list[int]:
-    """Keys of the pictures, in their order; those of the product's that are not among them are not seen."""
+    """Lists the images in the catalog and marks these alone as seen; returns their keys."""
     entries = [
         ImageEntry(
             product.id,
-            str(uploads.path_of(one.data)),
+            str(uploads.path_of(image.data)),
             Domain.SHOP,
-            sha256=one.sha256,
-            width=one.width,
-            height=one.height,
+            sha256=image.sha256,
+            width=image.width,
+            height=image.height,
         )
-        for one in pictures
+        for image in images
     ]
     rows = writer.upsert_images(entries, source=SOURCE)
     pks = [rows[entry.product_id, entry.path][0] for entry in entries]
@@ -237,55 +243,41 @@ def _put_images(
     return pks
 
 
-def _uploaded(catalog: Catalog, uploads: UploadFolder, product_id: str) -> list[ImageRecord]:
+def _uploaded_images(catalog: Catalog, uploads: UploadFolder, product_id: str) -> list[ImageRecord]:
     try:
         images = catalog.images_of(product_id)
     except NotInCatalog:
         return []
-    return [image for image in images if uploads.place_of(image.path, image.sha256)]
+    return [image for image in images if uploads.find(image.path, image.sha256)]
 
 
-def _new(uploads: UploadFolder, pictures: Iterable[UploadedPicture]) -> list[tuple[str, str]]:
-    """Path and digest of those whose files are not there yet."""
-    places = ((uploads.path_of(one.data), one.sha256) for one in pictures)
-    return [(str(path), sha256) for path, sha256 in places if not path.exists()]
+def _new_files(uploads: UploadFolder, images: Iterable[UploadedImage]) -> list[tuple[str, str]]:
+    """Path and digest of the images whose files are not stored yet."""
+    files = ((uploads.path_of(image.data), image.sha256) for image in images)
+    return [(str(path), sha256) for path, sha256 in files if not path.exists()]
 
 
 def _files(images: Iterable[ImageRecord]) -> list[tuple[str, str]]:
     return [(image.path, image.sha256) for image in images]
 
 
-def _remove_unused(catalog: Catalog, uploads: UploadFolder, images: Iterable[ImageRecord]) -> Removed:
-    gone = []
+def _remove_unused(catalog: Catalog, uploads: UploadFolder, images: Iterable[ImageRecord]) -> tuple[str, ...]:
+    """Removes files that no product has any more; returns digests that the catalog has no longer."""
+    removed = []
     for image in images:
         remove_if_unused(catalog, uploads, image.path, image.sha256)
         if not catalog.images_with_digest(image.sha256, domain=None):
-            gone.append(image.sha256)
-    return Removed(tuple(gone))
+            removed.append(image.sha256)
+    return tuple(removed)
 
 
-# Changing products over the API: one change at a time, a few waiting, the others told to come back.
-
-log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
-
-MOST_PICTURES: Final = 20
-
-PATIENCE: Final = 3.0
-"""Seconds to wait for another process: another worker's change takes a tenth of one, an ingest minutes."""
-
-MOST_WAITING: Final = 8
-"""Changes that wait for their turn in one worker, each with its pictures in memory."""
-
-
-class ProductsWriting:
-    """Puts products in, and takes them out.
+class ProductWriter:
+    """Puts and deletes products for the API, one change at a time.
 
     Args:
         access: to the workspace.
-        thumbnails: those of removed pictures go as well.
-        max_pixels: larger pictures are refused before they are decoded.
+        thumbnails: loses those of removed images.
+        max_pixels: larger images are refused before they are decoded.
     """
 
     def __init__(self, access: WorkspaceAccess, thumbnails: Thumbnails, max_pixels: int) -> None:
@@ -296,18 +288,22 @@ class ProductsWriting:
         self._turn = anyio.CapacityLimiter(1)
         self._n_waiting = 0
 
-    async def put(self, product: Product, pictures: Sequence[bytes]) -> Put:
-        """Puts a product in; what it has become.
+    async def put(self, product: Product, files: Sequence[bytes]) -> PutResult:
+        """Puts a product, in place of what was put under its id before.
+
+        Args:
+            product: its data.
+            files: bytes of its image files.
 
         Raises:
-            Problem: a picture cannot be used, or too many changes are waiting.
+            Problem: an image cannot be used, or too many changes are waiting.
             OwnSpaceUnusable: the settings name a model that is not there.
             CatalogLocked: another process is writing.
         """
-        return await self._in_turn(partial(self._put, product, pictures))
+        return await self._in_turn(partial(self._put, product, files))
 
     async def delete(self, product_id: str) -> None:
-        """Takes a product out.
+        """Deletes a product.
 
         Raises:
             NotInCatalog: there is none.
@@ -317,7 +313,7 @@ class ProductsWriting:
         await self._in_turn(partial(self._delete, product_id))
 
     async def _in_turn(self, change: partial[Result]) -> Result:
-        if self._n_waiting >= MOST_WAITING:
+        if self._n_waiting >= MAX_WAITING:
             raise Problem(
                 503,
                 "too many changes are waiting",
@@ -331,37 +327,39 @@ class ProductsWriting:
         finally:
             self._n_waiting -= 1
 
-    def _put(self, product: Product, pictures: Sequence[bytes]) -> Put:
-        with self._access.catalog.writing(timeout=PATIENCE):
-            pass  # or all that comes now would be for nothing
+    def _put(self, product: Product, files: Sequence[bytes]) -> PutResult:
+        with self._access.catalog.writing(timeout=LOCK_SECONDS):
+            pass  # while another process writes, all the work below would be for nothing
         extractors = self._extractors()
         try:
-            usable = extract_pictures(self._access.catalog, pictures, extractors, self._max_pixels)
-        except PictureRefused as error:
+            images = extract_images(self._access.catalog, files, extractors, self._max_pixels)
+        except ImageRefused as error:
             assert isinstance(error.__cause__, Exception)
             problem = problem_of(error.__cause__, self._access.private)
             problem.detail = f"picture {error.number}: {problem.detail}"
             raise problem from error
         catalog = self._access.catalog
-        put, removed = put_product(catalog, self._uploads, product, usable, extractors, patience=PATIENCE)
-        self._forget(removed.digests)
-        log.info("product put", extra={"fields": {"product": product.id, "change": str(put.change)}})
-        return put
+        result = put_product(catalog, self._uploads, product, images, extractors, lock_timeout=LOCK_SECONDS)
+        self._forget_thumbnails(result.removed_digests)
+        log.info("product put", extra={"fields": {"product": product.id, "change": str(result.change)}})
+        return result
 
     def _delete(self, product_id: str) -> None:
         try:
-            removed = take_product(self._access.catalog, self._uploads, product_id, patience=PATIENCE)
+            removed = delete_product(
+                self._access.catalog, self._uploads, product_id, lock_timeout=LOCK_SECONDS
+            )
         except NotInCatalog as error:
             raise NotInCatalog(error.message, hint="GET /v1/products lists all") from error
-        self._forget(removed.digests)
+        self._forget_thumbnails(removed)
         log.info("product deleted", extra={"fields": {"product": product_id}})
 
-    def _forget(self, digests: Sequence[str]) -> None:
+    def _forget_thumbnails(self, digests: Sequence[str]) -> None:
         for digest in digests:
             self._thumbnails.forget(digest)
 
     def _extractors(self) -> list[Extractor]:
-        """What makes the features that searches use, in whatever space.
+        """The extractors of the features that searches use, in whatever space.
 
         A feature set that nothing in the catalog has is no search's, so it is not begun here.
         """
@@ -369,14 +367,14 @@ class ProductsWriting:
         found: dict[str, Extractor] = {}
         for space in ["", *self._access.spaces()]:
             try:
-                with blaming_the_settings(space):
-                    extractor = workspace.extractor(space=space, throughput=True)  # that searches have loaded
+                with as_server_fault(SpaceChoice(space=space)):
+                    extractor = workspace.extractor(space=space, throughput=True)  # as searches load it
             except StyleSearchError as error:
                 if not space:
                     raise
                 log.warning("a product is put in without features for %s: %s", space, error)
                 continue
-            known = self._access.catalog.find_feature_set(extractor.fingerprint) is not None
-            if known or not space:
+            is_used = self._access.catalog.find_feature_set(extractor.fingerprint) is not None
+            if is_used or not space:
                 found.setdefault(extractor.fingerprint, extractor)
         return list(found.values())

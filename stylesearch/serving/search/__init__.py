@@ -1,1 +1,1 @@
-"""Searches of many clients at once: queue, batches, readiness."""
+"""Searches of many clients at once: queue, batches, index maintenance, readiness."""

@@ -1,4 +1,4 @@
-"""Doing once what every search does, so that the first client does not wait for it."""
+"""Work behind the searches: warming up before the first one, and index maintenance while the service runs."""
 
 from __future__ import annotations
 
@@ -17,28 +17,24 @@ from stylesearch.errors import (
     UnknownName,
 )
 from stylesearch.images.regions import plan_boxes
+from stylesearch.types import SearchRequest
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from stylesearch.workspace.workspace import Workspace
 
-
-__all__ = [
-    "IndexCare",
-    "load_network",
-    "warm_up",
-]
+__all__ = ["IndexMaintenance", "load_network", "warm_up"]
 
 log = logging.getLogger(__name__)
 
 
 def load_network(workspace: Workspace, n_images: int = 1) -> npt.NDArray[np.float32] | None:
-    """Loads the network and has it see noise; blocks.
+    """Loads the network and extracts features of noise; blocks.
 
     Returns:
-        features of the noise, shape (n_images, dim); None where the workspace's model has been removed,
-        which is no reason to answer nothing any more.
+        features of the noise, shape (n_images, dim); None where the workspace's model has been removed:
+        the service starts all the same, since other spaces can be searched.
 
     Raises:
         ExtractorError: the network cannot be loaded.
@@ -53,9 +49,9 @@ def load_network(workspace: Workspace, n_images: int = 1) -> npt.NDArray[np.floa
 
 
 def warm_up(workspace: Workspace) -> None:
-    """Loads the network, opens the gallery and searches with noise; blocks.
+    """Loads the network, opens the gallery and searches with noise, so that the first client need not wait.
 
-    Nothing to search in is no error, nor is a model that has been removed: there may be others.
+    Blocks. An empty catalog is no error, nor is a model that has been removed: there may be others.
 
     Raises:
         ExtractorError: the network cannot be loaded.
@@ -64,41 +60,41 @@ def warm_up(workspace: Workspace) -> None:
     if features is None:
         return
     try:
-        workspace.searcher(throughput=True).gallery.search(features, 1)
+        workspace.searcher(throughput=True).gallery.search(features, SearchRequest(k=1))
     except (CatalogError, ConfigError, SpaceError) as error:
         log.info("nothing can be searched yet: %s", error)
 
 
-# Looking after the indexes while the service runs: products that are put one by one bring no rebuild.
-
-
 class _Stopping(Exception):
-    """A build is given up, since the service ends; the next one begins it again."""
+    """The service ends, and a build with it; the next service begins it again."""
 
 
-class IndexCare:
-    """Rebuilds the indexes of the workspace's own space and metric when that is worth it.
+class IndexMaintenance:
+    """Rebuilds the indexes of the workspace's default space and metric when that is worth it.
 
-    Answers are right without it, only slower. Other spaces are searched as they are: what a client may name
-    is no reason to fill a disk with indexes.
+    Products that are put one by one bring no rebuild: answers are right without it, only slower. Other
+    spaces are searched as they are, or a client that names them could fill the disk with indexes.
 
     Args:
-        workspace: whose.
+        workspace: has the indexes.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self._seen: int | None = None
+        self._last_state: int | None = None
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Has a build end after the category it is at; indexes are whole or not there. From any thread."""
+        """Ends a build after its current category; indexes are whole or absent. From any thread."""
         self._stopping.set()
 
-    def look(self) -> bool:
-        """Looks whether anything is to be done, and does it; blocks. Returns whether it looked closely.
+    def run(self) -> bool:
+        """Rebuilds what is worth it, where the catalog has changed since the last run; blocks.
 
-        While another process writes, it is left to that.
+        Does nothing while another process writes.
+
+        Returns:
+            whether the indexes were examined.
         """
         if self._stopping.is_set():
             return False
@@ -108,16 +104,16 @@ class IndexCare:
         except (CatalogError, ConfigError, SpaceError, UnknownName):
             return False  # nothing to search in yet: searches say so
         state = catalog.state()
-        if catalog.readonly or (not gallery.damaged and state is not None and state == self._seen):
+        if catalog.readonly or (not gallery.damaged and state is not None and state == self._last_state):
             return False
         from stylesearch.search.maintenance import refresh
 
-        was_damaged = bool(gallery.damaged)  # what a search finds out from here on is for the next look
+        was_damaged = bool(gallery.damaged)  # damage that a search finds from here on is for the next run
         try:
             with catalog.writing(timeout=0):
-                refresh(gallery.home, [gallery.metric], self._go_on)
+                refresh(gallery.location, [gallery.metric], self._check_stopping)
                 if was_damaged:
-                    gallery.forget()
+                    gallery.reload()
         except CatalogLocked:
             return False
         except _Stopping:
@@ -125,9 +121,9 @@ class IndexCare:
             return False
         except (OSError, StyleSearchError) as error:
             log.warning("the indexes could not be built: %s; what they lack is searched exactly", error)
-        self._seen = state
+        self._last_state = state
         return True
 
-    def _go_on(self, stage: str, n_done: int, n_total: int | None) -> None:
+    def _check_stopping(self, stage: str, n_done: int, n_total: int | None) -> None:
         if self._stopping.is_set():
             raise _Stopping

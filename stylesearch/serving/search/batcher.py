@@ -1,4 +1,4 @@
-"""Computing what waits, several at once, in the order in which it came."""
+"""Batches photos of concurrent searches into calls of an extractor, oldest first."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
 
-__all__ = ["Batcher", "Computed"]
+__all__ = ["Batcher", "PhotoFeatures"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Computed:
+class PhotoFeatures:
     """Features of one photo.
 
     Attributes:
@@ -35,29 +35,28 @@ class Computed:
 
 
 @dataclass(eq=False, slots=True)
-class _Waiting:
+class _Job:
     extractor: Extractor
     images: npt.NDArray[np.uint8]
-    done: asyncio.Future[Computed]
-    begun: Callable[[], None]
+    done: asyncio.Future[PhotoFeatures]
+    on_start: Callable[[], None]
     since: float = field(default_factory=time.perf_counter)
 
 
 class Batcher:
-    """Makes features of photos in threads: first come, first served, and several photos in one call.
+    """Extracts features of photos in threads, oldest first and several photos in one call.
 
-    What nobody waits for any more (the waiting task was cancelled) is not computed. Belongs to one event
-    loop.
+    A photo whose search was cancelled is not computed. Belongs to one event loop.
 
     Args:
         executor: runs the extractor.
         batch_size: how many photos one call takes at most.
-        enough_images: regions with which a call is full, whatever the number of photos: larger calls make
-            each photo wait for the others and gain nothing.
         batch_wait: seconds that a photo waits for others that are on their way, when a batch is not full.
         n_at_once: how many calls run at the same time.
-        more_coming: whether photos are on their way.
-        observe: is told how many photos each call took.
+        enough_images: regions with which a call is full, whatever the number of photos: larger calls make
+            each photo wait for the others and gain nothing.
+        more_coming: returns whether photos are on their way.
+        observe: is called with the number of photos of each call.
     """
 
     def __init__(
@@ -78,55 +77,55 @@ class Batcher:
         self._executor = executor
         self._more_coming = more_coming
         self._observe = observe
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Job] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def n_waiting(self) -> int:
         """Photos that wait to be computed."""
-        return sum(not one.done.done() for one in self._waiting)
+        return sum(not job.done.done() for job in self._waiting)
 
     async def compute(
         self,
         extractor: Extractor,
         images: npt.NDArray[np.uint8],
-        begun: Callable[[], None] = lambda: None,
-    ) -> Computed:
-        """Features of a photo's regions; see :meth:`stylesearch.extractors.base.Extractor.extract`.
+        on_start: Callable[[], None] = lambda: None,
+    ) -> PhotoFeatures:
+        """Queues a photo's regions, and returns their features when a call has made them.
 
         Args:
             extractor: makes them.
-            images: the regions.
-            begun: is called when the photo's turn has come.
+            images: the regions, uint8, shape (n, size, size, 3).
+            on_start: is called when the photo's turn has come.
         """
-        one = _Waiting(extractor, images, asyncio.get_running_loop().create_future(), begun)
-        self._waiting.append(one)
-        self.look_again()
-        return await one.done  # cancelled with whoever waits here
+        job = _Job(extractor, images, asyncio.get_running_loop().create_future(), on_start)
+        self._waiting.append(job)
+        self.start_batches()
+        return await job.done  # cancelled with the task that waits here
 
-    def look_again(self) -> None:
-        """Begins what can be begun; to be called when ``more_coming`` has changed."""
+    def start_batches(self) -> None:
+        """Starts the calls that can start now; to be called when ``more_coming`` has changed."""
         while len(self._running) < self.n_at_once and (batch := self._next_batch()):
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._running.add(task)
 
-    def _next_batch(self) -> list[_Waiting]:
-        """The oldest photo and those right behind it that take the same extractor; none if it shall wait."""
+    def _next_batch(self) -> list[_Job]:
+        """The oldest photo and those right behind it with the same extractor; none while it is to wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._waiting = deque(one for one in self._waiting if not one.done.done())
+        self._waiting = deque(job for job in self._waiting if not job.done.done())
         if not self._waiting:
             return []
         oldest = self._waiting[0]
         spare = oldest.since + self.batch_wait - time.perf_counter()
         is_full = (
             len(self._waiting) >= self.batch_size
-            or sum(len(one.images) for one in self._waiting) >= self.enough_images
+            or sum(len(job.images) for job in self._waiting) >= self.enough_images
         )
         if not is_full and spare > 0 and self._more_coming():
-            self._timer = asyncio.get_running_loop().call_later(spare, self.look_again)
+            self._timer = asyncio.get_running_loop().call_later(spare, self.start_batches)
             return []
         batch = [self._waiting.popleft()]
         n_images = len(oldest.images)
@@ -138,28 +137,28 @@ class Batcher:
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _run(self, batch: list[_Waiting]) -> None:
+    async def _run(self, batch: list[_Job]) -> None:
         try:
             self._observe(len(batch))
-            for one in batch:
-                one.begun()
+            for job in batch:
+                job.on_start()
             loop = asyncio.get_running_loop()
-            images = [one.images for one in batch]
+            images = [job.images for job in batch]
             found, seconds = await loop.run_in_executor(self._executor, _extract, batch[0].extractor, images)
-            for one, features in zip(batch, found, strict=True):
-                if not one.done.done():
-                    one.done.set_result(Computed(features, seconds, len(batch)))
+            for job, features in zip(batch, found, strict=True):
+                if not job.done.done():
+                    job.done.set_result(PhotoFeatures(features, seconds, len(batch)))
         except BaseException as error:
-            for one in batch:
-                if not one.done.done():
-                    one.done.set_exception(error) if isinstance(error, Exception) else one.done.cancel()
+            for job in batch:
+                if not job.done.done():
+                    job.done.set_exception(error) if isinstance(error, Exception) else job.done.cancel()
             if not isinstance(error, Exception):
                 raise
         finally:
             task = asyncio.current_task()
             assert task is not None
             self._running.discard(task)
-            self.look_again()
+            self.start_batches()
 
 
 def _extract(

@@ -1,6 +1,7 @@
-"""The space that is searched in when a request names none: if it is not there, the settings are at fault.
+"""Chooses what searches for a request, and tells a fault of the settings from one of the request.
 
-So they are when the catalog has no features of the extractor that they name.
+A request that names no space is searched in the default space of the settings. Where that cannot be used, or
+the catalog has no features of the settings' extractor, the server is at fault and not its client.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stylesearch.errors import (
 )
 from stylesearch.models.card import is_trained
 from stylesearch.serving.problems import OwnSpaceUnusable
+from stylesearch.types import SpaceChoice
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import Searcher
@@ -26,18 +28,20 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "blaming_the_settings",
+    "DEFAULT_SPACE",
+    "as_server_fault",
     "has_no_catalog",
-    "has_nothing",
-    "no_products_yet",
-    "searcher_of",
+    "is_empty",
+    "no_products_error",
+    "searcher_for",
 ]
 
-# What is said while a shop has nothing in it: it is filled by an ingest, or over the API.
+DEFAULT_SPACE = SpaceChoice()
+"""Nothing named: the space and metric of the settings."""
 
 
-def no_products_yet() -> NotInCatalog:
-    """The error of whoever searches; in words for clients, whatever there is of a catalog."""
+def no_products_error() -> NotInCatalog:
+    """The error of a search while the shop is empty, in words for clients."""
     return NotInCatalog(
         "there are no products yet",
         hint="products have to be ingested, or put over the API with a key, first",
@@ -45,15 +49,15 @@ def no_products_yet() -> NotInCatalog:
 
 
 def has_no_catalog(workspace: Workspace) -> bool:
-    """Whether there is no catalog yet; one that the settings name with ``db`` should be there already."""
+    """Whether there is no catalog yet; one that the settings name with ``db`` is expected to exist."""
     settings = workspace.settings
     return not settings.db and not Path(settings.database).exists()
 
 
-def has_nothing(workspace: Workspace) -> bool:
-    """Whether nothing was put into a workspace yet, or all of it was taken out again; blocks.
+def is_empty(workspace: Workspace) -> bool:
+    """Whether a workspace has no products, or none with features; blocks.
 
-    Without a key there is no catalog at first; with one there is, and nothing in it.
+    A new workspace has no catalog, or an empty one where products are put over the API.
 
     Raises:
         CatalogError: the catalog cannot be read.
@@ -65,17 +69,17 @@ def has_nothing(workspace: Workspace) -> bool:
 
 
 @contextlib.contextmanager
-def blaming_the_settings(space: str = "", metric: str = "") -> Iterator[None]:
-    """Tells what is wrong with the settings from what is wrong with the request.
+def as_server_fault(choice: SpaceChoice = DEFAULT_SPACE) -> Iterator[None]:
+    """Turns an error of the default space into :class:`OwnSpaceUnusable`.
 
     Args:
-        space, metric: what the request named; empty for the workspace's own.
+        choice: of the request; what it names is the request's own fault.
 
     Raises:
-        OwnSpaceUnusable: the request named no space, and the workspace's own cannot be used.
+        OwnSpaceUnusable: the request named no space, and the default space cannot be used.
 
     Example:
-        >>> with blaming_the_settings():
+        >>> with as_server_fault():
         ...     raise UnknownName("no trained model 'gone'")
         Traceback (most recent call last):
             ...
@@ -84,23 +88,25 @@ def blaming_the_settings(space: str = "", metric: str = "") -> Iterator[None]:
     try:
         yield
     except (UnknownName, SpaceError) as error:
-        if space:
+        if choice.space:
             raise
         raise OwnSpaceUnusable(error.message, hint=error.hint) from error
     except ConfigError as error:
-        if space or metric:  # a metric that the workspace's own model does not take is the request's fault
+        if (
+            choice.space or choice.metric
+        ):  # a metric that the default model does not take is the request's fault
             raise
         raise OwnSpaceUnusable(error.message, hint=error.hint) from error
 
 
-def searcher_of(workspace: Workspace, space: str = "", metric: str = "") -> Searcher:
-    """What searches for a request, where there is something to search in; blocks.
+def searcher_for(workspace: Workspace, choice: SpaceChoice = DEFAULT_SPACE) -> Searcher:
+    """Returns the searcher of a space and metric, where there is something to search in; blocks.
 
     The extractor is that of the settings in every space but a trained model's, which brings its own.
 
     Args:
         workspace: is searched.
-        space, metric: what the request named; empty for the workspace's own.
+        choice: the space and metric that the request named.
 
     Raises:
         UnknownName: no such space or model.
@@ -111,19 +117,21 @@ def searcher_of(workspace: Workspace, space: str = "", metric: str = "") -> Sear
         CatalogError: the catalog cannot be read.
     """
     try:
-        with blaming_the_settings(space, metric):
-            searcher = workspace.searcher(space=space, metric=metric, throughput=True)
+        with as_server_fault(choice):
+            searcher = workspace.searcher(space=choice.space, metric=choice.metric, throughput=True)
     except CatalogError as error:
-        if has_nothing(workspace):
-            raise no_products_yet() from error
-        if isinstance(error, NotInCatalog) and not is_trained(space):
+        if is_empty(workspace):
+            raise no_products_error() from error
+        if isinstance(error, NotInCatalog) and not is_trained(choice.space):
             raise OwnSpaceUnusable(error.message, hint=error.hint) from error
         raise
-    catalog, own = searcher.gallery.home.catalog, searcher.gallery.home.feature_set
-    if catalog.category_names(own):
+    catalog, feature_set = searcher.gallery.location.catalog, searcher.gallery.location.feature_set
+    if catalog.category_names(feature_set):
         return searcher
-    if has_nothing(workspace):
-        raise no_products_yet()
-    if not is_trained(space) and any(catalog.category_names(one) for one in catalog.feature_sets()):
-        raise OwnSpaceUnusable(f"no shop picture has features of {own.extractor}, and some have others")
+    if is_empty(workspace):
+        raise no_products_error()
+    if not is_trained(choice.space) and any(catalog.category_names(one) for one in catalog.feature_sets()):
+        raise OwnSpaceUnusable(
+            f"no shop picture has features of {feature_set.extractor}, and some have others"
+        )
     return searcher

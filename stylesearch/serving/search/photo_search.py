@@ -1,4 +1,4 @@
-"""Searching for many clients at once: a bounded queue, photos computed together, time-outs that cancel."""
+"""Searches a workspace for many clients at once, with a bounded queue, batches and time-outs."""
 
 from __future__ import annotations
 
@@ -16,49 +16,50 @@ import numpy as np
 
 from stylesearch.extractors.engines.choose import choose_engine
 from stylesearch.parallel import usable_cores
-from stylesearch.serving.search.background import IndexCare, warm_up
+from stylesearch.serving.search.background import IndexMaintenance, warm_up
 from stylesearch.serving.search.batcher import Batcher
-from stylesearch.serving.search.default_space import searcher_of
-from stylesearch.serving.search.queue import Admission, Finders, Lane, Place, in_threads
+from stylesearch.serving.search.default_space import DEFAULT_SPACE, searcher_for
+from stylesearch.serving.search.queue import Pool, QueueTicket, RequestQueue, SearchPools, run_in_pool
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import QueryResult, Searcher, View
-    from stylesearch.types import Box
+    from stylesearch.types import SearchRequest, SpaceChoice
     from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["Observe", "PhotoSearch", "SearchAnswer"]
 
 log = logging.getLogger(__name__)
 
-CALLS_AT_ONCE = 2
+EXTRACT_CALLS_AT_ONCE = 2
 ENOUGH_IMAGES = {"CPU": 16, "GPU": 64}
 """Regions that keep the device busy. On two cores, calls with two photos of 16 regions gave no more answers
 than calls with one, and a slower last twentieth; photos of few regions, or of a box, gain by company."""
-MOST_FINDERS = 4
-"""Searches of the gallery at the same time: each uses several cores, and a connection to the catalog."""
-PACE_OF_CHANGE = 0.2
-CARE_EVERY = 15.0
-"""Seconds between two looks at whether the indexes want building."""
-NO_IMAGES = np.empty((0, 0, 0, 3), np.uint8)
 BATCHES_AHEAD = 2
 """How many batches of decoded photos may lie ready for the network; each photo of 16 regions takes 5 MB."""
+MAX_SEARCH_THREADS = 4
+"""Searches of the gallery at the same time: each uses several cores, and a connection to the catalog."""
+PACE_SMOOTHING = 0.2
+"""Weight of the newest photo in the moving average of :attr:`RequestQueue.pace`."""
+MAINTENANCE_SECONDS = 15.0
+"""Between two runs of the index maintenance."""
+NO_IMAGES = np.empty((0, 0, 0, 3), np.uint8)
 
 Observe = Callable[[str, float], None]
-"""Is told ``("decode" | "wait" | "extract" | "search", seconds)``, ``("batch", photos)`` and
+"""Is called with ``("decode" | "wait" | "extract" | "search", seconds)``, ``("batch", photos)`` and
 ``("queue", searches that wait)``, the last whenever it changes; from any thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """What was found, and what a client wants to know beside it.
+    """The result of a search, and how it was made.
 
     Attributes:
         result: hits, regions, and the seconds of ``decode``, ``extract`` and ``search``.
         width, height: of the upright photo in pixels; None when the search was for a product.
         wait: seconds that the search waited for its turn, at any step.
         extractor: the extractor's name.
-        space: in which it was searched.
-        metric: with which.
+        space: where distances were taken.
+        metric: with which they were.
     """
 
     result: QueryResult
@@ -83,13 +84,13 @@ class PhotoSearch:
     only a step that has begun is finished.
 
     Args:
-        workspace: what is searched.
+        workspace: is searched.
         queue_size: searches that may wait at the same time; more are refused with :class:`QueueFull`.
         batch_size: photos that one call of the extractor takes at most.
         batch_wait: seconds that a photo waits for others which are being decoded, when it would be alone.
         timeout: seconds after which a search ends with :class:`SearchTimeout`.
         max_pixels: photos with more pixels are refused before they are decoded.
-        observe: is told how long each step took.
+        observe: is called with the duration of each step.
     """
 
     def __init__(
@@ -109,29 +110,29 @@ class PhotoSearch:
         self._observe = observe or (lambda what, value: None)
         n_cores = usable_cores()
         self._decoders = ThreadPoolExecutor(n_cores, "stylesearch-decode")
-        self._extractors = ThreadPoolExecutor(CALLS_AT_ONCE, "stylesearch-extract")
-        self._finders = Finders(workspace, min(n_cores, MOST_FINDERS), queue_size)
-        self._admission = Admission(queue_size, timeout, lambda n_waiting: self._observe("queue", n_waiting))
+        self._extractors = ThreadPoolExecutor(EXTRACT_CALLS_AT_ONCE, "stylesearch-extract")
+        self._pools = SearchPools(workspace, min(n_cores, MAX_SEARCH_THREADS), queue_size)
+        self._queue = RequestQueue(queue_size, timeout, lambda n_waiting: self._observe("queue", n_waiting))
         self._batcher = Batcher(
             self._extractors,
             batch_size=batch_size,
             batch_wait=batch_wait,
-            n_at_once=CALLS_AT_ONCE,
+            n_at_once=EXTRACT_CALLS_AT_ONCE,
             enough_images=ENOUGH_IMAGES[_device(workspace)],
             more_coming=lambda: self._n_decoding > 0,
             observe=lambda n_photos: self._observe("batch", n_photos),
         )
-        self._index_care = IndexCare(workspace)
-        self._carer = ThreadPoolExecutor(1, "stylesearch-care")
-        self._caring: asyncio.Task[None] | None = None
+        self._maintenance = IndexMaintenance(workspace)
+        self._maintenance_thread = ThreadPoolExecutor(1, "stylesearch-maintenance")
+        self._maintenance_task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
-        self._room_for_decoded = asyncio.Semaphore(BATCHES_AHEAD * batch_size)
+        self._decoded_slots = asyncio.Semaphore(BATCHES_AHEAD * batch_size)
         self._n_decoding = 0
 
     @property
     def queue_length(self) -> int:
         """Searches that wait for their turn."""
-        return self._admission.n_waiting
+        return self._queue.n_waiting
 
     async def start(self) -> None:
         """Loads the network, opens the gallery and searches once, so that the first client does not wait.
@@ -147,40 +148,34 @@ class PhotoSearch:
             if not self.ready:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._extractors, warm_up, self.workspace)
-                self._caring = loop.create_task(self._care())
+                self._maintenance_task = loop.create_task(self._maintain_indexes())
                 self.ready = True
 
     async def stop(self) -> None:
-        """Takes nothing new, and returns when all that was begun has been answered."""
+        """Refuses new searches, and returns when all that were begun have been answered."""
         self.ready = False
-        self._index_care.stop()
-        await self._admission.close()
-        if self._caring is not None:
-            self._caring.cancel()
-            await asyncio.gather(self._caring, return_exceptions=True)
-        self._finders.shutdown()
-        for executor in (self._decoders, self._extractors, self._carer):
-            # Nobody waits for what may still run there: it was given up.
+        self._maintenance.stop()
+        await self._queue.close()
+        if self._maintenance_task is not None:
+            self._maintenance_task.cancel()
+            await asyncio.gather(self._maintenance_task, return_exceptions=True)
+        self._pools.shutdown()
+        for executor in (self._decoders, self._extractors, self._maintenance_thread):
+            # What may still run there is of searches that were given up.
             executor.shutdown(wait=False, cancel_futures=True)
 
     async def search(
         self,
         photo: bytes,
-        *,
-        k: int,
-        category: str | None,
-        box: Box | None,
-        space: str = "",
-        metric: str = "",
+        request: SearchRequest,
+        choice: SpaceChoice = DEFAULT_SPACE,
     ) -> SearchAnswer:
-        """Products that a photo shows; see :meth:`stylesearch.search.searcher.Searcher.query`.
+        """Finds the products that a photo shows; see :meth:`stylesearch.search.searcher.Searcher.query`.
 
         Args:
-            photo: the bytes of a picture.
-            k: how many products at most.
-            category: search in this one only.
-            box: where the garment is, in pixels of the upright photo.
-            space, metric: the workspace's own if not given.
+            photo: the bytes of an image file.
+            request: how many products, of which category, and where the garment is in the photo.
+            choice: the space and metric; those of the settings where it names none.
 
         Raises:
             ImageError: the photo cannot be used.
@@ -191,35 +186,34 @@ class PhotoSearch:
             QueueFull, SearchTimeout, ServiceStopping: it cannot be done now.
         """
         began = time.perf_counter()
-        async with self._admission.place() as place:
+        async with self._queue.enter() as ticket:
             await self.start()
-            searcher, lane, view = await self._view_of(place, photo, box, space, metric)
-            with lane.entered():
-                computed = await self._batcher.compute(searcher.extractor, view.images, place.leave_queue)
-                place.wait()
+            searcher, pool, view = await self._decode(ticket, photo, request, choice)
+            with pool.reserve():
+                made = await self._batcher.compute(searcher.extractor, view.images, ticket.leave)
+                ticket.wait()
                 view = dataclasses.replace(view, images=NO_IMAGES)  # they are not held while it waits
-                self._observe("extract", computed.seconds)
-                pace = computed.seconds / computed.n_photos / CALLS_AT_ONCE
-                self._admission.pace += PACE_OF_CHANGE * (pace - self._admission.pace)
+                self._observe("extract", made.seconds)
+                pace = made.seconds / made.n_photos / EXTRACT_CALLS_AT_ONCE
+                self._queue.pace += PACE_SMOOTHING * (pace - self._queue.pace)
                 find = functools.partial(
                     searcher.find,
                     view,
-                    computed.features,
-                    k=k,
-                    category=category,
-                    seconds={"extract": computed.seconds},
+                    made.features,
+                    request,
+                    seconds={"extract": made.seconds},
                 )
-                result = await lane.run(find, place.leave_queue)
+                result = await pool.run(find, ticket.leave)
             return self._answer(searcher, result, view, time.perf_counter() - began)
 
     async def similar(
-        self, product_id: str, *, k: int, category: str | None, space: str = "", metric: str = ""
+        self, product_id: str, request: SearchRequest, choice: SpaceChoice = DEFAULT_SPACE
     ) -> SearchAnswer:
-        """Products that look like one in the catalog, which is itself left out.
+        """Finds products that look like one of the catalog, which is itself left out.
 
         Args:
             product_id: of the product.
-            k, category, space, metric: see :meth:`search`.
+            request, choice: see :meth:`search`; a box means nothing here.
 
         Raises:
             NotInCatalog: no such product or category, or it has no features.
@@ -227,39 +221,39 @@ class PhotoSearch:
             QueueFull, SearchTimeout, ServiceStopping: see :meth:`search`.
         """
         began = time.perf_counter()
-        async with self._admission.place() as place:
+        async with self._queue.enter() as ticket:
             await self.start()
-            choose = functools.partial(self._chosen, space, metric)
-            searcher, lane = await in_threads(self._finders.own.threads, choose)
-            with lane.entered():
-                find = functools.partial(searcher.similar, product_id, k=k, category=category)
-                result = await lane.run(find, place.leave_queue)
+            select = functools.partial(self._select, choice)
+            searcher, pool = await run_in_pool(self._pools.default.threads, select)
+            with pool.reserve():
+                find = functools.partial(searcher.similar, product_id, request)
+                result = await pool.run(find, ticket.leave)
             return self._answer(searcher, result, None, time.perf_counter() - began)
 
-    async def _view_of(
-        self, place: Place, photo: bytes, box: Box | None, space: str, metric: str
-    ) -> tuple[Searcher, Lane, View]:
-        """A photo's regions, made as soon as fewer than a few photos lie ready for the network."""
-        await self._room_for_decoded.acquire()
-        place.when_left(self._room_for_decoded.release)
+    async def _decode(
+        self, ticket: QueueTicket, photo: bytes, request: SearchRequest, choice: SpaceChoice
+    ) -> tuple[Searcher, Pool, View]:
+        """Cuts a photo into its regions, as soon as only a few photos lie ready for the network."""
+        await self._decoded_slots.acquire()
+        ticket.on_leave(self._decoded_slots.release)
         self._n_decoding += 1
+
+        def decode() -> tuple[Searcher, Pool, View]:
+            searcher, pool = self._select(choice)
+            return searcher, pool, searcher.look(photo, request, max_pixels=self.max_pixels)
+
         try:
-            look = functools.partial(self._look, photo, box, space, metric)
-            searcher, lane, view = await in_threads(self._decoders, look)
+            searcher, pool, view = await run_in_pool(self._decoders, decode)
         finally:
             self._n_decoding -= 1
-            self._batcher.look_again()  # what waited for this one may wait in vain
+            self._batcher.start_batches()  # a batch that waits for this photo may wait in vain
         self._observe("decode", view.seconds)
-        return searcher, lane, view
+        return searcher, pool, view
 
-    def _look(self, photo: bytes, box: Box | None, space: str, metric: str) -> tuple[Searcher, Lane, View]:
-        searcher, lane = self._chosen(space, metric)
-        return searcher, lane, searcher.look(photo, box=box, max_pixels=self.max_pixels)
-
-    def _chosen(self, space: str, metric: str) -> tuple[Searcher, Lane]:
-        """Asked for each photo: a model may have been trained anew, or the first products been ingested."""
-        searcher = searcher_of(self.workspace, space, metric)
-        return searcher, self._finders.lane_of(searcher)
+    def _select(self, choice: SpaceChoice) -> tuple[Searcher, Pool]:
+        """The searcher and its pool, for each photo anew: a model may have been trained meanwhile."""
+        searcher = searcher_for(self.workspace, choice)
+        return searcher, self._pools.pool_for(searcher)
 
     def _answer(
         self, searcher: Searcher, result: QueryResult, view: View | None, seconds: float
@@ -273,16 +267,16 @@ class PhotoSearch:
             view.height if view else None,
             wait,
             searcher.extractor.name,
-            searcher.gallery.home.space,
+            searcher.gallery.location.space,
             searcher.gallery.metric,
         )
 
-    async def _care(self) -> None:
+    async def _maintain_indexes(self) -> None:
         while True:
-            await asyncio.sleep(CARE_EVERY)
+            await asyncio.sleep(MAINTENANCE_SECONDS)
             try:
-                await in_threads(self._carer, self._index_care.look)
-            except Exception:  # searches go on; the next look may do better
+                await run_in_pool(self._maintenance_thread, self._maintenance.run)
+            except Exception:  # searches go on; the next run may do better
                 log.exception("the indexes could not be looked after")
 
 

@@ -1,4 +1,8 @@
-"""Who may come in: a bounded number that waits, each for a bounded time, and nobody while the doors close."""
+"""Bounded request queue, and the thread pools that look products up.
+
+:class:`RequestQueue` bounds how many searches wait and how long each may take. :class:`SearchPools` keeps
+searches that no index serves in a pool of their own, so that they hold up nobody else.
+"""
 
 from __future__ import annotations
 
@@ -16,215 +20,213 @@ if TYPE_CHECKING:
     from stylesearch.search.searcher import Searcher
     from stylesearch.workspace.workspace import Workspace
 
+__all__ = ["Pool", "QueueTicket", "RequestQueue", "SearchPools", "run_in_pool"]
 
-__all__ = [
-    "Admission",
-    "Finders",
-    "Lane",
-    "Place",
-    "in_threads",
-]
+Result = TypeVar("Result")
 
-LONGEST_RETRY = 60.0
+MIN_RETRY: Final = 1.0
+MAX_RETRY: Final = 60.0
+"""Bounds of ``Retry-After`` of a full queue, in seconds."""
+
+OTHER_SHARE: Final = 4
+"""Searches that no index serves may take one in so many places of the queue."""
+OTHER_RETRY: Final = 5.0
+"""``Retry-After``, in seconds, where these are too many."""
 
 
-class Place:
-    """A place in the queue: left when the search's turn has come, at the latest when the search ends.
+class QueueTicket:
+    """One search's entry in a :class:`RequestQueue`: says when it waits, and when its turn has come.
 
     Args:
-        count: is told 1 or -1 when the search begins or ceases to wait.
+        count: is called with 1 when the search begins to wait, and with -1 when it ceases to.
     """
 
     def __init__(self, count: Callable[[int], None]) -> None:
         self._count = count
-        self._leaving: list[Callable[[], None]] | None = None
+        self._callbacks: list[Callable[[], None]] | None = None
 
     def wait(self) -> None:
-        """The search waits: for the first time, or once more, for its next step."""
-        if self._leaving is None:
-            self._leaving = []
+        """Counts the search as waiting: for the first time, or once more for its next step."""
+        if self._callbacks is None:
+            self._callbacks = []
             self._count(1)
 
-    def when_left(self, call: Callable[[], None]) -> None:
-        """Has something done when the place is left; at once, where it has been left already."""
-        if self._leaving is None:
+    def leave(self) -> None:
+        """Counts the search as waiting no longer: its turn has come, or it was given up."""
+        if self._callbacks is None:
+            return
+        callbacks, self._callbacks = self._callbacks, None
+        self._count(-1)
+        for call in callbacks:
+            call()
+
+    def on_leave(self, call: Callable[[], None]) -> None:
+        """Calls a function when the search leaves the queue; at once where it has left already."""
+        if self._callbacks is None:
             call()
         else:
-            self._leaving.append(call)
-
-    def leave_queue(self) -> None:
-        """The search waits no longer: its turn has come, or it was given up."""
-        if self._leaving is None:
-            return
-        leaving, self._leaving = self._leaving, None
-        self._count(-1)
-        for call in leaving:
-            call()
+            self._callbacks.append(call)
 
 
-class Admission:
-    """Lets searches in. Belongs to one event loop.
+class RequestQueue:
+    """Bounded request queue; refuses new requests when full or during shutdown.
+
+    Belongs to one event loop.
 
     Args:
-        queue_size: how many may wait at the same time.
-        timeout: seconds that each may take.
-        changed: is told how many wait, whenever that changes.
+        size: how many searches may wait at the same time.
+        timeout: seconds that each may take, waiting included.
+        on_change: is called with the number that wait, whenever it changes.
 
     Attributes:
         n_waiting: how many wait.
-        pace: seconds between two that leave the queue when there is always one; 0 where it is not known.
+        pace: seconds between two that leave a queue which is never empty; 0 where it is not known.
     """
 
     def __init__(
-        self, queue_size: int, timeout: float, changed: Callable[[int], None] = lambda n_waiting: None
+        self, size: int, timeout: float, on_change: Callable[[int], None] = lambda n_waiting: None
     ) -> None:
-        self.queue_size = queue_size
+        self.size = size
         self.timeout = timeout
         self.n_waiting = 0
         self.pace = 0.0
-        self._inside: set[Place] = set()
+        self._on_change = on_change
+        self._tickets: set[QueueTicket] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._closed = False
-        self._changed = changed
 
     @contextlib.asynccontextmanager
-    async def place(self) -> AsyncIterator[Place]:
-        """A place for one search, which is cancelled when its time is over.
+    async def enter(self) -> AsyncIterator[QueueTicket]:
+        """Queues one search, which is cancelled when its time is over.
 
         Raises:
-            QueueFull: there is none.
-            ServiceStopping: nobody is let in any more.
-            SearchTimeout: the time was over.
+            QueueFull: too many searches wait.
+            ServiceStopping: the queue is closed.
+            SearchTimeout: the search took too long.
         """
         if self._closed:
-            raise ServiceStopping("the service is shutting down", retry_after=1.0)
-        if self.n_waiting >= self.queue_size:
+            raise ServiceStopping("the service is shutting down", retry_after=MIN_RETRY)
+        if self.n_waiting >= self.size:
             raise QueueFull(
                 f"{self.n_waiting} searches are waiting already, and no more are taken",
-                retry_after=self._patience(),
+                retry_after=self._retry_after(),
             )
-        place = Place(self._count)
-        place.wait()
-        self._inside.add(place)
+        ticket = QueueTicket(self._count)
+        ticket.wait()
+        self._tickets.add(ticket)
         self._empty.clear()
         try:
             async with asyncio.timeout(self.timeout) as timer:
-                yield place
+                yield ticket
         except TimeoutError as error:
             if not timer.expired():  # an error of the library that is a TimeoutError as well
                 raise
             raise SearchTimeout(
-                f"the search was not done within {self.timeout:g} seconds", retry_after=self._patience()
+                f"the search was not done within {self.timeout:g} seconds", retry_after=self._retry_after()
             ) from error
         finally:
-            place.leave_queue()
-            self._inside.discard(place)
-            if not self._inside:
+            ticket.leave()
+            self._tickets.discard(ticket)
+            if not self._tickets:
                 self._empty.set()
 
     async def close(self) -> None:
-        """Lets nobody in any more, and returns when all are out."""
+        """Refuses new searches, and returns when those that were let in have ended."""
         self._closed = True
         await self._empty.wait()
 
     def _count(self, difference: int) -> None:
         self.n_waiting += difference
-        self._changed(self.n_waiting)
+        self._on_change(self.n_waiting)
 
-    def _patience(self) -> float:
-        """After how many seconds there will be room, roughly."""
-        return min(LONGEST_RETRY, max(1.0, self.n_waiting * self.pace))
-
-
-# Threads that look products up: some for the searches everybody makes, one for those no index serves.
-
-Result = TypeVar("Result")
-
-SHARE_OF_OTHERS: Final = 4
-"""One in so many places of the queue may be taken by searches that no index serves."""
-OTHERS_RETRY: Final = 5.0
+    def _retry_after(self) -> float:
+        """Seconds until the queue will roughly have been worked off."""
+        return min(MAX_RETRY, max(MIN_RETRY, self.n_waiting * self.pace))
 
 
-class Lane:
-    """Searches that are made by the same threads. Belongs to one event loop.
+class Pool:
+    """Threads that look products up, with a bound on the searches that they take. Belongs to one event loop.
 
     Args:
-        threads: make them.
-        most: how many may be inside, waiting or searching; any number if None.
+        threads: search.
+        max_searches: how many may wait or be made; any number if None.
+
+    Attributes:
+        n_searches: how many wait or are being made.
     """
 
-    def __init__(self, threads: Executor, most: int | None = None) -> None:
+    def __init__(self, threads: Executor, max_searches: int | None = None) -> None:
         self.threads = threads
-        self.most = most
-        self.n_inside = 0
+        self.max_searches = max_searches
+        self.n_searches = 0
 
     @contextlib.contextmanager
-    def entered(self) -> Iterator[None]:
-        """A place in the lane.
+    def reserve(self) -> Iterator[None]:
+        """Counts a search as one of the pool's.
 
         Raises:
-            QueueFull: there is none.
+            QueueFull: the pool has as many as it takes.
         """
-        if self.most is not None and self.n_inside >= self.most:
+        if self.max_searches is not None and self.n_searches >= self.max_searches:
             raise QueueFull(
-                f"{self.n_inside} searches in a space or metric that is not this shop's own are being made, "
-                "and no more are taken",
-                retry_after=OTHERS_RETRY,
+                f"{self.n_searches} searches in a space or metric that is not this shop's own are being "
+                "made, and no more are taken",
+                retry_after=OTHER_RETRY,
                 hint="leave space and metric out, or try again a little later",
             )
-        self.n_inside += 1
+        self.n_searches += 1
         try:
             yield
         finally:
-            self.n_inside -= 1
+            self.n_searches -= 1
 
-    async def run(self, find: Callable[[], Result], begun: Callable[[], None]) -> Result:
-        """Searches in a thread of the lane; ``begun`` is called in the event loop when one takes it up."""
+    async def run(self, find: Callable[[], Result], on_start: Callable[[], None]) -> Result:
+        """Searches in a thread of the pool; ``on_start`` is called in the event loop when one takes it up."""
         loop = asyncio.get_running_loop()
 
         def work() -> Result:
-            loop.call_soon_threadsafe(begun)
+            loop.call_soon_threadsafe(on_start)
             return find()
 
-        return await in_threads(self.threads, work)
+        return await run_in_pool(self.threads, work)
 
 
-class Finders:
-    """The threads of one workspace.
+class SearchPools:
+    """Thread pools of one workspace: one for its default space and metric, one for all others.
 
-    A client may name any space and metric, and most have no index: such a search reads every vector, in a
-    space that is not fitted after a fit. One thread makes all of these, and the others stay free.
+    A client may name any space and metric, and most have no index: such a search reads every vector, and
+    fits the space first where that was never done. One thread makes all of these; the others stay free.
 
     Args:
-        workspace: what is searched.
-        n_threads: for its own space and metric.
-        queue_size: of the service.
+        workspace: is searched.
+        n_threads: for its default space and metric.
+        queue_size: searches that may wait in the service.
     """
 
     def __init__(self, workspace: Workspace, n_threads: int, queue_size: int) -> None:
         self.workspace = workspace
-        self.own = Lane(ThreadPoolExecutor(n_threads, "stylesearch-find"))
-        most = max(1, queue_size // SHARE_OF_OTHERS)
-        self.others = Lane(ThreadPoolExecutor(1, "stylesearch-find-other"), most)
+        self.default = Pool(ThreadPoolExecutor(n_threads, "stylesearch-find"))
+        max_others = max(1, queue_size // OTHER_SHARE)
+        self.other = Pool(ThreadPoolExecutor(1, "stylesearch-find-other"), max_others)
 
-    def lane_of(self, searcher: Searcher) -> Lane:
-        """Where to search with it; blocks for a moment."""
-        return self.own if self._is_own(searcher) else self.others
+    def pool_for(self, searcher: Searcher) -> Pool:
+        """The pool in which to search with it; blocks for a moment."""
+        return self.default if self._is_default(searcher) else self.other
 
     def shutdown(self) -> None:
-        """Ends the threads; nobody waits for what may still run there."""
-        for lane in (self.own, self.others):
-            lane.threads.shutdown(wait=False, cancel_futures=True)
+        """Ends the threads, without waiting for what may still run there."""
+        for pool in (self.default, self.other):
+            pool.threads.shutdown(wait=False, cancel_futures=True)
 
-    def _is_own(self, searcher: Searcher) -> bool:
+    def _is_default(self, searcher: Searcher) -> bool:
         try:
-            own = self.workspace.searcher(throughput=True)
-        except StyleSearchError:  # the workspace's model was removed: whoever names no other is told so
+            default = self.workspace.searcher(throughput=True)
+        except StyleSearchError:  # its model was removed: searches that name no other space are told so
             return False
-        if searcher is not own:
+        if searcher is not default:
             return False
-        home = searcher.gallery.home
+        home = searcher.gallery.location
         if not is_trained(home.space):
             return True
         from stylesearch.search.maintenance import metrics_in_use
@@ -232,6 +234,6 @@ class Finders:
         return searcher.gallery.metric in metrics_in_use(home)
 
 
-async def in_threads(executor: Executor, work: Callable[[], Result]) -> Result:
-    """Calls something that blocks, in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(executor, work)
+async def run_in_pool(threads: Executor, work: Callable[[], Result]) -> Result:
+    """Calls a function that blocks in a thread."""
+    return await asyncio.get_running_loop().run_in_executor(threads, work)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.errors import StyleSearchError
 from stylesearch.serving.problems import OwnSpaceUnusable
-from stylesearch.serving.search.default_space import searcher_of
+from stylesearch.serving.search.default_space import searcher_for
 
 if TYPE_CHECKING:
     from stylesearch.serving.search.photo_search import PhotoSearch
@@ -19,12 +19,12 @@ __all__ = ["Readiness"]
 log = logging.getLogger(__name__)
 
 LOADED: Final = "loaded"
-KEPT_SECONDS: Final = 5.0
-"""How long the state of the indexes is believed: to look at those of a large shop takes a while."""
+INDEX_STATE_SECONDS: Final = 5.0
+"""Seconds that the state of the indexes is cached: reading that of a large shop takes a while."""
 
 
 class Readiness:
-    """Looks at the parts that a search needs.
+    """Checks the network, the default space and the catalog.
 
     Args:
         access: to the workspace.
@@ -36,8 +36,8 @@ class Readiness:
         self._photo_search = photo_search
         self._index: tuple[float, str] | None = None
 
-    def look(self) -> tuple[bool, dict[str, Any]]:
-        """Whether searches and changes are answered, and what was found. Blocks.
+    def check(self) -> tuple[bool, dict[str, Any]]:
+        """Returns whether searches and changes are answered, and the state of each part; blocks.
 
         Indexes do not count: without them searches are right all the same, and slower. Nor does a space
         that is not the workspace's own. A catalog with nothing in it is as good as a full one: a shop that is
@@ -63,7 +63,7 @@ class Readiness:
         if not self._photo_search.ready:
             return "loading"
         try:
-            searcher_of(self._access.workspace)
+            searcher_for(self._access.workspace)
         except OwnSpaceUnusable as error:
             log.warning("not ready: %s", error)
             return "the default space cannot be searched in"
@@ -73,11 +73,11 @@ class Readiness:
 
     def _index_state(self) -> str:
         now = time.monotonic()
-        if self._index is None or now - self._index[0] > KEPT_SECONDS:
-            self._index = (now, self._look_at_indexes())
+        if self._index is None or now - self._index[0] > INDEX_STATE_SECONDS:
+            self._index = (now, self._read_index_state())
         return self._index[1]
 
-    def _look_at_indexes(self) -> str:
+    def _read_index_state(self) -> str:
         from stylesearch.search.maintenance import status
 
         try:

@@ -1,4 +1,4 @@
-"""Reading a workspace from an event loop: in threads, a few at a time."""
+"""Reads a workspace for the API, in a few threads beside the event loop."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import anyio
 import anyio.to_thread
 
 from stylesearch.errors import CatalogError, NotInCatalog
-from stylesearch.serving.search.default_space import has_no_catalog, no_products_yet, searcher_of
+from stylesearch.serving.search.default_space import has_no_catalog, no_products_error, searcher_for
 from stylesearch.serving.uploads import UploadFolder
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
-    from stylesearch.types import ImageRecord, Product
+    from stylesearch.types import ImageRecord, Product, SearchRequest, SpaceChoice
     from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["WorkspaceAccess"]
@@ -32,8 +32,8 @@ class WorkspaceAccess:
     """What the API reads of a workspace. Methods that are no coroutines block: call them with :meth:`run`.
 
     Args:
-        workspace: whose.
-        create: whether a catalog is made where there is none, since products will be put into it.
+        workspace: is read.
+        create: whether :meth:`open` makes a catalog where there is none, since products will be put into it.
     """
 
     def __init__(self, workspace: Workspace, *, create: bool = False) -> None:
@@ -45,7 +45,7 @@ class WorkspaceAccess:
         self._counts: tuple[int | None, dict[str, int]] | None = None
 
     async def run(self, function: Callable[P, Result], /, *arguments: P.args, **named: P.kwargs) -> Result:
-        """Calls something that blocks, in a thread."""
+        """Calls a function that blocks in a thread."""
         call = functools.partial(function, *arguments, **named)
         return await anyio.to_thread.run_sync(call, limiter=self._readers)
 
@@ -61,11 +61,11 @@ class WorkspaceAccess:
             return self.workspace.catalog
         except CatalogError as error:
             if has_no_catalog(self.workspace):
-                raise no_products_yet() from error
+                raise no_products_error() from error
             raise
 
     def open(self) -> None:
-        """Opens the catalog before the first request does; where there is none, that is left to it to say."""
+        """Opens the catalog before the first request does; a missing one is the requests' to report."""
         from stylesearch.catalog import Catalog
 
         if self._create and has_no_catalog(self.workspace):
@@ -78,7 +78,7 @@ class WorkspaceAccess:
 
     @property
     def private(self) -> tuple[str, ...]:
-        """Paths that no client is told."""
+        """Paths that are left out of every answer."""
         settings = self.workspace.settings
         places = {str(self.home.absolute()), os.path.realpath(self.home), os.path.realpath(settings.database)}
         if os.sep in settings.database:  # a word alone could stand in any message
@@ -86,7 +86,7 @@ class WorkspaceAccess:
         return tuple(sorted(place for place in places if len(place) > 1))
 
     def product(self, product_id: str) -> tuple[Product, list[ImageRecord]]:
-        """A product and the shop's pictures of it.
+        """A product and the shop's images of it.
 
         Raises:
             NotInCatalog: there is none.
@@ -100,7 +100,7 @@ class WorkspaceAccess:
     def products(
         self, category: str | None, after: str | None, limit: int
     ) -> tuple[list[tuple[Product, list[ImageRecord]]], str | None]:
-        """A page of products with pictures, and the id to go on behind, or None on the last page.
+        """A page of products with images, and the id to continue after, None on the last page.
 
         Where there is no catalog yet the page is empty.
 
@@ -129,13 +129,13 @@ class WorkspaceAccess:
         except NotInCatalog:
             return {}
         state = catalog.state()  # before the counts are read: what comes in between is read next time
-        known = self._counts
-        if known is None or state is None or known[0] != state:
-            known = self._counts = (state, catalog.product_counts())
-        return known[1]
+        cached = self._counts
+        if cached is None or state is None or cached[0] != state:
+            cached = self._counts = (state, catalog.product_counts())
+        return cached[1]
 
-    def check_search(self, space: str, metric: str, category: str | None) -> None:
-        """Sees to it that there is something to search in; an empty space or metric is the workspace's own.
+    def check_search(self, request: SearchRequest, choice: SpaceChoice) -> None:
+        """Checks that a category can be searched, in a space and with a metric.
 
         Raises:
             UnknownName: no such space.
@@ -143,32 +143,32 @@ class WorkspaceAccess:
             OwnSpaceUnusable: the space or the extractor of the settings is wanted, and cannot be used.
             NotInCatalog: no such category, or nothing was ingested that could be searched there.
         """
-        searcher_of(self.workspace, space, metric)
-        if category is not None:
-            self.check_category(category)
+        searcher_for(self.workspace, choice)
+        if request.category is not None:
+            self.check_category(request.category)
 
     def samples(self) -> dict[str, str]:
-        """A product's ``id``, its ``category`` and a picture's ``hash``; nothing where there are none."""
+        """Example values: a product's ``id`` and ``category``, an image's ``hash``; empty without any."""
         try:
             page, _ = self.products(None, None, 1)
         except CatalogError:
             return {}
-        if not page or not page[0][1]:  # its pictures may have gone between two readings
+        if not page or not page[0][1]:  # its images may have gone between two readings
             return {}
         product, images = page[0]
         return {"id": product.id, "category": product.category, "hash": images[0].sha256}
 
     def spaces(self) -> list[str]:
-        """Spaces that a search may name, the default first."""
-        from stylesearch.models.store import models
+        """Names of the spaces that a search may name, the default first."""
+        from stylesearch.models.store import list_models
         from stylesearch.spaces import SPACES
 
-        own = self.workspace.settings.space
-        names = [*SPACES, *(card.space for card in models(self.home))]
-        return sorted(names, key=lambda name: name != own)
+        default = self.workspace.settings.space
+        names = [*SPACES, *(card.space for card in list_models(self.home))]
+        return sorted(names, key=lambda name: name != default)
 
     def check_category(self, category: str) -> None:
-        """Sees to it that there are products of a category.
+        """Checks that there are products of a category.
 
         Raises:
             NotInCatalog: there are none.

@@ -1,1 +1,1 @@
-"""Server processes: workers, signals and restarts."""
+"""The supervisor, its worker processes, and the HTTP protocol that they speak."""

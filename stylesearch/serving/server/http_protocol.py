@@ -1,8 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it with h11, for clients that are slow, or that talk without end.
+"""Uvicorn's HTTP/1.1 protocol on h11, with a time-out for requests and problem details for bad ones.
 
-Uvicorn gives a connection as long as it likes to say what it wants, and with its other parser as many bytes
-of headers: a few hundred such connections and nobody else is answered. h11 refuses more than 16 KiB of
-headers that are not whole by itself; here is the time.
+Uvicorn (0.54) has no time-out for the headers of a request: with a few hundred connections that never send
+them, nobody else is answered where no proxy stands in front. ``tests/unit/serving/test_http_protocol.py`` has
+these clients. h11 itself refuses more than 16 KiB of headers; Uvicorn's other parser takes any number.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from stylesearch.serving.problems import MEDIA_TYPE, Problem
 
-__all__ = ["SECONDS_TO_ASK", "PatientProtocol"]
+__all__ = ["REQUEST_SECONDS", "TimeoutProtocol"]
 
-SECONDS_TO_ASK: Final = 15.0
+REQUEST_SECONDS: Final = 15.0
 """From the first byte of a request, or from the connection's beginning, to the end of its headers."""
 
 
-class PatientProtocol(H11Protocol):
-    """Closes a connection that has not asked for anything whole in time; what is no HTTP is a problem too."""
+class TimeoutProtocol(H11Protocol):
+    """Closes connections whose request does not come in time; answers what is no HTTP with a problem."""
 
-    seconds_to_ask = SECONDS_TO_ASK
-    _asking: asyncio.TimerHandle | None = None
+    request_seconds = REQUEST_SECONDS
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """The time for the first request begins."""
+        """Starts the timer for the first request."""
         super().connection_made(transport)
-        self._wait_for_request()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """A request has come whole, or its time goes on."""
+        """Stops the timer when the headers of a request are complete; starts it for the next request."""
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
-            self._wait_for_request()
+            self._start_timer()
         else:
-            self._stop_waiting()
+            self._stop_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
-        self._stop_waiting()
+        """Stops the timer."""
+        self._stop_timer()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what is no HTTP, or too much of it, as every other error is answered.
+        """Answers what is no HTTP, or too large a header, with problem details as every other error.
 
-        Where an answer has begun or been given there is no second one: the connection is closed, no more.
+        Where a response has begun or been sent, the connection is closed without another one.
         """
         may_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         if self.cycle is not None and not self.cycle.response_complete:
@@ -74,11 +74,11 @@ class PatientProtocol(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
-    def _wait_for_request(self) -> None:
-        if self._asking is None:
-            self._asking = self.loop.call_later(self.seconds_to_ask, self.transport.close)
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.request_seconds, self.transport.close)
 
-    def _stop_waiting(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            self._asking = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,7 +1,7 @@
-"""Ctrl-C reaches every process of a terminal, also a worker that has only begun to start.
+"""What the supervisor and its workers agree on: messages, the socket's backlog, and who handles Ctrl-C.
 
-There is nothing yet that a worker could finish then, and Python would say where it was in a traceback: it is
-for the supervisor to end it.
+Ctrl-C reaches every process of a terminal, also a worker that has only begun to start. Python would print a
+traceback there; the worker has nothing to finish yet, and it is the supervisor that stops it.
 """
 
 from __future__ import annotations
@@ -11,34 +11,29 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = [
-    "BACKLOG",
-    "READY",
-    "interrupts_held",
-    "leave_interrupts_to_the_supervisor",
-]
+__all__ = ["BACKLOG", "READY", "block_interrupts", "ignore_interrupts"]
 
 BACKLOG = 512
-
+"""Connections that may wait to be taken by a worker."""
 
 READY = "ready"
+"""What a worker sends when it answers; one that cannot start sends message and hint of the error instead."""
 
-
-CAN_HOLD = hasattr(signal, "pthread_sigmask")
+CAN_BLOCK = hasattr(signal, "pthread_sigmask")
 """Not on Windows: there a worker may still end with a traceback."""
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """This thread is not interrupted meanwhile; processes that it starts are not until they ask for it."""
-    if not CAN_HOLD:
+def block_interrupts() -> Iterator[None]:
+    """Blocks SIGINT in this thread, and in the processes that it starts until they unblock it."""
+    if not CAN_BLOCK:
         yield
         return
     from multiprocessing import resource_tracker
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:
-        # Comes with the first process that is started, and would let interrupts through again.
+        # It is started with the first process, and would unblock SIGINT here.
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
@@ -46,13 +41,13 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def leave_interrupts_to_the_supervisor() -> None:
-    """Has this process, started under :func:`interrupts_held`, do nothing when it is interrupted.
+def ignore_interrupts() -> None:
+    """Unblocks SIGINT in a process that was started under :func:`block_interrupts`, and ignores it.
 
-    A server that runs in it does what it likes with them, for as long as it runs.
+    A server that runs in the process may handle it, for as long as it runs.
     """
     signal.signal(signal.SIGINT, _do_nothing)  # not SIG_IGN, which programs that it starts would inherit
-    if CAN_HOLD:
+    if CAN_BLOCK:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 

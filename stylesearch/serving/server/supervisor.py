@@ -1,4 +1,21 @@
-"""Starts the processes that answer, starts them again when they die, and ends them in good order."""
+"""Starts the worker processes, restarts them when they die, and stops them within their grace.
+
+Uvicorn's own supervisor (``uvicorn.supervisors.Multiprocess``, tried with version 0.54) does not do what is
+promised here; the tests that say so are in ``tests/unit/serving/test_supervisor.py`` and
+``tests/integration/test_serve_process.py``, ``test_serve_stopping.py``:
+
+- A start that fails says why, and ends with exit code 1 (``test_a_worker_that_cannot_start_says_why``,
+  ``test_one_that_falls_at_once_ends_the_service``). Uvicorn ends with exit code 0, and restarts a worker that
+  crashes before it has served for ever.
+- A later worker that cannot start is tried again, with growing pauses, while the others go on
+  (``test_what_keeps_a_later_worker_from_starting_is_logged``). Uvicorn then stops all of them.
+- A worker that does not stop is killed after its grace, or upon a second signal
+  (``test_one_that_does_not_end_is_killed_after_its_grace``). Uvicorn waits for it without end.
+- Workers stop when their supervisor is killed (``test_workers_end_with_their_supervisor``). Uvicorn's live on
+  and hold the port.
+- Ctrl-C is quiet while a worker starts (``test_ctrl_c_while_a_worker_starts_ends_it_quietly``). Uvicorn's
+  print a traceback each.
+"""
 
 from __future__ import annotations
 
@@ -23,34 +40,25 @@ from typing import Any
 from stylesearch.errors import ConfigError, StyleSearchError
 from stylesearch.parallel import usable_cores
 from stylesearch.serving.logs import configure_logging
-from stylesearch.serving.server.signals import (
-    BACKLOG,
-    READY,
-    interrupts_held,
-    leave_interrupts_to_the_supervisor,
-)
+from stylesearch.serving.server.signals import BACKLOG, READY, block_interrupts, ignore_interrupts
 from stylesearch.serving.settings import ServiceSettings
 from stylesearch.settings import Settings
 
-__all__ = [
-    "ServiceFailed",
-    "bind",
-    "serve",
-]
+__all__ = ["ServiceFailed", "bind", "serve"]
 
 log = logging.getLogger(__name__)
 
-"""What a worker tells when it answers requests; otherwise it tells message and hint of what is in the way."""
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Read by NumPy's libraries when they are loaded, which in a worker is at its very start."""
 
-# Threads of NumPy's libraries; counted when these are loaded, so by a variable of the process.
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-
-TICK = 0.2
-LONG_LIFE = 30.0
-"""Seconds after which a worker's end says nothing any more about how the next one will do."""
-LONGEST_PAUSE = 30.0
-"""Connections that may wait to be taken by a worker."""
-LAST_WORDS = 5.0
+POLL_SECONDS = 0.2
+STABLE_SECONDS = 30.0
+"""The death of a worker that has lived longer says nothing about how the next one will do."""
+MIN_PAUSE = 0.5
+MAX_PAUSE = 30.0
+"""Bounds of the seconds between restarts of workers that die again and again."""
+KILL_SECONDS = 5.0
+"""After the grace, a worker that still runs is killed."""
 
 _spawn = multiprocessing.get_context("spawn")
 
@@ -60,10 +68,10 @@ class ServiceFailed(StyleSearchError):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens; clients wait there also while no worker runs.
+    """Returns a listening socket; clients can connect, and wait, also while no worker runs.
 
     Raises:
-        ConfigError: the address cannot be had.
+        ConfigError: the service cannot listen on this address.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -82,11 +90,11 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _cannot_listen(host, port, error) from error
+        raise _listen_error(host, port, error) from error
     return listener
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> ConfigError:
+def _listen_error(host: str, port: int, error: OSError) -> ConfigError:
     message = f"cannot listen on {host} port {port}: {error.strerror or error}"
     if error.errno == errno.EADDRINUSE:
         another = port + 1 if port < 65535 else 8000
@@ -102,44 +110,45 @@ def serve(
     listener: socket.socket,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answers requests until SIGINT or SIGTERM comes, and what was begun is finished.
+    """Serves until SIGINT or SIGTERM comes, and finishes the requests that were begun.
 
     Args:
         settings: of the workspace.
-        service: of the service.
-        listener: from :func:`bind`.
+        service: settings of the service.
+        listener: from :func:`bind`; closed when the service stops.
         ready: is called when the first worker answers.
 
     Raises:
         ServiceFailed: no worker could be started.
     """
     configure_logging(service.log_format)
-    with contextlib.ExitStack() as held:
-        forget: Callable[[], object] = lambda: None  # noqa: E731
+    with contextlib.ExitStack() as stack:
+        on_death: Callable[[], object] = lambda: None  # noqa: E731
         if service.workers > 1:
             from stylesearch.serving.metrics import FOLDER_VARIABLE, forget_dead_workers  # not light
 
-            folder = held.enter_context(tempfile.TemporaryDirectory(prefix="stylesearch-metrics-"))
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stylesearch-metrics-"))
             share = str(max(1, usable_cores() // service.workers))
-            held.enter_context(_environment({FOLDER_VARIABLE: folder}))
-            held.enter_context(_environment({name: share for name in THREADS if name not in os.environ}))
-            forget = functools.partial(forget_dead_workers, folder)
+            threads = {name: share for name in THREAD_VARIABLES if name not in os.environ}
+            stack.enter_context(_environment({FOLDER_VARIABLE: folder, **threads}))
+            on_death = functools.partial(forget_dead_workers, folder)
 
         def start() -> _Worker:
-            ours, theirs = _spawn.Pipe(duplex=False)
+            receiver, sender = _spawn.Pipe(duplex=False)
             process = _spawn.Process(
-                target=_work, args=(settings, service, [listener], theirs), name="stylesearch-worker"
+                target=_run_worker, args=(settings, service, [listener], sender), name="stylesearch-worker"
             )
-            with interrupts_held():
+            with block_interrupts():
                 process.start()
-            theirs.close()
-            return _Worker(process, ours, time.monotonic())
+            sender.close()
+            return _Worker(process, receiver, time.monotonic())
 
-        _Supervisor(start, service.workers, service.shutdown_grace, ready, forget, listener.close).run()
+        _Supervisor(start, service.workers, service.shutdown_grace, ready, on_death, listener.close).run()
 
 
-def _work(*arguments: Any) -> None:
-    leave_interrupts_to_the_supervisor()
+def _run_worker(*arguments: Any) -> None:
+    """What the process of a worker begins with."""
+    ignore_interrupts()
     from stylesearch.serving.server.worker import run_worker
 
     run_worker(*arguments)
@@ -147,124 +156,150 @@ def _work(*arguments: Any) -> None:
 
 @dataclass(eq=False, slots=True)
 class _Worker:
-    process: SpawnProcess
-    news: Connection
-    since: float
-    said: object = None
+    """A worker process.
 
-    def listen(self) -> None:
-        """Takes what the worker had to say."""
+    Attributes:
+        process: runs it.
+        pipe: brings its messages.
+        started_at: by the monotonic clock.
+        message: the last one: :data:`READY`, or message and hint of the error that keeps it from starting.
+    """
+
+    process: SpawnProcess
+    pipe: Connection
+    started_at: float
+    message: object = None
+
+    def receive(self) -> None:
+        """Reads the messages that have come."""
         with contextlib.suppress(EOFError, OSError):
-            while self.news.poll():
-                self.said = self.news.recv()
+            while self.pipe.poll():
+                self.message = self.pipe.recv()
 
 
 class _Supervisor:
+    """Keeps workers running until a signal comes.
+
+    Args:
+        start: starts a worker.
+        n_workers: how many run at the same time.
+        grace: seconds in which workers finish what they hold.
+        ready: is called when the first worker answers.
+        on_death: is called after each worker's end.
+        close: closes the socket that is listened on.
+    """
+
     def __init__(
         self,
         start: Callable[[], _Worker],
         n_workers: int,
         grace: float,
         ready: Callable[[], None],
-        forget: Callable[[], object],
+        on_death: Callable[[], object],
         close: Callable[[], None],
     ) -> None:
         self._start = start
         self._grace = grace
         self._ready = ready
-        self._forget = forget
+        self._on_death = on_death
         self._close = close
         self._workers: list[_Worker] = []
         self._n_workers = n_workers
         self._n_signals = 0
         self._has_served = False
         self._pause = 0.0
-        self._not_before = 0.0
+        self._next_start = 0.0
 
     def run(self) -> None:
-        with _signals(self._on_signal):
+        """Returns when all workers have ended after a signal.
+
+        Raises:
+            ServiceFailed: a worker ended before any has served.
+        """
+        with _handle_signals(self._on_signal):
             try:
                 while not self._n_signals:
-                    self._fill_up()
+                    self._start_missing()
                     self._wait()
                     for worker in list(self._workers):
-                        self._look_at(worker)
+                        self._check(worker)
             finally:
-                self._end_all()
+                self._stop_all()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._n_signals += 1  # nothing else is safe to do here
 
-    def _fill_up(self) -> None:
-        if time.monotonic() >= self._not_before:
+    def _start_missing(self) -> None:
+        if time.monotonic() >= self._next_start:
             while len(self._workers) < self._n_workers:
                 self._workers.append(self._start())
 
     def _wait(self) -> None:
-        """Until a worker dies or says something, or a moment has passed."""
-        listened = [one.process.sentinel for one in self._workers]
-        listened += [one.news for one in self._workers if one.said is None]  # type: ignore[misc]
-        if listened:
-            multiprocessing.connection.wait(listened, timeout=TICK)
+        """Waits until a worker dies or sends something, or a moment has passed."""
+        waited_for = [one.process.sentinel for one in self._workers]
+        waited_for += [one.pipe for one in self._workers if one.message is None]  # type: ignore[misc]
+        if waited_for:
+            multiprocessing.connection.wait(waited_for, timeout=POLL_SECONDS)
         else:
-            time.sleep(TICK)
+            time.sleep(POLL_SECONDS)
 
-    def _look_at(self, worker: _Worker) -> None:
+    def _check(self, worker: _Worker) -> None:
+        """Reads the worker's messages, and removes it if it has ended."""
         is_alive = worker.process.is_alive()
-        worker.listen()
-        if worker.said == READY and not self._has_served:
+        worker.receive()
+        if worker.message == READY and not self._has_served:
             self._has_served = True
             self._ready()
         if is_alive:
             return
         self._workers.remove(worker)
-        self._bury(worker)
+        self._clean_up(worker)
         if self._n_signals:
             return
-        message, hint = worker.said if isinstance(worker.said, tuple) else ("", "")
+        message, hint = worker.message if isinstance(worker.message, tuple) else ("", "")
+        how = _describe_end(worker.process)
         if not self._has_served:
-            raise ServiceFailed(
-                message or f"a worker ended before it served anything ({_end_of(worker.process)})", hint=hint
-            )
-        lived = time.monotonic() - worker.since
-        self._pause = 0.0 if lived > LONG_LIFE else min(LONGEST_PAUSE, max(0.5, 2 * self._pause))
-        # The first death is made good at once; a worker that dies again and again is not to take all cores.
-        self._not_before = time.monotonic() + (self._pause if self._pause > 0.5 else 0.0)
+            raise ServiceFailed(message or f"a worker ended before it served anything ({how})", hint=hint)
+        lived = time.monotonic() - worker.started_at
+        self._pause = 0.0 if lived > STABLE_SECONDS else min(MAX_PAUSE, max(MIN_PAUSE, 2 * self._pause))
+        # The first one is replaced at once; workers that die again and again are not to take all cores.
+        self._next_start = time.monotonic() + (self._pause if self._pause > MIN_PAUSE else 0.0)
         log.error(
             "worker %s ended (%s) after %.0f s; another takes its place%s",
             worker.process.pid,
-            _end_of(worker.process),
+            how,
             lived,
             "".join(f": {text}" for text in (message, hint) if text),
         )
 
-    def _bury(self, worker: _Worker) -> None:
+    def _clean_up(self, worker: _Worker) -> None:
         worker.process.join()
-        worker.news.close()
-        self._forget()
+        worker.pipe.close()
+        self._on_death()
 
-    def _end_all(self) -> None:
-        """Lets every worker finish what it holds; a second signal, or too long a time, ends them at once.
+    def _stop_all(self) -> None:
+        """Lets every worker finish what it holds; kills those left upon a second signal, or after the grace.
 
-        Nobody is to wait for an answer that will not come: with the last worker's the socket is closed.
+        The socket is closed first, also here: a client must not wait for an answer that will not come.
         """
         self._close()
         for worker in self._workers:
             worker.process.terminate()
-        patience = time.monotonic() + self._grace + LAST_WORDS
+        deadline = time.monotonic() + self._grace + KILL_SECONDS
         alive = list(self._workers)
-        while alive and time.monotonic() < patience and self._n_signals < 2:
-            multiprocessing.connection.wait([one.process.sentinel for one in alive], timeout=TICK)
+        while alive and time.monotonic() < deadline and self._n_signals < 2:
+            multiprocessing.connection.wait([one.process.sentinel for one in alive], timeout=POLL_SECONDS)
             alive = [one for one in alive if one.process.is_alive()]
         for worker in alive:
             log.error("worker %s does not end: it is killed", worker.process.pid)
             worker.process.kill()
         for worker in self._workers:
-            self._bury(worker)
+            self._clean_up(worker)
         self._workers.clear()
 
 
-def _end_of(process: SpawnProcess) -> str:
+def _describe_end(process: SpawnProcess) -> str:
+    """The signal that ended a process, or its exit code."""
     code = process.exitcode
     if code is None or code >= 0:
         return f"exit code {code}"
@@ -275,7 +310,7 @@ def _end_of(process: SpawnProcess) -> str:
 
 
 @contextlib.contextmanager
-def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -286,7 +321,7 @@ def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Variables that processes started meanwhile are to see."""
+    """Sets environment variables for the processes that are started meanwhile."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -1,4 +1,4 @@
-"""One process that answers requests: started by the supervisor, or by a server that the user brings."""
+"""A worker process, started by the supervisor or by an ASGI server of the user's own."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from stylesearch.serving.app import create_app
 from stylesearch.serving.logs import configure_logging
 from stylesearch.serving.middleware.disconnect import CancelWhenGone
 from stylesearch.serving.search.background import load_network
-from stylesearch.serving.server.http_protocol import PatientProtocol
+from stylesearch.serving.server.http_protocol import TimeoutProtocol
 from stylesearch.serving.server.signals import BACKLOG, READY
 from stylesearch.serving.settings import ServiceSettings, load_service_settings
-from stylesearch.serving.uploads import UploadFolder, tidy_up
+from stylesearch.serving.uploads import UploadFolder, resume
 from stylesearch.settings import Settings, load_settings
 from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["app", "run_worker"]
 
-LONGEST_IDLE = 75
-"""Seconds that a connection may stay open with nothing asked: longer than proxies keep theirs."""
+KEEP_ALIVE_SECONDS = 75
+"""Seconds that an idle connection stays open: longer than proxies keep theirs."""
 
 
 def app() -> Any:
     """The service as an ASGI application, with its settings from the environment and ``config.toml``.
 
-    For a server of one's own: ``uvicorn --factory stylesearch.serving.server.worker:app``. It is then that
-    server which starts processes and ends them.
+    For another server: ``uvicorn --factory stylesearch.serving.server.worker:app``. That server then starts
+    and stops the processes.
     """
     settings = load_settings()
     service = load_service_settings(home=settings.home)
@@ -50,13 +50,14 @@ def app() -> Any:
 def run_worker(
     settings: Settings, service: ServiceSettings, sockets: list[socket.socket], supervisor: Connection
 ) -> None:
-    """Answers requests until a signal comes: what the supervisor starts as a process.
+    """Answers requests until a signal comes; the supervisor starts it as a process.
 
     Args:
         settings: of the workspace.
-        service: of the service.
-        sockets: are listened on; bound, and shared with the other workers.
-        supervisor: is told :data:`~stylesearch.serving.server.signals.READY`, or what is in the way.
+        service: settings of the service.
+        sockets: listen already, and are shared with the other workers.
+        supervisor: is sent :data:`~stylesearch.serving.server.signals.READY`, or message and hint of the
+            error that keeps the worker from starting.
     """
     configure_logging(service.log_format)
     _end_with_parent()
@@ -64,31 +65,31 @@ def run_worker(
         limit_cores(math.ceil(usable_cores() / service.workers))
     workspace = Workspace(settings)
     try:
-        load_network(workspace)  # what is missing is said here without a traceback of the framework
+        load_network(workspace)  # here, a failure can be reported without a traceback
     except StyleSearchError as error:
         supervisor.send((error.message, error.hint))
         sys.exit(STARTUP_FAILURE)
     config = uvicorn.Config(
         _application(workspace, service),
-        http=PatientProtocol,
+        http=TimeoutProtocol,
         access_log=False,
         log_config=None,
         proxy_headers=False,
         server_header=False,
         lifespan="on",
-        # Of those that wait, each worker takes one at a time, and others get some; uvloop would take all.
+        # Each worker accepts one waiting connection at a time, so that others get some; uvloop accepts all.
         loop="asyncio",
         backlog=1,
         ws="none",
-        timeout_keep_alive=LONGEST_IDLE,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(service.shutdown_grace),
     )
-    # Signals that came are sent once more when all is finished; Ctrl-C does nothing then: see `interrupts`.
+    # Uvicorn raises the signals it has handled once more when it is done; SIGINT is ignored then.
     _Server(config, supervisor).run(sockets)
 
 
 class _Server(uvicorn.Server):
-    """Tells the supervisor when it answers."""
+    """Sends the supervisor a message when it answers."""
 
     def __init__(self, config: uvicorn.Config, supervisor: Connection) -> None:
         super().__init__(config)
@@ -103,12 +104,12 @@ class _Server(uvicorn.Server):
 
 
 def _application(workspace: Workspace, service: ServiceSettings) -> Any:
-    tidy_up(workspace, UploadFolder(workspace.settings.home))  # the worker before may have been killed
+    resume(workspace, UploadFolder(workspace.settings.home))  # an earlier worker may have been killed
     return CancelWhenGone(create_app(workspace, service))
 
 
 def _end_with_parent() -> None:
-    """Stops this process when its supervisor is gone, killed perhaps: nobody else would."""
+    """Stops this process when its supervisor has ended without stopping it, killed perhaps."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -1,4 +1,4 @@
-"""Keras layers, losses and the loop that trains them. Importing anything in here imports Keras, quietly."""
+"""Keras layers, losses and the training loop. Importing a module of this package imports Keras, quietly."""
 
 from stylesearch.extractors.engines.tensorflow import import_keras
 

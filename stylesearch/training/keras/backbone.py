@@ -1,4 +1,4 @@
-"""A network whose last blocks are trained: which layers these are, and the tower over pictures."""
+"""Networks whose last blocks are trained: their blocks, and a tower from images to vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import keras
 from stylesearch.array_types import Floats
 from stylesearch.errors import ConfigError
 
-__all__ = ["blocks_of", "network_of", "picture_tower", "train_last_blocks"]
+__all__ = ["blocks_of", "image_tower", "network_of", "train_last_blocks"]
 
 
 _NAMED_BLOCK = re.compile(r"(_blocks_\d+|conv\d+_block\d+|block\d+)_")
@@ -20,7 +20,7 @@ _END_OF_BLOCK = re.compile(r"mixed\d+(_\d+)?")
 
 
 def blocks_of(network: keras.Model) -> list[list[Any]]:
-    """Layers with weights by block, in the network's order.
+    """Groups the layers with weights by block, in the network's order.
 
     Layers of one name up to the number of the block belong together (``_blocks_3__expand_conv``,
     ``conv5_block2_1_conv``, ``block5_conv1``); in Inception all up to the next ``mixed``; elsewhere each
@@ -44,9 +44,9 @@ def blocks_of(network: keras.Model) -> list[list[Any]]:
 
 
 def train_last_blocks(network: keras.Model, n_blocks: int) -> None:
-    """Makes the last blocks trainable and nothing else; statistics of batches stay as they are everywhere.
+    """Makes the last blocks trainable and nothing else; batch normalisation stays frozen everywhere.
 
-    A batch of a shop's pictures is too small and too alike for statistics of its own.
+    A batch of a shop's images is too small and too alike for statistics of its own.
 
     Raises:
         ConfigError: there are fewer blocks.
@@ -60,13 +60,11 @@ def train_last_blocks(network: keras.Model, n_blocks: int) -> None:
         layer.trainable = id(layer) in trained and not _is_normalisation(layer)
 
 
-def picture_tower(
-    build: Callable[[], keras.Model], n_blocks: int, kernel: Floats, bias: Floats
-) -> keras.Model:
-    """A tower from pictures to vectors: the network, then one matrix.
+def image_tower(build: Callable[[], keras.Model], n_blocks: int, kernel: Floats, bias: Floats) -> keras.Model:
+    """Builds a tower from images to vectors: the network, then one matrix.
 
     Args:
-        build: makes an extractor's model, uint8 (n, s, s, 3) to (n, d).
+        build: builds an extractor's model, uint8 (n, s, s, 3) to (n, d).
         n_blocks: how many of its last blocks are trained.
         kernel, bias: what the matrix is at first, (d, dim) and (dim,).
 
@@ -83,7 +81,7 @@ def picture_tower(
 
 
 def network_of(model: keras.Model) -> keras.Model:
-    """The network inside an extractor's model, a tower or a Siamese network, without its preprocessing."""
+    """Finds the network, without its preprocessing, in an extractor's model, a tower or a Siamese network."""
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     is_network = not inner or any(layer.name == "normalise" for layer in model.layers)
     if is_network:

@@ -1,4 +1,9 @@
-"""Training: epochs, validation, early stopping, checkpoints."""
+"""The training loop: epochs, validation, early stopping, checkpoints.
+
+Not ``keras.Model.fit``: it stops every epoch at the number of batches of the first one, and here the number
+differs where products have duplicates; and ``EarlyStopping`` forgets its best weights and its patience when a
+run is resumed, so that such a run would not give what an undisturbed one gives.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +25,17 @@ from stylesearch.errors import ConfigError
 from stylesearch.training.batches import Batches
 from stylesearch.training.checkpoints import Checkpoint, checkpoint_path
 from stylesearch.training.data import TrainingData
-from stylesearch.training.epoch import Epoch, Progress, Trained, TrainingDiverged
-from stylesearch.training.history import EventLog, can_draw, write_curve, write_history
+from stylesearch.training.epoch import Epoch, OnEpoch, Trained, TrainingDiverged
+from stylesearch.training.history import can_draw, write_curve, write_history
+from stylesearch.training.keras.event_log import EventLog
 from stylesearch.training.keras.model import build_tower, l1_start, siamese, to_layers
 from stylesearch.training.keras.step import Step, strategy_over
-from stylesearch.training.options import TrainOptions, learning_rate_at
+from stylesearch.training.options import TrainOptions
 from stylesearch.training.validation import Validation
 
 __all__ = ["CURVE", "HISTORY", "MODEL", "BuildTower", "train"]
+
+BuildTower = Callable[[], keras.Model]
 
 MODEL: Final = "model.keras"
 HISTORY: Final = "history.csv"
@@ -36,7 +44,8 @@ CURVE: Final = "curve.png"
 _VALUES_AT_ONCE: Final = 2**22
 """Numbers of photos that are copied at once, from arrays that may be larger than the memory."""
 
-BuildTower = Callable[[], keras.Model]
+_VERSIONS: Final = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "tensorflow")}
+"""Of a checkpoint: with other versions a resumed run would not give what an undisturbed one would have."""
 
 
 def train(
@@ -49,48 +58,48 @@ def train(
     build_tower: BuildTower | None = None,
     devices: int = 1,
     tensorboard: Path | None = None,
-    progress: Progress | None = None,
-    of_run: Mapping[str, Any] | None = None,
+    on_epoch: OnEpoch | None = None,
+    identity: Mapping[str, Any] | None = None,
 ) -> Trained:
     """Trains a tower by pairs and keeps the weights of the epoch that validates best.
 
     Equal data, options and batches give equal weights, bit for bit, on the processors of one machine. (On a
-    GPU that takes ``TF_DETERMINISTIC_OPS=1`` in the environment.) A run that was killed and goes on by
-    ``resume`` gives what it would have given undisturbed: at the end of each epoch all that matters is in
-    ``folder/checkpoint``, and the epoch that was under way is repeated.
+    GPU that takes ``TF_DETERMINISTIC_OPS=1`` in the environment.) A run that was killed and is resumed gives
+    what it would have given undisturbed: at the end of each epoch its whole state is written to
+    ``folder/checkpoint``, and the epoch that was interrupted is repeated.
 
     Args:
-        data: what is learned from and validated on; not modified.
-        batches: of the same data, at their beginning.
-        options: settings.
+        data: training and validation data; not modified.
+        batches: of the same data, before their first epoch.
+        options: of the run.
         folder: of ``model.keras``, ``history.csv``, ``curve.png`` and ``checkpoint/``, which stays until the
-            caller removes it; is made.
-        resume: go on from the checkpoint, if there is one; else begin anew, and remove what is there.
-        build_tower: makes a model called ``tower`` from ``data.shape_in`` to vectors, instead of a head over
-            vectors of the base space: for fine-tuning a backbone.
+            caller removes it; is created.
+        resume: whether to continue from the checkpoint, if there is one; else a run begins anew and removes
+            the checkpoint.
+        build_tower: builds a model called ``tower`` from ``data.shape_in`` to vectors, for fine-tuning a
+            backbone; by default the tower is a head over vectors of the base space.
         devices: over how many GPUs (logical processors where there is none) a batch is spread.
         tensorboard: folder of event files for TensorBoard; none by default.
-        progress: called with each epoch.
-        of_run: what makes it another run besides data and options, JSON values: the network, for one.
+        on_epoch: called with each epoch.
+        identity: values that a resumed run must share besides data and options, JSON values by name.
 
     Raises:
         ConfigError: data that do not fit, a checkpoint of another run, more devices than there are.
-        TrainingDiverged: the loss or the weights are no numbers any more; the error has the best network
-            before that.
+        TrainingDiverged: the loss or the weights are not finite; the error has the best network before that.
     """
     data.check()
     options = options.resolved()
-    run = _Run(data, batches, options, folder, build_tower, devices, of_run or {})
+    run = _Run(data, batches, options, folder, build_tower, devices, identity or {})
     if not can_draw():
         warnings.warn("no learning curve is drawn: pip install 'stylesearch[report]'", stacklevel=2)
     with contextlib.ExitStack() as stack:
-        tell = [] if progress is None else [progress]
+        listeners = [] if on_epoch is None else [on_epoch]
         if tensorboard is not None:
             log = EventLog(tensorboard)
             stack.callback(log.close)
-            tell.append(log.write)
+            listeners.append(log.write)
         for epoch in run.epochs(resume):
-            for listener in tell:
+            for listener in listeners:
                 listener(epoch)
     return run.result()
 
@@ -106,26 +115,27 @@ class _Run:
         folder: Path,
         tower: BuildTower | None,
         devices: int,
-        of_run: Mapping[str, Any],
+        identity: Mapping[str, Any],
     ) -> None:
         self._data, self._batches, self._options, self._folder = data, batches, options, folder
         self._given_tower = tower is not None
         self._make_model = _model_maker(data, options, tower)
         dtype = np.uint8 if data.shop.dtype == np.uint8 else np.float32
         self._dtype = np.dtype(dtype)
-        self._step = Step(self._make_model, options, data.shape_in, dtype, strategy_over(devices))
+        self._step = Step(
+            self._make_model, options, data.shape_in, dtype, strategy_over(devices), batches.n_batches
+        )
         self._dim = int(self._step.model.get_layer("tower").output_shape[-1])
         self._validation = Validation(data, options.metric, self._dim)
         self._history: list[Epoch] = []
-        self._steps = 0
         self._best = 0
         self._best_weights = self._step.weights()
         self._finished = False
-        identity = {"options": options.as_dict(), "data": data.digest, "devices": devices}
-        self._identity = identity | dict(of_run) | _VERSIONS
+        of_data = {"options": options.as_dict(), "data": data.digest, "devices": devices}
+        self._identity = of_data | dict(identity) | _VERSIONS
 
     def epochs(self, resume: bool) -> Iterator[Epoch]:
-        """Trains; yields those of the checkpoint and then each that is done."""
+        """Trains; yields the epochs of the checkpoint, and then each new one."""
         path = checkpoint_path(self._folder)
         if resume and path.exists():
             self._restore(Checkpoint.load(path))
@@ -141,7 +151,7 @@ class _Run:
             yield epoch
 
     def result(self) -> Trained:
-        """The best network, written to the folder."""
+        """Writes the best network and the history to the folder, and returns them."""
         model = self._make_model()
         for variable, value in zip(model.variables, self._best_weights, strict=True):
             variable.assign(value)
@@ -170,33 +180,26 @@ class _Run:
         if options.hard_negatives and (number - 1) % options.refresh_every == 0:
             of_shop = self._step.embed(self._rows(data.shop))
             self._batches.refresh(self._embed_photos, of_shop, options.metric)
-        n_batches = self._batches.n_batches
-        n_steps, n_warmup = options.epochs * n_batches, round(options.warmup * n_batches)
-        highest = options.learning_rate or 0.0  # resolved: never None
-        losses, rate = [], 0.0
+        losses = []
         for batch in self._batches.epoch():
-            rate = learning_rate_at(min(self._steps, n_steps - 1), n_steps, n_warmup, highest)
             loss = self._step.run(
                 self._rows(data.photos[batch.photos]),
                 self._rows(data.shop[batch.shop]),
                 data.groups[batch.products],
-                self._steps,
-                rate,
             )
             if not math.isfinite(loss):
-                raise self._diverged(number, f"the loss is {loss} at step {self._steps}")
+                raise self._diverged(number, f"the loss is {loss} at step {self._step.n_steps - 1}")
             losses.append(loss)
-            self._steps += 1
         if not losses:
             raise ConfigError("there is no batch of right pairs to learn from")
         if not all(np.isfinite(weights).all() for weights in self._step.weights()):
             raise self._diverged(number, "weights are no numbers any more")
-        epoch = self._add(number, float(np.mean(losses)), rate, began)
+        epoch = self._add(number, float(np.mean(losses)), self._step.learning_rate, began)
         self._finished = number >= options.epochs or number - self._best >= options.patience
         return epoch
 
     def _add(self, number: int, loss: float, rate: float, began: float) -> Epoch:
-        """Validates, and keeps the weights if none were better."""
+        """Validates and adds an epoch to the history; keeps its weights if none were better."""
         photos = self._embed_photos(self._validation.photos)
         shop = self._step.embed(self._rows(self._data.shop))
         top_k, reciprocal_rank = self._validation.score(photos, shop, self._options.top_k)
@@ -232,7 +235,6 @@ class _Run:
         return Checkpoint(
             run=self._identity,
             history=tuple(self._history),
-            steps=self._steps,
             best=self._best,
             finished=self._finished,
             state=self._step.state(),
@@ -245,15 +247,12 @@ class _Run:
         self._step.restore(checkpoint.state)
         self._batches.restore(checkpoint.batches)
         self._history = list(checkpoint.history)
-        self._steps, self._best = checkpoint.steps, checkpoint.best
+        self._best = checkpoint.best
         self._best_weights, self._finished = list(checkpoint.best_weights), checkpoint.finished
 
 
-_VERSIONS: Final = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "tensorflow")}
-
-
 def _model_maker(data: TrainingData, options: TrainOptions, tower: BuildTower | None) -> BuildTower:
-    """Makes the untrained Siamese network, the same each time."""
+    """Returns a function that builds the untrained Siamese network, the same each time."""
     if tower is None and len(data.shape_in) != 1:
         raise ConfigError(f"a head sees vectors of the base space. Received: shape {data.shape_in}")
     scale, bias = l1_start(data) if options.metric == "l1" and tower is None else (None, 0.0)

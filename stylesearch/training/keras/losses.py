@@ -2,7 +2,7 @@
 
 A photo is seen through several regions and is as far from a picture as its *nearest* region, as at query
 time; the gradient goes through that region only. In all of them ``photos`` is float32 (b, regions, d), the
-tower's vectors of b photos; ``shop`` (b, d), those of one shop picture of the same product each; ``same``
+tower's vectors of b photos; ``shop`` (b, d), those of one shop image of the same product each; ``same``
 bool (b, b), which pairs are right: those of the diagonal, and any others that are not to be told apart and
 that are then neither attracted nor pushed away. Each returns a scalar.
 """
@@ -22,7 +22,7 @@ _FAR = 1e9
 
 
 def cosines(photos: Any, shop: Any) -> Any:
-    """Cosine of each photo's nearest region and each picture, (b, regions, d) and (m, d) to (b, m).
+    """Cosine of each photo's nearest region and each shop image, (b, regions, d) and (m, d) to (b, m).
 
     One product of matrices and a maximum. A vector of zeros has the cosine 0 to everything.
     """
@@ -34,7 +34,7 @@ def cosines(photos: Any, shop: Any) -> Any:
 
 
 def softmax_loss(photos: Any, shop: Any, same: Any, temperature: float) -> Any:
-    """Cross-entropy of finding each photo's picture among all of the batch, and each picture's photo.
+    """Cross-entropy of finding each photo's picture among all of the batch, and each shop image's photo.
 
     References:
         K. Sohn, "Improved deep metric learning with multi-class N-pair loss objective", NIPS 2016; the cosine
@@ -98,9 +98,7 @@ def bce_loss(photos: Any, shop: Any, same: Any, bias: Any, shifts: Any) -> Any:
     that many places further on in the batch.
 
     Args:
-        photos: see above.
-        shop: see above.
-        same: see above.
+        photos, shop, same: as for all losses.
         bias: scalar, trained.
         shifts: int32 (negatives,), from 1 to b - 1.
 

@@ -1,8 +1,11 @@
-"""Heads: the trained part of a tower, each at first the base space itself.
+"""The Siamese network: one tower for photo and shop image, and a score of how alike its vectors are.
 
-Every trained array is what is *added* to that start, and AdamW's decay pulls it to zero: so a tower that
-learns nothing stays the base space, and weight decay pulls towards that and not towards a space in which all
-vectors are zero.
+The score is a monotone function of a plain metric of the tower's vectors, so an index with that metric ranks
+exactly as the network does.
+
+A tower over vectors is a *head*, and is at first the base space itself: every trained array is what is
+*added* to that start, and the decay of AdamW pulls it to zero. So a tower that learns nothing stays the base
+space, and weight decay pulls towards that and not towards a space in which all vectors are zero.
 
 References:
     X. Li, Y. Grandvalet and F. Davoine, "Explicit inductive bias for transfer learning with convolutional
@@ -12,7 +15,7 @@ References:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -34,8 +37,11 @@ __all__ = [
     "to_layers",
 ]
 
-_ONE = float(np.log(np.e - 1))
+_ONE: Final = float(np.log(np.e - 1))
 """The softplus of this is 1."""
+
+_N_PHOTOS: Final = 256
+"""Photos that the start of an l1 distance is measured by."""
 
 
 @keras.saving.register_keras_serializable(package="stylesearch")
@@ -43,7 +49,7 @@ class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
     """One matrix and a bias: at first the leading axes, which vary most in the whitened space, and the last.
 
     Args:
-        dim: width of what it makes, from (..., d) to (..., dim).
+        dim: width of its output, from (..., d) to (..., dim).
         n_last: how many of these are at first the last axes: colors stand there.
     """
 
@@ -71,7 +77,7 @@ class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "dim": self.dim, "n_last": self.n_last}
 
     def as_layer(self) -> Layer:
-        """The same in NumPy."""
+        """The same layer in NumPy."""
         return Layer(_array(self.kernel), _array(self.bias))
 
 
@@ -100,7 +106,7 @@ class HiddenResidual(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "seed": self.seed}
 
     def as_layer(self) -> Layer:
-        """The same in NumPy."""
+        """The same layer in NumPy."""
         return Layer(_array(self.kernel), _array(self.bias), activation="relu", residual=True)
 
 
@@ -133,111 +139,8 @@ class AxisWeights(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "scale": self.scale}
 
     def as_layer(self) -> Layer:
-        """The same in NumPy."""
+        """The same layer in NumPy."""
         return Layer(None, None, _array(self.weighting))
-
-
-def build_tower(
-    head: str, width: int, dim: int, *, n_last: int = 0, l1_scale: float | None = None, seed: int = 0
-) -> keras.Model:
-    """A tower over vectors of the base space.
-
-    Args:
-        head: a name in :data:`stylesearch.training.options.HEADS`.
-        width: of the base space's vectors.
-        dim: of what it makes, at most ``width``; ``axes`` keeps the width.
-        n_last: how many of the last axes an embedding begins with, in addition to the ``dim`` leading ones.
-        l1_scale: for a tower whose vectors are compared by l1: what its weights are at first. Such a tower
-            ends in :class:`AxisWeights`.
-        seed: of first weights that are drawn.
-
-    Returns:
-        A model called ``tower``, float32 (n, width) to (n, dim).
-    """
-    vectors = keras.Input((width,), name="vectors")
-    found = vectors
-    if head == "residual":
-        found = HiddenResidual(seed, name="hidden")(found)
-    if head != "axes":
-        n_last = min(n_last, max(width - dim, 0))
-        found = EmbeddingHead(min(dim + n_last, width), n_last, name="embedding")(found)
-    if head == "axes" or l1_scale is not None:
-        found = AxisWeights(1.0 if l1_scale is None else l1_scale, name="weights")(found)
-    return keras.Model(vectors, found, name="tower")
-
-
-def to_layers(model: keras.Model) -> tuple[Layer, ...]:
-    """A tower as what NumPy computes at query time.
-
-    Args:
-        model: a tower of :func:`build_tower`, or a Siamese network of such towers.
-
-    Raises:
-        ConfigError: it has layers that NumPy does not compute.
-
-    Example:
-        >>> tower = build_tower("linear", 3, 2)
-        >>> [layer.apply(np.float32([[1, 2, 3]])).tolist() for layer in to_layers(tower)]
-        [[[1.0, 2.0]]]
-    """
-    names = [layer.name for layer in model.layers]
-    tower = model.get_layer("tower") if "tower" in names else model
-    layers = []
-    for layer in tower.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        if not isinstance(layer, EmbeddingHead | HiddenResidual | AxisWeights):
-            raise ConfigError(f"{layer.name!r} ({type(layer).__name__}) is no layer of a head over vectors")
-        layers.append(layer.as_layer())
-    return tuple(layers)
-
-
-def _array(tensor: Any) -> Any:
-    return np.array(keras.ops.convert_to_tensor(tensor).numpy(), np.float32)
-
-
-# Where a weighted l1 distance starts: at a size that a sigmoid tells apart.
-
-_N_PHOTOS = 256
-
-
-def l1_start(data: TrainingData) -> tuple[float, float]:
-    """First weight of every axis, and first bias, of a sigmoid of ``bias - weight * l1``.
-
-    Wrong pairs then deviate by 1 from each other, and the bias is half-way between right and wrong pairs: a
-    fixed start would be far out, since l1 distances grow with width and size of the vectors.
-
-    Args:
-        data: an even sample of its training photos is looked at.
-
-    Returns:
-        weight, bias.
-    """
-    photos = np.flatnonzero(data.train[data.photo_product])
-    photos = photos[np.unique(np.arange(_N_PHOTOS) * len(photos) // _N_PHOTOS)]
-    right: list[float] = []
-    wrong: list[float] = []
-    pictures = np.flatnonzero(data.train[data.shop_product])
-    for number, photo in enumerate(photos):
-        product = data.photo_product[photo]
-        own = pictures[data.shop_product[pictures] == product]
-        if data.own is not None:
-            own = own[own != data.own[photo]]
-        others = pictures[data.shop_product[pictures] != product]
-        for chosen, found in ((own, right), (others, wrong)):
-            if len(chosen):
-                picture = data.shop[chosen[number % len(chosen)]]
-                found.append(float(np.abs(data.photos[photo] - picture).sum(axis=1).min()))
-    deviation = float(np.std(wrong)) if wrong else 0.0
-    if not right or not deviation > 0:
-        return 1.0, 0.0
-    return 1 / deviation, (float(np.mean(right)) + float(np.mean(wrong))) / 2 / deviation
-
-
-# The Siamese network: one tower for photo and shop picture, and a score of how alike its vectors are.
-#
-# The score is a monotone function of a plain metric on the tower's vectors, so an index that knows that
-# metric ranks exactly as the network does.
 
 
 @keras.saving.register_keras_serializable(package="stylesearch")
@@ -272,8 +175,96 @@ class L1Score(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "start": self.start}
 
 
+def build_tower(
+    head: str, width: int, dim: int, *, n_last: int = 0, l1_scale: float | None = None, seed: int = 0
+) -> keras.Model:
+    """Builds a tower over vectors of the base space.
+
+    Args:
+        head: a name in :data:`stylesearch.training.options.HEADS`.
+        width: of the base space's vectors.
+        dim: of the learned vectors, at most ``width``; ``axes`` keeps the width.
+        n_last: how many of the last axes an embedding begins with, in addition to the ``dim`` leading ones.
+        l1_scale: for a tower whose vectors are compared by l1: what its weights are at first. Such a tower
+            ends in :class:`AxisWeights`.
+        seed: of first weights that are drawn.
+
+    Returns:
+        A model called ``tower``, float32 (n, width) to (n, dim).
+    """
+    vectors = keras.Input((width,), name="vectors")
+    found = vectors
+    if head == "residual":
+        found = HiddenResidual(seed, name="hidden")(found)
+    if head != "axes":
+        n_last = min(n_last, max(width - dim, 0))
+        found = EmbeddingHead(min(dim + n_last, width), n_last, name="embedding")(found)
+    if head == "axes" or l1_scale is not None:
+        found = AxisWeights(1.0 if l1_scale is None else l1_scale, name="weights")(found)
+    return keras.Model(vectors, found, name="tower")
+
+
+def to_layers(model: keras.Model) -> tuple[Layer, ...]:
+    """Converts a tower to layers that NumPy computes at query time.
+
+    Args:
+        model: a tower of :func:`build_tower`, or a Siamese network of such towers.
+
+    Raises:
+        ConfigError: it has layers that NumPy does not compute.
+
+    Example:
+        >>> tower = build_tower("linear", 3, 2)
+        >>> [layer.apply(np.float32([[1, 2, 3]])).tolist() for layer in to_layers(tower)]
+        [[[1.0, 2.0]]]
+    """
+    names = [layer.name for layer in model.layers]
+    tower = model.get_layer("tower") if "tower" in names else model
+    layers = []
+    for layer in tower.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if not isinstance(layer, EmbeddingHead | HiddenResidual | AxisWeights):
+            raise ConfigError(f"{layer.name!r} ({type(layer).__name__}) is no layer of a head over vectors")
+        layers.append(layer.as_layer())
+    return tuple(layers)
+
+
+def l1_start(data: TrainingData) -> tuple[float, float]:
+    """Measures the first weight of every axis, and the first bias, of a sigmoid of ``bias - weight * l1``.
+
+    Wrong pairs then deviate by 1 from each other, and the bias is half-way between right and wrong pairs: a
+    fixed start would be far out, since l1 distances grow with width and size of the vectors.
+
+    Args:
+        data: an even sample of its training photos is measured.
+
+    Returns:
+        weight, bias.
+    """
+    photos = np.flatnonzero(data.train[data.photo_product])
+    photos = photos[np.unique(np.arange(_N_PHOTOS) * len(photos) // _N_PHOTOS)]
+    right: list[float] = []
+    wrong: list[float] = []
+    pictures = np.flatnonzero(data.train[data.shop_product])
+    for number, photo in enumerate(photos):
+        product = data.photo_product[photo]
+        own = pictures[data.shop_product[pictures] == product]
+        if data.own is not None:
+            own = own[own != data.own[photo]]
+        others = pictures[data.shop_product[pictures] != product]
+        for chosen, found in ((own, right), (others, wrong)):
+            if len(chosen):
+                picture = data.shop[chosen[number % len(chosen)]]
+                found.append(float(np.abs(data.photos[photo] - picture).sum(axis=1).min()))
+    deviation = float(np.std(wrong)) if wrong else 0.0
+    if not right or not deviation > 0:
+        return 1.0, 0.0
+    return 1 / deviation, (float(np.mean(right)) + float(np.mean(wrong))) / 2 / deviation
+
+
 def siamese(tower: keras.Model, metric: str, *, l1_start: float = 0.0) -> keras.Model:
-    """Two inputs, the same tower on both, one score of shape (n,): larger is more alike.
+    """Builds a network of two inputs, the same tower on both, and one score, (n,): larger is more alike.
 
     Args:
         tower: a model called ``tower``, (n, ...) to (n, dim).
@@ -301,3 +292,7 @@ def load_siamese(path: Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{path} is no saved network: {error}") from error
+
+
+def _array(tensor: Any) -> Any:
+    return np.array(keras.ops.convert_to_tensor(tensor).numpy(), np.float32)

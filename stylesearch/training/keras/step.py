@@ -1,10 +1,10 @@
-"""One training step, as one TensorFlow function, on one device or on several."""
+"""A training step as one TensorFlow function, on one device or on several."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -16,26 +16,27 @@ from stylesearch.extractors.engines.tensorflow import import_tensorflow
 from stylesearch.training.keras.losses import bce_loss, contrastive_loss, softmax_loss, triplet_loss
 from stylesearch.training.options import TrainOptions
 
-__all__ = ["Step", "strategy_over"]
+__all__ = ["Step", "cosine_schedule", "strategy_over"]
 
 tf = import_tensorflow()
 
-_VALUES_AT_ONCE = 2**24
-"""Numbers that go through the tower at once when there is nothing to learn."""
+_VALUES_AT_ONCE: Final = 2**24
+"""Numbers that go through the tower at once when vectors are computed."""
 
 
 class Step:
     """A Siamese network and its optimizer.
 
     With several devices each embeds its share of a batch; the vectors are then gathered, so that every photo
-    meets every picture of the batch and the loss is that of one device.
+    is compared with every shop image of the batch, and the loss is that of one device.
 
     Args:
-        make_model: makes the network of :func:`~stylesearch.training.keras.model.siamese`.
+        make_model: builds the network of :func:`~stylesearch.training.keras.model.siamese`.
         options: resolved.
-        shape_in: of what the tower sees at once.
+        shape_in: shape of one input of the tower.
         dtype: of the same.
         strategy: of :func:`strategy_over`.
+        n_batches: batches of an epoch, for the learning rate.
     """
 
     def __init__(
@@ -45,16 +46,22 @@ class Step:
         shape_in: tuple[int, ...],
         dtype: npt.DTypeLike,
         strategy: Any,
+        n_batches: int,
     ) -> None:
         self._options = options
         self._margin = options.margin or 0.0  # resolved: none only where the loss has none
         self._strategy = strategy
+        self._schedule = cosine_schedule(
+            options.learning_rate or 0.0,  # resolved: never None
+            options.epochs * n_batches,
+            round(options.warmup * n_batches),
+        )
         with strategy.scope():
             self.model = make_model()
             self._tower = self.model.get_layer("tower")
             self._trained = self.model.trainable_variables
             self._optimizer = keras.optimizers.AdamW(
-                learning_rate=options.learning_rate, weight_decay=options.weight_decay
+                learning_rate=self._schedule, weight_decay=options.weight_decay
             )
             self._optimizer.build(self._trained)
         kind = tf.as_dtype(dtype)
@@ -80,24 +87,29 @@ class Step:
         photos: npt.NDArray[Any],
         shop: npt.NDArray[Any],
         groups: npt.NDArray[np.int64],
-        number: int,
-        learning_rate: float,
     ) -> float:
-        """Learns from a batch; returns its loss before that.
+        """Trains on a batch and returns its loss before that.
 
         Args:
             photos: shape (b, regions, ...), b at least 2.
-            shop: a picture of the product on each, shape (b, ...).
+            shop: an image of the product on each, shape (b, ...).
             groups: group of each product; equal groups are not told apart. Shape (b,).
-            number: of the step, which decides what is drawn.
-            learning_rate: of this step.
         """
-        self._optimizer.learning_rate = learning_rate
-        seed = np.array([self._options.seed % 2**31, number], np.int32)
+        seed = np.array([self._options.seed % 2**31, self.n_steps], np.int32)
         return float(self._step(photos, shop, groups, seed))
 
+    @property
+    def n_steps(self) -> int:
+        """Number of steps so far."""
+        return int(self._optimizer.iterations.value.numpy())
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the last step."""
+        return float(self._schedule(self.n_steps - 1))
+
     def embed(self, seen: npt.NDArray[Any]) -> Floats:
-        """The tower's vectors: (n, ...) to float32 (n, dim)."""
+        """Computes the tower's vectors: (n, ...) to float32 (n, dim)."""
         width = int(self._tower.output_shape[-1])
         at_once = max(1, _VALUES_AT_ONCE // max(1, int(np.prod(seen.shape[1:]))))
         vectors = np.empty((len(seen), width), np.float32)
@@ -107,11 +119,11 @@ class Step:
         return vectors
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """All that steps change, by name."""
+        """Variables of network and optimizer, by name."""
         return {name: variable.value.numpy() for name, variable in self._variables().items()}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Goes on from what :meth:`state` gave."""
+        """Sets the variables to a state of :meth:`state`."""
         for name, variable in self._variables().items():
             variable.assign(state[name])
 
@@ -131,7 +143,7 @@ class Step:
         context = tf.distribute.get_replica_context()
         n_devices = context.num_replicas_in_sync
         if self._options.dropout:
-            kept = self._kept_axes(photos, seed)
+            kept = self._dropout_mask(photos, seed)
             photos, shop = photos * kept, shop * kept
         n_pairs = tf.shape(shop)[0]
         if n_devices > 1:
@@ -147,7 +159,7 @@ class Step:
             )
             of_shop = self._tower(shop, training=False)
             if n_devices > 1:
-                # One gathering for both, a picture being one more region.
+                # One gathering for both, a shop image being one more region.
                 both = context.all_gather(tf.concat([of_photos, of_shop[:, None]], axis=1), axis=0)
                 both = tf.ensure_shape(both, [None, None, of_shop.shape[-1]])
                 of_photos, of_shop = both[:, :-1], both[:, -1]
@@ -174,15 +186,43 @@ class Step:
         shifts = 1 + (first + tf.range(options.negatives)) % n_others
         return bce_loss(photos, shop, same, self.model.get_layer("score").bias, shifts)
 
-    def _kept_axes(self, photos: Any, seed: Any) -> Any:
-        """1 / (1 - dropout) for axes that the batch sees, 0 for the others: alike on all devices."""
+    def _dropout_mask(self, photos: Any, seed: Any) -> Any:
+        """1 / (1 - dropout) for axes that the batch keeps, 0 for the others: alike on all devices."""
         drawn = tf.random.stateless_uniform(photos.shape[2:], seed)
         return tf.cast(drawn >= self._options.dropout, photos.dtype) / (1 - self._options.dropout)
 
 
+def cosine_schedule(highest: float, n_steps: int, n_warmup: int) -> keras.optimizers.schedules.CosineDecay:
+    """Learning rate that rises linearly in the first steps, then falls to nearly 0 along half a cosine.
+
+    Args:
+        highest: the highest rate.
+        n_steps: of the whole training.
+        n_warmup: steps of the rise, at most half of all; the last of them, or the first step, has the highest
+            rate.
+
+    References:
+        P. Goyal et al., "Accurate, large minibatch SGD", 2017 (warm-up); I. Loshchilov and F. Hutter, "SGDR:
+        stochastic gradient descent with warm restarts", ICLR 2017 (the cosine; without restarts).
+
+    Example:
+        >>> schedule = cosine_schedule(1.0, 6, 2)
+        >>> [round(float(schedule(step)), 2) for step in range(6)]
+        [0.5, 1.0, 0.9, 0.65, 0.35, 0.1]
+    """
+    n_steps = max(1, n_steps)  # of no batches the training says so itself
+    n_warmup = max(1, min(n_warmup, n_steps // 2))
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=highest / n_warmup,
+        decay_steps=n_steps - n_warmup + 1,
+        warmup_target=highest if n_warmup > 1 else None,
+        warmup_steps=n_warmup - 1,
+    )
+
+
 @functools.cache
 def strategy_over(n_devices: int) -> Any:
-    """What spreads a step over devices: GPUs where there are any, else logical processors.
+    """Distribution strategy over devices: GPUs where there are any, else logical processors.
 
     One and the same each time: two of them on the same devices would give their sums the same numbers, and
     TensorFlow would mix them up.

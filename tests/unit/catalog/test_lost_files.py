@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
-from stylesearch.catalog import writer as pruning
+from stylesearch.catalog import writer as writer_module
 from stylesearch.types import Product
 
 RED = Product("red", "Red dress", "dress")
@@ -86,7 +86,7 @@ def test_candidates_come_in_batches(
     see: See,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pruning, "BATCH", 2)
+    monkeypatch.setattr(writer_module, "BATCH", 2)
     kept = {see("/seen.jpg")}
     for number in range(7):
         path = tmp_path / f"{number}.jpg"

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from stylesearch.catalog import Catalog
-from stylesearch.catalog import catalog as catalog_module
+from stylesearch.catalog import Catalog, connections
 from stylesearch.catalog.connections import PAGE_BYTES, Location, make_engine
 from stylesearch.catalog.migrate import check_schema, upgrade
 from stylesearch.errors import CatalogError, CatalogTooNew, MissingDependency
@@ -210,18 +209,18 @@ def test_reading_only_changes_nothing(catalog_file: Path) -> None:
 def test_on_readonly_storage_nothing_is_written_at_all(
     catalog_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_module, "_on_readonly_storage", lambda path: True)
+    monkeypatch.setattr(connections, "is_on_readonly_storage", lambda path: True)
     with Catalog.open(catalog_file, readonly=True) as catalog:
         assert catalog.products() == []
         assert [found.name for found in catalog_file.parent.iterdir()] == ["catalog.db"]
 
 
 def test_readonly_storage_is_recognised(tmp_path: Path) -> None:
-    assert not catalog_module._on_readonly_storage(tmp_path)
+    assert not connections.is_on_readonly_storage(tmp_path)
     readonly = next((line.split()[1] for line in mounts() if "ro" in line.split()[3].split(",")), None)
     if readonly is None:
         pytest.skip("nothing is mounted read-only here")
-    assert catalog_module._on_readonly_storage(Path(readonly))
+    assert connections.is_on_readonly_storage(Path(readonly))
 
 
 def mounts() -> list[str]:

@@ -8,13 +8,13 @@ from stylesearch.drawn_shop.drawing.curves import (
     along,
     between,
     ellipse,
-    mirrored,
-    moved,
+    mirror_half,
+    move,
     normals,
     outline,
     spline,
 )
-from stylesearch.drawn_shop.garments.strips import Spine, Strip, warped
+from stylesearch.drawn_shop.garments.strips import Spine, Strip, warp_strip
 
 
 def test_a_spline_goes_through_its_points_and_ends_with_the_last() -> None:
@@ -52,9 +52,9 @@ def test_an_outline_has_corners_where_its_pieces_meet() -> None:
 
 def test_mirroring_and_moving() -> None:
     half = np.array([(0.0, 0.0), (2.0, 1.0), (1.0, 3.0)])
-    whole = mirrored(half)
+    whole = mirror_half(half)
     np.testing.assert_array_equal(whole[3:], [(-1.0, 3.0), (-2.0, 1.0), (0.0, 0.0)])
-    np.testing.assert_array_equal(moved(half, 1, -2), half + np.array([1, -2]))
+    np.testing.assert_array_equal(move(half, 1, -2), half + np.array([1, -2]))
     np.testing.assert_array_equal(half[0], (0.0, 0.0))
 
 
@@ -77,7 +77,7 @@ def test_along_measures_length_and_ellipses_have_their_radii() -> None:
 def _arm(turn: float, mirror: float = 1.0) -> Spine:
     height = np.linspace(0.0, 50.0, 26)
     angle = np.linspace(0.0, 0.9, 26)
-    centre = moved(np.cumsum(np.column_stack([np.sin(angle), np.cos(angle)]) * 6.0, axis=0), 100.0, 20.0)
+    centre = move(np.cumsum(np.column_stack([np.sin(angle), np.cos(angle)]) * 6.0, axis=0), 100.0, 20.0)
     across = np.column_stack([np.cos(angle), -np.sin(angle)]) * 2.5 * mirror
     return Spine(height, centre, across, middle=np.full(26, 1.5), half=np.full(26, 8.0), turn=turn)
 
@@ -100,7 +100,7 @@ def test_a_warped_strip_carries_its_drawing_along() -> None:
     strip = Strip(Image.frombuffer("RGBX", (40, 100), pixels, "raw", "RGBX", 0, 1), -8.5, 0.0, 2.0)
     reach = np.array([(-8.5, 0.0), (11.5, 0.0), (11.5, 50.0), (-8.5, 50.0)])
     spine = _arm(0.0)
-    placed = warped(strip, spine, (400, 400), reach)
+    placed = warp_strip(strip, spine, (400, 400), reach)
     assert placed is not None
     picture, corner = placed
     spots = spine.place(np.array([(1.5, 25.0), (1.5, 10.0), (1.5, 40.0)])).round().astype(int) - corner
@@ -112,4 +112,4 @@ def test_a_warped_strip_carries_its_drawing_along() -> None:
 def test_a_strip_outside_the_picture_is_not_drawn() -> None:
     strip = Strip(Image.new("RGBX", (40, 100), (9, 9, 9, 255)), -8.5, 0.0, 2.0)
     reach = np.array([(-8.5, 0.0), (11.5, 50.0)])
-    assert warped(strip, _arm(0.0), (50, 50), reach) is None
+    assert warp_strip(strip, _arm(0.0), (50, 50), reach) is None

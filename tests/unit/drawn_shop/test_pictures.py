@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from stylesearch.drawn_shop.cloth.patterns import patterned
+from stylesearch.drawn_shop.cloth.patterns import draw_pattern
 from stylesearch.drawn_shop.cloth.textures import cloth_of
 from stylesearch.drawn_shop.cloth.tiles import Dyes
 from stylesearch.drawn_shop.garments.cuts import cut_of
 from stylesearch.drawn_shop.garments.garments import sew
 from stylesearch.drawn_shop.garments.tailor import draw_spec
 from stylesearch.drawn_shop.garments.wardrobe import CATEGORIES, CHOICES
-from stylesearch.drawn_shop.scenes.camera import Camera, draw_camera, exposed, jpeg
+from stylesearch.drawn_shop.scenes.camera import Camera, draw_camera, encode_jpeg, expose
 from stylesearch.drawn_shop.scenes.scenes import SCENES, draw_scene
-from stylesearch.drawn_shop.shop import shop_picture
-from stylesearch.drawn_shop.street import street_photo
+from stylesearch.drawn_shop.shop import draw_shop_image
+from stylesearch.drawn_shop.street import draw_street_photo
 
 _PATTERNS = sorted({pattern for choices in CHOICES.values() for pattern in choices["pattern"]})
 
@@ -26,7 +26,7 @@ _PATTERNS = sorted({pattern for choices in CHOICES.values() for pattern in choic
 @pytest.mark.parametrize("view", [0, 1, 2])
 def test_a_shop_picture_is_a_garment_in_the_middle_of_white(category: str, view: int) -> None:
     spec = replace(draw_spec(category, Random(f"shop/{category}")), color="green")
-    picture = shop_picture(spec, Random(1), size=200, view=view)
+    picture = draw_shop_image(spec, Random(1), size=200, view=view)
     assert picture.size == (160, 200)
     pixels = np.asarray(picture).astype(int)
     # the close-up fills the picture up to its edges, the others leave the corners white
@@ -42,7 +42,7 @@ def test_a_shop_picture_is_a_garment_in_the_middle_of_white(category: str, view:
 
 def test_views_differ_and_repeat_after_three() -> None:
     spec = draw_spec("shirt", Random(5))
-    pictures = [shop_picture(spec, Random(1), size=120, view=view).tobytes() for view in range(4)]
+    pictures = [draw_shop_image(spec, Random(1), size=120, view=view).tobytes() for view in range(4)]
     assert len(set(pictures)) == 3
     assert pictures[3] == pictures[0]
 
@@ -50,18 +50,18 @@ def test_views_differ_and_repeat_after_three() -> None:
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_the_same_random_draws_the_same_picture(category: str) -> None:
     spec = draw_spec(category, Random(3))
-    shop = [shop_picture(spec, Random("a"), size=120).tobytes() for _ in range(2)]
-    street = [street_photo(spec, Random("a"), size=160).image.tobytes() for _ in range(2)]
+    shop = [draw_shop_image(spec, Random("a"), size=120).tobytes() for _ in range(2)]
+    street = [draw_street_photo(spec, Random("a"), size=160).image.tobytes() for _ in range(2)]
     assert shop[0] == shop[1]
     assert street[0] == street[1]
-    assert street_photo(spec, Random("b"), size=160).image.tobytes() != street[0]
+    assert draw_street_photo(spec, Random("b"), size=160).image.tobytes() != street[0]
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_the_box_is_that_of_the_visible_garment(category: str) -> None:
     for number in range(4):
         random = Random(f"{category}/{number}")
-        photo = street_photo(draw_spec(category, random), random, size=200)
+        photo = draw_street_photo(draw_spec(category, random), random, size=200)
         seen = np.asarray(photo.visible) > 0
         rows, columns = np.nonzero(seen)
         box = photo.box
@@ -80,7 +80,7 @@ def test_the_garment_is_where_the_truth_says(category: str) -> None:
         draw_spec(category, Random(8)), pattern="plain", material="cotton", trim="none", second="white"
     )
     dark, light = (
-        street_photo(replace(spec, color=color), Random(2), size=240) for color in ("black", "white")
+        draw_street_photo(replace(spec, color=color), Random(2), size=240) for color in ("black", "white")
     )
     assert dark.box == light.box
     changed = (
@@ -94,7 +94,7 @@ def test_the_garment_is_where_the_truth_says(category: str) -> None:
 
 def test_photos_have_several_shapes_most_of_them_upright() -> None:
     spec = draw_spec("dress", Random(1))
-    sizes = [street_photo(spec, Random(number), size=96).image.size for number in range(30)]
+    sizes = [draw_street_photo(spec, Random(number), size=96).image.size for number in range(30)]
     assert all(max(size) == 96 for size in sizes)
     assert len(set(sizes)) >= 4
     assert sum(height > width for width, height in sizes) > 15
@@ -104,7 +104,7 @@ def test_photos_have_several_shapes_most_of_them_upright() -> None:
 def test_patterns_repeat_without_a_seam_and_scale(pattern: str) -> None:
     dyes = Dyes((240, 240, 240), (20, 20, 120), (200, 30, 30))
     small, large = (
-        np.asarray(patterned(pattern, dyes, 1.0, scale, 3)).astype(float) for scale in (6.0, 12.0)
+        np.asarray(draw_pattern(pattern, dyes, 1.0, scale, 3)).astype(float) for scale in (6.0, 12.0)
     )
     assert abs(large.shape[0] - 2 * small.shape[0]) <= 2
     np.testing.assert_allclose(small.mean(axis=(0, 1)), large.mean(axis=(0, 1)), atol=14)
@@ -151,21 +151,21 @@ def test_a_camera_changes_light_and_sharpness_but_not_size() -> None:
     picture = Image.fromarray(np.random.default_rng(1).integers(0, 255, (60, 40, 3), dtype=np.uint8))
     before = picture.tobytes()
     plain = Camera((1, 1, 1), 1.0, 0.0, 0.0, 0.0, 0, 0.0, 1.0, 90, 0)
-    assert exposed(picture, plain).tobytes() == before
-    warm = np.asarray(exposed(picture, replace(plain, gains=(1.0, 1.0, 0.5)))).mean(axis=(0, 1))
+    assert expose(picture, plain).tobytes() == before
+    warm = np.asarray(expose(picture, replace(plain, gains=(1.0, 1.0, 0.5)))).mean(axis=(0, 1))
     assert warm[2] < 0.6 * warm[0]
     for change in ({"blur": 2.0}, {"shake": 5}, {"coarse": 0.4}):
-        softer = exposed(picture, replace(plain, **change))  # type: ignore[arg-type]
+        softer = expose(picture, replace(plain, **change))  # type: ignore[arg-type]
         assert softer.size == picture.size
         assert np.asarray(softer).std() < 0.8 * np.asarray(picture).std()
-    noisy = exposed(Image.new("RGB", (300, 300), (120, 120, 120)), replace(plain, noise=6.0))
+    noisy = expose(Image.new("RGB", (300, 300), (120, 120, 120)), replace(plain, noise=6.0))
     assert 5.0 < np.asarray(noisy).std() < 7.0
     assert picture.tobytes() == before
 
 
 def test_hard_photos_show_the_same_scene_with_less_of_its_detail_and_other_colors() -> None:
     spec = draw_spec("dress", Random(3))
-    easy, hard = (street_photo(spec, Random("a"), size=320, hard=hard) for hard in (False, True))
+    easy, hard = (draw_street_photo(spec, Random("a"), size=320, hard=hard) for hard in (False, True))
     assert hard.box == easy.box
     assert hard.visible.tobytes() == easy.visible.tobytes()
     assert hard.image.tobytes() != easy.image.tobytes()
@@ -182,4 +182,4 @@ def test_cameras_are_drawn_within_what_jpeg_takes() -> None:
         assert 1 <= camera.quality <= 95
         assert 0 < camera.coarse <= 1
         assert min(camera.gains) > 0
-    assert jpeg(Image.new("RGB", (8, 8)), 80)[:2] == b"\xff\xd8"
+    assert encode_jpeg(Image.new("RGB", (8, 8)), 80)[:2] == b"\xff\xd8"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.drawn_shop import drawn_photos, drawn_product, write_demo
+from stylesearch.drawn_shop import draw_photos, draw_product, write_demo
 from stylesearch.drawn_shop.garments.wardrobe import ATTRIBUTES
 from stylesearch.errors import ConfigError, StyleSearchError
 from stylesearch.types import Box, Domain
@@ -90,7 +90,7 @@ def test_the_tables_say_what_is_there(tmp_path: Path) -> None:
     assert list(shop[0]) == header
     assert list(street[0]) == ["id", "title", "category", "image", "domain", "box"]
     for index, row in enumerate(shop):
-        product = drawn_product(index // 2, 3)
+        product = draw_product(index // 2, 3)
         assert (row["id"], row["title"], row["category"]) == (
             product.id,
             product.title,
@@ -173,7 +173,7 @@ def test_an_earlier_shop_is_replaced_only_when_told(tmp_path: Path) -> None:
 
 def test_photos_without_files_are_those_of_the_files(tmp_path: Path) -> None:
     report = write_demo(tmp_path / "shop", n_products=3, seed=5, **_SMALL)
-    drawn = list(drawn_photos(3, seed=5, **_SMALL))
+    drawn = list(draw_photos(3, seed=5, **_SMALL))
     assert len(drawn) == 6
     boxes = {row["image"]: Box.parse(row["box"]) for row in _rows(report.street_csv)}
     for pixels, record in drawn:
@@ -181,8 +181,8 @@ def test_photos_without_files_are_those_of_the_files(tmp_path: Path) -> None:
             np.testing.assert_array_equal(pixels, np.asarray(picture))
         assert record.box == boxes.get(record.path)
         assert record.domain is (Domain.CONSUMER if record.path in boxes else Domain.SHOP)
-    later = [record.product.id for _, record in drawn_photos(1, seed=5, first=2, **_SMALL)]
-    assert later == [drawn_product(2, 5).id] * 2
+    later = [record.product.id for _, record in draw_photos(1, seed=5, first=2, **_SMALL)]
+    assert later == [draw_product(2, 5).id] * 2
 
 
 def test_the_package_is_light_until_it_draws() -> None:

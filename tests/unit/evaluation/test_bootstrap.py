@@ -8,7 +8,7 @@ import pytest
 from stylesearch.evaluation import bootstrap
 from stylesearch.evaluation.bootstrap import (
     Resampled,
-    adjusted_by_holm,
+    adjust_by_holm,
     flipped_p_values,
     interval,
     p_values,
@@ -85,9 +85,9 @@ def test_p_values_of_equals_are_one_and_of_no_difference_spread_evenly():
 
 
 def test_holm_by_hand():
-    assert adjusted_by_holm([0.01, 0.02, 0.03, 0.005]) == pytest.approx([0.03, 0.04, 0.04, 0.02])
-    assert adjusted_by_holm([0.9, 0.8]) == [1.0, 1.0]
-    assert adjusted_by_holm([]) == []
+    assert adjust_by_holm([0.01, 0.02, 0.03, 0.005]) == pytest.approx([0.03, 0.04, 0.04, 0.02])
+    assert adjust_by_holm([0.9, 0.8]) == [1.0, 1.0]
+    assert adjust_by_holm([]) == []
 
 
 def test_turned_signs_are_counted_as_in_all_turns():

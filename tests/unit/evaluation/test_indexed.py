@@ -37,10 +37,10 @@ def test_a_picture_that_another_method_cannot_use_is_no_answer(
         def __init__(self, home, metric):
             pass
 
-        def search(self, features, k, without_image=None):
-            assert without_image is None  # the query is a street photo
-            asked.append(k)
-            return answers[:k]
+        def search(self, features, request):
+            assert request.exclude_image is None  # the query is a street photo
+            asked.append(request.k)
+            return answers[: request.k]
 
     monkeypatch.setattr(indexed, "Gallery", FakeGallery)
     exact = Columns(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from stylesearch.distance import METRICS, distances
-from stylesearch.distance_kernels import Rough
+from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation import fast_distances
-from stylesearch.evaluation.fast_distances import FaissRough
-from stylesearch.evaluation.ranking import RankedGallery, make_rough, rank
+from stylesearch.evaluation.fast_distances import FaissDistances
+from stylesearch.evaluation.ranking import RankedGallery, choose_fast_distances, rank
 from stylesearch.features.arrays import ArrayPool
 
 COLUMNS = ("n_nearer", "n_tied", "average_precision", "right_image", "right_distance", "hit_images")
@@ -88,26 +88,26 @@ def test_memory_holds_blocks_only():
 def test_tensorflow_gives_the_same_ranks(metric):
     """On a GPU it computes the fast distances; here, on the processor, the same code does."""
     pytest.importorskip("tensorflow")
-    from stylesearch.evaluation.fast_distances import GpuRough
+    from stylesearch.evaluation.fast_distances import GpuDistances
 
     rng = np.random.default_rng(6)
     gallery = RankedGallery(rng.random((120, 33), dtype=np.float32), np.arange(120) // 2)
     queries, right = rng.random((17, 2, 33), dtype=np.float32), rng.integers(0, 60, 17)
     ours = rank(queries, right, gallery, metric)
-    theirs = rank(queries, right, gallery, metric, rough=GpuRough)
+    theirs = rank(queries, right, gallery, metric, fast_distances=GpuDistances)
     for name in COLUMNS:
         assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
 
 
 def test_without_a_gpu_tensorflow_is_not_asked(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
-    assert make_rough() is FaissRough
+    assert choose_fast_distances() is FaissDistances
 
 
 def test_without_faiss_numpy_does_it(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
     monkeypatch.setattr(fast_distances, "faiss_is_installed", lambda: False)
-    assert make_rough() is Rough
+    assert choose_fast_distances() is FastDistances
 
 
 @pytest.mark.parametrize("dim", [7, 1280])
@@ -116,11 +116,11 @@ def test_faiss_is_within_the_bound_of_the_exact_distances(dim):
     rng = np.random.default_rng(8)
     rows = (rng.standard_normal((500, dim)) * 10 ** rng.uniform(-3, 3, (500, 1))).astype(np.float32)
     queries = rng.standard_normal((9, dim)).astype(np.float32)
-    rough = FaissRough(queries, "l1")
+    fast = FaissDistances(queries, "l1")
     out = np.empty((9, 500), np.float32)
-    sizes = rough.fill(rows, out)
+    sizes = fast.fill(rows, out)
     wanted = np.abs(queries[:, None].astype(np.float64) - rows[None]).sum(axis=2)
-    assert (np.abs(out - wanted) <= rough.scale(sizes) * rough.tolerance).all()
+    assert (np.abs(out - wanted) <= fast.scale(sizes) * fast.tolerance).all()
 
 
 @pytest.mark.parametrize("metric", METRICS)

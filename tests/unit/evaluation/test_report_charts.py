@@ -11,19 +11,19 @@ import pytest
 from matplotlib.figure import Figure
 
 from stylesearch.evaluation.report.charts.maps import (
-    LEAST,
+    MIN_IMAGES,
     THUMBNAIL,
     dot_map,
-    room_for,
+    select_without_overlap,
     thumbnail_map,
     tsne_map,
 )
 from stylesearch.evaluation.report.charts.plots import (
     Series,
-    _spread,
+    _spread_labels,
     category_confusion,
     curve_ks,
-    picture_counts,
+    image_counts,
     score_dots,
     top_k_curves,
 )
@@ -32,7 +32,7 @@ from stylesearch.evaluation.report.charts.style import (
     COLORS,
     chart_style,
     color_of,
-    drawable,
+    drawable_text,
     marker_of,
     save_figure,
 )
@@ -136,11 +136,11 @@ def test_nothing_is_cut_off_or_hidden_behind_the_edge() -> None:
 
 def test_counts_are_written_beside_the_bars(tmp_path: Path) -> None:
     counts = tuple(CategoryCounts(name, 5, 1200 + number, number) for number, name in enumerate(ODD))
-    figure = picture_counts(CatalogFacts(25, 6010, 10, 0, counts))
+    figure = image_counts(CatalogFacts(25, 6010, 10, 0, counts))
     save_figure(figure, tmp_path, "counts")
     assert {"1,200", "1,204", "0", "4"} <= set(texts(figure))
     empty = CatalogFacts(1, 0, 0, 0, (CategoryCounts("dress", 1, 0, 0),))
-    save_figure(picture_counts(empty), tmp_path, "empty")
+    save_figure(image_counts(empty), tmp_path, "empty")
 
 
 def test_a_confusion_shows_shares_of_rows(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_confusion_of_queries_that_nothing_answered(tmp_path: Path) -> None:
 
 def test_labels_are_kept_apart_within_the_axis() -> None:
     sizes = [8.0, 4.0, 8.0, 4.0]
-    places = _spread([50, 99, 100, 100], sizes)
+    places = _spread_labels([50, 99, 100, 100], sizes)
     assert places[0] == 50
     for below, above, size, next_size in zip(places, places[1:], sizes, sizes[1:], strict=False):
         assert above - below >= (size + next_size) / 2 - 1e-9
@@ -182,8 +182,8 @@ def test_colors_and_shapes_tell_things_apart() -> None:
 
 
 def test_letters_that_the_font_lacks_become_boxes() -> None:
-    assert drawable("été Юбка") == "été Юбка"
-    assert drawable("花柄") == "□□"
+    assert drawable_text("été Юбка") == "été Юбка"
+    assert drawable_text("花柄") == "□□"
 
 
 def clusters() -> tuple[np.ndarray, list[str]]:
@@ -218,7 +218,7 @@ def test_a_map_keeps_alike_pictures_together_and_is_the_same_each_time(tmp_path:
         for filled in (True, False)
     }
     assert n_dots == {True: 20, False: 25}
-    shown = room_for(places, 7)
+    shown = select_without_overlap(places, 7)
     assert len(shown) <= 7
     pixels = [np.full((8, 8, 3), 200, np.uint8)] * len(shown)
     save_figure(
@@ -232,22 +232,24 @@ def test_a_map_keeps_alike_pictures_together_and_is_the_same_each_time(tmp_path:
 
 def test_thumbnails_do_not_cover_each_other() -> None:
     places = np.random.default_rng(0).uniform(-1, 1, (200, 2))
-    shown = places[room_for(places, 500)]
+    shown = places[select_without_overlap(places, 500)]
     apart = np.abs(shown[:, None] - shown[None]).max(axis=2) + 9 * np.eye(len(shown))
     assert apart.min() >= THUMBNAIL
     assert len(shown) > 50
 
 
-@pytest.mark.parametrize("features", [np.ones((LEAST, 5)), np.arange(LEAST)[:, None] * np.ones((1, 1))])
+@pytest.mark.parametrize(
+    "features", [np.ones((MIN_IMAGES, 5)), np.arange(MIN_IMAGES)[:, None] * np.ones((1, 1))]
+)
 def test_a_map_of_equal_or_narrow_features(features: np.ndarray, tmp_path: Path) -> None:
     places = tsne_map(features.astype(np.float32), seed=0)
     assert np.isfinite(places).all()
-    save_figure(dot_map(places, ["dress"] * LEAST, {"dress": 0}), tmp_path, "map")
+    save_figure(dot_map(places, ["dress"] * MIN_IMAGES, {"dress": 0}), tmp_path, "map")
 
 
 def test_too_few_pictures_make_no_map() -> None:
     with pytest.raises(ValueError, match="at least"):
-        tsne_map(np.zeros((LEAST - 1, 4), np.float32), 0)
+        tsne_map(np.zeros((MIN_IMAGES - 1, 4), np.float32), 0)
 
 
 def test_the_charts_are_a_leaf() -> None:

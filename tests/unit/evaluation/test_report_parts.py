@@ -8,9 +8,24 @@ import numpy as np
 import pytest
 
 from stylesearch.evaluation.report import examples
-from stylesearch.evaluation.report import examples as looking
-from stylesearch.evaluation.report.context import Context, PictureFolder, best_runs, is_white_box, leading_k
-from stylesearch.evaluation.report.html import Html, element, joined, table
+from stylesearch.evaluation.report.chart_selection import best_runs, chart_k, is_white_box
+from stylesearch.evaluation.report.context import ReportContext
+from stylesearch.evaluation.report.images import ImageFolder
+from stylesearch.evaluation.report.page import (
+    Block,
+    Card,
+    Chart,
+    Details,
+    FileLinks,
+    Heading,
+    ItemList,
+    Paragraph,
+    Section,
+    Sheet,
+    Table,
+    Thumbnail,
+    render_page,
+)
 from stylesearch.evaluation.results import (
     CatalogFacts,
     Columns,
@@ -88,14 +103,33 @@ def only_run(study: Study) -> Run:
     return run
 
 
-def test_text_is_escaped_wherever_it_is_put() -> None:
-    evil = "<script>alert('1')</script> & \"co\""
-    made = element("p", evil, element("b", evil), title=evil)
-    assert "<script" not in made
-    assert made.count("&lt;script&gt;") == 3
-    assert 'title="&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt; &amp; &quot;co&quot;"' in made
-    assert "<script" not in table(evil, [evil, evil], [[evil, evil]])
-    assert joined(["<", Html("<br>")]) == "&lt;<br>"
+EVIL = "<script>alert('1')</script> & \"co\" {{ 7 * 191 }}"
+BLOCKS: list[tuple[Block, int]] = [
+    (Paragraph(EVIL, EVIL), 2),
+    (Heading(EVIL), 1),
+    (ItemList([EVIL, EVIL], EVIL), 3),
+    (Table(EVIL, [EVIL, EVIL], [[EVIL, EVIL]], strong=(0,)), 6),
+    (Chart(1, EVIL, EVIL, EVIL), 5),
+    (Sheet(EVIL, EVIL), 4),
+    (Card(EVIL, [Thumbnail(EVIL, 9, EVIL, EVIL), Thumbnail(None, 9, EVIL, EVIL)], EVIL), 6),
+    (Details(EVIL, Table(EVIL, [EVIL], [[EVIL]])), 5),
+    (Details(EVIL, ItemList([EVIL])), 2),
+    (FileLinks(EVIL, [EVIL]), 3),
+]
+
+
+@pytest.mark.parametrize(("block", "n_texts"), BLOCKS, ids=lambda value: type(value).__name__)
+def test_text_is_escaped_wherever_it_is_put(block: Block, n_texts: int) -> None:
+    page = render_page(EVIL, [block], [Section(EVIL, EVIL, [block])])
+    assert "<script" not in page
+    assert "1337" not in page
+    escaped = "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &#34;co&#34; {{ 7 * 191 }}"
+    # Besides the block itself, twice: title and h1; link, contents, anchor and heading of the section.
+    assert page.count(escaped) == page.count("script&gt;alert") == 2 * n_texts + 6
+
+
+def test_every_kind_of_block_is_laid_out() -> None:
+    assert {type(block) for block, _ in BLOCKS} == set(Block.__args__)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +151,7 @@ def test_charts_show_a_k_at_which_chance_finds_little(
         settings=replace(study.settings, ks=ks),
         gallery=replace(study.gallery, n_products=n_products),
     )
-    assert leading_k(study) == expected
+    assert chart_k(study) == expected
 
 
 def test_each_method_is_shown_with_its_best_metric() -> None:
@@ -137,7 +171,7 @@ def test_each_method_is_shown_with_its_best_metric() -> None:
 def test_confusions_count_the_right_product_apart_from_its_category() -> None:
     # Not first: queries 3 and 4, whose first hit is product 0, a dress.
     study = study_of({("m", "l1"): [1, 1, 1, 2, 2, 1, 1, 1, 1]})
-    names, counts = examples.confusions(study, only_run(study))
+    names, counts = examples.count_confusions(study, only_run(study))
     assert names == CATEGORIES
     assert counts.tolist() == [[2, 1, 0, 0], [2, 1, 0, 0], [3, 0, 0, 0]]
 
@@ -146,7 +180,7 @@ def test_an_answer_without_hits_is_no_confusion() -> None:
     study = study_of({("m", "l1"): [1] * N})
     run = only_run(study)
     run.columns.hit_images[0] = -1
-    assert examples.confusions(study, run)[1].sum() == N - 1
+    assert examples.count_confusions(study, run)[1].sum() == N - 1
 
 
 def test_a_rank_beyond_what_an_index_was_asked_for_is_not_made_up(tmp_path, monkeypatch) -> None:
@@ -156,12 +190,12 @@ def test_a_rank_beyond_what_an_index_was_asked_for_is_not_made_up(tmp_path, monk
         shown.append((subtitle, [entry.rank for entry in entries]))
         return "sheet.jpg"
 
-    monkeypatch.setattr(PictureFolder, "sheet", sheet)
+    monkeypatch.setattr(ImageFolder, "sheet", sheet)
     study = study_of({("a", "l1"): [1, 2, 31]}, n_products=30, index=True)
     hits = only_run(study).columns.hit_images
     hits[2, 20:] = -1
-    context = Context(study, tmp_path, {}, None)
-    pages = [page(context).body for page in (looking.examples, looking.errors)]
+    context = ReportContext(study, tmp_path, {}, None)
+    pages = [render_page("", [], [make(context)]) for make in (examples.examples, examples.errors)]
     assert "a, l1: not among the first 20" in pages[1]
     assert any("the right product is not among the first 20" in subtitle for subtitle, _ in shown)
     assert any("the right product comes 2nd" in subtitle for subtitle, _ in shown)
@@ -205,4 +239,4 @@ def test_the_part_that_was_nearest_is_outlined(regions: str, expected: list[Box]
     study = study_of({("m", "l1"): [1] * N}, regions=regions)
     run = only_run(study)
     run.columns.hit_regions[0, 0] = 3 if regions == "few" else 0
-    assert examples.outlined_box(study, run, 0, (100, 200)) == expected
+    assert examples.nearest_region(study, run, 0, (100, 200)) == expected

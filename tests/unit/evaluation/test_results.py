@@ -89,7 +89,7 @@ def test_json_goes_there_and_back_and_times_stay_apart(tmp_path):
     assert again.settings == study.settings
     assert again.queries == study.queries
     assert np.isnan(again.runs[0].columns.hit_distances[0, 1])
-    path = study.save(tmp_path / "report")
+    path = save_results(study, tmp_path / "report")
     assert json_text(load_study(path)) == json_text(load_study(tmp_path / "report")) == text
     assert json.loads((tmp_path / "report/times.json").read_text()) == {"total": 1.0}
 
@@ -118,7 +118,7 @@ def test_the_layout_of_the_json_is_fixed():
  ],
  "d": []
 }"""
-    assert "".join(results_files._rendered(value, "")) == expected
+    assert "".join(results_files._render(value, "")) == expected
 
 
 def test_many_queries_are_written_and_read_in_little_memory(tmp_path):
@@ -129,7 +129,7 @@ def test_many_queries_are_written_and_read_in_little_memory(tmp_path):
     columns = replace(run.columns, hit_images=hits, hit_distances=hits / 7, hit_regions=hits)
     study = replace(study, runs=(replace(run, columns=columns),) * 4)
     tracemalloc.start()
-    path = study.save(tmp_path)
+    path = save_results(study, tmp_path)
     written = tracemalloc.get_traced_memory()[1]
     tracemalloc.reset_peak()
     again = load_study(path)
@@ -210,7 +210,7 @@ def test_tables_hold_the_figures(tmp_path):
 
 def test_a_study_against_itself_is_the_same(tmp_path):
     study = study_of(RANKS)
-    study.save(tmp_path)
+    save_results(study, tmp_path)
     found = compare(study, load_study(tmp_path))
     assert {one.verdict for one in found.changes} == {"same"}
     assert found.same_gallery
@@ -295,4 +295,6 @@ def test_a_study_of_products_that_a_model_learned_from_says_so(tmp_path, space, 
     study = replace(study, methods=tuple(replace(one, space=space) for one in study.methods))
     said = [note for note in notes(study) if "learned from products of this catalog" in note]
     assert len(said) == int(is_said)  # once for a model, however many methods have it
-    assert ("here are too good" in study.save(tmp_path).with_name("results.md").read_text()) == is_said
+    assert (
+        "here are too good" in save_results(study, tmp_path).with_name("results.md").read_text()
+    ) == is_said

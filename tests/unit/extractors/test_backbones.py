@@ -5,8 +5,8 @@ import importlib
 import numpy as np
 import pytest
 
-from stylesearch.extractors.backbones import BACKBONES
-from stylesearch.extractors.keras_models import PREPROCESSING, apply_preprocessing
+from stylesearch.extractors.backbones import BACKBONES, PREPROCESSING
+from stylesearch.extractors.keras_models import apply_preprocessing
 
 # Table 1 of the study that this library grew from, checked with Keras: width and parameters up to the layer.
 # (The study prints InceptionV3's parameters in the row of ResNet50 by mistake.) The two Lite networks

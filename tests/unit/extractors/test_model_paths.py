@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.extractors.spec import kept_path, whole_path
+from stylesearch.extractors.spec import absolute_spec, relative_spec
 from stylesearch.settings import load_settings
 
 
@@ -18,11 +18,11 @@ def test_a_file_in_the_workspace_moves_with_it(name: str, size: str, tmp_path: P
     (home / name).parent.mkdir(parents=True)
     (home / name).touch()
     spec = f"{(home / name).resolve()}{size}"
-    kept = kept_path(spec, home)
+    kept = relative_spec(spec, home)
     assert kept == name + size
-    assert whole_path(kept, home) == spec
+    assert absolute_spec(kept, home) == spec
     shutil.move(home, tmp_path / "moved")
-    assert whole_path(kept, tmp_path / "moved") == f"{(tmp_path / 'moved' / name).resolve()}{size}"
+    assert absolute_spec(kept, tmp_path / "moved") == f"{(tmp_path / 'moved' / name).resolve()}{size}"
 
 
 def test_anything_else_stays_as_it_is(tmp_path: Path) -> None:
@@ -34,18 +34,18 @@ def test_anything_else_stays_as_it_is(tmp_path: Path) -> None:
         str(elsewhere),
         f"{elsewhere}@64",
     ):
-        assert kept_path(spec, tmp_path / "home") == spec
-        assert whole_path(spec, tmp_path / "home") == spec
+        assert relative_spec(spec, tmp_path / "home") == spec
+        assert absolute_spec(spec, tmp_path / "home") == spec
 
 
 def test_a_file_that_is_gone_is_missed_in_the_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = (tmp_path / "home").resolve()
-    assert whole_path("models/gone.keras", home) == str(home / "models" / "gone.keras")
+    assert absolute_spec("models/gone.keras", home) == str(home / "models" / "gone.keras")
     (tmp_path / "here.keras").touch()
     monkeypatch.chdir(tmp_path)
-    assert whole_path("here.keras", home) == "here.keras"
+    assert absolute_spec("here.keras", home) == "here.keras"
 
 
 def test_the_settings_file_names_files_from_its_own_folder_on(tmp_path: Path) -> None:

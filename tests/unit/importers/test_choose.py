@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from stylesearch.errors import DatasetError, UnknownName
-from stylesearch.importers import IMPORTERS
-from stylesearch.importers.base import choose_importer, readable
+from stylesearch.importers import IMPORTERS, possible_formats
+from stylesearch.importers.base import choose_importer, title_from_name
 
 
 def test_a_folder_and_a_table_are_told_apart(tmp_path: Path) -> None:
@@ -48,6 +52,34 @@ def test_a_format_that_is_named_is_taken(tmp_path: Path) -> None:
     assert choose_importer(path, "folder").name == "folder"
 
 
+def test_a_table_is_read_without_importing_a_reader_of_datasets(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "navy").save(tmp_path / "a.png")
+    (tmp_path / "products.csv").write_text("id,image\n1,a.png\n", encoding="utf-8")
+    code = """
+        import sys
+        import stylesearch.ingest.pipeline
+        import stylesearch.workspace.workspace
+        from pathlib import Path
+        from stylesearch.importers.base import ImportOptions, check_options, choose_importer, count_listed
+
+        path, options = Path(sys.argv[1]), ImportOptions()
+        importer = choose_importer(path)
+        check_options(importer, options)
+        assert count_listed(importer, path, options) == len(list(importer.records(path, options))) == 1
+        print([name for name in sys.modules if name.startswith("stylesearch.importers.datasets")])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), tmp_path / "products.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_a_folder_without_the_files_of_a_dataset_asks_no_reader_of_datasets(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    assert list(possible_formats(tmp_path)) == ["folder"]
+    (tmp_path / "train" / "annos").mkdir()
+    assert list(possible_formats(tmp_path)) == ["deepfashion2", "folder"]
+
+
 def test_an_unknown_format_and_a_missing_path(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match=r"no importer is called 'cvs'\. Did you mean 'csv'"):
         choose_importer(tmp_path, "cvs")
@@ -69,4 +101,4 @@ def test_an_unknown_format_and_a_missing_path(tmp_path: Path) -> None:
     ],
 )
 def test_titles(name: str, title: str) -> None:
-    assert readable(name) == title
+    assert title_from_name(name) == title

@@ -32,8 +32,8 @@ NAMES = [
 def test_answers_with_ids(indexes, build, vectors, photo):
     build()
     opened = indexes.open("dress")
-    slots, distances, rows = ExactIndex(vectors, "l2").query_min(photo, 7)
-    found = opened.query_min(photo, 7)
+    slots, distances, rows = ExactIndex(vectors, "l2").search_any(photo, 7)
+    found = opened.search_any(photo, 7)
     assert np.array_equal(found.ids, slots * 3 + 1)
     assert np.array_equal(found.distances, distances)
     assert np.array_equal(found.rows, rows)
@@ -46,8 +46,8 @@ def test_answers_with_ids(indexes, build, vectors, photo):
 @pytest.mark.parametrize("n", [0, 1, 63, 64])
 def test_few_vectors(indexes, build, vectors, photo, n):
     assert build(n=n).kind == ("annoy" if n >= 64 else "exact")
-    found = indexes.open("dress").query_min(photo, 5)
-    assert np.array_equal(found.ids, ExactIndex(vectors[:n], "l2").query_min(photo, 5)[0] * 3 + 1)
+    found = indexes.open("dress").search_any(photo, 5)
+    assert np.array_equal(found.ids, ExactIndex(vectors[:n], "l2").search_any(photo, 5)[0] * 3 + 1)
 
 
 def test_any_name_is_a_category(indexes, build, photo):
@@ -133,11 +133,11 @@ def test_a_full_disk_is_noticed_beforehand(indexes):
 def test_readers_go_on_while_it_is_built_anew(indexes, build, photo):
     build()
     opened = CategoryIndexes(indexes.folder, "space", "l2", DIM, strategy=Strategy.ANNOY).open("dress")
-    before = opened.query_min(photo, 5)
+    before = opened.search_any(photo, 5)
     for n in (500, 900, 1300):
         build(n=n)
         assert indexes.open("dress").count == n
-    for one, other in zip(before, opened.query_min(photo, 5), strict=True):
+    for one, other in zip(before, opened.search_any(photo, 5), strict=True):
         assert np.array_equal(one, other)
     (home,) = [path for path in indexes.folder.iterdir() if path.is_dir()]
     assert len(list(home.glob("g*"))) == 2, "the current one, and the one before it"

@@ -55,7 +55,7 @@ def test_harm_is_noticed_and_mended(indexes, build, generation, photo, name, har
     with pytest.raises(IndexDamaged):
         indexes.verify("dress")
     build()
-    assert indexes.open("dress").query_min(photo, 3).ids.shape == (3,)
+    assert indexes.open("dress").search_any(photo, 3).ids.shape == (3,)
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
@@ -81,7 +81,7 @@ def test_what_could_crash_is_hashed_before_it_is_loaded(indexes, generation, nam
 def test_another_time_alone_is_no_harm(indexes, generation, photo):
     for path in generation.iterdir():
         os.utime(path, ns=(1, 1))
-    assert indexes.open("dress").query_min(photo, 3).ids.shape == (3,)
+    assert indexes.open("dress").search_any(photo, 3).ids.shape == (3,)
 
 
 @pytest.mark.parametrize("content", [b"", b"g00000001-00000000", b"../g1", b"\xff\xfe", b"[]"])
@@ -154,7 +154,7 @@ def test_a_reader_in_another_process_survives_rebuilding(indexes, build, tmp_pat
         "counts = set()\n"
         "while not Path(sys.argv[2]).exists():\n"
         "    opened = indexes.open('dress')\n"
-        "    found = opened.query_min(photo, 9)\n"
+        "    found = opened.search_any(photo, 9)\n"
         "    assert len(found.ids) == 9 and (np.diff(found.distances) >= 0).all()\n"
         "    counts.add(opened.count)\n"
         "    opened.close()\n"

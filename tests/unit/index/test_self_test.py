@@ -73,7 +73,7 @@ def test_without_annoy_all_is_exact_after_one_warning(
     assert len(caught) == 1
     opened = indexes.open("dress")
     assert np.array_equal(
-        opened.query_min(photo, 9).ids, ExactIndex(vectors, "l2").query_min(photo, 9)[0] * 3 + 1
+        opened.search_any(photo, 9).ids, ExactIndex(vectors, "l2").search_any(photo, 9)[0] * 3 + 1
     )
 
 
@@ -86,8 +86,8 @@ def test_an_index_built_with_annoy_serves_without_it(monkeypatch, indexes, build
         opened = CategoryIndexes(
             indexes.folder, "space", "l2", vectors.shape[1], strategy=Strategy.ANNOY
         ).open("dress")
-    right = ExactIndex(vectors, "l2").query_min(photo, 9)[0] * 3 + 1
-    assert np.array_equal(opened.query_min(photo, 9).ids, right)
+    right = ExactIndex(vectors, "l2").search_any(photo, 9)[0] * 3 + 1
+    assert np.array_equal(opened.search_any(photo, 9).ids, right)
     assert opened.count == COUNT
 
 

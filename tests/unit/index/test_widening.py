@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from stylesearch.index.reranked import fewest, widening
+from stylesearch.index.reranked import candidate_search, min_candidates
 
 COUNT = 40_000
-FEWEST = fewest("cosine", 20)
+FEWEST = min_candidates("cosine", 20)
 
 
 class Compared:
@@ -30,7 +30,7 @@ def distances():
 
 def test_scores_that_are_right_need_the_fewest(distances):
     compared = Compared(distances)
-    slots, found, _ = widening(distances, 20, "cosine", compared, most=COUNT)
+    slots, found, _ = candidate_search(distances, 20, "cosine", compared, most=COUNT)
     assert found.tolist() == list(range(20))
     assert np.array_equal(distances[slots], found)
     assert compared.n < 1.2 * FEWEST
@@ -39,16 +39,16 @@ def test_scores_that_are_right_need_the_fewest(distances):
 def test_scores_that_mislead_are_followed_further(distances):
     noise = np.random.default_rng(4).normal(0, 1500, COUNT).astype(np.float32)
     compared = Compared(distances)
-    _, found, _ = widening(distances + noise, 20, "cosine", compared, most=COUNT)
+    _, found, _ = candidate_search(distances + noise, 20, "cosine", compared, most=COUNT)
     assert found.tolist() == list(range(20))
     assert 3 * FEWEST < compared.n < COUNT / 2
 
 
 def test_it_gives_up_where_too_many_would_be_needed(distances):
     scores = np.random.default_rng(4).random(COUNT).astype(np.float32)  # tell nothing
-    assert widening(scores, 20, "cosine", Compared(distances), most=COUNT // 4) is None
+    assert candidate_search(scores, 20, "cosine", Compared(distances), most=COUNT // 4) is None
     compared = Compared(distances)
-    found = widening(scores, 20, "cosine", compared, most=2 * COUNT)
+    found = candidate_search(scores, 20, "cosine", compared, most=2 * COUNT)
     assert found is not None
     assert found[1].tolist() == list(range(20)), "all were compared"
     assert compared.n == COUNT
@@ -56,7 +56,7 @@ def test_it_gives_up_where_too_many_would_be_needed(distances):
 
 def test_equal_scores_are_all_compared():
     distances = np.arange(3000, dtype=np.float32)[::-1].copy()
-    found = widening(np.zeros(3000, np.float32), 5, "l2", Compared(distances), most=6000)
+    found = candidate_search(np.zeros(3000, np.float32), 5, "l2", Compared(distances), most=6000)
     assert found is not None
     assert found[0].tolist() == [2999, 2998, 2997, 2996, 2995]
 
@@ -68,14 +68,14 @@ def test_a_plateau_of_scores_is_no_certainty():
     scores[50:] += 10_000
     scores[1000:6000] = 40.0
     distances[1000:6000] += 100_000
-    found = widening(scores, 60, "cosine", Compared(distances), most=COUNT)
+    found = candidate_search(scores, 60, "cosine", Compared(distances), most=COUNT)
     assert found is not None
     assert found[0].tolist() == list(range(60))
 
 
 def test_more_are_compared_where_more_are_asked_for_and_for_l1(distances):
     few, many, l1 = (Compared(distances) for _ in range(3))
-    widening(distances, 20, "cosine", few, most=COUNT)
-    widening(distances, 1000, "cosine", many, most=COUNT)
-    widening(distances, 20, "l1", l1, most=COUNT)
+    candidate_search(distances, 20, "cosine", few, most=COUNT)
+    candidate_search(distances, 1000, "cosine", many, most=COUNT)
+    candidate_search(distances, 20, "l1", l1, most=COUNT)
     assert few.n < l1.n < many.n

@@ -12,7 +12,7 @@ import pytest
 
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
 from stylesearch.models import store
-from stylesearch.models.store import ModelCard
+from stylesearch.models.card import ModelCard, check_name, name_of, space_of
 from stylesearch.spaces.learned import LearnedTransform
 from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.testing import fake_transform
@@ -55,9 +55,9 @@ def test_what_is_saved_is_listed_and_loaded(tmp_path: Path) -> None:
     files = {"model.keras": tmp_path / "m.keras"}
     folder = store.save_model(tmp_path, card, transform, files)
     other = save(tmp_path, "a")
-    assert store.models(tmp_path) == [other, card]
-    assert store.names(tmp_path) == ["a", "b"]
-    assert store.model(tmp_path, "b") == card
+    assert store.list_models(tmp_path) == [other, card]
+    assert store.model_names(tmp_path) == ["a", "b"]
+    assert store.read_model(tmp_path, "b") == card
     assert store.files_of(tmp_path, "b") == folder
     assert (folder / "model.keras").read_bytes() == b"keras"
     loaded = store.load_model(store.folder_of(tmp_path, "b"))
@@ -67,20 +67,20 @@ def test_what_is_saved_is_listed_and_loaded(tmp_path: Path) -> None:
 
 
 def test_names_are_checked_and_suggested(tmp_path: Path) -> None:
-    assert store.models(tmp_path) == []
+    assert store.list_models(tmp_path) == []
     with pytest.raises(UnknownName, match="none in this workspace"):
-        store.model(tmp_path, "default")
+        store.read_model(tmp_path, "default")
     save(tmp_path)
     with pytest.raises(UnknownName, match="Did you mean 'default'"):
-        store.model(tmp_path, "defalt")
+        store.read_model(tmp_path, "defalt")
     for name in ("", "..", "a/b", "Default", "-a", "con", "x" * 65, "é"):
         with pytest.raises(ConfigError):
-            store.checked_name(name)
+            check_name(name)
         with pytest.raises(ConfigError):
-            store.name_of(store.space_of(name))
-    assert store.name_of("siamese:default") == "default"
+            name_of(space_of(name))
+    assert name_of("siamese:default") == "default"
     with pytest.raises(ConfigError):
-        store.name_of("whitened")
+        name_of("whitened")
     assert not (tmp_path / "models" / "defalt").exists()
 
 
@@ -95,11 +95,11 @@ def test_a_card_that_says_something_else_is_refused(tmp_path: Path) -> None:
 def test_saving_anew_replaces_all_of_the_old_one_but_a_running_training(tmp_path: Path) -> None:
     save(tmp_path)
     old = store.files_of(tmp_path, "default")
-    stamp = store.stamp(store.folder_of(tmp_path, "default"))
+    stamp = store.version_stamp(store.folder_of(tmp_path, "default"))
     (old.parent / "training").mkdir()
     new = save(tmp_path, seed=1)
-    assert store.model(tmp_path, "default") == new
-    assert store.stamp(old.parent) != stamp
+    assert store.read_model(tmp_path, "default") == new
+    assert store.version_stamp(old.parent) != stamp
     assert not old.exists()
     left = sorted(path.name for path in old.parent.iterdir())
     assert left == sorted(["training", "model.json", store.files_of(tmp_path, "default").name])
@@ -192,11 +192,11 @@ def test_a_damaged_model_is_told_from_none(tmp_path: Path) -> None:
     ):
         (folder / "model.json").write_text(text)
         with pytest.raises(SpaceError, match=r"model\.json"):
-            store.model(tmp_path, "default")
-    assert store.models(tmp_path) == [whole]
-    assert store.names(tmp_path) == ["default", "whole"]
+            store.read_model(tmp_path, "default")
+    assert store.list_models(tmp_path) == [whole]
+    assert store.model_names(tmp_path) == ["default", "whole"]
     store.remove_model(tmp_path, "default")
-    assert store.names(tmp_path) == ["whole"]
+    assert store.model_names(tmp_path) == ["whole"]
 
 
 def test_removing_leaves_nothing(tmp_path: Path) -> None:

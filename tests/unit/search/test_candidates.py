@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylesearch.distance import nearest_to_any
-from stylesearch.search.gallery import Candidates, merge, nearest_in_blocks
+from stylesearch.search.store import Candidates, merge_candidates, nearest_in_blocks
 
 
 def candidates(*pairs, complete):
@@ -20,27 +20,29 @@ def candidates(*pairs, complete):
 def test_merging_cuts_at_the_shortest_horizon():
     far = candidates((1, 0.1), (2, 0.5), complete=False)
     near = candidates((3, 0.2), (4, 0.3), (5, 0.9), complete=True)
-    merged = merge([far, near])
+    merged = merge_candidates([far, near])
     assert merged.ids.tolist() == [1, 3, 4, 2], "beyond 0.5 the first list may be missing something"
     assert not merged.complete
     assert merged.horizon == np.float32(0.5)
 
 
 def test_complete_lists_lose_nothing_and_equals_stand_by_id():
-    merged = merge([candidates((9, 0.5), complete=True), candidates((2, 0.5), (3, 0.7), complete=True)])
+    merged = merge_candidates(
+        [candidates((9, 0.5), complete=True), candidates((2, 0.5), (3, 0.7), complete=True)]
+    )
     assert merged.ids.tolist() == [2, 9, 3]
     assert merged.complete
     assert merged.horizon == np.inf
 
 
 def test_an_empty_list_that_is_not_complete_vouches_for_nothing():
-    merged = merge([candidates(complete=False), candidates((1, 0.2), complete=True)])
+    merged = merge_candidates([candidates(complete=False), candidates((1, 0.2), complete=True)])
     assert len(merged.ids) == 0
     assert not merged.complete
 
 
 def test_no_lists_are_a_complete_one():
-    assert merge([]).complete
+    assert merge_candidates([]).complete
 
 
 @given(

@@ -193,7 +193,7 @@ def test_a_lone_photo_waits_for_others_only_when_some_are_coming(
         second = asyncio.create_task(waits.compute(recorder, photo(2)))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         coming = False
-        waits.look_again()
+        waits.start_batches()
         await asyncio.gather(first, second)
         assert recorder.calls == [[1, 2]]
         await waits.compute(recorder, photo(3))  # type: ignore[arg-type]

@@ -13,15 +13,15 @@ import httpx
 import pytest
 import uvicorn
 
-from stylesearch.serving.server.http_protocol import PatientProtocol
+from stylesearch.serving.server.http_protocol import TimeoutProtocol
 
 PATIENCE = 0.6
 
 
-class Impatient(PatientProtocol):
+class Impatient(TimeoutProtocol):
     """The same with less time."""
 
-    seconds_to_ask = PATIENCE
+    request_seconds = PATIENCE
 
 
 async def slow_hello(scope, receive, send):

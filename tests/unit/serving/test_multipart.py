@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from stylesearch.serving.api.requests import Part, boundary_of, parse_multipart
+from stylesearch.serving.api.multipart import Part, boundary_of, parse_multipart
 from stylesearch.serving.problems import Problem
 
 

@@ -1,12 +1,13 @@
+import asyncio
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.routing import Mount
 
-from stylesearch.serving.page_files import PageFiles
-from stylesearch.serving.problems import Problem
-from tests.unit.serving.asgi import scope_of
+from stylesearch.serving.page_files import PageFiles, has_entity
+from tests.unit.serving.asgi import Sent, call, scope_of
 
 
 @pytest.fixture
@@ -20,8 +21,10 @@ def files(tmp_path: Path) -> PageFiles:
     return PageFiles(folder)
 
 
-def ask(files: PageFiles, name: str, *etags: str) -> Response:
-    return files.response(Request(scope_of(headers=[("If-None-Match", etag) for etag in etags])), name)
+def ask(files: PageFiles, name: str, etag: str = "") -> Sent:
+    scope = scope_of(f"/assets/{name}", headers=[("If-None-Match", etag)] if etag else [])
+    scope["asgi"] = {"spec_version": "2.4"}  # with it nobody listens for a client that goes
+    return asyncio.run(call(Starlette(routes=[Mount("/assets", files)]), scope))
 
 
 def test_files_have_their_types_and_are_asked_for_anew(files: PageFiles) -> None:
@@ -34,10 +37,21 @@ def test_files_have_their_types_and_are_asked_for_anew(files: PageFiles) -> None
 
 def test_a_browser_that_has_it_is_told_so(files: PageFiles) -> None:
     etag = ask(files, "index.html").headers["etag"]
-    for given in ([etag], [f"W/{etag}"], ['"other"', etag], [f'"other", {etag}'], ["*"]):
-        answer = ask(files, "index.html", *given)
-        assert (answer.status_code, answer.body, answer.headers["etag"]) == (304, b"", etag)
-    assert ask(files, "index.html", '"other"').status_code == 200
+    for given in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        answer = ask(files, "index.html", given)
+        assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", etag)
+        assert answer.headers["cache-control"] == "no-cache"
+    assert ask(files, "index.html", '"other"').status == 200
+
+
+def test_an_entity_that_the_client_has() -> None:
+    def has(*given: str) -> bool:
+        return has_entity(Request(scope_of(headers=[("If-None-Match", one) for one in given])), '"mine"')
+
+    assert all(map(has, ['"mine"', 'W/"mine"', '"other", "mine"', "*"]))
+    assert has('"other"', '"mine"')
+    assert not has('"other"')
+    assert not has()
 
 
 @pytest.mark.parametrize(
@@ -47,17 +61,20 @@ def test_a_browser_that_has_it_is_told_so(files: PageFiles) -> None:
         "nothing.html",
         "notes.txt~",
         "../outside.html",
-        "parts/../index.html",
+        "..%2foutside.html",
         "parts",
         "/etc/passwd",
         "index.html\0",
+        "index.html\0.js",
+        "x" * 5000 + ".js",
     ],
 )
 def test_nothing_else_can_be_asked_for(files: PageFiles, name: str) -> None:
-    with pytest.raises(Problem) as raised:
-        ask(files, name)
-    assert raised.value.status == 404
+    answer = ask(files, name)
+    assert answer.status == 404
+    assert b"secret" not in answer.body
 
 
-def test_the_page_is_there() -> None:
-    assert ask(PageFiles(), "index.html").status_code == 200
+def test_the_page_and_swagger_ui_are_there() -> None:
+    for name in ("index.html", "docs.html", "swagger-ui-bundle.js", "swagger-ui.css"):
+        assert ask(PageFiles(), name).status == 200

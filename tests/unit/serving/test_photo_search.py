@@ -19,10 +19,10 @@ from stylesearch.errors import ImageTooLarge, NotAnImage, NotInCatalog, UnknownN
 from stylesearch.search import IndexWarning
 from stylesearch.serving.problems import QueueFull, SearchTimeout, ServiceStopping
 from stylesearch.serving.search import photo_search
-from stylesearch.serving.search.background import IndexCare
+from stylesearch.serving.search.background import IndexMaintenance
 from stylesearch.serving.search.photo_search import PhotoSearch, SearchAnswer
 from stylesearch.testing import save_fake_model
-from stylesearch.types import Box
+from stylesearch.types import Box, SearchRequest, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
@@ -66,8 +66,9 @@ async def until(condition: Any) -> None:
 
 
 def ask(search: PhotoSearch, photo: bytes, **changes: Any) -> asyncio.Task[Any]:
-    options = {"k": 5, "category": None, "box": None}
-    return asyncio.create_task(search.search(photo, **{**options, **changes}))
+    names = {"space": changes.pop("space", ""), "metric": changes.pop("metric", "")}
+    request = SearchRequest(**{"k": 5, **changes})
+    return asyncio.create_task(search.search(photo, request, SpaceChoice(**names)))
 
 
 class Gate:
@@ -132,7 +133,7 @@ def test_a_search_takes_what_a_query_takes(shop: Workspace, photos: list[bytes])
     async def scenario() -> None:
         search = searching(shop)
         box = Box(20, 20, 200, 220)
-        shop.build_indexes(space="raw", metric="l1")
+        shop.indexes.build(space="raw", metric="l1")
         options: dict[str, Any] = {"category": shop.gallery().counts().popitem()[0], "box": box}
         answer = await ask(search, photos[0], space="raw", metric="l1", **options)
         expected = shop.query(photos[0], k=5, space="raw", metric="l1", **options)
@@ -140,7 +141,7 @@ def test_a_search_takes_what_a_query_takes(shop: Workspace, photos: list[bytes])
         assert answer.result.regions == (box,)
         assert (answer.space, answer.metric) == ("raw", "l1")
         product = answer.result[0].product.id
-        alike = await search.similar(product, k=3, category=None)
+        alike = await search.similar(product, SearchRequest(3))
         assert same(alike.result, shop.similar(product, k=3))
         assert alike.width is None
         await search.stop()
@@ -159,7 +160,7 @@ def test_what_cannot_be_searched_with_is_said_and_the_others_go_on(
             ask(search, photos[0], space="nowhere"),
             ask(search, photos[0], space="siamese:nobody"),
             ask(search, photos[0], category="nothing"),
-            search.similar("nobody", k=3, category=None),
+            search.similar("nobody", SearchRequest(3)),
             return_exceptions=True,
         )
         kinds = [type(one) for one in answers]
@@ -338,7 +339,7 @@ def test_what_others_do_to_the_workspace_shows_up_in_the_next_search(
             assert gone not in {hit.product.id for hit in (await ask(search, photos[0], k=100)).result}
             other.ingest(drawn_shop / "products.csv")
             assert same((await ask(search, photos[0], k=100)).result, before.result)
-            other.build_indexes()
+            other.indexes.build()
             assert same((await ask(search, photos[0], k=100)).result, before.result)
             with pytest.raises(UnknownName):
                 await ask(search, photos[0], space="siamese:new")
@@ -348,7 +349,7 @@ def test_what_others_do_to_the_workspace_shows_up_in_the_next_search(
             second = await ask(search, photos[0], space="siamese:new", k=100)
             assert not same(first.result, second.result)
             assert same(second.result, shop.query(photos[0], space="siamese:new", k=100))
-            other.remove_model("new")
+            other.models.remove("new")
             with pytest.raises(UnknownName):
                 await ask(search, photos[0], space="siamese:new")
         await search.stop()
@@ -360,19 +361,19 @@ def test_what_others_do_to_the_workspace_shows_up_in_the_next_search(
 def test_damaged_indexes_are_built_again_meanwhile(
     shop: Workspace, photos: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, is_searched = IndexCare.look, threading.Event()
-    monkeypatch.setattr(photo_search, "CARE_EVERY", 0.02)
-    monkeypatch.setattr(IndexCare, "look", lambda care: is_searched.is_set() and look(care))
+    run_once, is_searched = IndexMaintenance.run, threading.Event()
+    monkeypatch.setattr(photo_search, "MAINTENANCE_SECONDS", 0.02)
+    monkeypatch.setattr(IndexMaintenance, "run", lambda self: is_searched.is_set() and run_once(self))
 
     async def scenario() -> None:
         search = searching(shop)
         expected = (await ask(search, photos[0])).result
         for pointer in (shop.settings.home / "indexes").rglob("CURRENT"):
             pointer.unlink()
-        assert any(one.state != "ready" for one in shop.index_status())
+        assert any(one.state != "ready" for one in shop.indexes.status())
         assert same((await ask(search, photos[0])).result, expected)
         is_searched.set()  # not before: what is built at once is not missed by anybody
-        await until(lambda: all(one.state == "ready" for one in shop.index_status()))
+        await until(lambda: all(one.state == "ready" for one in shop.indexes.status()))
         await search.stop()
 
     with pytest.warns(IndexWarning, match="searched exactly"):
@@ -445,9 +446,9 @@ def test_threads_search_rightly_while_products_come_and_go_and_the_fit_is_replac
             source = drawn_shop / "products.csv"
             for _ in range(2):
                 writer.remove(others[:12])
-                writer.build_indexes()
+                writer.indexes.build()
                 writer.ingest(source)
-                writer.build_indexes()
+                writer.indexes.build()
         finally:
             stop.set()
         counts = [one.result() for one in running]
@@ -458,10 +459,10 @@ def test_threads_search_rightly_while_products_come_and_go_and_the_fit_is_replac
 
 def test_a_searcher_that_another_thread_adds_does_not_disturb_a_look_through_all(filled: Path) -> None:
     """When a model was trained anew, what searched with the older one is looked for and dropped."""
-    from stylesearch.workspace.resources import Parts
+    from stylesearch.workspace.resources import Resources
 
     with ss.open(filled, **SETTINGS) as shop, ThreadPoolExecutor(1) as threads:
-        parts = Parts(shop.settings)
+        resources = Resources(shop.settings)
         adding: list[Any] = []
 
         class Disturbed(dict[Any, Any]):
@@ -469,15 +470,16 @@ def test_a_searcher_that_another_thread_adds_does_not_disturb_a_look_through_all
 
             def __iter__(self) -> Iterator[Any]:
                 for key in super().__iter__():
-                    adding.append(threads.submit(parts.searcher, "", "raw", "l1", f"plan {len(adding)}"))
+                    more = SpaceChoice(space="raw", metric=("l1", "l2")[len(adding)])
+                    adding.append(threads.submit(resources.searcher, more, throughput=True))
                     wait(adding[-1:], timeout=0.2)
                     yield key
 
-        parts._searchers = Disturbed()
+        resources._searchers = Disturbed()
         for metric in ("l1", "l2"):
-            parts.searcher("", "raw", metric)
+            resources.searcher(SpaceChoice(space="raw", metric=metric))
         with pytest.raises(UnknownName):
-            parts.model("siamese:nobody")
+            resources.model_card("siamese:nobody")
         assert len(adding) == 2
         wait(adding, timeout=10)
-        parts.let_go()
+        resources.close()

@@ -31,7 +31,7 @@ def test_a_picture_that_waits_for_the_catalog_holds_up_nobody(tmp_path: Path, pa
         is_free = threading.Event()
 
         def hold() -> None:
-            with shop._parts._making:  # as who opens the catalog, upgrades it, loads a network
+            with shop._resources._lock:  # as who opens the catalog, upgrades it, loads a network
                 is_held.set()
                 let_go.wait(LET_GO_AFTER)
                 is_free.set()

@@ -25,13 +25,13 @@ def test_files_are_known_through_links_and_where_the_workspace_has_moved(tmp_pat
     through_link = str(tmp_path / "link" / before.path_of(DATA).relative_to(tmp_path / "real"))
     real = UploadFolder(tmp_path / "real")
     assert real.holds(through_link)
-    assert real.place_of(through_link, DIGEST) == real.path_of(DATA)
+    assert real.find(through_link, DIGEST) == real.path_of(DATA)
     (tmp_path / "real").rename(tmp_path / "moved")
     moved = UploadFolder(tmp_path / "moved")
     for path in (through_link, str(real.path_of(DATA))):
-        assert moved.place_of(path, DIGEST) == moved.path_of(DATA)
+        assert moved.find(path, DIGEST) == moved.path_of(DATA)
     moved.remove(moved.path_of(DATA))
-    assert moved.place_of(through_link, DIGEST) is None, "there is no such file here"
+    assert moved.find(through_link, DIGEST) is None, "there is no such file here"
 
 
 def test_other_peoples_files_are_left_alone(tmp_path: Path) -> None:
@@ -42,6 +42,6 @@ def test_other_peoples_files_are_left_alone(tmp_path: Path) -> None:
     other.parent.mkdir(parents=True)
     other.write_bytes(DATA)
     for path in (other, tmp_path / name, tmp_path / "uploads" / "zz" / name, tmp_path / "uploads" / "x.jpg"):
-        assert uploads.place_of(str(path), DIGEST) is None, path
+        assert uploads.find(str(path), DIGEST) is None, path
         with pytest.raises(ValueError, match="not a file of"):
             uploads.remove(path)

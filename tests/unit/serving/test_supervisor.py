@@ -141,7 +141,7 @@ def test_what_keeps_a_later_worker_from_starting_is_logged(
 
 
 def test_nobody_connects_any_more_while_workers_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(supervisor, "KILL_SECONDS", 0.1)
     with bind("127.0.0.1", 0) as listener:
         address = listener.getsockname()
         refused: list[bool] = []
@@ -174,7 +174,7 @@ def test_nobody_connects_any_more_while_workers_end(tmp_path: Path, monkeypatch:
 def test_one_that_does_not_end_is_killed_after_its_grace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(supervisor, "LAST_WORDS", 0.2)
+    monkeypatch.setattr(supervisor, "KILL_SECONDS", 0.2)
     guard, buried = supervised(will_not_end, tmp_path, grace=0.1)
     stopper = stop_when(lambda: any(tmp_path.iterdir()))
     guard.run()

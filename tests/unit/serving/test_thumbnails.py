@@ -13,7 +13,7 @@ from stylesearch.errors import NotAnImage
 from stylesearch.files import sha256_bytes
 from stylesearch.serving.problems import Problem
 from stylesearch.serving.products import images
-from stylesearch.serving.products.images import Thumbnails, thumbnail
+from stylesearch.serving.products.images import Thumbnails, make_thumbnail
 from stylesearch.serving.search.workspace_reader import WorkspaceAccess
 from stylesearch.workspace.workspace import Workspace
 
@@ -42,14 +42,14 @@ def photo(width: int, height: int, *, turned: int = 1, format: str = "JPEG") -> 
     ],
 )
 def test_upright_and_no_larger_than_it_may_be(data: bytes, size: tuple[int, int]) -> None:
-    image = Image.open(io.BytesIO(thumbnail(data, 10**8)))
+    image = Image.open(io.BytesIO(make_thumbnail(data, 10**8)))
     assert (image.format, image.size, image.mode) == ("JPEG", size, "RGB")
     assert not image.getexif(), "where it was taken is nobody's business"
 
 
 def test_what_is_no_picture_has_none() -> None:
     with pytest.raises(NotAnImage):
-        thumbnail(b"no picture", 10**8)
+        make_thumbnail(b"no picture", 10**8)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ DIGEST = sha256_bytes(photo(900, 1200))
 
 
 def made(shop: Workspace, digest: str = DIGEST) -> bytes:
-    return asyncio.run(Thumbnails(WorkspaceAccess(shop)).of(digest))
+    return asyncio.run(Thumbnails(WorkspaceAccess(shop)).get(digest))
 
 
 def test_it_is_made_once(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_it_is_made_once(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> No
     def fail(data: bytes, max_pixels: int) -> bytes:
         raise AssertionError("it was made again")
 
-    monkeypatch.setattr(images, "thumbnail", fail)
+    monkeypatch.setattr(images, "make_thumbnail", fail)
     assert made(shop) == first
 
 
@@ -86,16 +86,16 @@ def test_many_who_ask_at_once_get_the_same(shop: Workspace, monkeypatch: pytest.
 
     def counted(data: bytes, max_pixels: int) -> bytes:
         n_made.append(1)
-        return thumbnail(data, max_pixels)
+        return make_thumbnail(data, max_pixels)
 
-    monkeypatch.setattr(images, "thumbnail", counted)
+    monkeypatch.setattr(images, "make_thumbnail", counted)
 
     async def ask() -> set[bytes]:
         service = Thumbnails(WorkspaceAccess(shop))
-        return set(await asyncio.gather(*(service.of(DIGEST) for _ in range(30))))
+        return set(await asyncio.gather(*(service.get(DIGEST) for _ in range(30))))
 
     assert len(asyncio.run(ask())) == 1
-    assert len(n_made) <= images.MADE_AT_ONCE
+    assert len(n_made) <= images.THUMBNAILS_AT_ONCE
 
 
 def test_where_nothing_can_be_kept_it_is_shown_all_the_same(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stylesearch.distance import METRICS, distances
 from stylesearch.errors import SpaceError
 from stylesearch.spaces import fit_transform
-from stylesearch.spaces.base import Transform, scaled
+from stylesearch.spaces.base import Transform, scale_for_category
 from stylesearch.spaces.learned import Layer, LearnedTransform
 from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.testing import fake_transform
@@ -57,8 +57,8 @@ def test_the_metric_on_scaled_vectors_is_the_weighted_distance(metric, category)
     transform, queries, gallery = learned(metric), features(5, 1), features(60, 2)
     weight = WEIGHTS.get(category, WEIGHTS[""])
     found = distances(
-        scaled(transform, transform.apply(queries), category),
-        scaled(transform, transform.apply(gallery), category),
+        scale_for_category(transform, transform.apply(queries), category),
+        scale_for_category(transform, transform.apply(gallery), category),
         metric,
     ).astype(np.float64)
 
@@ -86,7 +86,7 @@ def test_any_weight_is_exact_on_any_vectors(weight, seed, metric):
     rows = rng.standard_normal((8, 6)).astype(np.float32)
     head = Layer(rng.standard_normal((6, 3)).astype(np.float32), None)
     transform = LearnedTransform("siamese:x", RawTransform(6), RawTransform(6), (head,), metric, {"": weight})
-    vectors = scaled(transform, transform.apply(rows), "any")
+    vectors = scale_for_category(transform, transform.apply(rows), "any")
     power = 2 if metric == "l2" else 1
     parts = [distances(part, part, metric).astype(np.float64) ** power for part in (head.apply(rows), rows)]
     expected = (weight * parts[0] + (1 - weight) * parts[1]) ** (1 / power)
@@ -115,7 +115,8 @@ def of_weights(metric: str, weights: dict[str, float]) -> LearnedTransform:
 
 def order(transform: Transform, metric: str, category: str = "Dress") -> np.ndarray:
     queries, gallery = (
-        scaled(transform, transform.apply(rows), category) for rows in (features(5, 1), features(60, 2))
+        scale_for_category(transform, transform.apply(rows), category)
+        for rows in (features(5, 1), features(60, 2))
     )
     return np.argsort(distances(queries, gallery, metric), axis=1, kind="stable")
 
@@ -175,7 +176,7 @@ def test_raw_and_whitened_vectors_are_not_touched():
         vectors = transform.apply(features(3))
         assert transform.scales is None
         assert transform.metric is None
-        assert scaled(transform, vectors, "Dress") is vectors
+        assert scale_for_category(transform, vectors, "Dress") is vectors
 
 
 def test_a_base_of_the_same_version_is_computed_once(monkeypatch):

@@ -12,7 +12,7 @@ from stylesearch.index.base import ExactIndex
 from stylesearch.index.category_indexes import CategoryIndexes
 from stylesearch.index.reranked import Strategy
 from stylesearch.spaces import fit_transform
-from stylesearch.spaces.base import scaled
+from stylesearch.spaces.base import scale_for_category
 from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.testing import fake_transform
 
@@ -39,9 +39,9 @@ def test_annoy_finds_the_nearest_of_a_learned_space(
     whitened = fit_transform("whitened", iter([features]), dim_in=DIM, n_rows=len(features))
     base = RawTransform(DIM) if metric == "l1" else None
     transform = fake_transform(whitened, base=base, metric=metric, weights={"": 0.5, "dress": 0.8})
-    vectors = scaled(transform, transform.apply(features), "dress")
+    vectors = scale_for_category(transform, transform.apply(features), "dress")
     seen = features[:: len(features) // N_QUERIES] + 0.1 * rng.random((N_QUERIES, DIM), np.float32)
-    queries = scaled(transform, transform.apply(seen), "dress")
+    queries = scale_for_category(transform, transform.apply(seen), "dress")
 
     indexes = CategoryIndexes(tmp_path, "learned", metric, transform.dim, strategy=strategy)
     ids = np.arange(len(vectors))

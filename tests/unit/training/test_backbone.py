@@ -13,7 +13,7 @@ from stylesearch.extractors import load_extractor
 from stylesearch.extractors.backbones import BACKBONES
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.keras_models import backbone_graph
-from stylesearch.training.keras.backbone import blocks_of, network_of, picture_tower, train_last_blocks
+from stylesearch.training.keras.backbone import blocks_of, image_tower, network_of, train_last_blocks
 
 
 def names(blocks: list[list[Any]]) -> list[str]:
@@ -83,7 +83,7 @@ def test_a_tower_is_the_network_and_one_matrix() -> None:
     assert isinstance(extractor, CnnExtractor)
     rng = np.random.default_rng(0)
     kernel, bias = rng.normal(size=(1280, 6)).astype(np.float32), rng.normal(size=6).astype(np.float32)
-    tower = picture_tower(extractor.recipe.build, 1, kernel, bias)
+    tower = image_tower(extractor.recipe.build, 1, kernel, bias)
     assert tower.name == "tower"
     pictures = rng.integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
     wanted = extractor.extract(pictures) @ kernel + bias

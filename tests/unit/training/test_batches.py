@@ -56,11 +56,11 @@ def test_what_has_no_pair_and_what_is_not_asked_for_is_left_out():
 
 def test_copies_of_a_product_are_never_in_one_batch():
     groups = np.repeat(np.arange(10), 3)
-    batches = views(30, near_equal=groups, batch_size=8)
+    batches = views(30, duplicates=groups, batch_size=8)
     for _ in range(20):
         for batch in batches.epoch():
             assert len(set(groups[batch.products])) == len(batch.products)
-    one_group = views(30, near_equal=np.zeros(30, np.int64), batch_size=8)
+    one_group = views(30, duplicates=np.zeros(30, np.int64), batch_size=8)
     assert products_of(one_group) == []
 
 
@@ -101,7 +101,7 @@ def test_neighbours_are_of_the_same_category_and_no_copies():
     categories = ["dress", "skirt"] * 50
     groups = np.arange(100) // 4 * 4 + np.arange(100) % 2  # 0, 2 are copies; 1, 3; 4, 6; ...
     batches = views(
-        100, product_category=categories, near_equal=groups, hard=True, within_category=True, batch_size=10
+        100, product_category=categories, duplicates=groups, hard=True, within_category=True, batch_size=10
     )
     batches.refresh(rows_of(lines(100)[:, None]), lines(100), "l2")
     neighbours = batches.state()["neighbours"]
@@ -156,8 +156,8 @@ def test_photos_are_embedded_where_they_are_looked_up(monkeypatch, within_catego
     for lot in lots:
         for products in np.array_split(stream.permutation(lot), -(-len(lot) // 30)):
             part = np.sort(products)
-            drawn.append(ProductRows(photo_product, 100).drawn(part, stream))
-            ProductRows(shop_product, 100).drawn(part, stream)
+            drawn.append(ProductRows(photo_product, 100).draw(part, stream))
+            ProductRows(shop_product, 100).draw(part, stream)
             distances = np.linalg.norm(
                 photos[drawn[-1]][:, :, None] - shop.reshape(100, 2, 6)[part].reshape(-1, 6), axis=3
             )
@@ -195,7 +195,7 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(ConfigError, match="2 products or more"):
         views(10, batch_size=1)
     batches = views(10, batch_size=4)
-    with pytest.raises(ValueError, match="30 shop pictures"):
+    with pytest.raises(ValueError, match="30 shop images"):
         batches.refresh(rows_of(lines(10)), lines(9))
     with pytest.raises(ValueError, match="10 photos"):
         batches.refresh(lambda rows: lines(10), lines(10))

@@ -12,13 +12,13 @@ from stylesearch.evaluation.scores import top_k_share
 from stylesearch.features.arrays import category_scales
 from stylesearch.spaces.learned import Layer, LearnedTransform
 from stylesearch.spaces.unsupervised import RawTransform
-from stylesearch.training.category_weights import GRID, KS, Blended, BlendTable, blend_table
+from stylesearch.training.category_weights import GRID, KS, BlendInput, BlendTable, blend_table
 
 CATEGORIES = ("coat", "dress", "dress", "skirt", "coat", "skirt", "dress", "coat")
 NAMES = ["coat", "dress", "skirt"]
 
 
-def blended(metric: str, n_queries: int = 40) -> tuple[Blended, LearnedTransform, Any, Any]:
+def blended(metric: str, n_queries: int = 40) -> tuple[BlendInput, LearnedTransform, Any, Any]:
     rng = np.random.default_rng(3)
     n_products = 4 * len(CATEGORIES)
     product_of = np.sort(np.concatenate([np.arange(n_products), rng.integers(0, n_products, 20)]))
@@ -37,7 +37,7 @@ def blended(metric: str, n_queries: int = 40) -> tuple[Blended, LearnedTransform
     own[several] = first[several]
     class_of = np.array([NAMES.index(CATEGORIES[number % 8]) for number in range(n_products)])
     return (
-        Blended(
+        BlendInput(
             (seen[..., :4], seen[..., 4:]),
             (vectors[:, :4], vectors[:, 4:]),
             metric,

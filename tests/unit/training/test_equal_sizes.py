@@ -9,7 +9,7 @@ import pytest
 
 from stylesearch.spaces.learned import Layer, LearnedTransform
 from stylesearch.spaces.unsupervised import RawTransform
-from stylesearch.training.category_weights import even_sample, with_equal_sizes
+from stylesearch.training.category_weights import equalize_scales, sample_evenly
 
 
 def transform(metric: str) -> LearnedTransform:
@@ -21,7 +21,7 @@ def transform(metric: str) -> LearnedTransform:
 
 def test_l1_distances_have_one_mean() -> None:
     shop = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
-    equal = with_equal_sizes(transform("l1"), shop)  # whose weight of 1 leaves the untrained part out
+    equal = equalize_scales(transform("l1"), shop)  # whose weight of 1 leaves the untrained part out
     vectors = replace(equal, weights={"": 0.5}).apply(shop)
     far = np.abs(vectors[:150] - vectors[150:])
     assert far[:, :8].sum() == pytest.approx(far[:, 8:].sum(), rel=1e-4)
@@ -29,15 +29,15 @@ def test_l1_distances_have_one_mean() -> None:
 
 def test_cosines_are_of_one_size_already() -> None:
     given = transform("cosine")
-    assert with_equal_sizes(given, np.ones((5, 8), np.float32)) is given
+    assert equalize_scales(given, np.ones((5, 8), np.float32)) is given
 
 
 def test_equal_pictures_have_no_size() -> None:
-    assert with_equal_sizes(transform("l1"), np.ones((5, 8), np.float32)).untrained_scale == 1.0
+    assert equalize_scales(transform("l1"), np.ones((5, 8), np.float32)).untrained_scale == 1.0
 
 
 def test_a_sample_is_even_and_never_too_small() -> None:
     rows = np.arange(10_000) * 2
-    assert even_sample(rows, 1.0, "cosine").tolist() == (np.arange(2000) * 10).tolist()
-    assert len(even_sample(rows, 1e15, "l1")) == 300
-    assert even_sample(rows[:7], 1e15, "l1").tolist() == rows[:7].tolist()
+    assert sample_evenly(rows, 1.0, "cosine").tolist() == (np.arange(2000) * 10).tolist()
+    assert len(sample_evenly(rows, 1e15, "l1")) == 300
+    assert sample_evenly(rows[:7], 1e15, "l1").tolist() == rows[:7].tolist()

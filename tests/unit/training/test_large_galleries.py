@@ -14,15 +14,15 @@ import pytest
 from stylesearch.features.arrays import ArrayPool
 from stylesearch.spaces.learned import Layer, LearnedTransform
 from stylesearch.spaces.unsupervised import RawTransform
-from stylesearch.training.category_weights import weighted
-from stylesearch.training.scores import ranked
+from stylesearch.training.category_weights import weight_categories
+from stylesearch.training.scores import rank_photos
 
 DIM = 128
 LARGE, SMALL = 1024 * 2**20, 4 * 2**20
 
 
 def gallery(n_products: int, n_photos: int) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Two pictures of each product, photos of some that are like the first; a material of their numbers."""
+    """Two pictures of each product, photos of some that are like the first; a dataset of their numbers."""
     random = np.random.default_rng(0)
     shop = random.normal(size=(2 * n_products, DIM)).astype(np.float32)
     photos = shop[: 2 * n_photos : 2, None] + 4 * random.normal(size=(n_photos, 1, DIM)).astype(np.float32)
@@ -58,12 +58,12 @@ def test_weights_are_chosen_without_the_gallery_in_memory(
 ) -> None:
     """Both halves of it take 15 MiB: in memory where that is allowed, else in two files."""
     monkeypatch.setattr("stylesearch.training.category_weights._BYTES", 2**20)
-    material, shop, photos = gallery(7500, 8)
+    dataset, shop, photos = gallery(7500, 8)
     of_both_halves = 2 * shop.nbytes
 
     def weigh(max_bytes: int) -> Any:
         with ArrayPool(tmp_path / "cache", max_bytes) as pool:
-            return weighted(pool, material, transform(metric), shop, photos, np.arange(8))[1]
+            return weight_categories(pool, dataset, transform(metric), shop, photos, np.arange(8))[1]
 
     in_memory, expected = peak_and_result(lambda: weigh(LARGE))
     in_files, found = peak_and_result(lambda: weigh(SMALL))
@@ -73,11 +73,11 @@ def test_weights_are_chosen_without_the_gallery_in_memory(
 
 
 def test_ranks_take_no_more_memory_than_the_room_has(tmp_path: Path) -> None:
-    material, shop, photos = gallery(10_000, 150)
+    dataset, shop, photos = gallery(10_000, 150)
 
     def rank(max_bytes: int) -> Any:
         with ArrayPool(tmp_path / "cache", max_bytes) as pool:
-            return ranked(pool, material, shop, photos, transform("cosine"), "cosine", np.arange(150))
+            return rank_photos(pool, dataset, shop, photos, transform("cosine"), "cosine", np.arange(150))
 
     large, expected = peak_and_result(lambda: rank(LARGE))
     small, found = peak_and_result(lambda: rank(SMALL))

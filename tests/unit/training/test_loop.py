@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 def run(toy: ModuleType, folder: Path, *, data: Any = None, resume: bool = False, **changes: Any) -> Trained:
     data = toy.toy_data() if data is None else data
-    names = ("progress", "tensorboard", "devices", "of_run")
+    names = ("on_epoch", "tensorboard", "devices", "identity")
     beside = {name: changes.pop(name) for name in names if name in changes}
     options = TrainOptions(**(toy.SMALL | changes))
     return train(data, toy.toy_batches(data, options), options, folder, resume=resume, **beside)
@@ -102,7 +102,7 @@ def test_weight_decay_pulls_to_the_base_space(toy: ModuleType, tmp_path: Path) -
 
 def test_the_files_say_what_the_result_says(toy: ModuleType, tmp_path: Path) -> None:
     seen: list[Epoch] = []
-    trained = run(toy, tmp_path, progress=seen.append)
+    trained = run(toy, tmp_path, on_epoch=seen.append)
     assert [path.name for path in trained.files] == ["model.keras", "history.csv", "curve.png"]
     assert tuple(seen) == trained.history
     with (tmp_path / "history.csv").open() as file:
@@ -214,13 +214,13 @@ def test_going_on_with_something_else_is_an_error(toy: ModuleType, tmp_path: Pat
 
 
 def test_going_on_with_another_network_is_an_error(toy: ModuleType, tmp_path: Path) -> None:
-    run(toy, tmp_path, epochs=1, of_run={"extractor": "a" * 64, "finetune": 1})
+    run(toy, tmp_path, epochs=1, identity={"extractor": "a" * 64, "finetune": 1})
     for other in ({"extractor": "a" * 64, "finetune": 2}, {"extractor": "a" * 64}):
         with pytest.raises(ConfigError, match=f"finetune was 1 and is {other.get('finetune')}"):
-            run(toy, tmp_path, epochs=1, of_run=other, resume=True)
+            run(toy, tmp_path, epochs=1, identity=other, resume=True)
     with pytest.raises(ConfigError, match="extractor was 'aaa"):
-        run(toy, tmp_path, epochs=1, of_run={"extractor": "b" * 64, "finetune": 1}, resume=True)
-    run(toy, tmp_path, epochs=1, of_run={"extractor": "a" * 64, "finetune": 1}, resume=True)
+        run(toy, tmp_path, epochs=1, identity={"extractor": "b" * 64, "finetune": 1}, resume=True)
+    run(toy, tmp_path, epochs=1, identity={"extractor": "a" * 64, "finetune": 1}, resume=True)
 
 
 def test_without_resume_it_begins_anew(toy: ModuleType, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from stylesearch.errors import TooFewPairs, UnknownName
 from stylesearch.features.images import CatalogImage
-from stylesearch.training.near_duplicates import MANY_PRODUCTS, NearEqual
-from stylesearch.training.pair_dataset import MIN_PRODUCTS, find_pairs, pair_rows
+from stylesearch.training.near_duplicates import MAX_PRODUCTS_OF_IMAGE, NearDuplicates
+from stylesearch.training.pair_dataset import MIN_PRODUCTS, find_pairs, number_pairs
 from stylesearch.types import Domain, ImageRecord, Product
 
 
@@ -73,7 +73,9 @@ def test_an_unknown_kind_is_told():
 def test_a_picture_and_its_copy_are_no_pair():
     images = listed("a shop 1", "a shop 1", "b shop 2", "b shop 3", "c shop 4", "c shop 5", "c shop 6")
     assert found(find_pairs(images, "views", min_products=1)) == {"b": ("23", "23"), "c": ("456", "456")}
-    near = NearEqual(same_picture={"2": "2", "3": "2", "5": "5", "6": "5"}, same_shape={"4": "4", "5": "4"})
+    near = NearDuplicates(
+        same_image={"2": "2", "3": "2", "5": "5", "6": "5"}, same_shape={"4": "4", "5": "4"}
+    )
     assert found(find_pairs(images, "views", near=near, min_products=1)) == {"c": ("45", "45")}
 
 
@@ -83,38 +85,38 @@ def test_a_shop_picture_under_a_consumers_name_is_no_photo():
 
 
 def test_a_logo_makes_no_pair():
-    logos = [f"p{number} shop 0" for number in range(MANY_PRODUCTS + 1)]
+    logos = [f"p{number} shop 0" for number in range(MAX_PRODUCTS_OF_IMAGE + 1)]
     pairs = find_pairs(listed(*logos, "p0 shop 1", "q shop 2", "q shop 3"), "views", min_products=1)
     assert found(pairs) == {"q": ("23", "23")}
 
 
 def test_a_swatch_makes_no_pair():
     images = listed("p shop 0", "p shop 1", "q shop 2", "q shop 3")
-    pairs = find_pairs(images, "views", near=NearEqual(blank=frozenset("0")), min_products=1)
+    pairs = find_pairs(images, "views", near=NearDuplicates(blank=frozenset("0")), min_products=1)
     assert found(pairs) == {"q": ("23", "23")}
 
 
 def test_rows_number_pairs_and_the_whole_gallery():
     pairs = find_pairs(SHOP, "views", min_products=1)
-    rows = pair_rows(pairs, SHOP, [frozenset("bz"), frozenset("unknown")])
+    rows = number_pairs(pairs, SHOP, [frozenset("bz"), frozenset("unknown")])
     assert rows.product_ids == ("a", "b", "n", "z")
     assert rows.product_category == ("dress", "dress", "skirt", "skirt")
     assert (sha(rows.photos), rows.photo_product.tolist()) == ("1267", [0, 0, 2, 2])
     assert (sha(rows.shop), rows.shop_product.tolist()) == ("124678", [0, 0, 1, 2, 2, 3])
     assert rows.own.tolist() == [0, 1, 3, 4]
-    assert rows.near_equal.tolist() == [0, 1, 2, 1]
-    assert rows.unpaired.tolist() == [False, True, False, True]
+    assert rows.duplicates.tolist() == [0, 1, 2, 1]
+    assert rows.has_no_pair.tolist() == [False, True, False, True]
     assert rows.mask({"a", "b", "elsewhere"}).tolist() == [True, False, False, False]
 
 
 def test_the_gallery_of_a_paired_product_holds_no_copy():
     images = listed("a shop 1", "a shop 2", "a shop 1", "b shop 3", "b shop 3")
-    rows = pair_rows(find_pairs(images, "views", min_products=1), images)
+    rows = number_pairs(find_pairs(images, "views", min_products=1), images)
     assert sha(rows.shop) == "1233"  # `b` has no pair and is only searched
 
 
 def test_consumer_photos_are_not_in_the_gallery():
-    rows = pair_rows(find_pairs(SHOP, "consumer", min_products=1), SHOP)
+    rows = number_pairs(find_pairs(SHOP, "consumer", min_products=1), SHOP)
     assert sha(rows.photos) == "35"
     assert rows.own.tolist() == [-1, -1]
-    assert rows.own.dtype == rows.near_equal.dtype == np.int64
+    assert rows.own.dtype == rows.duplicates.dtype == np.int64

@@ -16,7 +16,7 @@ from stylesearch.features.stream import ExtractionOptions
 from stylesearch.files import sha256_bytes
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import crops, plan_boxes
-from stylesearch.training.data import MOST_REGIONS, picture_array
+from stylesearch.training.data import MAX_REGIONS, temporary_crops
 from stylesearch.types import Box, Domain, ImageRecord, Product
 
 WORK = ExtractionOptions(n_workers=2)
@@ -39,7 +39,7 @@ def expected(image: CatalogImage, boxes: list[Box]) -> np.ndarray[tuple[int, ...
 
 def test_crops_are_those_of_a_query(tmp_path: Path) -> None:
     images = catalog_images(tmp_path, 3)
-    with picture_array(images, "few", 24, tmp_path / "cache", WORK) as found:
+    with temporary_crops(images, "few", 24, tmp_path / "cache", WORK) as found:
         assert found.shape == (3, 4, 24, 24, 3)
         for image, pixels in zip(images, found, strict=True):
             np.testing.assert_array_equal(pixels, expected(image, plan_boxes("few", 40, 60)))
@@ -48,18 +48,18 @@ def test_crops_are_those_of_a_query(tmp_path: Path) -> None:
 
 def test_of_many_regions_the_whole_and_a_few_others_are_drawn(tmp_path: Path) -> None:
     images = catalog_images(tmp_path, 4)
-    with picture_array(images, "street", 24, tmp_path, WORK, seed=1) as found:
-        assert found.shape[1] == MOST_REGIONS
+    with temporary_crops(images, "street", 24, tmp_path, WORK, seed=1) as found:
+        assert found.shape[1] == MAX_REGIONS
         first = np.array(found)
         drawn = set()
         for image, pixels in zip(images, found, strict=True):
             every = expected(image, plan_boxes("street", 40, 60))
             places = [int((every == one).all(axis=(1, 2, 3)).argmax()) for one in pixels]
             assert places[0] == 0
-            assert len(set(places)) == MOST_REGIONS
+            assert len(set(places)) == MAX_REGIONS
             drawn.add(tuple(places))
         assert len(drawn) > 1
-    with picture_array(images, "street", 24, tmp_path, WORK, seed=1) as again:
+    with temporary_crops(images, "street", 24, tmp_path, WORK, seed=1) as again:
         np.testing.assert_array_equal(first, again)
 
 
@@ -71,7 +71,7 @@ def test_a_box_is_what_the_catalog_has_features_of(tmp_path: Path) -> None:
     def progress(n_done, n_images):
         done.append((n_done, n_images))
 
-    with picture_array(images, "box", 24, tmp_path, WORK, progress=progress) as found:
+    with temporary_crops(images, "box", 24, tmp_path, WORK, progress=progress) as found:
         np.testing.assert_array_equal(found[1], expected(images[1], [box]))
     assert done == [(1, 2), (2, 2)]
 
@@ -81,13 +81,13 @@ def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (40, 60)).save(images[1].image.path)
     with (
         pytest.raises(CatalogError, match=r"1\.png: the file has changed"),
-        picture_array(images, "whole", 24, tmp_path, WORK),
+        temporary_crops(images, "whole", 24, tmp_path, WORK),
     ):
         pass
     Path(images[1].image.path).unlink()
     with (
         pytest.raises(CatalogError, match=r"1\.png: No such file"),
-        picture_array(images, "whole", 24, tmp_path, WORK),
+        temporary_crops(images, "whole", 24, tmp_path, WORK),
     ):
         pass
 
@@ -106,7 +106,7 @@ def test_a_disk_without_room_for_all_pictures_is_an_error_before_any_is_looked_a
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with (
         pytest.raises(StyleSearchError, match=r"does not fit: .*cache has .* MiB left") as caught,
-        picture_array(
+        temporary_crops(
             images, "few", 24, tmp_path / "cache", WORK, progress=lambda *counts: done.append(counts)
         ),
     ):

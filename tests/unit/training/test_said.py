@@ -11,9 +11,9 @@ import pytest
 from stylesearch.cli.train import echo_report
 from stylesearch.models.card import ModelCard
 from stylesearch.training.category_weights import Weights
-from stylesearch.training.pair_dataset import MaterialChoice, split_facts
+from stylesearch.training.pair_dataset import PairOptions, describe_split
 from stylesearch.training.results import TrainReport
-from stylesearch.training.scores import SCORES, Change, changes
+from stylesearch.training.scores import SCORES, Change, measure_changes
 from stylesearch.training.split import Split, given_split, split_products
 from tests.unit.training.test_changes import columns
 
@@ -21,10 +21,10 @@ GIVEN = {"a": "train", "b": "test", "c": "train", "d": "val", "e": "train"}
 CATEGORIES = dict.fromkeys(GIVEN, "dress")
 
 
-def a_report(split: Split, n_joined: int) -> TrainReport:
-    change: tuple[Change, ...] = changes(columns([3]), columns([0]), ["dress"], ["a"])
+def a_report(split: Split, n_connected: int) -> TrainReport:
+    change: tuple[Change, ...] = measure_changes(columns([3]), columns([0]), ["dress"], ["a"])
     counts = {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
-    options: dict[str, Any] = {"regions": "few", **split_facts(split, MaterialChoice(seed=4))}
+    options: dict[str, Any] = {"regions": "few", **describe_split(split, PairOptions(seed=4))}
     texts = dict.fromkeys(("created", "feature_set", "weights_digest", "transform_version"), "-")
     card = ModelCard(
         name="default",
@@ -43,13 +43,13 @@ def a_report(split: Split, n_joined: int) -> TrainReport:
     )
     seconds = {"training": 1.0, "total": 2.0}
     of_grid = Weights({"": 0.5}, {0.0: 0.1})
-    return TrainReport(card, change, change, of_grid, (), 0, False, 0, n_joined, seconds, Path("models"))
+    return TrainReport(card, change, change, of_grid, (), 0, False, 0, n_connected, seconds, Path("models"))
 
 
 def test_a_given_split_and_who_was_left_out_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     split = given_split(GIVEN, CATEGORIES, [{"a", "b"}, {"c", "d"}])
     assert split is not None
-    report = a_report(split, n_joined=4)
+    report = a_report(split, n_connected=4)
     echo_report(report, is_default=False, with_seconds=False)
     out = capsys.readouterr().out
     assert "split: given, by the products' attribute `split`\n" in out
@@ -62,7 +62,7 @@ def test_a_given_split_and_who_was_left_out_are_said(capsys: pytest.CaptureFixtu
 
 
 def test_a_drawn_split_is_said_with_its_shares_and_seed(capsys: pytest.CaptureFixture[str]) -> None:
-    report = a_report(split_products(CATEGORIES, [{"a", "b"}]), n_joined=2)
+    report = a_report(split_products(CATEGORIES, [{"a", "b"}]), n_connected=2)
     echo_report(report, is_default=False, with_seconds=False)
     out = capsys.readouterr().out
     assert "split: drawn, by category\n" in out
@@ -74,7 +74,7 @@ def test_a_drawn_split_is_said_with_its_shares_and_seed(capsys: pytest.CaptureFi
 
 def test_products_that_the_network_knows_are_said_on_their_own(capsys: pytest.CaptureFixture[str]) -> None:
     split = dataclasses.replace(split_products(CATEGORIES, [{"a", "b"}]), seen_before=frozenset("xyz"))
-    report = a_report(split, n_joined=2)
+    report = a_report(split, n_connected=2)
     echo_report(report, is_default=False, with_seconds=False)
     out = capsys.readouterr().out
     assert "3 products were left out of those to choose or to test with: the network was fine-tuned" in out
@@ -87,7 +87,7 @@ def test_a_part_that_was_drawn_beside_given_ones_is_said(capsys: pytest.CaptureF
     given = {name: "test" if number < 5 else "train" for number, name in enumerate(categories)}
     split = given_split(given, categories)
     assert split is not None
-    report = a_report(split, n_joined=0)
+    report = a_report(split, n_connected=0)
     echo_report(report, is_default=False, with_seconds=False)
     assert "the parts that it lacks drawn from train\n" in capsys.readouterr().out
     assert report.card.options["split_seed"] == 4

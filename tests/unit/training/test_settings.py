@@ -14,7 +14,8 @@ import pytest
 from stylesearch.errors import ConfigError, UnknownName
 from stylesearch.training.checkpoints import Checkpoint
 from stylesearch.training.epoch import Epoch
-from stylesearch.training.options import LOSSES, TrainOptions, learning_rate_at
+from stylesearch.training.keras.step import cosine_schedule
+from stylesearch.training.options import LOSSES, TrainOptions
 
 
 def test_options_take_what_belongs_to_their_loss() -> None:
@@ -53,11 +54,14 @@ def test_names_that_are_not_known(wrong: dict[str, Any]) -> None:
 
 
 def test_the_rate_rises_and_falls() -> None:
-    rates = [learning_rate_at(step, 100, 10, 0.5) for step in range(100)]
+    schedule = cosine_schedule(0.5, 100, 10)
+    rates = [float(schedule(step)) for step in range(100)]
     assert np.argmax(rates) == 9 and rates[9] == 0.5
-    np.testing.assert_allclose(np.diff(rates[:10]), 0.05)
+    np.testing.assert_allclose(np.diff(rates[:10]), 0.05, rtol=1e-5)
     assert (np.diff(rates[9:]) < 0).all() and 0 < rates[-1] < 0.001
-    assert learning_rate_at(0, 1, 5, 0.5) > 0
+    assert float(cosine_schedule(0.5, 1, 5)(0)) == 0.5
+    rates = [float(cosine_schedule(0.5, 100, 0)(step)) for step in range(100)]
+    assert rates[0] == 0.5 and (np.diff(rates) < 0).all() and rates[-1] > 0
 
 
 def test_data_that_fit(toy: ModuleType) -> None:
@@ -72,7 +76,7 @@ WRONG: dict[str, Any] = {
     "numbers beyond": lambda data: {"shop_product": data.shop_product + 1},
     "both learned from and validated on": lambda data: {"train": data.train | True},
     "no photo of a validation product": lambda data: {"validation": data.validation & False},
-    "near_equal": lambda data: {"near_equal": np.arange(3)},
+    "duplicates": lambda data: {"duplicates": np.arange(3)},
 }
 
 
@@ -102,7 +106,6 @@ def some_checkpoint() -> Checkpoint:
     return Checkpoint(
         run={"options": {"seed": 1, "dim": 4}, "data": "ab"},
         history=(Epoch(0, math.nan, 0.0, 0.1, 0.05, 1.5), Epoch(1, 2.25, 1e-3, 0.2, 0.1, 0.5)),
-        steps=7,
         best=1,
         finished=False,
         state={"model.0": np.float32([[1, 2]]), "optimizer.0": np.array(7)},

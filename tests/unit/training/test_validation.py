@@ -11,7 +11,7 @@ import pytest
 from stylesearch.array_types import Floats, Ids
 from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.spaces.base import of_length_one
+from stylesearch.spaces.base import normalize_rows
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
 
@@ -64,7 +64,7 @@ def test_vectors_that_are_all_alike_score_as_chance_does() -> None:
 
 
 def test_many_photos_are_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stylesearch.training.validation._AT_LEAST", {"cosine": 7, "l1": 7})
+    monkeypatch.setattr("stylesearch.training.validation._MIN_PHOTOS", {"cosine": 7, "l1": 7})
     monkeypatch.setattr("stylesearch.training.validation._COST", {"cosine": 1, "l1": 1})
     data = shuffled_data(own=False)
     validation = Validation(data, "cosine", 6)
@@ -148,7 +148,7 @@ def whole_distances(photos: Floats, shop: Floats, metric: str) -> Floats:
     if metric == "l1":
         far: Floats = np.abs(photos[:, :, None] - shop).sum(axis=3).min(axis=1)
         return far
-    cosines: Floats = (of_length_one(photos) @ of_length_one(shop).T).max(axis=1)
+    cosines: Floats = (normalize_rows(photos) @ normalize_rows(shop).T).max(axis=1)
     return 1 - cosines
 
 
@@ -181,7 +181,7 @@ def test_a_large_gallery_is_not_copied(tmp_path: Path, metric: str) -> None:
 @pytest.mark.parametrize("metric", ["cosine", "l1"])
 def test_a_large_gallery_is_read_once(monkeypatch: pytest.MonkeyPatch, metric: str) -> None:
     """Its distances to all photos, 76 MiB, are not held, nor is it read again for every few of them."""
-    monkeypatch.setattr("stylesearch.training.validation._AT_LEAST", {"cosine": 200, "l1": 200})
+    monkeypatch.setattr("stylesearch.training.validation._MIN_PHOTOS", {"cosine": 200, "l1": 200})
     n_products, dim = 50_000, 4
     random = np.random.default_rng(0)
     shop = random.normal(size=(2 * n_products, dim)).astype(np.float32).view(CountedRows)

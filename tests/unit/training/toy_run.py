@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from stylesearch.training.batches import Batches
-from stylesearch.training.candidate import batches_of
+from stylesearch.training.candidate import build_batches
 from stylesearch.training.data import TrainingData
 from stylesearch.training.epoch import Epoch
 from stylesearch.training.options import TrainOptions
@@ -53,7 +53,7 @@ def toy_data(n_products: int = 150, seed: int = 0) -> TrainingData:
     )
 
 
-toy_batches = batches_of
+toy_batches = build_batches
 
 
 class KilledBatches:
@@ -113,7 +113,7 @@ def train_once(folder: Path, settings: dict[str, Any], devices: int) -> None:
         folder,
         resume=settings.get("resume", False),
         devices=devices,
-        progress=say,
+        on_epoch=say,
     )
     flat = np.concatenate([variable.value.numpy().ravel() for variable in trained.model.variables])
     np.save(folder / "weights.npy", flat)

@@ -13,14 +13,14 @@ from stylesearch.models.card import ModelCard
 from stylesearch.models.networks import fingerprints_of, owner_of, unused_networks
 from stylesearch.settings import load_settings
 from stylesearch.training.checkpoints import (
-    check_interrupted,
+    check_resumable,
     checkpoint_path,
-    interrupted,
-    part_of,
+    head_folder,
+    interrupted_trainings,
     training_folder,
 )
-from stylesearch.workspace.resources import Parts
-from stylesearch.workspace.training import _clear_away, follow_network, make_default
+from stylesearch.workspace.resources import Resources
+from stylesearch.workspace.training import _remove_leftovers, follow_network, make_default
 from stylesearch.workspace.workspace import Workspace
 from tests.unit.models.test_store import model_of
 
@@ -52,10 +52,10 @@ def test_one_owner_of_a_name_at_a_time(tmp_path: Path) -> None:
             pass
         shop = Workspace(load_settings({"home": tmp_path, "lock_timeout": 0}, {}))
         with pytest.raises(ConfigError, match="training or removing"):
-            shop.remove_model("default")
-        assert store.names(tmp_path) == ["default"]
-    shop.remove_model("default")
-    assert store.names(tmp_path) == []
+            shop.models.remove("default")
+        assert store.model_names(tmp_path) == ["default"]
+    shop.models.remove("default")
+    assert store.model_names(tmp_path) == []
 
 
 def test_the_settings_name_the_new_network_before_the_old_one_goes(tmp_path: Path) -> None:
@@ -81,17 +81,19 @@ def test_a_network_that_another_model_takes_stays_and_the_settings_too(tmp_path:
 def test_a_network_that_cannot_go_now_goes_later(tmp_path: Path) -> None:
     old, new = network(tmp_path, "a"), network(tmp_path, "b")
     saved(tmp_path, str(new))
-    parts, ingest = (Parts(load_settings({"home": tmp_path, "lock_timeout": 0}, {})) for _ in range(2))
-    parts.catalog(create=True)
+    resources, ingest = (
+        Resources(load_settings({"home": tmp_path, "lock_timeout": 0}, {})) for _ in range(2)
+    )
+    resources.catalog(create=True)
     with ingest.catalog().writing(timeout=0):
         with pytest.warns(UserWarning, match="1 networks that no model takes any more could not be removed"):
-            _clear_away(parts, "default")
+            _remove_leftovers(resources, "default")
         assert old.exists()
-    _clear_away(parts, "default")
+    _remove_leftovers(resources, "default")
     assert not old.exists()
     assert new.exists()
-    parts.let_go()
-    ingest.let_go()
+    resources.close()
+    ingest.close()
 
 
 def test_whose_network_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,12 +119,12 @@ def test_the_network_that_is_learned_on_stays_meanwhile(
     path = network(tmp_path, "a")
     saved(tmp_path, str(path))
     shop = Workspace(load_settings({"home": tmp_path, "lock_timeout": 0}, {}))
-    shop._parts.catalog(create=True)
+    shop._resources.catalog(create=True)
     attempts = []
 
     def try_to_remove(*_: object, **__: object) -> None:
         with pytest.raises(ConfigError, match="training or removing the model 'default'"):
-            shop.remove_model("default")
+            shop.models.remove("default")
         attempts.append("default")
         raise InterruptedError
 
@@ -163,13 +165,13 @@ def test_default_keeps_the_weights_too(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_was_not_interrupted_cannot_be_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no interrupted training of 'default'.*one of: no model"):
-        check_interrupted(tmp_path, "default", "f" * 64)
-    path = checkpoint_path(part_of(training_folder(tmp_path, "shoes"), "f" * 64))
+        check_resumable(tmp_path, "default", "f" * 64)
+    path = checkpoint_path(head_folder(training_folder(tmp_path, "shoes"), "f" * 64))
     path.parent.mkdir(parents=True)
     path.touch()
-    assert interrupted(tmp_path) == ["shoes"]
-    check_interrupted(tmp_path, "shoes", "f" * 64)
+    assert interrupted_trainings(tmp_path) == ["shoes"]
+    check_resumable(tmp_path, "shoes", "f" * 64)
     with pytest.raises(ConfigError, match="there is one of: shoes"):
-        check_interrupted(tmp_path, "default", "f" * 64)
+        check_resumable(tmp_path, "default", "f" * 64)
     with pytest.raises(ConfigError, match="was another one"):
-        check_interrupted(tmp_path, "shoes", "0" * 64)
+        check_resumable(tmp_path, "shoes", "0" * 64)

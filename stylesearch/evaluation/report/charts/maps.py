@@ -1,4 +1,4 @@
-"""The map of features as a chart: a dot a picture, or the pictures themselves (the seed's Figure 5)."""
+"""Maps of features by t-SNE, on which alike images lie side by side: as dots, or as the images themselves."""
 
 from __future__ import annotations
 
@@ -19,41 +19,89 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from stylesearch.evaluation.report.charts.style import (
     CATEGORY_COLORS,
     WIDTH,
-    drawable,
+    drawable_text,
     marker_of,
     new_figure,
 )
 
 __all__ = [
-    "LEAST",
+    "MIN_IMAGES",
+    "THUMBNAIL",
     "dot_map",
-    "room_for",
+    "select_without_overlap",
     "thumbnail_map",
     "tsne_map",
 ]
 
 Places = npt.NDArray[np.float64]
+"""Places on a map, float64 (n, 2), within -1 to 1."""
+
+MIN_IMAGES: Final = 8
+"""Of fewer images a map says nothing."""
+_PCA_AXES: Final = 50
+_PERPLEXITY: Final = 30.0
 
 THUMBNAIL: Final = 0.1
 """Side of a thumbnail on a map from -1 to 1."""
 _LETTER: Final = 0.0034
 """Width of a letter for each point of its size, on a map from -1 to 1."""
-_FLATTEST: Final = 0.45
+_MIN_ASPECT: Final = 0.45
 _THICK: Final = 2.0
 _THIN: Final = 0.7
 _LINES: Final[tuple[Literal["-", ":", "--"], ...]] = ("-", ":", "--")
-_LETTERS_BELOW: Final = 70
+_LEGEND_LETTERS: Final = 70
+"""Letters of a legend that fit beside each other below a map."""
 _LEGEND_LINE: Final = 0.175
+"""Height of a line of the legend, in inches."""
+
+
+def tsne_map(features: npt.NDArray[np.float32], seed: int) -> Places:
+    """Maps features to the plane by t-SNE, after PCA; the same for the same features and seed.
+
+    Args:
+        features: float32 (n, dim), n at least :data:`MIN_IMAGES`.
+        seed: of scikit-learn's t-SNE.
+
+    Returns:
+        places, float64 (n, 2), within -1 to 1.
+
+    Raises:
+        ValueError: too few features.
+
+    References:
+        L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 9, 2008. They too reduce by PCA
+        first, to 30 axes.
+    """
+    n = len(features)
+    if n < MIN_IMAGES:
+        raise ValueError(f"a map needs at least {MIN_IMAGES} pictures. Received: {n}")
+    # One thread: with several, sums are taken in another order each time, and the map is another.
+    with threadpool_limits(limits=1):
+        values = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+        if not values.any():
+            return np.zeros((n, 2))  # all alike: there is nothing to spread
+        reduced = PCA(min(_PCA_AXES, n, values.shape[1]), svd_solver="full").fit_transform(values)
+        spread = float(reduced[:, 0].std())
+        start = np.asarray(reduced[:, :2] / spread * 1e-4 if spread else reduced[:, :2])
+        if start.shape[1] < 2:
+            start = np.pad(start, ((0, 0), (0, 1)))
+        places = TSNE(
+            perplexity=min(_PERPLEXITY, (n - 1) / 3), init=start, random_state=seed, n_jobs=1
+        ).fit_transform(reduced)
+    places = places.astype(np.float64) - (places.max(axis=0) + places.min(axis=0)) / 2
+    largest = float(np.abs(places).max())
+    within_one: Places = places / (largest or 1.0)
+    return within_one
 
 
 def dot_map(
     places: Places, categories: Sequence[str], numbers: Mapping[str, int], n_filled: int | None = None
 ) -> Figure:
-    """A dot a picture, colored by category, each category named where most of it lies.
+    """A map with a dot for each image, colored by category, each category named where most of it lies.
 
     Args:
         places: float64 (n, 2), within -1 to 1.
-        categories: of the pictures.
+        categories: of the images.
         numbers: of each category's color and shape.
         n_filled: the first so many are filled, all others hollow; by default all are filled.
     """
@@ -62,26 +110,29 @@ def dot_map(
     present = [name for name in numbers if name in set(categories)]
     figure, axes = _empty_map(places, present)
     for name in present:
-        for which, face, line in ((is_filled, _color(numbers[name]), 0.0), (~is_filled, "none", 0.8)):
+        for which, face, line in (
+            (is_filled, _category_color(numbers[name]), 0.0),
+            (~is_filled, "none", 0.8),
+        ):
             shown = places[(names == name) & which]
             axes.scatter(
                 shown[:, 0],
                 shown[:, 1],
                 s=22 if len(places) < 300 else 12,
                 facecolors=face,
-                edgecolors=_color(numbers[name]),
+                edgecolors=_category_color(numbers[name]),
                 marker=marker_of(numbers[name]),
                 alpha=0.8,
                 linewidths=line,
-                label=drawable(name) if which is is_filled else None,
+                label=drawable_text(name) if which is is_filled else None,
             )
     _name_clusters(axes, places, names, {name: numbers[name] for name in present})
-    figure.legend(loc="outside lower left", ncols=_columns(present), markerscale=1.2)
+    figure.legend(loc="outside lower left", ncols=_n_columns(present), markerscale=1.2)
     return figure
 
 
-def room_for(places: Places, limit: int) -> list[int]:
-    """Which pictures of a map can be shown without covering each other, in their order, at most ``limit``."""
+def select_without_overlap(places: Places, limit: int) -> list[int]:
+    """Numbers of at most ``limit`` images that do not cover each other on the map, in their order."""
     shown: list[int] = []
     for number in range(len(places)):
         apart = np.abs(places[shown] - places[number]).max(axis=1) if shown else np.array([np.inf])
@@ -97,7 +148,7 @@ def thumbnail_map(
     numbers: Mapping[str, int],
     thin: Collection[int] = (),
 ) -> Figure:
-    """Small pictures on a map, each framed in its category's color and kind of line.
+    """A map of small images, each framed in its category's color and kind of line.
 
     Args:
         places: float64 (n, 2), of those shown.
@@ -120,26 +171,26 @@ def thumbnail_map(
     handles = []
     for name in present:
         handle = _frame((0, 0), 1, numbers[name])
-        handle.set_label(drawable(name))
+        handle.set_label(drawable_text(name))
         handles.append(handle)
-    figure.legend(handles=handles, loc="outside lower left", ncols=_columns(present), handlelength=1.1)
+    figure.legend(handles=handles, loc="outside lower left", ncols=_n_columns(present), handlelength=1.1)
     return figure
 
 
-def _color(number: int) -> str:
+def _category_color(number: int) -> str:
     return CATEGORY_COLORS[number % len(CATEGORY_COLORS)]
 
 
 def _frame(corner: tuple[float, float], side: float, number: int) -> Rectangle:
     line = _LINES[number // len(CATEGORY_COLORS) % len(_LINES)]
     return Rectangle(
-        corner, side, side, fill=False, edgecolor=_color(number), linewidth=_THICK, linestyle=line
+        corner, side, side, fill=False, edgecolor=_category_color(number), linewidth=_THICK, linestyle=line
     )
 
 
-def _columns(names: Sequence[str]) -> int:
+def _n_columns(names: Sequence[str]) -> int:
     """As many as fit side by side below a map."""
-    return max(1, min(4, _LETTERS_BELOW // (5 + max(map(len, names)))))
+    return max(1, min(4, _LEGEND_LETTERS // (5 + max(map(len, names)))))
 
 
 def _empty_map(places: Places, names: Sequence[str]) -> tuple[Figure, Axes]:
@@ -147,9 +198,9 @@ def _empty_map(places: Places, names: Sequence[str]) -> tuple[Figure, Axes]:
     middle = (places.max(axis=0) + places.min(axis=0)) / 2
     margin = THUMBNAIL * 0.6
     half_x, half_y = np.maximum((places.max(axis=0) - places.min(axis=0)) / 2, 0.1) + margin
-    half_y = max(half_y, _FLATTEST * half_x)
+    half_y = max(half_y, _MIN_ASPECT * half_x)
     half_x = max(half_x, half_y)
-    n_lines = -(-len(names) // _columns(names))
+    n_lines = -(-len(names) // _n_columns(names))
     figure = new_figure(WIDTH * half_y / half_x + 0.15 + _LEGEND_LINE * n_lines)
     axes = figure.subplots()
     axes.set_aspect("equal")
@@ -165,7 +216,7 @@ def _empty_map(places: Places, names: Sequence[str]) -> tuple[Figure, Axes]:
 def _name_clusters(
     axes: Axes, places: Places, names: npt.NDArray[np.str_], numbers: Mapping[str, int]
 ) -> None:
-    """Each category's name, where one of its pictures is nearest to most others of it."""
+    """Each category's name, where one of its images is nearest to most others of it."""
     taken: list[tuple[float, float, float]] = []
     size = 9.0 if len(numbers) <= len(CATEGORY_COLORS) + 3 else 7.0
     for name, number in numbers.items():
@@ -176,11 +227,11 @@ def _name_clusters(
         while any(abs(at[1] - y) < 0.07 and abs(at[0] - x) < half + other for x, y, other in taken):
             at = at - (0, 0.02)
         taken.append((at[0], at[1], half))
-        dark = tuple(0.6 * part for part in to_rgb(_color(number)))
+        dark = tuple(0.6 * part for part in to_rgb(_category_color(number)))
         label = axes.text(
             float(at[0]),
             float(at[1]),
-            drawable(name),
+            drawable_text(name),
             color=dark,
             fontweight="bold",
             fontsize=size,
@@ -188,47 +239,3 @@ def _name_clusters(
             va="center",
         )
         label.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
-
-
-# A map of features: alike pictures lie side by side.
-#
-# References:
-# L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 9, 2008. Reduced by PCA first, as
-# they do (to 50 axes; they: 30).
-
-LEAST = 8
-"""Of fewer pictures a map says nothing."""
-_AXES = 50
-_PERPLEXITY = 30.0
-
-
-def tsne_map(features: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float64]:
-    """Places in the plane, float64 (n, 2), within -1 to 1; the same for the same features and seed.
-
-    Args:
-        features: float32 (n, dim), n at least :data:`LEAST`.
-        seed: of scikit-learn's t-SNE.
-
-    Raises:
-        ValueError: too few features.
-    """
-    n = len(features)
-    if n < LEAST:
-        raise ValueError(f"a map needs at least {LEAST} pictures. Received: {n}")
-    # One thread: with several, sums are taken in another order each time, and the map is another.
-    with threadpool_limits(limits=1):
-        values = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
-        if not values.any():
-            return np.zeros((n, 2))  # all alike: there is nothing to spread
-        reduced = PCA(min(_AXES, n, values.shape[1]), svd_solver="full").fit_transform(values)
-        spread = float(reduced[:, 0].std())
-        start = np.asarray(reduced[:, :2] / spread * 1e-4 if spread else reduced[:, :2])
-        if start.shape[1] < 2:
-            start = np.pad(start, ((0, 0), (0, 1)))
-        places = TSNE(
-            perplexity=min(_PERPLEXITY, (n - 1) / 3), init=start, random_state=seed, n_jobs=1
-        ).fit_transform(reduced)
-    places = places.astype(np.float64) - (places.max(axis=0) + places.min(axis=0)) / 2
-    largest = float(np.abs(places).max())
-    scaled: npt.NDArray[np.float64] = places / (largest or 1.0)
-    return scaled

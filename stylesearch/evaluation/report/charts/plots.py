@@ -1,9 +1,10 @@
-"""Top-k accuracy over k, with its interval as a band."""
+"""Charts of scores and counts: top-k curves, dots with intervals, image counts, and category confusions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,11 +18,11 @@ from stylesearch.evaluation.report.charts.style import (
     INK,
     WIDTH,
     color_of,
-    drawable,
+    drawable_text,
     line_style_of,
     marker_of,
     new_figure,
-    wrapped,
+    wrap_label,
 )
 from stylesearch.evaluation.results import CatalogFacts, Estimate, Run, StudySettings
 from stylesearch.evaluation.scores import top_k_curve
@@ -30,114 +31,22 @@ __all__ = [
     "Series",
     "category_confusion",
     "curve_ks",
-    "picture_counts",
+    "image_counts",
     "score_dots",
     "top_k_curves",
 ]
 
-# Where errors go: categories of what came first, by category of what was looked for.
-
-_MANY = 12
-"""With more columns their names stand upright."""
-_DARK = 0.55
-"""From this share on a cell is dark, and its number white."""
-
-
-def category_confusion(names: list[str], counts: Ints) -> Figure:
-    """A table of shares, one row a category.
-
-    Args:
-        names: categories with a query or a first hit, n of them.
-        counts: int64 (queried, 1 + n): of each queried category how many queries found the right product
-            first, then how many found a wrong product of each category. Rows are the first of ``names``.
-    """
-    n_rows, n_columns = counts.shape
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    many = n_columns > _MANY
-    figure = new_figure(1.5 + 0.3 * n_rows, max(WIDTH, 2.2 + 0.27 * n_columns))
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row in range(n_rows):
-        for column in range(n_columns):
-            share = shares[row, column]
-            if share:
-                axes.text(
-                    column,
-                    row,
-                    f"{100 * share:.0f}",
-                    ha="center",
-                    va="center",
-                    fontsize=7 if many else 8,
-                    color="white" if share > _DARK else INK,
-                )
-    rows = [
-        f"{drawable(name)} ({total})" for name, total in zip(names, counts.sum(axis=1).tolist(), strict=False)
-    ]
-    axes.set_yticks(range(n_rows), rows)
-    labels = ["right product", *map(drawable, names)]
-    axes.set_xticks(range(n_columns), labels, rotation=90 if many else 40, ha="left", rotation_mode="anchor")
-    axes.xaxis.tick_top()
-    axes.tick_params(axis="x", labelcolor=INK)
-    axes.axvline(0.5, color=FAINT, linewidth=1)
-    axes.set_ylabel("query (how many)")
-    axes.set_xlabel(
-        "what came first: the right product, or a wrong one of a category, % of a row", fontsize=8
-    )
-    axes.xaxis.set_label_position("bottom")
-    for number in range(min(n_rows, n_columns - 1)):
-        # The category is right there, the product is not.
-        axes.add_patch(
-            Rectangle((number + 0.5, number - 0.5), 1, 1, fill=False, edgecolor=FAINT, clip_on=False)
-        )
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    return figure
-
-
-# How many pictures there are of each category (the seed's Figure 2).
-
-_BAR = 0.38
-
-
-def picture_counts(catalog: CatalogFacts) -> Figure:
-    """Two bars a category, each with its number: consumer photos and shop pictures."""
-    names = [drawable(one.category) for one in catalog.categories]
-    places = np.arange(len(names), dtype=float)
-    figure = new_figure(0.75 + 0.36 * len(names))
-    axes = figure.subplots()
-    most = 1
-    for number, (label, counts) in enumerate(
-        (
-            ("consumer photos", [one.n_consumer_images for one in catalog.categories]),
-            ("shop pictures", [one.n_shop_images for one in catalog.categories]),
-        )
-    ):
-        at = places + (number - 0.5) * _BAR
-        axes.barh(at, counts, height=_BAR * 0.92, color=color_of(1 - number), label=label)
-        for place, count in zip(at, counts, strict=True):
-            axes.annotate(
-                f"{count:,}",
-                (count, place),
-                (3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-                color=FAINT,
-            )
-        most = max(most, *counts)
-    axes.set_yticks(places, names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(0, most * 1.12)
-    axes.set_xticks([])
-    axes.spines["bottom"].set_visible(False)
-    figure.legend(loc="outside upper left", ncols=2)
-    return figure
-
-
-# Scores with their intervals, a row a category and a dot a series (the seed's Figures 6, 7 and 9).
-
-_LETTERS_ABOVE = 62
-"""As many as fit beside each other above a chart."""
+_CURVE_HEIGHT: Final = 3.9
+_LABEL_LINE: Final = 4.2
+"""Height of a line of a curve's label, in percent points of the axis."""
+_N_CURVE_KS: Final = 24
+_LEGEND_LETTERS: Final = 62
+"""Letters of a legend that fit beside each other above a chart."""
+_BAR_HEIGHT: Final = 0.38
+_MAX_SLANTED_COLUMNS: Final = 12
+"""With more columns in a confusion their names stand upright."""
+_DARK_SHARE: Final = 0.55
+"""From this share on a cell of a confusion is dark, and its number white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,71 +64,6 @@ class Series:
     number: int
 
 
-def score_dots(series: Sequence[Series], score: str, top: float = 1.0) -> Figure:
-    """Every series in every category, then macro and micro: a dot with its interval.
-
-    Args:
-        series: at least one.
-        score: its name, for example ``top-20``.
-        top: where the axis ends, from 0 to 1: the same in all charts that are to be compared.
-    """
-    first = series[0].run
-    rows = [(f"{wrapped(one.category, 24)} ({one.n_queries})", False) for one in first.categories]
-    rows += [("macro", True), ("micro", True)]
-    step = max(0.15, 0.105 * len(series) + 0.09)
-    columns = max(1, _LETTERS_ABOVE // (max(len(one.label) for one in series) + 4))
-    lines = -(-len(series) // columns)
-    figure = new_figure(0.65 + 0.17 * lines + max(step, 0.24) * len(rows), WIDTH)
-    axes = figure.subplots()
-    for number, one in enumerate(series):
-        offset = (number - (len(series) - 1) / 2) * 0.8 / max(len(series), 2)
-        estimates = _estimates(one.run, score)
-        for row, estimate in enumerate(estimates):
-            axes.plot(
-                [100 * estimate.low, 100 * estimate.high],
-                [row + offset] * 2,
-                color=color_of(one.number),
-                linewidth=1.3,
-                alpha=0.55,
-                solid_capstyle="butt",
-            )
-        axes.plot(
-            [100 * estimate.value for estimate in estimates],
-            [row + offset for row in range(len(rows))],
-            linestyle="",
-            marker=marker_of(one.number),
-            markersize=4.8,
-            color=color_of(one.number),
-            label=drawable(one.label),
-            clip_on=False,
-            zorder=3,
-        )
-    for row in range(1, len(rows)):
-        # The averages stand apart from what they are averages of.
-        axes.axhline(row - 0.5, color=INK if row == len(rows) - 2 else GRID, linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
-    for tick, (_, bold) in zip(axes.get_yticklabels(), rows, strict=True):
-        tick.set_fontweight("bold" if bold else "normal")
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(0, 100 * top)
-    axes.grid(axis="x")
-    axes.set_xlabel(f"{score}, % of queries" if score.startswith("top-") else f"{score}, %")
-    axes.spines["left"].set_visible(False)
-    if len(series) > 1:
-        figure.legend(loc="outside upper left", ncols=columns, borderpad=0.1)
-    return figure
-
-
-def _estimates(run: Run, score: str) -> list[Estimate]:
-    return [scores.values[score] for scores in (*run.categories, run.macro, run.micro)]
-
-
-_HEIGHT = 3.9
-_LINE = 4.2
-"""Height of a line of a label, in percent points of the axis."""
-_N_KS = 24
-
-
 def curve_ks(ks: Sequence[int], n_products: int) -> list[int]:
     """About two dozen k from 1 up, evenly on a logarithmic axis, with those asked for among them.
 
@@ -228,7 +72,7 @@ def curve_ks(ks: Sequence[int], n_products: int) -> list[int]:
         [1, 2, 3, 4, 5]
     """
     last = max(2, min(max(ks), n_products))
-    spread = np.unique(np.round(np.geomspace(1, last, _N_KS)).astype(int)).tolist()
+    spread = np.unique(np.round(np.geomspace(1, last, _N_CURVE_KS)).astype(int)).tolist()
     return sorted({*spread, *(k for k in ks if k <= last)})
 
 
@@ -241,7 +85,7 @@ def top_k_curves(series: Sequence[Series], settings: StudySettings, n_products: 
         n_products: in the gallery.
     """
     ks = curve_ks(settings.ks, n_products)
-    figure = new_figure(_HEIGHT)
+    figure = new_figure(_CURVE_HEIGHT)
     axes = figure.subplots()
     axes.plot(
         ks, [100 * min(1.0, k / n_products) for k in ks], color=FAINT, linewidth=1, linestyle=(0, (2, 2))
@@ -268,9 +112,11 @@ def top_k_curves(series: Sequence[Series], settings: StudySettings, n_products: 
         )
         # Curves that end alike are named in the order in which they come there.
         overall = sum(estimate.value for estimate in curve)
-        ends.append((100 * curve[-1].value, overall, wrapped(one.label, 22), color))
+        ends.append((100 * curve[-1].value, overall, wrap_label(one.label, 22), color))
     ends.sort(key=lambda end: end[:2])
-    heights = _spread([end[0] for end in ends], [_LINE * (end[2].count("\n") + 1) for end in ends])
+    heights = _spread_labels(
+        [end[0] for end in ends], [_LABEL_LINE * (end[2].count("\n") + 1) for end in ends]
+    )
     for (value, _, label, color), height in zip(ends, heights, strict=True):
         axes.annotate(
             label,
@@ -302,7 +148,7 @@ def top_k_curves(series: Sequence[Series], settings: StudySettings, n_products: 
     return figure
 
 
-def _spread(values: Sequence[float], sizes: Sequence[float]) -> list[float]:
+def _spread_labels(values: Sequence[float], sizes: Sequence[float]) -> list[float]:
     """Places near rising values at which labels of those heights do not touch, within 0 to 100."""
     places: list[float] = []
     floor = 0.0
@@ -315,3 +161,149 @@ def _spread(values: Sequence[float], sizes: Sequence[float]) -> list[float]:
         places[number] = min(places[number], ceiling - sizes[number] / 2)
         ceiling = places[number] - sizes[number] / 2
     return places
+
+
+def score_dots(series: Sequence[Series], score: str, top: float = 1.0) -> Figure:
+    """A dot with its interval for every series in every category, then macro and micro.
+
+    Args:
+        series: at least one.
+        score: its name, for example ``top-20``.
+        top: where the axis ends, from 0 to 1: the same in all charts that are to be compared.
+    """
+    first = series[0].run
+    rows = [(f"{wrap_label(one.category, 24)} ({one.n_queries})", False) for one in first.categories]
+    rows += [("macro", True), ("micro", True)]
+    step = max(0.15, 0.105 * len(series) + 0.09)
+    columns = max(1, _LEGEND_LETTERS // (max(len(one.label) for one in series) + 4))
+    lines = -(-len(series) // columns)
+    figure = new_figure(0.65 + 0.17 * lines + max(step, 0.24) * len(rows), WIDTH)
+    axes = figure.subplots()
+    for number, one in enumerate(series):
+        offset = (number - (len(series) - 1) / 2) * 0.8 / max(len(series), 2)
+        estimates = _estimates(one.run, score)
+        for row, estimate in enumerate(estimates):
+            axes.plot(
+                [100 * estimate.low, 100 * estimate.high],
+                [row + offset] * 2,
+                color=color_of(one.number),
+                linewidth=1.3,
+                alpha=0.55,
+                solid_capstyle="butt",
+            )
+        axes.plot(
+            [100 * estimate.value for estimate in estimates],
+            [row + offset for row in range(len(rows))],
+            linestyle="",
+            marker=marker_of(one.number),
+            markersize=4.8,
+            color=color_of(one.number),
+            label=drawable_text(one.label),
+            clip_on=False,
+            zorder=3,
+        )
+    for row in range(1, len(rows)):
+        # The averages stand apart from what they are averages of.
+        axes.axhline(row - 0.5, color=INK if row == len(rows) - 2 else GRID, linewidth=0.8)
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+    for tick, (_, bold) in zip(axes.get_yticklabels(), rows, strict=True):
+        tick.set_fontweight("bold" if bold else "normal")
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, 100 * top)
+    axes.grid(axis="x")
+    axes.set_xlabel(f"{score}, % of queries" if score.startswith("top-") else f"{score}, %")
+    axes.spines["left"].set_visible(False)
+    if len(series) > 1:
+        figure.legend(loc="outside upper left", ncols=columns, borderpad=0.1)
+    return figure
+
+
+def _estimates(run: Run, score: str) -> list[Estimate]:
+    return [scores.values[score] for scores in (*run.categories, run.macro, run.micro)]
+
+
+def image_counts(catalog: CatalogFacts) -> Figure:
+    """Bars of how many consumer photos and shop images each category has, with their numbers."""
+    names = [drawable_text(one.category) for one in catalog.categories]
+    places = np.arange(len(names), dtype=float)
+    figure = new_figure(0.75 + 0.36 * len(names))
+    axes = figure.subplots()
+    most = 1
+    for number, (label, counts) in enumerate(
+        (
+            ("consumer photos", [one.n_consumer_images for one in catalog.categories]),
+            ("shop pictures", [one.n_shop_images for one in catalog.categories]),
+        )
+    ):
+        at = places + (number - 0.5) * _BAR_HEIGHT
+        axes.barh(at, counts, height=_BAR_HEIGHT * 0.92, color=color_of(1 - number), label=label)
+        for place, count in zip(at, counts, strict=True):
+            axes.annotate(
+                f"{count:,}",
+                (count, place),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=FAINT,
+            )
+        most = max(most, *counts)
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, most * 1.12)
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)
+    figure.legend(loc="outside upper left", ncols=2)
+    return figure
+
+
+def category_confusion(names: list[str], counts: Ints) -> Figure:
+    """A table of shares: categories of the first hits, one row for each category of the queries.
+
+    Args:
+        names: categories with a query or a first hit, n of them.
+        counts: int64 (queried, 1 + n): of each queried category how many queries found the right product
+            first, then how many found a wrong product of each category. Rows are the first of ``names``.
+    """
+    n_rows, n_columns = counts.shape
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    many = n_columns > _MAX_SLANTED_COLUMNS
+    figure = new_figure(1.5 + 0.3 * n_rows, max(WIDTH, 2.2 + 0.27 * n_columns))
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row in range(n_rows):
+        for column in range(n_columns):
+            share = shares[row, column]
+            if share:
+                axes.text(
+                    column,
+                    row,
+                    f"{100 * share:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7 if many else 8,
+                    color="white" if share > _DARK_SHARE else INK,
+                )
+    rows = [
+        f"{drawable_text(name)} ({total})"
+        for name, total in zip(names, counts.sum(axis=1).tolist(), strict=False)
+    ]
+    axes.set_yticks(range(n_rows), rows)
+    labels = ["right product", *map(drawable_text, names)]
+    axes.set_xticks(range(n_columns), labels, rotation=90 if many else 40, ha="left", rotation_mode="anchor")
+    axes.xaxis.tick_top()
+    axes.tick_params(axis="x", labelcolor=INK)
+    axes.axvline(0.5, color=FAINT, linewidth=1)
+    axes.set_ylabel("query (how many)")
+    axes.set_xlabel(
+        "what came first: the right product, or a wrong one of a category, % of a row", fontsize=8
+    )
+    axes.xaxis.set_label_position("bottom")
+    for number in range(min(n_rows, n_columns - 1)):
+        # The category is right there, the product is not.
+        axes.add_patch(
+            Rectangle((number + 0.5, number - 0.5), 1, 1, fill=False, edgecolor=FAINT, clip_on=False)
+        )
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure

@@ -28,12 +28,12 @@ __all__ = [
     "WIDTH",
     "chart_style",
     "color_of",
-    "drawable",
+    "drawable_text",
     "line_style_of",
     "marker_of",
     "new_figure",
     "save_figure",
-    "wrapped",
+    "wrap_label",
 ]
 
 COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#a6477f", "#b57a00", "#3d9bd0", "#4d4d4d")
@@ -127,25 +127,25 @@ def line_style_of(number: int) -> str | tuple[float, tuple[float, ...]]:
     return LINE_STYLES[number // len(COLORS) % len(LINE_STYLES)]
 
 
-def drawable(text: str) -> str:
+def drawable_text(text: str) -> str:
     """A text on one line, with a box for each letter that the charts' font lacks.
 
     Example:
-        >>> drawable("robe\\n花柄")
+        >>> drawable_text("robe\\n花柄")
         'robe □□'
     """
     font = _font()
     return "".join(letter if font.get_char_index(ord(letter)) else "□" for letter in " ".join(text.split()))
 
 
-def wrapped(text: str, width: int = 18) -> str:
+def wrap_label(text: str, width: int = 18) -> str:
     """A text on lines of about ``width`` letters, broken at spaces and behind slashes.
 
     Example:
-        >>> wrapped("efficientnet-lite0@320/whitened, l1", 24).splitlines()
+        >>> wrap_label("efficientnet-lite0@320/whitened, l1", 24).splitlines()
         ['efficientnet-lite0@320/', 'whitened, l1']
     """
-    pieces = drawable(text).replace("/", "/ ")
+    pieces = drawable_text(text).replace("/", "/ ")
     lines = textwrap.wrap(pieces, width, break_on_hyphens=False) or [""]
     return "\n".join(line.replace("/ ", "/") for line in lines)
 

@@ -2,16 +2,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import label, uniform_filter
 
-from stylesearch.extractors.classical.colors import (
-    BACKGROUND,
+from stylesearch.extractors.classical.color_coherence import (
     COLOR_COHERENCE,
-    N_COLORS,
     ColorCoherence,
     blurred_colors,
-    colors,
-    label_runs,
-    runs_of,
+    region_sizes,
 )
+from stylesearch.extractors.classical.colors import BACKGROUND, N_COLORS, colors
 
 
 def flood_filled(picture, tau):
@@ -24,13 +21,6 @@ def flood_filled(picture, tau):
         counts[0, color] = sizes[sizes > tau].sum()
         counts[1, color] = sizes[sizes <= tau].sum()
     return np.sqrt(counts.ravel() / counts.sum())
-
-
-def region_sizes(color_numbers):
-    """Pixels of the region of each pixel of pictures (n, h, w)."""
-    runs = runs_of(color_numbers)
-    labels = label_runs(color_numbers, runs)
-    return np.bincount(labels, runs.length)[labels][runs.of_pixel]
 
 
 @pytest.mark.parametrize("tau", [0.002, 0.01, 0.1])

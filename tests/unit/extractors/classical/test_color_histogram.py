@@ -1,6 +1,7 @@
 import numpy as np
 
-from stylesearch.extractors.classical.colors import COLOR_HISTOGRAM, colors
+from stylesearch.extractors.classical.color_histogram import COLOR_HISTOGRAM
+from stylesearch.extractors.classical.colors import colors
 
 
 def test_numpys_histogram_gives_the_same(photo_like):

@@ -132,12 +132,24 @@ def test_a_gpu_that_tensorflow_does_not_see_is_said_and_numpy_runs(photo_like, m
     assert np.array_equal(found, load_extractor("hog@48", engine="numpy").extract(photo_like))
 
 
-def test_the_cpu_needs_neither_tensorflow_nor_any_other_library():
+@pytest.mark.parametrize(
+    ("name", "libraries"),
+    [
+        ("hog", set()),
+        ("color-histogram", {"cv2"}),
+        ("harris", {"cv2"}),
+        ("color-coherence", {"cv2", "skimage", "scipy"}),
+        ("whitebox", {"cv2", "skimage", "scipy"}),
+    ],
+)
+def test_the_cpu_needs_no_tensorflow_and_other_libraries_only_where_they_run(name, libraries):
     code = (
         "import sys, numpy as np;"
-        "from stylesearch.extractors import load_extractor;"
-        "load_extractor('whitebox', throughput=True).extract(np.zeros((1, 64, 64, 3), np.uint8));"
-        "heavy = {'tensorflow', 'keras', 'openvino', 'cv2', 'scipy', 'skimage', 'PIL'} & set(sys.modules);"
-        "assert not heavy, heavy"
+        "from stylesearch.extractors import describe_extractors, load_extractor;"
+        f"describe_extractors(); extractor = load_extractor({name!r}, throughput=True);"
+        "heavy = {'tensorflow', 'keras', 'openvino', 'cv2', 'scipy', 'skimage'};"
+        "early = heavy & set(sys.modules); assert not early, early;"
+        "extractor.extract(np.zeros((1, 64, 64, 3), np.uint8));"
+        f"found = (heavy & set(sys.modules)) - {libraries!r}; assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"STYLESEARCH_DEVICE": "cpu", "PATH": ""})

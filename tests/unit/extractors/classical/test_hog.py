@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from skimage.feature import hog as skimage_hog
 
-from stylesearch.extractors.classical.hog import HOG, Hog, luma
+from stylesearch.extractors.classical.hog import HOG, Hog
+from stylesearch.extractors.classical.luma import luma
 
 
 def reference(pictures, block=2):

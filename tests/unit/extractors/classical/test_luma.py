@@ -1,7 +1,7 @@
 import numpy as np
 from skimage.color import rgb2gray
 
-from stylesearch.extractors.classical.hog import luma
+from stylesearch.extractors.classical.luma import luma
 
 
 def test_greys_stay_what_they_are():

@@ -11,7 +11,8 @@ from skimage.feature import hog
 from stylesearch.extractors import load_extractor
 from stylesearch.extractors.classical.feature import WHITE_BOXES
 from stylesearch.extractors.classical.harris import harris_response
-from stylesearch.extractors.classical.hog import HOG, luma
+from stylesearch.extractors.classical.hog import HOG
+from stylesearch.extractors.classical.luma import luma
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import letterbox
 

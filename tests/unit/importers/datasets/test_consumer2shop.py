@@ -7,7 +7,7 @@ import pytest
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import ImportOptions
-from stylesearch.importers.datasets.deepfashion import CONSUMER_CATEGORIES, ConsumerToShop, DatasetWarning
+from stylesearch.importers.datasets.deepfashion import CONSUMER_TO_SHOP_GROUPS, ConsumerToShop, DatasetWarning
 from stylesearch.types import Box, Domain
 from tests.unit.importers.datasets.conftest import Read
 from tests.unit.importers.datasets.layouts import (
@@ -61,8 +61,8 @@ def test_a_product_has_what_an_evaluation_needs(read: Read, root: Path) -> None:
     }
 
 
-def test_the_seed_s_groups_can_be_the_categories(read: Read, root: Path) -> None:
-    found = read(ConsumerToShop(), root, categories="seed")
+def test_the_study_s_groups_can_be_the_categories(read: Read, root: Path) -> None:
+    found = read(ConsumerToShop(), root, categories="study2018")
     assert {(r.product.attributes["dataset_category"], r.product.category) for r in found.records} == {
         ("DRESSES/Dress", "Dress"),
         ("DRESSES/Lace_Dress", "Dress"),
@@ -72,9 +72,9 @@ def test_the_seed_s_groups_can_be_the_categories(read: Read, root: Path) -> None
 
 
 def test_all_23_categories_and_the_synonym_have_a_group() -> None:
-    tops = [name.partition("/")[0] for name in CONSUMER_CATEGORIES if name != "CLOTHING/Summer_Suit"]
+    tops = [name.partition("/")[0] for name in CONSUMER_TO_SHOP_GROUPS if name != "CLOTHING/Summer_Suit"]
     assert {top: tops.count(top) for top in tops} == {"CLOTHING": 8, "DRESSES": 5, "TOPS": 7, "TROUSERS": 3}
-    assert set(CONSUMER_CATEGORIES.values()) == {"Dress", "Skirt", "upper", "lower"}
+    assert set(CONSUMER_TO_SHOP_GROUPS.values()) == {"Dress", "Skirt", "upper", "lower"}
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_what_a_product_says(read: Read, root: Path) -> None:
         "dataset_category": "skirt",
         "seed_group": "Skirt",
     }
-    grouped = read(DeepFashion2(), root, categories="seed").records
+    grouped = read(DeepFashion2(), root, categories="study2018").records
     assert [r.product.category for r in grouped[:5]] == ["upper", "Skirt", "upper", "Skirt", "lower"]
 
 

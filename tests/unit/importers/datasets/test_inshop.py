@@ -39,8 +39,8 @@ def test_pictures_products_and_query_pictures_as_those_of_consumers(read: Read, 
     assert (found.failures, found.missing) == ([], [])
 
 
-def test_the_seed_s_groups_and_what_is_in_none(read: Read, root: Path) -> None:
-    found = read(InShop(), root, categories="seed")
+def test_the_study_s_groups_and_what_is_in_none(read: Read, root: Path) -> None:
+    found = read(InShop(), root, categories="study2018")
     assert [r.product.category for r in found.records] == ["Dress", "Dress", "lower", "lower", "other"]
 
 

@@ -48,7 +48,7 @@ def test_splits_and_groups_are_attributes(read: Read, root: Path) -> None:
     }
     assert products["street2shop:bags/1"].attributes["seed_group"] == "other"
     assert products["street2shop:dresses/5"].category == "dresses"
-    grouped = read(Street2Shop(), root, categories="seed")
+    grouped = read(Street2Shop(), root, categories="study2018")
     assert {r.product.category for r in grouped.records} == {"Dress", "other"}
 
 

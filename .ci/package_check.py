@@ -1,0 +1,100 @@
+"""Builds wheel and sdist, uses the wheel once in an empty environment, and runs tests of the sdist in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Enough to notice a file that the sdist lacks; all of its tests are those that ran before.
+SDIST_TESTS = (
+    "tests/architecture",
+    "tests/contracts",
+    "tests/migrations",
+    "tests/unit/catalog",
+    "tests/unit/importers",
+)
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Runs a command, shows it, and returns what it wrote to stdout."""
+    print("$", *command, flush=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=cwd, env=environment, check=True, text=True, stdout=subprocess.PIPE)
+    return done.stdout
+
+
+def build(folder: Path) -> tuple[Path, Path]:
+    """The wheel, which must put nothing but ``stylesearch`` at top level, and the sdist it is built from."""
+    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
+    top_level = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    unexpected = {name for name in top_level if name != "stylesearch" and not name.endswith(".dist-info")}
+    if unexpected:
+        sys.exit(f"the wheel puts more than stylesearch at top level: {sorted(unexpected)}")
+    return wheel, sdist
+
+
+def main() -> None:
+    """Builds, installs, draws a shop, ingests it, searches it, serves it, and runs the sdist's tests."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wheel, sdist = build(folder / "dist")
+        venv.create(folder / "venv", with_pip=True)
+        binaries = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+        python = binaries / "python"
+        constraints = ROOT / "constraints.txt"
+        run(python, "-m", "pip", "install", "--quiet", "-c", constraints, f"{wheel}[annoy,serve]")
+        run(python, "-m", "pip", "check")
+        stylesearch = binaries / "stylesearch"
+        run(stylesearch, "demo", "shop", "--products", "12", cwd=folder)
+        ingested = json.loads(run(stylesearch, "ingest", "shop/products.csv", "--json", cwd=folder))
+        assert ingested["added"] == 12 and not ingested["failed"], ingested
+        photo = sorted((folder / "shop" / "street").iterdir())[0]
+        found = json.loads(run(stylesearch, "query", photo, "-k", "5", "--json", cwd=folder))
+        assert len(found["hits"]) == 5, found
+        assert serves(stylesearch, folder), "the service does not answer"
+        print(f"the wheel works: {found['hits'][0]['title']} is nearest to {photo.name}")
+        with tarfile.open(sdist) as archive:
+            archive.extractall(folder, filter="data")
+        source = folder / sdist.name.removesuffix(".tar.gz")
+        run(python, "-m", "pip", "install", "--quiet", "-c", constraints, "--editable", f"{source}[dev]")
+        print(run(python, "-m", "pytest", "-q", "-m", "not slow", *SDIST_TESTS, cwd=source))
+
+
+def serves(stylesearch: Path, folder: Path) -> bool:
+    """Starts the service on a free port, and asks it for its page and whether it is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    service = subprocess.Popen([stylesearch, "serve", "--port", str(port)], cwd=folder)
+    try:
+        for _ in range(120):
+            if service.poll() is not None:
+                return False
+            try:
+                for path in ("ready", ""):
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
+                        assert answer.status == 200
+                return True
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.5)
+        return False
+    finally:
+        service.terminate()
+        service.wait(timeout=60)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""SQL of the catalog that is written once: statements of every query, conditions, and rows as values.
+
+A statement is built at import, not per call: building one takes longer than running it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select, text
+
+from stylesearch.catalog.records import FeatureSet, KnownImage
+from stylesearch.catalog.tables import (
+    ImageState,
+    feature_sets,
+    features,
+    image_columns,
+    images,
+    product_columns,
+    products,
+)
+from stylesearch.catalog.vector_codec import decode_vectors
+from stylesearch.types import Box, Domain, ImageRecord, Product
+
+__all__ = [
+    "BATCH",
+    "CATEGORY_NAMES",
+    "FEATURE_SETS",
+    "HAS_SHOWN_IMAGE",
+    "HITS",
+    "IS_SHOWN",
+    "IS_USABLE",
+    "KNOWN_IMAGES",
+    "SAME_CONTENT",
+    "FeatureBlock",
+    "box_from_text",
+    "feature_block",
+    "feature_set_from_row",
+    "feature_sets_of_images",
+    "highest_feature_id",
+    "image_from_row",
+    "in_batches",
+    "is_filed_under",
+    "known_image_from_row",
+]
+
+T = TypeVar("T")
+
+BATCH: Final = 500
+"""Values in one statement: well below what any database allows."""
+
+FeatureBlock = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+"""Feature ids, shape (n,), rising; their vectors, shape (n, dim)."""
+
+IS_USABLE: Final[ColumnElement[bool]] = func.coalesce(images.c.state, "") == ImageState.OK.value
+"""Images that can be used. So written that no index of states finds them: nearly all images are such."""
+
+IS_SHOWN: Final[ColumnElement[bool]] = and_(images.c.domain == Domain.SHOP.value, IS_USABLE)
+"""Images that a shop's pages show: its own, and usable."""
+
+HAS_SHOWN_IMAGE: Final = exists().where(images.c.product_pk == products.c.pk, IS_SHOWN)
+"""Products with an image that is shown."""
+
+FEATURE_SETS: Final = select(feature_sets).order_by(feature_sets.c.pk)
+"""All feature sets, oldest first."""
+
+HITS: Final = (
+    select(features.c.id, *product_columns, *image_columns)
+    .select_from(
+        features.join(images, images.c.pk == features.c.image_pk).join(
+            products, products.c.pk == images.c.product_pk
+        )
+    )
+    .where(features.c.id.in_(bindparam("ids", expanding=True)))
+)
+"""Feature id, product and image of the features with these ``ids``."""
+
+KNOWN_IMAGES: Final = (
+    select(
+        *product_columns,
+        images.c.pk,
+        images.c.path,
+        images.c.domain,
+        images.c.box,
+        images.c.sha256,
+        images.c.width,
+        images.c.height,
+        images.c.stat_key,
+        images.c.error,
+        images.c.source,
+    )
+    .join_from(products, images, images.c.product_pk == products.c.pk)
+    .where(products.c.id.in_(bindparam("ids", expanding=True)))
+)
+"""All images of the products with these ``ids``; see :func:`known_image_from_row`."""
+
+SAME_CONTENT: Final = (
+    select(images.c.width, images.c.height, features.c.vector)
+    .join_from(images, features, features.c.image_pk == images.c.pk)
+    .where(
+        images.c.sha256 == bindparam("sha256"),
+        images.c.state == ImageState.OK.value,
+        images.c.box.is_not_distinct_from(bindparam("box")),
+        features.c.feature_set_pk == bindparam("feature_set_pk"),
+    )
+    .limit(1)
+)
+"""Size and vector of one image with this ``sha256`` and ``box``."""
+
+
+def _category_names() -> Select[str]:
+    of_set = (
+        features.c.feature_set_pk == bindparam("feature_set_pk"),
+        features.c.domain == bindparam("domain"),
+    )
+    names = select(func.min(features.c.category).label("name")).where(*of_set).cte("names", recursive=True)
+    following = select(func.min(features.c.category)).where(*of_set, features.c.category > names.c.name)
+    names = names.union_all(select(following.scalar_subquery()).where(names.c.name.is_not(None)))
+    return select(names.c.name)
+
+
+CATEGORY_NAMES: Final = _category_names()
+"""Names of categories: one look-up in an index for each, however many vectors it has; a null at the end."""
+
+
+def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain) -> ColumnElement[bool]:
+    """Features of a set, a domain and, unless it is None, a category."""
+    of_set = and_(features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
+    return of_set if category is None else and_(of_set, features.c.category == category)
+
+
+def highest_feature_id(connection: Connection) -> int:
+    """The largest feature id ever given out, or 0; on databases other than SQLite, of those left."""
+    if connection.dialect.name == "sqlite":
+        statement = text("SELECT seq FROM sqlite_sequence WHERE name = 'features'")
+        return connection.execute(statement).scalar() or 0
+    return connection.execute(select(func.max(features.c.id))).scalar() or 0
+
+
+def feature_sets_of_images(
+    connection: Connection, image_pks: Sequence[int], feature_set_pks: Collection[int]
+) -> dict[int, set[int]]:
+    """Keys of those of the feature sets that have a vector of each image, by the image's key."""
+    found: dict[int, set[int]] = {}
+    if not feature_set_pks:
+        return found
+    for batch in in_batches(image_pks):
+        statement = select(features.c.image_pk, features.c.feature_set_pk).where(
+            features.c.image_pk.in_(batch), features.c.feature_set_pk.in_(feature_set_pks)
+        )
+        for image_pk, feature_set_pk in connection.execute(statement):
+            found.setdefault(image_pk, set()).add(feature_set_pk)
+    return found
+
+
+def in_batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
+    """Slices of ``values``, in order.
+
+    Example:
+        >>> list(in_batches([1, 2, 3], 2))
+        [[1, 2], [3]]
+    """
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def box_from_text(text: str | None) -> Box | None:
+    """The inverse of ``str(box)``."""
+    return None if text is None else Box(*map(int, text.split(",")))
+
+
+def image_from_row(
+    path: str, sha256: str | None, domain: str, width: int, height: int, box: str | None
+) -> ImageRecord:
+    """The values of ``tables.image_columns`` as an image."""
+    return ImageRecord(path, sha256 or "", Domain(domain), width, height, box_from_text(box))
+
+
+def feature_set_from_row(row: Any) -> FeatureSet:
+    """A whole row of the table ``feature_sets`` as a value."""
+    return FeatureSet(
+        pk=row.pk,
+        fingerprint=row.fingerprint,
+        extractor=row.extractor,
+        parameters=row.parameters,
+        weights_digest=row.weights_digest,
+        dim=row.dim,
+        dtype=row.dtype,
+    )
+
+
+def known_image_from_row(row: Any, of_feature_sets: Collection[int]) -> KnownImage:
+    """A row of :data:`KNOWN_IMAGES`, and keys of feature sets that have a vector of it, as a value."""
+    return KnownImage(
+        pk=row.pk,
+        product=Product(*row[: len(product_columns)]),
+        path=row.path,
+        domain=Domain(row.domain),
+        box=box_from_text(row.box),
+        sha256=row.sha256,
+        width=row.width,
+        height=row.height,
+        stat_key=row.stat_key,
+        error=row.error,
+        source=row.source,
+        feature_sets=frozenset(of_feature_sets),
+    )
+
+
+def feature_block(rows: Sequence[Any], dim: int) -> FeatureBlock:
+    """Rows of feature id and stored vector as arrays."""
+    ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    return ids, decode_vectors([row[1] for row in rows], dim)

@@ -1,0 +1,196 @@
+"""The parts that the report's page is made of, and the templates that lay them out as HTML.
+
+Sections hold plain text only; the templates escape all of it, so a name from the catalog is never HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+__all__ = [
+    "Block",
+    "Card",
+    "Chart",
+    "Details",
+    "FileLinks",
+    "Heading",
+    "ItemList",
+    "Paragraph",
+    "Section",
+    "Sheet",
+    "Table",
+    "Thumbnail",
+    "render_page",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of text.
+
+    Attributes:
+        text: of the paragraph.
+        style: class of the style sheet: ``lead``, ``faint`` or none.
+    """
+
+    macro: ClassVar = "paragraph"
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading below that of the section."""
+
+    macro: ClassVar = "heading"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemList:
+    """A list with bullets."""
+
+    macro: ClassVar = "item_list"
+    items: Sequence[str]
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, which scrolls inside its own box where the screen is narrow.
+
+    Attributes:
+        caption: above it.
+        headings: of the columns.
+        rows: as many cells each.
+        n_labels: columns at the left that name a row; all others are figures, aligned to the right.
+        strong: numbers of rows that stand out.
+        wraps: whether long cells are broken into lines.
+    """
+
+    macro: ClassVar = "table"
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    n_labels: int = 1
+    strong: Sequence[int] = ()
+    wraps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart, numbered, with links to its files.
+
+    Attributes:
+        number: of the figure.
+        path: of its files within the report, without ``.png`` and ``.svg``.
+        caption: below it.
+        alt: what one would see.
+    """
+
+    macro: ClassVar = "chart"
+    number: int
+    path: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A contact sheet of a query and its hits.
+
+    Attributes:
+        path: of the image within the report.
+        alt: what one would see.
+    """
+
+    macro: ClassVar = "sheet"
+    path: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small image with a caption.
+
+    Attributes:
+        path: of the image within the report; None where the image can no longer be read.
+        side: width and height in pixels.
+        alt: what one would see.
+        caption: below it.
+    """
+
+    path: str | None
+    side: int
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Thumbnails side by side, with a heading above and a line below."""
+
+    macro: ClassVar = "card"
+    heading: str
+    thumbnails: Sequence[Thumbnail]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """A table or a list that opens on a click."""
+
+    macro: ClassVar = "details"
+    summary: str
+    content: Table | ItemList
+
+
+@dataclass(frozen=True, slots=True)
+class FileLinks:
+    """Links to files beside the page.
+
+    Attributes:
+        text: before the links.
+        names: of the files.
+    """
+
+    macro: ClassVar = "file_links"
+    text: str
+    names: Sequence[str]
+
+
+Block: TypeAlias = Paragraph | Heading | ItemList | Table | Chart | Sheet | Card | Details | FileLinks
+"""Parts of a section; ``macro`` names the macro of ``templates/blocks.html.jinja`` that lays it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        anchor: its id in the page.
+        heading: as in the table of contents.
+        blocks: below the heading.
+    """
+
+    anchor: str
+    heading: str
+    blocks: Sequence[Block]
+
+
+def render_page(title: str, introduction: Sequence[Block], sections: Sequence[Section]) -> str:
+    """Renders the whole page as HTML; imports Jinja2."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("stylesearch.evaluation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = environment.get_template("page.html.jinja")
+    return template.render(title=title, introduction=introduction, sections=sections)

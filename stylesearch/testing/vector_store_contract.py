@@ -1,0 +1,175 @@
+"""What every vector store must do, as a class of tests to inherit from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from stylesearch.array_types import Floats, Ids
+from stylesearch.distance import METRICS, nearest_to_any
+from stylesearch.spaces.base import scale_for_category
+
+if TYPE_CHECKING:
+    from stylesearch.search.fitted_space import SpaceLocation
+    from stylesearch.search.store import Candidates, VectorStore
+
+__all__ = ["VectorStoreContract"]
+
+
+class VectorStoreContract:
+    """Tests of one kind of store: inherit, and give it the fixtures ``shop`` and ``make``.
+
+    ::
+
+        class TestMyStore(VectorStoreContract):
+            @pytest.fixture
+            def shop(self, tmp_path):
+                ...  # a location with a catalog; `add(category, features) -> ids` and `remove(ids)` change it
+
+            @pytest.fixture
+            def make(self, shop):
+                return lambda metric: MyStore(shop.location, metric)
+
+    The shop begins with two categories or more. Its methods ``add`` and ``remove`` change the catalog only:
+    the store is told by :meth:`VectorStore.add` and :meth:`VectorStore.remove`.
+
+    Attributes:
+        recall_floor: share of the exact 20 nearest that have to be among the store's.
+    """
+
+    recall_floor = 0.99
+
+    @pytest.fixture(params=METRICS)
+    def metric(self, request: pytest.FixtureRequest) -> str:
+        """Each metric in turn."""
+        return str(request.param)
+
+    @pytest.fixture
+    def store(self, make: Callable[[str], VectorStore], metric: str) -> VectorStore:
+        """The store under test, with an index of everything that the shop began with."""
+        store = make(metric)
+        store.build()
+        return store
+
+    @pytest.fixture
+    def category(self, store: VectorStore) -> str:
+        """The category that is searched."""
+        return store.categories()[0]
+
+    @pytest.fixture
+    def queries(self, shop: Any, store: VectorStore, category: str) -> Floats:
+        """Three query vectors of one photo, near some images and far from others."""
+        _, vectors = _vectors(shop.location, store, category)
+        noise = np.random.default_rng(3).standard_normal((3, vectors.shape[1])).astype(np.float32)
+        queries: Floats = vectors[[1, 5, 9]] + 0.05 * float(np.abs(vectors).mean()) * noise
+        return queries
+
+    def test_it_finds_the_nearest_with_exact_distances(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats, metric: str
+    ) -> None:
+        found = store.search(queries, category, 20)
+        exact, distances = _exact(shop.location, store, category, queries, metric, 20)
+        assert len(found.ids) == 20
+        assert len(set(found.ids.tolist())) == 20
+        assert len(np.intersect1d(found.ids, exact)) >= self.recall_floor * 20
+        assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
+        assert np.all(np.diff(found.distances) >= 0)
+        assert set(found.rows.tolist()) <= {0, 1, 2}
+
+    def test_it_says_whether_these_are_all(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        ids, _ = _vectors(shop.location, store, category)
+        assert not store.search(queries, category, 5).complete
+        everything = store.search(queries, category, len(ids) + 1)
+        assert everything.complete
+        assert sorted(everything.ids.tolist()) == sorted(ids.tolist())
+
+    def test_categories_are_searched_apart(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        other = store.categories()[1]
+        ids, _ = _vectors(shop.location, store, other)
+        assert set(store.search(queries, other, 10**6).ids.tolist()) == set(ids.tolist())
+        nothing = store.search(queries, "no such category", 5)
+        assert len(nothing.ids) == 0
+        assert nothing.complete
+
+    def test_a_filter_restricts_the_answer(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats, metric: str
+    ) -> None:
+        ids, vectors = _vectors(shop.location, store, category)
+        allowed = ids[::3]
+        found = store.search(queries, category, 5, allowed=allowed)
+        slots, distances, _ = nearest_to_any(queries, np.ascontiguousarray(vectors[::3]), metric, 5)
+        assert found.ids.tolist() == allowed[slots].tolist()
+        assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
+        assert not found.complete
+        elsewhere, _ = _vectors(shop.location, store, store.categories()[1])
+        for outside in (elsewhere[:4], np.empty(0, np.int64)):
+            assert len(store.search(queries, category, 5, allowed=outside).ids) == 0
+
+    def test_what_is_added_is_found_before_the_next_build(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        first = store.search(queries, category, 1).ids[0]
+        features = shop.location.catalog.vectors(shop.location.feature_set, [int(first)])[1]
+        added = shop.add(category, np.repeat(features, 2, axis=0))
+        store.add(added)
+        assert set(added.tolist()) <= set(store.search(queries, category, 20).ids.tolist())
+        store.build([category])
+        assert set(added.tolist()) <= set(store.search(queries, category, 20).ids.tolist())
+
+    def test_what_is_removed_is_found_no_more(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        removed = store.search(queries, category, 3).ids
+        shop.remove(removed)
+        store.remove(removed)
+        _has_none(store.search(queries, category, 20), removed)
+        store.remove(removed)
+        store.build([category])
+        _has_none(store.search(queries, category, 10**6), removed)
+
+    def test_its_status_says_what_is_built(self, shop: Any, store: VectorStore, category: str) -> None:
+        rows = store.status()
+        assert [row.category for row in rows] == store.categories()
+        assert {row.state for row in rows} == {"ready"}
+        assert {row.category: row.n_indexed for row in rows} == shop.location.counts()
+        store.add(shop.add(category, np.ones((2, shop.location.feature_set.dim), np.float32)))
+        row = next(row for row in store.status() if row.category == category)
+        assert row.n_indexed + row.n_pending == shop.location.counts()[category]
+
+    def test_an_index_that_is_not_built_is_no_obstacle(
+        self, shop: Any, make: Callable[[str], VectorStore], metric: str
+    ) -> None:
+        store = make(metric)
+        category = store.categories()[0]
+        ids, vectors = _vectors(shop.location, store, category)
+        found = store.search(np.ascontiguousarray(vectors[:1]), category, 3)
+        assert ids[0] in found.ids
+        assert store.is_current
+
+
+def _vectors(location: SpaceLocation, store: VectorStore, category: str) -> tuple[Ids, Floats]:
+    """Ids and vectors of a category in the store's fit, from the catalog."""
+    blocks = list(location.catalog.features(location.feature_set, category=category))
+    ids = np.concatenate([ids for ids, _ in blocks])
+    features = np.concatenate([features for _, features in blocks])
+    return ids, scale_for_category(store.transform, store.transform.apply(features), category)
+
+
+def _exact(
+    location: SpaceLocation, store: VectorStore, category: str, queries: Floats, metric: str, n: int
+) -> tuple[Ids, Floats]:
+    ids, vectors = _vectors(location, store, category)
+    slots, distances, _ = nearest_to_any(queries, vectors, metric, n)
+    return ids[slots], distances
+
+
+def _has_none(found: Candidates, ids: Ids) -> None:
+    assert len(found.ids)
+    assert not np.isin(found.ids, ids).any()

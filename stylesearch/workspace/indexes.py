@@ -1,0 +1,150 @@
+"""The indexes of a workspace: ``shop.indexes`` builds, inspects, verifies and repairs them."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stylesearch.errors import CatalogLocked, ConfigError, SpaceError, StyleSearchError, UnknownName
+from stylesearch.types import Failure, ReportProgress, SpaceChoice
+
+if TYPE_CHECKING:
+    from stylesearch.extractors.base import Extractor
+    from stylesearch.models.card import ModelCard
+    from stylesearch.search import CategoryStatus
+    from stylesearch.workspace.resources import Resources
+
+__all__ = ["Indexes"]
+
+log = logging.getLogger(__name__)
+
+
+class Indexes:
+    """The indexes of a workspace's spaces.
+
+    Where a method takes ``extractor``, ``space`` and ``metric``, an empty one is the workspace's own.
+
+    Args:
+        resources: of the workspace.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    def build(
+        self,
+        *,
+        extractor: str = "",
+        space: str = "",
+        metric: str = "",
+        progress: ReportProgress | None = None,
+    ) -> dict[str, int]:
+        """Fits the space and builds the index of every category anew.
+
+        Args:
+            extractor, space, metric: whose indexes.
+            progress: called as ``progress("indexes", n_done, n_total)``.
+
+        Returns:
+            how many images each category has.
+
+        Raises:
+            NotInCatalog: nothing was ingested with that extractor.
+            CatalogLocked: another process is writing.
+        """
+        from stylesearch.search.maintenance import rebuild
+
+        gallery = self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery
+        with self._resources.catalog().writing(timeout=self._resources.settings.lock_timeout):
+            counts = rebuild(gallery.location, [gallery.metric], progress)
+        gallery.reload()
+        return counts
+
+    def status(self, *, extractor: str = "", space: str = "", metric: str = "") -> list[CategoryStatus]:
+        """What is built for each category, how much is pending since, and how much is gone."""
+        from stylesearch.search.maintenance import status
+
+        return status(self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery)
+
+    def verify(self, *, extractor: str = "", space: str = "", metric: str = "") -> list[Failure]:
+        """Reads every index whole; lists the damaged and the missing ones."""
+        from stylesearch.search.maintenance import verify
+
+        return verify(self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery)
+
+    def repair(self) -> None:
+        """Builds again the indexes that a search could not use; closing the workspace does this too.
+
+        What cannot be built now (another process writes, no room) is left for later: answers are right
+        without it.
+        """
+        galleries = [searcher.gallery for searcher in self._resources.open_searchers()]
+        damaged = [gallery for gallery in galleries if gallery.damaged]
+        if not damaged:
+            return
+        from stylesearch.search import IndexWarning
+        from stylesearch.search.maintenance import repair
+
+        try:
+            with self._resources.catalog().writing(timeout=0):
+                for gallery in damaged:
+                    repair(gallery)
+        except CatalogLocked:
+            log.info("the indexes are left to the process that is writing")
+        except (OSError, StyleSearchError) as error:
+            warnings.warn(f"the indexes could not be built: {error}", IndexWarning, stacklevel=2)
+
+    def refresh(
+        self,
+        extractors: Sequence[Extractor],
+        progress: ReportProgress | None,
+        command: str = "stylesearch index build",
+    ) -> None:
+        """Fits and builds what is worth it, for every space and metric in use, the defaults among them.
+
+        Indexes of trained models are always kept up: new products get their vectors here. Where something
+        cannot be done, a warning says so.
+
+        Args:
+            extractors: whose features are new.
+            progress: called as ``progress("indexes", n_done, n_total)``.
+            command: what the warning names to build with later.
+        """
+        from stylesearch.models.store import list_models
+        from stylesearch.search import IndexWarning
+        from stylesearch.search.maintenance import metrics_in_use, refresh
+        from stylesearch.spaces import SPACES
+
+        own = self._resources.settings
+        try:
+            with self._resources.catalog().writing(timeout=own.lock_timeout):
+                for extractor in extractors:
+                    for space in SPACES:
+                        location = self._resources.space_location(extractor, space)
+                        default = [own.metric] if space == own.space else []
+                        if default or metrics_in_use(location):
+                            refresh(location, default, progress)
+                    for card in list_models(own.home):
+                        if card.feature_set == extractor.fingerprint:
+                            self._refresh_model(extractor, card, progress)
+        except (OSError, StyleSearchError) as error:
+            warnings.warn(
+                f"the indexes could not be built: {error}; searches are exact until `{command}`",
+                IndexWarning,
+                stacklevel=3,
+            )
+
+    def _refresh_model(self, extractor: Extractor, card: ModelCard, progress: ReportProgress | None) -> None:
+        """As :meth:`refresh`, for one trained model; a warning when it cannot have indexes.
+
+        It may be damaged, removed, or trained anew on other features meanwhile; the others go on.
+        """
+        from stylesearch.search import IndexWarning
+        from stylesearch.search.maintenance import refresh
+
+        try:
+            refresh(self._resources.space_location(extractor, card.space), [card.metric], progress)
+        except (ConfigError, SpaceError, UnknownName) as error:
+            warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=4)

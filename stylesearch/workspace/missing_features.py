@@ -1,0 +1,79 @@
+"""Messages about features that a catalog lacks: after an ingest, and for a search that needs them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from stylesearch.errors import NotInCatalog
+from stylesearch.extractors.spec import COLORS, ExtractorSpec
+
+if TYPE_CHECKING:
+    from stylesearch.catalog import Catalog, FeatureSet
+    from stylesearch.extractors.base import Extractor
+
+__all__ = ["missing_features_error", "warn_about_missing_features"]
+
+log = logging.getLogger(__name__)
+
+
+def warn_about_missing_features(catalog: Catalog) -> None:
+    """Logs a warning for each extractor whose features some images lack, since they came in without it.
+
+    Features of a network that is used with colors by now are what those were made from, and are not missed.
+    """
+    counts = catalog.status().features
+    names = {_name_of(feature_set) for feature_set, _ in counts}
+    most = max((n_features for _, n_features in counts), default=0)
+    for feature_set, n_features in counts:
+        name, *others = _name_of(feature_set)
+        if n_features < most and (name + COLORS, *others) not in names:
+            spec = _spec_of(feature_set)
+            log.warning(
+                "%d pictures have no %s features: ingest again with -e %s to search them with it",
+                most - n_features,
+                spec,
+                spec,
+            )
+
+
+def missing_features_error(extractor: Extractor, catalog: Catalog, database: str) -> NotInCatalog:
+    """The error for a catalog without any features of an extractor; its hint says which features it has.
+
+    Args:
+        extractor: whose features are wanted.
+        catalog: without them.
+        database: where the catalog is, for the message.
+    """
+    from stylesearch.extractors.with_colors import ExtractorWithColors
+
+    feature_sets = catalog.feature_sets()
+    if not feature_sets:
+        return NotInCatalog(
+            f"nothing has been ingested into {database} yet",
+            hint="stylesearch ingest FOLDER, or name the right workspace with --home",
+        )
+    spec = str(ExtractorSpec.from_name(extractor.name, extractor.input_size))
+    message = f"the catalog has no features of {spec} with the weights {extractor.weights_digest[:8]}"
+    if isinstance(extractor, ExtractorWithColors):
+        network = extractor.network
+        if any(one.fingerprint == network.fingerprint for one in feature_sets):
+            spec = str(ExtractorSpec.from_name(network.name, network.input_size))
+            return NotInCatalog(
+                message,
+                hint=f"it has those of {spec}, without colors: ingest the same products again, which "
+                f"adds the colors and computes nothing else; or search without: --extractor {spec}",
+            )
+    others = ", ".join(sorted(f"{_spec_of(one)} (weights {one.weights_digest[:8]})" for one in feature_sets))
+    return NotInCatalog(
+        message, hint=f"it has those of {others}: choose with --extractor and --weights, or ingest again"
+    )
+
+
+def _name_of(feature_set: FeatureSet) -> tuple[str, str, Any]:
+    """Name, weights and input size: what tells an extractor from another for whoever chooses one."""
+    return feature_set.extractor, feature_set.weights_digest, feature_set.parameters["input_size"]
+
+
+def _spec_of(feature_set: FeatureSet) -> str:
+    return str(ExtractorSpec.from_name(feature_set.extractor, feature_set.parameters["input_size"]))

@@ -1,0 +1,106 @@
+"""The trained models of a workspace: ``shop.models`` lists, reads and removes them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from stylesearch.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from stylesearch.models.card import ModelCard
+    from stylesearch.workspace.resources import Resources
+
+    ModelCards: TypeAlias = list[ModelCard]  # in the class below, `list` is a method
+
+__all__ = ["Models"]
+
+
+class Models:
+    """The trained models of a workspace; each is the space ``siamese:NAME``. Iterates over their cards.
+
+    Args:
+        resources: of the workspace.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    def __iter__(self) -> Iterator[ModelCard]:
+        return iter(self.list())
+
+    def list(self) -> ModelCards:
+        """The cards of the models, by name; one that cannot be read is left out, and logged."""
+        from stylesearch.models import store
+
+        return store.list_models(self._resources.settings.home)
+
+    def get(self, name: str) -> ModelCard:
+        """The card of a model: what it was trained on, and how well it does.
+
+        Raises:
+            UnknownName: there is none of that name.
+            SpaceError: it is damaged.
+        """
+        from stylesearch.models import store
+
+        return store.read_model(self._resources.settings.home, name)
+
+    def remove(self, name: str) -> dict[str, str | None]:
+        """Removes a model, its indexes, and an unfinished training of that name.
+
+        Where ``config.toml`` names it as the workspace's space, or a network in its folder as the extractor,
+        these lines go with it, and the network that was fine-tuned takes its place.
+
+        Returns:
+            what was changed in ``config.toml``: the new value by the setting's name, None for one taken out.
+
+        Raises:
+            UnknownName: there is none.
+            ConfigError: another model takes features of its network, or it is being trained.
+            CatalogLocked: another process is writing.
+        """
+        from stylesearch.models import store
+        from stylesearch.models.networks import fingerprints_of, forget_features, networks_of
+        from stylesearch.settings import change_settings
+
+        settings, writer = self._resources.settings, None
+        with contextlib.ExitStack() as held:
+            if store.folder_of(settings.home, name).is_dir():
+                held.enter_context(store.training_lock(settings.home, name, settings.lock_timeout))
+            if settings.db or Path(settings.database).exists():
+                # So that nobody builds indexes of it meanwhile.
+                catalog = self._resources.catalog()
+                writer = held.enter_context(catalog.writing(timeout=settings.lock_timeout))
+            store.check_removable(settings.home, name)
+            networks = fingerprints_of(networks_of(settings.home, name))
+            changes = self._settings_without(name)
+            # In this order an interruption leaves settings that work, and a model that can be removed again.
+            if changes:
+                change_settings(settings.home, changes)
+            store.deactivate(settings.home, name)
+            if writer is not None:
+                forget_features(writer, settings.home, networks)
+            store.remove_model(settings.home, name)
+        return changes
+
+    def _settings_without(self, name: str) -> dict[str, str | None]:
+        """What has to change in ``config.toml`` before a model goes."""
+        from stylesearch.errors import SpaceError, UnknownName
+        from stylesearch.models import store
+        from stylesearch.models.card import space_of
+
+        home = self._resources.settings.home
+        original = None
+        with contextlib.suppress(UnknownName, SpaceError):  # an unfinished or a damaged one goes as well
+            original = self.get(name).options.get("finetuned_from")
+        in_file = load_settings({"home": home}, {})
+        changes: dict[str, str | None] = {}
+        if in_file.space == space_of(name):
+            changes["space"] = None
+        if store.is_network_of(home, name, in_file.extractor):
+            is_gone = original is None or store.is_network_of(home, name, str(original))
+            changes["extractor"] = None if is_gone or original == Settings().extractor else str(original)
+        return changes
