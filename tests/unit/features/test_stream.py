@@ -19,6 +19,7 @@ from PIL import Image
 from stylesearch.extractors import load_extractor
 from stylesearch.features.prepare import PreparedImage, Task, prepare_image
 from stylesearch.features.stream import MAX_SAMPLES, Sample, extract_stream, map_in_order
+from stylesearch.files import RACY_SECONDS
 from stylesearch.images.inputs import make_inputs
 from stylesearch.testing.fake_extractor import FakeExtractor
 from stylesearch.types import Product, Record
@@ -219,6 +220,7 @@ def test_processes_give_what_threads_give_and_no_pixels_travel(tasks: list[Task]
     load = partial(load_extractor, "hog", engine="numpy")  # else engines are imported to choose from
     hog = load()
     prepare = partial(prepare_image, sizes={hog.fingerprint: hog.input_size}, max_pixels=10**6)
+    time.sleep(RACY_SECONDS + 0.1)  # files that have just been written have no key yet
     here = list(extract_stream(tasks, prepare, [hog], batch_size=3))
     spawn = multiprocessing.get_context("spawn")  # nothing of this process is there
     with ProcessPoolExecutor(2, mp_context=spawn) as processes:

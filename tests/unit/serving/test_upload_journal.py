@@ -14,7 +14,7 @@ from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogError
 from stylesearch.extractors import load_extractor
 from stylesearch.files import sha256_bytes
-from stylesearch.serving.products.writer import DecodedImage, put_product
+from stylesearch.serving.products.writer import UploadedImage, put_product
 from stylesearch.serving.uploads import UploadFolder, resume, upload_journal
 from stylesearch.types import Domain, Product
 from stylesearch.workspace.workspace import Workspace
@@ -108,8 +108,8 @@ def test_a_change_that_was_killed_and_is_sent_again_leaves_nothing_when_it_fails
     """The file that is there when it begins is what the first one left: it goes, and is written anew."""
     be_killed(shop.catalog, uploads, LEFT, stored=LEFT)
     extractor = load_extractor("color-histogram")
-    vectors = {extractor.fingerprint: np.ones(extractor.dim, np.float32)}
-    picture = DecodedImage(LEFT, sha256_bytes(LEFT), 9, 9, vectors=vectors)
+    vectors = {extractor.fingerprint: np.ones((1, extractor.dim), np.float32)}
+    picture = UploadedImage(LEFT, sha256_bytes(LEFT), 9, 9, vectors=vectors)
     stored = []
 
     def fail(*_: object, **__: object) -> None:
