@@ -1,4 +1,4 @@
-"""Who may import whom: the contracts of pyproject.toml, and heavy libraries only in modules reached when needed."""
+"""Contracts of who may import whom, and heavy libraries only in modules that are reached when needed."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def imported_when_imported(tree: ast.AST) -> set[str]:
 
 def test_heavy_libraries_are_imported_in_leaves_only() -> None:
     sources = {
-        **{str(path.relative_to(ROOT / "stylesearch")): path for path in (ROOT / "stylesearch").rglob("*.py")},
+        **{
+            str(path.relative_to(ROOT / "stylesearch")): path for path in (ROOT / "stylesearch").rglob("*.py")
+        },
         **{f"cli/{path.name}": path for path in (ROOT / "cli").rglob("*.py")},
     }
     assert len(sources) > 200
