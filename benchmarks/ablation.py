@@ -10,14 +10,14 @@ from benchmarks.measuring import print_table
 from benchmarks.photo_tests import PhotoTest, photo_tests
 from benchmarks.retrieval import gallery_features, photo_features, ranks_of, top_k
 from stylesearch.images import regions
-from stylesearch.images.regions import REGION_PLANS, WHOLE, centred
+from stylesearch.images.regions import REGION_PLANS, WHOLE, centred_boxes
 
 N_DRAWN = int(os.environ.get("BENCH_PRODUCTS", "500"))
 SIZES = (224, 320)
 PLANS = {
     "whole": REGION_PLANS["whole"],
     "few": REGION_PLANS["few"],
-    "narrow": (WHOLE, *centred(0.8, 0.5, 5), *centred(0.6, 0.4, 5), *centred(0.7, 0.35, 5)),
+    "narrow": (WHOLE, *centred_boxes(0.8, 0.5, 5), *centred_boxes(0.6, 0.4, 5), *centred_boxes(0.7, 0.35, 5)),
     "street": REGION_PLANS["street"],
 }
 SPACES = (("raw", "cosine"), ("raw", "l1"), ("whitened", "cosine"), ("whitened", "l2"), ("whitened", "l1"))

@@ -47,6 +47,8 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
     from stylesearch.extractors.spec import ExtractorSpec
+    from stylesearch.features.stream import ExtractionOptions
+    from stylesearch.importers.folder import FolderImporter
     from stylesearch.ingest import IngestOptions, ingest
 
     extractor = load_extractor(spec, weights=weights, throughput=True)
@@ -60,7 +62,8 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
         nonlocal n_runs
         n_runs += 1
         with Catalog.open(scratch / f"{spec}-{n_runs}.db") as catalog:
-            report = ingest(catalog, folder, extractor, IngestOptions(n_workers=n_cores))
+            options = IngestOptions(extraction=ExtractionOptions(n_workers=n_cores))
+            report = ingest(catalog, folder, FolderImporter(), [extractor], options)
         assert report.computed == N_PICTURES
         return report.seconds["total"]
 
@@ -90,17 +93,18 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
 
 def _decoding(folder: Path, size: int) -> float:
     """Core-seconds of reading, hashing and decoding one picture, alone on one core."""
-    from stylesearch.features.prepare import Task, prepare
+    from stylesearch.features.prepare import Task, prepare_image
     from stylesearch.types import Product, Record
 
     tasks = [
-        Task(Record(Product(path.stem, path.stem, "x"), str(path)), None, has_features=False)
+        Task(Record(Product(path.stem, path.stem, "x"), str(path)), None, frozenset(["x"]))
         for path in sorted(folder.rglob("*.jpg"))[:200]
     ]
     for task in tasks[:10]:
-        prepare(task, size=size, max_pixels=10**9)
+        prepare_image(task, sizes={"x": size}, max_pixels=10**9)
     return statistics.median(
-        sum(prepare(task, size=size, max_pixels=10**9).seconds for task in tasks) / len(tasks)
+        sum(prepare_image(task, sizes={"x": size}, max_pixels=10**9).prepare_seconds for task in tasks)
+        / len(tasks)
         for _ in range(3)
     )
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stylesearch.files import atomic_file, sha256_file
 from stylesearch.images.decode import decode
-from stylesearch.images.regions import REGION_PLANS, WHOLE, RelativeBox, centred, crops, reduction
+from stylesearch.images.regions import REGION_PLANS, WHOLE, RelativeBox, centred_boxes, crops, reduction
 from stylesearch.types import Box
 
 __all__ = ["MORE", "STREET", "Boxes", "Floats", "Kept", "Source", "places_of", "squares"]
@@ -26,7 +26,7 @@ STREET: Boxes = REGION_PLANS["street"]
 _OFF_CENTRE = tuple(
     RelativeBox(left, top, left + 0.6, top + 0.6) for left in (0.0, 0.4) for top in (0.0, 0.2, 0.4)
 )
-MORE: Boxes = (*STREET, *_OFF_CENTRE, *centred(0.4, 0.3, 4))
+MORE: Boxes = (*STREET, *_OFF_CENTRE, *centred_boxes(0.4, 0.3, 4))
 """All regions that are measured: whole, few and street are among them."""
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from stylesearch.array_types import Floats
 from stylesearch.catalog import Catalog
 from stylesearch.evaluation.results import Picture, Study
-from stylesearch.features.arrays import Vectors, gallery_features, query_features
-from stylesearch.features.compute import RegionCache
+from stylesearch.features.arrays import ArrayPool, gallery_features, query_features
 from stylesearch.features.images import CatalogImage, split_queries
+from stylesearch.features.region_cache import RegionCache
 
 __all__ = ["N_SAMPLED", "Features", "read_sample", "sampled_gallery", "sampled_queries"]
 
@@ -66,11 +66,11 @@ def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
             continue
         plan = "whole" if regions == "box" else regions
         vectors = RegionCache(cache, method.fingerprint, method.feature_dim, plan)
-        with Vectors(cache, 2**40) as room:  # a few hundred rows fit into any memory
+        with ArrayPool(cache, 2**40) as pool:  # a few hundred rows fit into any memory
             found = query_features(
-                room, catalog, feature_set, images, through_catalog, through_cache, vectors
+                pool, catalog, feature_set, images, through_catalog, through_cache, vectors
             )
-            in_gallery = gallery_features(room, catalog, feature_set, searched)
+            in_gallery = gallery_features(pool, catalog, feature_set, searched)
             features[method.fingerprint] = np.concatenate([found[:, 0], in_gallery])
     return features
 

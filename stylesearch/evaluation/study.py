@@ -40,10 +40,11 @@ from stylesearch.evaluation.results import (
     StudySettings,
 )
 from stylesearch.evaluation.scores import differences_of, runs_of
-from stylesearch.features.arrays import Vectors, gallery_features, query_features, scales_of
-from stylesearch.features.compute import RegionCache, compute_missing, compute_regions
-from stylesearch.features.context import Surroundings, timed
+from stylesearch.features.arrays import ArrayPool, category_scales, gallery_features, query_features
+from stylesearch.features.compute import compute_missing, compute_regions
+from stylesearch.features.context import StudyContext, timed
 from stylesearch.features.images import BOX, CatalogImage, list_images, split_queries
+from stylesearch.features.region_cache import RegionCache
 from stylesearch.files import digest_of
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.models.card import check_features
@@ -66,7 +67,7 @@ _MAX_EXAMPLES: Final = 10
 """Paths that are kept of queries that were left out, and of equal images."""
 
 
-def evaluate(context: Surroundings, settings: StudySettings) -> Study:
+def evaluate(context: StudyContext, settings: StudySettings) -> Study:
     """Searches the gallery for every query with every method and metric, and scores what is found.
 
     It may be stopped at any point and run again: features that were computed are kept.
@@ -150,7 +151,7 @@ def _check_settings(settings: StudySettings) -> StudySettings:
 
 
 def _check_models(
-    context: Surroundings,
+    context: StudyContext,
     settings: StudySettings,
     specs: Sequence[MethodSpec],
     extractors: Mapping[str, Extractor],
@@ -170,7 +171,7 @@ def _check_models(
 
 
 def _compute_features(
-    context: Surroundings, name: str, protocol: Protocol, settings: StudySettings
+    context: StudyContext, name: str, protocol: Protocol, settings: StudySettings
 ) -> tuple[FeatureSet, dict[int, str]]:
     """Computes the missing features of an extractor.
 
@@ -181,12 +182,12 @@ def _compute_features(
     through_catalog, through_cache = split_queries(protocol.queries, settings.regions)
     wanted = list({one.pk: one for one in (*protocol.gallery, *through_catalog)}.values())
     feature_set, failures = compute_missing(
-        context.catalog, extractor, wanted, context.work, context.tell(f"features of {name}")
+        context.catalog, extractor, wanted, context.extraction, context.tell(f"features of {name}")
     )
     if through_cache:
         cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, settings.regions)
         failures |= compute_regions(
-            cache, extractor, through_cache, context.work, context.tell(f"regions of {name}")
+            cache, extractor, through_cache, context.extraction, context.tell(f"regions of {name}")
         )
     return feature_set, failures
 
@@ -206,7 +207,7 @@ class MethodRanking:
     """
 
     def __init__(
-        self, context: Surroundings, settings: StudySettings, protocol: Protocol, seconds: dict[str, float]
+        self, context: StudyContext, settings: StudySettings, protocol: Protocol, seconds: dict[str, float]
     ) -> None:
         self.columns: dict[tuple[str, str], Columns] = {}
         self.methods: dict[str, Method] = {}
@@ -226,13 +227,13 @@ class MethodRanking:
         """Ranks the queries in every space, with every metric, of one extractor."""
         context, protocol, regions = self._context, self._protocol, self._settings.regions
         through_catalog, through_cache = split_queries(protocol.queries, regions)
-        with Vectors(context.cache, context.max_bytes) as room:
+        with ArrayPool(context.cache, context.max_bytes) as pool:
             with timed(self._seconds, f"features of {specs[0].extractor}"):
-                gallery = gallery_features(room, context.catalog, feature_set, protocol.gallery)
+                gallery = gallery_features(pool, context.catalog, feature_set, protocol.gallery)
                 plan = "whole" if regions == BOX else regions
                 cache = RegionCache(context.cache, extractor.fingerprint, feature_set.dim, plan)
                 queries = query_features(
-                    room,
+                    pool,
                     context.catalog,
                     feature_set,
                     protocol.queries,
@@ -241,10 +242,10 @@ class MethodRanking:
                     cache,
                 )
             for spec in specs:
-                self._rank_in(room, extractor, spec, gallery, queries)
+                self._rank_in(pool, extractor, spec, gallery, queries)
 
     def _rank_in(
-        self, room: Vectors, extractor: Extractor, spec: MethodSpec, gallery: Floats, queries: Floats
+        self, pool: ArrayPool, extractor: Extractor, spec: MethodSpec, gallery: Floats, queries: Floats
     ) -> None:
         """Ranks the queries with every metric of one space, whose vectors are dropped at the end."""
         context, protocol = self._context, self._protocol
@@ -257,12 +258,12 @@ class MethodRanking:
                 refresh_indexes(home, metrics)  # before anything is made with the fit in force
         with timed(self._seconds, f"vectors of {spec.label}"):
             n_colors = n_colors_of(extractor.parameters)
-            transform = room.fitted(spec.space, gallery, home, n_colors=n_colors)
-            vectors = room.transformed(transform, gallery)
-            room.level_equal(vectors, [(one.image.sha256, one.image.box) for one in protocol.gallery])
-            scale_of, scales = scales_of(transform, [one.product.category for one in protocol.gallery])
-            room.scale(vectors, scale_of, scales)
-            searched = room.transformed(transform, queries)
+            transform = pool.fit(spec.space, gallery, home, n_colors=n_colors)
+            vectors = pool.transform(transform, gallery)
+            pool.copy_equal(vectors, [(one.image.sha256, one.image.box) for one in protocol.gallery])
+            scale_of, scales = category_scales(transform, [one.product.category for one in protocol.gallery])
+            pool.scale(vectors, scale_of, scales)
+            searched = pool.transform(transform, queries)
         self.methods[spec.label] = Method(
             label=spec.label,
             extractor=extractor.name,

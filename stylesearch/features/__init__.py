@@ -1,1 +1,1 @@
-"""Features of many pictures: decoding and extraction as one stream, and where vectors are kept."""
+"""Features of many images: the stream that decodes and extracts, and the arrays and caches that hold them."""

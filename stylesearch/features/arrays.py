@@ -1,4 +1,4 @@
-"""Features and vectors of a study as arrays: in memory where they fit, else mapped from a temporary file."""
+"""Arrays of features and vectors for a study: in memory where they fit, else mapped from temporary files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ import numpy.typing as npt
 from stylesearch.array_types import Floats, Ints
 from stylesearch.catalog import Catalog, FeatureSet
 from stylesearch.errors import StyleSearchError
-from stylesearch.features.compute import RegionCache, read_features
+from stylesearch.features.compute import read_features
 from stylesearch.features.images import CatalogImage
+from stylesearch.features.region_cache import RegionCache
 from stylesearch.spaces import fit_transform
 from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.types import Box
@@ -28,21 +29,19 @@ if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
 
-
 __all__ = [
     "ROWS_AT_ONCE",
-    "Vectors",
+    "ArrayPool",
+    "category_scales",
     "gallery_features",
     "query_features",
-    "scales_of",
     "temporary_array",
 ]
 
-# Arrays in temporary files, whose room on the disk is taken before anything is written.
-#
-# Writing through a mapping into a file that has no blocks yet ends the process with a signal where the disk
-# is full, without a word; a file whose blocks are reserved says so beforehand.
+ROWS_AT_ONCE: Final = 2048
+"""Rows of a mapped array that are read and written at a time."""
 
+_DISK_HINT: Final = "make room on that disk, or let more lie in memory (--max-memory), and run it again"
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _CANNOT_RESERVE: Final = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
@@ -51,7 +50,10 @@ _CANNOT_RESERVE: Final = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 def temporary_array(
     folder: Path, shape: tuple[int, ...], dtype: npt.DTypeLike, *, hint: str
 ) -> Iterator[npt.NDArray[Any]]:
-    """An array of zeros, mapped from a file that is gone at the end of the block.
+    """Maps an array of zeros from a temporary file, which is gone at the end of the block.
+
+    The blocks of the file are reserved before anything is written: writing through a mapping into a file
+    without blocks ends the process with a signal, and no message, where the disk is full.
 
     Args:
         folder: where the file lies; is made.
@@ -73,11 +75,11 @@ def temporary_array(
     with contextlib.ExitStack() as held:
         file = held.enter_context(tempfile.TemporaryFile(dir=folder))
         try:
-            _reserve(file.fileno(), max(1, n_bytes))  # no file of nothing can be mapped
+            _reserve(file.fileno(), max(1, n_bytes))  # an empty file cannot be mapped
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
-            held.close()  # what it got of the disk is free again
+            held.close()  # frees what it got of the disk, before free space is counted
             free = shutil.disk_usage(folder).free
             raise StyleSearchError(
                 f"a temporary file of {_mebibytes(n_bytes)} does not fit: "
@@ -88,7 +90,7 @@ def temporary_array(
 
 
 def _reserve(descriptor: int, n_bytes: int) -> None:
-    """Makes an empty file as long as this, its blocks reserved where the system can do that."""
+    """Sets the length of an empty file, with its blocks reserved where the system can do that."""
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(descriptor, 0, n_bytes)
@@ -103,22 +105,17 @@ def _mebibytes(n_bytes: int) -> str:
     return f"{n_bytes / 2**20:,.1f} MiB"
 
 
-ROWS_AT_ONCE = 2048
-
-_DISK_HINT = "make room on that disk, or let more lie in memory (--max-memory), and run it again"
-
-
-class Vectors:
-    """Room for arrays; use it in a ``with`` block, at whose end they are gone.
+class ArrayPool:
+    """Makes arrays that live until the end of a ``with`` block, in memory or in temporary files.
 
     Args:
         folder: where temporary files may lie.
-        max_bytes: of a study. Features and vectors of gallery and queries are four arrays at once, and may
-            take half of it: an eighth is the most that one array takes. Larger ones lie in files, of which
-            the system keeps in memory what it has room for.
+        max_bytes: memory that a study may take. Features and vectors of gallery and queries are four arrays
+            at once and may take half of it, so one array takes an eighth at most. Larger ones lie in files,
+            of which the system keeps in memory what fits.
 
     Attributes:
-        max_bytes: the same.
+        max_bytes: as given.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -135,7 +132,7 @@ class Vectors:
         self._held.close()
 
     def array(self, *shape: int) -> Floats:
-        """A float32 array of zeros.
+        """Makes a float32 array of zeros.
 
         Raises:
             StyleSearchError: it does not fit into memory, and the disk has no room for it.
@@ -144,17 +141,13 @@ class Vectors:
             return np.zeros(shape, np.float32)
         return self._held.enter_context(temporary_array(self._folder, shape, np.float32, hint=_DISK_HINT))
 
-    def fitted(
-        self, space: str, gallery: Floats, home: SpaceLocation | None, *, n_colors: int = 0
-    ) -> Transform:
-        """The transform of a space, fitted on the gallery alone; with a home, that of its indexes.
-
-        A trained model's, of which there has to be a home, is the model's.
+    def fit(self, space: str, gallery: Floats, home: SpaceLocation | None, *, n_colors: int = 0) -> Transform:
+        """Fits the transform of a space on the gallery alone, or loads the one that indexes were built with.
 
         Args:
             space: its name.
             gallery: features, float32 (n, dim).
-            home: where it is kept, if it is.
+            home: where the fitted space is stored; None to fit it here. A trained model's has to be given.
             n_colors: how many of a feature's last numbers are colors.
         """
         if home is not None and home.model is not None:
@@ -168,8 +161,8 @@ class Vectors:
         blocks = (gallery[start:stop] for start, stop in _ranges(len(gallery)))
         return fit_transform(space, blocks, dim_in=gallery.shape[1], n_rows=len(gallery), n_colors=n_colors)
 
-    def transformed(self, transform: Transform, features: Floats) -> Floats:
-        """Vectors of features, shape (..., dim_in) to (..., dim); of the identity, the features."""
+    def transform(self, transform: Transform, features: Floats) -> Floats:
+        """Transforms features of shape (..., dim_in) to vectors (..., dim); of the identity, the features."""
         if isinstance(transform, RawTransform):
             return features
         *outer, dim_in = features.shape
@@ -181,11 +174,11 @@ class Vectors:
 
     @staticmethod
     def scale(vectors: Floats, scale_of: Ints | None, scales: Floats | None) -> None:
-        """Multiplies rows by their scales, in place, as :func:`.scale_for_category` does.
+        """Multiplies rows by the scales of their categories, in place.
 
         Args:
-            vectors: from :meth:`transformed`, float32 (n, dim).
-            scale_of, scales: from :func:`scales_of`; None: nothing is done.
+            vectors: from :meth:`transform`, float32 (n, dim).
+            scale_of, scales: from :func:`category_scales`; None: nothing is done.
         """
         if scale_of is None or scales is None:
             return
@@ -193,10 +186,10 @@ class Vectors:
             vectors[start:stop] *= scales[scale_of[start:stop]]
 
     @staticmethod
-    def level_equal(vectors: Floats, contents: Sequence[tuple[str, Box | None]]) -> None:
-        """Gives pictures of equal content the very same vector.
+    def copy_equal(vectors: Floats, contents: Sequence[tuple[str, Box | None]]) -> None:
+        """Gives images of equal content the very same vector, in place.
 
-        A product of matrices may round differently from row to row, and a tie is not to be broken by that.
+        A product of matrices may round differently from row to row, and that must not break a tie.
         """
         first: dict[tuple[str, Box | None], int] = {}
         for row, content in enumerate(contents):
@@ -205,16 +198,18 @@ class Vectors:
                 vectors[row] = vectors[known]
 
 
-def scales_of(transform: Transform, categories: Sequence[str]) -> tuple[Ints, Floats] | tuple[None, None]:
-    """What vectors of pictures of these categories are multiplied by.
+def category_scales(
+    transform: Transform, categories: Sequence[str]
+) -> tuple[Ints, Floats] | tuple[None, None]:
+    """Looks up what vectors of images of these categories are multiplied by.
 
     Args:
         transform: that made them.
-        categories: of each picture's product.
+        categories: of each image's product.
 
     Returns:
-        for each picture, which scale, int64 (n,); and the scales, float32 (s, dim). None twice where the
-        transform scales nothing.
+        for each image, the row of its scale, int64 (n,); and the scales, float32 (s, dim). None twice where
+        the transform scales nothing.
     """
     if transform.scales is None:
         return None, None
@@ -225,16 +220,16 @@ def scales_of(transform: Transform, categories: Sequence[str]) -> tuple[Ints, Fl
 
 
 def gallery_features(
-    room: Vectors, catalog: Catalog, feature_set: FeatureSet, images: Sequence[CatalogImage]
+    pool: ArrayPool, catalog: Catalog, feature_set: FeatureSet, images: Sequence[CatalogImage]
 ) -> Floats:
-    """Features of the gallery, float32 (n, dim), as the catalog has them."""
-    features = room.array(len(images), feature_set.dim)
+    """Reads the features of the gallery from the catalog, float32 (n, dim)."""
+    features = pool.array(len(images), feature_set.dim)
     read_features(catalog, feature_set, images, features)
     return features
 
 
 def query_features(
-    room: Vectors,
+    pool: ArrayPool,
     catalog: Catalog,
     feature_set: FeatureSet,
     queries: Sequence[CatalogImage],
@@ -242,19 +237,19 @@ def query_features(
     through_cache: Sequence[CatalogImage],
     cache: RegionCache,
 ) -> Floats:
-    """Features of the queries' regions, float32 (q, regions, dim).
+    """Reads the features of the queries' regions, float32 (q, regions, dim).
 
     Args:
-        room: for the array.
+        pool: makes the array.
         catalog, feature_set: for those that the catalog has.
         queries: all of them.
         through_catalog: those of them whose vector is in the catalog.
         through_cache: the others.
-        cache: of the plan through which these are looked at.
+        cache: of the region plan of these.
     """
     places = {one.pk: place for place, one in enumerate(queries)}
     n_regions = cache.n_regions if through_cache else 1
-    features = room.array(len(queries), n_regions, feature_set.dim)
+    features = pool.array(len(queries), n_regions, feature_set.dim)
     if through_catalog:  # then there is one region
         rows = [places[one.pk] for one in through_catalog]
         read_features(catalog, feature_set, through_catalog, features[:, 0], rows)

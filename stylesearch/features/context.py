@@ -1,4 +1,4 @@
-"""Where a study happens, and what its steps share."""
+"""What the steps of a study or a training share: catalog, extractors, folders, limits and progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stylesearch.catalog import Catalog
 from stylesearch.errors import UnknownName
-from stylesearch.features.compute import Work
+from stylesearch.features.stream import ExtractionOptions
 from stylesearch.types import ReportProgress
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stylesearch.models.card import ModelCard
     from stylesearch.search.fitted_space import SpaceLocation
 
-__all__ = ["Surroundings", "timed"]
+__all__ = ["StudyContext", "timed"]
 
 
 def _no_model(space: str) -> ModelCard:
@@ -27,18 +27,18 @@ def _no_model(space: str) -> ModelCard:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """Where a study happens.
+class StudyContext:
+    """Where a study or a training happens, and how.
 
     Attributes:
         catalog: what is evaluated; missing features are written to it.
-        load: makes an extractor of its name, for many pictures, anew with each call: so one network at a
-            time is in memory.
+        load: makes an extractor of its name, for many images, anew with each call: so one network at a time
+            is in memory.
         space_home: where a space's fit and indexes are, for ``index``, and a trained model's transform.
         cache: folder for vectors of regions, and for what does not fit into memory.
-        work: how hard the machine works.
+        extraction: batch size, threads and limits of the extraction.
         max_bytes: memory for vectors and for distances, a half for each; vectors beyond it lie in files.
-            Networks, what a study found and its resamples are not counted.
+            Networks, results and their resamples are not counted.
         progress: called as ``progress(stage, n_done, n_total)``.
         model: the card of the trained model that a space is of.
     """
@@ -47,18 +47,18 @@ class Surroundings:
     load: Callable[[str], Extractor]
     space_home: Callable[[Extractor, str], SpaceLocation]
     cache: Path
-    work: Work = field(default_factory=Work)
+    extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     max_bytes: int = 1024 * 2**20
     progress: ReportProgress | None = None
     model: Callable[[str], ModelCard] = _no_model
 
     def tell(self, stage: str) -> Callable[[int, int], None] | None:
-        """Progress of one stage."""
+        """Makes a function that reports the progress of one stage as ``(n_done, n_total)``."""
         progress = self.progress
         return None if progress is None else lambda done, total: progress(stage, done, total)
 
     def count(self, stage: str, n_total: int) -> Callable[[int], None] | None:
-        """Progress of one stage whose length is known before it begins."""
+        """Makes a function that reports the progress of a stage of known length as ``(n_done)``."""
         progress = self.progress
         return None if progress is None else lambda done: progress(stage, done, n_total)
 

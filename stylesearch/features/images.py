@@ -1,44 +1,44 @@
-"""Usable pictures of a catalog, in a fixed order."""
+"""Usable images of a catalog, in a fixed order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from stylesearch.catalog import Catalog
 from stylesearch.types import ImageRecord, Product
 
-__all__ = [
-    "BOX",
-    "PAGE",
-    "CatalogImage",
-    "list_images",
-    "split_queries",
-]
+__all__ = ["BOX", "PAGE", "CatalogImage", "list_images", "split_queries"]
 
-PAGE = 2000
+PAGE: Final = 2000
+"""Images that are read from the catalog at a time."""
+
+BOX: Final = "box"
+"""The choice of regions that means: the image's box, or the whole image where it has none."""
 
 
-BOX = "box"
+@dataclass(frozen=True, slots=True)
+class CatalogImage:
+    """A usable image of the catalog.
 
-
-def split_queries(
-    queries: Sequence[CatalogImage], regions: str
-) -> tuple[list[CatalogImage], list[CatalogImage]]:
-    """Queries whose vectors are those of the catalog, and those whose regions are looked at anew.
-
-    The catalog holds vectors of a picture's box where it knows one, and of the whole picture elsewhere.
+    Attributes:
+        pk: its key; rising in the order in which images were listed.
+        product, image: as the catalog has them.
     """
-    if regions == BOX:
-        return list(queries), []
-    if regions == "whole":
-        whole = [one for one in queries if one.image.box is None]
-        return whole, [one for one in queries if one.image.box is not None]
-    return [], list(queries)
+
+    pk: int
+    product: Product
+    image: ImageRecord
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Product id and path: what images are sorted by, whatever the order of an ingest."""
+        return self.product.id, self.image.path
 
 
 def list_images(catalog: Catalog, progress: Callable[[int], None] | None = None) -> list[CatalogImage]:
-    """All usable pictures of a catalog, sorted by product id, then path."""
+    """Lists all usable images of a catalog, sorted by product id, then path."""
     found: list[CatalogImage] = []
     after = ("", "")
     while page := catalog.usable_images(after=after, limit=PAGE):
@@ -49,20 +49,16 @@ def list_images(catalog: Catalog, progress: Callable[[int], None] | None = None)
     return sorted(found, key=lambda one: one.key)
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogImage:
-    """A usable picture of the catalog.
+def split_queries(
+    queries: Sequence[CatalogImage], regions: str
+) -> tuple[list[CatalogImage], list[CatalogImage]]:
+    """Splits queries into those whose vectors the catalog holds, and those whose regions are to be computed.
 
-    Attributes:
-        pk: its key; rising in the order in which pictures were listed.
-        product, image: as the catalog has them.
+    The catalog holds vectors of an image's box where it has one, and of the whole image elsewhere.
     """
-
-    pk: int
-    product: Product
-    image: ImageRecord
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Product id and path: the order of everything, whatever the order of an ingest."""
-        return self.product.id, self.image.path
+    if regions == BOX:
+        return list(queries), []
+    if regions == "whole":
+        whole = [one for one in queries if one.image.box is None]
+        return whole, [one for one in queries if one.image.box is not None]
+    return [], list(queries)

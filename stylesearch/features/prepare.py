@@ -1,108 +1,137 @@
-"""One picture from its file to the network's input, or the reason why not. Runs in threads."""
+"""One image from its file to the extractors' inputs, or the reason why not: the stream's first step."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from stylesearch.catalog import ImageEntry, KnownImage
 from stylesearch.errors import StyleSearchError
+from stylesearch.features.images import CatalogImage
+from stylesearch.features.stream import Sample
 from stylesearch.files import sha256_bytes, stat_key
-from stylesearch.images.decode import decode
-from stylesearch.images.regions import crop, letterbox, reduction
+from stylesearch.images.inputs import make_inputs
+from stylesearch.images.source import read_image, read_listed, stat_image
 from stylesearch.types import Record
 
-__all__ = ["Prepared", "Task", "prepare"]
+__all__ = ["PhotoSample", "PreparedImage", "Task", "prepare_image", "prepare_regions"]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A picture that a source lists, and what the catalog has of it.
+    """An image that a source lists, and what the catalog has of it.
 
     Attributes:
         record: as the source lists it.
         known: as the catalog has it, or None.
-        has_features: whether the catalog has the features that are wanted.
+        lacking: fingerprints of the extractors whose features the catalog lacks.
     """
 
     record: Record
     known: KnownImage | None
-    has_features: bool
+    lacking: frozenset[str]
 
 
-@dataclass(slots=True)
-class Prepared:
-    """What became of a task.
+@dataclass(eq=False, slots=True)
+class PreparedImage(Sample):
+    """What became of a task. Its ``failure`` is only set where the catalog goes on with what it has.
 
     Attributes:
         task: the task.
-        entry: the picture as it goes into the catalog.
-        pixels: the network's input, uint8 (size, size, 3); None when there is nothing to compute.
-        vector: its features, once there.
-        of_network: the network's part of them, where the catalog has that and only colors are missing.
-        seconds: that a core spent on it.
-        failure: why the file could not be read, although the catalog goes on with what it has of it.
+        entry: the image as it goes into the catalog.
     """
 
     task: Task
     entry: ImageEntry
-    pixels: npt.NDArray[np.uint8] | None = None
-    vector: npt.NDArray[np.float32] | None = None
-    of_network: npt.NDArray[np.float32] | None = None
-    seconds: float = 0.0
-    failure: str | None = None
 
 
-def prepare(task: Task, *, size: int, max_pixels: int) -> Prepared:
-    """Reads, hashes and decodes a picture, as far as that is needed.
+@dataclass(eq=False, slots=True)
+class PhotoSample(Sample):
+    """A photo of the catalog with the regions through which a query looks at it.
 
-    A file that looks untouched since it was hashed is not read; one with the hash that is known is not
-    decoded. A picture that cannot be used becomes an entry with its error: nothing raises for that.
+    Attributes:
+        image: the photo.
+    """
+
+    image: CatalogImage
+
+
+def prepare_image(task: Task, *, sizes: Mapping[str, int], max_pixels: int) -> PreparedImage:
+    """Reads, hashes and decodes an image, as far as that is needed.
+
+    A file that looks untouched since it was hashed is not read, and one with the known hash is not decoded,
+    unless features are lacking. An image that cannot be used becomes an entry with its error, and no
+    exception.
 
     A file that is there but cannot be read just now (no permission, a network share that fails) says nothing
-    against the picture: where the catalog has it as usable, it stays as it is, and only the failure is told.
+    against the image: where the catalog has it as usable, it stays as it is, and the failure is reported.
+
+    Args:
+        task: what is to be prepared.
+        sizes: side of the input of each extractor, by its fingerprint.
+        max_pixels: larger images are refused before they are decoded.
     """
     began = time.thread_time()
-    prepared = _prepare(task, size, max_pixels)
-    prepared.seconds = time.thread_time() - began
+    prepared = _prepare(task, sizes, max_pixels)
+    prepared.prepare_seconds = time.thread_time() - began
     return prepared
 
 
-def _prepare(task: Task, size: int, max_pixels: int) -> Prepared:
+def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: int) -> PhotoSample:
+    """Reads and decodes a photo of the catalog and cuts its regions, as a query would.
+
+    Args:
+        image: the photo.
+        plan: a name in :data:`stylesearch.images.regions.REGION_PLANS`.
+        size: side of the extractor's input.
+        max_pixels: larger images are refused before they are decoded.
+    """
+    try:
+        data = read_listed(image.image.path, image.image.sha256)
+        inputs = make_inputs(data, [size], plan, max_pixels=max_pixels).pixels
+    except StyleSearchError as error:
+        return PhotoSample(image, failure=str(error))
+    except OSError as error:
+        return PhotoSample(image, failure=error.strerror or str(error))
+    return PhotoSample(image, inputs=inputs)
+
+
+def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedImage:
     record, known = task.record, task.known
-    usable = known is not None and known.error is None and known.box == record.box and task.has_features
+    is_same = known is not None and known.error is None and known.box == record.box
     sha256 = None
     try:
-        status = Path(record.path).stat()
+        status = stat_image(record.path)
         key = stat_key(status)
-        if known and usable and key and key == known.stat_key:
-            return Prepared(task, _entry_as_known(record, known))
-        data = Path(record.path).read_bytes()
+        if known and is_same and not task.lacking and key and key == known.stat_key:
+            return PreparedImage(task, _known_entry(record, known))
+        data = read_image(record.path)
         sha256 = sha256_bytes(data)
-        key = stat_key(status)
-        if known and usable and sha256 == known.sha256:
-            return Prepared(task, _entry_as_known(record, known, stat_key=key))
-        boxes = [record.box] if record.box else "whole"
-        picture = decode(data, reduce_to=reduction(size, boxes), max_pixels=max_pixels)
-        pixels = crop(picture, record.box, size) if record.box else letterbox(picture.pixels, size)
+        is_same = known is not None and is_same and sha256 == known.sha256
+        if known and is_same and not task.lacking:
+            return PreparedImage(task, _known_entry(record, known, stat_key=stat_key(status)))
+        wanted = task.lacking if is_same else frozenset(sizes)
+        inputs = make_inputs(
+            data,
+            [sizes[one] for one in wanted],
+            [record.box] if record.box else None,
+            max_pixels=max_pixels,
+        )
     except StyleSearchError as error:
-        return Prepared(task, _entry(record, sha256=sha256, error=str(error)))
+        return PreparedImage(task, _entry(record, sha256=sha256, error=str(error)))
     except OSError as error:
         reason = error.strerror or str(error)
         if known is None or known.error is not None or isinstance(error, FileNotFoundError):
-            return Prepared(task, _entry(record, sha256=sha256, error=reason))
+            return PreparedImage(task, _entry(record, sha256=sha256, error=reason))
         # With another box its vectors would go: they stay with the box that they were computed from.
-        entry = replace(_entry_as_known(record, known), box=known.box)
-        return Prepared(task, entry, failure=reason)
-    entry = _entry(record, sha256=sha256, width=picture.width, height=picture.height, stat_key=key)
-    return Prepared(task, entry, pixels)
+        entry = replace(_known_entry(record, known), box=known.box)
+        return PreparedImage(task, entry, failure=reason)
+    entry = _entry(record, sha256=sha256, width=inputs.width, height=inputs.height, stat_key=key)
+    return PreparedImage(task, entry, inputs=inputs.pixels, wanted=wanted)
 
 
-def _entry_as_known(record: Record, known: KnownImage, stat_key: str | None = None) -> ImageEntry:
+def _known_entry(record: Record, known: KnownImage, stat_key: str | None = None) -> ImageEntry:
     return _entry(
         record,
         sha256=known.sha256,

@@ -1,26 +1,167 @@
-"""Work in threads, results in order, memory bounded: the two pieces that the ingest pipeline is made of."""
+"""Decoding and feature extraction of any number of images as one stream.
+
+::
+
+    items -> prepare (decode, crop) -> batches -> extract -> samples, in the order of the items
+
+By default both steps run in threads of this process, each on batches that the next one can hold. With an
+executor (a pool of processes, or the client of a cluster) both steps of a batch run where the executor runs
+them: an item goes there, vectors or a failure come back, and no pixels travel.
+
+Either way only a bounded window of items is on the way at once, so memory does not grow with the source.
+"""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from typing import TypeVar
+import functools
+import itertools
+import pickle
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-__all__ = ["map_in_order"]
+import numpy as np
+
+from stylesearch.array_types import Floats, Pixels
+from stylesearch.extractors.with_colors import ExtractorWithColors
+
+if TYPE_CHECKING:
+    from stylesearch.extractors.base import Extractor
+
+__all__ = ["MAX_SAMPLES", "ExtractionOptions", "Sample", "extract_stream", "map_in_order"]
+
+MAX_SAMPLES: Final = 256
+"""Samples of a batch, with those that have nothing to be extracted."""
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
+SampleT = TypeVar("SampleT", bound="Sample")
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionOptions:
+    """How many images are worked on at once, and limits.
+
+    Attributes:
+        batch_size: images of a forward pass.
+        n_workers: threads that read and decode; with an executor, how many batches it runs at once.
+        max_pixels: larger images are refused before they are decoded.
+        lock_timeout: seconds to wait for another process that writes to the catalog.
+    """
+
+    batch_size: int = 32
+    n_workers: int = 2
+    max_pixels: int = 200_000_000
+    lock_timeout: float = 30.0
+
+
+@dataclass(eq=False, slots=True)
+class Sample:
+    """What became of one item of a stream; ``prepare`` makes it, usually as a subclass that says of what.
+
+    Attributes:
+        inputs: network inputs by their size, uint8 (regions, size, size, 3); empty where there is nothing to
+            extract from, and once the features are extracted.
+        wanted: fingerprints of the extractors whose vectors are wanted; None for all of the stream.
+        vectors: features by the extractor's fingerprint, float32 (regions, dim). Those that are there before
+            the extraction are kept. Those of a network that is combined with colors are combined, not
+            computed again.
+        failure: why there is nothing to extract from, or None.
+        n_extracted: how many extractors were run on it.
+        prepare_seconds: processor time of ``prepare``, as far as that notes it.
+        extract_seconds: its share of the wall time of the extraction.
+    """
+
+    inputs: dict[int, Pixels] = field(default_factory=dict, kw_only=True)
+    wanted: frozenset[str] | None = field(default=None, kw_only=True)
+    vectors: dict[str, Floats] = field(default_factory=dict, kw_only=True)
+    failure: str | None = field(default=None, kw_only=True)
+    n_extracted: int = field(default=0, kw_only=True)
+    prepare_seconds: float = field(default=0.0, kw_only=True)
+    extract_seconds: float = field(default=0.0, kw_only=True)
+
+    @property
+    def n_inputs(self) -> int:
+        """How many inputs of one size there are."""
+        return max((len(pixels) for pixels in self.inputs.values()), default=0)
+
+    def lacks(self, extractor: Extractor) -> bool:
+        """Whether vectors of an extractor are to be computed."""
+        fingerprint = extractor.fingerprint
+        if fingerprint in self.vectors or extractor.input_size not in self.inputs:
+            return False
+        return self.wanted is None or fingerprint in self.wanted
+
+
+def extract_stream(
+    items: Iterable[Given],
+    prepare: Callable[[Given], SampleT],
+    extractors: Sequence[Extractor | Callable[[], Extractor]] = (),
+    executor: Executor | None = None,
+    *,
+    batch_size: int = 32,
+    n_workers: int = 2,
+    n_regions: int = 1,
+    find_known: Callable[[list[SampleT]], None] | None = None,
+) -> Generator[SampleT]:
+    """Prepares items and extracts their features, some at a time.
+
+    Args:
+        items: read lazily, in the caller's thread.
+        prepare: makes a sample of an item. It, the items and the samples are picklable where the executor's
+            workers are other processes.
+        extractors: each extracts from every sample that lacks its vectors; none: samples come back with their
+            inputs. One may be given as a function that loads it, as ``partial(load_extractor, "hog")``: it is
+            called once in each process, and need not itself be picklable but by that function.
+        executor: runs whole batches; None: threads of this process.
+        batch_size: inputs that an extractor gets at once.
+        n_workers: threads that prepare, or batches that the executor works on.
+        n_regions: how many inputs a sample has, about: so many fewer samples are on the way at once.
+        find_known: called in the caller's thread with the samples of each batch before anything is extracted;
+            may add vectors that are known. Not called with an executor, whose samples come back finished:
+            there is a vector computed that a lookup would have found, and the result is the same.
+
+    Yields:
+        The samples, in the order of the items. An exception of ``prepare`` or of an extractor is raised when
+        the batch that it is in comes. What has not begun is cancelled when the caller stops early.
+    """
+    batch_items = max(1, batch_size // n_regions)
+    with ExitStack() as held:
+        if executor is not None:
+            job = partial(_prepare_and_extract, prepare, _Extractors(extractors))
+            lists = _lists(items, batch_items)
+            done = held.enter_context(closing(map_in_order(executor, job, lists, window=n_workers + 1)))
+            yield from itertools.chain.from_iterable(done)
+            return
+        loaded = _Extractors(extractors).loaded
+        concurrency = min((one.concurrency for one in loaded), default=0)
+        decoders = held.enter_context(ThreadPoolExecutor(n_workers, "decode"))
+        window = (concurrency + 1) * batch_items if loaded else 8 * n_workers
+        prepared = held.enter_context(closing(map_in_order(decoders, prepare, items, window=window)))
+        if not loaded:
+            yield from prepared
+            return
+        batches = held.enter_context(closing(_batches(prepared, batch_size, find_known)))
+        pool = held.enter_context(ThreadPoolExecutor(concurrency, "extract"))
+        extract = partial(_extract, loaded)
+        extracted = held.enter_context(closing(map_in_order(pool, extract, batches, window=concurrency + 1)))
+        yield from itertools.chain.from_iterable(extracted)
 
 
 def map_in_order(
     executor: Executor, function: Callable[[Given], Made], items: Iterable[Given], *, window: int
-) -> Iterator[Made]:
-    """Like ``executor.map``, but takes from ``items`` only what fits into the window.
+) -> Generator[Made]:
+    """Maps as ``executor.map`` does, but takes from ``items`` only what fits into a window.
 
     Args:
         executor: runs ``function``.
-        function: called once an item, in threads.
+        function: called once an item.
         items: read lazily, in the caller's thread.
         window: how many items may be on the way at once; the bound on memory.
 
@@ -39,3 +180,111 @@ def map_in_order(
     finally:
         for future in running:
             future.cancel()
+
+
+class _Extractors:
+    """Extractors, loaded when they are first used; they travel to another process as what loads them."""
+
+    def __init__(self, given: Sequence[Extractor | Callable[[], Extractor]]) -> None:
+        self._given = tuple(given)
+        self._loaded: tuple[Extractor, ...] | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def loaded(self) -> tuple[Extractor, ...]:
+        """The extractors themselves."""
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = tuple(one() if callable(one) else one for one in self._given)
+            return self._loaded
+
+    @functools.cached_property
+    def _pickled(self) -> bytes:
+        return pickle.dumps(self._given)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle_extractors, (self._pickled,)
+
+
+@functools.lru_cache(maxsize=2)
+def _unpickle_extractors(pickled: bytes) -> _Extractors:
+    """The same object for each batch of a stream: so that a worker loads a network once."""
+    return _Extractors(pickle.loads(pickled))
+
+
+def _prepare_and_extract(
+    prepare: Callable[[Given], SampleT], extractors: _Extractors, items: list[Given]
+) -> list[SampleT]:
+    samples = [prepare(item) for item in items]
+    return _extract(extractors.loaded, samples) if extractors.loaded else samples
+
+
+def _lists(items: Iterable[Given], size: int) -> Iterator[list[Given]]:
+    iterator = iter(items)
+    while some := list(itertools.islice(iterator, size)):
+        yield some
+
+
+def _batches(
+    samples: Iterable[SampleT], batch_size: int, find_known: Callable[[list[SampleT]], None] | None
+) -> Generator[list[SampleT]]:
+    """Groups samples so that each group has at most a batch of inputs, unless one sample has more."""
+    batch: list[SampleT] = []
+    n_inputs = 0
+    for sample in samples:
+        if batch and n_inputs + sample.n_inputs > batch_size:
+            yield _look_up(batch, find_known)
+            batch, n_inputs = [], 0
+        batch.append(sample)
+        n_inputs += sample.n_inputs
+        if n_inputs >= batch_size or len(batch) >= MAX_SAMPLES:
+            yield _look_up(batch, find_known)
+            batch, n_inputs = [], 0
+    if batch:
+        yield _look_up(batch, find_known)
+
+
+def _look_up(batch: list[SampleT], find_known: Callable[[list[SampleT]], None] | None) -> list[SampleT]:
+    if find_known:
+        find_known(batch)
+    return batch
+
+
+def _extract(extractors: Sequence[Extractor], batch: list[SampleT]) -> list[SampleT]:
+    """Extracts what the samples of a batch lack; their inputs are let go."""
+    for extractor in extractors:
+        lacking = [one for one in batch if one.lacks(extractor)]
+        if isinstance(extractor, ExtractorWithColors):
+            network = extractor.network.fingerprint
+            _combine(extractor, [one for one in lacking if network in one.vectors])
+            lacking = [one for one in lacking if network not in one.vectors]
+        if lacking:
+            began = time.perf_counter()
+            features = extractor.extract(
+                np.concatenate([one.inputs[extractor.input_size] for one in lacking])
+            )
+            _share(extractor, lacking, features, time.perf_counter() - began)
+    for sample in batch:
+        sample.inputs = {}
+    return batch
+
+
+def _combine(extractor: ExtractorWithColors, samples: list[SampleT]) -> None:
+    """Adds colors to features of the network that are there already."""
+    if samples:
+        began = time.perf_counter()
+        network = np.concatenate([one.vectors[extractor.network.fingerprint] for one in samples])
+        pixels = np.concatenate([one.inputs[extractor.input_size] for one in samples])
+        _share(extractor, samples, extractor.append_colors(network, pixels), time.perf_counter() - began)
+
+
+def _share(extractor: Extractor, samples: list[SampleT], features: Floats, seconds: float) -> None:
+    """Gives each sample the rows of its inputs."""
+    first = 0
+    for sample in samples:
+        stop = first + len(sample.inputs[extractor.input_size])
+        # A copy: a view would keep the vectors of the whole batch in memory.
+        sample.vectors[extractor.fingerprint] = features[first:stop].copy()
+        sample.n_extracted += 1
+        sample.extract_seconds += seconds / len(samples)
+        first = stop

@@ -1,4 +1,4 @@
-"""A photo and what was found for it, on one page to look at."""
+"""Contact sheets: a photo and what was found for it, drawn on one page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from stylesearch.errors import ImageError, MissingDependency
-from stylesearch.images.decode import Picture, Source, decode
-from stylesearch.images.regions import OVERSAMPLING, draw_letterboxed, fitted_size
+from stylesearch.images.decode import Picture, decode
+from stylesearch.images.regions import OVERSAMPLING, draw_letterboxed, fit_size
+from stylesearch.images.source import ImageSource
 from stylesearch.types import Box
 
 __all__ = [
@@ -24,104 +26,229 @@ __all__ = [
     "Font",
     "SheetEntry",
     "contact_sheet",
-    "ellipsised",
     "font",
     "printable",
-    "wrapped",
+    "shorten",
+    "wrap",
 ]
 
-# Text on a contact sheet: Pillow's built-in font, titles that fit, and letters that the font lacks.
-
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Color = tuple[int, int, int]
 
-_ELLIPSIS = "…"
-_SPELT_OUT = str.maketrans(
+_PAGE: Final = (245, 245, 243)
+_CARD: Final = (255, 255, 255)
+_EDGE: Final = (224, 224, 220)
+_INK: Final = (26, 26, 28)
+_FAINT: Final = (118, 118, 122)
+_EMPTY: Final = (236, 236, 233)
+_CROSSED: Final = (206, 206, 202)
+_ACCENT: Final = (255, 84, 44)
+_RIGHT: Final = (24, 128, 72)
+_WRONG: Final = (202, 52, 48)
+_WRONG_EDGE: Final = (226, 146, 142)
+
+_MARGIN: Final = 40
+_GAP: Final = 18
+_HEADER: Final = 62
+_PANEL: Final = (360, 480)
+_SHOWN: Final = (192, 256)
+_TEXT_HEIGHT: Final = 82
+_PADDING: Final = 12
+_CORNER: Final = 9
+
+_SMOOTHING: Final = 4
+"""Corners are drawn this many times larger and reduced, since ImageDraw does not smooth edges."""
+
+_ELLIPSIS: Final = "…"
+_SPELT_OUT: Final = str.maketrans(
     {
         "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
         "đ": "d", "Đ": "D", "ı": "i", "þ": "th", "Þ": "Th", "–": "-", "—": "-", "‘": "'", "’": "'",
         "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "€": "EUR ", "£": "GBP ", "×": "x",
     }
 )  # fmt: skip
-_LEAST_LEGIBLE = 0.5
+_LEAST_LEGIBLE: Final = 0.5
 
 
-@functools.cache
-def font(size: int) -> Font:
-    """Pillow's own font, the only one that is there on every machine."""
-    return ImageFont.load_default(size)
+@dataclass(frozen=True, slots=True)
+class SheetEntry:
+    """A hit on a contact sheet.
+
+    Attributes:
+        image: the product's picture: a path, or the bytes of a file; None if there is none.
+        rank: 1 for the nearest.
+        title: what a customer reads.
+        category: shown below the title.
+        distance: shown beside the category.
+        product_id: shown in place of a title in letters that the built-in font lacks.
+        right: for evaluations, whether this is the product looked for (framed green and ticked, or red and
+            crossed); None where that is not known.
+    """
+
+    image: ImageSource | None
+    rank: int
+    title: str
+    category: str = ""
+    distance: float | None = None
+    product_id: str = ""
+    right: bool | None = None
 
 
-def printable(text: str, otherwise: str = "") -> str:
-    """A text in letters that the font has.
+def contact_sheet(
+    photo: ImageSource | Picture,
+    entries: Sequence[SheetEntry],
+    *,
+    boxes: Sequence[Box] = (),
+    title: str = "",
+    subtitle: str = "",
+    columns: int = 5,
+    scale: int = 1,
+) -> Image.Image:
+    """Draws the query photo on the left and the hits in a grid beside it.
 
-    Accents are dropped and a few letters spelt out; others are left out. A text of which less than half
-    remains (one in Chinese or Greek, say) is replaced.
+    A hit whose picture is missing or cannot be read gets a labelled placeholder.
 
     Args:
-        text: any text, on any number of lines.
-        otherwise: what to show for a text in a script that the font lacks.
+        photo: the query photo.
+        entries: in the order to be shown.
+        boxes: outlined on the photo, in pixels of the upright photo at full resolution.
+        title: heading of the page, for example the name of the photo's file.
+        subtitle: small, below the title; for example extractor, space and metric.
+        columns: hits in a row.
+        scale: 2 doubles every measure, for print and dense screens.
 
-    Example:
-        >>> printable("Jupe à fleurs,\\n taille élastiquée")
-        'Jupe a fleurs, taille elastiquee'
-        >>> printable("花柄ワンピース", otherwise="dress-17")
-        'dress-17'
+    Returns:
+        A picture of mode RGB, as tall as the hits need.
+
+    Raises:
+        ImageError: the query photo cannot be read.
+        ValueError: ``columns`` or ``scale`` under 1.
     """
-    text = " ".join(text.split())
-    latin = unicodedata.normalize("NFKD", text.translate(_SPELT_OUT))
-    plain = "".join(letter for letter in latin if not unicodedata.combining(letter))
-    legible = "".join(letter for letter in plain if letter.isspace() or _has_glyph(letter))
-    if len(legible.replace(" ", "")) < _LEAST_LEGIBLE * len(plain.replace(" ", "")):
-        return printable(otherwise) if otherwise != text else ""
-    return " ".join(legible.split())
-
-
-@functools.cache
-def _has_glyph(letter: str) -> bool:
-    """Whether the font draws something else than the box that it has for everything unknown."""
-    if letter.isascii():
-        return letter.isprintable()
-    ours, unknown = (font(20).getmask(shown) for shown in (letter, "\uffff"))
-    return ours.size != unknown.size or bytes(ours) != bytes(unknown)
-
-
-def ellipsised(text: str, width: float, face: Font) -> str:
-    """The text, shortened at its end if it is wider than ``width`` pixels.
-
-    Example:
-        >>> ellipsised("Pleated midi skirt", 90, font(15))
-        'Pleated mid…'
-    """
-    if face.getlength(text) <= width:
-        return text
-    # More letters are never narrower, so the last number that fits can be bisected.
-    keep = bisect.bisect_right(
-        range(1, len(text)), width, key=lambda n: face.getlength(text[:n].rstrip() + _ELLIPSIS)
+    if columns < 1 or scale < 1:
+        raise ValueError(f"columns and scale are at least 1. Received: columns={columns}, scale={scale}")
+    if not isinstance(photo, Picture):
+        photo = decode(photo, reduce_to=math.ceil(OVERSAMPLING * max(_PANEL) * scale))
+    header = _HEADER if title or subtitle else 0
+    rows = math.ceil(len(entries) / columns)
+    card_width, card_height = _SHOWN[0], _SHOWN[1] + _TEXT_HEIGHT
+    photo_width, photo_height = fit_size(photo.width, photo.height, _PANEL)
+    grid_left, top = _MARGIN + photo_width + 2 * _GAP, _MARGIN + header
+    canvas = Canvas(
+        grid_left + columns * (card_width + _GAP) - _GAP + _MARGIN,
+        top + max(rows * (card_height + _GAP) - _GAP, photo_height) + _MARGIN,
+        _PAGE,
+        scale,
     )
-    return text[:keep].rstrip() + _ELLIPSIS
+    _draw_header(canvas, title, subtitle)
+    _draw_photo(canvas, _MARGIN, top, (photo_width, photo_height), photo, boxes)
+    if not entries:
+        canvas.text(grid_left, top + 4, "Nothing found", 20, _FAINT)
+    for number, entry in enumerate(entries):
+        row, column = divmod(number, columns)
+        _draw_card(canvas, grid_left + column * (card_width + _GAP), top + row * (card_height + _GAP), entry)
+    return canvas.page
 
 
-def wrapped(text: str, width: float, face: Font, n_lines: int) -> Sequence[str]:
-    """At most ``n_lines`` lines, broken between words; the last one takes what is left, ellipsised."""
-    lines: list[str] = []
-    words = text.split()
-    while words and len(lines) < n_lines - 1:
-        taken = 1
-        while taken < len(words) and face.getlength(" ".join(words[: taken + 1])) <= width:
-            taken += 1
-        lines.append(ellipsised(" ".join(words[:taken]), width, face))
-        words = words[taken:]
-    if words:
-        lines.append(ellipsised(" ".join(words), width, face))
-    return lines
+def _draw_header(canvas: Canvas, title: str, subtitle: str) -> None:
+    room = canvas.page.width - 2 * _MARGIN * canvas.scale
+    title = shorten(printable(title, otherwise="Query"), room, font(26 * canvas.scale))
+    canvas.text(_MARGIN, _MARGIN - 6, title, 26, _INK, bold=True)
+    subtitle = shorten(printable(subtitle), room, font(15 * canvas.scale))
+    canvas.text(_MARGIN, _MARGIN + (29 if title else 0), subtitle, 15, _FAINT)
 
 
-# The surface of a contact sheet: cards, pictures and lines of text, with smooth corners at any scale.
+def _draw_photo(
+    canvas: Canvas, x: int, y: int, size: tuple[int, int], photo: Picture, boxes: Sequence[Box]
+) -> None:
+    width, height = size
+    canvas.area(x - 1, y - 1, width + 2, height + 2, _EDGE, _CORNER + 1)
+    canvas.picture(x, y, _letterbox_picture(photo, width * canvas.scale, height * canvas.scale), _CORNER)
+    scale_x, scale_y = width / photo.width, height / photo.height
+    for box in boxes:
+        left, top = min(box.x0, photo.width) * scale_x, min(box.y0, photo.height) * scale_y
+        right, bottom = min(box.x1, photo.width) * scale_x, min(box.y1, photo.height) * scale_y
+        # A light line inside the colored one: it shows on photos of any color.
+        canvas.outline(x + left, y + top, right - left, bottom - top, _CARD, 4)
+        canvas.outline(x + left, y + top, right - left, bottom - top, _ACCENT, 2.5)
 
-Color = tuple[int, int, int]
 
-_SMOOTHING = 4
-"""Corners are drawn this many times larger and reduced, since ImageDraw does not smooth edges."""
+def _draw_card(canvas: Canvas, x: int, y: int, entry: SheetEntry) -> None:
+    width, shown_height = _SHOWN
+    height = shown_height + _TEXT_HEIGHT
+    edge, thickness = {None: (_EDGE, 1), True: (_RIGHT, 3), False: (_WRONG_EDGE, 2)}[entry.right]
+    canvas.area(
+        x - thickness, y - thickness, width + 2 * thickness, height + 2 * thickness, edge, _CORNER + thickness
+    )
+    canvas.area(x, y, width, height, _CARD, _CORNER)
+    pixels, reason = _picture_of(entry, canvas.scale)
+    if pixels is None:
+        _draw_placeholder(canvas, x, y, reason)
+    else:
+        canvas.picture(x, y, pixels, _CORNER, square_below=True)
+    _draw_rank(canvas, x + 8, y + 8, entry.rank)
+    if entry.right is not None:
+        _draw_verdict(canvas, x + width - 8, y + 8, entry.right)
+    _draw_caption(canvas, x + _PADDING, y + shown_height + 10, width - 2 * _PADDING, entry)
+
+
+def _picture_of(entry: SheetEntry, scale: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
+    """The pixels of a hit, or why there are none."""
+    if entry.image is None:
+        return None, "no picture"
+    try:
+        picture = decode(entry.image, reduce_to=math.ceil(OVERSAMPLING * max(_SHOWN) * scale))
+    except MissingDependency as error:
+        return None, error.hint or "cannot be read"
+    except ImageError:
+        return None, "picture cannot be read"
+    return _letterbox_picture(picture, _SHOWN[0] * scale, _SHOWN[1] * scale), ""
+
+
+def _letterbox_picture(picture: Picture, width: int, height: int) -> npt.NDArray[np.uint8]:
+    pixels = np.empty((height, width, 3), np.uint8)
+    full = (0.0, 0.0, float(picture.pixels.shape[1]), float(picture.pixels.shape[0]))
+    draw_letterboxed(Image.fromarray(picture.pixels), full, pixels)
+    return pixels
+
+
+def _draw_placeholder(canvas: Canvas, x: int, y: int, reason: str) -> None:
+    width, height = _SHOWN
+    canvas.area(x, y, width, height, _EMPTY, _CORNER, square_below=True)
+    centre, middle = x + width / 2, y + height / 2 - 12
+    canvas.outline(centre - 26, middle - 21, 52, 42, _CROSSED, 3)
+    canvas.line([(centre - 26, middle + 20), (centre + 26, middle - 21)], _CROSSED, 3)
+    room = (width - 2 * _PADDING) * canvas.scale
+    shown = shorten(printable(reason), room, font(13 * canvas.scale))
+    canvas.text(centre, middle + 34, shown, 13, _FAINT, anchor="ma")
+
+
+def _draw_rank(canvas: Canvas, x: int, y: int, rank: int) -> None:
+    width = max(26.0, canvas.text_width(str(rank), 14) + 14)
+    canvas.area(x, y, width, 26, _INK, 13)
+    canvas.text(x + width / 2, y + 13, str(rank), 14, _CARD, anchor="mm", bold=True)
+
+
+def _draw_verdict(canvas: Canvas, right_edge: int, y: int, right: bool) -> None:
+    """A tick or a cross, so that the frame's color is not the only sign."""
+    x = right_edge - 26
+    canvas.area(x, y, 26, 26, _RIGHT if right else _WRONG, 13)
+    if right:
+        canvas.line([(x + 7, y + 13.5), (x + 11.5, y + 18), (x + 19, y + 8.5)], _CARD, 2.5)
+    else:
+        canvas.line([(x + 8.5, y + 8.5), (x + 17.5, y + 17.5)], _CARD, 2.5)
+        canvas.line([(x + 17.5, y + 8.5), (x + 8.5, y + 17.5)], _CARD, 2.5)
+
+
+def _draw_caption(canvas: Canvas, x: int, y: int, width: int, entry: SheetEntry) -> None:
+    title = printable(entry.title, otherwise=entry.product_id)
+    for number, line in enumerate(wrap(title, width * canvas.scale, font(15 * canvas.scale), 2)):
+        canvas.text(x, y + 19 * number, line, 15, _INK)
+    baseline = y + 60
+    distance = "" if entry.distance is None else f"{entry.distance:.3f}"
+    canvas.text(x + width, baseline, distance, 13, _INK, anchor="rs")
+    room = width - canvas.text_width(distance, 13) - 8
+    category = shorten(printable(entry.category), room * canvas.scale, font(13 * canvas.scale))
+    canvas.text(x, baseline, category, 13, _FAINT, anchor="ls")
 
 
 class Canvas:
@@ -227,204 +354,75 @@ def _rounded(width: int, height: int, corner: int, square_below: bool) -> Image.
     return large.reduce(_SMOOTHING).crop((0, 0, width, height))
 
 
-_PAGE = (245, 245, 243)
-_CARD = (255, 255, 255)
-_EDGE = (224, 224, 220)
-_INK = (26, 26, 28)
-_FAINT = (118, 118, 122)
-_EMPTY = (236, 236, 233)
-_CROSSED = (206, 206, 202)
-_ACCENT = (255, 84, 44)
-_RIGHT = (24, 128, 72)
-_WRONG = (202, 52, 48)
-_WRONG_EDGE = (226, 146, 142)
-
-_MARGIN = 40
-_GAP = 18
-_HEADER = 62
-_PANEL = (360, 480)
-_SHOWN = (192, 256)
-_TEXT_HEIGHT = 82
-_PADDING = 12
-_CORNER = 9
+# Text in Pillow's built-in font, which lacks many letters.
 
 
-@dataclass(frozen=True, slots=True)
-class SheetEntry:
-    """A hit on a contact sheet.
-
-    Attributes:
-        image: the product's picture: a path, or the bytes of a file; None if there is none.
-        rank: 1 for the nearest.
-        title: what a customer reads.
-        category: shown below the title.
-        distance: shown beside the category.
-        product_id: shown in place of a title in letters that the built-in font lacks.
-        right: for evaluations, whether this is the product looked for (framed green and ticked, or red and
-            crossed); None where that is not known.
-    """
-
-    image: Source | None
-    rank: int
-    title: str
-    category: str = ""
-    distance: float | None = None
-    product_id: str = ""
-    right: bool | None = None
+@functools.cache
+def font(size: int) -> Font:
+    """Pillow's own font, the only one that is there on every machine."""
+    return ImageFont.load_default(size)
 
 
-def contact_sheet(
-    photo: Source | Picture,
-    entries: Sequence[SheetEntry],
-    *,
-    boxes: Sequence[Box] = (),
-    title: str = "",
-    subtitle: str = "",
-    columns: int = 5,
-    scale: int = 1,
-) -> Image.Image:
-    """Draws the query photo on the left and the hits in a grid beside it.
+def printable(text: str, otherwise: str = "") -> str:
+    """Writes a text in letters that the font has.
 
-    A hit whose picture is missing or cannot be read gets a labelled placeholder.
+    Accents are dropped and a few letters spelt out; others are left out. A text of which less than half
+    remains (one in Chinese or Greek, say) is replaced.
 
     Args:
-        photo: the query photo.
-        entries: in the order to be shown.
-        boxes: outlined on the photo, in pixels of the upright photo at full resolution.
-        title: heading of the page, for example the name of the photo's file.
-        subtitle: small, below the title; for example extractor, space and metric.
-        columns: hits in a row.
-        scale: 2 doubles every measure, for print and dense screens.
+        text: any text, on any number of lines.
+        otherwise: what to show for a text in a script that the font lacks.
 
-    Returns:
-        A picture of mode RGB, as tall as the hits need.
-
-    Raises:
-        ImageError: the query photo cannot be read.
-        ValueError: ``columns`` or ``scale`` under 1.
+    Example:
+        >>> printable("Jupe à fleurs,\\n taille élastiquée")
+        'Jupe a fleurs, taille elastiquee'
+        >>> printable("花柄ワンピース", otherwise="dress-17")
+        'dress-17'
     """
-    if columns < 1 or scale < 1:
-        raise ValueError(f"columns and scale are at least 1. Received: columns={columns}, scale={scale}")
-    if not isinstance(photo, Picture):
-        photo = decode(photo, reduce_to=math.ceil(OVERSAMPLING * max(_PANEL) * scale))
-    header = _HEADER if title or subtitle else 0
-    rows = math.ceil(len(entries) / columns)
-    card_width, card_height = _SHOWN[0], _SHOWN[1] + _TEXT_HEIGHT
-    photo_width, photo_height = fitted_size(photo.width, photo.height, _PANEL)
-    grid_left, top = _MARGIN + photo_width + 2 * _GAP, _MARGIN + header
-    canvas = Canvas(
-        grid_left + columns * (card_width + _GAP) - _GAP + _MARGIN,
-        top + max(rows * (card_height + _GAP) - _GAP, photo_height) + _MARGIN,
-        _PAGE,
-        scale,
+    text = " ".join(text.split())
+    latin = unicodedata.normalize("NFKD", text.translate(_SPELT_OUT))
+    plain = "".join(letter for letter in latin if not unicodedata.combining(letter))
+    legible = "".join(letter for letter in plain if letter.isspace() or _has_glyph(letter))
+    if len(legible.replace(" ", "")) < _LEAST_LEGIBLE * len(plain.replace(" ", "")):
+        return printable(otherwise) if otherwise != text else ""
+    return " ".join(legible.split())
+
+
+@functools.cache
+def _has_glyph(letter: str) -> bool:
+    """Whether the font draws something else than the box that it has for everything unknown."""
+    if letter.isascii():
+        return letter.isprintable()
+    ours, unknown = (font(20).getmask(shown) for shown in (letter, "\uffff"))
+    return ours.size != unknown.size or bytes(ours) != bytes(unknown)
+
+
+def shorten(text: str, width: float, face: Font) -> str:
+    """Shortens a text at its end if it is wider than ``width`` pixels.
+
+    Example:
+        >>> shorten("Pleated midi skirt", 90, font(15))
+        'Pleated mid…'
+    """
+    if face.getlength(text) <= width:
+        return text
+    # More letters are never narrower, so the last number that fits can be bisected.
+    keep = bisect.bisect_right(
+        range(1, len(text)), width, key=lambda n: face.getlength(text[:n].rstrip() + _ELLIPSIS)
     )
-    _draw_header(canvas, title, subtitle)
-    _draw_photo(canvas, _MARGIN, top, (photo_width, photo_height), photo, boxes)
-    if not entries:
-        canvas.text(grid_left, top + 4, "Nothing found", 20, _FAINT)
-    for number, entry in enumerate(entries):
-        row, column = divmod(number, columns)
-        _draw_card(canvas, grid_left + column * (card_width + _GAP), top + row * (card_height + _GAP), entry)
-    return canvas.page
+    return text[:keep].rstrip() + _ELLIPSIS
 
 
-def _draw_header(canvas: Canvas, title: str, subtitle: str) -> None:
-    room = canvas.page.width - 2 * _MARGIN * canvas.scale
-    title = ellipsised(printable(title, otherwise="Query"), room, font(26 * canvas.scale))
-    canvas.text(_MARGIN, _MARGIN - 6, title, 26, _INK, bold=True)
-    subtitle = ellipsised(printable(subtitle), room, font(15 * canvas.scale))
-    canvas.text(_MARGIN, _MARGIN + (29 if title else 0), subtitle, 15, _FAINT)
-
-
-def _draw_photo(
-    canvas: Canvas, x: int, y: int, size: tuple[int, int], photo: Picture, boxes: Sequence[Box]
-) -> None:
-    width, height = size
-    canvas.area(x - 1, y - 1, width + 2, height + 2, _EDGE, _CORNER + 1)
-    canvas.picture(x, y, _fitted(photo, width * canvas.scale, height * canvas.scale), _CORNER)
-    scale_x, scale_y = width / photo.width, height / photo.height
-    for box in boxes:
-        left, top = min(box.x0, photo.width) * scale_x, min(box.y0, photo.height) * scale_y
-        right, bottom = min(box.x1, photo.width) * scale_x, min(box.y1, photo.height) * scale_y
-        # A light line inside the colored one: it shows on photos of any color.
-        canvas.outline(x + left, y + top, right - left, bottom - top, _CARD, 4)
-        canvas.outline(x + left, y + top, right - left, bottom - top, _ACCENT, 2.5)
-
-
-def _draw_card(canvas: Canvas, x: int, y: int, entry: SheetEntry) -> None:
-    width, shown_height = _SHOWN
-    height = shown_height + _TEXT_HEIGHT
-    edge, thickness = {None: (_EDGE, 1), True: (_RIGHT, 3), False: (_WRONG_EDGE, 2)}[entry.right]
-    canvas.area(
-        x - thickness, y - thickness, width + 2 * thickness, height + 2 * thickness, edge, _CORNER + thickness
-    )
-    canvas.area(x, y, width, height, _CARD, _CORNER)
-    pixels, reason = _picture_of(entry, canvas.scale)
-    if pixels is None:
-        _draw_placeholder(canvas, x, y, reason)
-    else:
-        canvas.picture(x, y, pixels, _CORNER, square_below=True)
-    _draw_rank(canvas, x + 8, y + 8, entry.rank)
-    if entry.right is not None:
-        _draw_verdict(canvas, x + width - 8, y + 8, entry.right)
-    _draw_caption(canvas, x + _PADDING, y + shown_height + 10, width - 2 * _PADDING, entry)
-
-
-def _picture_of(entry: SheetEntry, scale: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
-    """The pixels of a hit, or why there are none."""
-    if entry.image is None:
-        return None, "no picture"
-    try:
-        picture = decode(entry.image, reduce_to=math.ceil(OVERSAMPLING * max(_SHOWN) * scale))
-    except MissingDependency as error:
-        return None, error.hint or "cannot be read"
-    except ImageError:
-        return None, "picture cannot be read"
-    return _fitted(picture, _SHOWN[0] * scale, _SHOWN[1] * scale), ""
-
-
-def _fitted(picture: Picture, width: int, height: int) -> npt.NDArray[np.uint8]:
-    pixels = np.empty((height, width, 3), np.uint8)
-    full = (0.0, 0.0, float(picture.pixels.shape[1]), float(picture.pixels.shape[0]))
-    draw_letterboxed(Image.fromarray(picture.pixels), full, pixels)
-    return pixels
-
-
-def _draw_placeholder(canvas: Canvas, x: int, y: int, reason: str) -> None:
-    width, height = _SHOWN
-    canvas.area(x, y, width, height, _EMPTY, _CORNER, square_below=True)
-    centre, middle = x + width / 2, y + height / 2 - 12
-    canvas.outline(centre - 26, middle - 21, 52, 42, _CROSSED, 3)
-    canvas.line([(centre - 26, middle + 20), (centre + 26, middle - 21)], _CROSSED, 3)
-    room = (width - 2 * _PADDING) * canvas.scale
-    shown = ellipsised(printable(reason), room, font(13 * canvas.scale))
-    canvas.text(centre, middle + 34, shown, 13, _FAINT, anchor="ma")
-
-
-def _draw_rank(canvas: Canvas, x: int, y: int, rank: int) -> None:
-    width = max(26.0, canvas.text_width(str(rank), 14) + 14)
-    canvas.area(x, y, width, 26, _INK, 13)
-    canvas.text(x + width / 2, y + 13, str(rank), 14, _CARD, anchor="mm", bold=True)
-
-
-def _draw_verdict(canvas: Canvas, right_edge: int, y: int, right: bool) -> None:
-    """A tick or a cross, so that the frame's color is not the only sign."""
-    x = right_edge - 26
-    canvas.area(x, y, 26, 26, _RIGHT if right else _WRONG, 13)
-    if right:
-        canvas.line([(x + 7, y + 13.5), (x + 11.5, y + 18), (x + 19, y + 8.5)], _CARD, 2.5)
-    else:
-        canvas.line([(x + 8.5, y + 8.5), (x + 17.5, y + 17.5)], _CARD, 2.5)
-        canvas.line([(x + 17.5, y + 8.5), (x + 8.5, y + 17.5)], _CARD, 2.5)
-
-
-def _draw_caption(canvas: Canvas, x: int, y: int, width: int, entry: SheetEntry) -> None:
-    title = printable(entry.title, otherwise=entry.product_id)
-    for number, line in enumerate(wrapped(title, width * canvas.scale, font(15 * canvas.scale), 2)):
-        canvas.text(x, y + 19 * number, line, 15, _INK)
-    baseline = y + 60
-    distance = "" if entry.distance is None else f"{entry.distance:.3f}"
-    canvas.text(x + width, baseline, distance, 13, _INK, anchor="rs")
-    room = width - canvas.text_width(distance, 13) - 8
-    category = ellipsised(printable(entry.category), room * canvas.scale, font(13 * canvas.scale))
-    canvas.text(x, baseline, category, 13, _FAINT, anchor="ls")
+def wrap(text: str, width: float, face: Font, n_lines: int) -> Sequence[str]:
+    """Breaks a text between words into at most ``n_lines`` lines, the last of them shortened."""
+    lines: list[str] = []
+    words = text.split()
+    while words and len(lines) < n_lines - 1:
+        taken = 1
+        while taken < len(words) and face.getlength(" ".join(words[: taken + 1])) <= width:
+            taken += 1
+        lines.append(shorten(" ".join(words[:taken]), width, face))
+        words = words[taken:]
+    if words:
+        lines.append(shorten(" ".join(words), width, face))
+    return lines

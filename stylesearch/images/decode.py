@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
-from typing import BinaryIO
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from stylesearch.errors import ImageError, ImageTooLarge, ImageTooSmall, NotAnImage, StyleSearchError
+from stylesearch.errors import ImageTooLarge, ImageTooSmall, NotAnImage, StyleSearchError
 from stylesearch.images.color import to_srgb
-from stylesearch.images.formats import (
-    FORMATS,
-    HEAD_BYTES,
-    PictureFormat,
-    describe_unreadable,
-    recognise,
-)
+from stylesearch.images.formats import FORMATS, PictureFormat
+from stylesearch.images.source import ImageSource, read_source
 from stylesearch.images.truncated_jpeg import MAX_SCANS, CutShortWarning, has_too_many_scans, load_cut_short
 
 __all__ = [
@@ -35,25 +27,33 @@ __all__ = [
     "CutShortWarning",
     "Picture",
     "SideWanted",
-    "Source",
     "decode",
+    "decode_reduced",
     "exif_orientation",
-    "read_source",
-    "turned_upright",
+    "turn_upright",
     "upright_size",
 ]
 
-# Which way up a picture is: the orientation that a camera notes in the EXIF block.
-#
-# The block is read here rather than by Pillow, since only one tag of it is wanted, a damaged block must
-# cost no more than the orientation, and Pillow warns about odd ones through the warnings of the whole
-# process.
+DEFAULT_MAX_PIXELS: Final = 200_000_000
+"""The largest phone cameras write 200 megapixels."""
 
-_ORIENTATION_TAG = 0x0112
-_ENTRY_BYTES = 12
-_NUMBER_FORMATS = {1: "B", 3: "H", 4: "L"}
+MIN_SIDE: Final = 16
+"""Pixels a side below which no garment can be told from another."""
 
-_TURNS = {
+SideWanted = int | Callable[[int, int], int]
+"""How many pixels the longer side must keep, or a function of full width and height that says so."""
+
+_WHITE: Final = (255, 255, 255)
+_TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 322, 323
+
+_warning_filters = threading.Lock()
+
+# The tag, and the length of an entry of an EXIF directory.
+_ORIENTATION_TAG: Final = 0x0112
+_ENTRY_BYTES: Final = 12
+_NUMBER_FORMATS: Final = {1: "B", 3: "H", 4: "L"}
+
+_TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -63,140 +63,6 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What to do with the stored pixels; 1 is upright already."""
-
-
-def exif_orientation(block: object) -> int:
-    r"""The orientation, 1 to 8, in the first directory of an EXIF block.
-
-    Args:
-        block: the bytes of the block, with or without ``Exif\0\0`` before it; anything else counts as none.
-
-    Returns:
-        1 (upright) where there is no block, no such tag, or no sense in it.
-
-    References:
-        Exif 2.32 (CIPA DC-008), 4.6.4 A, tag 274; TIFF 6.0, section 2.
-
-    Example:
-        >>> exif_orientation(b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0")
-        6
-    """
-    if not isinstance(block, bytes):
-        return 1
-    # Some writers prefix the block twice.
-    while block.startswith(b"Exif\0\0"):
-        block = block[6:]
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
-    if order is None:
-        return 1
-    try:
-        (directory,) = struct.unpack_from(f"{order}L", block, 4)
-        (n_entries,) = struct.unpack_from(f"{order}H", block, directory)
-        for number in range(n_entries):
-            entry = directory + 2 + number * _ENTRY_BYTES
-            tag, kind = struct.unpack_from(f"{order}HH", block, entry)
-            if tag == _ORIENTATION_TAG and kind in _NUMBER_FORMATS:
-                (value,) = struct.unpack_from(order + _NUMBER_FORMATS[kind], block, entry + 8)
-                return int(value) if value in _TURNS else 1
-    except struct.error:
-        # The block ends before its directory does.
-        return 1
-    return 1
-
-
-def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Width and height once the picture stands upright."""
-    return (size[1], size[0]) if orientation >= 5 else size
-
-
-def turned_upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture as it was seen when the camera noted ``orientation``."""
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-# The bytes of a picture, from wherever the caller has them.
-
-Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
-"""The bytes of a file, its path, or a binary file that is read from where it stands to its end."""
-
-_HINTS = {
-    errno.ENOENT: "is the name right? It is looked for from the folder that the command was started in",
-    errno.EISDIR: "that is a folder: name the pictures in it, as in FOLDER/*.jpg",
-    errno.EACCES: "check the permissions of the file and of its folders",
-}
-
-
-def read_source(source: Source) -> tuple[str, PictureFormat, bytes]:
-    """Reads a file whole, once its first bytes have said that it is a picture.
-
-    Returns:
-        What to call it in messages, its format, its bytes.
-
-    Raises:
-        NotAnImage: it is empty, or no picture of a known format (a film of gigabytes is not read to its end).
-        ImageError: it cannot be read, or is nothing that could be.
-    """
-    if isinstance(source, bytes | bytearray | memoryview):
-        data = bytes(source)
-        return "the picture", _recognised("the picture", data[:HEAD_BYTES]), data
-    if isinstance(source, str | os.PathLike):
-        label = os.fspath(source)
-        try:
-            with Path(source).open("rb") as file:
-                return label, *_read(label, file)
-        except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
-            if isinstance(error, ImageError):
-                raise
-            reason = getattr(error, "strerror", None) or str(error)
-            hint = _HINTS.get(getattr(error, "errno", None) or 0, "")
-            raise ImageError(f"{label} cannot be read: {reason}", hint=hint) from error
-    if not hasattr(source, "read"):
-        raise ImageError(
-            f"a picture is the path of a file, its bytes, or a binary file. Received: {source!r}",
-            hint="give 'photo.jpg', for example",
-        )
-    name = getattr(source, "name", None)
-    label = name if isinstance(name, str) else "the picture"
-    try:
-        return label, *_read(label, source)
-    except OSError as error:
-        raise ImageError(f"{label} cannot be read: {error}") from error
-
-
-def _read(label: str, file: BinaryIO) -> tuple[PictureFormat, bytes]:
-    head = b""
-    # A pipe may hand out fewer bytes than asked for.
-    while len(head) < HEAD_BYTES and (more := file.read(HEAD_BYTES - len(head))):
-        head += more
-    picture_format = _recognised(label, head)
-    return picture_format, head + file.read()
-
-
-def _recognised(label: str, head: bytes) -> PictureFormat:
-    if not head:
-        raise NotAnImage(f"{label} is empty")
-    picture_format = recognise(head)
-    if picture_format is None:
-        raise NotAnImage(
-            f"{label} is {describe_unreadable(head)}", hint=f"pictures are read from {', '.join(FORMATS)}"
-        )
-    return picture_format
-
-
-DEFAULT_MAX_PIXELS = 200_000_000
-"""The largest phone cameras write 200 megapixels."""
-
-MIN_SIDE = 16
-"""Pixels a side below which no garment can be told from another."""
-
-SideWanted = int | Callable[[int, int], int]
-"""How many pixels the longer side must keep, or a function of full width and height that says so."""
-
-_WHITE = (255, 255, 255)
-_TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 322, 323
-
-_warning_filters = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -214,7 +80,7 @@ class Picture:
 
 
 def decode(
-    source: Source, *, reduce_to: SideWanted | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
+    source: ImageSource, *, reduce_to: SideWanted | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> Picture:
     """Reads a picture: JPEG (also MPO), PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 or binary PPM.
 
@@ -242,38 +108,79 @@ def decode(
         ImageError: the file cannot be read.
         MissingDependency: HEIC without pillow-heif.
     """
+    return _decode(source, [reduce_to], max_pixels)[0]
+
+
+def decode_reduced(
+    source: ImageSource,
+    reductions: Sequence[SideWanted | None],
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> list[Picture]:
+    """Reads a picture once for several uses, each of which gets the pixels that :func:`decode` would give it.
+
+    The pixels are decoded once, or for a JPEG once for each of the scales 1, 1/2, 1/4 and 1/8 that is wanted.
+
+    Args:
+        source, max_pixels: see :func:`decode`.
+        reductions: one ``reduce_to`` for each use.
+
+    Raises:
+        ImageError: as :func:`decode`.
+    """
+    return _decode(source, reductions, max_pixels)
+
+
+def _decode(source: ImageSource, reductions: Sequence[SideWanted | None], max_pixels: int) -> list[Picture]:
     label, picture_format, data = read_source(source)
-    image: Image.Image
-    intact: float | None = None
+    loaded: dict[tuple[int, int], tuple[Image.Image, float | None]] = {}  # by the size they are decoded at
+    reduced: dict[tuple[tuple[int, int], int], Picture] = {}  # by that and a factor
+    pictures = []
     with _image_errors_only(label, picture_format):
-        image = _open(picture_format, data)
-        _check_size(label, image, max_pixels)
+        first = _open(picture_format, data)
+        _check_size(label, first, max_pixels)
         if picture_format.name == "JPEG" and has_too_many_scans(data):
             raise NotAnImage(f"{label} has more than {MAX_SCANS} scans, which no camera or shop writes")
-        full_size = image.size
-        long_side = _long_side_wanted(reduce_to, full_size, _orientation(image))
-        drafted = _draft(picture_format, image, long_side)
-        try:
-            _load(picture_format, image)
-        except OSError:
-            if picture_format.name != "JPEG":
-                raise
-            image, intact = _load_without_end(label, picture_format, data, long_side)
-        # Some know better now: TIFF has been turned, HEIF cropped, PNG may tell the orientation at its end.
-        full_size = full_size if drafted else image.size
-        orientation = _orientation(image)
-        long_side = _long_side_wanted(reduce_to, full_size, orientation)
-        rgb = to_srgb(image, max(1, max(image.size) // long_side) if long_side else 1)
-        if intact is not None:
-            rgb.paste(_WHITE, (0, int(intact * rgb.height), *rgb.size))
-        pixels = np.asarray(turned_upright(rgb, orientation))
-        width, height = upright_size(full_size, orientation)
+        for number, reduce_to in enumerate(reductions):
+            header = first if number == 0 else _open(picture_format, data)
+            full_size = header.size
+            long_side = _long_side_wanted(reduce_to, full_size, _orientation(header))
+            drafted = _draft(picture_format, header, long_side)
+            size = header.size
+            if size not in loaded:
+                loaded[size] = _load_or_repair(label, picture_format, header, data, long_side)
+            image, intact = loaded[size]
+            # Some know better now: TIFF was turned, HEIF cropped, PNG may tell the orientation at its end.
+            full_size = full_size if drafted else image.size
+            orientation = _orientation(image)
+            long_side = _long_side_wanted(reduce_to, full_size, orientation)
+            factor = max(1, max(image.size) // long_side) if long_side else 1
+            if (size, factor) not in reduced:
+                rgb = to_srgb(image, factor)
+                if intact is not None:
+                    rgb.paste(_WHITE, (0, int(intact * rgb.height), *rgb.size))
+                pixels = np.asarray(turn_upright(rgb, orientation))
+                reduced[size, factor] = Picture(pixels, *upright_size(full_size, orientation))
+            pictures.append(reduced[size, factor])
     if intact is not None:
         missing = (
             f"the last {1 - intact:.0%} of its rows are white" if intact < 1 else "some detail may be missing"
         )
-        warnings.warn(f"{label} is cut short: {missing}", CutShortWarning, stacklevel=2)
-    return Picture(pixels, width, height)
+        warnings.warn(f"{label} is cut short: {missing}", CutShortWarning, stacklevel=3)
+    return pictures
+
+
+def _load_or_repair(
+    label: str, picture_format: PictureFormat, image: ImageFile.ImageFile, data: bytes, long_side: int | None
+) -> tuple[Image.Image, float | None]:
+    """Decodes the pixels; of a JPEG that is cut short, with the share of the rows that are there."""
+    try:
+        _load(picture_format, image)
+    except OSError:
+        if picture_format.name != "JPEG":
+            raise
+        return _load_without_end(label, picture_format, data, long_side)
+    return image, None
 
 
 @contextlib.contextmanager
@@ -374,3 +281,57 @@ def _load_without_end(
     if loaded is None:
         raise NotAnImage(f"{label} is cut short: too much of it is missing", hint="fetch the file again")
     return loaded
+
+
+# The orientation is read here rather than by Pillow: only one tag of the EXIF block is wanted, a damaged
+# block must cost no more than the orientation, and Pillow warns about odd ones for the whole process.
+
+
+def exif_orientation(block: object) -> int:
+    r"""The orientation, 1 to 8, in the first directory of an EXIF block.
+
+    Args:
+        block: the bytes of the block, with or without ``Exif\0\0`` before it; anything else counts as none.
+
+    Returns:
+        1 (upright) where there is no block, no such tag, or no sense in it.
+
+    References:
+        Exif 2.32 (CIPA DC-008), 4.6.4 A, tag 274; TIFF 6.0, section 2.
+
+    Example:
+        >>> exif_orientation(b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0")
+        6
+    """
+    if not isinstance(block, bytes):
+        return 1
+    # Some writers prefix the block twice.
+    while block.startswith(b"Exif\0\0"):
+        block = block[6:]
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(f"{order}L", block, 4)
+        (n_entries,) = struct.unpack_from(f"{order}H", block, directory)
+        for number in range(n_entries):
+            entry = directory + 2 + number * _ENTRY_BYTES
+            tag, kind = struct.unpack_from(f"{order}HH", block, entry)
+            if tag == _ORIENTATION_TAG and kind in _NUMBER_FORMATS:
+                (value,) = struct.unpack_from(order + _NUMBER_FORMATS[kind], block, entry + 8)
+                return int(value) if value in _TURNS else 1
+    except struct.error:
+        # The block ends before its directory does.
+        return 1
+    return 1
+
+
+def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Width and height once the picture stands upright."""
+    return (size[1], size[0]) if orientation >= 5 else size
+
+
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as it was seen when the camera noted ``orientation``."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)

@@ -7,15 +7,16 @@ a document (PDF), or a container of other pictures (ICO, PSD) is refused before 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from stylesearch.registry import Entry, Registry
 
 __all__ = ["FORMATS", "HEAD_BYTES", "PictureFormat", "describe_unreadable", "recognise"]
 
-HEAD_BYTES = 64
+HEAD_BYTES: Final = 64
 """How many bytes of a file :func:`recognise` and :func:`describe_unreadable` need."""
 
-FORMATS = Registry(
+FORMATS: Final = Registry(
     "picture format",
     {
         "AVIF": Entry("PIL.AvifImagePlugin:AvifImageFile", "AV1 still pictures of the web"),
@@ -54,7 +55,7 @@ class PictureFormat:
     warns_late: bool = False
 
 
-_SIGNATURES: tuple[tuple[bytes, PictureFormat], ...] = (
+_SIGNATURES: Final[tuple[tuple[bytes, PictureFormat], ...]] = (
     (b"\xff\xd8\xff", PictureFormat("JPEG", scales=True, warns=False)),
     (b"\x89PNG\r\n\x1a\n", PictureFormat("PNG")),
     (b"GIF87a", PictureFormat("GIF")),
@@ -67,16 +68,16 @@ _SIGNATURES: tuple[tuple[bytes, PictureFormat], ...] = (
     (b"\xff\x4f\xff\x51", PictureFormat("JPEG 2000")),
     (b"\0\0\0\x0cjP  \r\n\x87\n", PictureFormat("JPEG 2000")),
 )
-_WEBP = PictureFormat("WebP", warns=False)
-_AVIF = PictureFormat("AVIF")
-_HEIF = PictureFormat("HEIF", scales=True)
-_PPM = PictureFormat("PPM")
+_WEBP: Final = PictureFormat("WebP", warns=False)
+_AVIF: Final = PictureFormat("AVIF")
+_HEIF: Final = PictureFormat("HEIF", scales=True)
+_PPM: Final = PictureFormat("PPM")
 
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif"}
-_AVIF_BRANDS = {b"avif", b"avis"}
-_EITHER_BRANDS = {b"mif1", b"msf1", b"mif2"}
+_HEIF_BRANDS: Final = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif"}
+_AVIF_BRANDS: Final = {b"avif", b"avis"}
+_EITHER_BRANDS: Final = {b"mif1", b"msf1", b"mif2"}
 
-_REFUSED: tuple[tuple[bytes, str], ...] = (
+_REFUSED: Final[tuple[tuple[bytes, str], ...]] = (
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript program"),
     (b"\xc5\xd0\xd3\xc6", "a PostScript program"),
@@ -95,7 +96,7 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
 
 
 def recognise(head: bytes) -> PictureFormat | None:
-    r"""The format of a file, or None when it is none that is opened.
+    r"""Recognises the format of a file; None when it is none that is opened.
 
     Args:
         head: its first :data:`HEAD_BYTES` bytes, or all of a shorter file.
@@ -133,7 +134,7 @@ def _recognise_brand(head: bytes) -> PictureFormat | None:
 
 
 def describe_unreadable(head: bytes) -> str:
-    """What a file that :func:`recognise` does not know seems to be, for an error message."""
+    """Says what a file that :func:`recognise` does not know seems to be, for an error message."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for signature, description in _REFUSED:
         if start.startswith(signature.lower()):

@@ -1,7 +1,8 @@
-"""The parts of a photo that are looked at: named plans of relative boxes, and crops of given boxes.
+"""Network inputs: pictures and their regions, cut out and letterboxed to squares.
 
 In a street photo the garment fills a part of the picture; a network that sees the whole sees mostly street.
-So the photo is searched with several crops, and the nearest counts.
+So a photo is searched with several regions, and the nearest counts. A region plan is a named list of boxes
+relative to the size of the photo.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,26 +26,24 @@ __all__ = [
     "OVERSAMPLING",
     "REGION_PLANS",
     "RelativeBox",
-    "centred",
+    "centred_boxes",
     "crop",
     "crops",
     "draw_letterboxed",
-    "fitted_size",
+    "fit_size",
     "letterbox",
     "plan_boxes",
     "reduction",
 ]
 
-# A picture made square without squashing it: scaled to fit, centred, white around it.
-
-OVERSAMPLING = 1.4
+OVERSAMPLING: Final = 1.4
 """How many times the pixels wanted a cheaply reduced picture must keep, each way, before the last resize.
 
 The reductions (a JPEG decoded small, means of blocks) are fast and slightly rough; a bicubic step of this
 size or more after them hides it.
 """
 
-_WHITE = 255
+_WHITE: Final = 255
 
 
 def letterbox(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
@@ -73,11 +73,11 @@ def letterbox(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]
     return canvas
 
 
-def fitted_size(width: float, height: float, room: tuple[int, int]) -> tuple[int, int]:
-    """Width and height, at least 1, of something scaled to fit into ``room`` (width, height).
+def fit_size(width: float, height: float, room: tuple[int, int]) -> tuple[int, int]:
+    """Scales a width and height to fit into ``room`` (width, height); each is at least 1.
 
     Example:
-        >>> fitted_size(3000, 4000, (320, 320))
+        >>> fit_size(3000, 4000, (320, 320))
         (240, 320)
     """
     scale = min(room[0] / width, room[1] / height)
@@ -99,7 +99,7 @@ def draw_letterboxed(
     """
     left, top, right, bottom = rectangle
     room_height, room_width = canvas.shape[:2]
-    width, height = fitted_size(right - left, bottom - top, (room_width, room_height))
+    width, height = fit_size(right - left, bottom - top, (room_width, room_height))
     scaled = image.resize((width, height), Image.Resampling.BICUBIC, box=rectangle, reducing_gap=OVERSAMPLING)
     x, y = (room_width - width) // 2, (room_height - height) // 2
     if width < room_width or height < room_height:
@@ -141,15 +141,15 @@ def _span(start: float, end: float, length: int) -> tuple[int, int]:
     return first, max(round(end * length), first + 1)
 
 
-def centred(width: float, height: float, n_positions: int) -> tuple[RelativeBox, ...]:
-    """Boxes of one size, centred horizontally, spread evenly from the top of the picture to its bottom.
+def centred_boxes(width: float, height: float, n_positions: int) -> tuple[RelativeBox, ...]:
+    """Makes boxes of one size, centred horizontally, spread evenly from the top of the picture to its bottom.
 
     Args:
         width, height: fractions of the picture's.
         n_positions: how many; a single one is in the middle.
 
     Example:
-        >>> [box.y0 for box in centred(0.8, 0.5, 3)]
+        >>> [box.y0 for box in centred_boxes(0.8, 0.5, 3)]
         [0.0, 0.25, 0.5]
     """
     left = (1 - width) / 2
@@ -167,13 +167,13 @@ WHOLE = RelativeBox(0.0, 0.0, 1.0, 1.0)
 REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
     {
         "whole": (WHOLE,),
-        "few": (WHOLE, *centred(0.8, 0.5, 3)),
+        "few": (WHOLE, *centred_boxes(0.8, 0.5, 3)),
         "street": (
             WHOLE,
-            *centred(0.8, 0.8, 3),
-            *centred(0.6, 0.6, 5),
-            *centred(0.8, 0.5, 3),
-            *centred(0.6, 0.4, 5)[:4],
+            *centred_boxes(0.8, 0.8, 3),
+            *centred_boxes(0.6, 0.6, 5),
+            *centred_boxes(0.8, 0.5, 3),
+            *centred_boxes(0.6, 0.4, 5)[:4],
         ),
     }
 )
@@ -181,7 +181,7 @@ REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
 
 
 def plan_boxes(plan: str, width: int, height: int) -> list[Box]:
-    """The boxes of a plan, in its order, for a picture of that upright size at full resolution.
+    """Lists the boxes of a plan, in its order, for a picture of that upright size at full resolution.
 
     Raises:
         UnknownName: no plan is called so.
@@ -198,7 +198,7 @@ def plan_boxes(plan: str, width: int, height: int) -> list[Box]:
 def reduction(
     size: int, plan_or_boxes: str | Sequence[Box] = "whole", *, oversampling: float = OVERSAMPLING
 ) -> Callable[[int, int], int]:
-    """How far a photo may be reduced while it is decoded, given which crops of it are wanted.
+    """Says how far a photo may be reduced while it is decoded, given which crops of it are wanted.
 
     Args:
         size: side in pixels of the square network input.
@@ -228,7 +228,7 @@ def reduction(
             boxes = plan_boxes(plan_or_boxes, width, height)
         else:
             # A box with nothing in the picture is refused when it is cropped, where the message can say so.
-            clipped = (_clipped(box, width, height) for box in plan_or_boxes)
+            clipped = (_clip(box, width, height) for box in plan_or_boxes)
             boxes = [box for box in clipped if box is not None]
         shortest = min((max(box.x1 - box.x0, box.y1 - box.y0) for box in boxes), default=max(width, height))
         return math.ceil(oversampling * size * max(width, height) / shortest)
@@ -237,7 +237,7 @@ def reduction(
 
 
 def crop(picture: Picture, box: Box, size: int) -> npt.NDArray[np.uint8]:
-    """One part of a picture, letterboxed on white: see :func:`crops`.
+    """Cuts one part of a picture, letterboxed on white: see :func:`crops`.
 
     Returns:
         A new array of shape (size, size, 3).
@@ -247,7 +247,7 @@ def crop(picture: Picture, box: Box, size: int) -> npt.NDArray[np.uint8]:
 
 
 def crops(picture: Picture, boxes: Sequence[Box], size: int) -> npt.NDArray[np.uint8]:
-    """Parts of a picture as a batch of network inputs.
+    """Cuts parts of a picture as a batch of network inputs.
 
     Args:
         picture: not modified; its pixels may be reduced.
@@ -264,7 +264,7 @@ def crops(picture: Picture, boxes: Sequence[Box], size: int) -> npt.NDArray[np.u
     image = Image.fromarray(picture.pixels)
     scale_x, scale_y = image.width / picture.width, image.height / picture.height
     for box, canvas in zip(boxes, batch, strict=True):
-        inside = _clipped(box, picture.width, picture.height)
+        inside = _clip(box, picture.width, picture.height)
         if inside is None:
             raise ImageError(
                 f"the box {box} lies outside the picture, which is {picture.width} x {picture.height} pixels",
@@ -277,7 +277,7 @@ def crops(picture: Picture, boxes: Sequence[Box], size: int) -> npt.NDArray[np.u
     return batch
 
 
-def _clipped(box: Box, width: int, height: int) -> Box | None:
+def _clip(box: Box, width: int, height: int) -> Box | None:
     """The part of a box that lies in the picture, or None."""
     if box.x0 >= width or box.y0 >= height:
         return None

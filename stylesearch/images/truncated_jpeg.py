@@ -1,4 +1,4 @@
-"""The scans of a JPEG file: how many there are, and whether a file that is cut short has what matters.
+"""JPEG files: how many scans they have, and whether a file that lacks its end has what matters.
 
 A baseline file holds its picture in one scan, from the top down. A progressive one holds it in several, each
 over the whole picture and adding detail, so that a file cut within its last scan still shows all of it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -26,14 +27,20 @@ __all__ = [
     "read_scans",
 ]
 
-END_OF_IMAGE = b"\xff\xd9"
-START_OF_SCAN = b"\xff\xda"
+END_OF_IMAGE: Final = b"\xff\xd9"
+START_OF_SCAN: Final = b"\xff\xda"
 
-MAX_SCANS = 100
+MAX_SCANS: Final = 100
 """More scans than any encoder writes; each costs a pass over the picture, however few bytes it has."""
 
-_COEFFICIENTS = 64
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+LEAST_INTACT: Final = 0.9
+"""Share of its rows that a picture must still have to be of use."""
+
+_FILLER: Final = bytes(range(1, 255)) * 4
+"""Stands in for the missing end: no byte 255, so no marker, and like no real picture."""
+
+_COEFFICIENTS: Final = 64
+_MARKER: Final = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 """A byte 255 in the data of a scan is followed by a zero, a restart marker, or padding."""
 
 
@@ -106,15 +113,6 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += length
 
 
-# JPEG files without their end: what of the picture is there, and whether that is enough.
-
-LEAST_INTACT = 0.9
-"""Share of its rows that a picture must still have to be of use."""
-
-_FILLER = bytes(range(1, 255)) * 4
-"""Stands in for the missing end: no byte 255, so no marker, and like no real picture."""
-
-
 class CutShortWarning(UserWarning):
     """A JPEG file lacks its end, little enough to be used all the same."""
 
@@ -149,9 +147,6 @@ def load_cut_short(data: bytes, load: Callable[[bytes], Image.Image]) -> tuple[I
     n_intact = int(np.argmax(parts)) if parts.any() else image.height
     share = n_intact / image.height
     return (image, share) if share >= LEAST_INTACT else None
-
-
-# Pillow's JPEG decoder, without what a picture search has no use for.
 
 
 class JpegFile(JpegImageFile):

@@ -1,6 +1,6 @@
-"""A source into the catalog: read, decode, extract, store; resumable at any point."""
+"""Reads a source into the catalog: read, decode, extract, store; resumable at any point."""
 
 from stylesearch.ingest.pipeline import ingest
-from stylesearch.ingest.report import IngestOptions, IngestReport, joined
+from stylesearch.ingest.report import IngestOptions, IngestReport
 
-__all__ = ["IngestOptions", "IngestReport", "ingest", "joined"]
+__all__ = ["IngestOptions", "IngestReport", "ingest"]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.images.decode import DEFAULT_MAX_PIXELS, decode
-from stylesearch.images.regions import crops, plan_boxes, reduction
+from stylesearch.images.decode import DEFAULT_MAX_PIXELS
+from stylesearch.images.inputs import make_inputs
 from stylesearch.search import Gallery
 from stylesearch.types import Box, Hit, SearchRequest
 
@@ -139,15 +139,14 @@ class Searcher:
         kept = photo.read() if hasattr(photo, "read") else photo
         size = self.extractor.input_size
         box, plan = request.box, request.regions or self.regions
-        picture = decode(
+        inputs = make_inputs(
             kept,
-            reduce_to=reduction(size, [box] if box else plan),
+            [size],
+            [box] if box else plan,
             max_pixels=self.max_pixels if max_pixels is None else max_pixels,
         )
-        boxes = [box] if box else plan_boxes(plan, picture.width, picture.height)
-        images = crops(picture, boxes, size)
         took = time.perf_counter() - began
-        return View(images, tuple(boxes), picture.width, picture.height, kept, took)
+        return View(inputs.pixels[size], inputs.boxes, inputs.width, inputs.height, kept, took)
 
     def find(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stylesearch.array_types import Floats
-from stylesearch.features.arrays import Vectors
+from stylesearch.features.arrays import ArrayPool
 from stylesearch.spaces.joined import Untrained
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
@@ -41,25 +41,25 @@ class UntrainedSpaces:
 
 
 def select_baseline(
-    room: Vectors, shop: Floats, photos: Floats, data: TrainingData, metric: str, *, n_colors: int = 0
+    pool: ArrayPool, shop: Floats, photos: Floats, data: TrainingData, metric: str, *, n_colors: int = 0
 ) -> UntrainedSpaces:
     """Selects the best untrained space: the baseline that a trained model must beat.
 
     Args:
-        room: allocates the vectors.
+        pool: allocates the vectors.
         shop: features of the gallery, float32 (n, dim), in the order of ``data.shop``.
         photos: features of photos' regions, float32 (p, regions, dim), in the order of ``data.photos``.
         data: says which photos are validated with; its vectors are not used.
         metric: ``cosine`` or ``l1``.
         n_colors: how many of a feature's last numbers are colors.
     """
-    whitened, raw = (room.fitted(space, shop, None, n_colors=n_colors) for space in ("whitened", "raw"))
+    whitened, raw = (pool.fit(space, shop, None, n_colors=n_colors) for space in ("whitened", "raw"))
     assert isinstance(whitened, Untrained)
     assert isinstance(raw, Untrained)
     scores = {}
     spaces = [whitened, raw]
     for transform in spaces:
         validation = Validation(data, metric, transform.dim)
-        searched = room.transformed(transform, photos[validation.photos])
-        scores[transform.name] = validation.score(searched, room.transformed(transform, shop), TOP_K)
+        searched = pool.transform(transform, photos[validation.photos])
+        scores[transform.name] = validation.score(searched, pool.transform(transform, shop), TOP_K)
     return UntrainedSpaces(max(spaces, key=lambda one: scores[one.name]), whitened, scores)

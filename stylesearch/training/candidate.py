@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from stylesearch.array_types import Floats, Ids
 from stylesearch.evaluation.results import Columns
-from stylesearch.features.arrays import Vectors
-from stylesearch.features.context import Surroundings, timed
+from stylesearch.features.arrays import ArrayPool
+from stylesearch.features.context import StudyContext, timed
 from stylesearch.models.card import space_of
 from stylesearch.spaces.base import Transform
 from stylesearch.spaces.joined import n_colors_of
@@ -191,20 +191,20 @@ class Candidate:
     validation_rows: Ids
 
 
-def read_features(room: Vectors, around: Surroundings, dataset: PairDataset) -> Features:
+def read_features(pool: ArrayPool, context: StudyContext, dataset: PairDataset) -> Features:
     """Reads all features of a data set that a training needs."""
     rows, test_rows = dataset.learning_rows(), dataset.photos().test
     return Features(
-        shop_features(room, around, dataset),
-        photo_features(room, around, dataset, rows),
+        shop_features(pool, context, dataset),
+        photo_features(pool, context, dataset, rows),
         rows,
-        photo_features(room, around, dataset, test_rows),
+        photo_features(pool, context, dataset, test_rows),
         test_rows,
     )
 
 
 def train_candidate(
-    room: Vectors,
+    pool: ArrayPool,
     request: TrainRequest,
     dataset: PairDataset,
     features: Features,
@@ -215,7 +215,7 @@ def train_candidate(
     """Trains a head and chooses its weights by category.
 
     Args:
-        room: allocates the vectors.
+        pool: allocates the vectors.
         request: options; its extractor is that of the data set.
         dataset: pairs.
         features: of the data set.
@@ -227,9 +227,9 @@ def train_candidate(
     n_colors = n_colors_of(dataset.extractor.parameters)
     with timed(seconds, "vectors"):
         data = build_training_data(dataset, features.shop, features.photos, rows)
-        untrained = select_baseline(room, features.shop, features.photos, data, metric, n_colors=n_colors)
+        untrained = select_baseline(pool, features.shop, features.photos, data, metric, n_colors=n_colors)
         base = untrained.base(metric)
-        of_shop, of_photos = (room.transformed(base, one) for one in (features.shop, features.photos))
+        of_shop, of_photos = (pool.transform(base, one) for one in (features.shop, features.photos))
         data = build_training_data(dataset, of_shop, of_photos, rows, n_colors=n_colors)
     with timed(seconds, "training"):
         fingerprint = dataset.extractor.fingerprint
@@ -249,7 +249,7 @@ def train_candidate(
         validation_rows = sample_evenly(dataset.photos().validation, cost, metric)
         photos = features.photos[np.searchsorted(rows, validation_rows)]
         learned, weights = weight_categories(
-            room, dataset, learned, features.shop, photos, validation_rows, seed=options.seed
+            pool, dataset, learned, features.shop, photos, validation_rows, seed=options.seed
         )
     return Candidate(
         request.extractor, dataset, features, untrained, learned, weights, result, validation_rows
@@ -257,8 +257,8 @@ def train_candidate(
 
 
 def compare_candidates(
-    room: Vectors,
-    around: Surroundings,
+    pool: ArrayPool,
+    context: StudyContext,
     before: tuple[Candidate, Transform],
     after: tuple[Candidate, Transform],
     request: TrainRequest,
@@ -268,8 +268,8 @@ def compare_candidates(
     """Measures what changes from one transform to another on the same photos.
 
     Args:
-        room: allocates the vectors.
-        around: reports progress.
+        pool: allocates the vectors.
+        context: reports progress.
         before, after: a candidate and a transform of its features; of data sets that differ in these only.
         request: metric, and seed of what is drawn.
         test: whether test photos are ranked; else those that the weights were chosen with.
@@ -287,9 +287,9 @@ def compare_candidates(
         photos = features.test_photos
         if not test:
             photos = features.photos[np.searchsorted(features.rows, rows)]
-        count: Callable[[int], None] | None = around.count(f"ranks of {transform.name}", len(rows))
+        count: Callable[[int], None] | None = context.count(f"ranks of {transform.name}", len(rows))
         return rank_photos(
-            room, candidate.dataset, features.shop, photos, transform, request.options.metric, rows, count
+            pool, candidate.dataset, features.shop, photos, transform, request.options.metric, rows, count
         )
 
     right = dataset.rows.photo_product[rows].tolist()

@@ -31,7 +31,7 @@ from stylesearch.array_types import AnyFloats, Counts, Doubles, Floats, Ids, Int
 from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation.bootstrap import flipped_p_values, p_value_of_largest
 from stylesearch.evaluation.scores import top_k_share
-from stylesearch.features.arrays import ROWS_AT_ONCE, Vectors
+from stylesearch.features.arrays import ROWS_AT_ONCE, ArrayPool
 from stylesearch.parallel import parallel_rows
 from stylesearch.spaces.learned import LearnedTransform
 from stylesearch.training.pair_dataset import PairDataset
@@ -377,7 +377,7 @@ def equalize_scales(transform: LearnedTransform, shop: Floats, *, seed: int = 0)
 
 
 def weight_categories(
-    room: Vectors,
+    pool: ArrayPool,
     dataset: PairDataset,
     transform: LearnedTransform,
     shop: Floats,
@@ -389,7 +389,7 @@ def weight_categories(
     """Chooses the weights of a transform by validation photos.
 
     Args:
-        room: allocates the vectors.
+        pool: allocates the vectors.
         dataset: with the photos.
         transform: with any weights.
         shop: features of the gallery, float32 (n, dim).
@@ -405,11 +405,11 @@ def weight_categories(
     number_of = {name: number for number, name in enumerate(names, 1)}
     width = transform.dim_learned
     both = _with_both_parts(transform)
-    of_photos = room.transformed(both, photos)
+    of_photos = pool.transform(both, photos)
     table = blend_table(
         BlendInput(
             queries=(of_photos[..., :width], of_photos[..., width:]),
-            gallery=_transform_parts(room, both, shop),
+            gallery=_transform_parts(pool, both, shop),
             metric=transform.metric,
             right=right,
             own=numbers.own[rows],
@@ -422,10 +422,10 @@ def weight_categories(
     return replace(transform, weights=weights.of_category), weights
 
 
-def _transform_parts(room: Vectors, both: LearnedTransform, shop: Floats) -> tuple[Floats, Floats]:
+def _transform_parts(pool: ArrayPool, both: LearnedTransform, shop: Floats) -> tuple[Floats, Floats]:
     """Transforms the gallery; the learned and the untrained part are an array each."""
     width = both.dim_learned
-    learned, untrained = room.array(len(shop), width), room.array(len(shop), both.dim - width)
+    learned, untrained = pool.array(len(shop), width), pool.array(len(shop), both.dim - width)
     for start in range(0, len(shop), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         vectors = both.apply(shop[rows])

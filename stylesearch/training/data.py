@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +17,11 @@ import numpy.typing as npt
 from stylesearch.array_types import Ids, Pixels
 from stylesearch.errors import CatalogError, ConfigError
 from stylesearch.features.arrays import temporary_array
-from stylesearch.features.compute import CHANGED, Work
 from stylesearch.features.images import BOX, CatalogImage
-from stylesearch.features.stream import map_in_order
-from stylesearch.files import sha256_bytes
+from stylesearch.features.stream import ExtractionOptions, Sample, extract_stream
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import REGION_PLANS, crops, reduction
+from stylesearch.images.source import read_listed
 from stylesearch.types import Box
 
 __all__ = [
@@ -163,7 +162,7 @@ def temporary_crops(
     plan: str,
     size: int,
     folder: Path,
-    work: Work,
+    work: ExtractionOptions,
     *,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -191,26 +190,32 @@ def temporary_crops(
     n_regions = 1 if plan == BOX else min(MAX_REGIONS, len(REGION_PLANS[plan]))
     shape = (len(images), n_regions, size, size, 3)
 
-    def one(numbered: tuple[int, CatalogImage]) -> Pixels:
-        return _crops(numbered[1], plan, size, work.max_pixels, (seed, numbered[0]))
-
     with temporary_array(folder, shape, np.uint8, hint=_NO_ROOM) as array:
-        with ThreadPoolExecutor(work.n_workers, "decode") as decoders:
-            for row, pixels in enumerate(map_in_order(decoders, one, enumerate(images), window=64)):
-                array[row] = pixels
+        cut = partial(_cut_regions, plan=plan, size=size, max_pixels=work.max_pixels, seed=seed)
+        with closing(extract_stream(enumerate(images), cut, n_workers=work.n_workers)) as samples:
+            for row, sample in enumerate(samples):
+                array[row] = sample.inputs[size]
                 if progress:
                     progress(row + 1, len(images))
         yield array
 
 
-def _crops(image: CatalogImage, plan: str, size: int, max_pixels: int, seed: tuple[int, int]) -> Pixels:
-    path = Path(image.image.path)
+def _cut_regions(
+    numbered: tuple[int, CatalogImage], *, plan: str, size: int, max_pixels: int, seed: int
+) -> Sample:
+    number, image = numbered
+    path = image.image.path
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror or error}") from error
-    if sha256_bytes(data) != image.image.sha256:
-        raise CatalogError(f"{path}: {CHANGED}")
+        data = read_listed(path, image.image.sha256)
+    except (CatalogError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CatalogError(f"{path}: {reason}") from error
+    return Sample(inputs={size: _crops(data, image, plan, size, max_pixels, (seed, number))})
+
+
+def _crops(
+    data: bytes, image: CatalogImage, plan: str, size: int, max_pixels: int, seed: tuple[int, int]
+) -> Pixels:
     box = image.image.box
     if plan == BOX and box is not None:
         return crops(decode(data, reduce_to=reduction(size, [box]), max_pixels=max_pixels), [box], size)

@@ -15,8 +15,8 @@ from stylesearch.errors import ConfigError
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.spec import COLORS
 from stylesearch.extractors.with_colors import ExtractorWithColors
-from stylesearch.features.arrays import Vectors
-from stylesearch.features.context import Surroundings
+from stylesearch.features.arrays import ArrayPool
+from stylesearch.features.context import StudyContext
 from stylesearch.features.images import BOX
 from stylesearch.files import write_json
 from stylesearch.models.store import folder_of
@@ -36,7 +36,7 @@ FINETUNE_DEFAULTS: Final = {"learning_rate": 1e-4, "batch_size": 32, "epochs": 1
 
 
 def finetune_network(
-    around: Surroundings,
+    context: StudyContext,
     home: Path,
     dataset: PairDataset,
     request: TrainRequest,
@@ -46,7 +46,7 @@ def finetune_network(
     """Trains the last blocks of a data set's network; an extractor with colors keeps them.
 
     Args:
-        around: catalog, cache and memory limit.
+        context: catalog, cache and memory limit.
         home: the workspace folder.
         dataset: pairs, split, and features of the network as it is.
         request: how many blocks are trained, and how.
@@ -71,21 +71,21 @@ def finetune_network(
             hint="choose one of `stylesearch extractors` that has parameters",
         )
     recipe = extractor.recipe
-    with Vectors(around.cache, around.max_bytes) as room:
-        features = shop_features(room, around, dataset)
+    with ArrayPool(context.cache, context.max_bytes) as pool:
+        features = shop_features(pool, context, dataset)
         n_of_network = features.shape[1] - n_colors_of(dataset.extractor.parameters)
         kernel, bias = _first_head(features[:, :n_of_network], options.dim)
     rows = dataset.learning_rows()
-    size, work, seed = extractor.input_size, around.work, options.seed
+    size, work, seed = extractor.input_size, context.extraction, options.seed
     photos = [dataset.rows.photos[row] for row in rows.tolist()]
     from stylesearch.training.keras.backbone import image_tower, network_of
 
     with (
         temporary_crops(
-            dataset.rows.shop, BOX, size, around.cache, work, progress=around.tell("shop pictures")
+            dataset.rows.shop, BOX, size, context.cache, work, progress=context.tell("shop pictures")
         ) as shop_pixels,
         temporary_crops(
-            photos, dataset.regions, size, around.cache, work, seed=seed, progress=around.tell("photos")
+            photos, dataset.regions, size, context.cache, work, seed=seed, progress=context.tell("photos")
         ) as photo_pixels,
     ):
         data = build_training_data(dataset, shop_pixels[:, 0], photo_pixels, rows)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from stylesearch.errors import StyleSearchError
 from stylesearch.features.images import CatalogImage
-from stylesearch.features.stream import map_in_order
-from stylesearch.files import sha256_bytes
+from stylesearch.features.stream import Sample, extract_stream
 from stylesearch.images.decode import decode
+from stylesearch.images.source import read_listed
 from stylesearch.training.perceptual_hash import (
     DECODED_SIDE,
     HashCache,
@@ -57,7 +57,6 @@ makes no pair. Connected by it, half a shop could be one group, which no split c
 of a shape of more products (a mock-up in many colors) only the copies connect."""
 
 KEPT_AT_ONCE: Final = 4096
-CHANGED: Final = "the file has changed since it was ingested: ingest again"
 
 _ROWS_AT_ONCE: Final = 2048
 """Bit patterns that are compared with all others at once: bounds the memory for what is found."""
@@ -122,14 +121,13 @@ def find_near_duplicates(
     failures: dict[str, str] = {}
     new: dict[str, PerceptualHash] = {}
     try:
-        with ThreadPoolExecutor(n_workers, "decode") as decoders:
-            look = partial(_look_at, max_pixels=max_pixels)
-            seen = map_in_order(decoders, look, missing.items(), window=8 * n_workers)
-            for n_done, (sha256, code) in enumerate(zip(missing, seen, strict=True), start=1):
-                if isinstance(code, str):
-                    failures[sha256] = code
+        look = partial(_look_at, max_pixels=max_pixels)
+        with closing(extract_stream(missing.items(), look, n_workers=n_workers)) as samples:
+            for n_done, (sha256, sample) in enumerate(zip(missing, samples, strict=True), start=1):
+                if sample.hash is None:
+                    failures[sha256] = sample.failure or ""
                 else:
-                    new[sha256] = hashes[sha256] = code
+                    new[sha256] = hashes[sha256] = sample.hash
                 if len(new) == KEPT_AT_ONCE:
                     stored.add(new)
                     new = {}
@@ -189,21 +187,26 @@ def _names_of_many_products(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
     return frozenset(name for name, n_products in counts.items() if n_products > MAX_PRODUCTS_OF_IMAGE)
 
 
-def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> PerceptualHash | str:
+@dataclass(eq=False, slots=True)
+class _HashSample(Sample):
+    """An image that was looked at; it has no hash where it could not be read."""
+
+    hash: PerceptualHash | None = None
+
+
+def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> _HashSample:
     """The hash of an image, from the first of its files that can be read; else why there is none."""
     sha256, paths = item
     reason = ""
     for path in paths:
         try:
-            data = Path(path).read_bytes()
-            if sha256_bytes(data) == sha256:
-                return perceptual_hash(decode(data, reduce_to=DECODED_SIDE, max_pixels=max_pixels).pixels)
-            reason = f"{path}: {CHANGED}"
+            pixels = decode(read_listed(path, sha256), reduce_to=DECODED_SIDE, max_pixels=max_pixels).pixels
+            return _HashSample(perceptual_hash(pixels))
         except StyleSearchError as error:
             reason = f"{path}: {error}"
         except OSError as error:
             reason = f"{path}: {error.strerror or error}"
-    return reason
+    return _HashSample(failure=reason)
 
 
 def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Pairs]:

@@ -17,10 +17,11 @@ import numpy.typing as npt
 from stylesearch.array_types import Floats, Ids
 from stylesearch.catalog import FeatureSet
 from stylesearch.errors import ConfigError, TooFewPairs
-from stylesearch.features.arrays import Vectors, gallery_features, query_features
-from stylesearch.features.compute import RegionCache, compute_missing, compute_regions
-from stylesearch.features.context import Surroundings
+from stylesearch.features.arrays import ArrayPool, gallery_features, query_features
+from stylesearch.features.compute import compute_missing, compute_regions
+from stylesearch.features.context import StudyContext
 from stylesearch.features.images import BOX, CatalogImage, list_images, split_queries
+from stylesearch.features.region_cache import RegionCache
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.registry import unknown_name
 from stylesearch.training.near_duplicates import (
@@ -354,12 +355,12 @@ class PairDataset:
 
 
 def load_pairs(
-    around: Surroundings, spec: str, options: PairOptions, seen: SeenProducts | None = None
+    context: StudyContext, spec: str, options: PairOptions, seen: SeenProducts | None = None
 ) -> PairDataset:
     """Finds pairs, splits them, and computes the features that are missing; an interrupted run continues.
 
     Args:
-        around: missing features are written to its catalog and cache.
+        context: missing features are written to its catalog and cache.
         spec: of the extractor.
         options: which pairs, regions and split.
         seen: products that the network was fine-tuned on: they are in no part to validate or test with.
@@ -371,15 +372,15 @@ def load_pairs(
         CatalogLocked: features are missing and another process is writing.
     """
     options.check()
-    images = list_images(around.catalog)
+    images = list_images(context.catalog)
     pairs = find_pairs(images, options.pairs, min_products=options.min_products)  # before any work is done
-    extractor = around.load(spec)
+    extractor = context.load(spec)
     near = find_near_duplicates(
         images,
-        around.cache,
-        n_workers=around.work.n_workers,
-        max_pixels=around.work.max_pixels,
-        progress=around.tell("comparing pictures"),
+        context.cache,
+        n_workers=context.extraction.n_workers,
+        max_pixels=context.extraction.max_pixels,
+        progress=context.tell("comparing pictures"),
     )
     pairs = find_pairs(images, options.pairs, near=near, min_products=options.min_products)
     photos = [photo for product in pairs.products for photo in product.photos]
@@ -388,12 +389,12 @@ def load_pairs(
     wanted |= {one.pk: one for one in through_catalog}
     stage = f"features of {spec}"
     feature_set, failures = compute_missing(
-        around.catalog, extractor, list(wanted.values()), around.work, around.tell(stage)
+        context.catalog, extractor, list(wanted.values()), context.extraction, context.tell(stage)
     )
     if through_cache:
-        cache = RegionCache(around.cache, extractor.fingerprint, extractor.dim, options.regions)
+        cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, options.regions)
         stage = f"regions of {spec}"
-        failures |= compute_regions(cache, extractor, through_cache, around.work, around.tell(stage))
+        failures |= compute_regions(cache, extractor, through_cache, context.extraction, context.tell(stage))
     if failures:
         images = [one for one in images if one.pk not in failures]
         pairs = find_pairs(images, pairs.kind, near=near, min_products=options.min_products)
@@ -445,18 +446,18 @@ def _given_split(
     return given_split(splits, categories, groups, shares=options.shares, seed=options.seed)
 
 
-def shop_features(room: Vectors, around: Surroundings, dataset: PairDataset) -> Floats:
+def shop_features(pool: ArrayPool, context: StudyContext, dataset: PairDataset) -> Floats:
     """Features of the gallery, float32 (n, dim)."""
-    return gallery_features(room, around.catalog, dataset.feature_set, dataset.rows.shop)
+    return gallery_features(pool, context.catalog, dataset.feature_set, dataset.rows.shop)
 
 
-def photo_features(room: Vectors, around: Surroundings, dataset: PairDataset, rows: Ids) -> Floats:
+def photo_features(pool: ArrayPool, context: StudyContext, dataset: PairDataset, rows: Ids) -> Floats:
     """Features of the regions of some photos, float32 (n, regions, dim)."""
     photos = [dataset.rows.photos[row] for row in rows.tolist()]
     through_catalog, through_cache = split_queries(photos, dataset.regions)
     extractor = dataset.extractor
     plan = "whole" if dataset.regions == BOX else dataset.regions
-    cache = RegionCache(around.cache, extractor.fingerprint, extractor.dim, plan)
+    cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, plan)
     return query_features(
-        room, around.catalog, dataset.feature_set, photos, through_catalog, through_cache, cache
+        pool, context.catalog, dataset.feature_set, photos, through_catalog, through_cache, cache
     )

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from stylesearch.errors import ConfigError
-from stylesearch.features.arrays import Vectors
-from stylesearch.features.context import Surroundings, timed
+from stylesearch.features.arrays import ArrayPool
+from stylesearch.features.context import StudyContext, timed
 from stylesearch.models.card import ModelCard, check_name
 from stylesearch.models.store import save_model
 from stylesearch.training.candidate import Candidate, compare_candidates, read_features, train_candidate
@@ -35,7 +35,7 @@ _LIBRARIES: Final = ("stylesearch", "numpy", "keras", "tensorflow")
 
 
 def train_model(
-    around: Surroundings,
+    context: StudyContext,
     home: Path,
     request: TrainRequest,
     *,
@@ -47,7 +47,7 @@ def train_model(
     folder and networks that the new model has replaced.
 
     Args:
-        around: missing features are written to its catalog and cache.
+        context: missing features are written to its catalog and cache.
         home: the workspace folder.
         request: options.
         on_epoch: called with each epoch.
@@ -64,25 +64,25 @@ def train_model(
 
         strategy_over(request.devices)
     if request.resume:
-        check_resumable(home, request.name, around.load(request.extractor).fingerprint)
+        check_resumable(home, request.name, context.load(request.extractor).fingerprint)
     folder = training_folder(home, request.name)
     seconds: dict[str, float] = {}
-    with timed(seconds, "total"), Vectors(around.cache, around.max_bytes) as room:
+    with timed(seconds, "total"), ArrayPool(context.cache, context.max_bytes) as pool:
         with timed(seconds, "features"):
             seen = SeenProducts.read(request.extractor)
-            dataset = load_pairs(around, request.extractor, request.pair_options, seen)
+            dataset = load_pairs(context, request.extractor, request.pair_options, seen)
             _check_enough(dataset)
-            features = read_features(room, around, dataset)
+            features = read_features(pool, context, dataset)
         if folder.exists() and not request.resume:
             shutil.rmtree(folder)  # no later --resume is to find a part of another training
-        first = train_candidate(room, request, dataset, features, folder, seconds, on_epoch)
+        first = train_candidate(pool, request, dataset, features, folder, seconds, on_epoch)
         chosen = first
         if request.finetune:
-            chosen = _fine_tune(around, home, request, first, room, seconds, on_epoch) or first
+            chosen = _fine_tune(context, home, request, first, pool, seconds, on_epoch) or first
         with timed(seconds, "measuring"):
             sides = (first, first.untrained.best), (chosen, chosen.learned)
-            validation = compare_candidates(room, around, *sides, request)
-            test = compare_candidates(room, around, *sides, request, test=True)
+            validation = compare_candidates(pool, context, *sides, request)
+            test = compare_candidates(pool, context, *sides, request, test=True)
         card = _card(request, first, chosen, validation, test)
         files = {path.name: path for path in chosen.result.files}
         saved = save_model(home, card, chosen.learned, files)
@@ -102,39 +102,39 @@ def train_model(
 
 
 def _fine_tune(
-    around: Surroundings,
+    context: StudyContext,
     home: Path,
     request: TrainRequest,
     first: Candidate,
-    room: Vectors,
+    pool: ArrayPool,
     seconds: dict[str, float],
     on_epoch: OnEpoch | None,
 ) -> Candidate | None:
     """Fine-tunes the network and trains a head on it; None where that finds no more than ``first``.
 
     Args:
-        around: catalog, cache and memory limit.
+        context: catalog, cache and memory limit.
         home: the workspace folder.
         request: options.
         first: the head on the network as it is.
-        room: allocates the vectors.
+        pool: allocates the vectors.
         seconds: by stage; is added to.
         on_epoch: called with each epoch.
     """
     folder = training_folder(home, request.name)
     with timed(seconds, "fine-tuning"):
-        network = finetune_network(around, home, first.dataset, request, folder / NETWORK, on_epoch)
+        network = finetune_network(context, home, first.dataset, request, folder / NETWORK, on_epoch)
     if network is None:
         log.warning("fine-tuning found no more validation products: the network stays as it was")
         return None
     with_network = replace(request, extractor=network)
     with timed(seconds, "features"):
-        dataset = load_pairs(around, network, request.pair_options, first.dataset.seen)
+        dataset = load_pairs(context, network, request.pair_options, first.dataset.seen)
         _check_same(first.dataset, dataset)
-        features = read_features(room, around, dataset)
-    tuned = train_candidate(room, with_network, dataset, features, folder, seconds, on_epoch)
+        features = read_features(pool, context, dataset)
+    tuned = train_candidate(pool, with_network, dataset, features, folder, seconds, on_epoch)
     with timed(seconds, "measuring"):
-        gained = compare_candidates(room, around, (first, first.learned), (tuned, tuned.learned), request)
+        gained = compare_candidates(pool, context, (first, first.learned), (tuned, tuned.learned), request)
     if _is_worse(gained):
         log.warning(
             "the fine-tuned network finds no more validation products than a head on the network as it was: "

@@ -14,7 +14,7 @@ from stylesearch.evaluation.bootstrap import adjust_by_holm, flipped_p_values, i
 from stylesearch.evaluation.ranking import RankedGallery, choose_fast_distances, rank
 from stylesearch.evaluation.results import Columns, Estimate, StudySettings
 from stylesearch.evaluation.scores import runs_of, score_columns
-from stylesearch.features.arrays import Vectors, scales_of
+from stylesearch.features.arrays import ArrayPool, category_scales
 from stylesearch.training.pair_dataset import PairDataset
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Change:
 
 
 def rank_photos(
-    room: Vectors,
+    pool: ArrayPool,
     dataset: PairDataset,
     shop: Floats,
     photos: Floats,
@@ -77,7 +77,7 @@ def rank_photos(
     """Ranks photos exactly in the whole gallery, as a study does.
 
     Args:
-        room: allocates the vectors.
+        pool: allocates the vectors.
         dataset: with the photos and the gallery.
         shop: features of the gallery, float32 (n, dim).
         photos: features of the regions of these photos, float32 (q, regions, dim).
@@ -86,19 +86,19 @@ def rank_photos(
         rows: of these photos in the data set, int64 (q,).
         progress: called with the number of photos that are done.
     """
-    vectors = room.transformed(transform, shop)
-    scale_of, scales = scales_of(transform, dataset.shop_categories)
-    room.level_equal(vectors, dataset.shop_contents)
-    room.scale(vectors, scale_of, scales)
+    vectors = pool.transform(transform, shop)
+    scale_of, scales = category_scales(transform, dataset.shop_categories)
+    pool.copy_equal(vectors, dataset.shop_contents)
+    pool.scale(vectors, scale_of, scales)
     numbers = dataset.rows
     present, product_of = np.unique(numbers.shop_product, return_inverse=True)
     return rank(
-        room.transformed(transform, photos),
+        pool.transform(transform, photos),
         np.searchsorted(present, numbers.photo_product[rows]).astype(np.int64),
         RankedGallery(vectors, product_of.astype(np.int64), scale_of, scales),
         metric,
         own=numbers.own[rows],
-        max_bytes=max(1, room.max_bytes // 2),  # the other half is for the vectors
+        max_bytes=max(1, pool.max_bytes // 2),  # the other half is for the vectors
         fast_distances=choose_fast_distances(),
         progress=progress,
     )

@@ -16,7 +16,7 @@ from stylesearch.types import ReportProgress, SpaceChoice
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.extractors.base import Extractor
-    from stylesearch.features.context import Surroundings
+    from stylesearch.features.context import StudyContext
     from stylesearch.models.store import VersionStamp
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.search.searcher import Searcher
@@ -182,24 +182,26 @@ class Resources:
             raise missing_features_error(extractor, catalog, self.settings.database)
         return locate_space(self.settings, catalog, feature_set, space)
 
-    def study_context(self, max_memory: int, progress: ReportProgress | None) -> Surroundings:
+    def study_context(self, max_memory: int, progress: ReportProgress | None) -> StudyContext:
         """What an evaluation or a training works with.
 
         Args:
             max_memory: for vectors and distances, in MiB, roughly.
             progress: called as ``progress(stage, n_done, n_total)``.
         """
-        from stylesearch.features.compute import Work
-        from stylesearch.features.context import Surroundings
+        from stylesearch.features.context import StudyContext
+        from stylesearch.features.stream import ExtractionOptions
         from stylesearch.parallel import usable_cores
 
         own = self.settings
-        return Surroundings(
+        return StudyContext(
             catalog=self.catalog(),
             load=lambda spec: self.extractor(spec, throughput=True, keep=False),
             space_home=self.space_location,
             cache=self.cache,
-            work=Work(own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout),
+            extraction=ExtractionOptions(
+                own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
+            ),
             max_bytes=max_memory * 2**20,
             progress=progress,
             model=self.model_card,

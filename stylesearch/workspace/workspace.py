@@ -131,41 +131,33 @@ class Workspace:
             UnknownName: no such format, or the dataset has no such split.
             CatalogLocked: another process is writing.
         """
+        from stylesearch.features.stream import ExtractionOptions
         from stylesearch.importers.base import ImportOptions, check_options, choose_importer
-        from stylesearch.ingest import IngestOptions, ingest, joined
+        from stylesearch.ingest import IngestOptions, ingest
         from stylesearch.workspace.missing_features import warn_about_missing_features
 
         source, own = Path(path), self.settings
         selection = ImportOptions(splits=tuple(splits), gallery=tuple(gallery), categories=categories)
         # Before a workspace is made for what turns out to be no source.
-        check_options(choose_importer(source, format), selection)
+        importer = choose_importer(source, format)
+        check_options(importer, selection)
         specs = list(extractors or [self._resources.resolve().extractor])
         catalog = self._resources.catalog(create=True)
         options = IngestOptions(
-            format=format,
-            domain=Domain(domain or Domain.SHOP),
+            ImportOptions(
+                Domain(domain or Domain.SHOP),
+                allow_outside,
+                selection.splits,
+                selection.gallery,
+                selection.categories,
+            ),
+            ExtractionOptions(
+                own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
+            ),
             prune=prune,
-            allow_outside=allow_outside,
-            splits=selection.splits,
-            gallery=selection.gallery,
-            categories=selection.categories,
-            batch_size=own.batch_size,
-            n_workers=own.workers or usable_cores(),
-            max_pixels=own.max_pixels,
-            lock_timeout=own.lock_timeout,
         )
-        report = joined(
-            [
-                ingest(
-                    catalog,
-                    source,
-                    self._resources.extractor(spec, throughput=True),
-                    options,
-                    progress=progress,
-                )
-                for spec in specs
-            ]
-        )
+        loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
+        report = ingest(catalog, source, importer, loaded, options, progress=progress)
         began = time.perf_counter()
         command = " && ".join(
             "stylesearch index build" + ("" if spec == own.extractor else f" -e {spec}") for spec in specs

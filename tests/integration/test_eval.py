@@ -170,8 +170,8 @@ from stylesearch.catalog import Catalog
 from stylesearch.evaluation.results import StudySettings
 from stylesearch.evaluation.results_files import save_results
 from stylesearch.evaluation.study import evaluate
-from stylesearch.features.compute import Work
-from stylesearch.features.context import Surroundings
+from stylesearch.features.context import StudyContext
+from stylesearch.features.stream import ExtractionOptions
 from stylesearch.testing.fake_extractor import FakeExtractor
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
@@ -187,10 +187,14 @@ class Telling(FakeExtractor):
 
 home = Path(sys.argv[1])
 with Catalog.open(home / "catalog.db") as catalog:
-    around = Surroundings(
-        catalog, lambda name: Telling(seed=int(name[-1])), None, home / "cache", Work(batch_size=3)
+    context = StudyContext(
+        catalog,
+        lambda name: Telling(seed=int(name[-1])),
+        None,
+        home / "cache",
+        ExtractionOptions(batch_size=3),
     )
-    study = evaluate(around, StudySettings(("fake0", "fake1"), ("l1", "cosine"), (1, 5), regions="few"))
+    study = evaluate(context, StudySettings(("fake0", "fake1"), ("l1", "cosine"), (1, 5), regions="few"))
 save_results(study, home / "report")
 print("done", n_computed, flush=True)
 """
@@ -200,6 +204,7 @@ print("done", n_computed, flush=True)
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace of 30 products with a shop picture and a photo each, and no features of the methods."""
     from stylesearch.catalog import Catalog
+    from stylesearch.importers.table import TableImporter
     from stylesearch.ingest import IngestOptions, ingest
     from stylesearch.testing.fake_extractor import FakeExtractor
 
@@ -215,7 +220,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines.append(f"p{number:02},{'dress' if number % 2 else 'skirt'},{number}-{domain}.png,{domain}")
     (home / "table.csv").write_text("\n".join(lines))
     with Catalog.open(home / "catalog.db") as catalog:
-        report = ingest(catalog, home / "table.csv", FakeExtractor(seed=9), IngestOptions())
+        report = ingest(
+            catalog, home / "table.csv", TableImporter(), [FakeExtractor(seed=9)], IngestOptions()
+        )
     assert report.added == 60
     return home
 
@@ -273,7 +280,7 @@ def test_a_picture_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_pa
     from stylesearch.catalog import Catalog
     from stylesearch.evaluation.results import StudySettings
     from stylesearch.evaluation.study import evaluate
-    from stylesearch.features.context import Surroundings
+    from stylesearch.features.context import StudyContext
     from stylesearch.testing.fake_extractor import FakeExtractor
 
     shutil.copytree(fresh, tmp_path / "home")
@@ -282,14 +289,15 @@ def test_a_picture_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_pa
     for file in fresh.glob("*.png"):
         shutil.copy(file, pictures)
     shutil.copy(fresh / "table.csv", pictures)
+    from stylesearch.importers.table import TableImporter
     from stylesearch.ingest import IngestOptions, ingest
 
     with Catalog.open(tmp_path / "catalog.db") as catalog:
-        ingest(catalog, pictures / "table.csv", FakeExtractor(seed=9), IngestOptions())
+        ingest(catalog, pictures / "table.csv", TableImporter(), [FakeExtractor(seed=9)], IngestOptions())
         (pictures / "0-shop.png").unlink()
         shutil.copy(pictures / "1-shop.png", pictures / "2-consumer.png")
-        around = Surroundings(catalog, lambda name: FakeExtractor(), None, tmp_path / "cache")  # type: ignore[arg-type]
-        study = evaluate(around, StudySettings(("fake",), ("l1",), (1,)))
+        context = StudyContext(catalog, lambda name: FakeExtractor(), None, tmp_path / "cache")  # type: ignore[arg-type]
+        study = evaluate(context, StudySettings(("fake",), ("l1",), (1,)))
     assert study.gallery.n_unreadable == 1
     assert study.gallery.n_images == 29
     assert {(one.reason, one.n) for one in study.queries.left_out} == {

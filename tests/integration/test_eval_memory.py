@@ -17,7 +17,8 @@ from stylesearch.catalog import Catalog
 from stylesearch.evaluation.results import StudySettings
 from stylesearch.evaluation.study import evaluate
 from stylesearch.extractors.base import Extractor
-from stylesearch.features.context import Surroundings
+from stylesearch.features.context import StudyContext
+from stylesearch.importers.table import TableImporter
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.settings import Settings
@@ -44,13 +45,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines.append(f"p{number:02},{'dress' if number % 2 else 'skirt'},{number}-{view}.png,shop")
     (home / "table.csv").write_text("\n".join(lines))
     with Catalog.open(home / "catalog.db") as catalog:
-        report = ingest(catalog, home / "table.csv", FakeExtractor(), IngestOptions())
+        report = ingest(catalog, home / "table.csv", TableImporter(), [FakeExtractor()], IngestOptions())
     assert report.added == N_PRODUCTS * N_VIEWS
     return home
 
 
 @pytest.fixture
-def surroundings(home: Path) -> Iterator[Surroundings]:
+def study_context(home: Path) -> Iterator[StudyContext]:
     with Catalog.open(home / "catalog.db") as catalog:
 
         def space_home(extractor: Extractor, space: str) -> SpaceLocation:
@@ -58,17 +59,17 @@ def surroundings(home: Path) -> Iterator[Surroundings]:
             assert feature_set is not None
             return locate_space(Settings(home=home), catalog, feature_set, space)
 
-        yield Surroundings(catalog, lambda name: FakeExtractor(), space_home, home / "cache")
+        yield StudyContext(catalog, lambda name: FakeExtractor(), space_home, home / "cache")
 
 
 @pytest.mark.parametrize("space", ["raw", "whitened"])
 def test_views_through_the_indexes_find_what_exact_search_finds(
-    surroundings: Surroundings, space: str
+    study_context: StudyContext, space: str
 ) -> None:
     """A view's own picture is in the indexes, and nearest of all: it must not hide its product's others."""
     settings = {"metrics": ("l2",), "ks": (1, 5), "queries": "views", "gallery": "others", "n_resamples": 50}
-    through_index = evaluate(surroundings, StudySettings((f"fake/{space}",), index=True, **settings))  # type: ignore[arg-type]
-    exact = evaluate(surroundings, StudySettings((f"fake/{space}",), **settings))  # type: ignore[arg-type]
+    through_index = evaluate(study_context, StudySettings((f"fake/{space}",), index=True, **settings))  # type: ignore[arg-type]
+    exact = evaluate(study_context, StudySettings((f"fake/{space}",), **settings))  # type: ignore[arg-type]
     found, wanted = through_index.runs[0].columns, exact.runs[0].columns
     n_queries = through_index.queries.n_queries
     assert n_queries == N_PRODUCTS * N_VIEWS == through_index.gallery.n_images
@@ -110,10 +111,10 @@ def test_one_network_is_in_memory_at_a_time(home: Path, tmp_path: Path) -> None:
         return LoadingExtractor(seed=int(name[-1]), concurrency=1)
 
     with Catalog.open(tmp_path / "catalog.db") as catalog:
-        ingest(catalog, home / "table.csv", FakeExtractor(), IngestOptions())
-        around = Surroundings(catalog, load, None, tmp_path / "cache")  # type: ignore[arg-type]
+        ingest(catalog, home / "table.csv", TableImporter(), [FakeExtractor()], IngestOptions())
+        context = StudyContext(catalog, load, None, tmp_path / "cache")  # type: ignore[arg-type]
         study = evaluate(
-            around,
+            context,
             StudySettings(names, ("l1",), (1,), queries="views", gallery="others", n_resamples=50),
         )
     assert len(study.runs) == len(names)
@@ -127,15 +128,15 @@ def test_what_does_not_fit_into_memory_lies_in_files(home: Path, tmp_path: Path)
     bound = 2 * 2**20
     peaks = {}
     with Catalog.open(tmp_path / "catalog.db") as catalog:
-        ingest(catalog, home / "table.csv", wide, IngestOptions())
+        ingest(catalog, home / "table.csv", TableImporter(), [wide], IngestOptions())
         for n_bytes in (bound, 1024 * 2**20):
-            around = Surroundings(catalog, lambda name: wide, None, tmp_path / "cache", max_bytes=n_bytes)  # type: ignore[arg-type]
+            context = StudyContext(catalog, lambda name: wide, None, tmp_path / "cache", max_bytes=n_bytes)  # type: ignore[arg-type]
             settings = StudySettings(
                 ("fake",), ("l2",), (1,), queries="views", gallery="others", n_resamples=9
             )
-            evaluate(around, settings)  # what is loaded once does not count
+            evaluate(context, settings)  # what is loaded once does not count
             tracemalloc.start()
-            evaluate(around, settings)
+            evaluate(context, settings)
             peaks[n_bytes] = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
     n_features = 2 * 4 * N_PRODUCTS * N_VIEWS * wide.dim

@@ -26,7 +26,8 @@ from stylesearch.evaluation.results_files import json_text, percent, study_from_
 from stylesearch.evaluation.sample import Features, read_sample, sampled_gallery, sampled_queries
 from stylesearch.evaluation.study import evaluate
 from stylesearch.extractors import load_extractor
-from stylesearch.features.context import Surroundings
+from stylesearch.features.context import StudyContext
+from stylesearch.importers.table import TableImporter
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 
@@ -36,12 +37,12 @@ N = 36
 
 
 @contextmanager
-def surroundings(home: Path) -> Iterator[Surroundings]:
+def study_context(home: Path) -> Iterator[StudyContext]:
     def load(name: str) -> Any:
         return FakeExtractor(name=name) if name.startswith("fake") else load_extractor(name)
 
     with Catalog.open(home / "catalog.db") as catalog:
-        yield Surroundings(catalog, load, None, home / "cache")  # type: ignore[arg-type]
+        yield StudyContext(catalog, load, None, home / "cache")  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines.append(f'p{number:02},"{category}",{EVIL} {number},{number}-{domain}.png,{domain},{box}')
     (home / "table.csv").write_text("\n".join(lines), encoding="utf-8")
     with Catalog.open(home / "catalog.db") as catalog:
-        report = ingest(catalog, home / "table.csv", FakeExtractor(), IngestOptions())
+        report = ingest(catalog, home / "table.csv", TableImporter(), [FakeExtractor()], IngestOptions())
     assert report.added == 2 * N, report.failed
     return home
 
@@ -76,9 +77,9 @@ def studied(home: Path, regions: str) -> tuple[Study, Features]:
         regions=regions,
         n_resamples=200,
     )
-    with surroundings(home) as around:
-        study = evaluate(around, settings)
-        return study, read_sample(study, around.catalog, around.cache)
+    with study_context(home) as context:
+        study = evaluate(context, settings)
+        return study, read_sample(study, context.catalog, context.cache)
 
 
 @pytest.fixture(scope="module")
@@ -330,8 +331,8 @@ def test_what_to_install_is_said(
 
 
 def test_one_method_one_metric_one_k(home: Path, tmp_path: Path) -> None:
-    with surroundings(home) as around:
-        study = evaluate(around, StudySettings(("fake",), ("cosine",), (1,), n_resamples=20))
+    with study_context(home) as context:
+        study = evaluate(context, StudySettings(("fake",), ("cosine",), (1,), n_resamples=20))
     write_report(study, tmp_path)
     page = Page(tmp_path / "index.html")
     assert "nothing to compare it with" in page.text

@@ -21,13 +21,15 @@ import signal
 import sys
 from pathlib import Path
 
-import stylesearch.ingest.run as run
+import stylesearch.ingest.pipeline as pipeline
 from stylesearch.catalog import Catalog
+from stylesearch.features.stream import ExtractionOptions
+from stylesearch.importers.folder import FolderImporter
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-run.STORED_AT_ONCE = 7  # many small transactions: many places to be killed in
+pipeline.STORED_AT_ONCE = 7  # many small transactions: many places to be killed in
 
 class Telling(FakeExtractor):
     def extract(self, images):
@@ -36,7 +38,8 @@ class Telling(FakeExtractor):
 
 with Catalog.open(sys.argv[2]) as catalog:
     report = ingest(
-        catalog, Path(sys.argv[1]), Telling(), IngestOptions(batch_size=4, n_workers=2),
+        catalog, Path(sys.argv[1]), FolderImporter(), [Telling()],
+        IngestOptions(extraction=ExtractionOptions(batch_size=4, n_workers=2)),
         progress=lambda *_: print("stored", flush=True),
     )
 print("done", report.computed, flush=True)

@@ -44,6 +44,7 @@ from PIL import Image, UnidentifiedImageError
 
 from stylesearch.errors import DatasetError
 from stylesearch.images.decode import exif_orientation, upright_size
+from stylesearch.images.source import open_image
 from stylesearch.importers.base import ImportOptions, Missing, title_from_name
 from stylesearch.importers.datasets.annotations import BadEntry, Listed, Selection, find_images, is_file
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
@@ -187,7 +188,7 @@ class _ImageFolders:
 
     def _scale(self, box: Box, path: str) -> Box | None:
         try:
-            with Image.open(path) as image:
+            with open_image(path) as file, Image.open(file) as image:
                 width, height = upright_size(image.size, exif_orientation(image.info.get("exif")))
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
             return None  # whoever decodes the image will say what is wrong with it

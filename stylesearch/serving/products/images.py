@@ -6,11 +6,8 @@ once and kept in the workspace's ``thumbnails/``, which may be deleted.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +23,7 @@ from stylesearch.errors import CatalogError, ImageError, NotInCatalog
 from stylesearch.files import atomic_file
 from stylesearch.images.decode import decode
 from stylesearch.images.formats import HEAD_BYTES, recognise
+from stylesearch.images.source import open_listed
 from stylesearch.serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -158,27 +156,20 @@ def open_image(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenImag
 
 def _open_if_unchanged(path: str, sha256: str) -> OpenImage | None:
     """Opens an image file with this digest; None where the file is something else."""
-    # Without blocking: opening a pipe that stands in an image's place would never return.
-    file = open(path, "rb", opener=_open_nonblocking)  # noqa: SIM115 - Path.open takes no opener
     try:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
-            raise OSError("no file, or too large to be sent")
-        if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
-            file.seek(0)
-            format = recognise(file.read(HEAD_BYTES))
-            file.seek(0)
-            if format is not None:
-                return OpenImage(file, status.st_size, MEDIA_TYPES[format.name])
+        file, n_bytes = open_listed(path, sha256, max_bytes=MAX_FILE_BYTES)
+    except CatalogError:
+        return None
+    try:
+        image_format = recognise(file.read(HEAD_BYTES))
+        file.seek(0)
     except BaseException:
         file.close()
         raise
-    file.close()
-    return None
-
-
-def _open_nonblocking(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if image_format is None:
+        file.close()
+        return None
+    return OpenImage(file, n_bytes, MEDIA_TYPES[image_format.name])
 
 
 class Thumbnails:

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import anyio.to_thread
 import numpy as np
-import numpy.typing as npt
 
 from stylesearch.catalog import Change, ImageEntry
 from stylesearch.errors import NotInCatalog, StyleSearchError
 from stylesearch.features.compute import feature_set_of
+from stylesearch.features.stream import Sample, extract_stream
 from stylesearch.files import sha256_bytes
-from stylesearch.images.decode import decode
-from stylesearch.images.regions import letterbox, reduction
+from stylesearch.images.inputs import make_inputs
 from stylesearch.serving.problems import Problem, problem_of
 from stylesearch.serving.search.default_space import as_server_fault
 from stylesearch.serving.uploads import remove_if_unused, upload_journal
@@ -40,13 +40,12 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_IMAGES",
     "SOURCE",
-    "DecodedImage",
     "ImageRefused",
     "ProductWriter",
     "PutResult",
-    "compute_features",
-    "decode_images",
+    "UploadedImage",
     "delete_product",
+    "extract_images",
     "put_product",
 ]
 
@@ -62,7 +61,6 @@ MAX_WAITING: Final = 8
 """Changes that wait for their turn in one worker, each with its images in memory."""
 
 Result = TypeVar("Result")
-Vectors = npt.NDArray[np.float32]
 
 
 class ImageRefused(Exception):
@@ -78,23 +76,19 @@ class ImageRefused(Exception):
 
 
 @dataclass(eq=False, slots=True)
-class DecodedImage:
-    """An image of a request that can be used.
+class UploadedImage(Sample):
+    """An image of a request that can be used, with its features.
 
     Attributes:
         data: bytes of the file.
         sha256: hexadecimal digest of these.
         width, height: of the upright image.
-        inputs: the pixels for the extractors, uint8 (size, size, 3), by input size.
-        vectors: features, float32 (dim,), by the extractor's fingerprint.
     """
 
     data: bytes
     sha256: str
     width: int
     height: int
-    inputs: dict[int, npt.NDArray[np.uint8]] = field(default_factory=dict)
-    vectors: dict[str, Vectors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,60 +108,57 @@ class PutResult:
     removed_digests: tuple[str, ...]
 
 
-def decode_images(files: Sequence[bytes], sizes: Iterable[int], max_pixels: int) -> list[DecodedImage]:
-    """Decodes the images of a request, each once, to the input sizes of the extractors.
+def extract_images(
+    catalog: Catalog, files: Sequence[bytes], extractors: Sequence[Extractor], max_pixels: int
+) -> list[UploadedImage]:
+    """Decodes the images of a request, each once, and gives them features.
+
+    Features that the catalog has of the same bytes are taken from there, the others are extracted.
 
     Args:
+        catalog: has known features.
         files: bytes of image files.
-        sizes: of the extractors' inputs.
+        extractors: make the features.
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
         ImageRefused: one of them cannot be used.
     """
-    wanted = sorted(set(sizes))
-    found: dict[str, DecodedImage] = {}
-    for number, data in enumerate(files, 1):
-        digest = sha256_bytes(data)
-        if digest in found:
-            continue
-        try:
-            picture = decode(data, reduce_to=reduction(wanted[-1]), max_pixels=max_pixels)
-        except StyleSearchError as error:
-            raise ImageRefused(number) from error
-        inputs = {size: letterbox(picture.pixels, size) for size in wanted}
-        found[digest] = DecodedImage(data, digest, picture.width, picture.height, inputs)
-    return list(found.values())
+    feature_sets = {one.fingerprint: catalog.find_feature_set(one.fingerprint) for one in extractors}
+    stored = {name: one for name, one in feature_sets.items() if one is not None}
+
+    def find_known(batch: list[UploadedImage]) -> None:
+        known = catalog.known_contents([(image.sha256, None) for image in batch], list(stored.values()))
+        for image in batch:
+            if (content := known.get((image.sha256, None))) is not None:
+                for fingerprint, feature_set in stored.items():
+                    if feature_set.pk in content.vectors:
+                        image.vectors[fingerprint] = content.vectors[feature_set.pk][None]
+
+    numbered = {sha256_bytes(data): (number, data) for number, data in reversed([*enumerate(files, 1)])}
+    prepare = partial(_prepare, sizes=[one.input_size for one in extractors], max_pixels=max_pixels)
+    # One thread decodes: the other cores are for searches.
+    samples = extract_stream(
+        sorted(numbered.values()), prepare, extractors, n_workers=1, find_known=find_known
+    )
+    with closing(samples):
+        return list(samples)
 
 
-def compute_features(
-    catalog: Catalog, images: Sequence[DecodedImage], extractors: Sequence[Extractor]
-) -> None:
-    """Sets ``vectors`` of the images, and clears their ``inputs``.
-
-    Features that the catalog has of the same bytes are taken from there, the others are extracted.
-    """
-    for extractor in extractors:
-        feature_set = catalog.find_feature_set(extractor.fingerprint)
-        if feature_set is not None:
-            stored = catalog.known_contents([(image.sha256, None) for image in images], [feature_set])
-            for image in images:
-                if (content := stored.get((image.sha256, None))) is not None:
-                    image.vectors[extractor.fingerprint] = content.vectors[feature_set.pk]
-        new = [image for image in images if extractor.fingerprint not in image.vectors]
-        if new:
-            features = extractor.extract(np.stack([image.inputs[extractor.input_size] for image in new]))
-            for image, vector in zip(new, features, strict=True):
-                image.vectors[extractor.fingerprint] = vector
-    for image in images:
-        image.inputs.clear()
+def _prepare(numbered: tuple[int, bytes], *, sizes: Sequence[int], max_pixels: int) -> UploadedImage:
+    number, data = numbered
+    try:
+        inputs = make_inputs(data, sizes, max_pixels=max_pixels)
+    except StyleSearchError as error:
+        raise ImageRefused(number) from error
+    return UploadedImage(data, sha256_bytes(data), inputs.width, inputs.height, inputs=inputs.pixels)
 
 
 def put_product(
     catalog: Catalog,
     uploads: UploadFolder,
     product: Product,
-    images: Sequence[DecodedImage],
+    images: Sequence[UploadedImage],
     extractors: Sequence[Extractor],
     *,
     lock_timeout: float,
@@ -199,7 +190,7 @@ def put_product(
                 change = writer.upsert_products([product])[product.id]
                 pks = _put_images(writer, uploads, product, images)
                 for extractor, feature_set in zip(extractors, sets, strict=True):
-                    vectors = np.stack([image.vectors[extractor.fingerprint] for image in images])
+                    vectors = np.concatenate([image.vectors[extractor.fingerprint] for image in images])
                     writer.add_features(feature_set, pks, vectors)
                 writer.prune(SOURCE, whole_products=False)
             # Still under the lock: nobody can have taken it out again.
@@ -232,7 +223,7 @@ def delete_product(
 
 
 def _put_images(
-    writer: Writer, uploads: UploadFolder, product: Product, images: Sequence[DecodedImage]
+    writer: Writer, uploads: UploadFolder, product: Product, images: Sequence[UploadedImage]
 ) -> list[int]:
     """Lists the images in the catalog and marks these alone as seen; returns their keys."""
     entries = [
@@ -260,7 +251,7 @@ def _uploaded_images(catalog: Catalog, uploads: UploadFolder, product_id: str) -
     return [image for image in images if uploads.find(image.path, image.sha256)]
 
 
-def _new_files(uploads: UploadFolder, images: Iterable[DecodedImage]) -> list[tuple[str, str]]:
+def _new_files(uploads: UploadFolder, images: Iterable[UploadedImage]) -> list[tuple[str, str]]:
     """Path and digest of the images whose files are not stored yet."""
     files = ((uploads.path_of(image.data), image.sha256) for image in images)
     return [(str(path), sha256) for path, sha256 in files if not path.exists()]
@@ -341,14 +332,13 @@ class ProductWriter:
             pass  # while another process writes, all the work below would be for nothing
         extractors = self._extractors()
         try:
-            images = decode_images(files, [one.input_size for one in extractors], self._max_pixels)
+            images = extract_images(self._access.catalog, files, extractors, self._max_pixels)
         except ImageRefused as error:
             assert isinstance(error.__cause__, Exception)
             problem = problem_of(error.__cause__, self._access.private)
             problem.detail = f"picture {error.number}: {problem.detail}"
             raise problem from error
         catalog = self._access.catalog
-        compute_features(catalog, images, extractors)
         result = put_product(catalog, self._uploads, product, images, extractors, lock_timeout=LOCK_SECONDS)
         self._forget_thumbnails(result.removed_digests)
         log.info("product put", extra={"fields": {"product": product.id, "change": str(result.change)}})

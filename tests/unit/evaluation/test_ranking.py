@@ -10,7 +10,7 @@ from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation import fast_distances
 from stylesearch.evaluation.fast_distances import FaissDistances
 from stylesearch.evaluation.ranking import RankedGallery, choose_fast_distances, rank
-from stylesearch.features.arrays import Vectors
+from stylesearch.features.arrays import ArrayPool
 
 COLUMNS = ("n_nearer", "n_tied", "average_precision", "right_image", "right_distance", "hit_images")
 
@@ -60,8 +60,8 @@ def test_neither_blocks_nor_a_mapped_gallery_change_anything(metric, tmp_path):
     queries, right = rng.random((30, 3, 40), dtype=np.float32), rng.integers(0, 150, 30)
     queries[3, 1] = vectors[7]
     whole = rank(queries, right, RankedGallery(vectors, product_of), metric)
-    with Vectors(tmp_path, 1000) as room:
-        mapped = room.array(300, 40)
+    with ArrayPool(tmp_path, 1000) as pool:
+        mapped = pool.array(300, 40)
         assert isinstance(mapped, np.memmap)
         mapped[:] = vectors
         small = rank(queries, right, RankedGallery(mapped, product_of), metric, max_bytes=20_000)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from stylesearch.errors import NotAnImage
-from stylesearch.images.contact_sheet import SheetEntry, contact_sheet, ellipsised, font, printable, wrapped
+from stylesearch.images.contact_sheet import SheetEntry, contact_sheet, font, printable, shorten, wrap
 from stylesearch.images.decode import decode
 from stylesearch.types import Box
 
@@ -178,18 +178,18 @@ class TestText:
 
     def test_ellipsis(self):
         face = font(15)
-        assert ellipsised("short", 200, face) == "short"
-        shortened = ellipsised("A very long title of a skirt", 90, face)
+        assert shorten("short", 200, face) == "short"
+        shortened = shorten("A very long title of a skirt", 90, face)
         assert shortened.endswith("…")
         assert face.getlength(shortened) <= 90
-        assert ellipsised("anything", 1, face) == "…"
+        assert shorten("anything", 1, face) == "…"
 
     def test_lines(self):
         face = font(15)
-        lines = wrapped("Long sleeved cotton shirt with a collar and seven buttons", 110, face, 2)
+        lines = wrap("Long sleeved cotton shirt with a collar and seven buttons", 110, face, 2)
         assert len(lines) == 2
         assert all(face.getlength(line) <= 110 for line in lines)
         assert lines[0] == "Long sleeved"
         assert lines[1].endswith("…")
-        assert wrapped("Tee", 110, face, 2) == ["Tee"]
-        assert wrapped("", 110, face, 2) == []
+        assert wrap("Tee", 110, face, 2) == ["Tee"]
+        assert wrap("", 110, face, 2) == []

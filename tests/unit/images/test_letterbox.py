@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.images.regions import fitted_size, letterbox
+from stylesearch.images.regions import fit_size, letterbox
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_other_arrays_are_refused(pixels):
 def test_fitted_size_is_never_more_than_the_room_nor_nothing():
     for width in (1, 7, 100, 4031):
         for height in (1, 9, 101, 60_000):
-            fitted = fitted_size(width, height, (224, 320))
+            fitted = fit_size(width, height, (224, 320))
             assert 1 <= fitted[0] <= 224
             assert 1 <= fitted[1] <= 320
             assert fitted[0] == 224 or fitted[1] == 320

@@ -8,7 +8,7 @@ from stylesearch.images.decode import Picture, decode
 from stylesearch.images.regions import (
     REGION_PLANS,
     RelativeBox,
-    centred,
+    centred_boxes,
     crop,
     crops,
     letterbox,
@@ -41,7 +41,7 @@ class TestPlans:
 
     def test_a_plan_is_data(self):
         assert all(isinstance(box, RelativeBox) for boxes in REGION_PLANS.values() for box in boxes)
-        assert centred(0.5, 0.5, 1) == (RelativeBox(0.25, 0.25, 0.75, 0.75),)
+        assert centred_boxes(0.5, 0.5, 1) == (RelativeBox(0.25, 0.25, 0.75, 0.75),)
 
     def test_unknown_plan(self):
         with pytest.raises(UnknownName, match=r"no region plan is called 'stret'\. Did you mean 'street'"):

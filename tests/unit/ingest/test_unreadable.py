@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from stylesearch.catalog import Catalog, FeatureSet, KnownImage
+from stylesearch.features.stream import ExtractionOptions
+from stylesearch.importers.table import TableImporter
 from stylesearch.ingest import IngestOptions, IngestReport, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 
@@ -31,8 +33,8 @@ def catalog(tmp_path: Path, source: Path) -> Catalog:
 
 
 def run(catalog: Catalog, source: Path, extractor: FakeExtractor | None = None) -> IngestReport:
-    options = IngestOptions(batch_size=4, n_workers=2)
-    return ingest(catalog, source, extractor or FakeExtractor(), options)
+    options = IngestOptions(extraction=ExtractionOptions(batch_size=4, n_workers=2))
+    return ingest(catalog, source, TableImporter(), [extractor or FakeExtractor()], options)
 
 
 def known(catalog: Catalog, source: Path) -> tuple[KnownImage, list[FeatureSet]]:

@@ -9,7 +9,7 @@ import pytest
 
 from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import top_k_share
-from stylesearch.features.arrays import scales_of
+from stylesearch.features.arrays import category_scales
 from stylesearch.spaces.learned import Layer, LearnedTransform
 from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.training.category_weights import GRID, KS, BlendInput, BlendTable, blend_table
@@ -63,7 +63,7 @@ def test_scores_are_those_of_ranking_the_scaled_vectors(metric: str, weights: tu
     by_name = {name: GRID[place] for name, place in zip(NAMES, weights, strict=True)}
     transform = replace(transform, weights={"": 0.5, **by_name})
     categories = [NAMES[mixed.class_of[number]] for number in mixed.product_of]
-    scale_of, scales = scales_of(transform, categories)
+    scale_of, scales = category_scales(transform, categories)
     assert scale_of is not None
     assert scales is not None
     gallery = RankedGallery(vectors * scales[scale_of], mixed.product_of, scale_of, scales)

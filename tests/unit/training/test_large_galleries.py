@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylesearch.features.arrays import Vectors
+from stylesearch.features.arrays import ArrayPool
 from stylesearch.spaces.learned import Layer, LearnedTransform
 from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.training.category_weights import weight_categories
@@ -62,8 +62,8 @@ def test_weights_are_chosen_without_the_gallery_in_memory(
     of_both_halves = 2 * shop.nbytes
 
     def weigh(max_bytes: int) -> Any:
-        with Vectors(tmp_path / "cache", max_bytes) as room:
-            return weight_categories(room, dataset, transform(metric), shop, photos, np.arange(8))[1]
+        with ArrayPool(tmp_path / "cache", max_bytes) as pool:
+            return weight_categories(pool, dataset, transform(metric), shop, photos, np.arange(8))[1]
 
     in_memory, expected = peak_and_result(lambda: weigh(LARGE))
     in_files, found = peak_and_result(lambda: weigh(SMALL))
@@ -76,8 +76,8 @@ def test_ranks_take_no_more_memory_than_the_room_has(tmp_path: Path) -> None:
     dataset, shop, photos = gallery(10_000, 150)
 
     def rank(max_bytes: int) -> Any:
-        with Vectors(tmp_path / "cache", max_bytes) as room:
-            return rank_photos(room, dataset, shop, photos, transform("cosine"), "cosine", np.arange(150))
+        with ArrayPool(tmp_path / "cache", max_bytes) as pool:
+            return rank_photos(pool, dataset, shop, photos, transform("cosine"), "cosine", np.arange(150))
 
     large, expected = peak_and_result(lambda: rank(LARGE))
     small, found = peak_and_result(lambda: rank(SMALL))

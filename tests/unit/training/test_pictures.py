@@ -11,15 +11,15 @@ import pytest
 from PIL import Image
 
 from stylesearch.errors import CatalogError, StyleSearchError
-from stylesearch.features.compute import Work
 from stylesearch.features.images import CatalogImage
+from stylesearch.features.stream import ExtractionOptions
 from stylesearch.files import sha256_bytes
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import crops, plan_boxes
 from stylesearch.training.data import MAX_REGIONS, temporary_crops
 from stylesearch.types import Box, Domain, ImageRecord, Product
 
-WORK = Work(n_workers=2)
+WORK = ExtractionOptions(n_workers=2)
 
 
 def catalog_images(folder: Path, n_images: int, box: Box | None = None) -> list[CatalogImage]:

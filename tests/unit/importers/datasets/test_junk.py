@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stylesearch.errors import DatasetError
 from stylesearch.importers import IMPORTERS
 from stylesearch.importers.base import ImportOptions, Missing, SplitImporter
-from stylesearch.ingest.report import N_MISSING_SHOWN, IngestReport, joined
+from stylesearch.ingest.report import N_MISSING_SHOWN, IngestReport
 from stylesearch.types import Failure, Record
 from tests.unit.importers.datasets import layouts
 
@@ -133,14 +133,12 @@ def test_an_id_is_never_made_of_a_name_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_report_counts_all_that_is_missing_and_names_a_few() -> None:
-    reports = [IngestReport(), IngestReport()]
-    for report in reports:
-        for number in range(12):
-            report.add_missing(f"/pictures/{number}.jpg", f"list.txt:{number}")
-    whole = joined(reports)
-    assert whole.missing == 12
-    assert len(whole.missing_examples) == N_MISSING_SHOWN
-    assert whole.as_dict()["missing_examples"][0] == {
+    report = IngestReport()
+    for number in range(12):
+        report.add_missing(f"/pictures/{number}.jpg", f"list.txt:{number}")
+    assert report.missing == 12
+    assert len(report.missing_examples) == N_MISSING_SHOWN
+    assert report.as_dict()["missing_examples"][0] == {
         "item": "/pictures/0.jpg",
         "reason": "listed in list.txt:0",
     }

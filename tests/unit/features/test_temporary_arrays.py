@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import StyleSearchError
-from stylesearch.features.arrays import Vectors, temporary_array
+from stylesearch.features.arrays import ArrayPool, temporary_array
 
 needs_reserving = pytest.mark.skipif(
     not hasattr(os, "posix_fallocate"), reason="this system reserves no room for files"
@@ -52,12 +52,12 @@ def test_vectors_that_fit_nowhere_are_an_error_that_says_so(
 ) -> None:
     disk = disk_that_fails(monkeypatch, number)
     folder = tmp_path / "cache"
-    with Vectors(folder, 1024) as room:
-        in_memory = room.array(4, 8)
+    with ArrayPool(folder, 1024) as pool:
+        in_memory = pool.array(4, 8)
         with pytest.raises(
             StyleSearchError, match=r"8\.0 MiB does not fit: .*cache has .* MiB left"
         ) as caught:
-            room.array(1024, 2048)
+            pool.array(1024, 2048)
         assert is_closed(disk.descriptors[0])  # at once, and not when the room is left
         assert not in_memory.any()
     assert disk.asked == [8 * 2**20]

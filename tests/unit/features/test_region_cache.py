@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import StyleSearchError, UnknownName
-from stylesearch.features.compute import RegionCache
+from stylesearch.features.region_cache import RegionCache
 
 NAME = "ab" * 32
 

@@ -1,0 +1,62 @@
+"""Network inputs from an image: read and decoded once, its regions cut at every size that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from stylesearch.array_types import Pixels
+from stylesearch.images.decode import DEFAULT_MAX_PIXELS, decode_reduced
+from stylesearch.images.regions import crops, letterbox, plan_boxes, reduction
+from stylesearch.images.source import ImageSource
+from stylesearch.types import Box
+
+__all__ = ["NetworkInputs", "make_inputs"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NetworkInputs:
+    """An image as extractors are to see it.
+
+    Attributes:
+        width, height: of the upright image at full resolution.
+        boxes: its regions, in pixels of the upright image.
+        pixels: the regions by input size, uint8 (regions, size, size, 3), RGB, letterboxed on white.
+    """
+
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+    pixels: dict[int, Pixels]
+
+
+def make_inputs(
+    source: ImageSource,
+    sizes: Iterable[int],
+    regions: str | Sequence[Box] | None = None,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> NetworkInputs:
+    """Decodes an image and cuts its regions, for each size from as many pixels as if it were the only one.
+
+    Args:
+        source: the bytes of an image, its locator, or a binary file.
+        sizes: sides in pixels of the extractors' square inputs; at least one.
+        regions: the name of a region plan, or boxes at full resolution; None for the whole image.
+        max_pixels: larger images are refused before they are decoded.
+
+    Raises:
+        ImageError: the image cannot be used, or a box has nothing in common with it.
+        UnknownName: no plan is called so.
+    """
+    wanted = sorted(set(sizes))
+    reductions = [reduction(size, "whole" if regions is None else regions) for size in wanted]
+    pictures = decode_reduced(source, reductions, max_pixels=max_pixels)
+    width, height = pictures[0].width, pictures[0].height
+    if regions is None:
+        # Of the pixels as they are: a box would be brought to their scale, and rounded.
+        pixels = {size: letterbox(one.pixels, size)[None] for size, one in zip(wanted, pictures, strict=True)}
+        return NetworkInputs(width, height, (Box(0, 0, width, height),), pixels)
+    boxes = plan_boxes(regions, width, height) if isinstance(regions, str) else list(regions)
+    pixels = {size: crops(one, boxes, size) for size, one in zip(wanted, pictures, strict=True)}
+    return NetworkInputs(width, height, tuple(boxes), pixels)

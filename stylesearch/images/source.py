@@ -1,0 +1,178 @@
+"""Where the bytes of an image come from: the one module that opens image files.
+
+A *locator* says where an image lies: today the path of a local file. Everything that reads an image goes
+through here, so another kind of locator (the URL of an object store) is implemented in this module alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from stylesearch.errors import CatalogError, ImageError, NotAnImage
+from stylesearch.files import sha256_bytes
+from stylesearch.images.formats import FORMATS, HEAD_BYTES, PictureFormat, describe_unreadable, recognise
+
+__all__ = [
+    "CHANGED",
+    "ImageSource",
+    "Locator",
+    "open_image",
+    "open_listed",
+    "read_image",
+    "read_listed",
+    "read_source",
+    "stat_image",
+]
+
+Locator = str | os.PathLike[str]
+"""Where an image lies: the path of a file."""
+
+ImageSource = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+"""The bytes of an image, its locator, or a binary file that is read from where it stands to its end."""
+
+CHANGED: Final = "the file has changed since it was ingested: ingest again"
+
+_HINTS: Final = {
+    errno.ENOENT: "is the name right? It is looked for from the folder that the command was started in",
+    errno.EISDIR: "that is a folder: name the pictures in it, as in FOLDER/*.jpg",
+    errno.EACCES: "check the permissions of the file and of its folders",
+}
+
+
+def open_image(locator: Locator) -> BinaryIO:
+    """Opens an image for reading; whoever gets the file closes it.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    return Path(locator).open("rb")
+
+
+def read_image(locator: Locator) -> bytes:
+    """Reads an image whole.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    return Path(locator).read_bytes()
+
+
+def stat_image(locator: Locator) -> os.stat_result:
+    """Looks at an image's file without reading it: its size and when it was changed.
+
+    Raises:
+        OSError: it is not there, or cannot be looked at.
+    """
+    return Path(locator).stat()
+
+
+def read_listed(locator: Locator, sha256: str) -> bytes:
+    """Reads an image that the catalog lists.
+
+    Args:
+        locator: of the image.
+        sha256: hexadecimal digest of its bytes, as the catalog has it.
+
+    Raises:
+        CatalogError: the image has changed since it was ingested.
+        OSError: it is not there, or cannot be read.
+    """
+    data = read_image(locator)
+    if sha256_bytes(data) != sha256:
+        raise CatalogError(CHANGED)
+    return data
+
+
+def open_listed(locator: Locator, sha256: str, *, max_bytes: int) -> tuple[BinaryIO, int]:
+    """Opens an image that the catalog lists, to be sent bit by bit.
+
+    Args:
+        locator, sha256: see :func:`read_listed`.
+        max_bytes: larger files are refused.
+
+    Returns:
+        the file at its beginning, which whoever gets it closes, and its size in bytes.
+
+    Raises:
+        CatalogError: the image has changed since it was ingested.
+        OSError: it cannot be read, is no regular file, or is too large.
+    """
+    # Not waiting for it to be a pipe: reading one that stands in an image's place would never end.
+    file = open(locator, "rb", opener=_open_at_once)  # noqa: SIM115 - Path.open takes no opener
+    try:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+            raise OSError("no file, or too large to be sent")
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise CatalogError(CHANGED)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file, status.st_size
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_source(source: ImageSource) -> tuple[str, PictureFormat, bytes]:
+    """Reads an image whole, once its first bytes have said that it is one.
+
+    Returns:
+        What to call it in messages, its format, its bytes.
+
+    Raises:
+        NotAnImage: it is empty, or of no known format (a film of gigabytes is not read to its end).
+        ImageError: it cannot be read, or is nothing that could be.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+        return "the picture", _recognise("the picture", data[:HEAD_BYTES]), data
+    if isinstance(source, str | os.PathLike):
+        label = os.fspath(source)
+        try:
+            with open_image(source) as file:
+                return label, *_read(label, file)
+        except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
+            if isinstance(error, ImageError):
+                raise
+            reason = getattr(error, "strerror", None) or str(error)
+            hint = _HINTS.get(getattr(error, "errno", None) or 0, "")
+            raise ImageError(f"{label} cannot be read: {reason}", hint=hint) from error
+    if not hasattr(source, "read"):
+        raise ImageError(
+            f"a picture is the path of a file, its bytes, or a binary file. Received: {source!r}",
+            hint="give 'photo.jpg', for example",
+        )
+    name = getattr(source, "name", None)
+    label = name if isinstance(name, str) else "the picture"
+    try:
+        return label, *_read(label, source)
+    except OSError as error:
+        raise ImageError(f"{label} cannot be read: {error}") from error
+
+
+def _read(label: str, file: BinaryIO) -> tuple[PictureFormat, bytes]:
+    head = b""
+    # A pipe may hand out fewer bytes than asked for.
+    while len(head) < HEAD_BYTES and (more := file.read(HEAD_BYTES - len(head))):
+        head += more
+    picture_format = _recognise(label, head)
+    return picture_format, head + file.read()
+
+
+def _recognise(label: str, head: bytes) -> PictureFormat:
+    if not head:
+        raise NotAnImage(f"{label} is empty")
+    picture_format = recognise(head)
+    if picture_format is None:
+        raise NotAnImage(
+            f"{label} is {describe_unreadable(head)}", hint=f"pictures are read from {', '.join(FORMATS)}"
+        )
+    return picture_format

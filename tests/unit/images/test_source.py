@@ -1,0 +1,112 @@
+"""Where images' bytes come from: one module opens them, and says when they are not what they were."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import stylesearch
+from stylesearch.errors import CatalogError
+from stylesearch.files import sha256_bytes
+from stylesearch.images.source import open_listed, read_listed
+
+PACKAGE = Path(stylesearch.__file__).parent
+
+# Files that are no images of a catalog, read in modules that deal with images too: module and function.
+OTHER_FILES = {
+    ("features/region_cache.py", "get"): "vectors",
+    ("serving/products/images.py", "_kept"): "thumbnails that the service made",
+    ("training/perceptual_hash.py", "_read"): "codes of pictures",
+    ("serving/uploads.py", "*"): "notes of changes that were not finished",
+    ("drawn_shop/writer.py", "*"): "pictures that were just drawn, in memory",
+}
+READS = {"read_bytes", "open", "imread", "fromfile"}
+
+
+def calls_that_read(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
+    """Name of the enclosing function, the call and its line, of every call that may read an image."""
+
+    def walk(node: ast.AST, function: str) -> Iterator[tuple[str, str, int]]:
+        for child in ast.iter_child_nodes(node):
+            inside = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function
+            if isinstance(child, ast.Call):
+                called = child.func
+                name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+                owner = called.value if isinstance(called, ast.Attribute) else None
+                owner_name = owner.id if isinstance(owner, ast.Name) else ""
+                is_open = name == "open" and owner_name not in ("Image", "Catalog", "os")
+                opens_a_name = owner_name == "Image" and not all(map(is_a_file_object, child.args))
+                if (name in READS and name != "open") or is_open or (name == "open" and opens_a_name):
+                    yield inside, f"{owner_name}.{name}", child.lineno
+            yield from walk(child, inside)
+
+    yield from walk(tree, "")
+
+
+def is_a_file_object(argument: ast.expr) -> bool:
+    return ast.unparse(argument) in ("file", "io.BytesIO(data)", "BytesIO(data)")
+
+
+def deals_with_images(tree: ast.Module) -> bool:
+    modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules += [one.name for node in ast.walk(tree) if isinstance(node, ast.Import) for one in node.names]
+    return any(name.startswith(("stylesearch.images", "PIL", "cv2", "skimage.io")) for name in modules)
+
+
+def test_no_other_module_reads_images() -> None:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if name == "images/source.py" or not deals_with_images(tree):
+            continue
+        for function, call, line in calls_that_read(tree):
+            if (name, function) not in OTHER_FILES and (name, "*") not in OTHER_FILES:
+                found.append(f"{name}:{line} {function}: {call}")
+    assert not found, "images are read through stylesearch.images.source"
+
+
+def test_the_check_sees_every_way_to_read() -> None:
+    code = """
+from PIL import Image
+def one(path):
+    Path(path).read_bytes()
+    with open(path, "rb") as file:
+        Image.open(file)
+    Image.open(path)
+    cv2.imread(path)
+    Path(path).open("rb")
+"""
+    tree = ast.parse(code)
+    assert deals_with_images(tree)
+    assert [line for _, _, line in calls_that_read(tree)] == [4, 5, 7, 8, 9]
+
+
+def test_a_listed_image_is_given_as_it_was_listed(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"pixels")
+    digest = sha256_bytes(b"pixels")
+    assert read_listed(path, digest) == b"pixels"
+    file, n_bytes = open_listed(path, digest, max_bytes=6)
+    with file:
+        assert (file.read(), n_bytes) == (b"pixels", 6)
+    path.write_bytes(b"others")
+    with pytest.raises(CatalogError, match="has changed since it was ingested"):
+        read_listed(path, digest)
+    with pytest.raises(CatalogError, match="has changed since it was ingested"):
+        open_listed(path, digest, max_bytes=6)
+    with pytest.raises(OSError, match="too large"):
+        open_listed(path, digest, max_bytes=5)
+    with pytest.raises(FileNotFoundError):
+        read_listed(tmp_path / "b.jpg", digest)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_in_the_place_of_an_image_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(OSError, match="no file"):
+        open_listed(tmp_path / "a.jpg", sha256_bytes(b""), max_bytes=10)
