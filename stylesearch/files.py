@@ -1,4 +1,4 @@
-"""Atomic files, locks between processes, content hashes, and vectors as bytes."""
+"""Atomic files, locks between processes, content hashes, vectors as bytes, and the user's cache folder."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from stylesearch.errors import StyleSearchError
 __all__ = [
     "RACY_SECONDS",
     "atomic_file",
+    "cache_folder",
     "digest_of",
     "hold_lock",
     "pack_vectors",
@@ -166,3 +167,13 @@ def hold_lock(path: Path, timeout: float, too_long: StyleSearchError) -> Iterato
         yield
     finally:
         lock.release()
+
+
+def cache_folder() -> Path:
+    """``$STYLESEARCH_CACHE``, or the place where this platform keeps caches. May not exist yet."""
+    chosen = os.environ.get("STYLESEARCH_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("stylesearch", appauthor=False))

@@ -1,6 +1,6 @@
 """Draws products and street photos of them: a shop of any size to try things out with, without a download.
 
-A garment is described in words (:class:`~stylesearch.drawn_shop.garments.wardrobe.GarmentSpec`), cut to
+A garment is described in words (:class:`~stylesearch.drawn_shop.wardrobe.GarmentSpec`), cut to
 centimetres (:mod:`~stylesearch.drawn_shop.garments.cuts`), drawn flat on strips of cloth
 (:mod:`~stylesearch.drawn_shop.garments.garments`), and then either laid on a table for the shop's image
 (:mod:`~stylesearch.drawn_shop.shop`) or bent around someone's trunk, arms and legs for a street photo

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from stylesearch.drawn_shop.garments.tailor import draw_spec, is_single_colored, vary_spec
-from stylesearch.drawn_shop.garments.wardrobe import ATTRIBUTES, CATEGORIES, GarmentSpec
+from stylesearch.drawn_shop.wardrobe import ATTRIBUTES, CATEGORIES, GarmentSpec
 
 __all__ = ["DrawnProduct", "draw_product"]
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from stylesearch.drawn_shop.drawing.curves import Points, polyline, spline
 from stylesearch.drawn_shop.garments.garments import Garment, Piece, sew
 from stylesearch.drawn_shop.garments.strips import Spine, warp_strip
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["draw_shop_image"]
 

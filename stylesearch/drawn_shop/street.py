@@ -7,12 +7,11 @@ from random import Random
 
 from PIL import Image
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, SHOES
 from stylesearch.drawn_shop.drawing.canvas import Canvas
 from stylesearch.drawn_shop.drawing.curves import ellipse
+from stylesearch.drawn_shop.drawing.palette import COLORS, SHOES
 from stylesearch.drawn_shop.garments.garments import Garment, sew
 from stylesearch.drawn_shop.garments.tailor import draw_spec
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
 from stylesearch.drawn_shop.people.bodies import draw_body, draw_pose
 from stylesearch.drawn_shop.people.dressing import wear_back, wear_body, wear_sleeve
 from stylesearch.drawn_shop.people.heads import draw_back_hair, draw_front_hair, draw_head
@@ -21,6 +20,7 @@ from stylesearch.drawn_shop.people.skeletons import Skeleton
 from stylesearch.drawn_shop.scenes.camera import Camera, draw_camera, expose
 from stylesearch.drawn_shop.scenes.props import draw_foreground, draw_held, draw_mirror, draw_worn_bag
 from stylesearch.drawn_shop.scenes.scenes import draw_scene
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 from stylesearch.types import Box
 
 __all__ = ["StreetPhoto", "draw_street_photo"]

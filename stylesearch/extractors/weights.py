@@ -23,11 +23,10 @@ from pathlib import Path
 
 from stylesearch.errors import ConfigError, WeightsNotFound
 from stylesearch.extractors.backbones import Backbone
-from stylesearch.files import sha256_bytes, sha256_file, write_json
+from stylesearch.files import cache_folder, sha256_bytes, sha256_file, write_json
 
 __all__ = [
     "WeightsSource",
-    "cache_folder",
     "download_imagenet",
     "find_weights",
     "imagenet_path",
@@ -35,23 +34,9 @@ __all__ = [
     "sha256_remembered",
 ]
 
-# The user's cache folder, shared by all workspaces.
-
-
-def cache_folder() -> Path:
-    """``$STYLESEARCH_CACHE``, or the place where this platform keeps caches. May not exist yet."""
-    chosen = os.environ.get("STYLESEARCH_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("stylesearch", appauthor=False))
-
-
-# Digests of large files, remembered: hashing 500 MB takes longer than the query that wants the digest.
-
 logger = logging.getLogger("stylesearch.extractors")
 
+# Digests of large files are remembered: hashing 500 MB takes longer than the query that wants the digest.
 # Files below this are hashed faster than a note about them is read.
 _SMALL = 1 << 20
 

@@ -9,8 +9,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from stylesearch.drawn_shop.cloth.palette import Color, mix
 from stylesearch.drawn_shop.drawing.curves import Points, ellipse, polyline, spline
+from stylesearch.drawn_shop.drawing.palette import Color, mix
 
 __all__ = ["graphic"]
 

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from stylesearch.drawn_shop.cloth import prints
-from stylesearch.drawn_shop.cloth.palette import Color, mix
 from stylesearch.drawn_shop.cloth.tiles import Dyes, Tile
 from stylesearch.drawn_shop.drawing.curves import ellipse
+from stylesearch.drawn_shop.drawing.palette import Color, mix
 
 __all__ = ["draw_pattern"]
 

@@ -7,9 +7,9 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import lightness, mix, relight
 from stylesearch.drawn_shop.cloth.tiles import Dyes, Tile
 from stylesearch.drawn_shop.drawing.curves import Points, ellipse, move, spline
+from stylesearch.drawn_shop.drawing.palette import lightness, mix, relight
 
 __all__ = ["brush_strokes", "camouflage", "florals", "leaves", "leopard"]
 

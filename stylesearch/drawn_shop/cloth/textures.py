@@ -10,10 +10,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from stylesearch.drawn_shop.cloth.grain import grain
-from stylesearch.drawn_shop.cloth.palette import COLORS, Color, jitter_color, mix, relight
 from stylesearch.drawn_shop.cloth.patterns import draw_pattern
 from stylesearch.drawn_shop.cloth.tiles import Dyes
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.drawing.palette import COLORS, Color, jitter_color, mix, relight
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["Cloth", "cloth_of"]
 

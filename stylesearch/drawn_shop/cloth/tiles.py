@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from stylesearch.drawn_shop.cloth.palette import Color
 from stylesearch.drawn_shop.drawing.curves import Points, move
+from stylesearch.drawn_shop.drawing.palette import Color
 
 __all__ = ["Dyes", "Tile"]
 

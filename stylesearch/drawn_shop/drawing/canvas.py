@@ -7,8 +7,8 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from stylesearch.drawn_shop.cloth.palette import Color
 from stylesearch.drawn_shop.drawing.curves import Points, move
+from stylesearch.drawn_shop.drawing.palette import Color
 
 __all__ = ["Canvas", "Sketch"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.drawn_shop.drawing.curves import spline
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["ANKLE", "CROTCH", "HIP", "KNEE", "WAIST", "Cut", "cut_of"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import Color, lightness, relight
 from stylesearch.drawn_shop.drawing.curves import move, polyline
-from stylesearch.drawn_shop.drawing.pen import Pen
+from stylesearch.drawn_shop.drawing.palette import Color, lightness, relight
 from stylesearch.drawn_shop.garments.cuts import Cut
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.garments.pen import Pen
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["button_color", "draw_border", "draw_patch"]
 

@@ -11,14 +11,14 @@ from PIL import Image
 from stylesearch.drawn_shop.cloth.folds import Folds
 from stylesearch.drawn_shop.cloth.textures import Cloth, cloth_of
 from stylesearch.drawn_shop.drawing.curves import Points, polyline
-from stylesearch.drawn_shop.drawing.pen import Pen, Shade
 from stylesearch.drawn_shop.garments.cuts import Cut, cut_of
 from stylesearch.drawn_shop.garments.lowers import draw_legs, draw_skirt, fold_legs, fold_skirt
 from stylesearch.drawn_shop.garments.necklines import draw_back
+from stylesearch.drawn_shop.garments.pen import Pen, Shade
 from stylesearch.drawn_shop.garments.sleeves import draw_sleeve, fold_sleeve, sleeve_half
 from stylesearch.drawn_shop.garments.strips import Strip
 from stylesearch.drawn_shop.garments.uppers import draw_upper, fold_upper
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["Garment", "Piece", "sew"]
 

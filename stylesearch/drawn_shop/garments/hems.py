@@ -7,11 +7,11 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import relight
 from stylesearch.drawn_shop.drawing.curves import Points, move, polyline
-from stylesearch.drawn_shop.drawing.pen import Pen
+from stylesearch.drawn_shop.drawing.palette import relight
 from stylesearch.drawn_shop.garments.cuts import Cut
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.garments.pen import Pen
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["draw_hem", "draw_tiers", "hem_line", "tier_heights"]
 

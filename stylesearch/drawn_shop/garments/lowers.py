@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.drawn_shop.cloth.folds import Folds
-from stylesearch.drawn_shop.cloth.palette import relight
 from stylesearch.drawn_shop.drawing.curves import Points, move, outline, polyline, spline
-from stylesearch.drawn_shop.drawing.pen import Pen
+from stylesearch.drawn_shop.drawing.palette import relight
 from stylesearch.drawn_shop.garments.cuts import CROTCH, HIP, KNEE, Cut
 from stylesearch.drawn_shop.garments.details import button_color, draw_border, draw_patch
 from stylesearch.drawn_shop.garments.hems import draw_hem, draw_tiers, hem_line
+from stylesearch.drawn_shop.garments.pen import Pen
 from stylesearch.drawn_shop.garments.waists import draw_waistband
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["draw_legs", "draw_skirt", "fold_legs", "fold_skirt", "leg_middle"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import Color, relight
 from stylesearch.drawn_shop.drawing.curves import (
     Points,
     between,
@@ -15,9 +14,10 @@ from stylesearch.drawn_shop.drawing.curves import (
     polyline,
     spline,
 )
-from stylesearch.drawn_shop.drawing.pen import Pen
+from stylesearch.drawn_shop.drawing.palette import Color, relight
 from stylesearch.drawn_shop.garments.cuts import Cut
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.garments.pen import Pen
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = [
     "back_opening",

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.drawn_shop.cloth.folds import Folds
-from stylesearch.drawn_shop.cloth.palette import relight
 from stylesearch.drawn_shop.drawing.curves import Points, move, outline, polyline, spline
-from stylesearch.drawn_shop.drawing.pen import Pen
+from stylesearch.drawn_shop.drawing.palette import relight
 from stylesearch.drawn_shop.garments.cuts import Cut
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.garments.pen import Pen
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["draw_sleeve", "fold_sleeve", "sleeve_half"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from random import Random
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, lightness
-from stylesearch.drawn_shop.garments.wardrobe import ATTRIBUTES, CHOICES, DENIM_COLORS, SCALES, GarmentSpec
+from stylesearch.drawn_shop.drawing.palette import COLORS, lightness
+from stylesearch.drawn_shop.wardrobe import ATTRIBUTES, CHOICES, DENIM_COLORS, SCALES, GarmentSpec
 
 __all__ = ["draw_spec", "is_possible", "is_single_colored", "vary_spec"]
 

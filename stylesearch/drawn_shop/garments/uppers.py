@@ -8,9 +8,8 @@ import numpy as np
 
 from stylesearch.drawn_shop.cloth.folds import Folds
 from stylesearch.drawn_shop.cloth.graphics import graphic
-from stylesearch.drawn_shop.cloth.palette import Color, lightness, mix, relight
 from stylesearch.drawn_shop.drawing.curves import Points, mirror_half, move, outline, polyline, spline
-from stylesearch.drawn_shop.drawing.pen import Pen
+from stylesearch.drawn_shop.drawing.palette import Color, lightness, mix, relight
 from stylesearch.drawn_shop.garments.cuts import HIP, WAIST, Cut
 from stylesearch.drawn_shop.garments.details import button_color, draw_border, draw_patch
 from stylesearch.drawn_shop.garments.hems import draw_hem, draw_tiers, hem_line
@@ -21,8 +20,9 @@ from stylesearch.drawn_shop.garments.necklines import (
     draw_collar_from_behind,
     neck_opening,
 )
+from stylesearch.drawn_shop.garments.pen import Pen
 from stylesearch.drawn_shop.garments.waists import draw_waist
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["draw_upper", "fold_upper", "upper_outline"]
 

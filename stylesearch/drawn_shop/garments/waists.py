@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import Color, lightness, mix, relight
 from stylesearch.drawn_shop.drawing.curves import move, outline, polyline, spline
-from stylesearch.drawn_shop.drawing.pen import Pen
+from stylesearch.drawn_shop.drawing.palette import Color, lightness, mix, relight
 from stylesearch.drawn_shop.garments.cuts import WAIST, Cut
-from stylesearch.drawn_shop.garments.wardrobe import GarmentSpec
+from stylesearch.drawn_shop.garments.pen import Pen
+from stylesearch.drawn_shop.wardrobe import GarmentSpec
 
 __all__ = ["draw_waist", "draw_waistband"]
 

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.drawn_shop.cloth.palette import HAIR, SKIN, Color, jitter_color
+from stylesearch.drawn_shop.drawing.palette import HAIR, SKIN, Color, jitter_color
 
 __all__ = ["Body", "Pose", "draw_body", "draw_pose"]
 

@@ -7,7 +7,6 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, Color, lightness, mix, relight
 from stylesearch.drawn_shop.drawing.canvas import Canvas, Sketch
 from stylesearch.drawn_shop.drawing.curves import (
     Points,
@@ -19,6 +18,7 @@ from stylesearch.drawn_shop.drawing.curves import (
     polyline,
     spline,
 )
+from stylesearch.drawn_shop.drawing.palette import COLORS, Color, lightness, mix, relight
 from stylesearch.drawn_shop.people.skeletons import Skeleton
 
 __all__ = ["draw_back_hair", "draw_front_hair", "draw_head"]

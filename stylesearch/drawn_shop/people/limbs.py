@@ -6,9 +6,9 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import Color, relight
 from stylesearch.drawn_shop.drawing.canvas import Canvas, Sketch
 from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, move, polyline, spline
+from stylesearch.drawn_shop.drawing.palette import Color, relight
 from stylesearch.drawn_shop.people.skeletons import Skeleton
 
 __all__ = ["draw_arm", "draw_hand", "draw_legs_skin", "draw_shoes", "draw_trunk", "hand_place"]

@@ -7,8 +7,8 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, mix, relight
 from stylesearch.drawn_shop.drawing.curves import ellipse, spline
+from stylesearch.drawn_shop.drawing.palette import COLORS, mix, relight
 from stylesearch.drawn_shop.scenes.stage import Stage, muted_color
 
 __all__ = ["room", "shop", "studio"]

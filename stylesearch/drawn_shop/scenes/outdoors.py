@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from random import Random
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, mix, relight
 from stylesearch.drawn_shop.drawing.curves import ellipse, spline
+from stylesearch.drawn_shop.drawing.palette import COLORS, mix, relight
 from stylesearch.drawn_shop.scenes.stage import Stage, muted_color
 
 __all__ = ["beach", "night", "park", "tree", "wall"]

@@ -7,9 +7,9 @@ from random import Random
 
 import numpy as np
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, Color, relight
 from stylesearch.drawn_shop.drawing.canvas import Canvas, Sketch
 from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, move, polyline, spline
+from stylesearch.drawn_shop.drawing.palette import COLORS, Color, relight
 from stylesearch.drawn_shop.people.limbs import hand_place
 from stylesearch.drawn_shop.people.skeletons import Skeleton
 

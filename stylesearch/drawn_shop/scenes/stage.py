@@ -9,8 +9,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stylesearch.drawn_shop.cloth.palette import Color
 from stylesearch.drawn_shop.drawing.curves import Points
+from stylesearch.drawn_shop.drawing.palette import Color
 
 __all__ = ["Stage", "muted_color"]
 

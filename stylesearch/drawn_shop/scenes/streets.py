@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from stylesearch.drawn_shop.cloth.palette import COLORS, HAIR, SKIN, Color, mix, relight
 from stylesearch.drawn_shop.drawing.curves import ellipse, spline
+from stylesearch.drawn_shop.drawing.palette import COLORS, HAIR, SKIN, Color, mix, relight
 from stylesearch.drawn_shop.scenes.outdoors import tree
 from stylesearch.drawn_shop.scenes.stage import Stage, muted_color
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesearch.errors import ConfigError, ExtractorError
-from stylesearch.extractors.weights import cache_folder
-from stylesearch.files import atomic_file, digest_of, sha256_file, write_json
+from stylesearch.files import atomic_file, cache_folder, digest_of, sha256_file, write_json
 
 __all__ = [
     "ConvertedModel",

@@ -13,11 +13,11 @@ from stylesearch.drawn_shop.cloth.tiles import Dyes
 from stylesearch.drawn_shop.garments.cuts import cut_of
 from stylesearch.drawn_shop.garments.garments import sew
 from stylesearch.drawn_shop.garments.tailor import draw_spec
-from stylesearch.drawn_shop.garments.wardrobe import CATEGORIES, CHOICES
 from stylesearch.drawn_shop.scenes.camera import Camera, draw_camera, encode_jpeg, expose
 from stylesearch.drawn_shop.scenes.scenes import SCENES, draw_scene
 from stylesearch.drawn_shop.shop import draw_shop_image
 from stylesearch.drawn_shop.street import draw_street_photo
+from stylesearch.drawn_shop.wardrobe import CATEGORIES, CHOICES
 
 _PATTERNS = sorted({pattern for choices in CHOICES.values() for pattern in choices["pattern"]})
 

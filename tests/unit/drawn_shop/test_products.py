@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from stylesearch.drawn_shop.garments.tailor import draw_spec, is_possible, vary_spec
-from stylesearch.drawn_shop.garments.wardrobe import ATTRIBUTES, CATEGORIES
 from stylesearch.drawn_shop.products import draw_product
 from stylesearch.drawn_shop.shop import draw_shop_image
+from stylesearch.drawn_shop.wardrobe import ATTRIBUTES, CATEGORIES
 
 
 def _differences(first: object, second: object) -> list[str]:

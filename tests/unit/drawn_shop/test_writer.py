@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from stylesearch.drawn_shop import draw_photos, draw_product, write_demo
-from stylesearch.drawn_shop.garments.wardrobe import ATTRIBUTES
+from stylesearch.drawn_shop.wardrobe import ATTRIBUTES
 from stylesearch.errors import ConfigError, StyleSearchError
 from stylesearch.types import Box, Domain
 

@@ -15,7 +15,7 @@ from stylesearch.extractors.engines.model_cache import (
     open_converted,
     record_of,
 )
-from stylesearch.extractors.weights import cache_folder
+from stylesearch.files import cache_folder
 
 PRINT = "ab" * 32
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from stylesearch.drawn_shop.cloth.palette import Color, lightness, relight
 from stylesearch.drawn_shop.cloth.textures import Cloth
 from stylesearch.drawn_shop.drawing.curves import Points, between, ellipse, move, polyline, spline
+from stylesearch.drawn_shop.drawing.palette import Color, lightness, relight
 from stylesearch.drawn_shop.garments.strips import Strip
 
 __all__ = ["Pen", "Shade"]

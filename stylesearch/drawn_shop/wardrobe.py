@@ -21,7 +21,7 @@ class GarmentSpec:
         cut, length, sleeves, neckline, waist, closure, pockets, trim: its shape and details.
         material: what it is made of.
         pattern, scale: what is on the cloth, and how large ("fine", "medium", "bold").
-        color, second: names in :data:`stylesearch.drawn_shop.cloth.palette.COLORS`; ``second`` is that of
+        color, second: names in :data:`stylesearch.drawn_shop.drawing.palette.COLORS`; ``second`` is that of
         pattern and
             trim.
         seed: decides everything too small for a word: where each flower lies, the exact dye.
