@@ -157,7 +157,7 @@ def test_deleting_what_an_ingest_took_in_leaves_its_files(client: httpx.Client, 
 def test_while_another_process_writes_one_is_told_to_come_back(
     client: httpx.Client, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer, "LOCK_SECONDS", 0.1)
     with ss.open(home) as elsewhere, elsewhere.catalog.writing():
         for answer in (
             put(client, "c", png(draw(ORANGE))),

@@ -44,7 +44,7 @@ def client(shop: Workspace) -> Iterator[httpx.Client]:
 def test_nothing_is_computed_while_another_process_writes(
     client: httpx.Client, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer, "LOCK_SECONDS", 0.1)
     monkeypatch.setattr(writer, "computed", None)
     with ss.open(home) as elsewhere, elsewhere.catalog.writing():
         answer = put(client, "c", png(draw(ORANGE)))

@@ -19,8 +19,8 @@ PACKAGE = Path(stylesearch.__file__).parent
 # Files that are no images of a catalog, read in modules that deal with images too: module and function.
 OTHER_FILES = {
     ("features/region_cache.py", "get"): "vectors",
-    ("serving/products/images.py", "_kept"): "thumbnails that the service made",
-    ("training/perceptual_hash.py", "_read"): "codes of pictures",
+    ("serving/products/images.py", "_read"): "thumbnails that the service made",
+    ("training/perceptual_hash.py", "_read"): "hashes of pictures",
     ("serving/uploads.py", "*"): "notes of changes that were not finished",
     ("drawn_shop/writer.py", "*"): "pictures that were just drawn, in memory",
 }
