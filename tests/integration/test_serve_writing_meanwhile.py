@@ -45,7 +45,7 @@ def test_nothing_is_computed_while_another_process_writes(
     client: httpx.Client, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "LOCK_SECONDS", 0.1)
-    monkeypatch.setattr(writer, "computed", None)
+    monkeypatch.setattr(writer, "extract_images", None)
     with ss.open(home) as elsewhere, elsewhere.catalog.writing():
         answer = put(client, "c", png(draw(ORANGE)))
     assert answer.status_code == 503
