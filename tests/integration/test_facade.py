@@ -276,12 +276,12 @@ def test_every_space_and_metric_in_use_is_kept_up(workspace: Path, drawn_shop: P
 def test_no_room_for_indexes_keeps_the_report_and_the_products(
     drawn_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylesearch.search import maintenance
+    from stylesearch.search.local_store import LocalVectorStore
 
-    def no_room(*_: object) -> None:
+    def no_room(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(maintenance, "_build", no_room)
+    monkeypatch.setattr(LocalVectorStore, "build", no_room)
     with ss.open(tmp_path / "home") as shop:
         with pytest.warns(IndexWarning, match="No space left"):
             report = shop.ingest(drawn_shop / "products.csv")

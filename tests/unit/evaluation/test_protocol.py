@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from stylesearch.errors import ConfigError, NotInCatalog
-from stylesearch.evaluation import protocol as protocols
 from stylesearch.evaluation.indexed import check_indexed
 from stylesearch.evaluation.protocol import Protocol, choose, count_catalog
 from stylesearch.evaluation.results import StudySettings
 from stylesearch.evaluation.study import gallery_facts, query_facts
+from stylesearch.features import images as features_images
 from stylesearch.features.images import list_images
 from stylesearch.types import Box
 
@@ -208,6 +208,6 @@ def test_all_pictures_are_listed_in_few_reads_whatever_the_page(make_catalog, mo
         "usable_images",
         lambda self, **asked: pages.append(asked) or read(self, **asked),
     )
-    monkeypatch.setattr(protocols, "PAGE", 4)
+    monkeypatch.setattr(features_images, "PAGE", 4)
     assert list_images(catalog) == images
     assert len(pages) == 7  # six with something, and the one that says that this was all
