@@ -1,6 +1,6 @@
 # `make` alone prints this help. Everything happens inside $(VENV); nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-query serve test test-all check lint types format docs bench package-check clean
+.PHONY: help demo demo-query serve test test-all check lint types format docs bench package-check sdist-check clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -78,13 +78,16 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite the code
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.installed-dev  ## build the documentation into build/site; a warning is an error
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(VENV)/.installed-dev  ## measure speed and accuracy (see docs/benchmarks.md)
 	$(BIN)/python -m benchmarks
 
-package-check: $(VENV)/.installed-dev  ## build wheel and sdist, check them, use the wheel once, run the sdist's tests
+package-check: $(VENV)/.installed-dev  ## build wheel and sdist, check them, use the wheel in an empty environment
 	$(BIN)/python .ci/package_check.py
+
+sdist-check: $(VENV)/.installed-dev  ## the same, then tests of the sdist
+	$(BIN)/python .ci/package_check.py --sdist-tests
 
 clean:  ## remove what builds, tests and the demo left behind (not the virtual environment)
 	rm -rf build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

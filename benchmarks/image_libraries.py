@@ -144,10 +144,10 @@ def _steps() -> list[tuple[str, str, Step, Step, list[Array]]]:
 def _cv_letterbox(pixels: Array) -> Array:
     import cv2
 
-    from stylesearch.images.regions import fitted_size
+    from stylesearch.images.regions import fit_size
 
     height, width = pixels.shape[:2]
-    fitted = fitted_size(width, height, (NETWORK_SIZE, NETWORK_SIZE))
+    fitted = fit_size(width, height, (NETWORK_SIZE, NETWORK_SIZE))
     canvas = np.full((NETWORK_SIZE, NETWORK_SIZE, 3), 255, np.uint8)
     x, y = (NETWORK_SIZE - fitted[0]) // 2, (NETWORK_SIZE - fitted[1]) // 2
     canvas[y : y + fitted[1], x : x + fitted[0]] = cv2.resize(pixels, fitted, interpolation=cv2.INTER_AREA)

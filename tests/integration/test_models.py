@@ -190,7 +190,7 @@ def test_what_is_pending_is_scaled_for_its_category(
 
 def test_a_model_trained_anew_is_searched_at_once_and_its_older_indexes_go(shop: Workspace) -> None:
     before = answers(shop)
-    folder = shop.gallery(space=SPACE).home.folder
+    folder = shop.gallery(space=SPACE).location.folder
     old = {path.name for path in folder.iterdir()}
     assert len(old) == 1
     save_fake_model(shop.settings, seed=1)
@@ -199,7 +199,7 @@ def test_a_model_trained_anew_is_searched_at_once_and_its_older_indexes_go(shop:
         after = answers(shop)
     assert after != before
     assert_right(shop)
-    shop.repair()
+    shop.indexes.repair()
     assert states(shop) == {"ready"}
     assert old.isdisjoint(path.name for path in folder.iterdir())
     with warnings.catch_warnings():
@@ -216,7 +216,7 @@ def test_a_crash_before_the_indexes_are_built_loses_nothing(shop: Workspace, dra
         assert_right(later)
     with ss.open(shop.settings.home) as later:
         assert states(later) == {"ready"}
-        assert len(list(later.gallery(space=SPACE).home.folder.iterdir())) == 1
+        assert len(list(later.gallery(space=SPACE).location.folder.iterdir())) == 1
 
 
 def test_an_ingest_builds_the_indexes_of_a_model_that_has_none(shop: Workspace, drawn_shop: Path) -> None:
@@ -225,7 +225,7 @@ def test_an_ingest_builds_the_indexes_of_a_model_that_has_none(shop: Workspace, 
     shop.ingest(drawn_shop / "products.csv")
     assert states(shop) == {"ready"}
     assert {one.state for one in shop.indexes.status(space="siamese:second")} == {"ready"}
-    assert len(list(shop.gallery(space=SPACE).home.folder.iterdir())) == 1
+    assert len(list(shop.gallery(space=SPACE).location.folder.iterdir())) == 1
 
 
 def test_a_search_never_mixes_two_versions(shop: Workspace) -> None:
@@ -355,7 +355,7 @@ def test_a_damaged_model_is_said_and_keeps_no_other_index_from_being_built(
 ) -> None:
     save_fake_model(shop.settings, "broken")
     (store.files_of(shop.settings.home, "broken") / "transform.npz").write_bytes(b"nothing")
-    shutil.rmtree(shop.gallery(space=SPACE).home.folder)
+    shutil.rmtree(shop.gallery(space=SPACE).location.folder)
     with pytest.warns(IndexWarning, match="siamese:broken"):
         shop.ingest(drawn_shop / "products.csv")
     assert states(shop) == {"ready"}
@@ -398,7 +398,7 @@ def test_a_study_ranks_by_the_weighted_distances_and_the_index_agrees(
         (SPACE, "cosine"),
     ]
     run = study.run(SPACE, "cosine")
-    feature_set = shop.gallery(space=SPACE).home.feature_set
+    feature_set = shop.gallery(space=SPACE).location.feature_set
     catalog = shop.catalog
     for place in (0, len(study.queries.pictures) - 1):
         picture = study.queries.pictures[place]
@@ -459,7 +459,7 @@ def test_the_command_line_refuses_another_metric(shop: Workspace, stylesearch: C
 
 COLD = """
 import sys
-from stylesearch.cli.failures import run
+from stylesearch.cli.process import run
 from stylesearch.cli.main import cli
 code = run(cli, sys.argv[1:])
 loaded = [name for name in ("tensorflow", "keras") if name in sys.modules]

@@ -99,6 +99,17 @@ def _parse_whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _check_count(most: int) -> BeforeValidator:
+    """Says how many pictures are taken, in one sentence; ``minItems`` and ``maxItems`` say it in OpenAPI."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and not 1 <= len(value) <= most:
+            raise ValueError(f"1 to {most} pictures wanted, {len(value)} received")
+        return value
+
+    return BeforeValidator(check)
+
+
 def _parse_digits(value: Any) -> Any:
     """A number from the text of a query or a form; what is no such text is left to be refused."""
     is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
@@ -246,14 +257,14 @@ class SearchForm(SearchBody):
 class BatchBody(SearchOptions):
     """A search with several photos, as JSON."""
 
-    images: Annotated[list[Photo], Field(min_length=1, max_length=MAX_PHOTOS)]
+    images: Annotated[list[Photo], Field(min_length=1, max_length=MAX_PHOTOS), _check_count(MAX_PHOTOS)]
 
 
 class BatchForm(BatchBody):
     """A search with several photos, as a form."""
 
     k: CountText = 20
-    images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_PHOTOS)]
+    images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_PHOTOS), _check_count(MAX_PHOTOS)]
 
 
 # Products
@@ -290,13 +301,13 @@ class ProductBody(StrictModel):
     attributes: Annotated[dict[str, Any], AfterValidator(_check_attributes)] = Field(
         {}, description="anything else, JSON values by name, at most 16 levels deep and 64 KiB in all"
     )
-    images: Annotated[list[Photo], Field(min_length=1, max_length=MAX_IMAGES)]
+    images: Annotated[list[Photo], Field(min_length=1, max_length=MAX_IMAGES), _check_count(MAX_IMAGES)]
 
 
 class ProductForm(ProductBody):
     """A product as it is put in, as a form: a part with the product as JSON, and files."""
 
-    images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_IMAGES)]
+    images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_IMAGES), _check_count(MAX_IMAGES)]
 
     @model_validator(mode="before")
     @classmethod
