@@ -391,7 +391,10 @@ async def read_body(
         boundary = boundary_of(request.headers["content-type"])
 
         def read() -> Body:
-            return _validate(as_form, _form_values(body, boundary, settings.max_parts))
+            values = _form_values(body, boundary, settings.max_parts)
+            if "images" in as_form.model_fields:  # a form without a file has none, rather than no such field
+                values.setdefault("images", [])
+            return _validate(as_form, values)
     else:
         if charset not in ("", "utf-8", "utf8", "us-ascii"):
             raise Problem(415, "JSON is UTF-8", hint="leave the charset out of the Content-Type")
