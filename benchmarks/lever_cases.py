@@ -84,11 +84,11 @@ class Case:
             mirrored: whether photos, and whether gallery pictures, are looked at in a mirror.
         """
         whole = MORE if name == DEFAULT and not mirrored[0] else STREET
-        photos = self._kept(name, whole, mirrored=mirrored[0])
-        gallery = self._kept(name, None, mirrored=mirrored[1])[:, 0]
+        photos = self._keep(name, whole, mirrored=mirrored[0])
+        gallery = self._keep(name, None, mirrored=mirrored[1])[:, 0]
         return Pair(np.ascontiguousarray(photos[:, places_of(boxes, whole)]), gallery)
 
-    def _kept(self, name: str, boxes: Boxes | None, *, mirrored: bool) -> Floats:
+    def _keep(self, name: str, boxes: Boxes | None, *, mirrored: bool) -> Floats:
         """Of the photos' regions, or of whole gallery pictures."""
         key = (name, boxes is None, mirrored)
         if key not in self._read:
@@ -96,7 +96,7 @@ class Case:
             self._read[key] = self.kept.regions(source_of(name), paths, boxes or (WHOLE,), mirrored=mirrored)
         return self._read[key]
 
-    def whitened(self, pair: Pair) -> Pair:
+    def whiten(self, pair: Pair) -> Pair:
         """In the library's whitened space, fitted to the gallery."""
         dim = pair.gallery.shape[1]
         transform = fit_transform("whitened", iter([pair.gallery]), dim_in=dim, n_rows=len(pair.gallery))
@@ -127,7 +127,7 @@ class Case:
 
     @functools.cached_property
     def _all_regions(self) -> Pair:
-        return self.whitened(self.features(boxes=MORE))
+        return self.whiten(self.features(boxes=MORE))
 
     @functools.cached_property
     def _all_distances(self) -> Floats:

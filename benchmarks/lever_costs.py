@@ -15,7 +15,7 @@ import numpy.typing as npt
 from benchmarks.lever_cases import DEFAULT, Case
 from benchmarks.lever_colors import HISTOGRAMS
 from benchmarks.lever_features import MORE, STREET, Boxes, Floats, Source, squares
-from benchmarks.lever_table import LITE0_224, LITE0_384, LITE2_260, LITE2_352, N_RERANKED, reranked
+from benchmarks.lever_table import LITE0_224, LITE0_384, LITE2_260, LITE2_352, N_RERANKED, rerank
 from benchmarks.lever_vectors import unit
 from benchmarks.measuring import print_table, seconds_of
 from stylesearch.extractors import load_extractor
@@ -115,7 +115,7 @@ class _Query:
         to_images: Floats = np.asarray(total).min(axis=0)
         near = np.argpartition(to_images, N_RERANKED)[:N_RERANKED]
         if self.reranks:
-            reranked(to_images[near], self.ways[0][2][:, near].T, 10, 3, 0.6)
+            rerank(to_images[near], self.ways[0][2][:, near].T, 10, 3, 0.6)
         return near[np.argsort(to_images[near])]
 
 

@@ -47,8 +47,8 @@ class Lever:
     of_colors: bool = False
 
 
-def _whitened(name: str, case: Case) -> Doubles:
-    return case.ranks(case.whitened(case.features(name)).distances())
+def _whiten(name: str, case: Case) -> Doubles:
+    return case.ranks(case.whiten(case.features(name)).distances())
 
 
 def _joined_features(names: tuple[str, str], case: Case) -> Doubles:
@@ -58,12 +58,12 @@ def _joined_features(names: tuple[str, str], case: Case) -> Doubles:
         np.concatenate([one.photos, other.photos], axis=2),
         np.concatenate([one.gallery, other.gallery], axis=1),
     )
-    return case.ranks(case.whitened(side_by_side).distances())
+    return case.ranks(case.whiten(side_by_side).distances())
 
 
 def _joined_distances(names: tuple[str, str], case: Case) -> Doubles:
     """Each network in its own space, the mean of both distances."""
-    one, other = (case.whitened(case.features(name)).distances() for name in names)
+    one, other = (case.whiten(case.features(name)).distances() for name in names)
     return case.ranks(one + other)
 
 
@@ -133,11 +133,11 @@ def _colors_in_raw(weight: float, case: Case) -> Doubles:
 
 def _colors_of_two_networks(weight: float, case: Case) -> Doubles:
     colors = case.features(JOINED).distances()
-    both = (case.default_distances() + case.whitened(case.features(LITE2_352)).distances()) / 2
+    both = (case.default_distances() + case.whiten(case.features(LITE2_352)).distances()) / 2
     return case.ranks((1 - weight) * both + weight * colors)
 
 
-def _mirrored(of_photos: bool, of_gallery: bool, case: Case) -> Doubles:
+def _mirror(of_photos: bool, of_gallery: bool, case: Case) -> Doubles:
     plain = case.features()
     if of_gallery:
         mirror = case.features(mirrored=(False, True))
@@ -145,7 +145,7 @@ def _mirrored(of_photos: bool, of_gallery: bool, case: Case) -> Doubles:
     if of_photos:
         mirror = case.features(mirrored=(True, False))
         plain = Pair(_mean(plain.photos, mirror.photos), plain.gallery)
-    return case.ranks(case.whitened(plain).distances())
+    return case.ranks(case.whiten(plain).distances())
 
 
 def _mean(one: Floats, other: Floats) -> Floats:
@@ -155,7 +155,7 @@ def _mean(one: Floats, other: Floats) -> Floats:
 def _nearest_of_both(case: Case) -> Doubles:
     plain, mirror = case.features(), case.features(mirrored=(True, False))
     both = Pair(np.concatenate([plain.photos, mirror.photos], axis=1), plain.gallery)
-    return case.ranks(case.whitened(both).distances())
+    return case.ranks(case.whiten(both).distances())
 
 
 def _centroids(share: float, case: Case) -> Doubles:
@@ -168,18 +168,18 @@ def _centroids(share: float, case: Case) -> Doubles:
     return case.ranks_of_images(share * to_centroids + (1 - share) * case.default_distances().min(axis=1))
 
 
-def _reranked(k1: int, k2: int, kept: float, case: Case) -> Doubles:
+def _rerank(k1: int, k2: int, kept: float, case: Case) -> Doubles:
     """The nearest pictures ordered anew; the others stay behind them in their order."""
     to_images = case.default_distances().min(axis=1)
     moved = to_images.astype(float) + 10
     gallery = unit(case.default.gallery)
     for photo, row in enumerate(to_images):
         near = np.argsort(row, kind="stable")[:N_RERANKED]
-        moved[photo, near] = reranked(row[near], gallery[near], k1, k2, kept)
+        moved[photo, near] = rerank(row[near], gallery[near], k1, k2, kept)
     return case.ranks_of_images(moved)
 
 
-def reranked(to_photo: Floats, vectors: Floats, k1: int, k2: int, kept: float) -> Doubles:
+def rerank(to_photo: Floats, vectors: Floats, k1: int, k2: int, kept: float) -> Doubles:
     """Distances of a photo's candidates after re-ranking, (k,).
 
     Args:
@@ -204,16 +204,16 @@ LEVERS: tuple[Lever, ...] = (
     Lever(
         "input size",
         {
-            "224": partial(_whitened, LITE0_224),
-            "384": partial(_whitened, LITE0_384),
+            "224": partial(_whiten, LITE0_224),
+            "384": partial(_whiten, LITE0_384),
             "224 and 320, mean of distances": partial(_joined_distances, (LITE0_224, DEFAULT)),
         },
     ),
     Lever(
         "network",
         {
-            "Lite2 at 260": partial(_whitened, LITE2_260),
-            "Lite2 at 352": partial(_whitened, LITE2_352),
+            "Lite2 at 260": partial(_whiten, LITE2_260),
+            "Lite2 at 352": partial(_whiten, LITE2_352),
             "Lite0 at 320 and Lite2 at 352, features joined": partial(_joined_features, (DEFAULT, LITE2_352)),
             "Lite0 at 320 and Lite2 at 352, mean of distances": partial(
                 _joined_distances, (DEFAULT, LITE2_352)
@@ -276,9 +276,9 @@ LEVERS: tuple[Lever, ...] = (
     Lever(
         "mirror",
         {
-            "gallery, mean": partial(_mirrored, False, True),
-            "photo, mean": partial(_mirrored, True, False),
-            "both, mean": partial(_mirrored, True, True),
+            "gallery, mean": partial(_mirror, False, True),
+            "photo, mean": partial(_mirror, True, False),
+            "both, mean": partial(_mirror, True, True),
             "photo, nearest of both": _nearest_of_both,
         },
     ),
@@ -286,7 +286,7 @@ LEVERS: tuple[Lever, ...] = (
     Lever(
         "k-reciprocal re-ranking of 100",
         {
-            f"k1 {k1}, k2 {k2}, {kept} kept": partial(_reranked, k1, k2, kept)
+            f"k1 {k1}, k2 {k2}, {kept} kept": partial(_rerank, k1, k2, kept)
             for k1, k2, kept in itertools.product((5, 10, 20), (1, 3, 6), (0.3, 0.6, 0.8))
         },
         chosen=True,

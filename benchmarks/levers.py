@@ -55,7 +55,7 @@ def main() -> None:
         headings = ["lever", "value", *(f"{case.name}: top {k}, %" for case in cases for k in TOP)]
         print_table(headings, [["default", "", *_scores(cases, default, None)]])
         details: list[list[str]] = []
-        for lever in _wanted():
+        for lever in _choose_levers():
             found = {
                 value: {case.name: measure(case) for case in cases} for value, measure in lever.values.items()
             }
@@ -80,7 +80,7 @@ def _print_other_light(test: PhotoTest, kept: Kept) -> None:
     case = Case("other light", test, kept, [])
     default = {case.name: case.ranks(case.default_distances())}
     rows = [["default", "", *_scores([case], default, None)]]
-    for lever in _wanted():
+    for lever in _choose_levers():
         if lever.of_colors:
             for value, measure in lever.values.items():
                 rows.append([lever.name, value, *_scores([case], {case.name: measure(case)}, default)])
@@ -140,7 +140,7 @@ def _scores(cases: Sequence[Case], ranks: Ranks, default: Ranks | None) -> list[
     return cells
 
 
-def _wanted() -> Sequence[Lever]:
+def _choose_levers() -> Sequence[Lever]:
     names = os.environ.get("BENCH_LEVERS")
     if not names:
         return LEVERS

@@ -50,7 +50,7 @@ def photo_tests(folder: Path, n_drawn: int, drawn: Path | None = None) -> dict[s
     if drawn is None:
         drawn = folder / "drawn"
         drawn_shop(drawn, n_drawn)
-    tests = {"drawn": _drawn(drawn, n_drawn)}
+    tests = {"drawn": _draw_test(drawn, n_drawn)}
     photos = real_photos()
     if photos is None:
         print("Real photos are needed for the other two: set STYLESEARCH_TEST_DATA.\n")
@@ -80,7 +80,7 @@ def in_other_light(test: PhotoTest, folder: Path) -> PhotoTest:
     return replace(test, photos=photos)
 
 
-def _drawn(folder: Path, n_products: int) -> PhotoTest:
+def _draw_test(folder: Path, n_products: int) -> PhotoTest:
     shop = _rows(folder / "products.csv")[:n_products]
     street = [row for row in _rows(folder / "street.csv") if row["id"] in {one["id"] for one in shop}]
     return PhotoTest(

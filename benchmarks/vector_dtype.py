@@ -55,7 +55,7 @@ def main() -> None:
     print()
     spaces = {
         "raw": (features, stored),
-        "whitened": (_whitened(features, features), _whitened(stored, features)),
+        "whitened": (_whiten(features, features), _whiten(stored, features)),
     }
     print_table(
         ["space", "metric", f"same of the nearest {N_NEAREST}", "nearest other picture the same"],
@@ -94,7 +94,7 @@ def _stand_in(n: int = 3000, dim: int = 1280) -> Matrix:
     return np.maximum(rows, 0)
 
 
-def _whitened(features: Matrix, fitted_on: Matrix) -> Matrix:
+def _whiten(features: Matrix, fitted_on: Matrix) -> Matrix:
     """Signed square root, principal axes, each divided by the square root of its deviation."""
     mean = np.sqrt(fitted_on).mean(0)
     _, singular, axes = np.linalg.svd(np.sqrt(fitted_on) - mean, full_matrices=False)

@@ -41,8 +41,8 @@ def main() -> None:
     }
     features["hog with blocks of 3 x 3 cells"] = Hog(block=3).from_arrays
     features["harris: corners counted instead, square root"] = _corner_counts
-    features["whitebox, parts of equal norm"] = partial(_scaled, 0.0)
-    features["whitebox, parts * d ** -1/2"] = partial(_scaled, 0.5)
+    features["whitebox, parts of equal norm"] = partial(_scale, 0.0)
+    features["whitebox, parts * d ** -1/2"] = partial(_scale, 0.5)
     print_comparison(sets, features, _CHOSEN)
     print()
     print_sets(sets)
@@ -50,7 +50,7 @@ def main() -> None:
     _print_shares(sets)
 
 
-def _scaled(exponent: float, pictures: Pictures) -> Features:
+def _scale(exponent: float, pictures: Pictures) -> Features:
     """The extractor whitebox with each part of d numbers multiplied by another power of d."""
     features = WHITE_BOX.from_arrays(pictures)
     change = np.concatenate(

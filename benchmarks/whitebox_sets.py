@@ -73,7 +73,7 @@ def half_of(product: str) -> str:
 
 def photo_sets(size: int) -> list[PhotoSet]:
     """Both halves of the drawn street photos and, where there are real photos, of a real shop's views."""
-    found = [_drawn(size)]
+    found = [_draw_set(size)]
     photos = real_photos()
     if photos is not None:
         found.append(_luma(photos / "luma", size))
@@ -170,7 +170,7 @@ def _halves(whole: PhotoSet) -> Iterator[PhotoSet]:
         )
 
 
-def _drawn(size: int) -> PhotoSet:
+def _draw_set(size: int) -> PhotoSet:
     """Shop pictures of drawn products, and a street photo of each seen through the regions of a query."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -33,7 +33,7 @@ def _space_options(command: Any) -> Any:
     return extractor_options()(shared_options(pass_shared(command)))
 
 
-def _named(choices: dict[str, Any]) -> dict[str, str]:
+def _take_names(choices: dict[str, Any]) -> dict[str, str]:
     """Takes out what chooses the gallery: a trained model refuses an extractor or metric not its own."""
     return {name: choices.pop(name) or "" for name in ("extractor", "space", "metric")}
 
@@ -42,7 +42,7 @@ def _named(choices: dict[str, Any]) -> dict[str, str]:
 @_space_options
 def build(shared: Shared, **choices: Any) -> None:
     """Build the index of every category anew, and refit the space."""
-    named = _named(choices)
+    named = _take_names(choices)
     with shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
         built = shop.indexes.build(**named, progress=progress)
     if shared.as_json:
@@ -55,7 +55,7 @@ def build(shared: Shared, **choices: Any) -> None:
 @_space_options
 def status(shared: Shared, **choices: Any) -> None:
     """Say what is built, how much is pending since, and what is gone."""
-    named = _named(choices)
+    named = _take_names(choices)
     with shared.open(**choices) as shop:
         rows = shop.indexes.status(**named)
     if shared.as_json:
@@ -75,7 +75,7 @@ def status(shared: Shared, **choices: Any) -> None:
 @_space_options
 def verify(shared: Shared, **choices: Any) -> int:
     """Read every index whole and compare it with its checksums; exit code 3 if one is damaged."""
-    named = _named(choices)
+    named = _take_names(choices)
     with shared.open(**choices) as shop:
         problems = shop.indexes.verify(**named)
     if shared.as_json:

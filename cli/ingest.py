@@ -163,12 +163,12 @@ def ingest(
 def _timings(seconds: Mapping[str, float]) -> str:
     """The time of each stage: of all cores together, or by the clock on the wall."""
 
-    def listed(stages: Iterable[str]) -> str:
+    def list_stages(stages: Iterable[str]) -> str:
         return ", ".join(f"{stage} {seconds[stage]:.2f} s" for stage in stages)
 
     by_core = [stage for stage in seconds if stage in OF_ALL_CORES]
     by_wall = [stage for stage in seconds if stage not in OF_ALL_CORES]
-    return f"core-seconds: {listed(by_core)}; wall: {listed(by_wall)}"
+    return f"core-seconds: {list_stages(by_core)}; wall: {list_stages(by_wall)}"
 
 
 def _split_names(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ from stylesearch.evaluation.results import (
 from stylesearch.evaluation.scores import differences_of, runs_of
 from stylesearch.features.arrays import ArrayPool, category_scales, gallery_features, query_features
 from stylesearch.features.compute import compute_missing, compute_regions
-from stylesearch.features.context import StudyContext, timed
+from stylesearch.features.context import StudyContext, time_stage
 from stylesearch.features.images import BOX, CatalogImage, list_images, split_queries
 from stylesearch.features.region_cache import RegionCache
 from stylesearch.files import digest_of
@@ -84,13 +84,13 @@ def evaluate(context: StudyContext, settings: StudySettings) -> Study:
         CatalogLocked: features are missing and another process is writing.
     """
     seconds: dict[str, float] = {}
-    with timed(seconds, "total"):
+    with time_stage(seconds, "total"):
         specs = parse_methods(list(settings.methods), lambda space: context.model(space).extractor)
         settings = _check_settings(replace(settings, methods=tuple(spec.label for spec in specs)))
-        with timed(seconds, "catalog"):
+        with time_stage(seconds, "catalog"):
             images = list_images(context.catalog)
             protocol = choose(images, settings)
-        with timed(seconds, "extractors"):
+        with time_stage(seconds, "extractors"):
             # Before anything is computed: a name may be wrong. Nothing is extracted with these.
             extractors = {
                 name: context.load(name) for name in dict.fromkeys(spec.extractor for spec in specs)
@@ -99,7 +99,7 @@ def evaluate(context: StudyContext, settings: StudySettings) -> Study:
         feature_sets = {}
         failed: dict[int, str] = {}
         for name in extractors:
-            with timed(seconds, f"features of {name}"):
+            with time_stage(seconds, f"features of {name}"):
                 feature_sets[name], failures = _compute_features(context, name, protocol, settings)
                 failed = {**failures, **failed}  # the first reason counts
         protocol = protocol.without({pk: f"{_NO_FEATURES}: {why}" for pk, why in failed.items()})
@@ -108,7 +108,7 @@ def evaluate(context: StudyContext, settings: StudySettings) -> Study:
         ranker = MethodRanking(context, settings, protocol, seconds)
         for name, extractor in extractors.items():
             ranker.rank_all(extractor, feature_sets[name], [spec for spec in specs if spec.extractor == name])
-        with timed(seconds, "bootstrap"):
+        with time_stage(seconds, "bootstrap"):
             order = [(label, metric) for label in settings.methods for metric in settings.metrics]
             columns = {key: ranker.columns[key] for key in order if key in ranker.columns}
             categories = [one.product.category for one in protocol.queries]
@@ -228,7 +228,7 @@ class MethodRanking:
         context, protocol, regions = self._context, self._protocol, self._settings.regions
         through_catalog, through_cache = split_queries(protocol.queries, regions)
         with ArrayPool(context.cache, context.max_bytes) as pool:
-            with timed(self._seconds, f"features of {specs[0].extractor}"):
+            with time_stage(self._seconds, f"features of {specs[0].extractor}"):
                 gallery = gallery_features(pool, context.catalog, feature_set, protocol.gallery)
                 plan = "whole" if regions == BOX else regions
                 cache = RegionCache(context.cache, extractor.fingerprint, feature_set.dim, plan)
@@ -252,11 +252,11 @@ class MethodRanking:
         trained = context.model(spec.space).metric if spec.is_trained else None
         metrics = self._settings.metrics if trained is None else (trained,)
         needs_home = self._settings.index or spec.is_trained
-        home = context.space_home(extractor, spec.space) if needs_home else None
+        home = context.space_location(extractor, spec.space) if needs_home else None
         if home is not None and self._settings.index:
-            with timed(self._seconds, f"indexes of {spec.label}"):
+            with time_stage(self._seconds, f"indexes of {spec.label}"):
                 refresh_indexes(home, metrics)  # before anything is made with the fit in force
-        with timed(self._seconds, f"vectors of {spec.label}"):
+        with time_stage(self._seconds, f"vectors of {spec.label}"):
             n_colors = n_colors_of(extractor.parameters)
             transform = pool.fit(spec.space, gallery, home, n_colors=n_colors)
             vectors = pool.transform(transform, gallery)
@@ -277,7 +277,7 @@ class MethodRanking:
         )
         for metric in metrics:
             stage = f"ranks of {spec.label}, {metric}"
-            with timed(self._seconds, stage):
+            with time_stage(self._seconds, stage):
                 found = rank(
                     searched,
                     self._right,

@@ -68,13 +68,13 @@ class CnnExtractor:
     @property
     def engine(self) -> Engine:
         """The loaded network; loads it when it is first asked for."""
-        return self._started(in_background=False).result()
+        return self._start(in_background=False).result()
 
     def preload(self) -> None:
         """Starts loading in a thread; see :meth:`~stylesearch.extractors.base.Extractor.preload`."""
-        self._started(in_background=True)
+        self._start(in_background=True)
 
-    def _started(self, *, in_background: bool) -> Future[Engine]:
+    def _start(self, *, in_background: bool) -> Future[Engine]:
         """The loading of the network, begun once. One that failed is begun again by the next caller."""
         with self._loading:
             engine = self._engine

@@ -72,7 +72,7 @@ def efficientnet_lite(name: str, input_size: int) -> keras.Model:
             repeats = math.ceil(repeats * depth)
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
-            x = _block(x, f"_blocks_{index}", kernel, stride, expansion, _widened(channels, width))
+            x = _block(x, f"_blocks_{index}", kernel, stride, expansion, _scale_channels(channels, width))
             index += 1
     x = layers.Conv2D(1280, 1, padding="same", use_bias=False, name="_conv_head")(x)
     x = _relu6(_batch_norm(x, "_bn1"), "_head_relu")
@@ -111,7 +111,7 @@ def _torch_module(layer_name: str) -> str:
     return layer_name.replace("_blocks_", "_blocks.").replace("__", "._")
 
 
-def _widened(channels: int, width: float) -> int:
+def _scale_channels(channels: int, width: float) -> int:
     """``channels`` times ``width``, to the nearest multiple of 8 that is not below nine tenths of it."""
     wanted = channels * width
     rounded = max(8, int(wanted + 4) // 8 * 8)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stylesearch.models.card import ModelCard
     from stylesearch.search.fitted_space import SpaceLocation
 
-__all__ = ["StudyContext", "timed"]
+__all__ = ["StudyContext", "time_stage"]
 
 
 def _no_model(space: str) -> ModelCard:
@@ -34,7 +34,7 @@ class StudyContext:
         catalog: what is evaluated; missing features are written to it.
         load: makes an extractor of its name, for many images, anew with each call: so one network at a time
             is in memory.
-        space_home: where a space's fit and indexes are, for ``index``, and a trained model's transform.
+        space_location: where a space's fit and indexes are, for ``index``, and a trained model's transform.
         cache: folder for vectors of regions, and for what does not fit into memory.
         extraction: batch size, threads and limits of the extraction.
         max_bytes: memory for vectors and for distances, a half for each; vectors beyond it lie in files.
@@ -45,7 +45,7 @@ class StudyContext:
 
     catalog: Catalog
     load: Callable[[str], Extractor]
-    space_home: Callable[[Extractor, str], SpaceLocation]
+    space_location: Callable[[Extractor, str], SpaceLocation]
     cache: Path
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     max_bytes: int = 1024 * 2**20
@@ -64,7 +64,7 @@ class StudyContext:
 
 
 @contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+def time_stage(seconds: dict[str, float], stage: str) -> Iterator[None]:
     """Adds the wall seconds of a block to a stage."""
     began = time.perf_counter()
     try:

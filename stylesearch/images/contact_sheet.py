@@ -276,8 +276,8 @@ class Canvas:
         square_below: bool = False,
     ) -> None:
         """Fills a rectangle with round corners, or with two round ones above and two square ones below."""
-        box = self._scaled(x, y, width, height)
-        mask = _rounded(box[2] - box[0], box[3] - box[1], round(corner * self.scale), square_below)
+        box = self._to_pixels(x, y, width, height)
+        mask = _round_corners(box[2] - box[0], box[3] - box[1], round(corner * self.scale), square_below)
         self.page.paste(color, box, mask)
 
     def picture(
@@ -291,14 +291,14 @@ class Canvas:
     ) -> None:
         """Puts down pixels, shape (h, w, 3), that have been made for this scale."""
         image = Image.fromarray(pixels)
-        mask = _rounded(image.width, image.height, round(corner * self.scale), square_below)
+        mask = _round_corners(image.width, image.height, round(corner * self.scale), square_below)
         self.page.paste(image, (round(x * self.scale), round(y * self.scale)), mask)
 
     def outline(
         self, x: float, y: float, width: float, height: float, color: Color, thickness: float
     ) -> None:
         """Draws the inner edge of a rectangle."""
-        left, top, right, bottom = self._scaled(x, y, width, height)
+        left, top, right, bottom = self._to_pixels(x, y, width, height)
         self._draw.rectangle(
             (left, top, max(left, right - 1), max(top, bottom - 1)),
             outline=color,
@@ -336,13 +336,13 @@ class Canvas:
         """Width of a line, in unscaled pixels."""
         return font(size * self.scale).getlength(text) / self.scale
 
-    def _scaled(self, x: float, y: float, width: float, height: float) -> tuple[int, int, int, int]:
+    def _to_pixels(self, x: float, y: float, width: float, height: float) -> tuple[int, int, int, int]:
         left, top = round(x * self.scale), round(y * self.scale)
         return left, top, round((x + width) * self.scale), round((y + height) * self.scale)
 
 
 @functools.lru_cache(maxsize=64)
-def _rounded(width: int, height: int, corner: int, square_below: bool) -> Image.Image:
+def _round_corners(width: int, height: int, corner: int, square_below: bool) -> Image.Image:
     """A mask of mode L with smooth round corners."""
     if corner == 0:
         return Image.new("L", (width, height), 255)

@@ -314,15 +314,15 @@ def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int
     reduction = fit_reduction(sample, contents.metric, n_axes, seed=contents.seed)
     reduction.save(folder / REDUCTION)
 
-    def reduced() -> Iterator[Floats]:
+    def reduced_blocks() -> Iterator[Floats]:
         with (folder / REDUCED).open("xb") as file:
             _write_header(file, (n_panels(count), reduction.width + 1, PANEL))
             for start in range(0, count, _BLOCK):
-                block = reduction.stored(vectors[start : start + _BLOCK])
+                block = reduction.reduce(vectors[start : start + _BLOCK])
                 file.write(scan_panels(block).astype("<f4", copy=False).data)
                 yield block
 
-    build_forest(folder / FOREST, reduced(), reduction.width, n_trees=N_TREES, seed=contents.seed)
+    build_forest(folder / FOREST, reduced_blocks(), reduction.width, n_trees=N_TREES, seed=contents.seed)
     panels = open_array(folder / REDUCED, np.float32, (n_panels(count), reduction.width + 1, PANEL))
     forest = AnnoyForest(folder / FOREST, reduction.width, count)
     try:

@@ -83,12 +83,12 @@ class Reduction:
     def _rows_of_axes(self) -> Floats:
         return np.ascontiguousarray(self.axes.T)
 
-    def stored(self, vectors: AnyFloats) -> Floats:
+    def reduce(self, vectors: AnyFloats) -> Floats:
         """Reduced vectors to build an index from: float32, shape (n, width)."""
         shown, hidden = self._split(vectors)
         return np.column_stack([shown, np.sqrt(_HIDDEN_SHARE * hidden)])
 
-    def asked(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
+    def reduce_queries(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
         """Reduced query vectors (q, width), and what to add to each one's squared distances, (q,)."""
         shown, hidden = self._split(vectors)
         return np.column_stack([shown, np.zeros_like(hidden)]), _HIDDEN_SHARE * hidden

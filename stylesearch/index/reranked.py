@@ -213,7 +213,7 @@ def calibrate(
     slots = (part[:, None] * PANEL + np.arange(PANEL)).reshape(-1)
     slots = slots[slots < len(vectors)]
     true = _neighbours(queries, vectors, slots, metric)
-    reduced, _ = reduction.asked(queries)
+    reduced, _ = reduction.reduce_queries(queries)
     places, chosen = [], panels[part] if step > 1 else panels
     for query, neighbours in zip(reduced, true, strict=True):
         scores = scan_min(chosen, len(slots), query[None])
@@ -400,7 +400,7 @@ class RerankedIndex:
         """Annoy's candidates if they convince, or the scan's, or everything."""
         if chosen.strategy is Strategy.EXACT or not len(queries):
             return nearest_to_any(queries, self._vectors, self._metric, k)
-        reduced, offsets = self._reduction.asked(queries)
+        reduced, offsets = self._reduction.reduce_queries(queries)
         found = None
         if chosen.strategy is Strategy.ANNOY and self._forest is not None:
             found = self._by_annoy(self._forest, queries, reduced, offsets, k, chosen)

@@ -44,7 +44,7 @@ def save_sheet(result: QueryResult, path: Path) -> Path:
     page = contact_sheet(
         result.photo if result.photo is not None else b"",
         entries,
-        boxes=_outlined(result),
+        boxes=_nearest_box(result),
         title=result.subject,
         subtitle=f"{n_found} product{'' if n_found == 1 else 's'}, the nearest first",
     )
@@ -53,7 +53,7 @@ def save_sheet(result: QueryResult, path: Path) -> Path:
     return path
 
 
-def _outlined(result: QueryResult) -> list[Box]:
+def _nearest_box(result: QueryResult) -> list[Box]:
     """Where on the photo the nearest product was found."""
     first = result.hits[0].region if result.hits else None
     return [first] if first is not None else []

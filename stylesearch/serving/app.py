@@ -93,7 +93,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers={HTTPException: _refused, RequestValidationError: _refused},
+        exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse},
     )
     app.state.service = service
     for router in ROUTERS:
@@ -149,7 +149,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.photo_search.stop()
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     """A problem in place of the framework's own error response."""
     problem = as_problem(error)
     if problem.status == 405 and (methods := _methods(request)):

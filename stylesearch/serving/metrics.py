@@ -96,13 +96,13 @@ class ServiceMetrics:
         elif what in STEPS:
             self.step_seconds.labels(what).observe(value)
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+    def count_answer(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a request."""
         known = method if method in METHODS else "other"  # a client may call its method anything
         self.requests.labels(known, route, str(status)).inc()
         self.request_seconds.labels(route).observe(seconds)
 
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         """Counts a request that was turned away; not where there is no such reason."""
         if reason:
             self.rejected.labels(reason).inc()

@@ -297,8 +297,8 @@ class LearnedTransform:
             header = json.loads(arrays["header"].tobytes())
             if header["format"] != FORMAT:
                 raise SpaceError(f"it is of the format {header['format']}, which is not known here")
-            untrained = _untrained(header["untrained"], "untrained", arrays)
-            base = _untrained(header["base"], "base", arrays) if header["base"] else untrained
+            untrained = _read_untrained(header["untrained"], "untrained", arrays)
+            base = _read_untrained(header["base"], "base", arrays) if header["base"] else untrained
             layers = tuple(
                 Layer(
                     arrays.get(f"layer{number}.kernel"),
@@ -364,7 +364,7 @@ class LearnedTransform:
                     yield f"layer{number}.{name}", array
 
 
-def _untrained(name: str, prefix: str, arrays: Mapping[str, Any]) -> Untrained:
+def _read_untrained(name: str, prefix: str, arrays: Mapping[str, Any]) -> Untrained:
     own = {
         key.removeprefix(f"{prefix}."): array for key, array in arrays.items() if key.startswith(f"{prefix}.")
     }

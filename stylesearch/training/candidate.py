@@ -13,7 +13,7 @@ import numpy.typing as npt
 from stylesearch.array_types import Floats, Ids
 from stylesearch.evaluation.results import Columns
 from stylesearch.features.arrays import ArrayPool
-from stylesearch.features.context import StudyContext, timed
+from stylesearch.features.context import StudyContext, time_stage
 from stylesearch.models.card import space_of
 from stylesearch.spaces.base import Transform
 from stylesearch.spaces.joined import n_colors_of
@@ -225,16 +225,16 @@ def train_candidate(
     """
     options, metric, rows = request.options, request.options.metric, features.rows
     n_colors = n_colors_of(dataset.extractor.parameters)
-    with timed(seconds, "vectors"):
+    with time_stage(seconds, "vectors"):
         data = build_training_data(dataset, features.shop, features.photos, rows)
         untrained = select_baseline(pool, features.shop, features.photos, data, metric, n_colors=n_colors)
         base = untrained.base(metric)
         of_shop, of_photos = (pool.transform(base, one) for one in (features.shop, features.photos))
         data = build_training_data(dataset, of_shop, of_photos, rows, n_colors=n_colors)
-    with timed(seconds, "training"):
+    with time_stage(seconds, "training"):
         fingerprint = dataset.extractor.fingerprint
         result = train_tower(data, options, head_folder(folder, fingerprint), request, fingerprint, on_epoch)
-    with timed(seconds, "weights"):
+    with time_stage(seconds, "weights"):
         learned = LearnedTransform(
             name=space_of(request.name),
             untrained=untrained.best,

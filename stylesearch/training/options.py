@@ -129,7 +129,7 @@ class TrainOptions:
         """Metric by which the learned vectors are searched: ``cosine`` or ``l1``."""
         return LOSSES[self.loss].metric
 
-    def resolved(self) -> Self:
+    def resolve_defaults(self) -> Self:
         """Copies the options with the values of :data:`LOSSES` where none was given."""
         defaults = LOSSES[self.loss]
         return dataclasses.replace(
@@ -141,7 +141,7 @@ class TrainOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values by name, resolved."""
-        return dataclasses.asdict(self.resolved())
+        return dataclasses.asdict(self.resolve_defaults())
 
     @property
     def digest(self) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from stylesearch.errors import ConfigError
 from stylesearch.features.arrays import ArrayPool
-from stylesearch.features.context import StudyContext, timed
+from stylesearch.features.context import StudyContext, time_stage
 from stylesearch.models.card import ModelCard, check_name
 from stylesearch.models.store import save_model
 from stylesearch.training.candidate import Candidate, compare_candidates, read_features, train_candidate
@@ -67,8 +67,8 @@ def train_model(
         check_resumable(home, request.name, context.load(request.extractor).fingerprint)
     folder = training_folder(home, request.name)
     seconds: dict[str, float] = {}
-    with timed(seconds, "total"), ArrayPool(context.cache, context.max_bytes) as pool:
-        with timed(seconds, "features"):
+    with time_stage(seconds, "total"), ArrayPool(context.cache, context.max_bytes) as pool:
+        with time_stage(seconds, "features"):
             seen = SeenProducts.read(request.extractor)
             dataset = load_pairs(context, request.extractor, request.pair_options, seen)
             _check_enough(dataset)
@@ -79,7 +79,7 @@ def train_model(
         chosen = first
         if request.finetune:
             chosen = _fine_tune(context, home, request, first, pool, seconds, on_epoch) or first
-        with timed(seconds, "measuring"):
+        with time_stage(seconds, "measuring"):
             sides = (first, first.untrained.best), (chosen, chosen.learned)
             validation = compare_candidates(pool, context, *sides, request)
             test = compare_candidates(pool, context, *sides, request, test=True)
@@ -122,18 +122,18 @@ def _fine_tune(
         on_epoch: called with each epoch.
     """
     folder = training_folder(home, request.name)
-    with timed(seconds, "fine-tuning"):
+    with time_stage(seconds, "fine-tuning"):
         network = finetune_network(context, home, first.dataset, request, folder / NETWORK, on_epoch)
     if network is None:
         log.warning("fine-tuning found no more validation products: the network stays as it was")
         return None
     with_network = replace(request, extractor=network)
-    with timed(seconds, "features"):
+    with time_stage(seconds, "features"):
         dataset = load_pairs(context, network, request.pair_options, first.dataset.seen)
         _check_same(first.dataset, dataset)
         features = read_features(pool, context, dataset)
     tuned = train_candidate(pool, with_network, dataset, features, folder, seconds, on_epoch)
-    with timed(seconds, "measuring"):
+    with time_stage(seconds, "measuring"):
         gained = compare_candidates(pool, context, (first, first.learned), (tuned, tuned.learned), request)
     if _is_worse(gained):
         log.warning(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.extractors.base import Extractor
     from stylesearch.features.context import StudyContext
+    from stylesearch.features.stream import ExtractionOptions
     from stylesearch.models.store import VersionStamp
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.search.searcher import Searcher
@@ -190,21 +191,27 @@ class Resources:
             progress: called as ``progress(stage, n_done, n_total)``.
         """
         from stylesearch.features.context import StudyContext
+
+        return StudyContext(
+            catalog=self.catalog(),
+            load=lambda spec: self.extractor(spec, throughput=True, keep=False),
+            space_location=self.space_location,
+            cache=self.cache,
+            extraction=self.extraction_options,
+            max_bytes=max_memory * 2**20,
+            progress=progress,
+            model=self.model_card,
+        )
+
+    @property
+    def extraction_options(self) -> ExtractionOptions:
+        """How images are read and extracted, by the settings."""
         from stylesearch.features.stream import ExtractionOptions
         from stylesearch.parallel import usable_cores
 
         own = self.settings
-        return StudyContext(
-            catalog=self.catalog(),
-            load=lambda spec: self.extractor(spec, throughput=True, keep=False),
-            space_home=self.space_location,
-            cache=self.cache,
-            extraction=ExtractionOptions(
-                own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
-            ),
-            max_bytes=max_memory * 2**20,
-            progress=progress,
-            model=self.model_card,
+        return ExtractionOptions(
+            own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
         )
 
     @property

@@ -20,7 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from stylesearch.parallel import usable_cores
 from stylesearch.settings import Settings, load_settings
 from stylesearch.types import (
     Box,
@@ -131,31 +130,20 @@ class Workspace:
             UnknownName: no such format, or the dataset has no such split.
             CatalogLocked: another process is writing.
         """
-        from stylesearch.features.stream import ExtractionOptions
         from stylesearch.importers.base import ImportOptions, check_options, choose_importer
         from stylesearch.ingest import IngestOptions, ingest
         from stylesearch.workspace.missing_features import warn_about_missing_features
 
         source, own = Path(path), self.settings
-        selection = ImportOptions(splits=tuple(splits), gallery=tuple(gallery), categories=categories)
+        selection = ImportOptions(
+            Domain(domain or Domain.SHOP), allow_outside, tuple(splits), tuple(gallery), categories
+        )
         # Before a workspace is made for what turns out to be no source.
         importer = choose_importer(source, format)
         check_options(importer, selection)
         specs = list(extractors or [self._resources.resolve().extractor])
         catalog = self._resources.catalog(create=True)
-        options = IngestOptions(
-            ImportOptions(
-                Domain(domain or Domain.SHOP),
-                allow_outside,
-                selection.splits,
-                selection.gallery,
-                selection.categories,
-            ),
-            ExtractionOptions(
-                own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
-            ),
-            prune=prune,
-        )
+        options = IngestOptions(selection, self._resources.extraction_options, prune=prune)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
         report = ingest(catalog, source, importer, loaded, options, progress=progress)
         began = time.perf_counter()

@@ -54,12 +54,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study_context(home: Path) -> Iterator[StudyContext]:
     with Catalog.open(home / "catalog.db") as catalog:
 
-        def space_home(extractor: Extractor, space: str) -> SpaceLocation:
+        def space_location(extractor: Extractor, space: str) -> SpaceLocation:
             feature_set = catalog.find_feature_set(extractor.fingerprint)
             assert feature_set is not None
             return locate_space(Settings(home=home), catalog, feature_set, space)
 
-        yield StudyContext(catalog, lambda name: FakeExtractor(), space_home, home / "cache")
+        yield StudyContext(catalog, lambda name: FakeExtractor(), space_location, home / "cache")
 
 
 @pytest.mark.parametrize("space", ["raw", "whitened"])

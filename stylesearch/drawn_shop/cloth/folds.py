@@ -56,7 +56,7 @@ class Folds:
         fade = np.exp(-((down / length) ** 2) - side * side)
         self.relief[rows, columns] += depth * fade * (1.5 * side - 0.55)
 
-    def rounded(
+    def draw_round(
         self, middle: npt.ArrayLike, half: npt.ArrayLike, amount: float, light: float = -0.25
     ) -> None:
         """Darker towards both edges, brightest at ``light`` (-1 left edge, 1 right edge).
@@ -111,7 +111,7 @@ class Folds:
         i, j = self._random.randrange(256 - rows), self._random.randrange(256 - columns)
         self.relief += amount * _stretch(noise[i : i + rows, j : j + columns], self.relief.shape)
 
-    def scattered(
+    def scatter(
         self,
         box: tuple[float, float, float, float],
         count: int,

@@ -23,7 +23,7 @@ def florals(tile: Tile, dyes: Dyes, random: Random) -> None:
         else mix((120, 150, 110), dyes.figure, 0.2)
     )
     petals, dense = random.choice((5, 5, 6, 8)), random.choice((11, 15, 20))
-    for index, (x, y) in enumerate(tile.scattered(random, dense)):
+    for index, (x, y) in enumerate(tile.scatter(random, dense)):
         radius, turn = size * random.uniform(0.7, 1.25), random.uniform(0, 6.28)
         for side in (0.4, 2.4):
             tip = turn + side
@@ -51,7 +51,7 @@ def florals(tile: Tile, dyes: Dyes, random: Random) -> None:
 def leaves(tile: Tile, dyes: Dyes, random: Random) -> None:
     """Fans of leaflets."""
     size = tile.period / 7.0
-    for index, (x, y) in enumerate(tile.scattered(random, 9)):
+    for index, (x, y) in enumerate(tile.scatter(random, 9)):
         turn, color = random.uniform(0, 6.28), (dyes.figure, dyes.figure, dyes.accent)[index % 3]
         for leaflet in range(-4, 5):
             spread = turn + leaflet * 0.33
@@ -61,7 +61,7 @@ def leaves(tile: Tile, dyes: Dyes, random: Random) -> None:
 def leopard(tile: Tile, dyes: Dyes, random: Random) -> None:
     """Dark rings about lighter spots."""
     size = tile.period / 17.0
-    for x, y in tile.scattered(random, 46):
+    for x, y in tile.scatter(random, 46):
         turn, radius = random.uniform(0, 6.28), size * random.uniform(0.8, 1.25)
         blob = ellipse(x, y, radius, radius * 0.75, turn=turn, corners=10)
         tile.shape(blob, dyes.figure)
@@ -82,7 +82,7 @@ def leopard(tile: Tile, dyes: Dyes, random: Random) -> None:
 
 def brush_strokes(tile: Tile, dyes: Dyes, random: Random) -> None:
     """Short strokes of a brush."""
-    for index, (x, y) in enumerate(tile.scattered(random, 26)):
+    for index, (x, y) in enumerate(tile.scatter(random, 26)):
         turn, length = (
             random.uniform(-0.5, 0.5) + random.choice((0.0, 1.2)),
             tile.period * random.uniform(0.09, 0.16),

@@ -65,7 +65,7 @@ class Tile:
         self.image.paste(color, (0, 0), Image.fromarray(where))
         self.pen = ImageDraw.Draw(self.image)
 
-    def scattered(self, random: Random, count: int) -> list[tuple[float, float]]:
+    def scatter(self, random: Random, count: int) -> list[tuple[float, float]]:
         """Points with room between them: each the best of a few tries, measured around the edges."""
         half = self.period / 2
         found = np.empty((count, 2))

@@ -66,13 +66,13 @@ def fold_skirt(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: 
     """Light and folds on a skirt."""
     half = np.maximum(cut.half(folds.y.astype(np.float64)), 6.0)
     soft = 1.0 - body
-    folds.rounded(0.0, half, 0.34 if worn else 0.15)
+    folds.draw_round(0.0, half, 0.34 if worn else 0.15)
     folds.wrinkles(0.03 + 0.02 * soft)
     strength = (0.11 + 0.13 * soft) * (1.0 if worn else 0.75)
     if spec.cut == "pleated":
         folds.drape(cut.top + 4, cut.length, half, 18.0, 0.2, sharp=True, from_top=0.4)
     elif spec.cut == "pencil":
-        folds.scattered((-13, cut.top + 16, 13, cut.length - 5), 5, strength, 8.0, 0.15, 0.35)
+        folds.scatter((-13, cut.top + 16, 13, cut.length - 5), 5, strength, 8.0, 0.15, 0.35)
     else:
         waves = {"flared": 7.5, "tiered": 8.5}.get(spec.cut, 5.0)
         folds.drape(
@@ -82,7 +82,7 @@ def fold_skirt(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: 
             waves,
             strength * (1.6 if spec.cut in ("flared", "tiered") else 1.15),
         )
-    folds.scattered((-12, cut.top + 8, 12, HIP), 3, strength * 0.8, 7.0, 1.4, 0.3)
+    folds.scatter((-12, cut.top + 8, 12, HIP), 3, strength * 0.8, 7.0, 1.4, 0.3)
 
 
 def _leg_outline(cut: Cut) -> Points:
@@ -194,7 +194,7 @@ def fold_legs(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: b
     sides = np.where(folds.x < 0, -1.0, 1.0)
     centre = (sides * middle * below).astype(np.float32)
     width = np.maximum(cut.half(heights) * (1 - below) + half * below, 5.0)
-    folds.rounded(centre, width, 0.36 if worn else 0.2)
+    folds.draw_round(centre, width, 0.36 if worn else 0.2)
     folds.wrinkles(0.035)
     strength = (0.1 + 0.1 * soft) * (1.0 if worn else 0.6)
     for side in (-1.0, 1.0):
@@ -231,7 +231,7 @@ def fold_legs(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: b
                         random.uniform(0.7, 1.2),
                         strength * 1.1,
                     )
-    folds.scattered((-18, HIP, 18, min(cut.length, 92)), 4, strength, 9.0, 1.4, 0.3)
+    folds.scatter((-18, HIP, 18, min(cut.length, 92)), 4, strength, 9.0, 1.4, 0.3)
     if spec.material == "denim" and spec.seed % 2:  # faded on the thighs
         worn_out = ((np.abs(folds.x) - middle) / 5.0) ** 2 + ((heights - 82.0) / 15.0) ** 2
         folds.relief += (0.2 * np.exp(-worn_out)).astype(np.float32)

@@ -119,7 +119,7 @@ def fold_sleeve(
 ) -> None:
     """Light and folds on a sleeve."""
     half = np.maximum(sleeve_half(cut, folds.y.astype(np.float64)), 4.0)
-    folds.rounded(0.0, half, 0.36 if worn else 0.24, light=0.1)
+    folds.draw_round(0.0, half, 0.36 if worn else 0.24, light=0.1)
     folds.wrinkles(0.035)
     strength = (0.11 + 0.1 * (1 - body)) * (1.0 if worn else 0.7)
     if spec.sleeves == "puff":

@@ -228,7 +228,7 @@ def fold_upper(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: 
     """Light and folds on the body."""
     half = np.maximum(cut.half(folds.y.astype(np.float64)), 6.0)
     soft = 1.0 - body
-    folds.rounded(0.0, half, 0.34 if worn else 0.13)
+    folds.draw_round(0.0, half, 0.34 if worn else 0.13)
     folds.wrinkles(0.03 + 0.025 * soft)
     strength = (0.1 + 0.13 * soft) * (1.0 if worn else 0.62)
     waisted = spec.waist != "none" or spec.cut in ("flared", "fitted", "peplum")
@@ -263,9 +263,7 @@ def fold_upper(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: 
                     random.gauss(0, 0.02),
                 )
         if cut.length < 90:
-            folds.scattered(
-                (-12, 30, 12, cut.length - 2), 3, strength, 9.0, 1.3 * random.choice((-1, 1)), 0.4
-            )
+            folds.scatter((-12, 30, 12, cut.length - 2), 3, strength, 9.0, 1.3 * random.choice((-1, 1)), 0.4)
     else:
         for side in (-1.0, 1.0):
             folds.streak(
@@ -276,4 +274,4 @@ def fold_upper(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: 
                 1.6,
                 strength * random.choice((-1, 1)),
             )
-        folds.scattered((-14, 14, 14, min(cut.length, 80)), 5, strength, 10.0, 1.45, 0.35)
+        folds.scatter((-14, 14, 14, min(cut.length, 80)), 5, strength, 10.0, 1.45, 0.35)

@@ -91,7 +91,7 @@ class Harris:
     def from_tensors(self, tensorflow: Any, images: Any) -> Any:
         """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_tensors`."""
         tf = tensorflow
-        padded = tf.cast(_reflected(tf, luma_tensor(tf, images)), tf.float32)
+        padded = tf.cast(_reflect(tf, luma_tensor(tf, images)), tf.float32)
         down = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
         across = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
         horizontal, vertical = down[:, :, 2:] - down[:, :, :-2], across[:, 2:] - across[:, :-2]
@@ -124,13 +124,13 @@ def harris_response(brightness: npt.NDArray[np.uint8]) -> Floats:
     return response
 
 
-def _reflected(tensorflow: Any, values: Any) -> Any:
+def _reflect(tensorflow: Any, values: Any) -> Any:
     return tensorflow.pad(values, [[0, 0], [1, 1], [1, 1]], mode="REFLECT")
 
 
 def _window_tensor(tensorflow: Any, values: Any) -> Any:
     """Sums over 3 x 3 pixels of a tensor ``(n, h, w)``."""
-    padded = _reflected(tensorflow, values)
+    padded = _reflect(tensorflow, values)
     rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
     return rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
 

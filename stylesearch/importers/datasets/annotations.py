@@ -214,7 +214,7 @@ def whole_number(what: str, value: object) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**18:
-        raise BadEntry(f"{what} is a whole number. Received: {_shown(value)}")
+        raise BadEntry(f"{what} is a whole number. Received: {_shorten(value)}")
     return value
 
 
@@ -225,13 +225,13 @@ def number(what: str, value: object) -> float:
         BadEntry: it is not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BadEntry(f"{what} is a number. Received: {_shown(value)}")
+        raise BadEntry(f"{what} is a number. Received: {_shorten(value)}")
     if abs(value) > 1e9:
-        raise BadEntry(f"{what} is larger than any picture. Received: {_shown(value)}")
+        raise BadEntry(f"{what} is larger than any picture. Received: {_shorten(value)}")
     return float(value)
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     return repr(value)[:60]
 
 

@@ -233,10 +233,12 @@ class _Benchmark(ABC):
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
         """How many images the partition names."""
-        return sum(isinstance(entry, Listed) for entry in self._listed(path, options or ImportOptions()))
+        return sum(
+            isinstance(entry, Listed) for entry in self._read_listing(path, options or ImportOptions())
+        )
 
     @abstractmethod
-    def _listed(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
+    def _read_listing(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
         """The images of the partition that the options select, without boxes."""
 
     def _listed_with_boxes(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
@@ -248,10 +250,10 @@ class _Benchmark(ABC):
                 DatasetWarning,
                 stacklevel=2,
             )
-            yield from self._listed(path, options)
+            yield from self._read_listing(path, options)
             return
         boxes = yield from read_boxes(present[0], self._box_columns, self._n_box_kinds)
-        for entry in self._listed(path, options):
+        for entry in self._read_listing(path, options):
             yield replace(entry, box=boxes.get(entry.file)) if isinstance(entry, Listed) else entry
 
     def _path_parts(self, name: str, item: str) -> tuple[str, str, str]:
@@ -288,7 +290,7 @@ class ConsumerToShop(_Benchmark):
     _layout = "img/TOP/SUB/item/name.jpg"
     _groups = CONSUMER_TO_SHOP_GROUPS
 
-    def _listed(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
+    def _read_listing(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
         selection = Selection(options)
         seen: set[int] = set()
         items = Items()
@@ -335,7 +337,7 @@ class InShop(_Benchmark):
     _layout = "img/MEN or WOMEN/Category/item/name.jpg"
     _groups = IN_SHOP_GROUPS
 
-    def _listed(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
+    def _read_listing(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
         selection = Selection(options)
         seen: dict[int, str] = {}
         items = Items()

@@ -106,7 +106,7 @@ class DeepFashion2:
                     return Record(entry.product, file, entry.domain, entry.box)
             return f"{root}/{entry.file}{_EXTENSIONS[0]}"
 
-        yield from find_images(self._listed(path, options), find, str(path))
+        yield from find_images(self._read_listing(path, options), find, str(path))
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
         """How many garments there are, judged by a hundred of the files."""
@@ -128,7 +128,7 @@ class DeepFashion2:
                 hint="give the folder that has train/ in it; docs/datasets.md says what goes where",
             )
 
-    def _listed(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
+    def _read_listing(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
         selection = Selection(options)
         for split in self.splits:
             if selection.takes([split], Domain.SHOP) or selection.takes([split], Domain.CONSUMER):

@@ -135,7 +135,7 @@ class Street2Shop:
         Raises:
             DatasetError: no annotations, no folder of images, or none of the images.
         """
-        listed = self._listed(_meta_folder_or_error(path), options)
+        listed = self._read_listing(_meta_folder_or_error(path), options)
         numbered = NumberedImages([path / name for name in _PHOTOS])
 
         def find(entry: Listed) -> Record | str:
@@ -148,12 +148,12 @@ class Street2Shop:
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
         """How many images of products the annotations name."""
-        listed = self._listed(_meta_folder_or_error(path), options or ImportOptions())
+        listed = self._read_listing(_meta_folder_or_error(path), options or ImportOptions())
         return sum(isinstance(entry, Listed) for entry in listed)
 
-    def _listed(self, meta: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
+    def _read_listing(self, meta: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
         for category in _categories(meta):
-            yield from _Category(self.name, meta, category, options).listed()
+            yield from _Category(self.name, meta, category, options).read_listing()
 
 
 class _Category:
@@ -167,7 +167,7 @@ class _Category:
         self._selection = Selection(options)
         self._split_of: dict[int, str] = {}
 
-    def listed(self) -> Iterator[Listed | Failure]:
+    def read_listing(self) -> Iterator[Listed | Failure]:
         pairs: dict[tuple[int, int], tuple[str, Box | None]] = {}
         for split in ("train", "test"):
             for place, entry in self._entries(f"{split}_pairs_{self._name}.json"):

@@ -43,8 +43,8 @@ async def image(request: Request, hash: Hash, service: UsedService) -> Response:
     etag = f'"{hash}"'
     if has_entity(request, etag):
         await service.access.run(_require, service, hash)
-        return _unchanged(etag)
-    picture = await service.access.run(_opened, service, hash)
+        return _not_modified(etag)
+    picture = await service.access.run(_open, service, hash)
     return ImageResponse(picture, _kept_for_ever(etag))
 
 
@@ -60,7 +60,7 @@ async def thumbnail(request: Request, hash: Hash, service: UsedService) -> Respo
     etag = f'"{hash}-{LONGER_SIDE}-{THUMBNAIL_VERSION}"'
     if has_entity(request, etag):
         await service.access.run(_require, service, hash)
-        return _unchanged(etag)
+        return _not_modified(etag)
     data = await service.thumbnails.get(hash)
     return Response(data, headers=_kept_for_ever(etag), media_type=THUMBNAIL_MEDIA_TYPE)
 
@@ -70,11 +70,11 @@ def _require(service: Service, sha256: str) -> None:
     require_listed(service.access.catalog, sha256)
 
 
-def _opened(service: Service, sha256: str) -> OpenImage:
+def _open(service: Service, sha256: str) -> OpenImage:
     return open_image(service.access.catalog, sha256, service.access.uploads)
 
 
-def _unchanged(etag: str) -> Response:
+def _not_modified(etag: str) -> Response:
     return Response(status_code=304, headers=_kept_for_ever(etag))
 
 

@@ -46,7 +46,7 @@ def boundary_of(content_type: str) -> bytes:
     """
     found = _BOUNDARY.search(content_type)
     if found is None:
-        raise _malformed("its Content-Type names no boundary")
+        raise _malformed_problem("its Content-Type names no boundary")
     return (found[1] or found[2]).encode("latin-1", "replace")
 
 
@@ -72,26 +72,26 @@ def parse_multipart(body: bytes, boundary: bytes, max_parts: int) -> dict[str, l
             return form
         padding, line_end, part = piece.partition(b"\r\n")
         if not line_end or padding.strip(b" \t"):
-            raise _malformed("a boundary does not end its line")
+            raise _malformed_problem("a boundary does not end its line")
         name, read = _read_part(part)
         form.setdefault(name, []).append(read)
-    raise _malformed("it has no end: the last boundary is missing")
+    raise _malformed_problem("it has no end: the last boundary is missing")
 
 
 def _read_part(part: bytes) -> tuple[str, Part]:
     """A part, with its name."""
     if part.startswith(b"\r\n"):
-        raise _malformed("a part has no headers")
+        raise _malformed_problem("a part has no headers")
     end = part.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES)
     if end < 0:
-        raise _malformed("the headers of a part do not end, or are too long")
+        raise _malformed_problem("the headers of a part do not end, or are too long")
     headers = _parse_headers(part[:end])
     disposition, _, parameters = headers.get(b"content-disposition", b"").partition(b";")
     known = {match[1].lower(): match for match in _PARAMETER.finditer(b";" + parameters)}
     if disposition.strip().lower() != b"form-data" or b"name" not in known:
-        raise _malformed("a part has no name")
+        raise _malformed_problem("a part has no name")
     if headers.get(b"content-transfer-encoding", b"binary").lower() not in (b"binary", b"8bit", b"7bit"):
-        raise _malformed("a part is encoded: send its bytes as they are")
+        raise _malformed_problem("a part is encoded: send its bytes as they are")
     kind = headers.get(b"content-type", b"text/plain").lower()
     is_file = b"filename" in known or b"filename*" in known or not kind.startswith(b"text/")
     quoted, bare = known[b"name"][2], known[b"name"][3]
@@ -99,7 +99,7 @@ def _read_part(part: bytes) -> tuple[str, Part]:
     try:
         return name.decode("utf-8"), Part(part[end + 4 :], is_file)
     except UnicodeDecodeError:
-        raise _malformed("the name of a part is not UTF-8") from None
+        raise _malformed_problem("the name of a part is not UTF-8") from None
 
 
 def _parse_headers(block: bytes) -> dict[bytes, bytes]:
@@ -107,10 +107,10 @@ def _parse_headers(block: bytes) -> dict[bytes, bytes]:
     for line in block.split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if not colon:
-            raise _malformed("a header of a part is none")
+            raise _malformed_problem("a header of a part is none")
         found.setdefault(name.strip().lower(), value.strip())
     return found
 
 
-def _malformed(why: str) -> Problem:
+def _malformed_problem(why: str) -> Problem:
     return Problem(400, f"the multipart body is malformed: {why}")

@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
-import math
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import anyio.to_thread
 from fastapi import Path
@@ -28,6 +26,7 @@ from pydantic import (
 )
 from starlette.requests import Request
 
+from stylesearch.serving.api.json_body import check_values, parse_json
 from stylesearch.serving.api.multipart import boundary_of, parse_multipart
 from stylesearch.serving.middleware.product_paths import product_id_of
 from stylesearch.serving.problems import Problem, validation_problem
@@ -52,8 +51,6 @@ __all__ = [
     "SearchOptions",
     "SimilarQuery",
     "check_query_names",
-    "check_values",
-    "parse_json",
     "read_body",
 ]
 
@@ -70,16 +67,6 @@ MAX_FIELD_BYTES: Final = 65536
 
 LARGE: Final = 262_144
 """Bodies from here on are parsed in a thread, so that no other request waits for it."""
-
-MAX_DEPTH: Final = 16
-MAX_VALUES: Final = 10_000
-"""Of a JSON body: 20 MB of ``[],[],...`` would take half a gigabyte of lists; a photo is one value."""
-
-MAX_KEPT_BYTES: Final = 65536
-"""Of attributes that are stored: they come back with every hit."""
-
-MAX_DIGITS: Final = 300
-"""Of a whole number; a double holds up to 309."""
 
 NO_NULL: Final = r"^[^\x00]+$"
 ONE_LINE: Final = r"^[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
@@ -464,81 +451,3 @@ def _form_values(body: bytes, boundary: bytes, max_parts: int) -> dict[str, Any]
         except UnicodeDecodeError:
             raise Problem(422, f"{shown}: not UTF-8") from None
     return values
-
-
-# JSON that anybody may have written: deep, huge, not finite, half a character. Pydantic's own parser bounds
-# neither how many values there are nor how long a number is.
-
-
-def parse_json(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is.
-
-    Raises:
-        Problem: 400, it is not JSON; 413, it has more than :data:`MAX_VALUES`; 422, it is no object.
-    """
-    if sum(body.count(character) for character in (b",", b"[", b"{")) > MAX_VALUES:
-        raise Problem(413, f"the JSON has more than {MAX_VALUES} values", reason="values")
-    try:
-        value = json.loads(
-            body.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            parse_float=_parse_float,
-            parse_int=_parse_int,
-        )
-    except RecursionError:
-        raise Problem(400, "the JSON is nested too deeply") from None
-    except UnicodeDecodeError:
-        raise Problem(400, "the JSON is not UTF-8") from None
-    except ValueError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise Problem(422, "the JSON is not an object", hint='begin it with "{"')
-    return value
-
-
-def check_values(value: Any, where: str) -> None:
-    """Refuses JSON that could not be stored and given out again.
-
-    Args:
-        value: as :func:`parse_json` has it.
-        where: to name in messages.
-
-    Raises:
-        Problem: 422, a text with a null character or half a surrogate pair, or more than
-            :data:`MAX_DEPTH` levels or :data:`MAX_KEPT_BYTES`.
-    """
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [inner for one in level for inner in _values_inside(one, where)]
-        if not level:
-            if len(json.dumps(value)) > MAX_KEPT_BYTES:
-                raise Problem(422, f"{where}: more than {MAX_KEPT_BYTES} bytes")
-            return
-    raise Problem(422, f"{where}: nested more than {MAX_DEPTH} levels deep")
-
-
-def _values_inside(value: Any, where: str) -> list[Any]:
-    if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise Problem(422, f"{where}: a text has a null character, or half a surrogate pair")
-        return []
-    if isinstance(value, dict):
-        return [*value, *value.values()]
-    return value if isinstance(value, list) else []
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _parse_float(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number is too large")
-    return value
-
-
-def _parse_int(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise ValueError("a number is too large")
-    return int(text)

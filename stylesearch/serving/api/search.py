@@ -101,7 +101,7 @@ async def search_batch(request: Request, service: UsedService) -> Response:
     if len(refusals) == len(outcomes) and {problem.status for problem in refusals} == {503}:
         raise refusals[-1]
     for problem in refusals:
-        service.metrics.refused(problem.reason)
+        service.metrics.count_refusal(problem.reason)
     return json_response({"results": [_item(outcome) for outcome in outcomes]})
 
 

@@ -52,13 +52,13 @@ class ErrorHandler:
             return
         has_begun = False
 
-        async def noted(message: Message) -> None:
+        async def send_noted(message: Message) -> None:
             nonlocal has_begun
             has_begun = True
             await send(message)
 
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, send_noted)
         except ClientDisconnect:
             return  # nobody is there for an answer
         except asyncio.CancelledError:
@@ -80,7 +80,7 @@ class ErrorHandler:
             log.error("failed: %s", type(error).__name__, exc_info=error)
         elif problem.status > 500 and isinstance(error, StyleSearchError):
             log.warning("refused with %d: %s", problem.status, error)
-        self._metrics.refused(problem.reason)
+        self._metrics.count_refusal(problem.reason)
         return problem
 
 

@@ -53,13 +53,13 @@ class ClientAddresses:
     def of(self, scope: Scope) -> str:
         """The address as text; ``local`` where there is none, as over a Unix socket."""
         client = scope.get("client")
-        address = _parsed(client[0]) if client else None
+        address = _parse_address(client[0]) if client else None
         if address is None:
             return "local"
-        for hop in reversed(_forwarded(scope)):
+        for hop in reversed(_forwarded_addresses(scope)):
             if not self._trusts(address):
                 break
-            parsed = _parsed(hop)
+            parsed = _parse_address(hop)
             if parsed is None:
                 break
             address = parsed
@@ -68,7 +68,7 @@ class ClientAddresses:
     def household(self, scope: Scope) -> str:
         """The address, or of an IPv6 address the network that one customer has: what a limit is for."""
         text = self.of(scope)
-        address = _parsed(text)
+        address = _parse_address(text)
         if isinstance(address, ipaddress.IPv6Address):
             return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False))
         return text
@@ -77,12 +77,12 @@ class ClientAddresses:
         return any(address.version == network.version and address in network for network in self._trusted)
 
 
-def _forwarded(scope: Scope) -> list[str]:
+def _forwarded_addresses(scope: Scope) -> list[str]:
     values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return [hop.strip() for hop in b",".join(values).decode("latin-1").split(",") if hop.strip()]
 
 
-def _parsed(text: str) -> Address | None:
+def _parse_address(text: str) -> Address | None:
     """An address, without its port or scope; one of IPv4 in IPv6 clothes as what it is."""
     bare = text.strip()
     if bare.startswith("["):

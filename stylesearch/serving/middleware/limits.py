@@ -68,14 +68,14 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = _declared(scope)
+        declared = _content_length(scope)
         if declared is not None and declared > self._max_bytes:
             if not _waits(scope):
                 await _drain(receive)
             raise self._too_large()
         n_bytes = 0
 
-        async def counted() -> Message:
+        async def receive_counted() -> Message:
             nonlocal n_bytes
             message = await receive()
             if message["type"] != "http.request":
@@ -100,7 +100,7 @@ class BodyLimit:
             return message
 
         try:
-            await self._app(scope, counted, send)
+            await self._app(scope, receive_counted, send)
         finally:
             self._held -= n_bytes
 
@@ -114,7 +114,7 @@ class BodyLimit:
         )
 
 
-def _declared(scope: Scope) -> int | None:
+def _content_length(scope: Scope) -> int | None:
     """What Content-Length says, if it says anything."""
     for name, value in scope["headers"]:
         if name == b"content-length":

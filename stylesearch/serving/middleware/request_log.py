@@ -104,7 +104,7 @@ class RequestLog:
     def _note(self, scope: Scope, answer: _Answer, seconds: float) -> None:
         route = route_of(scope["path"])
         status = answer.status or CLIENT_GONE
-        self._metrics.answered(scope["method"], route, status, seconds)
+        self._metrics.count_answer(scope["method"], route, status, seconds)
         fields = {
             "method": scope["method"],
             "route": route,

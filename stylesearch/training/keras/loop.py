@@ -88,7 +88,7 @@ def train(
         TrainingDiverged: the loss or the weights are not finite; the error has the best network before that.
     """
     data.check()
-    options = options.resolved()
+    options = options.resolve_defaults()
     run = _Run(data, batches, options, folder, build_tower, devices, identity or {})
     if not can_draw():
         warnings.warn("no learning curve is drawn: pip install 'stylesearch[report]'", stacklevel=2)
@@ -188,12 +188,12 @@ class _Run:
                 data.groups[batch.products],
             )
             if not math.isfinite(loss):
-                raise self._diverged(number, f"the loss is {loss} at step {self._step.n_steps - 1}")
+                raise self._divergence(number, f"the loss is {loss} at step {self._step.n_steps - 1}")
             losses.append(loss)
         if not losses:
             raise ConfigError("there is no batch of right pairs to learn from")
         if not all(np.isfinite(weights).all() for weights in self._step.weights()):
-            raise self._diverged(number, "weights are no numbers any more")
+            raise self._divergence(number, "weights are no numbers any more")
         epoch = self._add(number, float(np.mean(losses)), self._step.learning_rate, began)
         self._finished = number >= options.epochs or number - self._best >= options.patience
         return epoch
@@ -223,7 +223,7 @@ class _Run:
     def _rows(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.ascontiguousarray(rows, self._dtype)
 
-    def _diverged(self, number: int, what: str) -> TrainingDiverged:
+    def _divergence(self, number: int, what: str) -> TrainingDiverged:
         return TrainingDiverged(
             f"training went wrong in epoch {number}: {what}. "
             f"The network of epoch {self._best} is kept, the best before that",

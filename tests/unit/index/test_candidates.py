@@ -16,8 +16,8 @@ from stylesearch.testing.index_contract import feature_like
 def test_all_axes_lose_nothing(metric):
     vectors, queries = feature_like(200, 12, seed=1), feature_like(3, 12, seed=2)
     reduction = fit_reduction(vectors, metric, 12, seed=0)
-    asked, offsets = reduction.asked(queries)
-    stored = reduction.stored(vectors)
+    asked, offsets = reduction.reduce_queries(queries)
+    stored = reduction.reduce(vectors)
     squared = ((asked[:, None] - stored[None]) ** 2).sum(axis=2) + offsets[:, None]
     if metric == "cosine":
         vectors, queries = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (vectors, queries))
@@ -32,8 +32,8 @@ def test_what_the_axes_hide_counts_half():
     reduction = Reduction(
         np.zeros(2, np.float32), np.array([[1.0], [0.0]], np.float32), unit=False, root=False
     )
-    asked, offsets = reduction.asked(vectors[5:6])
-    squared = ((reduction.stored(vectors) - asked) ** 2).sum(axis=1) + offsets[0]
+    asked, offsets = reduction.reduce_queries(vectors[5:6])
+    squared = ((reduction.reduce(vectors) - asked) ** 2).sum(axis=1) + offsets[0]
     assert squared[5] == 0
     assert squared[-1] == pytest.approx(0.5 * 2.0**2)
     assert squared[0] == 25
@@ -46,7 +46,7 @@ def test_a_reduction_is_saved_and_is_the_same_for_the_same_sample(tmp_path):
     assert np.allclose(one.axes.T @ one.axes, np.eye(8), atol=1e-5)
     one.save(tmp_path / "reduction.npz")
     loaded = Reduction.load(tmp_path / "reduction.npz")
-    assert np.array_equal(loaded.stored(vectors), one.stored(vectors))
+    assert np.array_equal(loaded.reduce(vectors), one.reduce(vectors))
     assert (loaded.unit, loaded.root) == (True, False)
 
 

@@ -92,12 +92,12 @@ def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def ignore(message: Any) -> None: ...
 
-    async def timed() -> None:
+    async def time_stage() -> None:
         async with asyncio.timeout(5):
             await BodyLimit(Reader(), 100)(scope_of(method="POST"), receive, ignore)
 
     with pytest.raises(Problem):
-        asyncio.run(timed())
+        asyncio.run(time_stage())
 
 
 def test_more_bodies_at_once_than_there_is_memory_for_have_to_wait() -> None:

@@ -20,7 +20,7 @@ class Refusals:
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         self.reasons.append(reason)
 
 

@@ -25,7 +25,7 @@ def test_figures_of_one_worker() -> None:
     metrics.observe("extract", 0.5)
     metrics.observe("batch", 4)
     metrics.observe("something new", 1)
-    metrics.answered("GET", "/", 200, 0.01)
+    metrics.count_answer("GET", "/", 200, 0.01)
     metrics.observe("queue", 7)
     metrics.observe("queue", 3)
     metrics.rejected.labels("queue").inc()
@@ -42,7 +42,7 @@ def test_figures_of_one_worker() -> None:
 
 def test_two_services_in_one_process_do_not_mix() -> None:
     one, other = ServiceMetrics(), ServiceMetrics()
-    one.answered("GET", "/", 200, 0.01)
+    one.count_answer("GET", "/", 200, 0.01)
     assert 'route="/"' not in other.text().decode()
 
 
@@ -50,7 +50,7 @@ WORKER = """
 import sys
 from stylesearch.serving.metrics import ServiceMetrics
 metrics = ServiceMetrics()
-metrics.answered("GET", "/", 200, 0.01)
+metrics.count_answer("GET", "/", 200, 0.01)
 metrics.queue_photos.set(5)
 metrics.catalog_products.set(7)
 if sys.argv[1:] == ["show"]:

@@ -20,12 +20,12 @@ from stylesearch.training.options import LOSSES, TrainOptions
 
 def test_options_take_what_belongs_to_their_loss() -> None:
     for name, defaults in LOSSES.items():
-        options = TrainOptions(loss=name).resolved()
+        options = TrainOptions(loss=name).resolve_defaults()
         assert (options.metric, options.head, options.learning_rate, options.margin or 0.0) == (
             defaults.metric, defaults.head, defaults.learning_rate, defaults.margin
         )  # fmt: skip
-        assert options.resolved() == options
-    given = TrainOptions(loss="triplet", margin=0.5, learning_rate=0.1, head="axes").resolved()
+        assert options.resolve_defaults() == options
+    given = TrainOptions(loss="triplet", margin=0.5, learning_rate=0.1, head="axes").resolve_defaults()
     assert (given.margin, given.learning_rate, given.head) == (0.5, 0.1, "axes")
 
 

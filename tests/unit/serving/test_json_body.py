@@ -2,7 +2,7 @@ import tracemalloc
 
 import pytest
 
-from stylesearch.serving.api.requests import MAX_DEPTH, check_values, parse_json
+from stylesearch.serving.api.json_body import MAX_DEPTH, check_values, parse_json
 from stylesearch.serving.problems import Problem
 
 
