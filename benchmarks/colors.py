@@ -19,7 +19,8 @@ N_PRODUCTS = 200
 def main() -> None:
     """Prints milliseconds of each step, and their share of the whole."""
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.with_colors import ExtractorWithColors, color_histogram
+    from stylesearch.extractors.hsv_histogram import color_histogram
+    from stylesearch.extractors.with_colors import ExtractorWithColors
     from stylesearch.images.decode import decode
     from stylesearch.images.regions import crops, plan_boxes, reduction
     from stylesearch.settings import Settings

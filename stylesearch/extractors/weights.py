@@ -36,15 +36,23 @@ __all__ = [
 
 logger = logging.getLogger("stylesearch.extractors")
 
-# Digests of large files are remembered: hashing 500 MB takes longer than the query that wants the digest.
-# Files below this are hashed faster than a note about them is read.
+_SUFFIXES = (".h5", ".keras", ".pth")
+
 _SMALL = 1 << 20
+"""Bytes. Smaller files are hashed faster than a note about them is read."""
+
+_HOST = "https://storage.googleapis.com/tensorflow/keras-applications/"
+"""Where Keras downloads from."""
+
+_SECONDS = 6.0
+"""How long the host may take to answer before it counts as out of reach."""
 
 
 def sha256_remembered(path: Path) -> str:
     """Hexadecimal sha256 of a file; taken from the cache if the file has not been written to since.
 
-    "Not written to" is judged by path, size, time of the last change and inode number.
+    Hashing 500 MB takes longer than the query that wants the digest. "Not written to" is judged by path,
+    size, time of the last change and inode number.
     """
     stat = path.stat()
     if stat.st_size < _SMALL:
@@ -65,9 +73,6 @@ def sha256_remembered(path: Path) -> str:
     except OSError as error:
         logger.debug("the digest of %s cannot be remembered: %s", path, error)
     return digest
-
-
-_SUFFIXES = (".h5", ".keras", ".pth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +157,6 @@ def _imagenet(backbone: Backbone) -> WeightsSource:
         )
     # A digest that is known spares reading the file; it is compared with the file before that is used.
     return WeightsSource(backbone.weights_sha256 or sha256_remembered(path), path)
-
-
-# Letting Keras download the weights of a network, and giving up soon where there is no network.
-
-_HOST = "https://storage.googleapis.com/tensorflow/keras-applications/"
-_SECONDS = 6.0
 
 
 def download_imagenet(backbone: Backbone, path: Path) -> None:

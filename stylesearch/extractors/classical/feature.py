@@ -22,6 +22,8 @@ __all__ = [
 
 Compute = Callable[[Images], Features]
 
+_HERE = "stylesearch.extractors.classical"
+
 
 class Feature(Protocol):
     """One definition of a vector, with two ways to compute it.
@@ -134,10 +136,6 @@ class WhiteBoxExtractor:
         return self._compute(images)
 
 
-# The white-box features that have a name. Another one is another row.
-
-_HERE = "stylesearch.extractors.classical"
-
 WHITE_BOXES = Registry(
     "white-box feature",
     {
@@ -150,3 +148,4 @@ WHITE_BOXES = Registry(
         "whitebox": Entry(f"{_HERE}.combined:WHITE_BOX", "the four white-box features in one vector"),
     },
 )
+"""The white-box features by name. Another one is another row."""

@@ -26,7 +26,12 @@ __all__ = [
     "record_of",
 ]
 
-# What is remembered of a file in the cache, to tell later whether it is still the one that was written.
+logger = logging.getLogger("stylesearch.extractors")
+
+_FORMAT = 1
+"""Raised by one when models that an older stylesearch converted can no longer be used."""
+
+_MANIFEST = "manifest.json"
 
 
 def record_of(path: Path) -> dict[str, Any]:
@@ -52,13 +57,6 @@ def is_unchanged(path: Path, record: Mapping[str, Any]) -> bool:
     if [stat.st_mtime_ns, stat.st_ino] == list(record["stat"]):
         return True
     return sha256_file(path) == str(record["sha256"])
-
-
-logger = logging.getLogger("stylesearch.extractors")
-
-# Raised by one when models that an older stylesearch converted can no longer be used.
-_FORMAT = 1
-_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +165,12 @@ def _writing(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-# Compiled models beside the converted ones, so that a cold query need not compile.
-#
-# OpenVINO has a cache of its own (``CACHE_DIR``), just as fast, but it takes an altered file for good and
-# then gives wrong vectors; hence ours, with a record of size and sha256.
-
-
 def compile_cached(openvino: Any, core: Any, xml: Path, options: Mapping[str, str]) -> Any:
     """The model of ``xml`` compiled for this CPU, from the cache where it is there and fits.
+
+    A compiled model lies beside the converted one, so that a cold query need not compile. OpenVINO has a
+    cache of its own (``CACHE_DIR``), as fast, but it loads an altered file and then gives wrong vectors;
+    hence this one, with a record of size and sha256.
 
     Args:
         openvino, core: the module and an ``openvino.Core``.

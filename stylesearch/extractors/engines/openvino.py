@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +33,25 @@ __all__ = [
     "openvino_core",
 ]
 
-# Importing OpenVINO quickly, and without its telemetry.
-#
-# ``import openvino`` also imports its conversion tools, which takes twice as long as all the rest and sends
-# an event to Intel over the network. A query needs neither. The package itself allows for the tools being
-# absent, so they are made to look absent while it is imported, and are imported without telemetry to
-# convert a model.
-
 _TELEMETRY = "openvino_telemetry"
 _TOOLS = "openvino.tools.ovc"
 _lock = threading.Lock()
 _core: Any = None
 
+BATCH = 2
+"""Images that one core computes at once, in a model of fixed shapes.
+
+Two leave the intermediate results in the cache of a core: EfficientNet-Lite0 takes 5.2 ms an image and core
+in batches of 2, 5.5 in batches of 8 and 6.2 in batches of 32; for the large networks it makes no difference.
+"""
+
 
 def import_openvino() -> Any:
-    """The module ``openvino``; its ``convert_model`` is there too, and imports the tools when it is called.
+    """Imports ``openvino`` without its conversion tools and its telemetry.
+
+    ``import openvino`` alone also imports the tools, which takes twice as long as all the rest and sends an
+    event to Intel over the network. The package allows for their absence, so they are made to look absent
+    meanwhile. ``openvino.convert_model`` is there all the same, and imports them when it is called.
 
     Raises:
         MissingDependency: OpenVINO is not installed.
@@ -128,11 +133,7 @@ class OpenVinoEngine:
     device = "CPU"
 
     def __init__(self, recipe: GraphRecipe, precision: str = "auto") -> None:
-        def convert(folder: Path) -> dict[str, Any]:
-
-            return convert_recipe(recipe, folder)
-
-        converted = open_converted(recipe.name, recipe.fingerprint, convert)
+        converted = open_converted(recipe.name, recipe.fingerprint, partial(convert_recipe, recipe))
         core = openvino_core()
         self.dim = int(converted.facts["dim"])
         self.precision = choose_precision(core, converted, precision)
@@ -220,16 +221,8 @@ def choose_precision(core: Any, converted: ConvertedModel, wanted: str) -> str:
     raise ConfigError(f"bf16 cannot be used: {reason}", hint="choose the precision auto or f32")
 
 
-# From a Keras model to OpenVINO's format. Imports TensorFlow; runs once for each fingerprint.
-
-# Pictures that one core computes at once. Fixed shapes spare the engine work at run time, and two pictures
-# leave the intermediate results in the cache of a core: EfficientNet-Lite0 takes 5.2 ms a picture and core in
-# batches of 2, 5.5 in batches of 8 and 6.2 in batches of 32; for the large networks it makes no difference.
-BATCH = 2
-
-
 def convert_recipe(recipe: GraphRecipe, folder: Path) -> dict[str, Any]:
-    """Builds the Keras model, writes ``model.xml`` and ``model.bin`` into ``folder`` and tries out bf16.
+    """Converts a Keras model into OpenVINO's format, in ``folder``, and tries out bf16. Imports TensorFlow.
 
     Returns:
         ``dim``: width of a vector. ``batch``: pictures at once. ``bf16_cosine``: of

@@ -10,8 +10,9 @@ import pytest
 
 from stylesearch.errors import ConfigError, UnknownName
 from stylesearch.extractors import load_extractor
+from stylesearch.extractors.hsv_histogram import COLOR_SETTINGS, N_COLORS, color_histogram
 from stylesearch.extractors.spec import ExtractorSpec
-from stylesearch.extractors.with_colors import COLOR_SETTINGS, N_COLORS, ExtractorWithColors, color_histogram
+from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.testing import FakeExtractor
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)

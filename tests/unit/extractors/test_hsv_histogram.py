@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.extractors.with_colors import COLOR_SETTINGS, N_COLORS, color_histogram
+from stylesearch.extractors.hsv_histogram import COLOR_SETTINGS, N_COLORS, color_histogram
 from stylesearch.images.regions import letterbox
 
 
