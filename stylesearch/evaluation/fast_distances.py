@@ -6,7 +6,6 @@ Both keep the bound on their error that :class:`~stylesearch.distance_kernels.Fa
 from __future__ import annotations
 
 import functools
-import importlib.util
 from typing import Any, Final
 
 from stylesearch.array_types import Floats
@@ -16,7 +15,6 @@ from stylesearch.extractors.engines.tensorflow import import_tensorflow
 __all__ = [
     "FaissDistances",
     "GpuDistances",
-    "faiss_is_installed",
     "gpu_is_visible",
 ]
 
@@ -29,11 +27,6 @@ _FAISS_VALUES_PER_CALL: Final = 240_000
 def gpu_is_visible() -> bool:
     """Whether TensorFlow sees a GPU; imports TensorFlow."""
     return bool(import_tensorflow().config.list_physical_devices("GPU"))
-
-
-def faiss_is_installed() -> bool:
-    """Whether :class:`FaissDistances` can be used; imports nothing."""
-    return importlib.util.find_spec("faiss") is not None
 
 
 class GpuDistances(FastDistances):

@@ -157,7 +157,7 @@ class BlockDistances:
 
 
 def choose_fast_distances() -> MakeFastDistances:
-    """Chooses what computes fast distances: TensorFlow where it sees a GPU, else faiss, else NumPy."""
+    """Chooses what computes fast distances: TensorFlow where it sees a GPU, else faiss."""
     from stylesearch.extractors.engines.choose import gpu_is_likely
 
     if gpu_is_likely():
@@ -165,9 +165,9 @@ def choose_fast_distances() -> MakeFastDistances:
 
         if gpu_is_visible():
             return GpuDistances
-    from stylesearch.evaluation.fast_distances import FaissDistances, faiss_is_installed
+    from stylesearch.evaluation.fast_distances import FaissDistances
 
-    return FaissDistances if faiss_is_installed() else FastDistances
+    return FaissDistances
 
 
 def rank(

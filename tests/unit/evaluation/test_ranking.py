@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from stylesearch.distance import METRICS, distances
-from stylesearch.distance_kernels import FastDistances
-from stylesearch.evaluation import fast_distances
 from stylesearch.evaluation.fast_distances import FaissDistances
 from stylesearch.evaluation.ranking import RankedGallery, choose_fast_distances, rank
 from stylesearch.features.arrays import ArrayPool
@@ -102,12 +100,6 @@ def test_tensorflow_gives_the_same_ranks(metric):
 def test_without_a_gpu_tensorflow_is_not_asked(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
     assert choose_fast_distances() is FaissDistances
-
-
-def test_without_faiss_numpy_does_it(monkeypatch):
-    monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
-    monkeypatch.setattr(fast_distances, "faiss_is_installed", lambda: False)
-    assert choose_fast_distances() is FastDistances
 
 
 @pytest.mark.parametrize("dim", [7, 1280])
