@@ -104,7 +104,7 @@ def remove(shared: Shared, name: str) -> None:
         return
     click.echo(f"removed {name}")
     for setting, value in changed.items():
-        now = f'it is "{value}" again' if value else "that line is gone, and the default is in force again"
+        now = f'it is "{value}" again' if value else "that line is gone, and the default is used again"
         click.echo(f"config.toml named it as the {setting}; {now}")
 
 

@@ -137,7 +137,7 @@ def train(
 
         if name in interrupted_trainings(shop.settings.home):
             return "the same command with --resume"
-        if seen:  # and the checkpoint is gone: the model is in force
+        if seen:  # and the checkpoint is gone: the model is in use
             return f"`stylesearch index build -s siamese:{name}`"
         return "the same command without --resume"
 

@@ -65,7 +65,7 @@ def rank_by_index(
     itself in the gallery is left out of its own answers.
 
     Args:
-        home: the space, refreshed; its fit in force made the vectors of ``exact``.
+        home: the space, refreshed; its current fit made the vectors of ``exact``.
         metric: ``l1``, ``l2`` or ``cosine``.
         queries: features, not vectors, float32 (q, regions, dim).
         protocol: what is searched with and in.

@@ -255,7 +255,7 @@ class MethodRanking:
         home = context.space_location(extractor, spec.space) if needs_home else None
         if home is not None and self._settings.index:
             with time_stage(self._seconds, f"indexes of {spec.label}"):
-                refresh_indexes(home, metrics)  # before anything is made with the fit in force
+                refresh_indexes(home, metrics)  # before anything is made with the current fit
         with time_stage(self._seconds, f"vectors of {spec.label}"):
             n_colors = n_colors_of(extractor.parameters)
             transform = pool.fit(spec.space, gallery, home, n_colors=n_colors)

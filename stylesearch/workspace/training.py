@@ -129,7 +129,7 @@ def _remove_leftovers(resources: Resources, name: str) -> None:
             path.with_suffix(".json").unlink(missing_ok=True)
     except (OSError, StyleSearchError) as error:
         warnings.warn(
-            f"the model is in force, but {len(unused)} networks that no model takes any more could not be "
+            f"the model is in use, but {len(unused)} networks that no model takes any more could not be "
             f"removed: {error}; they go with the next training of {name!r}, or with its removal",
             stacklevel=3,
         )

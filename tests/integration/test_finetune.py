@@ -132,7 +132,7 @@ def test_removing_the_model_leaves_the_network_that_was_tuned(
     assert removed.code == 0, removed.err
     assert removed.out == (
         "removed tuned\n"
-        "config.toml named it as the space; that line is gone, and the default is in force again\n"
+        "config.toml named it as the space; that line is gone, and the default is used again\n"
         f'config.toml named it as the extractor; it is "{network.resolve()}" again\n'
     )
     settings = load_settings({"home": workspace})
