@@ -40,4 +40,4 @@ def test_the_folder_and_the_table_of_clothing_say_the_same(photos: Path) -> None
 def test_the_table_of_luma(photos: Path) -> None:
     records = read(photos / "luma" / "images.csv")
     assert len(records) == 662
-    assert records[0].product.attributes.keys() == {"style", "color", "view"}
+    assert records[0].product.attributes.keys() == {"style", "colour", "view"}
