@@ -1,7 +1,7 @@
 """The command line: ``stylesearch``, installed from this folder as ``stylesearch.cli``.
 
-Nothing heavy is imported here: a command's module is loaded when that command runs, and the help texts
-of the list stand in a table, so that ``stylesearch --help`` answers at once.
+No heavy library is imported here. A command's module is imported when that command runs, and the lines of
+``stylesearch --help`` come from a table, so that it prints at once.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from .process import EXIT_ERROR
 def db() -> None:
     """Upgrade or check the catalog's schema.
 
-    Opening a catalog upgrades it by itself; these commands are for scripts and for the curious.
+    A catalog is upgraded whenever it is opened; these commands are for scripts.
     """
 
 
@@ -24,7 +24,7 @@ def db() -> None:
 @shared_options
 @pass_shared
 def upgrade(shared: Shared) -> None:
-    """Create the catalog, or bring an older one to this version."""
+    """Create the catalog, or upgrade an older one to the schema of this version."""
     from stylesearch.catalog.migrate import upgrade as upgrade_schema
 
     done = upgrade_schema(shared.load().database)
@@ -38,7 +38,7 @@ def upgrade(shared: Shared) -> None:
 @shared_options
 @pass_shared
 def current(shared: Shared) -> None:
-    """Print the schema revision of the catalog and the one that this version needs."""
+    """Print the catalog's schema revision and the revision that this version needs."""
     from stylesearch.catalog.migrate import current_revision
     from stylesearch.catalog.schema_version import HEAD
 
@@ -53,7 +53,7 @@ def current(shared: Shared) -> None:
 @shared_options
 @pass_shared
 def check(shared: Shared) -> int:
-    """Compare the catalog's tables with this version's models, and its pages with their checksums."""
+    """Compare the catalog's tables with the schema of this version, and check the file for damage."""
     from stylesearch.catalog.migrate import check_schema
 
     problems = check_schema(shared.load().database)

@@ -1,4 +1,4 @@
-"""``stylesearch demo``: a drawn shop to try things with."""
+"""``stylesearch demo``: draws a shop to try the other commands with."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .output import Progress, echo_json
     default=60,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many products.",
+    help="Number of products.",
 )
-@click.option("--seed", default=0, show_default=True, type=int, help="The same seed draws the same pictures.")
+@click.option("--seed", default=0, show_default=True, type=int, help="The same seed draws the same images.")
 @click.option(
     "--streets",
     "n_street_photos",
     default=1,
     show_default=True,
     type=click.IntRange(0, 20),
-    help="Street photos a product.",
+    help="Street photos of each product.",
 )
-@click.option("--hard", is_flag=True, help="Street photos of a poor camera in bad light.")
+@click.option("--hard", is_flag=True, help="Draw street photos of a poor camera in bad light.")
 @click.option("--overwrite", is_flag=True, help="Draw into a folder that is not empty.")
 @shared_options
 @pass_shared
@@ -43,10 +43,10 @@ def demo(
     hard: bool,
     overwrite: bool,
 ) -> None:
-    """Draw a shop in DIR: garments as shop pictures, and street photos of the same garments.
+    """Draw a demo shop in DIR: shop images of garments, and street photos of the same garments.
 
-    DIR/products.csv lists the shop's pictures, DIR/street.csv the street photos with the true product and
-    the box of the garment.
+    DIR/products.csv lists the shop images. DIR/street.csv lists the street photos, each with the product that
+    it shows and the box of the garment.
     """
     from stylesearch.drawn_shop import write_demo
 
@@ -73,7 +73,7 @@ def demo(
         )
         return
     click.echo(
-        f"{report.products} products, {report.shop_photos} shop pictures, "
+        f"{report.products} products, {report.shop_photos} shop images, "
         f"{report.street_photos} street photos in {folder}"
     )
     click.echo(f"next: stylesearch ingest {report.products_csv}")

@@ -1,4 +1,4 @@
-"""``stylesearch doctor``: what works on this machine, and what to do about the rest."""
+"""``stylesearch doctor``: checks the installation and the workspace, and says how to repair them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("PROBLEM
 @shared_options
 @pass_shared
 def doctor(shared: Shared) -> int:
-    """Check this installation and workspace; exit code 1 if something is broken."""
+    """Check this installation and workspace.
+
+    Exit code 1 if a check finds a problem.
+    """
     from stylesearch.workspace.doctor import examine
 
     findings = list(examine(shared.load()))

@@ -1,4 +1,4 @@
-"""``stylesearch eval``: how often each method finds the right product, and how sure that is."""
+"""``stylesearch eval``: measures the accuracy of methods, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stylesearch.evaluation.compare import Comparison
     from stylesearch.evaluation.results import Study
 
-# The metrics, as static text: `--help` is not to import them. A test compares.
+# A copy of the metrics, so that `--help` need not import their module. A test compares them.
 METRICS = ["l1", "l2", "cosine"]
 N_CHANGES_SHOWN = 20
 
@@ -29,24 +29,24 @@ class ListParameter(click.ParamType[tuple[str, ...]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Splits the text, or fails as wrong usage when it names nothing."""
+        """Splits the text, or fails as wrong usage if the list is empty."""
         names = value if isinstance(value, tuple) else tuple(filter(None, map(str.strip, value.split(","))))
         if not names:
-            self.fail("name at least one", param, ctx)
+            self.fail("give at least one name", param, ctx)
         return names
 
 
 def _metrics(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in METRICS]
     if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(METRICS)}", ctx, param)
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(METRICS)}", ctx, param)
     return names
 
 
 def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[int, ...]:
     wrong = [name for name in names if not name.isdecimal() or int(name) < 1]
     if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} is not a number from 1 up", ctx, param)
+        raise click.BadParameter(f"{wrong[0]!r} is not a positive whole number", ctx, param)
     return tuple(map(int, names))
 
 
@@ -63,7 +63,7 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
     callback=_metrics,
     default="l1,l2,cosine",
     show_default=True,
-    help="Distances, separated by commas.",
+    help="Distance functions, separated by commas.",
 )
 @click.option(
     "-k",
@@ -73,66 +73,67 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
     default="1,5,10,20,50",
     show_default=True,
     metavar="K,...",
-    help="The k of the top-k accuracies.",
+    help="Values of k for the top-k accuracies.",
 )
 @click.option(
     "--queries",
     type=click.Choice(["consumer", "views"]),
     default="consumer",
     show_default=True,
-    help="Search with consumer photos, or with the other shop pictures of a product.",
+    help="Search with consumer photos, or with some of the shop images of each product.",
 )
 @click.option(
     "--gallery",
     metavar="all|queried|others|PATTERN",
     default="all",
     show_default=True,
-    help="Search in all shop pictures (of each product the first, if queries are its other views), only in "
-    "those of products with a query, in all other pictures (of views), or in files of such a name "
-    "('*_main.*').",
+    help="Shop images to search in. all: every image, or the first of each product for --queries views. "
+    "queried: those of products with a query. others: every image but the query, for --queries views. "
+    "PATTERN: images whose file name matches ('*_main.*').",
 )
-@click.option("--split", metavar="NAME,...", help="Only products whose attribute `split` is this.")
+@click.option("--split", metavar="NAME,...", help="Search with products whose attribute `split` is NAME.")
 @click.option(
     "--gallery-split",
     metavar="NAME,...|any",
-    help="The same for the gallery, if it is another than --split.",
+    help="Search in products whose attribute `split` is NAME.  [default: as --split]",
 )
 @click.option(
     "--regions",
     metavar="PLAN",
     default="whole",
     show_default=True,
-    help="Look at a query whole, at its `box`, or through parts: few, street.",
+    help="Regions of a query: `whole`, `few`, `street`, or its `box`.",
 )
 @click.option(
     "--index",
     is_flag=True,
-    help="Search through the indexes; adds their ANN recall. They hold all shop pictures: of views, the "
-    "gallery `others`.",
+    help="Search with the indexes, and print their ANN recall. Indexes hold all shop images, so --queries "
+    "views needs --gallery others.",
 )
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write the report into DIR: index.html with its charts, results.json, results.csv, results.md.",
+    help="Write a report into DIR: index.html with charts, results.json, results.csv and results.md.",
 )
 @click.option(
     "--baseline",
     type=click.Path(exists=True, path_type=Path),
     metavar="FILE",
-    help="Compare with an older results.json: what rose, what fell, what is noise.",
+    help="Compare with an older results.json: which scores rose or fell by more than noise.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the bootstrap.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the bootstrap."
+)
 @click.option(
     "--max-memory",
     default=1024,
     show_default=True,
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="Memory for vectors (a half; what is more lies in files of the workspace) and for distances (a "
-    "half; at least some 50 bytes for each picture of the gallery and core). Not counted: the program and "
-    "one network at a time (0.2 GB; with TensorFlow 1 GB), 0.1 GB for the bootstrap, 0.5 KB for each query "
-    "and run.",
+    help="Memory: half for vectors (larger arrays are kept in files of the workspace), half for distances "
+    "(at least about 50 bytes for each gallery image and core). Not counted: the program with one network "
+    "(0.2 GB; 1 GB with TensorFlow), 0.1 GB for the bootstrap, 0.5 KB for each query and run.",
 )
 @extractor_options(with_extractor=False)
 @shared_options
@@ -156,8 +157,8 @@ def evaluate(
 ) -> None:
     """Measure how often each method finds the right product.
 
-    Every query is a photo whose product is known; it is found when that product is among the first k.
-    Features that are missing are computed and kept: run again, it goes on where it was.
+    Every query is a photo whose product is known. The top-k accuracy is the share of queries whose product is
+    among the first k. Missing features are computed and stored, so an interrupted run can be continued.
 
     \b
     stylesearch eval --methods whitebox,efficientnet-lite0@320+colors/whitened --report reports/first
@@ -165,7 +166,7 @@ def evaluate(
     stylesearch eval --baseline reports/first/results.json
     """
     with resumable(), shared.open(**choices) as shop:
-        # An old file that cannot be read is not to be found out after an hour of computing.
+        # Read first, so that a file that cannot be read is reported before the computing starts.
         older = _load(baseline) if baseline else None
         if report is not None:
             from stylesearch.evaluation.report.report import check_libraries
@@ -238,7 +239,7 @@ def _echo_study(study: Study) -> None:
         )
     echo_table(["method", "metric", *names, *recall], rows, right=[*names, *recall])
     best = max(study.runs, key=lambda run: run.micro.values[names[-1]].value)
-    click.echo(f"\nby category, {best.label} (the highest {names[-1]}):")
+    click.echo(f"\nby category, for the method with the highest {names[-1]}, {best.label}:")
     of_categories = [
         [scores.category, scores.n_queries, *(short_percent(scores.values[name]) for name in names)]
         for scores in best.categories
@@ -250,7 +251,7 @@ def _echo_study(study: Study) -> None:
 def _echo_comparison(comparison: Comparison) -> None:
     from stylesearch.evaluation.results_files import change_row
 
-    click.echo("\nagainst the baseline:")
+    click.echo("\ncompared with the baseline:")
     for note in comparison.notes:
         click.echo(note)
     moved = [one for one in comparison.changes if one.verdict in ("rose", "fell")]

@@ -1,4 +1,4 @@
-"""``stylesearch extractors``: what can turn pictures into features."""
+"""``stylesearch extractors``: lists the extractors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 
 FOOTER = (
-    "+colors behind any network joins a color histogram of 108 numbers to its features "
-    "(efficientnet-lite0@320+colors: the default)."
+    "NAME+colors, after the name of a network, adds a color histogram of 108 numbers to its features. "
+    "The default is efficientnet-lite0@320+colors."
 )
 
 
@@ -17,11 +17,11 @@ FOOTER = (
 @shared_options
 @pass_shared
 def extractors(shared: Shared) -> None:
-    """List what can turn pictures into features.
+    """List the extractors, which turn images into features.
 
-    Layer, width and parameters are those up to the layer whose output is the feature. Behind a name may stand
-    @SIZE, for another input size, and behind a network +colors, which joins a color histogram to its
-    features: efficientnet-lite0@320+colors is what is used by default.
+    The feature is the output of the layer shown; parameters are counted up to that layer. NAME@SIZE sets
+    another input size. NAME+colors, after the name of a network, adds a color histogram to its features. The
+    default is efficientnet-lite0@320+colors.
     """
     from stylesearch.extractors import describe_extractors
 

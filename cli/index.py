@@ -16,32 +16,39 @@ from .process import EXIT_SOME_FAILED
 def index() -> None:
     """Build, inspect or verify the indexes.
 
-    Indexes are derived from the catalog: they can be deleted at any time and are built again when needed.
+    Indexes are derived from the catalog. They can be deleted at any time and are rebuilt when needed.
     """
 
 
 def _space_options(command: Any) -> Any:
     command = click.option(
-        "-m", "--metric", type=click.Choice(["l1", "l2", "cosine"]), help="The distance.  [default: cosine]"
+        "-m",
+        "--metric",
+        type=click.Choice(["l1", "l2", "cosine"]),
+        help="Distance function.  [default: cosine]",
     )(command)
     command = click.option(
         "-s",
         "--space",
         metavar="raw|whitened|siamese:NAME",
-        help="Where distances are taken.  [default: whitened]",
+        help="Space in which distances are taken.  [default: whitened]",
     )(command)
     return extractor_options()(shared_options(pass_shared(command)))
 
 
 def _take_names(choices: dict[str, Any]) -> dict[str, str]:
-    """Takes out what chooses the gallery: a trained model refuses an extractor or metric not its own."""
+    """Removes and returns the options that choose the gallery.
+
+    They are passed by name and not as settings, so that a trained model refuses another extractor or
+    metric.
+    """
     return {name: choices.pop(name) or "" for name in ("extractor", "space", "metric")}
 
 
 @index.command()
 @_space_options
 def build(shared: Shared, **choices: Any) -> None:
-    """Build the index of every category anew, and refit the space."""
+    """Rebuild the index of every category, and fit the space again."""
     named = _take_names(choices)
     with shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
         built = shop.indexes.build(**named, progress=progress)
@@ -54,7 +61,11 @@ def build(shared: Shared, **choices: Any) -> None:
 @index.command()
 @_space_options
 def status(shared: Shared, **choices: Any) -> None:
-    """Say what is built, how much is pending since, and what is gone."""
+    """Print for each category how many images are indexed, pending and gone.
+
+    Pending images were added after the index was built; they are searched too. Gone images were removed
+    since; they are not found.
+    """
     named = _take_names(choices)
     with shared.open(**choices) as shop:
         rows = shop.indexes.status(**named)
@@ -74,7 +85,10 @@ def status(shared: Shared, **choices: Any) -> None:
 @index.command()
 @_space_options
 def verify(shared: Shared, **choices: Any) -> int:
-    """Read every index whole and compare it with its checksums; exit code 3 if one is damaged."""
+    """Read every index file and compare it with its checksum.
+
+    Exit code 3 if an index is damaged or missing.
+    """
     named = _take_names(choices)
     with shared.open(**choices) as shop:
         problems = shop.indexes.verify(**named)
@@ -86,6 +100,6 @@ def verify(shared: Shared, **choices: Any) -> int:
         click.echo(
             "no damage found"
             if not problems
-            else f"{len(problems)} damaged; `stylesearch index build` builds them anew"
+            else f"{len(problems)} damaged; `stylesearch index build` rebuilds them"
         )
     return EXIT_SOME_FAILED if problems else 0

@@ -1,4 +1,4 @@
-"""``stylesearch ingest``: products and pictures into the catalog."""
+"""``stylesearch ingest``: adds products and their images to the catalog."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from .process import EXIT_SOME_FAILED, give_way, resumable
 
 N_FAILURES_SHOWN = 20
 OF_ALL_CORES = ("decode", "inference")
-# The names of the importers, as static text: `--help` is not to import the catalog. A test compares.
+# A copy of the names of the importers, so that `--help` need not import the catalog. A test compares them.
 FORMATS = ["auto", "csv", "deepfashion-c2s", "deepfashion-inshop", "deepfashion2", "folder", "street2shop"]
 CATEGORIES = ["own", "study2018"]
 
 
 class SourcePath(click.Path):
-    """A folder or a file that is there."""
+    """An existing folder or file."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, or wrong usage that says what would be right."""
+        """Returns the path; the message for a missing one says what to give instead."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            self.fail(f"{error.message} Give a folder with pictures, or a CSV file.", param, ctx)
+            self.fail(f"{error.message} Give a folder with images, or a CSV file.", param, ctx)
 
 
 class CategoriesChoice(click.Choice[str]):
-    """A way to file a dataset's products; ``seed``, the older name of ``study2018``, is taken too."""
+    """The categories of a dataset's products; accepts ``seed``, the older name of ``study2018``, too."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The way's name of now."""
+        """Returns the choice, with the older name replaced."""
         return super().convert("study2018" if value == "seed" else value, param, ctx)
 
 
@@ -47,7 +47,7 @@ class CategoriesChoice(click.Choice[str]):
     type=click.Choice(FORMATS),
     default="auto",
     show_default=True,
-    help="What PATH is: a table (CSV or TSV), a folder of products, or one of the public datasets.",
+    help="Format of PATH: a table (CSV or TSV), a folder of products, or a public dataset.",
 )
 @click.option(
     "-e",
@@ -55,36 +55,36 @@ class CategoriesChoice(click.Choice[str]):
     "extractors",
     multiple=True,
     metavar="NAME[@SIZE]",
-    help="What makes features; may be repeated.",
+    help="Extractor of the features; may be repeated.",
 )
 @click.option(
     "--domain",
     type=click.Choice(["shop", "consumer"]),
-    help="Who took the pictures, where the source does not say.",
+    help="Who took the images, where the source does not say.",
 )
 @click.option("--prune", is_flag=True, help="Remove products of this source that it no longer lists.")
-@click.option("--allow-outside", is_flag=True, help="Let a table name pictures outside its folder.")
+@click.option("--allow-outside", is_flag=True, help="Accept images outside the folder of the table.")
 @click.option(
     "--split",
     "splits",
     multiple=True,
     metavar="NAME",
-    help="Of a dataset: take only this split (train, val, test, ...); may be repeated.",
+    help="For a dataset: add only this split (train, val, test, ...); may be repeated.",
 )
 @click.option(
     "--gallery",
     multiple=True,
     metavar="NAME[+NAME]",
-    help="Of a dataset: take the shop's pictures of these splits, by default those of --split.",
+    help="For a dataset: splits whose shop images are added.  [default: those of --split]",
 )
 @click.option(
     "--categories",
     type=CategoriesChoice(CATEGORIES),
-    help="Of a dataset: file products under its own categories, or as Dress, Skirt, upper, lower, other.",
+    help="For a dataset: keep its own categories, or use Dress, Skirt, upper, lower and other.",
 )
-@click.option("--batch-size", type=click.IntRange(1, 1024), help="Pictures a forward pass.")
-@click.option("--workers", type=click.IntRange(0, 256), help="Threads that decode; 0 for one a core.")
-@click.option("--max-pixels", type=click.IntRange(min=256), help="Refuse pictures with more pixels.")
+@click.option("--batch-size", type=click.IntRange(1, 1024), help="Images in one call of the network.")
+@click.option("--workers", type=click.IntRange(0, 256), help="Threads that decode; 0 for one per core.")
+@click.option("--max-pixels", type=click.IntRange(min=256), help="Refuse images with more pixels.")
 @extractor_options(with_extractor=False)
 @shared_options
 @pass_shared
@@ -101,19 +101,19 @@ def ingest(
     categories: str | None,
     **choices: Any,
 ) -> int:
-    """Take the products in PATH, a folder or a table, into the catalog.
+    """Add the products in PATH, a folder or a table, to the catalog.
 
     \b
-    catalog/<category>/<product>/*.jpg    a product with several pictures
-    catalog/<category>/*.jpg              each picture a product
+    catalog/<category>/<product>/*.jpg    a product with several images
+    catalog/<category>/*.jpg              each image is a product
     products.csv                          header: id,title,category,image,price,url,domain,box
 
-    Run it again at any time: what has not changed is skipped, and an interrupted run goes on where it was.
+    Run it again at any time: unchanged images are skipped, and an interrupted run continues.
 
-    DeepFashion, Street2Shop and DeepFashion2 are recognised by their folders; docs/datasets.md says more.
+    DeepFashion, Street2Shop and DeepFashion2 are recognized by their folders; see docs/datasets.md.
     """
     give_way()
-    # Only what was said: the workspace has its own defaults.
+    # Only the options that were given: the workspace has its own defaults.
     selection: dict[str, Any] = {}
     if splits or gallery:
         selection = {"splits": _split_names(splits), "gallery": _split_names(gallery)}
@@ -142,10 +142,10 @@ def ingest(
             click.echo(f"missing: {example.item}: {example.reason}", err=True)
         if report.missing > len(report.missing_examples):
             click.echo(
-                f"... and {report.missing - len(report.missing_examples)} more missing pictures", err=True
+                f"... and {report.missing - len(report.missing_examples)} more missing images", err=True
             )
         if report.unlisted and shared.verbosity >= 0:
-            are, them = ("picture is", "it") if report.unlisted == 1 else ("pictures are", "them")
+            are, them = ("image is", "it") if report.unlisted == 1 else ("images are", "them")
             click.echo(
                 f"note: {report.unlisted} {are} no longer in the source; --prune removes {them}",
                 err=True,
@@ -161,7 +161,7 @@ def ingest(
 
 
 def _timings(seconds: Mapping[str, float]) -> str:
-    """The time of each stage: of all cores together, or by the clock on the wall."""
+    """Formats the time of each stage: summed over all cores, or elapsed."""
 
     def list_stages(stages: Iterable[str]) -> str:
         return ", ".join(f"{stage} {seconds[stage]:.2f} s" for stage in stages)
@@ -172,5 +172,5 @@ def _timings(seconds: Mapping[str, float]) -> str:
 
 
 def _split_names(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Splits as they were given: one at a time, or joined as in ``val+test``."""
+    """Lists the names of splits, given one at a time or as in ``val+test``."""
     return tuple(name for value in values for name in value.split("+") if name)

@@ -1,4 +1,4 @@
-"""The ``stylesearch`` command: options that every command shares, errors as messages, exit codes."""
+"""The ``stylesearch`` command and the table of its subcommands."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = [
 class LazyGroup(click.Group):
     """A Click group over a table: command name -> (``"module:attribute"``, one line of help).
 
-    A plain lazy group still imports every command to list it; here the lines of the list are static, and
-    a test holds them against the commands' own first lines.
+    Click's own lazy group imports every command to list them. Here the list is static text, and a test
+    compares it with the help of the commands.
     """
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
         self.table = table
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Parses the arguments; ``--help`` and ``--version`` print already here."""
+        """Parses the arguments; ``--help`` and ``--version`` print here."""
         with past_click():
             return super().make_context(*args, **kwargs)
 
@@ -42,11 +42,11 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the table: the order in which a newcomer meets them."""
+        """Lists the names in the order of the table: the order in which a new user needs them."""
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports the command of that name, or returns None."""
+        """Imports the command of that name; returns None if there is none."""
         if cmd_name not in self.table:
             return None
         module, _, attribute = self.table[cmd_name][0].partition(":")
@@ -54,25 +54,25 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the list from the table alone."""
+        """Writes the list of commands from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
 
 COMMANDS = {
-    "ingest": (".ingest:ingest", "Take the products in PATH, a folder or a table, into the catalog."),
+    "ingest": (".ingest:ingest", "Add the products in PATH, a folder or a table, to the catalog."),
     "query": (".query:query", "Find the products that each PHOTO shows."),
-    "serve": (".serve:serve", "Serve the workspace: a REST API, and a page to search with."),
-    "train": (".train:train", "Learn from the shop's own pairs of pictures which differences matter."),
+    "serve": (".serve:serve", "Serve the workspace as a REST API and a search page."),
+    "train": (".train:train", "Learn a distance from pairs of images that show the same product."),
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
     "products": (".products:products", "List, show or remove products."),
     "models": (".models:models", "List, show or remove trained models."),
     "index": (".index:index", "Build, inspect or verify the indexes."),
     "db": (".db:db", "Upgrade or check the catalog's schema."),
-    "extractors": (".extractors:extractors", "List what can turn pictures into features."),
+    "extractors": (".extractors:extractors", "List the extractors, which turn images into features."),
     "demo": (
         ".demo:demo",
-        "Draw a shop in DIR: garments as shop pictures, and street photos of the same garments.",
+        "Draw a demo shop in DIR: shop images of garments, and street photos of the same garments.",
     ),
     "doctor": (".doctor:doctor", "Check this installation and workspace."),
 }
@@ -82,25 +82,22 @@ COMMANDS = {
 @click.version_option(package_name="stylesearch")
 @shared_options
 def cli() -> None:
-    """A customer's photo in, the shop's matching products out.
+    """Find the products of a shop that match a customer's photo.
 
     \b
-    stylesearch ingest catalog/            take in a folder or a CSV
-    stylesearch query photo.jpg -k 20      ranked products
+    stylesearch ingest catalog/            add a folder or a CSV file to the catalog
+    stylesearch query photo.jpg -k 20      print the 20 nearest products
     """
 
 
 def main() -> None:
-    """Runs the command line; every StyleSearchError becomes a message, a hint and exit code 1."""
+    """Runs the command line and ends the process with its exit code."""
     from .process import claim_process, run
 
     claim_process()
     code = run(cli)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Everything is closed by now. Taking the interpreter and OpenVINO apart in good order would cost every
-    # query another tenth of a second.
+    # Everything is closed by now. An orderly shutdown of the interpreter and OpenVINO would add a tenth of a
+    # second to every query.
     os._exit(code)
-
-
-# A group whose commands are imported only when one of them is run.

@@ -1,4 +1,4 @@
-"""``stylesearch models``: what has been trained, how well it did, and removing it."""
+"""``stylesearch models``: lists, shows and removes trained models."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .options import Shared, pass_shared, shared_options
 from .output import echo_changes, echo_json, echo_table
 
 PARTS = {
-    "test": "test products (nothing was learned from or chosen with them)",
-    "validation": "validation products, which epoch and weights were chosen with",
+    "test": "test products (not used to train or to choose)",
+    "validation": "validation products (used to choose the epoch and the weights)",
 }
-"""What scores are of, in the order in which they are shown."""
+"""The sets of products that scores are of, in the order in which they are shown."""
 
 
 @click.group(invoke_without_command=True)
@@ -24,7 +24,7 @@ PARTS = {
 def models(ctx: click.Context) -> None:
     """List, show or remove trained models.
 
-    A model is the space `siamese:NAME`: give it to `query --space`, or to `eval --methods`.
+    The model NAME is the space `siamese:NAME`, for `query --space` and `eval --methods`.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_models)
@@ -67,7 +67,7 @@ def list_models(shared: Shared) -> None:
 @shared_options
 @pass_shared
 def show(shared: Shared, name: str) -> None:
-    """Show what the model NAME was trained on, its weights and its scores."""
+    """Show the training data, the weights and the scores of the model NAME."""
     with shared.open() as shop:
         card = shop.models.get(name)
     if shared.as_json:
@@ -96,7 +96,7 @@ def show(shared: Shared, name: str) -> None:
 @shared_options
 @pass_shared
 def remove(shared: Shared, name: str) -> None:
-    """Remove the model NAME and every index of it."""
+    """Remove the model NAME and its indexes."""
     with shared.open() as shop:
         changed = shop.models.remove(name)
     if shared.as_json:
@@ -104,12 +104,12 @@ def remove(shared: Shared, name: str) -> None:
         return
     click.echo(f"removed {name}")
     for setting, value in changed.items():
-        now = f'it is "{value}" again' if value else "that line is gone, and the default is used again"
-        click.echo(f"config.toml named it as the {setting}; {now}")
+        now = f'it is now "{value}"' if value else "the line was removed, and the default is used"
+        click.echo(f"config.toml used it as the {setting}; {now}")
 
 
 def _rows_of(name: str, value: Any) -> list[list[str]]:
-    """A value of a card as rows of a table that are not too long."""
+    """Formats a value of a card as rows of a table, wrapped to 90 characters."""
     if isinstance(value, Mapping):
         said = {key.replace("_", " "): one for key, one in value.items() if not isinstance(one, Mapping)}
         value = ", ".join(f"{key} {_in_words(one)}" for key, one in said.items() if one is not None)

@@ -1,4 +1,4 @@
-"""Options that every command takes, before its name or after it, and the settings that they make."""
+"""Options that every command takes, before or after its name, and the settings they set."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Shared:
-    """What was given on the command line for every command alike.
+    """The shared options of one call of the command line.
 
     Attributes:
-        settings: flags by the name of the setting they set.
-        as_json: print JSON on stdout.
-        verbosity: -1 quiet, 0 normal, 1 or more verbose.
+        settings: values of the flags, by the name of the setting they set.
+        as_json: whether to print JSON on stdout.
+        verbosity: -1 for quiet, 0 for normal, 1 or more for verbose.
     """
 
     def __init__(self) -> None:
@@ -34,13 +34,13 @@ class Shared:
         self.verbosity = 0
 
     def open(self, **flags: Any) -> Workspace:
-        """The workspace that the flags, the environment and the configuration file name."""
+        """Opens the workspace that the flags, the environment and the configuration file name."""
         from stylesearch.workspace.workspace import Workspace
 
         return Workspace(self.load(**flags))
 
     def load(self, **flags: Any) -> Settings:
-        """The settings that the flags, the environment and the configuration file make together."""
+        """Loads the settings from the flags, the environment and the configuration file."""
         from stylesearch.settings import load_settings
 
         return load_settings(
@@ -55,17 +55,17 @@ def pass_shared(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def shared_options(command: Command) -> Command:
-    """Adds ``--home --db --json -v -q``; the values given last, nearest to the command, win."""
+    """Adds ``--home --db --json -v -q``; where an option is given twice, the last value wins."""
 
     @click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
         help="Workspace folder.  [default: .stylesearch]",
     )
-    @click.option("--db", metavar="URL", help="Catalog elsewhere: any SQLAlchemy URL.")
+    @click.option("--db", metavar="URL", help="SQLAlchemy URL of a catalog elsewhere.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-    @click.option("-v", "--verbose", count=True, help="Say more: timings, tracebacks.")
-    @click.option("-q", "--quiet", is_flag=True, help="No progress, no warnings.")
+    @click.option("-v", "--verbose", count=True, help="Print timings, and tracebacks of errors.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings.")
     @functools.wraps(command)
     def with_shared(
         *args: Any, home: Path | None, db: str | None, as_json: bool, verbose: int, quiet: bool, **kwargs: Any
@@ -82,15 +82,21 @@ def shared_options(command: Command) -> Command:
 
 
 def extractor_options(with_extractor: bool = True) -> Callable[[Command], Command]:
-    """Adds what chooses an extractor (unless the command has its own way to) and how it runs."""
+    """Adds the options that say how an extractor runs.
+
+    Args:
+        with_extractor: whether to add ``--extractor`` too.
+    """
     options = [
         click.option(
             "--precision",
             type=click.Choice(["auto", "f32", "bf16", "mixed_float16"]),
-            help="Arithmetic of the engine.",
+            help="Floating-point precision of the network.",
         ),
         click.option(
-            "--engine", type=click.Choice(["auto", "openvino", "tensorflow"]), help="What runs the network."
+            "--engine",
+            type=click.Choice(["auto", "openvino", "tensorflow"]),
+            help="Library that runs the network.",
         ),
         click.option("--weights", metavar="imagenet|FILE", help="Weights of the network."),
     ]
@@ -100,7 +106,7 @@ def extractor_options(with_extractor: bool = True) -> Callable[[Command], Comman
                 "-e",
                 "--extractor",
                 metavar="NAME[@SIZE]",
-                help="What makes features; see `stylesearch extractors`.",
+                help="Extractor of the features; `stylesearch extractors` lists them.",
             )
         )
 

@@ -1,4 +1,4 @@
-"""How commands print: plain tables that fit the terminal, and JSON."""
+"""Output of the commands: tables that fit the terminal, JSON, and progress."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def echo_table(
     """Prints rows under headings, columns aligned.
 
     Args:
-        headings: one a column.
-        rows: cells in the order of the headings; None prints as nothing.
+        headings: one for each column.
+        rows: cells in the order of the headings; None prints as an empty cell.
         right: headings of the columns that are aligned to the right.
-        shrink: heading of the column that is cut when a line would be wider than the terminal; only done
-            on a terminal, never in a pipe.
+        shrink: heading of the column that is cut when a line would be wider than the terminal. Nothing is cut
+            where the output is not a terminal.
     """
     cells = [["" if cell is None else _printable(str(cell)) for cell in row] for row in rows]
     widths = [
@@ -57,12 +57,12 @@ def echo_table(
 
 
 def _printable(text: str) -> str:
-    """Control characters (a title may hold anything) as blanks, so that no cell moves the cursor."""
+    """Replaces control characters by blanks: a title may hold any, and they would move the cursor."""
     return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
 
 
 def _width(text: str) -> int:
-    """Columns that ``text`` takes on a terminal: wide East Asian letters take two."""
+    """Counts the columns that ``text`` takes on a terminal; wide East Asian letters take two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
@@ -82,15 +82,15 @@ def _pad(text: str, width: int, to_the_right: bool) -> str:
     return blanks + text if to_the_right else text + blanks
 
 
-# The table of what a training changed: for ``stylesearch train`` and ``stylesearch models show``.
+# The table of accuracies before and after a training, for the commands `train` and `models show`.
 
 
 def echo_changes(changes: Mapping[str, Mapping[str, Any]], weights: Mapping[str, float]) -> None:
-    """Prints shares before and after in %, a row for each category, and what the marks mean.
+    """Prints accuracies before and after in %, a row for each category, and what the mark ``~`` means.
 
     Args:
-        changes: by category, ``""`` being all: what ``Change.as_dict`` gives.
-        weights: of the learned distance by category, ``""`` for all others.
+        changes: values of ``Change.as_dict`` by category; ``""`` is all categories.
+        weights: of the learned distance by category; ``""`` is any other category.
     """
     names = sorted(changes[""]["difference"], key=lambda name: int(name.rpartition("-")[2]))
     rows = []
@@ -100,11 +100,11 @@ def echo_changes(changes: Mapping[str, Mapping[str, Any]], weights: Mapping[str,
         rows.append([category or "all", one["n_queries"], weight, *(_cell(one, name) for name in names)])
     echo_table(["category", "photos", "weight", *names], rows, right=["photos", "weight"])
     if any(one["verdicts"][name] == "noise" for one in changes.values() for name in names):
-        click.echo("~ no more than noise (in brackets: the 95 % interval of the difference)")
+        click.echo("~ within noise (in brackets: the 95 % interval of the difference)")
 
 
 def _cell(change: Mapping[str, Any], name: str) -> str:
-    """``46.9 -> 82.0 (+30.2 to +40.1)``: before, after, and the interval of the difference."""
+    """Formats a change as ``46.9 -> 82.0 (+30.2 to +40.1)``: before, after, interval of the difference."""
     before, after = (change[when][name]["value"] for when in ("before", "after"))
     low, high = (change["difference"][name][end] for end in ("low", "high"))
     mark = " ~" if change["verdicts"][name] == "noise" else ""
@@ -117,17 +117,17 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Follows stages of a long job; called as ``progress(stage, n_done, n_total)``.
+    """Prints the progress of a job in stages; called as ``progress(stage, n_done, n_total)``.
 
-    What stands in a stage's name behind ``": "`` says which part of it is being done now.
+    A stage's name may end in ``": PART"``, which names the part that is being done now.
 
-    On a terminal each stage is a bar with images a second and the time left; otherwise a line every ten
-    seconds and one at the end of the stage, so that a log stays readable. The rate is what was done by the
-    time from the stage's beginning to the last call, not to when somebody notices that it is over.
+    On a terminal each stage is a bar with the rate and the time left. Elsewhere it is a line every ten
+    seconds and one at the end of the stage, so that a log stays readable. The rate is the number done,
+    divided by the time from the start of the stage to the last call.
 
     Args:
-        quiet: say nothing.
-        unit: what is counted.
+        quiet: whether to print nothing.
+        unit: plural name of the things that are counted.
     """
 
     def __init__(self, *, quiet: bool = False, unit: str = "images") -> None:
@@ -139,18 +139,18 @@ class Progress:
         self._bar: Any = None
         self._started = 0.0
         self._last_line = 0.0
-        self._heard = time.monotonic()  # when something was last said to be done
+        self._heard = time.monotonic()  # time of the last call
         self._last: tuple[int, int | None] = (0, None)
 
     def __call__(self, stage: str, n_done: int, n_total: int | None) -> None:
-        """Says that ``n_done`` of ``n_total`` (None: not known yet) are through ``stage``."""
+        """Reports that ``n_done`` of ``n_total`` (None: not known yet) are through ``stage``."""
         if self._quiet:
             return
         now = time.monotonic()
         stage, _, self._part = stage.partition(": ")
         if stage != self._stage or n_done < self._last[0]:
             self.finish_stage()
-            # A stage that does not say that it begins began when the one before it ended.
+            # A stage whose first call is not for 0 began when the stage before it ended.
             self._stage, self._started = stage, self._heard if n_done else now
             self._last_line = self._started
         self._last, self._heard = (n_done, n_total), now
@@ -186,9 +186,9 @@ class Progress:
         self._last_line = time.monotonic()
 
     def finish_stage(self) -> None:
-        """Says how the stage ended, if one is going on: something else is going to be said."""
+        """Prints the end of the current stage, if there is one; call it before printing something else."""
         if self._bar is not None:
-            # What came after the last picture (indexes, another stage) is none of this stage's time.
+            # The time after the last call (indexes, another stage) does not belong to this stage.
             self._bar.start_t += time.monotonic() - self._heard
             self._bar.close()
             self._bar = None

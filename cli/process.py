@@ -1,8 +1,8 @@
-"""What a failed command says, and the exit code it leaves.
+"""Error messages, exit codes and the priority of the process.
 
-0 done; 1 an error that stylesearch raised on purpose or that the system reported (message and hint,
-traceback with ``-v``); 2 wrong usage; 3 done, but some inputs failed; 130 interrupted. Anything else is a
-bug, and shows its traceback.
+Exit codes: 0 done; 1 an error that stylesearch raised or the operating system reported (printed with a hint,
+and with a traceback after ``-v``); 2 wrong usage; 3 done, but some inputs failed; 130 interrupted. Any other
+exception is a bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ __all__ = [
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
-AND_KEPT = ": what was done is kept; run {how}, and it goes on from there"
+AND_KEPT = ": finished work is kept; to continue, run {how}"
 
 
 def run(command: click.Command, args: list[str] | None = None) -> int:
-    """Runs ``command`` and returns its exit code; nothing but a bug raises."""
+    """Runs ``command`` and returns its exit code; only a bug raises an exception."""
     warnings.showwarning = _show_warning
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("stylesearch").setLevel(logging.WARNING)  # what an earlier run asked for is over
+    logging.getLogger("stylesearch").setLevel(logging.WARNING)  # an earlier run may have changed it
     try:
         code = _main(command, args)
     except StyleSearchError as error:
@@ -55,7 +55,7 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError) and (gone := _outputs_without_reader()):
-            # The reader went away (`| head`): nothing is wrong, and nobody is left to tell.
+            # The reader of the pipe has ended (`| head`), which is no error.
             _let_go_of(gone)
             return 0
         reason = error.strerror or str(error) or type(error).__name__
@@ -64,11 +64,11 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
 
 
 class _PastClick(Exception):
-    """Carries its cause through Click's ``main``."""
+    """Carries an exception through Click's ``main``, as its cause."""
 
 
 class _Resumable(click.Abort):
-    """The user interrupted what keeps its work; ``how`` says what to run so that it goes on."""
+    """The user interrupted work that can be continued; ``how`` says what to run for that."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -77,10 +77,10 @@ class _Resumable(click.Abort):
 
 @contextlib.contextmanager
 def resumable(how: Callable[[], str] = lambda: "the same command again") -> Iterator[None]:
-    """Marks work of which what was done is kept when the user interrupts it; the message then says so.
+    """Marks work that keeps its finished parts when the user interrupts it; the message then says so.
 
     Args:
-        how: what is to be run, so that it goes on; asked when it is interrupted.
+        how: returns what to run to continue; called when the work is interrupted.
     """
     try:
         yield
@@ -90,10 +90,10 @@ def resumable(how: Callable[[], str] = lambda: "the same command again") -> Iter
 
 @contextlib.contextmanager
 def past_click() -> Iterator[None]:
-    """Brings an error to :func:`run` that Click's ``main`` would keep to itself.
+    """Passes errors to :func:`run` that Click's ``main`` would handle itself.
 
-    It leaves the process with exit code 1 when a pipe is closed, and takes an ``EOFError`` (a file that is
-    cut short, say) for an interruption by the user.
+    Click ends the process with exit code 1 when a pipe is closed, and takes an ``EOFError`` (from a truncated
+    file, for example) for an interruption by the user.
     """
     try:
         yield
@@ -111,7 +111,7 @@ def _main(command: click.Command, args: list[str] | None) -> Any:
 
 
 def _report(message: str, hint: str = "") -> int:
-    """Says on stderr what went wrong; to be called while the error is being handled."""
+    """Prints an error on stderr; called while the exception is being handled."""
     if logging.getLogger("stylesearch").isEnabledFor(logging.INFO):
         traceback.print_exc()
     click.secho(f"error: {message}", fg="red", err=True)
@@ -121,7 +121,10 @@ def _report(message: str, hint: str = "") -> int:
 
 
 def _outputs_without_reader() -> list[int]:
-    """Which of stdout and stderr are pipes that nobody reads; a pipe to a child process may break, too."""
+    """Finds which of stdout and stderr are pipes without a reader.
+
+    A ``BrokenPipeError`` may also come from a pipe to a child process; then the list is empty.
+    """
     outputs = [1, 2]
     if not hasattr(select, "poll"):  # Windows
         return outputs
@@ -132,7 +135,7 @@ def _outputs_without_reader() -> list[int]:
 
 
 def _let_go_of(outputs: list[int]) -> None:
-    """Sends what is still buffered nowhere, so that Python's flush at the end does not fail once more."""
+    """Redirects outputs to the null device, so that Python's flush at exit does not fail again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for output in outputs:
         os.dup2(nowhere, output)
@@ -147,28 +150,29 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """A warning as one line for a user, without the place in the code."""
+    """Prints a warning as one line, without the place in the code."""
     click.secho(f"warning: {message}", fg="yellow", err=True)
 
 
-# Long work gives way to what somebody waits for: searches of the service on the same machine.
+# An ingest runs at a low priority, so that searches of a service on the same machine stay quick.
 
 NICENESS: Final = 10
-"""Of 0 to 19. Alone on the machine the work is as quick as ever; beside a service it gets about a tenth."""
+"""From 0 to 19. Alone on a machine, work is as quick at 10 as at 0; beside a service it gets about a tenth of
+the processor time."""
 
 _is_ours = False
 
 
 def claim_process() -> None:
-    """Says that this process does nothing else than one command, so that its priority may be changed."""
+    """Declares that this process runs one command and nothing else, so that its priority may be changed."""
     global _is_ours
     _is_ours = True
 
 
 def give_way() -> None:
-    """Lowers the priority of this process, if it is ours and the system knows such a thing.
+    """Lowers the priority of this process, if :func:`claim_process` was called and the system supports it.
 
-    Of threads that run already nothing changes; those that are started from now on have the new priority.
+    Threads that run already keep their priority; threads started later have the new one.
     """
     if _is_ours and hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))

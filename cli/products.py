@@ -1,4 +1,4 @@
-"""``stylesearch products``: list, show, remove."""
+"""``stylesearch products``: lists, shows and removes products."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ def products() -> None:
 
 
 @products.command("list")
-@click.option("-c", "--category", help="Of this category only.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="How many.")
-@click.option("--after", metavar="ID", help="Start behind this product: the last one of the page before.")
+@click.option("-c", "--category", help="List this category only.")
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Number of products."
+)
+@click.option("--after", metavar="ID", help="Start after this product, the last one of the previous page.")
 @shared_options
 @pass_shared
 def list_products(shared: Shared, category: str | None, limit: int, after: str | None) -> None:
-    """List products in the order of their ids."""
+    """List products, sorted by id."""
     with shared.open() as shop:
         found = list(shop.products(category=category, after=after, limit=limit))
         if category and not found:
@@ -48,7 +50,7 @@ def list_products(shared: Shared, category: str | None, limit: int, after: str |
 @shared_options
 @pass_shared
 def show(shared: Shared, product_id: str) -> None:
-    """Show one product and its pictures."""
+    """Show one product and its images."""
     with shared.open() as shop:
         product, images = shop.product(product_id), shop.images(product_id)
     if shared.as_json:
@@ -71,7 +73,7 @@ def show(shared: Shared, product_id: str) -> None:
 @shared_options
 @pass_shared
 def remove(shared: Shared, product_ids: tuple[str, ...]) -> None:
-    """Remove products; they are gone from the very next query."""
+    """Remove products; the next query no longer finds them."""
     with shared.open() as shop:
         n_removed = shop.remove(product_ids)
     if shared.as_json:
@@ -84,12 +86,12 @@ def _check_category(shop: Workspace, category: str) -> None:
     """Refuses a category that no product has.
 
     Raises:
-        UnknownName: with the nearest one that there is.
+        UnknownName: no product has it; the message suggests a similar category.
     """
     from stylesearch.registry import unknown_name
 
     if any(shop.products(category=category, limit=1)):
-        return  # it is the page that is empty
+        return  # the category exists, and only this page of it is empty
     catalog = shop.catalog
     known = {name for one in catalog.feature_sets() for name in catalog.category_names(one)}
     raise unknown_name("category", category, dict.fromkeys(sorted(known)))

@@ -1,4 +1,4 @@
-"""``stylesearch query``: photos in, ranked products out."""
+"""``stylesearch query``: finds the products that a photo shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stylesearch.search.searcher import QueryResult
     from stylesearch.workspace.workspace import Workspace
 
-# Static text of other modules: `--help` is not to import them. A test compares.
+# Copies of constants of other modules, so that `--help` need not import them. A test compares them.
 SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 PLANS = ("whole", "few", "street")
 SPACES = ("raw", "whitened")
@@ -29,7 +29,7 @@ DEFAULTS = {"regions": "street", "space": "whitened", "metric": "cosine"}
 
 
 class BoxParameter(click.ParamType[Box]):
-    """``X0,Y0,X1,Y1`` in pixels of the upright photo."""
+    """A box ``X0,Y0,X1,Y1`` in pixels of the upright photo."""
 
     name = "X0,Y0,X1,Y1"
 
@@ -42,7 +42,7 @@ class BoxParameter(click.ParamType[Box]):
 
 
 def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None) -> Path | None:
-    """Refuses a sheet that cannot be written before anything is searched for it."""
+    """Refuses a contact sheet of an unknown format before the search begins."""
     if sheet is not None and sheet.suffix.lower() not in SHEET_ENDINGS:
         raise click.BadParameter(
             f"a contact sheet ends in {', '.join(SHEET_ENDINGS)}. Received: {sheet.name}", ctx, param
@@ -52,33 +52,34 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 
 @click.command()
 @click.argument("photos", nargs=-1, metavar="[PHOTO...]")
-@click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="How many products.")
+@click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="Number of products.")
 @click.option("-c", "--category", help="Search in this category only.")
-@click.option("--box", type=BoxParameter(), help="Where the garment is in the photo; replaces the regions.")
+@click.option("--box", type=BoxParameter(), help="Box of the garment in the photo; replaces the regions.")
 @click.option(
     "--regions",
     metavar="|".join(PLANS),
-    help=f"Parts through which the photo is looked at; `whole` for none.  [default: {DEFAULTS['regions']}]",
+    help="Regions of the photo to search with; `whole` is the photo itself.  "
+    f"[default: {DEFAULTS['regions']}]",
 )
 @click.option(
     "-s",
     "--space",
     metavar="|".join((*SPACES, TRAINED)),
-    help="Where distances are taken; a trained model brings its extractor and metric.  "
+    help="Space in which distances are taken; a trained model sets the extractor and metric too.  "
     f"[default: {DEFAULTS['space']}]",
 )
 @click.option(
     "-m",
     "--metric",
     type=click.Choice(METRICS),
-    help=f"The distance.  [default: {DEFAULTS['metric']}]",
+    help=f"Distance function.  [default: {DEFAULTS['metric']}]",
 )
 @click.option(
     "--expect",
     metavar="ID",
-    help="The right product, where you know it: says at which rank it was found.",
+    help="The right product, if you know it; prints the rank at which it was found.",
 )
-@click.option("--product", metavar="ID", help="Find what looks like this product, instead of a photo.")
+@click.option("--product", metavar="ID", help="Find products that look like this one, instead of a photo.")
 @click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -99,21 +100,21 @@ def query(
     sheet: Path | None,
     **choices: Any,
 ) -> int:
-    """Find the products that each PHOTO shows; `-` reads a picture from standard input.
+    """Find the products that each PHOTO shows; `-` reads a photo from standard input.
 
-    A product is as near as its nearest picture; smaller distances are nearer. Without -c, all categories
-    are searched and merged.
+    The distance of a product is that of its nearest image; a smaller distance is nearer. Without -c, all
+    categories are searched and their results are merged.
     """
     if bool(photos) == bool(product):
         raise click.UsageError("give one or more photos, or --product ID (not both)")
     if product and box:
-        raise click.UsageError("--box belongs to a photo, not to --product")
-    # Named here, they are more than settings: a trained model refuses an extractor or metric not its own.
+        raise click.UsageError("--box needs a photo and cannot be used with --product")
+    # Passed by name and not as settings, so that a trained model refuses another extractor or metric.
     extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
     request = SearchRequest(k=k, category=category, box=box)
     with shared.open(**choices) as shop:
         if expect:
-            shop.product(expect)  # one that is not in the catalog would never be found
+            shop.product(expect)  # raises if it is not in the catalog
         if product:
             _show(
                 shop,
@@ -129,12 +130,12 @@ def query(
             try:
                 source = _read_stdin() if photo == "-" else photo
                 result = shop.query(source, request, extractor=extractor, space=space, metric=metric)
-            except ImageError as error:  # anything else would be the same for every photo
+            except ImageError as error:  # any other error would be the same for every photo
                 if len(photos) == 1:
                     raise
                 n_failed += 1
                 name = "standard input" if photo == "-" else photo
-                # What is read from a file is called by its name already.
+                # The message of an error in a file begins with the file's name already.
                 message = str(error) if str(error).startswith(name) else f"{name}: {error}"
                 click.secho(f"error: {message}", fg="red", err=True)
                 if error.hint:
@@ -224,7 +225,7 @@ def _hit_object(hit: Any) -> dict[str, Any]:
 
 
 def _sheet_name(sheet: Path | None, number: int, n_photos: int) -> Path | None:
-    """``out.png``, or ``out-1.png``, ``out-2.png``, ... when there are several photos."""
+    """Names the contact sheet of a photo: ``out.png``, or ``out-1.png``, ... if there are several photos."""
     if sheet is None or n_photos == 1:
         return sheet
     return sheet.with_name(f"{sheet.stem}-{number + 1}{sheet.suffix}")

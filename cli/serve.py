@@ -1,4 +1,4 @@
-"""``stylesearch serve``: the workspace as a REST API and a page to search with."""
+"""``stylesearch serve``: serves the workspace as a REST API and a search page."""
 
 from __future__ import annotations
 
@@ -22,59 +22,73 @@ LOG_FORMATS = ("json", "text")
 
 
 @click.command()
-@click.option("--host", metavar="ADDRESS", help="Where to listen.  [default: 127.0.0.1, this machine only]")
+@click.option(
+    "--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1, this machine only]"
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any free one.  [default: 8000]"
 )
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer.  [default: 1]")
-@click.option("-s", "--space", metavar="NAME", help="Where distances are taken, unless a search says.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Number of processes.  [default: 1]")
+@click.option("-s", "--space", metavar="NAME", help="Default space of a search.")
 @click.option(
     "--api-key-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Keys with which products may be put and deleted, one a line; $STYLESEARCH_API_KEY does as well.",
+    help="File with the keys that may change products, one per line; or set $STYLESEARCH_API_KEY.",
 )
 @click.option(
-    "--rate-limit", type=click.IntRange(min=0), metavar="N", help="Requests a minute for each client; 0: any."
+    "--rate-limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Requests per minute and client; 0 for no limit.  [default: 0]",
 )
 @click.option(
-    "--queue-size", type=click.IntRange(min=1), metavar="N", help="Photos that may wait.  [default: 32]"
+    "--queue-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Photos that may wait in a process.  [default: 32]",
 )
-@click.option("--timeout", type=float, metavar="SECONDS", help="For one search.  [default: 30]")
-@click.option("--cors-origin", "cors_origins", multiple=True, metavar="URL", help="Whose pages may ask.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Time limit of a search.  [default: 30]")
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    metavar="URL",
+    help="Other site whose pages may use the API; may be repeated.",
+)
 @click.option(
     "--trusted-proxy",
     "trusted_proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="Whose X-Forwarded-For is believed.",
+    help="Proxy whose X-Forwarded-For header is trusted; may be repeated.",
 )
 @click.option(
     "--allowed-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="By which it is asked for, as behind a proxy.  [default: on loopback localhost, else any]",
+    help="Accepted host name of requests; may be repeated.  [default: on loopback localhost, else any]",
 )
 @click.option(
     "--keep-uploads",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep the photos searched with, in this folder.  [default: none are kept]",
+    help="Keep the photos of searches in this folder.  [default: none are kept]",
 )
-@click.option("--title", metavar="TEXT", help="What the page is called.")
-@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Of the log.  [default: json]")
+@click.option("--title", metavar="TEXT", help="Title of the page.")
+@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Format of the log.  [default: json]")
 @extractor_options()
 @shared_options
 @pass_shared
 def serve(shared: Shared, **choices: Any) -> int:
-    """Serve the workspace: a REST API, and a page to search with.
+    """Serve the workspace as a REST API and a search page.
 
-    Products that are ingested, changed or removed meanwhile show up without a restart. Everything else can
-    be set in the table [serve] of the workspace's config.toml, or as STYLESEARCH_SERVE_NAME.
+    Changes of the products take effect without a restart. More settings are read from the table [serve] of
+    the workspace's config.toml, and from environment variables STYLESEARCH_SERVE_NAME.
     """
     missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDependency(
-            f"to serve takes libraries that are not installed: {', '.join(missing)}",
+            f"the service needs libraries that are not installed: {', '.join(missing)}",
             hint="pip install 'stylesearch[serve]'",
         )
     from stylesearch.serving.middleware.hosts import as_bound, is_loopback
@@ -94,8 +108,8 @@ def serve(shared: Shared, **choices: Any) -> int:
         url = _url(service.host, port)
         if not is_loopback(address):
             click.secho(
-                f"warning: {service.host} is reached by other machines too: all that can connect may search "
-                "here; put a proxy with TLS in front",
+                f"warning: {service.host} is reached by other machines too: everyone who can connect can "
+                "search here; put a proxy with TLS in front",
                 fg="yellow",
                 err=True,
             )
@@ -112,7 +126,7 @@ def serve(shared: Shared, **choices: Any) -> int:
 
 
 def _count_products(settings: Settings) -> int:
-    """Counts the products, with a warning when there are none.
+    """Counts the products, and prints a warning when there are none.
 
     Raises:
         StyleSearchError: the workspace cannot be searched.
@@ -139,19 +153,19 @@ def _count_products(settings: Settings) -> int:
         shop.close()
     if not n_products:
         click.secho(
-            f"warning: the workspace {settings.home} is empty: nothing can be found yet",
+            f"warning: the workspace {settings.home} is empty, so no search finds anything yet",
             fg="yellow",
             err=True,
         )
         click.echo(
-            f"hint: stylesearch --home {settings.home} ingest FOLDER; the products show up without a restart",
+            f"hint: stylesearch --home {settings.home} ingest FOLDER; no restart is needed",
             err=True,
         )
     return n_products
 
 
 def _url(host: str, port: int) -> str:
-    """The URL at which a browser on this machine reaches the service."""
+    """Makes the URL at which a browser on this machine reaches the service."""
     if host in ("0.0.0.0", "::", ""):
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

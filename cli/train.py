@@ -1,4 +1,4 @@
-"""``stylesearch train``: learn from a shop's own pictures which differences matter."""
+"""``stylesearch train``: trains a model on the images of a shop."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
     "echo_report",
 ]
 
-# Names, as static text: `--help` is not to import them. A test compares.
+# Copies of names, so that `--help` need not import their modules. A test compares them.
 LOSSES = ["softmax", "triplet", "contrastive", "bce"]
 PAIRS = ["auto", "consumer", "views"]
 
 
 class Shares(click.ParamType[tuple[float, float, float]]):
-    """Three percentages separated by commas, as shares that sum to 1."""
+    """Three percentages separated by commas, converted to shares that sum to 1."""
 
     name = "TRAIN,VALIDATION,TEST"
 
@@ -44,7 +44,7 @@ class Shares(click.ParamType[tuple[float, float, float]]):
             self.fail(f"{value!r} is not of the form 70,15,15", param, ctx)
         total = train + validation + test
         if not min(train, validation, test) >= 0 or not abs(total - 100) < 1e-6:
-            self.fail(f"{value!r}: three percentages that sum to 100 are wanted", param, ctx)
+            self.fail(f"{value!r} is not three percentages that sum to 100", param, ctx)
         return train / 100, validation / 100, test / 100
 
 
@@ -55,55 +55,69 @@ class Shares(click.ParamType[tuple[float, float, float]]):
     type=click.Choice(PAIRS),
     default="auto",
     show_default=True,
-    help="Learn from consumer photos against shop pictures, or from several shop pictures of a product.",
+    help="Learn from consumer photos and shop images of a product, or from its several shop images.",
 )
 @click.option(
     "--regions",
     metavar="PLAN",
-    help="Parts through which a photo is seen, `box`, or `whole`.  [default: as queries]",
+    help="Regions of a photo: `whole`, `few`, `street`, or its `box`.  [default: as for queries]",
 )
-@click.option("--split-shares", "shares", type=Shares(), help="Products to learn, choose and test with.")
 @click.option(
-    "--loss", type=click.Choice(LOSSES), default="softmax", show_default=True, help="What is learned."
+    "--split-shares", "shares", type=Shares(), help="Percentages of the products.  [default: 70,15,15]"
 )
-@click.option("--head", metavar="NAME", help="linear, residual or axes.  [default: that of the loss]")
+@click.option(
+    "--loss", type=click.Choice(LOSSES), default="softmax", show_default=True, help="Loss function."
+)
+@click.option("--head", metavar="NAME", help="linear, residual or axes.  [default: depends on the loss]")
 @click.option("--dim", type=click.IntRange(min=1), help="Width of the learned vectors.  [default: 256]")
-@click.option("--temperature", type=float, help="Of the softmax.  [default: 0.1]")
-@click.option("--margin", type=float, help="Of triplet and contrastive.  [default: that of the loss]")
-@click.option("--within-category", is_flag=True, help="Draw each batch within one category.")
-@click.option("--hard-negatives", is_flag=True, help="Draw batches around nearest wrong neighbours.")
-@click.option("--epochs", type=click.IntRange(min=1), help="At most so many.  [default: 60]")
+@click.option("--temperature", type=float, help="Temperature of the softmax loss.  [default: 0.1]")
+@click.option(
+    "--margin",
+    type=float,
+    help="Margin of the triplet and contrastive losses.  [default: depends on the loss]",
+)
+@click.option("--within-category", is_flag=True, help="Draw each batch from one category.")
+@click.option("--hard-negatives", is_flag=True, help="Put products that are easily confused into one batch.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Largest number of epochs.  [default: 60]")
 @click.option("--batch-size", type=click.IntRange(min=2), help="Products in a batch.  [default: 256]")
-@click.option("--learning-rate", type=float, help="At its highest.  [default: that of the loss]")
-@click.option("--weight-decay", type=float, help="Of AdamW.  [default: 0.0001]")
+@click.option("--learning-rate", type=float, help="Highest learning rate.  [default: depends on the loss]")
+@click.option("--weight-decay", type=float, help="Weight decay of AdamW.  [default: 0.0001]")
 @click.option("--warmup", type=float, help="Epochs in which the learning rate rises.  [default: 2]")
-@click.option("--patience", type=click.IntRange(min=1), help="Epochs without a better one.  [default: 10]")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of everything drawn.")
-@click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="Stop after this many epochs without improvement.  [default: 10]",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Seed of the split, the batches and the first weights.",
+)
+@click.option("--resume", is_flag=True, help="Continue an interrupted training.")
 @click.option(
     "--finetune",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Train the last N blocks of the network too; for a GPU.",
+    help="Train the last N blocks of the network too; needs a GPU to be quick.",
 )
-@click.option(
-    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs that share a batch."
-)
+@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Number of GPUs.")
 @click.option(
     "--tensorboard",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Write event files for TensorBoard into DIR.",
 )
-@click.option("--default", "default", is_flag=True, help="Make it the workspace's space, in config.toml.")
+@click.option("--default", "default", is_flag=True, help="Make the model the default space, in config.toml.")
 @click.option(
     "--max-memory",
     default=1024,
     show_default=True,
     type=click.IntRange(min=1),
     metavar="MIB",
-    help="Memory for vectors and distances, roughly; what is more lies in files of the workspace. Not "
-    "counted: the program, and 1 KB or so for each picture.",
+    help="Approximate memory for vectors and distances; larger arrays are kept in files of the workspace. "
+    "Not counted: the program, and about 1 KB for each image.",
 )
 @extractor_options()
 @shared_options
@@ -117,11 +131,11 @@ def train(
     weights: str | None,
     **choices: Any,
 ) -> None:
-    """Learn from the shop's own pairs of pictures which differences matter.
+    """Learn a distance from pairs of images that show the same product.
 
-    The result is the space siamese:NAME. It is joined with the best untrained space by a weight for each
-    category, chosen on products that nothing was learned from: 0 where learning does not help. Features that
-    are missing are computed and kept.
+    The result is the space siamese:NAME. Its distance is a weighted sum of the learned distance and that of
+    the best untrained space. The weights are chosen for each category, on products that were not trained on;
+    where learning does not help, the weight is 0. Missing features are computed and stored.
 
     \b
     stylesearch train
@@ -137,7 +151,7 @@ def train(
 
         if name in interrupted_trainings(shop.settings.home):
             return "the same command with --resume"
-        if seen:  # and the checkpoint is gone: the model is in use
+        if seen:  # the checkpoint was removed, so the model is in use already
             return f"`stylesearch index build -s siamese:{name}`"
         return "the same command without --resume"
 
@@ -153,7 +167,7 @@ def train(
             progress(name, n_done, n_total)
 
         def epoch(done: Epoch) -> None:
-            if done.number:  # before the first there is no checkpoint
+            if done.number:  # before the first epoch there is no checkpoint
                 seen.append(done.number)
             progress.finish_stage()
             lines(done)
@@ -165,22 +179,22 @@ def train(
     echo_report(report, is_default=bool(asked["default"]), with_seconds=shared.verbosity > 0)
 
 
-# What ``stylesearch train`` says: a line for an epoch while it runs, and the report at its end.
+# The output of ``stylesearch train``: a line for an epoch while it runs, and the report at its end.
 
 SECONDS_BETWEEN_LINES = 10.0
 
 _SPLITS = {
     "drawn": "drawn, by category",
     "given": "given, by the products' attribute `split`",
-    "given in part": "given, by the products' attribute `split`; the parts that it lacks drawn from train",
+    "given in part": "given, by the products' attribute `split`; the missing parts were drawn from train",
 }
 
 
 class EpochLines:
-    """Says on stderr how training goes: one line that changes on a terminal; elsewhere a line now and then.
+    """Prints epochs on stderr: one changing line on a terminal, elsewhere a line every ten seconds.
 
     Args:
-        quiet: say nothing.
+        quiet: whether to print nothing.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -192,7 +206,7 @@ class EpochLines:
         self._unsaid = ""
 
     def __call__(self, epoch: Epoch) -> None:
-        """Says how an epoch went."""
+        """Prints the loss and the validation score of an epoch."""
         if epoch.score > self._best:
             self._best, self._best_number = epoch.score, epoch.number
         if self._quiet:
@@ -212,7 +226,7 @@ class EpochLines:
             self._unsaid = f"{line}\n"
 
     def finish(self) -> None:
-        """Says what was kept back: the last epoch is always said."""
+        """Prints the last epoch, if it was not printed yet."""
         click.echo(self._unsaid, err=True, nl=False)
         self._unsaid = ""
 
@@ -226,36 +240,38 @@ class EpochLines:
 
 
 def echo_report(report: TrainReport, *, is_default: bool, with_seconds: bool) -> None:
-    """Prints what came of a training, and what can be done with it.
+    """Prints the result of a training, and the commands that use it.
 
     Args:
         report: of the training.
-        is_default: whether the model was made the workspace's space.
-        with_seconds: whether to say how long each stage took.
+        is_default: whether the model was made the default space.
+        with_seconds: whether to print how long each stage took.
     """
     card = report.card
     counts = card.n_products
-    photos = "consumer photos" if card.pairs == "consumer" else "several pictures of a product"
+    photos = "consumer photos" if card.pairs == "consumer" else "several images of a product"
     click.echo(
-        f"learned from {photos}: {counts['train']} products, {counts['validation']} to choose with, "
-        f"{counts['test']} to test with ({card.extractor}, regions {card.options['regions']}, {card.loss})"
+        f"learned from {photos}: {counts['train']} products to train, {counts['validation']} to validate, "
+        f"{counts['test']} to test ({card.extractor}, regions {card.options['regions']}, {card.loss})"
     )
     click.echo(f"split: {_SPLITS[card.options['split']]}")
     n_left_out = card.options["split_left_out"]
     if n_left_out:
         click.echo(
-            f"{report.n_connected} products share a picture with another one; {n_left_out} of them were left "
-            "out: the other one is in a part to choose or to test with"
+            f"{report.n_connected} products share an image with another product; {n_left_out} of them were "
+            "left out, since the other product is in the validation or test part"
         )
     elif report.n_connected:
-        click.echo(f"{report.n_connected} products share a picture with another one and stayed together")
+        click.echo(
+            f"{report.n_connected} products share an image with another product and are in the same part"
+        )
     if card.options["split_seen_before"]:
         click.echo(
-            f"{card.options['split_seen_before']} products were left out of those to choose or to test with: "
+            f"{card.options['split_seen_before']} products were left out of validation and test: "
             "the network was fine-tuned on them"
         )
     if report.n_failed:
-        click.secho(f"{report.n_failed} pictures could not be used and were left out", fg="yellow")
+        click.secho(f"{report.n_failed} images could not be used and were left out", fg="yellow")
     ended = "stopped early" if report.stopped_early else "all"
     seconds = report.seconds
     click.echo(
@@ -263,17 +279,17 @@ def echo_report(report: TrainReport, *, is_default: bool, with_seconds: bool) ->
         f"training {seconds['training']:.1f} s, everything {seconds['total']:.1f} s"
     )
     changes = report.test or report.validation
-    of = "test products (nothing was learned from or chosen with them)"
+    of = "test products (not used to train or to choose)"
     if not report.test:
-        of = "validation products, which the weights were chosen with: expect less of others"
+        of = "validation products (used to choose the weights, so expect less on other products)"
     click.echo(f"\nshare of photos whose product is among the first k, in %, on {of}:")
     echo_changes({one.category: one.as_dict() for one in changes}, card.weights)
     if not report.helps:
-        click.echo(f"\nLearning a head did not help: {card.space} finds what {card.untrained} alone finds.")
-    click.echo(f"\nin force: {card.space}, files in {report.folder}")
+        click.echo(f"\nTraining did not help: {card.space} gives the same results as {card.untrained}.")
+    click.echo(f"\nin use:   {card.space}, files in {report.folder}")
     click.echo(f"search:   stylesearch query photo.jpg -s {card.space}")
     if is_default:
-        click.echo("default:  yes, config.toml says so; `space` there names another")
+        click.echo("default:  yes, by `space` in config.toml")
     else:
         name = "" if card.name == "default" else f" {card.name}"
         click.echo(f'default:  space = "{card.space}" in config.toml, or stylesearch train{name} --default')

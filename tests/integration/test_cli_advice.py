@@ -45,7 +45,7 @@ class TestIngest:
         assert "no longer in the source" not in first.err
         table.write_text("".join(table.read_text().splitlines(keepends=True)[:-4]))
         kept = stylesearch("--home", home, "ingest", table)
-        assert "note: 4 pictures are no longer in the source; --prune removes them" in kept.err
+        assert "note: 4 images are no longer in the source; --prune removes them" in kept.err
         assert stylesearch("--home", home, "-q", "ingest", table).err == ""
         assert stylesearch("--home", home, "ingest", table, "--json").json["unlisted"] == 4
         pruned = stylesearch("--home", home, "ingest", table, "--prune", "--json").json
@@ -87,7 +87,7 @@ class TestIngest:
     def test_a_source_that_is_missing(self, stylesearch: Command, tmp_path: Path) -> None:
         done = stylesearch("--home", tmp_path, "ingest", tmp_path / "none.csv")
         assert done.code == 2
-        assert "Give a folder with pictures, or a CSV file." in " ".join(done.err.split())
+        assert "Give a folder with images, or a CSV file." in " ".join(done.err.split())
 
     def test_an_interruption_says_that_the_work_is_kept(
         self, stylesearch: Command, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,7 +98,7 @@ class TestIngest:
         monkeypatch.setattr(Workspace, "ingest", interrupted)
         done = stylesearch("--home", tmp_path / "home", "ingest", shop / "products.csv")
         assert done.code == 130
-        assert "what was done is kept; run the same command again" in done.err
+        assert "finished work is kept; to continue, run the same command again" in done.err
 
 
 class TestQuery:

@@ -85,7 +85,7 @@ def test_missing_pictures_are_counted_with_examples_and_are_no_failure(
     assert shown.code == 0
     assert shown.out.strip().endswith("3 unchanged, 0 removed, 0 failed, 7 missing")
     assert shown.err.count("missing: ") == 5
-    assert "and 2 more missing pictures" in shown.err
+    assert "and 2 more missing images" in shown.err
 
 
 def test_a_picture_that_got_lost_leaves_the_catalog(stylesearch: Command, tmp_path: Path) -> None:

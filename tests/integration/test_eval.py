@@ -96,7 +96,7 @@ def test_json_and_a_baseline(stylesearch: Any, streets: Path, tmp_path: Path) ->
     assert {one["verdict"] for one in again.json["comparison"]["changes"]} == {"same"}
     assert f"Only before: {NAME}, l1." in again.json["comparison"]["notes"]
     text = stylesearch(*common, "--metrics", "cosine", "--baseline", tmp_path / "old/results.json")
-    assert "against the baseline:" in text.out
+    assert "compared with the baseline:" in text.out
     assert "Compared on the 24 queries that both have" in text.out
 
 
@@ -157,7 +157,7 @@ def test_an_interruption_says_that_the_work_is_kept(
     monkeypatch.setattr(ss.Workspace, "evaluate", interrupted)
     outcome = stylesearch("--home", streets, "eval", "--methods", NAME)
     assert outcome.code == 130
-    assert "what was done is kept; run the same command again" in outcome.err
+    assert "finished work is kept; to continue, run the same command again" in outcome.err
 
 
 SCRIPT = """

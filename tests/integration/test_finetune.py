@@ -132,8 +132,8 @@ def test_removing_the_model_leaves_the_network_that_was_tuned(
     assert removed.code == 0, removed.err
     assert removed.out == (
         "removed tuned\n"
-        "config.toml named it as the space; that line is gone, and the default is used again\n"
-        f'config.toml named it as the extractor; it is "{network.resolve()}" again\n'
+        "config.toml used it as the space; the line was removed, and the default is used\n"
+        f'config.toml used it as the extractor; it is now "{network.resolve()}"\n'
     )
     settings = load_settings({"home": workspace})
     assert (settings.space, settings.extractor) == ("whitened", str(network.resolve()))

@@ -97,7 +97,7 @@ def test_an_empty_workspace_is_served_and_said(
 ) -> None:
     done = stylesearch("--home", tmp_path / "new", "serve", "--port", 0)
     assert done.code == 0
-    assert "is empty: nothing can be found yet" in done.err
+    assert "is empty, so no search finds anything yet" in done.err
     assert f"hint: stylesearch --home {tmp_path / 'new'} ingest FOLDER" in done.err
     assert not (tmp_path / "new").exists()
     assert len(served) == 1

@@ -110,7 +110,7 @@ def test_the_table_has_weights_and_marks_noise(stylesearch: Any, workspace: Path
     assert done.code == 0, done.err
     with ss.open(workspace) as shop:
         n = shop.models.get("again").n_products
-    counts = f"{n['train']} products, {n['validation']} to choose with, {n['test']} to test with"
+    counts = f"{n['train']} products to train, {n['validation']} to validate, {n['test']} to test"
     assert f"learned from consumer photos: {counts}" in done.out
     assert [line for line in done.out.splitlines() if line.startswith("coarse")]
     assert "stylesearch query photo.jpg -s siamese:again" in done.out

@@ -53,8 +53,8 @@ def test_a_given_split_and_who_was_left_out_are_said(capsys: pytest.CaptureFixtu
     echo_report(report, is_default=False, with_seconds=False)
     out = capsys.readouterr().out
     assert "split: given, by the products' attribute `split`\n" in out
-    assert "4 products share a picture with another one; 2 of them were left out" in out
-    assert "stayed together" not in out
+    assert "4 products share an image with another product; 2 of them were left out" in out
+    assert "are in the same part" not in out
     assert all(name in out for name in SCORES)
     options = report.as_dict()["model"]["options"]
     assert (options["split"], options["split_shares"], options["split_seed"]) == ("given", None, None)
@@ -66,7 +66,7 @@ def test_a_drawn_split_is_said_with_its_shares_and_seed(capsys: pytest.CaptureFi
     echo_report(report, is_default=False, with_seconds=False)
     out = capsys.readouterr().out
     assert "split: drawn, by category\n" in out
-    assert "2 products share a picture with another one and stayed together" in out
+    assert "2 products share an image with another product and are in the same part" in out
     options = report.card.options
     assert (options["split"], options["split_seed"], options["split_left_out"]) == ("drawn", 4, 0)
     assert options["split_shares"] == [0.7, 0.15, 0.15]
@@ -77,8 +77,8 @@ def test_products_that_the_network_knows_are_said_on_their_own(capsys: pytest.Ca
     report = a_report(split, n_connected=2)
     echo_report(report, is_default=False, with_seconds=False)
     out = capsys.readouterr().out
-    assert "3 products were left out of those to choose or to test with: the network was fine-tuned" in out
-    assert "2 products share a picture with another one and stayed together" in out
+    assert "3 products were left out of validation and test: the network was fine-tuned" in out
+    assert "2 products share an image with another product and are in the same part" in out
     assert report.card.options["split_seen_before"] == 3
 
 
@@ -89,5 +89,5 @@ def test_a_part_that_was_drawn_beside_given_ones_is_said(capsys: pytest.CaptureF
     assert split is not None
     report = a_report(split, n_connected=0)
     echo_report(report, is_default=False, with_seconds=False)
-    assert "the parts that it lacks drawn from train\n" in capsys.readouterr().out
+    assert "the missing parts were drawn from train\n" in capsys.readouterr().out
     assert report.card.options["split_seed"] == 4
