@@ -110,18 +110,18 @@ def _steps() -> list[tuple[str, str, Step, Step, list[Array]]]:
     from stylesearch.extractors.classical.colors import colors, lab
     from stylesearch.extractors.classical.hog import HOG
     from stylesearch.extractors.classical.luma import luma
-    from stylesearch.extractors.engines.bf16 import sample_pictures
+    from stylesearch.extractors.engines.bf16 import sample_images
     from stylesearch.extractors.with_colors import _bins_of, _middle_blocks
     from stylesearch.images.regions import letterbox
 
-    pictures = sample_pictures(N_PICTURES, SIZE)
+    pictures = sample_images(N_PICTURES, SIZE)
     # As the features are computed: as many pictures at once as stay in the cache of a core.
     batches = [pictures[start : start + 8] for start in range(0, len(pictures), 8)]
     brightness = [luma(batch) for batch in batches]
     numbers = [colors(batch) for batch in batches]
     blurred = [blurred_colors(batch) for batch in batches]
-    large = sample_pictures(8, NETWORK_SIZE)
-    photos = list(sample_pictures(3, 900)[:, 100:-100])
+    large = sample_images(8, NETWORK_SIZE)
+    photos = list(sample_images(3, 900)[:, 100:-100])
     blocks = [_middle_blocks(large)]
     level = (np.arange(32) + 0.5) / 32
     cube = np.stack(np.meshgrid(level, level, level, indexing="ij"), axis=-1).reshape(1, -1, 3)

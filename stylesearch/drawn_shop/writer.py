@@ -173,21 +173,21 @@ def draw_photos(
             price=product.price,
             attributes=product.attributes,
         )
-        for path, data, box in _pictures(product, order):
-            with Image.open(io.BytesIO(data)) as picture:
-                pixels = np.asarray(picture)
+        for path, data, box in _product_images(product, order):
+            with Image.open(io.BytesIO(data)) as image:
+                pixels = np.asarray(image)
             domain = Domain.SHOP if box is None else Domain.CONSUMER
             yield pixels, Record(product=entry, path=path, domain=domain, box=box)
 
 
-def _pictures(product: DrawnProduct, order: _Order) -> Iterator[tuple[str, bytes, Box | None]]:
+def _product_images(product: DrawnProduct, order: _Order) -> Iterator[tuple[str, bytes, Box | None]]:
     """Path, JPEG bytes, and for street photos the box, of each picture of a product."""
     spec = product.spec
     for number in range(order.shop_photos):
         random = Random(f"stylesearch/{order.seed}/shop/{product.index}/{number}")
-        picture = draw_shop_image(spec, random, size=order.shop_size, view=number)
+        image = draw_shop_image(spec, random, size=order.shop_size, view=number)
         path = f"catalog/{spec.category}/{product.id}/shop_{number + 1}.jpg"
-        yield path, encode_jpeg(picture, _SHOP_QUALITY), None
+        yield path, encode_jpeg(image, _SHOP_QUALITY), None
     for number in range(order.street_photos):
         random = Random(f"stylesearch/{order.seed}/street/{product.index}/{number}")
         photo = draw_street_photo(spec, random, size=order.street_size, hard=order.hard)
@@ -217,7 +217,7 @@ def _write_product(task: tuple[Path, _Order, int]) -> _Written:
     product = draw_product(index, order.seed)
     shop: list[str] = []
     street: list[tuple[str, Box]] = []
-    for path, data, box in _pictures(product, order):
+    for path, data, box in _product_images(product, order):
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)

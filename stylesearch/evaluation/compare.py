@@ -16,7 +16,7 @@ from stylesearch.evaluation.bootstrap import (
     flipped_p_values,
     interval,
 )
-from stylesearch.evaluation.results import Columns, Estimate, Picture, Run, Study
+from stylesearch.evaluation.results import Columns, Estimate, Run, Study, StudyImage
 from stylesearch.evaluation.scores import score_columns
 
 __all__ = ["Change", "Comparison", "compare"]
@@ -90,7 +90,7 @@ def compare(study: Study, baseline: Study) -> Comparison:
         study: the new one; its seed, resamples and confidence count.
         baseline: the old one.
     """
-    here, there = _common_queries(study.queries.pictures, baseline.queries.pictures)
+    here, there = _common_queries(study.queries.images, baseline.queries.images)
     names = [name for name in study.settings.score_names if name in baseline.settings.score_names]
     old = {(run.method, run.metric): run for run in baseline.runs}
     pairs = [(run, old[run.method, run.metric]) for run in study.runs if (run.method, run.metric) in old]
@@ -104,7 +104,7 @@ def compare(study: Study, baseline: Study) -> Comparison:
     )
 
 
-def _common_queries(new: Sequence[Picture], old: Sequence[Picture]) -> tuple[list[int], list[int]]:
+def _common_queries(new: Sequence[StudyImage], old: Sequence[StudyImage]) -> tuple[list[int], list[int]]:
     """Places of the common queries in both; of several equal ones the first."""
     places: dict[tuple[str, str], int] = {}
     for place, one in enumerate(old):
@@ -121,7 +121,7 @@ def _common_queries(new: Sequence[Picture], old: Sequence[Picture]) -> tuple[lis
 def _paired_changes(
     study: Study, pairs: list[tuple[Run, Run]], names: list[str], here: list[int], there: list[int]
 ) -> list[Change]:
-    categories = [study.queries.pictures[place].category for place in here]
+    categories = [study.queries.images[place].category for place in here]
     now = np.concatenate([_parts(run.columns, names)[here] for run, _ in pairs], axis=1)
     before = np.concatenate([_parts(run.columns, names)[there] for _, run in pairs], axis=1)
     settings = study.settings

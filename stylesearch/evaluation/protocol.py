@@ -143,8 +143,8 @@ def _split_views(
         kept = {one.pk for one in matching}
         return [one for one in shop if not _matches(one, choice)], [one for one in in_split if one.pk in kept]
     if choice == "others":
-        n_pictures = Counter(one.product.id for one in shop)
-        return [one for one in shop if n_pictures[one.product.id] > 1], in_split
+        n_images = Counter(one.product.id for one in shop)
+        return [one for one in shop if n_images[one.product.id] > 1], in_split
     first: dict[str, int] = {}
     for one in shop:
         first[one.product.id] = min(one.pk, first.get(one.product.id, one.pk))

@@ -4,8 +4,8 @@
 
     Study
     ├── settings    what was asked for
-    ├── catalog     how many products and pictures the catalog has, by category
-    ├── gallery     which pictures were searched in   (pictures: Picture, numbered by their place)
+    ├── catalog     how many products and images the catalog has, by category
+    ├── gallery     which images were searched in   (images: StudyImage, numbered by their place)
     ├── queries     which photos were searched with, and which were left out and why
     ├── methods     extractor and space of each method
     ├── runs        one for each method and metric: scores by category, micro, macro; columns by query
@@ -35,16 +35,16 @@ __all__ = [
     "CategoryCounts",
     "Columns",
     "Difference",
-    "EqualPictures",
+    "EqualImages",
     "Estimate",
     "GalleryFacts",
     "LeftOut",
     "Method",
-    "Picture",
     "QueryFacts",
     "Run",
     "Scores",
     "Study",
+    "StudyImage",
     "StudySettings",
 ]
 
@@ -65,7 +65,7 @@ class CatalogFacts:
 
     Attributes:
         n_products, n_shop_images, n_consumer_images: usable ones.
-        n_unusable_images: pictures that were ingested but could not be read.
+        n_unusable_images: images that were ingested but could not be read.
         categories: by name.
     """
 
@@ -77,7 +77,7 @@ class CatalogFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class StudyImage:
     """An image of the gallery, or a query.
 
     Attributes:
@@ -102,12 +102,12 @@ class GalleryFacts:
     """The gallery that was searched; ``description`` belongs beside every table.
 
     Attributes:
-        description: one line: which pictures, how many, of how many products.
+        description: one line: which images, how many, of how many products.
         n_images, n_products: how many.
         categories: images by category.
-        n_unreadable: pictures that belong to it but whose features could not be computed.
-        digest: of product ids and sha256 of all pictures: equal digests, equal galleries.
-        pictures: sorted by product id, then path; runs refer to them by their place in this list.
+        n_unreadable: images that belong to it but whose features could not be computed.
+        digest: of product ids and sha256 of all images: equal digests, equal galleries.
+        images: sorted by product id, then path; runs refer to them by their place in this list.
     """
 
     description: str
@@ -116,7 +116,7 @@ class GalleryFacts:
     categories: Mapping[str, int]
     n_unreadable: int
     digest: str
-    pictures: tuple[Picture, ...]
+    images: tuple[StudyImage, ...] = field(metadata={"key": "pictures"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class EqualPictures:
+class EqualImages:
     """Queries whose very bytes are in the gallery too; they are searched all the same.
 
     Attributes:
@@ -161,9 +161,9 @@ class QueryFacts:
         categories: queries by category.
         n_without_box: with regions ``box``: queries without one, looked at whole.
         left_out: the others, by reason.
-        equal_pictures: queries whose picture is in the gallery as well.
+        equal_images: queries whose photo is in the gallery as well.
         digest: of product ids and sha256 of all queries in the scores.
-        pictures: sorted by product id, then path: the order of every column of a run.
+        images: sorted by product id, then path: the order of every column of a run.
     """
 
     description: str
@@ -173,9 +173,9 @@ class QueryFacts:
     categories: Mapping[str, int]
     n_without_box: int
     left_out: tuple[LeftOut, ...]
-    equal_pictures: EqualPictures
+    equal_images: EqualImages = field(metadata={"key": "equal_pictures"})
     digest: str
-    pictures: tuple[Picture, ...]
+    images: tuple[StudyImage, ...] = field(metadata={"key": "pictures"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class StudySettings:
         methods: labels, in the order asked for.
         metrics: in the order asked for.
         ks: rising.
-        queries: ``consumer`` (consumer photos) or ``views`` (other shop pictures of a product).
+        queries: ``consumer`` (consumer photos) or ``views`` (other shop images of a product).
         gallery: ``all``, ``queried``, ``others``, or a pattern of file names.
         split: values of the product attribute ``split`` that queries were restricted to, separated by commas;
             empty for all.
@@ -231,7 +231,7 @@ class StudySettings:
     def score_names(self) -> tuple[str, ...]:
         """``top-K`` for every K, ``mAP``, ``MRR``: the order of columns in every table.
 
-        Without ``mAP`` for indexes: they answer with products and do not rank all pictures.
+        Without ``mAP`` for indexes: they answer with products and do not rank all images.
         """
         return (*(f"top-{k}" for k in self.ks), *(() if self.index else ("mAP",)), "MRR")
 
@@ -278,13 +278,13 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """What a run found for each query, in the order of ``queries.pictures``; n queries.
+    """What a run found for each query, in the order of ``queries.images``; n queries.
 
     Attributes:
         n_nearer: products nearer than the right one, int64 (n,).
         n_tied: products exactly as far as the right one, itself included, int64 (n,), at least 1.
         average_precision: over the gallery's images, float64 (n,); NaN with ``index``.
-        right_image: the right product's nearest picture, its place in ``gallery.pictures``, int64 (n,).
+        right_image: the right product's nearest picture, its place in ``gallery.images``, int64 (n,).
         right_distance: how far that is, float64 (n,).
         hit_images: the nearest picture of each of the first products, int64 (n, n_hits), nearest first,
             equals in the order of the gallery; -1 where there are no more products.

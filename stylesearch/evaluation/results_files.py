@@ -30,16 +30,16 @@ from stylesearch.evaluation.results import (
     CategoryCounts,
     Columns,
     Difference,
-    EqualPictures,
+    EqualImages,
     Estimate,
     GalleryFacts,
     LeftOut,
     Method,
-    Picture,
     QueryFacts,
     Run,
     Scores,
     Study,
+    StudyImage,
     StudySettings,
 )
 from stylesearch.files import atomic_file, write_json
@@ -169,13 +169,13 @@ def study_from_json(stored: Mapping[str, Any]) -> Study:
     settings = StudySettings(**{name: _as_tuple(value) for name, value in stored["settings"].items()})
     catalog, gallery, queries = (dict(stored[name]) for name in ("catalog", "gallery", "queries"))
     catalog["categories"] = tuple(CategoryCounts(**one) for one in catalog["categories"])
-    gallery["pictures"] = tuple(map(_picture, gallery["pictures"]))
-    queries["pictures"] = tuple(map(_picture, queries["pictures"]))
+    gallery["images"] = tuple(map(_study_image, gallery.pop("pictures")))
+    queries["images"] = tuple(map(_study_image, queries.pop("pictures")))
     queries["left_out"] = tuple(
         LeftOut(one["reason"], one["n"], tuple(one["examples"])) for one in queries["left_out"]
     )
-    equal = queries["equal_pictures"]
-    queries["equal_pictures"] = EqualPictures(
+    equal = queries.pop("equal_pictures")
+    queries["equal_images"] = EqualImages(
         equal["n_queries"], equal["n_same_product"], tuple(tuple(pair) for pair in equal["examples"])
     )
     return Study(
@@ -215,8 +215,8 @@ def _column(name: str, stored: Any) -> Any:
     return np.array(stored, dtype=np.int64 if name in _INT_COLUMNS else np.float64)
 
 
-def _picture(stored: Mapping[str, Any]) -> Picture:
-    return Picture(**{**stored, "box": Box.parse(stored["box"]) if stored["box"] else None})
+def _study_image(stored: Mapping[str, Any]) -> StudyImage:
+    return StudyImage(**{**stored, "box": Box.parse(stored["box"]) if stored["box"] else None})
 
 
 def _as_tuple(value: Any) -> Any:
@@ -239,7 +239,9 @@ def _unwrap(value: Any) -> Any:
     if isinstance(value, Box):
         return str(value)
     if dataclasses.is_dataclass(value):
-        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        return {
+            one.metadata.get("key", one.name): getattr(value, one.name) for one in dataclasses.fields(value)
+        }
     if isinstance(value, Mapping):
         return {str(name): one for name, one in value.items()}
     return list(value) if isinstance(value, tuple) else value
@@ -396,7 +398,7 @@ def notes(study: Study) -> list[str]:
         lines.append(f"{gallery.n_unreadable} pictures of the gallery could not be read and are not in it.")
     if queries.n_without_box:
         lines.append(f"{queries.n_without_box} queries have no box and were looked at whole.")
-    equal = queries.equal_pictures
+    equal = queries.equal_images
     if equal.n_queries:
         lines.append(
             f"{equal.n_queries} queries are byte for byte in the gallery too, {equal.n_same_product} of them "

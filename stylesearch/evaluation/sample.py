@@ -10,7 +10,7 @@ import numpy as np
 
 from stylesearch.array_types import Floats
 from stylesearch.catalog import Catalog
-from stylesearch.evaluation.results import Picture, Study
+from stylesearch.evaluation.results import Study, StudyImage
 from stylesearch.features.arrays import ArrayPool, gallery_features, query_features
 from stylesearch.features.images import CatalogImage, split_queries
 from stylesearch.features.region_cache import RegionCache
@@ -26,17 +26,17 @@ Features = Mapping[str, Floats]
 
 
 def sampled_queries(study: Study) -> list[int]:
-    """Places of the sampled queries in ``queries.pictures``, rising; drawn with the study's seed."""
+    """Places of the sampled queries in ``queries.images``, rising; drawn with the study's seed."""
     n = study.queries.n_queries
     drawn = np.random.default_rng(study.settings.seed).choice(n, min(n, N_SAMPLED), replace=False)
     return sorted(drawn.tolist())
 
 
 def sampled_gallery(study: Study) -> list[int]:
-    """Places of the sampled images in ``gallery.pictures``, rising; none that is a sampled query."""
-    pictures = study.gallery.pictures
-    queries = {(one.product, one.path) for one in (study.queries.pictures[i] for i in sampled_queries(study))}
-    others = [place for place, one in enumerate(pictures) if (one.product, one.path) not in queries]
+    """Places of the sampled images in ``gallery.images``, rising; none that is a sampled query."""
+    searched = study.gallery.images
+    queries = {(one.product, one.path) for one in (study.queries.images[i] for i in sampled_queries(study))}
+    others = [place for place, one in enumerate(searched) if (one.product, one.path) not in queries]
     rng = np.random.default_rng((study.settings.seed, 1))
     return sorted(rng.choice(others, min(len(others), N_SAMPLED), replace=False).tolist())
 
@@ -55,8 +55,8 @@ def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
     Raises:
         CatalogError: pictures or their features have gone meanwhile.
     """
-    images = _images(catalog, [study.queries.pictures[place] for place in sampled_queries(study)])
-    searched = _images(catalog, [study.gallery.pictures[place] for place in sampled_gallery(study)])
+    images = _images(catalog, [study.queries.images[place] for place in sampled_queries(study)])
+    searched = _images(catalog, [study.gallery.images[place] for place in sampled_gallery(study)])
     regions = study.settings.regions
     through_catalog, through_cache = split_queries(images, regions)
     features = {}
@@ -75,16 +75,14 @@ def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
     return features
 
 
-def _images(catalog: Catalog, pictures: Sequence[Picture]) -> list[CatalogImage]:
-    wanted = {(one.product, one.path) for one in pictures}
+def _images(catalog: Catalog, wanted: Sequence[StudyImage]) -> list[CatalogImage]:
+    keys = [(one.product, one.path) for one in wanted]
+    listed = set(keys)
     images = {
         (product, image.path): image
-        for product in dict.fromkeys(one.product for one in pictures)
+        for product in dict.fromkeys(product for product, _ in keys)
         for image in catalog.images_of(product)
-        if (product, image.path) in wanted
+        if (product, image.path) in listed
     }
     of_catalog = catalog.known_images(images)
-    return [
-        CatalogImage(of_catalog[key].pk, of_catalog[key].product, images[key])
-        for key in ((one.product, one.path) for one in pictures)
-    ]
+    return [CatalogImage(of_catalog[key].pk, of_catalog[key].product, images[key]) for key in keys]

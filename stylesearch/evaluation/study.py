@@ -30,13 +30,13 @@ from stylesearch.evaluation.protocol import (
 from stylesearch.evaluation.ranking import MakeFastDistances, RankedGallery, choose_fast_distances, rank
 from stylesearch.evaluation.results import (
     Columns,
-    EqualPictures,
+    EqualImages,
     GalleryFacts,
     LeftOut,
     Method,
-    Picture,
     QueryFacts,
     Study,
+    StudyImage,
     StudySettings,
 )
 from stylesearch.evaluation.scores import differences_of, runs_of
@@ -310,7 +310,7 @@ def gallery_facts(protocol: Protocol, settings: StudySettings) -> GalleryFacts:
         categories=_by_category(protocol.gallery),
         n_unreadable=len(protocol.unreadable),
         digest=_digest(protocol.gallery),
-        pictures=tuple(map(_picture, protocol.gallery)),
+        images=tuple(map(_study_image, protocol.gallery)),
     )
 
 
@@ -336,9 +336,9 @@ def query_facts(protocol: Protocol, settings: StudySettings) -> QueryFacts:
             LeftOut(reason, len(images), tuple(one.image.path for one in images[:_MAX_EXAMPLES]))
             for reason, images in sorted(protocol.left_out.items())
         ),
-        equal_pictures=_equal_pictures(protocol),
+        equal_images=_equal_images(protocol),
         digest=_digest(queries),
-        pictures=tuple(map(_picture, queries)),
+        images=tuple(map(_study_image, queries)),
     )
 
 
@@ -352,7 +352,7 @@ def _kind_of_gallery(settings: StudySettings) -> str:
     return kinds.get(settings.gallery, f"shop pictures named {settings.gallery}")
 
 
-def _equal_pictures(protocol: Protocol) -> EqualPictures:
+def _equal_images(protocol: Protocol) -> EqualImages:
     in_gallery: dict[str, list[CatalogImage]] = {}
     for one in protocol.gallery:
         in_gallery.setdefault(one.image.sha256, []).append(one)
@@ -363,12 +363,12 @@ def _equal_pictures(protocol: Protocol) -> EqualPictures:
             n_queries += 1
             n_same += any(one.product.id == query.product.id for one in equal)
             examples.append((query.image.path, equal[0].image.path))
-    return EqualPictures(n_queries, n_same, tuple(examples[:_MAX_EXAMPLES]))
+    return EqualImages(n_queries, n_same, tuple(examples[:_MAX_EXAMPLES]))
 
 
-def _picture(one: CatalogImage) -> Picture:
+def _study_image(one: CatalogImage) -> StudyImage:
     product, image = one.product, one.image
-    return Picture(product.id, product.title, product.category, image.path, image.sha256, image.box)
+    return StudyImage(product.id, product.title, product.category, image.path, image.sha256, image.box)
 
 
 def _by_category(images: Sequence[CatalogImage]) -> dict[str, int]:

@@ -78,12 +78,12 @@ def color_histogram(images: Images) -> Features:
         [8]
     """
     blocks = _middle_blocks(images)
-    n_pictures = len(blocks)
+    n_images = len(blocks)
     place = _bins_of(blocks)
     place[(blocks >= _WHITE).all(axis=-1)] = N_COLORS  # one bin more, which is cut off again
-    place += np.arange(n_pictures, dtype=np.int32)[:, None, None] * (N_COLORS + 1)
-    counts = np.bincount(place.ravel(), minlength=n_pictures * (N_COLORS + 1))
-    counts = counts.reshape(n_pictures, N_COLORS + 1)[:, :N_COLORS]
+    place += np.arange(n_images, dtype=np.int32)[:, None, None] * (N_COLORS + 1)
+    counts = np.bincount(place.ravel(), minlength=n_images * (N_COLORS + 1))
+    counts = counts.reshape(n_images, N_COLORS + 1)[:, :N_COLORS]
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     features: Features = np.sqrt(shares).astype(np.float32)
     return features

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from stylesearch.errors import ImageError, MissingDependency
-from stylesearch.images.decode import Picture, decode
+from stylesearch.images.decode import DecodedImage, decode
 from stylesearch.images.regions import OVERSAMPLING, draw_letterboxed, fit_size
 from stylesearch.images.source import ImageSource
 from stylesearch.types import Box
@@ -95,7 +95,7 @@ class SheetEntry:
 
 
 def contact_sheet(
-    photo: ImageSource | Picture,
+    photo: ImageSource | DecodedImage,
     entries: Sequence[SheetEntry],
     *,
     boxes: Sequence[Box] = (),
@@ -126,7 +126,7 @@ def contact_sheet(
     """
     if columns < 1 or scale < 1:
         raise ValueError(f"columns and scale are at least 1. Received: columns={columns}, scale={scale}")
-    if not isinstance(photo, Picture):
+    if not isinstance(photo, DecodedImage):
         photo = decode(photo, reduce_to=math.ceil(OVERSAMPLING * max(_PANEL) * scale))
     header = _HEADER if title or subtitle else 0
     rows = math.ceil(len(entries) / columns)
@@ -158,11 +158,11 @@ def _draw_header(canvas: Canvas, title: str, subtitle: str) -> None:
 
 
 def _draw_photo(
-    canvas: Canvas, x: int, y: int, size: tuple[int, int], photo: Picture, boxes: Sequence[Box]
+    canvas: Canvas, x: int, y: int, size: tuple[int, int], photo: DecodedImage, boxes: Sequence[Box]
 ) -> None:
     width, height = size
     canvas.area(x - 1, y - 1, width + 2, height + 2, _EDGE, _CORNER + 1)
-    canvas.picture(x, y, _letterbox_picture(photo, width * canvas.scale, height * canvas.scale), _CORNER)
+    canvas.image(x, y, _letterbox_image(photo, width * canvas.scale, height * canvas.scale), _CORNER)
     scale_x, scale_y = width / photo.width, height / photo.height
     for box in boxes:
         left, top = min(box.x0, photo.width) * scale_x, min(box.y0, photo.height) * scale_y
@@ -180,34 +180,34 @@ def _draw_card(canvas: Canvas, x: int, y: int, entry: SheetEntry) -> None:
         x - thickness, y - thickness, width + 2 * thickness, height + 2 * thickness, edge, _CORNER + thickness
     )
     canvas.area(x, y, width, height, _CARD, _CORNER)
-    pixels, reason = _picture_of(entry, canvas.scale)
+    pixels, reason = _image_of(entry, canvas.scale)
     if pixels is None:
         _draw_placeholder(canvas, x, y, reason)
     else:
-        canvas.picture(x, y, pixels, _CORNER, square_below=True)
+        canvas.image(x, y, pixels, _CORNER, square_below=True)
     _draw_rank(canvas, x + 8, y + 8, entry.rank)
     if entry.right is not None:
         _draw_verdict(canvas, x + width - 8, y + 8, entry.right)
     _draw_caption(canvas, x + _PADDING, y + shown_height + 10, width - 2 * _PADDING, entry)
 
 
-def _picture_of(entry: SheetEntry, scale: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
+def _image_of(entry: SheetEntry, scale: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
     """The pixels of a hit, or why there are none."""
     if entry.image is None:
         return None, "no picture"
     try:
-        picture = decode(entry.image, reduce_to=math.ceil(OVERSAMPLING * max(_SHOWN) * scale))
+        image = decode(entry.image, reduce_to=math.ceil(OVERSAMPLING * max(_SHOWN) * scale))
     except MissingDependency as error:
         return None, error.hint or "cannot be read"
     except ImageError:
         return None, "picture cannot be read"
-    return _letterbox_picture(picture, _SHOWN[0] * scale, _SHOWN[1] * scale), ""
+    return _letterbox_image(image, _SHOWN[0] * scale, _SHOWN[1] * scale), ""
 
 
-def _letterbox_picture(picture: Picture, width: int, height: int) -> npt.NDArray[np.uint8]:
+def _letterbox_image(image: DecodedImage, width: int, height: int) -> npt.NDArray[np.uint8]:
     pixels = np.empty((height, width, 3), np.uint8)
-    full = (0.0, 0.0, float(picture.pixels.shape[1]), float(picture.pixels.shape[0]))
-    draw_letterboxed(Image.fromarray(picture.pixels), full, pixels)
+    full = (0.0, 0.0, float(image.pixels.shape[1]), float(image.pixels.shape[0]))
+    draw_letterboxed(Image.fromarray(image.pixels), full, pixels)
     return pixels
 
 
@@ -280,7 +280,7 @@ class Canvas:
         mask = _round_corners(box[2] - box[0], box[3] - box[1], round(corner * self.scale), square_below)
         self.page.paste(color, box, mask)
 
-    def picture(
+    def image(
         self,
         x: float,
         y: float,

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 
 from stylesearch.errors import ImageTooLarge, ImageTooSmall, NotAnImage, StyleSearchError
 from stylesearch.images.color import to_srgb
-from stylesearch.images.formats import FORMATS, PictureFormat
+from stylesearch.images.formats import FORMATS, ImageFormat
 from stylesearch.images.source import ImageSource, read_source
 from stylesearch.images.truncated_jpeg import MAX_SCANS, CutShortWarning, has_too_many_scans, load_cut_short
 
@@ -25,7 +25,7 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "MIN_SIDE",
     "CutShortWarning",
-    "Picture",
+    "DecodedImage",
     "SideWanted",
     "decode",
     "decode_reduced",
@@ -66,7 +66,7 @@ _TURNS: Final = {
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Picture:
+class DecodedImage:
     """A decoded picture.
 
     Attributes:
@@ -81,7 +81,7 @@ class Picture:
 
 def decode(
     source: ImageSource, *, reduce_to: SideWanted | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
-) -> Picture:
+) -> DecodedImage:
     """Reads a picture: JPEG (also MPO), PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 or binary PPM.
 
     The content tells the format, the name does not matter. EXIF orientation is applied, colors become sRGB
@@ -116,7 +116,7 @@ def decode_reduced(
     reductions: Sequence[SideWanted | None],
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
-) -> list[Picture]:
+) -> list[DecodedImage]:
     """Reads a picture once for several uses, each of which gets the pixels that :func:`decode` would give it.
 
     The pixels are decoded once, or for a JPEG once for each of the scales 1, 1/2, 1/4 and 1/8 that is wanted.
@@ -131,24 +131,26 @@ def decode_reduced(
     return _decode(source, reductions, max_pixels)
 
 
-def _decode(source: ImageSource, reductions: Sequence[SideWanted | None], max_pixels: int) -> list[Picture]:
-    label, picture_format, data = read_source(source)
+def _decode(
+    source: ImageSource, reductions: Sequence[SideWanted | None], max_pixels: int
+) -> list[DecodedImage]:
+    label, image_format, data = read_source(source)
     loaded: dict[tuple[int, int], tuple[Image.Image, float | None]] = {}  # by the size they are decoded at
-    reduced: dict[tuple[tuple[int, int], int], Picture] = {}  # by that and a factor
-    pictures = []
-    with _image_errors_only(label, picture_format):
-        first = _open(picture_format, data)
+    reduced: dict[tuple[tuple[int, int], int], DecodedImage] = {}  # by that and a factor
+    images = []
+    with _image_errors_only(label, image_format):
+        first = _open(image_format, data)
         _check_size(label, first, max_pixels)
-        if picture_format.name == "JPEG" and has_too_many_scans(data):
+        if image_format.name == "JPEG" and has_too_many_scans(data):
             raise NotAnImage(f"{label} has more than {MAX_SCANS} scans, which no camera or shop writes")
         for number, reduce_to in enumerate(reductions):
-            header = first if number == 0 else _open(picture_format, data)
+            header = first if number == 0 else _open(image_format, data)
             full_size = header.size
             long_side = _long_side_wanted(reduce_to, full_size, _orientation(header))
-            drafted = _draft(picture_format, header, long_side)
+            drafted = _draft(image_format, header, long_side)
             size = header.size
             if size not in loaded:
-                loaded[size] = _load_or_repair(label, picture_format, header, data, long_side)
+                loaded[size] = _load_or_repair(label, image_format, header, data, long_side)
             image, intact = loaded[size]
             # Some know better now: TIFF was turned, HEIF cropped, PNG may tell the orientation at its end.
             full_size = full_size if drafted else image.size
@@ -160,31 +162,31 @@ def _decode(source: ImageSource, reductions: Sequence[SideWanted | None], max_pi
                 if intact is not None:
                     rgb.paste(_WHITE, (0, int(intact * rgb.height), *rgb.size))
                 pixels = np.asarray(turn_upright(rgb, orientation))
-                reduced[size, factor] = Picture(pixels, *upright_size(full_size, orientation))
-            pictures.append(reduced[size, factor])
+                reduced[size, factor] = DecodedImage(pixels, *upright_size(full_size, orientation))
+            images.append(reduced[size, factor])
     if intact is not None:
         missing = (
             f"the last {1 - intact:.0%} of its rows are white" if intact < 1 else "some detail may be missing"
         )
         warnings.warn(f"{label} is cut short: {missing}", CutShortWarning, stacklevel=3)
-    return pictures
+    return images
 
 
 def _load_or_repair(
-    label: str, picture_format: PictureFormat, image: ImageFile.ImageFile, data: bytes, long_side: int | None
+    label: str, image_format: ImageFormat, image: ImageFile.ImageFile, data: bytes, long_side: int | None
 ) -> tuple[Image.Image, float | None]:
     """Decodes the pixels; of a JPEG that is cut short, with the share of the rows that are there."""
     try:
-        _load(picture_format, image)
+        _load(image_format, image)
     except OSError:
-        if picture_format.name != "JPEG":
+        if image_format.name != "JPEG":
             raise
-        return _load_without_end(label, picture_format, data, long_side)
+        return _load_without_end(label, image_format, data, long_side)
     return image, None
 
 
 @contextlib.contextmanager
-def _image_errors_only(label: str, picture_format: PictureFormat) -> Iterator[None]:
+def _image_errors_only(label: str, image_format: ImageFormat) -> Iterator[None]:
     """Decoders raise whatever they like on bytes made to confuse them; here it becomes one of our errors."""
     try:
         yield
@@ -197,7 +199,7 @@ def _image_errors_only(label: str, picture_format: PictureFormat) -> Iterator[No
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise NotAnImage(
-            f"{label} is damaged, or no {picture_format.name} that can be read: {reason}"
+            f"{label} is damaged, or no {image_format.name} that can be read: {reason}"
         ) from error
 
 
@@ -216,10 +218,10 @@ def _no_warnings(wanted: bool) -> Iterator[None]:
         yield
 
 
-def _open(picture_format: PictureFormat, data: bytes) -> ImageFile.ImageFile:
+def _open(image_format: ImageFormat, data: bytes) -> ImageFile.ImageFile:
     """Reads the header only."""
-    decoder = FORMATS.load(picture_format.name)
-    with _no_warnings(picture_format.warns):
+    decoder = FORMATS.load(image_format.name)
+    with _no_warnings(image_format.warns):
         image: ImageFile.ImageFile = decoder(BytesIO(data))
     return image
 
@@ -251,30 +253,30 @@ def _long_side_wanted(reduce_to: SideWanted | None, size: tuple[int, int], orien
     return max(1, reduce_to(*upright_size(size, orientation)) if callable(reduce_to) else reduce_to)
 
 
-def _draft(picture_format: PictureFormat, image: ImageFile.ImageFile, long_side: int | None) -> bool:
+def _draft(image_format: ImageFormat, image: ImageFile.ImageFile, long_side: int | None) -> bool:
     """Asks for the pixels at reduced scale where the format can; returns whether they will be."""
     width, height = image.size
     longest = max(width, height)
-    if long_side is None or longest <= long_side or not picture_format.scales:
+    if long_side is None or longest <= long_side or not image_format.scales:
         return False
     # It takes the smallest scale at which neither side is shorter than this.
     image.draft(image.mode, (max(1, width * long_side // longest), max(1, height * long_side // longest)))
     return image.size != (width, height)
 
 
-def _load(picture_format: PictureFormat, image: ImageFile.ImageFile) -> None:
+def _load(image_format: ImageFormat, image: ImageFile.ImageFile) -> None:
     """Decodes the pixels."""
-    with _no_warnings(picture_format.warns_late):
+    with _no_warnings(image_format.warns_late):
         image.load()
 
 
 def _load_without_end(
-    label: str, picture_format: PictureFormat, data: bytes, long_side: int | None
+    label: str, image_format: ImageFormat, data: bytes, long_side: int | None
 ) -> tuple[Image.Image, float]:
     def load(whole: bytes) -> Image.Image:
-        image = _open(picture_format, whole)
-        _draft(picture_format, image, long_side)
-        _load(picture_format, image)
+        image = _open(image_format, whole)
+        _draft(image_format, image, long_side)
+        _load(image_format, image)
         return image
 
     loaded = load_cut_short(data, load)

@@ -11,7 +11,7 @@ from typing import Final
 
 from stylesearch.registry import Entry, Registry
 
-__all__ = ["FORMATS", "HEAD_BYTES", "PictureFormat", "describe_unreadable", "recognise"]
+__all__ = ["FORMATS", "HEAD_BYTES", "ImageFormat", "describe_unreadable", "recognise"]
 
 HEAD_BYTES: Final = 64
 """How many bytes of a file :func:`recognise` and :func:`describe_unreadable` need."""
@@ -39,7 +39,7 @@ the program has registered, and warn of large pictures by rules that are not our
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFormat:
+class ImageFormat:
     """What the first bytes of a file say.
 
     Attributes:
@@ -55,23 +55,23 @@ class PictureFormat:
     warns_late: bool = False
 
 
-_SIGNATURES: Final[tuple[tuple[bytes, PictureFormat], ...]] = (
-    (b"\xff\xd8\xff", PictureFormat("JPEG", scales=True, warns=False)),
-    (b"\x89PNG\r\n\x1a\n", PictureFormat("PNG")),
-    (b"GIF87a", PictureFormat("GIF")),
-    (b"GIF89a", PictureFormat("GIF")),
-    (b"BM", PictureFormat("BMP")),
-    (b"II*\0", PictureFormat("TIFF", warns_late=True)),
-    (b"MM\0*", PictureFormat("TIFF", warns_late=True)),
-    (b"II+\0", PictureFormat("TIFF", warns_late=True)),
-    (b"MM\0+", PictureFormat("TIFF", warns_late=True)),
-    (b"\xff\x4f\xff\x51", PictureFormat("JPEG 2000")),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", PictureFormat("JPEG 2000")),
+_SIGNATURES: Final[tuple[tuple[bytes, ImageFormat], ...]] = (
+    (b"\xff\xd8\xff", ImageFormat("JPEG", scales=True, warns=False)),
+    (b"\x89PNG\r\n\x1a\n", ImageFormat("PNG")),
+    (b"GIF87a", ImageFormat("GIF")),
+    (b"GIF89a", ImageFormat("GIF")),
+    (b"BM", ImageFormat("BMP")),
+    (b"II*\0", ImageFormat("TIFF", warns_late=True)),
+    (b"MM\0*", ImageFormat("TIFF", warns_late=True)),
+    (b"II+\0", ImageFormat("TIFF", warns_late=True)),
+    (b"MM\0+", ImageFormat("TIFF", warns_late=True)),
+    (b"\xff\x4f\xff\x51", ImageFormat("JPEG 2000")),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", ImageFormat("JPEG 2000")),
 )
-_WEBP: Final = PictureFormat("WebP", warns=False)
-_AVIF: Final = PictureFormat("AVIF")
-_HEIF: Final = PictureFormat("HEIF", scales=True)
-_PPM: Final = PictureFormat("PPM")
+_WEBP: Final = ImageFormat("WebP", warns=False)
+_AVIF: Final = ImageFormat("AVIF")
+_HEIF: Final = ImageFormat("HEIF", scales=True)
+_PPM: Final = ImageFormat("PPM")
 
 _HEIF_BRANDS: Final = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif"}
 _AVIF_BRANDS: Final = {b"avif", b"avis"}
@@ -95,7 +95,7 @@ _REFUSED: Final[tuple[tuple[bytes, str], ...]] = (
 )
 
 
-def recognise(head: bytes) -> PictureFormat | None:
+def recognise(head: bytes) -> ImageFormat | None:
     r"""Recognises the format of a file; None when it is none that is opened.
 
     Args:
@@ -107,9 +107,9 @@ def recognise(head: bytes) -> PictureFormat | None:
         >>> recognise(b"%PDF-1.7") is None
         True
     """
-    for signature, picture_format in _SIGNATURES:
+    for signature, image_format in _SIGNATURES:
         if head.startswith(signature):
-            return picture_format
+            return image_format
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return _WEBP
     if head[:2] in (b"P4", b"P5", b"P6") and head[2:3] in (b" ", b"\t", b"\r", b"\n", b"#"):
@@ -119,7 +119,7 @@ def recognise(head: bytes) -> PictureFormat | None:
     return None
 
 
-def _recognise_brand(head: bytes) -> PictureFormat | None:
+def _recognise_brand(head: bytes) -> ImageFormat | None:
     """AVIF and HEIF share a container: the main brand tells, or, where it says either, the ones beside it."""
     brand = head[8:12]
     if brand in _AVIF_BRANDS:

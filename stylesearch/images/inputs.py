@@ -51,12 +51,12 @@ def make_inputs(
     """
     wanted = sorted(set(sizes))
     reductions = [reduction(size, "whole" if regions is None else regions) for size in wanted]
-    pictures = decode_reduced(source, reductions, max_pixels=max_pixels)
-    width, height = pictures[0].width, pictures[0].height
+    images = decode_reduced(source, reductions, max_pixels=max_pixels)
+    width, height = images[0].width, images[0].height
     if regions is None:
         # Of the pixels as they are: a box would be brought to their scale, and rounded.
-        pixels = {size: letterbox(one.pixels, size)[None] for size, one in zip(wanted, pictures, strict=True)}
+        pixels = {size: letterbox(one.pixels, size)[None] for size, one in zip(wanted, images, strict=True)}
         return NetworkInputs(width, height, (Box(0, 0, width, height),), pixels)
     boxes = plan_boxes(regions, width, height) if isinstance(regions, str) else list(regions)
-    pixels = {size: crops(one, boxes, size) for size, one in zip(wanted, pictures, strict=True)}
+    pixels = {size: crops(one, boxes, size) for size, one in zip(wanted, images, strict=True)}
     return NetworkInputs(width, height, tuple(boxes), pixels)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from stylesearch.errors import ImageError
-from stylesearch.images.decode import Picture
+from stylesearch.images.decode import DecodedImage
 from stylesearch.registry import unknown_name
 from stylesearch.types import Box
 
@@ -236,44 +236,44 @@ def reduction(
     return long_side
 
 
-def crop(picture: Picture, box: Box, size: int) -> npt.NDArray[np.uint8]:
-    """Cuts one part of a picture, letterboxed on white: see :func:`crops`.
+def crop(image: DecodedImage, box: Box, size: int) -> npt.NDArray[np.uint8]:
+    """Cuts one part of an image, letterboxed on white: see :func:`crops`.
 
     Returns:
         A new array of shape (size, size, 3).
     """
-    square: npt.NDArray[np.uint8] = crops(picture, [box], size)[0]
+    square: npt.NDArray[np.uint8] = crops(image, [box], size)[0]
     return square
 
 
-def crops(picture: Picture, boxes: Sequence[Box], size: int) -> npt.NDArray[np.uint8]:
-    """Cuts parts of a picture as a batch of network inputs.
+def crops(image: DecodedImage, boxes: Sequence[Box], size: int) -> npt.NDArray[np.uint8]:
+    """Cuts parts of an image as a batch of network inputs.
 
     Args:
-        picture: not modified; its pixels may be reduced.
-        boxes: in pixels of the upright picture at full resolution; what reaches out of it is cut off.
+        image: not modified; its pixels may be reduced.
+        boxes: in pixels of the upright image at full resolution; what reaches out of it is cut off.
         size: side of the squares in pixels.
 
     Returns:
         A new uint8 array of shape (len(boxes), size, size, 3), RGB, letterboxed on white, in order.
 
     Raises:
-        ImageError: a box has nothing in common with the picture.
+        ImageError: a box has nothing in common with the image.
     """
     batch = np.empty((len(boxes), size, size, 3), np.uint8)
-    image = Image.fromarray(picture.pixels)
-    scale_x, scale_y = image.width / picture.width, image.height / picture.height
+    pixels = Image.fromarray(image.pixels)
+    scale_x, scale_y = pixels.width / image.width, pixels.height / image.height
     for box, canvas in zip(boxes, batch, strict=True):
-        inside = _clip(box, picture.width, picture.height)
+        inside = _clip(box, image.width, image.height)
         if inside is None:
             raise ImageError(
-                f"the box {box} lies outside the picture, which is {picture.width} x {picture.height} pixels",
+                f"the box {box} lies outside the picture, which is {image.width} x {image.height} pixels",
                 hint="a box is x0,y0,x1,y1 in pixels of the upright picture, origin at the top left",
             )
         # Fractions of pixels; rounding must not carry the far corner over the edge.
         x0, y0 = inside.x0 * scale_x, inside.y0 * scale_y
-        x1, y1 = min(inside.x1 * scale_x, image.width), min(inside.y1 * scale_y, image.height)
-        draw_letterboxed(image, (x0, y0, x1, y1), canvas)
+        x1, y1 = min(inside.x1 * scale_x, pixels.width), min(inside.y1 * scale_y, pixels.height)
+        draw_letterboxed(pixels, (x0, y0, x1, y1), canvas)
     return batch
 
 

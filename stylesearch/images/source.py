@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 from stylesearch.errors import CatalogError, ImageError, NotAnImage
 from stylesearch.files import sha256_bytes
-from stylesearch.images.formats import FORMATS, HEAD_BYTES, PictureFormat, describe_unreadable, recognise
+from stylesearch.images.formats import FORMATS, HEAD_BYTES, ImageFormat, describe_unreadable, recognise
 
 __all__ = [
     "CHANGED",
@@ -121,7 +121,7 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def read_source(source: ImageSource) -> tuple[str, PictureFormat, bytes]:
+def read_source(source: ImageSource) -> tuple[str, ImageFormat, bytes]:
     """Reads an image whole, once its first bytes have said that it is one.
 
     Returns:
@@ -158,21 +158,21 @@ def read_source(source: ImageSource) -> tuple[str, PictureFormat, bytes]:
         raise ImageError(f"{label} cannot be read: {error}") from error
 
 
-def _read(label: str, file: BinaryIO) -> tuple[PictureFormat, bytes]:
+def _read(label: str, file: BinaryIO) -> tuple[ImageFormat, bytes]:
     head = b""
     # A pipe may hand out fewer bytes than asked for.
     while len(head) < HEAD_BYTES and (more := file.read(HEAD_BYTES - len(head))):
         head += more
-    picture_format = _recognise(label, head)
-    return picture_format, head + file.read()
+    image_format = _recognise(label, head)
+    return image_format, head + file.read()
 
 
-def _recognise(label: str, head: bytes) -> PictureFormat:
+def _recognise(label: str, head: bytes) -> ImageFormat:
     if not head:
         raise NotAnImage(f"{label} is empty")
-    picture_format = recognise(head)
-    if picture_format is None:
+    image_format = recognise(head)
+    if image_format is None:
         raise NotAnImage(
             f"{label} is {describe_unreadable(head)}", hint=f"pictures are read from {', '.join(FORMATS)}"
         )
-    return picture_format
+    return image_format

@@ -46,68 +46,68 @@ class ExtractorContract:
         assert set(extractor.fingerprint) <= set("0123456789abcdef")
 
     def test_declared_dim_float32_finite(self, extractor: Extractor) -> None:
-        features = extractor.extract(self.pictures(extractor, 3))
+        features = extractor.extract(self.images(extractor, 3))
         assert isinstance(features, np.ndarray)
         assert features.shape == (3, extractor.dim)
         assert features.dtype == np.float32
         assert np.isfinite(features).all()
 
-    def test_other_pictures_give_other_vectors(self, extractor: Extractor) -> None:
-        features = extractor.extract(self.pictures(extractor, 3))
+    def test_other_images_give_other_vectors(self, extractor: Extractor) -> None:
+        features = extractor.extract(self.images(extractor, 3))
         assert not np.array_equal(features[0], features[1])
         assert not np.array_equal(features[1], features[2])
 
     def test_batch_equals_one_by_one(self, extractor: Extractor) -> None:
-        pictures = self.pictures(extractor, 5)
-        together = extractor.extract(pictures)
-        alone = np.concatenate([extractor.extract(pictures[i : i + 1]) for i in range(5)])
+        images = self.images(extractor, 5)
+        together = extractor.extract(images)
+        alone = np.concatenate([extractor.extract(images[i : i + 1]) for i in range(5)])
         self.assert_alike(together, alone)
 
     def test_order_is_kept(self, extractor: Extractor) -> None:
-        pictures = self.pictures(extractor, 5)
+        images = self.images(extractor, 5)
         order = np.array([4, 0, 2, 1, 3])
-        self.assert_alike(extractor.extract(pictures)[order], extractor.extract(pictures[order]))
+        self.assert_alike(extractor.extract(images)[order], extractor.extract(images[order]))
 
     def test_same_again(self, extractor: Extractor) -> None:
-        pictures = self.pictures(extractor, 2)
-        self.assert_alike(extractor.extract(pictures), extractor.extract(pictures))
+        images = self.images(extractor, 2)
+        self.assert_alike(extractor.extract(images), extractor.extract(images))
 
     def test_input_is_untouched(self, extractor: Extractor) -> None:
-        pictures = self.pictures(extractor, 3)
-        before = pictures.copy()
-        pictures.flags.writeable = False
-        extractor.extract(pictures)
-        assert np.array_equal(pictures, before)
+        images = self.images(extractor, 3)
+        before = images.copy()
+        images.flags.writeable = False
+        extractor.extract(images)
+        assert np.array_equal(images, before)
 
     def test_output_is_the_callers(self, extractor: Extractor) -> None:
-        pictures = self.pictures(extractor, 3)
-        first = extractor.extract(pictures)
+        images = self.images(extractor, 3)
+        first = extractor.extract(images)
         kept = first.copy()
-        extractor.extract(pictures[::-1])
+        extractor.extract(images[::-1])
         assert np.array_equal(first, kept), "a later call changed an array that was returned before"
         first[...] = 0.0
-        self.assert_alike(extractor.extract(pictures), kept)
+        self.assert_alike(extractor.extract(images), kept)
 
     def test_strided_input(self, extractor: Extractor) -> None:
-        pictures = self.pictures(extractor, 6)
-        expected = extractor.extract(np.ascontiguousarray(pictures[::2, :, ::-1]))
-        self.assert_alike(extractor.extract(pictures[::2, :, ::-1]), expected)
+        images = self.images(extractor, 6)
+        expected = extractor.extract(np.ascontiguousarray(images[::2, :, ::-1]))
+        self.assert_alike(extractor.extract(images[::2, :, ::-1]), expected)
 
     def test_empty_batch(self, extractor: Extractor) -> None:
-        features = extractor.extract(self.pictures(extractor, 0))
+        features = extractor.extract(self.images(extractor, 0))
         assert features.shape == (0, extractor.dim)
         assert features.dtype == np.float32
 
     def test_refuses_other_arrays(self, extractor: Extractor) -> None:
-        pictures = self.pictures(extractor, 1)
+        images = self.images(extractor, 1)
         size = extractor.input_size
         wrongs: tuple[npt.NDArray[Any], ...] = (
-            pictures.astype(np.float32),
-            pictures.astype(np.int64),
-            pictures[0],
-            pictures[..., :1],
-            pictures[:, :-1],
-            np.zeros((1, 3, size, size), np.uint8) if size != 3 else pictures[:, :1],
+            images.astype(np.float32),
+            images.astype(np.int64),
+            images[0],
+            images[..., :1],
+            images[:, :-1],
+            np.zeros((1, 3, size, size), np.uint8) if size != 3 else images[:, :1],
             np.zeros((0, size + 1, size + 1, 3), np.uint8),
         )
         for wrong in wrongs:
@@ -120,7 +120,7 @@ class ExtractorContract:
                 raise AssertionError(f"accepted {wrong.dtype} of shape {wrong.shape}")
 
     def test_threads(self, extractor: Extractor) -> None:
-        batches = [self.pictures(extractor, n, seed=n) for n in (1, 2, 3, 1, 2)]
+        batches = [self.images(extractor, n, seed=n) for n in (1, 2, 3, 1, 2)]
         expected = [extractor.extract(batch) for batch in batches]
         with ThreadPoolExecutor(4) as threads:
             found = list(threads.map(extractor.extract, batches))
@@ -128,17 +128,17 @@ class ExtractorContract:
             self.assert_alike(one, other)
 
     @staticmethod
-    def pictures(extractor: Extractor, n: int, seed: int = 0) -> Images:
+    def images(extractor: Extractor, n: int, seed: int = 0) -> Images:
         """``n`` pictures that differ: a shaded background and a rectangle, each in a color of its own."""
         rng = np.random.default_rng(seed)
         size = extractor.input_size
         shade = np.linspace(0.5, 1.0, size)[:, None, None]
-        pictures = np.empty((n, size, size, 3), np.uint8)
-        for picture in pictures:
-            picture[...] = shade * rng.integers(64, 256, 3)
+        images = np.empty((n, size, size, 3), np.uint8)
+        for image in images:
+            image[...] = shade * rng.integers(64, 256, 3)
             top, left = rng.integers(0, size // 2, 2)
-            picture[top : top + size // 2, left : left + size // 2] = rng.integers(0, 256, 3)
-        return pictures
+            image[top : top + size // 2, left : left + size // 2] = rng.integers(0, 256, 3)
+        return images
 
     def assert_alike(self, one: Features, other: Features) -> None:
         """The same vectors, but for rounding."""

@@ -220,9 +220,9 @@ def _crops(
     if plan == BOX and box is not None:
         return crops(decode(data, reduce_to=reduction(size, [box]), max_pixels=max_pixels), [box], size)
     name = "whole" if plan == BOX else plan
-    picture = decode(data, reduce_to=reduction(size, name), max_pixels=max_pixels)
-    boxes: list[Box] = [one.of(picture.width, picture.height) for one in REGION_PLANS[name]]
+    decoded = decode(data, reduce_to=reduction(size, name), max_pixels=max_pixels)
+    boxes: list[Box] = [one.of(decoded.width, decoded.height) for one in REGION_PLANS[name]]
     if len(boxes) > MAX_REGIONS:
         drawn = np.random.default_rng(seed).choice(len(boxes) - 1, MAX_REGIONS - 1, replace=False) + 1
         boxes = [boxes[0], *(boxes[number] for number in sorted(drawn.tolist()))]
-    return crops(picture, boxes, size)
+    return crops(decoded, boxes, size)

@@ -122,17 +122,17 @@ class Validation:
         """
         n_images, height = len(self._order), self._height
         fill = self._cosines_of(photos) if self._metric == "cosine" else self._others_of(photos)
-        to_pictures = np.empty((len(photos), height), np.float32)
+        to_images = np.empty((len(photos), height), np.float32)
         begun: Floats | None = None
         for start in range(0, n_images, height):
             stop = min(start + height, n_images)
             # The last block is filled up with any image, whose distances are then left out.
-            fill(shop[np.take(self._order, np.arange(start, start + height), mode="clip")], to_pictures)
+            fill(shop[np.take(self._order, np.arange(start, start + height), mode="clip")], to_images)
             of_own = np.flatnonzero((own >= start) & (own < stop))
-            to_pictures[of_own, own[of_own] - start] = np.inf
+            to_images[of_own, own[of_own] - start] = np.inf
             first, last = np.searchsorted(self._starts, (start + 1, stop)) - (1, 0)
             starts = np.maximum(self._starts[first:last] - start, 0)
-            distances = np.minimum.reduceat(to_pictures[:, : stop - start], starts, axis=1)
+            distances = np.minimum.reduceat(to_images[:, : stop - start], starts, axis=1)
             if begun is not None:
                 np.minimum(distances[:, 0], begun, out=distances[:, 0])
                 begun = None
@@ -144,8 +144,8 @@ class Validation:
     def _cosines_of(self, photos: Floats) -> _Fill:
         of_regions = [normalize_rows(photos[:, region]) for region in range(photos.shape[1])]
 
-        def fill(pictures: Floats, out: Floats) -> None:
-            transposed = normalize_rows(pictures).T
+        def fill(images: Floats, out: Floats) -> None:
+            transposed = normalize_rows(images).T
             largest = of_regions[0] @ transposed
             of_region = np.empty_like(largest)
             for vectors in of_regions[1:]:
@@ -158,9 +158,9 @@ class Validation:
     def _others_of(self, photos: Floats) -> _Fill:
         fast = FastDistances(np.ascontiguousarray(photos).reshape(-1, photos.shape[2]), self._metric)
 
-        def fill(pictures: Floats, out: Floats) -> None:
-            found = np.empty((len(fast.queries), len(pictures)), np.float32)
-            fast.fill(pictures, found)
-            found.reshape(len(photos), -1, len(pictures)).min(axis=1, out=out)
+        def fill(images: Floats, out: Floats) -> None:
+            found = np.empty((len(fast.queries), len(images)), np.float32)
+            fast.fill(images, found)
+            found.reshape(len(photos), -1, len(images)).min(axis=1, out=out)
 
         return fill

@@ -41,11 +41,11 @@ def test_hits_and_ranks_are_those_of_a_query(streets: Path, regions: str) -> Non
     with ss.open(streets) as shop:
         study = shop.evaluate([f"{NAME}/whitened"], metrics=["cosine"], ks=[1, 5], regions=regions)
         run = study.run(f"{NAME}/whitened", "cosine")
-        for place, query in enumerate(study.queries.pictures[:6]):
+        for place, query in enumerate(study.queries.images[:6]):
             box = query.box if regions == "box" else None
             result = shop.query(query.path, k=24, box=box, regions="whole" if box else regions)
             images = run.columns.hit_images[place]
-            found = [study.gallery.pictures[image].product for image in images]
+            found = [study.gallery.images[image].product for image in images]
             assert found == [hit.product.id for hit in result.hits[:20]]
             distances = [hit.distance for hit in result.hits[:20]]
             assert np.allclose(run.columns.hit_distances[place], distances, atol=2e-3)

@@ -73,10 +73,10 @@ def test_views_through_the_indexes_find_what_exact_search_finds(
     found, wanted = through_index.runs[0].columns, exact.runs[0].columns
     n_queries = through_index.queries.n_queries
     assert n_queries == N_PRODUCTS * N_VIEWS == through_index.gallery.n_images
-    for place, query in enumerate(through_index.queries.pictures):
-        answers = [through_index.gallery.pictures[row].path for row in found.hit_images[place] if row >= 0]
+    for place, query in enumerate(through_index.queries.images):
+        answers = [through_index.gallery.images[row].path for row in found.hit_images[place] if row >= 0]
         assert query.path not in answers
-        assert answers[0] == exact.gallery.pictures[wanted.hit_images[place, 0]].path
+        assert answers[0] == exact.gallery.images[wanted.hit_images[place, 0]].path
     within = wanted.ranks <= 20
     assert within.mean() > 0.3
     assert np.array_equal(found.ranks[within], wanted.ranks[within])

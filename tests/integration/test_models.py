@@ -400,8 +400,8 @@ def test_a_study_ranks_by_the_weighted_distances_and_the_index_agrees(
     run = study.run(SPACE, "cosine")
     feature_set = shop.gallery(space=SPACE).location.feature_set
     catalog = shop.catalog
-    for place in (0, len(study.queries.pictures) - 1):
-        picture = study.queries.pictures[place]
+    for place in (0, len(study.queries.images) - 1):
+        picture = study.queries.images[place]
         _, of_all = catalog.product_features(picture.product, feature_set)
         paths = [image.path for image in catalog.images_of(picture.product)]
         features = of_all[paths.index(picture.path)][None]

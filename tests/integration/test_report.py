@@ -296,11 +296,11 @@ def test_the_sample_has_the_features_that_were_searched_with(home: Path, regions
     assert len(sampled_queries(study)) == len(sampled_gallery(study)) == N
     assert len(found) == 2 * N
     for place, vector in list(zip(sampled_gallery(study), found[N:], strict=True))[:5]:
-        picture = decode(study.gallery.pictures[place].path)
+        picture = decode(study.gallery.images[place].path)
         pixels = crops(picture, plan_boxes("whole", picture.width, picture.height), fake.input_size)
         assert np.allclose(vector, fake.extract(pixels)[0], atol=2e-2)
     for place, vector in list(zip(sampled_queries(study), found[:N], strict=True))[:5]:
-        query = study.queries.pictures[place]
+        query = study.queries.images[place]
         picture = decode(query.path)
         if regions == "box":
             assert query.box is not None

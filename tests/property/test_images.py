@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from stylesearch.errors import ImageError
-from stylesearch.images.decode import CutShortWarning, Picture, decode
+from stylesearch.images.decode import CutShortWarning, DecodedImage, decode
 from stylesearch.images.regions import REGION_PLANS, crops, letterbox, plan_boxes, reduction
 from stylesearch.types import Box
 
@@ -54,7 +54,7 @@ def _check(data: bytes, reduce_to: int | None) -> None:
     except ImageError as error:
         assert str(error)
         return
-    assert isinstance(picture, Picture)
+    assert isinstance(picture, DecodedImage)
     assert picture.pixels.dtype == np.uint8
     assert picture.pixels.ndim == 3
     assert picture.pixels.shape[2] == 3

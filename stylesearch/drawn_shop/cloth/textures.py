@@ -48,10 +48,8 @@ class Cloth:
     def tile(self, scale: float) -> Image.Image:
         """A square of it that repeats, RGB, at ``scale`` pixels for a centimetre, with hard edges."""
         dyes = Dyes(self.base, self.figure, self.accent)
-        picture = draw_pattern(self.pattern, dyes, self.size, scale, self.seed)
-        pixels = (
-            np.asarray(picture, dtype=np.float32) * _weave(self.material, picture.width, scale)[:, :, None]
-        )
+        image = draw_pattern(self.pattern, dyes, self.size, scale, self.seed)
+        pixels = np.asarray(image, dtype=np.float32) * _weave(self.material, image.width, scale)[:, :, None]
         return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 

@@ -19,16 +19,16 @@ class Canvas:
     """A picture, painted from back to front.
 
     Args:
-        picture: the background, RGB.
+        image: the background, RGB.
 
     Attributes:
         image: RGBX, the fourth channel without a meaning: layers come as RGBX, so they need no conversion.
         wanted: L, 255 where the wanted garment is the topmost thing.
     """
 
-    def __init__(self, picture: Image.Image) -> None:
-        self.image = picture.convert("RGBX")
-        self.wanted = Image.new("L", picture.size, 0)
+    def __init__(self, image: Image.Image) -> None:
+        self.image = image.convert("RGBX")
+        self.wanted = Image.new("L", image.size, 0)
 
     def lay(
         self,

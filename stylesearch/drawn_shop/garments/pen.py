@@ -163,11 +163,11 @@ class Pen:
                 ellipse(x + dx * radius, y, radius * 0.13, radius * 0.13, corners=6), relight(color, 0.45)
             )
 
-    def print_picture(self, picture: Image.Image, centre: tuple[float, float], width: float) -> None:
+    def print_image(self, image: Image.Image, centre: tuple[float, float], width: float) -> None:
         """A printed picture (RGBA), ``width`` centimetres wide about ``centre``."""
         pixels = max(4, round(width * self._fine))
-        scaled = picture.resize(
-            (pixels, max(4, round(pixels * picture.height / picture.width))), Image.Resampling.BILINEAR
+        scaled = image.resize(
+            (pixels, max(4, round(pixels * image.height / image.width))), Image.Resampling.BILINEAR
         )
         x = round((centre[0] - self.bounds[0]) * self._fine - scaled.width / 2)
         y = round((centre[1] - self.bounds[1]) * self._fine - scaled.height / 2)

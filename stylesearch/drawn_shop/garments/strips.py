@@ -138,10 +138,10 @@ def warp_strip(
     ]
     if not mesh:
         return None
-    picture = strip.image.transform(
+    image = strip.image.transform(
         (int(x1 - x0), int(y1 - y0)), Image.Transform.MESH, mesh, resample=Image.Resampling.BILINEAR
     )
-    return picture, (int(x0), int(y0))
+    return image, (int(x0), int(y0))
 
 
 def _has_cloth(image: Image.Image, low: Points, high: Points) -> npt.NDArray[np.bool_]:

@@ -112,7 +112,7 @@ def _draw_extras(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None:
             else mix(ink, (255, 255, 255), 0.6)
         )
         width = {"fine": 12.0, "medium": 20.0, "bold": 28.0}[spec.scale]
-        pen.print_picture(graphic(spec.seed, ink, second), (0.0, 15.0 + 0.45 * width), width)
+        pen.print_image(graphic(spec.seed, ink, second), (0.0, 15.0 + 0.45 * width), width)
     elif spec.pattern == "chest stripe":
         for top, height, color in ((18.0, 7.0, cloth.figure), (26.2, 2.0, cloth.accent)):
             pen.fill(

@@ -82,27 +82,27 @@ def _poor_camera(random: Random, dark: bool) -> Camera:
     )
 
 
-def expose(picture: Image.Image, camera: Camera) -> Image.Image:
+def expose(image: Image.Image, camera: Camera) -> Image.Image:
     """Takes a scene with a camera; the image keeps its size."""
-    width, height = picture.size
+    width, height = image.size
     if camera.coarse < 1:
-        small = picture.resize(
+        small = image.resize(
             (round(width * camera.coarse), round(height * camera.coarse)), Image.Resampling.BOX
         )
-        picture = small.resize((width, height), Image.Resampling.BILINEAR)
+        image = small.resize((width, height), Image.Resampling.BILINEAR)
     if camera.blur:
-        picture = picture.filter(ImageFilter.BoxBlur(camera.blur))
+        image = image.filter(ImageFilter.BoxBlur(camera.blur))
     if camera.shake:
         side = 5 if camera.shake > 3 else 3
         row = [1.0 / side if index // side == side // 2 else 0.0 for index in range(side * side)]
-        picture = picture.filter(ImageFilter.Kernel((side, side), row))
+        image = image.filter(ImageFilter.Kernel((side, side), row))
     levels = (np.arange(256) - 118.0) * camera.contrast + 118.0
     curves = np.clip(levels[None, :] * np.array(camera.gains)[:, None], 0, 255)
-    picture = picture.point(np.rint(curves).astype(int).ravel().tolist())
+    image = image.point(np.rint(curves).astype(int).ravel().tolist())
     across = 1.0 + camera.slope * (0.5 - np.linspace(0, 1, width, dtype=np.float32))
     x, y = np.linspace(-1, 1, width, dtype=np.float32) ** 2, np.linspace(-1, 1, height, dtype=np.float32) ** 2
     light = across[None, :] * (1.0 - 0.5 * camera.vignette * (x[None, :] + y[:, None]))
-    pixels = np.multiply(np.asarray(picture), light[:, :, None], dtype=np.float32)
+    pixels = np.multiply(np.asarray(image), light[:, :, None], dtype=np.float32)
     if camera.noise:
         pixels += (np.float32(camera.noise) * _noise(height, width, camera.seed))[:, :, None]
     return Image.fromarray(np.clip(pixels, 0, 255, out=pixels).astype(np.uint8))
@@ -115,8 +115,8 @@ def _noise(height: int, width: int, seed: int) -> npt.NDArray[np.float32]:
     return np.tile(rolled, reps)[:height, :width]
 
 
-def encode_jpeg(picture: Image.Image, quality: int) -> bytes:
+def encode_jpeg(image: Image.Image, quality: int) -> bytes:
     """Encodes an image as a JPEG file."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
+    image.save(file, "JPEG", quality=quality)
     return file.getvalue()

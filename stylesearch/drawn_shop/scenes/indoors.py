@@ -38,7 +38,7 @@ def room(stage: Stage, random: Random) -> None:
             stage, random, random.choice((0.02, 0.1, 0.62)) * stage.width, f - 1.35 * p, 0.55 * p, 0.8 * p
         )
     for _ in range(random.choice((0, 1, 2, 4))):
-        _picture_frame(stage, random)
+        _wall_frame(stage, random)
     pieces = random.sample((_sofa, _plant, _lamp, _shelf, _door, _wardrobe), random.choice((1, 2, 3)))
     for piece in pieces:
         piece(stage, random, random.choice((-0.12, 0.0, 0.62, 0.72)) * stage.width)
@@ -70,7 +70,7 @@ def _window(stage: Stage, random: Random, x: float, y: float, wide: float, tall:
             )
 
 
-def _picture_frame(stage: Stage, random: Random) -> None:
+def _wall_frame(stage: Stage, random: Random) -> None:
     wide, tall = stage.person * random.uniform(0.12, 0.34), stage.person * random.uniform(0.16, 0.4)
     x, y = random.uniform(0, 0.9) * stage.width, stage.floor - stage.person * random.uniform(0.75, 1.3)
     frame = random.choice(((40, 38, 38), (196, 160, 110), (240, 238, 234)))

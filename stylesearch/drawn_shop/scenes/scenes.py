@@ -38,10 +38,10 @@ def draw_scene(
     half = (-(-size[0] // 2), -(-size[1] // 2))
     stage = Stage(half, floor / 2, horizon / 2, person / 2)
     SCENES[kind](stage, random)
-    picture = stage.image
+    image = stage.image
     blur = random.choice((0.8, 1.0, 1.3, 1.8, 2.8)) if kind != "studio" else 0.8
-    picture = picture.filter(ImageFilter.BoxBlur(blur * size[1] / 900))
-    pixels = np.array(picture, dtype=np.float32)
+    image = image.filter(ImageFilter.BoxBlur(blur * size[1] / 900))
+    pixels = np.array(image, dtype=np.float32)
     i, j = random.randrange(180), random.randrange(180)
     blotches = Image.fromarray(grain()[i : i + 24, j : j + 18]).resize(half, Image.Resampling.BICUBIC)
     pixels *= (1.0 + 0.02 * np.asarray(blotches, dtype=np.float32))[:, :, None]

@@ -11,7 +11,7 @@ from stylesearch.array_types import Doubles, Ints
 from stylesearch.evaluation.report.chart_selection import best_of_each_kind, ranking_key
 from stylesearch.evaluation.report.context import ReportContext
 from stylesearch.evaluation.report.page import Block, Card, Heading, Paragraph, Section, Sheet
-from stylesearch.evaluation.results import Picture, Run, Study
+from stylesearch.evaluation.results import Run, Study, StudyImage
 from stylesearch.images.contact_sheet import SheetEntry
 from stylesearch.images.regions import REGION_PLANS
 from stylesearch.types import Box
@@ -34,7 +34,7 @@ _MAX_K = 20
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Places of queries in ``queries.pictures``.
+    """Places of queries in ``queries.images``.
 
     Attributes:
         found: drawn from those whose product is among the first k; in the order of their ranks.
@@ -59,7 +59,7 @@ def choose_examples(study: Study, run: Run, k: int, n: int) -> Examples:
     chosen = []
     for places in (found, missed):
         drawn = rng.permutation(places).tolist()
-        categories = [study.queries.pictures[place].category for place in drawn]
+        categories = [study.queries.images[place].category for place in drawn]
         seen: dict[str, int] = {}
         turns = []
         for category in categories:
@@ -93,10 +93,9 @@ def count_confusions(study: Study, run: Run) -> tuple[list[str], Ints]:
         the indexes answered with nothing counts nowhere.
     """
     queried = sorted(study.queries.categories)
-    pictures = study.gallery.pictures
     answered = [
-        (query, pictures[image])
-        for query, image in zip(study.queries.pictures, run.columns.hit_images[:, 0].tolist(), strict=True)
+        (query, study.gallery.images[image])
+        for query, image in zip(study.queries.images, run.columns.hit_images[:, 0].tolist(), strict=True)
         if image >= 0
     ]
     names = queried + sorted({first.category for _, first in answered} - set(queried))
@@ -112,12 +111,12 @@ def nearest_region(study: Study, run: Run, place: int, size: tuple[int, int]) ->
 
     Args:
         study, run: of the query.
-        place: in ``queries.pictures``.
+        place: in ``queries.images``.
         size: width and height of the upright photo in pixels.
     """
     regions = study.settings.regions
     if regions == "box":
-        box = study.queries.pictures[place].box
+        box = study.queries.images[place].box
         return [] if box is None else [box]
     region = int(run.columns.hit_regions[place, 0])
     if region <= 0:  # the first of every plan is the whole photo
@@ -187,20 +186,20 @@ def _best_run(context: ReportContext) -> Run:
 def _sheet(context: ReportContext, run: Run, place: int) -> Sheet | Paragraph:
     """A contact sheet of a query and its first hits, or a line that says why there is none."""
     study = context.study
-    query = study.queries.pictures[place]
+    query = study.queries.images[place]
     columns = run.columns
     entries: list[SheetEntry] = []
     for place_of_hit, (image, distance) in enumerate(
         zip(columns.hit_images[place].tolist(), columns.hit_distances[place].tolist(), strict=True), 1
     ):
         if image >= 0 and len(entries) < _N_SHOWN:
-            shown = study.gallery.pictures[image]
+            shown = study.gallery.images[image]
             entries.append(_entry(shown, place_of_hit, distance, shown.product == query.product))
     rank = float(columns.ranks[place])
     n_searched = _n_searched(context, run, place)
     comes = f"is not among the first {n_searched:,}" if n_searched else f"comes {_ordinal(rank)}"
     if not any(entry.right for entry in entries) and not n_searched:
-        right = study.gallery.pictures[int(columns.right_image[place])]
+        right = study.gallery.images[int(columns.right_image[place])]
         entries[_N_SHOWN - 1 :] = [_entry(right, round(rank), float(columns.right_distance[place]), True)]
     path = context.images.sheet(
         query,
@@ -219,14 +218,14 @@ def _sheet(context: ReportContext, run: Run, place: int) -> Sheet | Paragraph:
     return Sheet(path, alt)
 
 
-def _entry(picture: Picture, rank: int, distance: float, right: bool) -> SheetEntry:
+def _entry(image: StudyImage, rank: int, distance: float, right: bool) -> SheetEntry:
     return SheetEntry(
-        picture.path,
+        image.path,
         rank,
-        picture.title,
-        category=picture.category,
+        image.title,
+        category=image.category,
         distance=None if np.isnan(distance) else distance,
-        product_id=picture.product,
+        product_id=image.product,
         right=right,
     )
 
@@ -234,13 +233,13 @@ def _entry(picture: Picture, rank: int, distance: float, right: bool) -> SheetEn
 def _hard_query(context: ReportContext, number: int, place: int) -> Card:
     """A query, its right product and the wrong one that came first, with the ranks of all methods."""
     study = context.study
-    query = study.queries.pictures[place]
+    query = study.queries.images[place]
     run = _best_run(context)
-    right = study.gallery.pictures[int(run.columns.right_image[place])]
+    right = study.gallery.images[int(run.columns.right_image[place])]
     shown = [("query", query, ""), ("right product", right, "")]
     first = int(run.columns.hit_images[place, 0])
-    if first >= 0 and study.gallery.pictures[first].product != query.product:
-        wrong = study.gallery.pictures[first]
+    if first >= 0 and study.gallery.images[first].product != query.product:
+        wrong = study.gallery.images[first]
         shown.append(("came first", wrong, f": {wrong.title or wrong.product}"))
     thumbnails = [
         context.images.thumbnail(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stylesearch.array_types import Doubles, Pixels
 from stylesearch.evaluation.report.context import ReportContext
 from stylesearch.evaluation.report.page import Block, Chart, Heading, Paragraph, Section
-from stylesearch.evaluation.results import Method, Picture
+from stylesearch.evaluation.results import Method, StudyImage
 from stylesearch.evaluation.sample import sampled_gallery, sampled_queries
 from stylesearch.extractors.spec import ExtractorSpec
 
@@ -20,8 +20,8 @@ def maps(context: ReportContext) -> Section:
     from stylesearch.evaluation.report.charts.maps import MIN_IMAGES, tsne_map
 
     study = context.study
-    queries = [study.queries.pictures[place] for place in sampled_queries(study)]
-    images = [*queries, *(study.gallery.pictures[place] for place in sampled_gallery(study))]
+    queries = [study.queries.images[place] for place in sampled_queries(study)]
+    images = [*queries, *(study.gallery.images[place] for place in sampled_gallery(study))]
     blocks: list[Block] = []
     for fingerprint in dict.fromkeys(method.fingerprint for method in study.methods):
         features = context.features.get(fingerprint)
@@ -41,7 +41,7 @@ def maps(context: ReportContext) -> Section:
 
 
 def _two_maps(
-    context: ReportContext, method: Method, places: Doubles, images: list[Picture], n_queries: int
+    context: ReportContext, method: Method, places: Doubles, images: list[StudyImage], n_queries: int
 ) -> list[Chart]:
     """A map of dots, and one of the images, if they can be read; the first ``n_queries`` are queries."""
     from stylesearch.evaluation.report.charts.maps import dot_map, thumbnail_map
@@ -91,7 +91,7 @@ def _two_maps(
 
 
 def _thumbnails(
-    context: ReportContext, places: Doubles, images: list[Picture], n_queries: int
+    context: ReportContext, places: Doubles, images: list[StudyImage], n_queries: int
 ) -> tuple[list[int], list[Pixels]]:
     """Images that have room on the map, a query and a gallery image in turn, and their pixels."""
     from stylesearch.evaluation.report.charts.maps import select_without_overlap

@@ -12,7 +12,7 @@ from PIL import Image
 from stylesearch.array_types import Pixels
 from stylesearch.errors import ImageError, MissingDependency
 from stylesearch.evaluation.report.page import Thumbnail
-from stylesearch.evaluation.results import Picture
+from stylesearch.evaluation.results import StudyImage
 from stylesearch.files import atomic_file
 from stylesearch.images.contact_sheet import SheetEntry, contact_sheet
 from stylesearch.images.decode import decode
@@ -44,7 +44,7 @@ class ImageFolder:
         self._report = report
         self.unreadable: set[str] = set()
 
-    def pixels(self, image: Picture, side: int, *, boxed: bool = False) -> Pixels | None:
+    def pixels(self, image: StudyImage, side: int, *, boxed: bool = False) -> Pixels | None:
         """An image, or its box, in a white square, uint8 (side, side, 3); None if it cannot be read."""
         try:
             if boxed and image.box is not None:
@@ -55,7 +55,7 @@ class ImageFolder:
             return None
         return letterbox(decoded.pixels, side)
 
-    def thumbnail(self, image: Picture, *, alt: str, caption: str) -> Thumbnail:
+    def thumbnail(self, image: StudyImage, *, alt: str, caption: str) -> Thumbnail:
         """Writes a small copy of an image, unless there is one already.
 
         Args:
@@ -73,7 +73,7 @@ class ImageFolder:
 
     def sheet(
         self,
-        query: Picture,
+        query: StudyImage,
         entries: list[SheetEntry],
         name: str,
         *,

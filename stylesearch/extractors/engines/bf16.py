@@ -19,7 +19,7 @@ import numpy.typing as npt
 from stylesearch.array_types import Images
 from stylesearch.files import atomic_file
 
-__all__ = ["MIN_SAMPLE_COSINE", "fit_bf16", "least_cosine", "sample_pictures"]
+__all__ = ["MIN_SAMPLE_COSINE", "fit_bf16", "least_cosine", "sample_images"]
 
 # Vectors shall be within 0.999 of f32. Photos are harder than the samples, so the samples must do better.
 MIN_SAMPLE_COSINE = 0.9995
@@ -39,19 +39,19 @@ def fit_bf16(core: Any, xml: Path, size: int, batch: int) -> float | None:
         size, batch: of its input.
 
     Returns:
-        The least cosine between the vectors in bf16 and in f32 of :func:`sample_pictures`; None where the
+        The least cosine between the vectors in bf16 and in f32 of :func:`sample_images`; None where the
         processor has no bf16. Below :data:`MIN_SAMPLE_COSINE`, bf16 must not be used.
     """
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return None
-    pictures = sample_pictures(_N_SAMPLES, size)
+    images = sample_images(_N_SAMPLES, size)
     unmarked = xml.read_bytes()
-    exact = _vectors(core, xml, "f32", pictures, batch)
+    exact = _vectors(core, xml, "f32", images, batch)
     cosine = 0.0
     for n_convolutions in _F32_CONVOLUTIONS:
         with atomic_file(xml) as file:
             file.write(keep_in_f32(unmarked, n_convolutions))
-        cosine = least_cosine(exact, _vectors(core, xml, "bf16", pictures, batch))
+        cosine = least_cosine(exact, _vectors(core, xml, "bf16", images, batch))
         if cosine >= MIN_SAMPLE_COSINE:
             break
     return cosine
@@ -95,7 +95,7 @@ def least_cosine(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
     return float(((one * other).sum(axis=1) / norms).min())
 
 
-def sample_pictures(n: int, size: int, seed: int = 0) -> Images:
+def sample_images(n: int, size: int, seed: int = 0) -> Images:
     """``n`` pictures with the statistics of photos: soft shapes, edges, stripes, shading and a little noise.
 
     Returns:
@@ -103,8 +103,8 @@ def sample_pictures(n: int, size: int, seed: int = 0) -> Images:
     """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:size, 0:size] / size
-    pictures = np.empty((n, size, size, 3), np.uint8)
-    for picture in pictures:
+    images = np.empty((n, size, size, 3), np.uint8)
+    for image in images:
         canvas = np.full((size, size, 3), 255.0) * rng.uniform(0.3, 1.0)
         for _ in range(12):
             centre, radius = rng.uniform(0, 1, 2), rng.uniform(0.05, 0.4, 2)
@@ -113,11 +113,11 @@ def sample_pictures(n: int, size: int, seed: int = 0) -> Images:
             stripes = 0.75 + 0.25 * np.sin(frequency * (x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi)
             shade = (stripes * (0.6 + 0.4 * y))[..., None] * rng.uniform(0, 255, 3)
             canvas = np.where(inside[..., None], shade, canvas)
-        picture[...] = np.clip(canvas + rng.normal(0, 4, canvas.shape), 0, 255).astype(np.uint8)
-    return pictures
+        image[...] = np.clip(canvas + rng.normal(0, 4, canvas.shape), 0, 255).astype(np.uint8)
+    return images
 
 
-def _vectors(core: Any, xml: Path, precision: str, pictures: Images, batch: int) -> npt.NDArray[np.float64]:
+def _vectors(core: Any, xml: Path, precision: str, images: Images, batch: int) -> npt.NDArray[np.float64]:
     compiled = core.compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": precision})
-    batches = [compiled(pictures[start : start + batch])[0] for start in range(0, len(pictures), batch)]
+    batches = [compiled(images[start : start + batch])[0] for start in range(0, len(images), batch)]
     return np.concatenate(batches).astype(np.float64)

@@ -44,8 +44,8 @@ async def image(request: Request, hash: Hash, service: UsedService) -> Response:
     if has_entity(request, etag):
         await service.access.run(_require, service, hash)
         return _not_modified(etag)
-    picture = await service.access.run(_open, service, hash)
-    return ImageResponse(picture, _kept_for_ever(etag))
+    opened = await service.access.run(_open, service, hash)
+    return ImageResponse(opened, _kept_for_ever(etag))
 
 
 @router.get(

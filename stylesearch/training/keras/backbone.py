@@ -73,11 +73,11 @@ def image_tower(build: Callable[[], keras.Model], n_blocks: int, kernel: Floats,
     """
     extractor = build()
     train_last_blocks(network_of(extractor), n_blocks)
-    pictures = keras.Input(extractor.input_shape[1:], dtype="uint8", name="pictures")
+    images = keras.Input(extractor.input_shape[1:], dtype="uint8", name="pictures")
     head = keras.layers.Dense(kernel.shape[1], name="head")
-    vectors = head(extractor(pictures))
+    vectors = head(extractor(images))
     head.set_weights([kernel, bias])
-    return keras.Model(pictures, vectors, name="tower")
+    return keras.Model(images, vectors, name="tower")
 
 
 def network_of(model: keras.Model) -> keras.Model:

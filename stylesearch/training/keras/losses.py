@@ -28,8 +28,8 @@ def cosines(photos: Any, shop: Any) -> Any:
     """
     shape = tf.shape(photos)
     regions = tf.math.l2_normalize(tf.reshape(photos, (-1, photos.shape[-1])), axis=1)
-    pictures = tf.math.l2_normalize(shop, axis=1)
-    found = tf.matmul(regions, pictures, transpose_b=True)
+    images = tf.math.l2_normalize(shop, axis=1)
+    found = tf.matmul(regions, images, transpose_b=True)
     return tf.reduce_max(tf.reshape(found, (shape[0], shape[1], -1)), axis=1)
 
 
@@ -109,8 +109,8 @@ def bce_loss(photos: Any, shop: Any, same: Any, bias: Any, shifts: Any) -> Any:
     """
     n_pairs = tf.shape(shop)[0]
 
-    def nearest_region(pictures: Any) -> Any:
-        return tf.reduce_min(tf.reduce_sum(tf.abs(photos - pictures[:, None]), axis=2), axis=1)
+    def nearest_region(images: Any) -> Any:
+        return tf.reduce_min(tf.reduce_sum(tf.abs(photos - images[:, None]), axis=2), axis=1)
 
     right = tf.reduce_mean(tf.nn.softplus(nearest_region(shop) - bias))
     wrong, n_wrong = tf.zeros(()), tf.zeros(())

@@ -246,17 +246,17 @@ def l1_start(data: TrainingData) -> tuple[float, float]:
     photos = photos[np.unique(np.arange(_N_PHOTOS) * len(photos) // _N_PHOTOS)]
     right: list[float] = []
     wrong: list[float] = []
-    pictures = np.flatnonzero(data.train[data.shop_product])
+    images = np.flatnonzero(data.train[data.shop_product])
     for number, photo in enumerate(photos):
         product = data.photo_product[photo]
-        own = pictures[data.shop_product[pictures] == product]
+        own = images[data.shop_product[images] == product]
         if data.own is not None:
             own = own[own != data.own[photo]]
-        others = pictures[data.shop_product[pictures] != product]
+        others = images[data.shop_product[images] != product]
         for chosen, found in ((own, right), (others, wrong)):
             if len(chosen):
-                picture = data.shop[chosen[number % len(chosen)]]
-                found.append(float(np.abs(data.photos[photo] - picture).sum(axis=1).min()))
+                image = data.shop[chosen[number % len(chosen)]]
+                found.append(float(np.abs(data.photos[photo] - image).sum(axis=1).min()))
     deviation = float(np.std(wrong)) if wrong else 0.0
     if not right or not deviation > 0:
         return 1.0, 0.0

@@ -126,8 +126,8 @@ def test_queries_that_cannot_be_used_are_counted_by_reason(make_catalog):
 def test_equal_pictures_on_both_sides_are_counted(make_catalog):
     protocol = chosen(make_catalog(ROWS))
     facts = query_facts(protocol, SETTINGS)
-    assert (facts.equal_pictures.n_queries, facts.equal_pictures.n_same_product) == (1, 1)
-    assert facts.equal_pictures.examples == (("/shop/a_street.jpg", "/shop/a_main.jpg"),)
+    assert (facts.equal_images.n_queries, facts.equal_images.n_same_product) == (1, 1)
+    assert facts.equal_images.examples == (("/shop/a_street.jpg", "/shop/a_main.jpg"),)
     assert (facts.n_listed, facts.n_queries, facts.categories) == (3, 2, {"dress": 2})
     assert facts.description == "2 consumer photos of 2 products, through the whole photo"
     gallery = gallery_facts(protocol, SETTINGS)
@@ -146,7 +146,7 @@ def test_the_gallery_says_how_many_pictures_are_cut_to_their_box(make_catalog):
 def test_a_query_is_not_counted_as_equal_to_itself(make_catalog):
     settings = replace(SETTINGS, queries="views", gallery="others")
     protocol = chosen(make_catalog(ROWS), queries="views", gallery="others")
-    assert query_facts(protocol, settings).equal_pictures.n_queries == 0
+    assert query_facts(protocol, settings).equal_images.n_queries == 0
 
 
 def test_the_order_of_an_ingest_changes_nothing(make_catalog):

@@ -29,13 +29,13 @@ from stylesearch.evaluation.report.page import (
 from stylesearch.evaluation.results import (
     CatalogFacts,
     Columns,
-    EqualPictures,
+    EqualImages,
     GalleryFacts,
     Method,
-    Picture,
     QueryFacts,
     Run,
     Study,
+    StudyImage,
     StudySettings,
 )
 from stylesearch.evaluation.scores import differences_of, runs_of
@@ -45,9 +45,9 @@ CATEGORIES = ["dress", "skirt", "top"]
 N = 9
 
 
-def pictures(n: int) -> tuple[Picture, ...]:
+def study_images(n: int) -> tuple[StudyImage, ...]:
     return tuple(
-        Picture(f"p{i}", f"Product {i}", CATEGORIES[i % 3], f"/{i}.jpg", f"{i:064x}", Box(1, 2, 3, 4))
+        StudyImage(f"p{i}", f"Product {i}", CATEGORIES[i % 3], f"/{i}.jpg", f"{i:064x}", Box(1, 2, 3, 4))
         for i in range(n)
     )
 
@@ -57,7 +57,7 @@ def study_of(
 ) -> Study:
     """Queries of products 0, 1, 2, ...; the hits are products 0, 1, ... but for the right one at its rank."""
     n = len(next(iter(ranks.values())))
-    gallery, queries = pictures(n_products), pictures(n)
+    gallery, queries = study_images(n_products), study_images(n)
     columns = {}
     for key, of_run in ranks.items():
         hits = np.full((n, n_products), -1)
@@ -89,7 +89,7 @@ def study_of(
         settings=settings,
         catalog=CatalogFacts(n_products, n_products, n, 0, ()),
         gallery=GalleryFacts("all", n_products, n_products, counts, 0, "g", gallery),
-        queries=QueryFacts("photos", n, n, n, counts, 0, (), EqualPictures(0, 0, ()), "q", queries),
+        queries=QueryFacts("photos", n, n, n, counts, 0, (), EqualImages(0, 0, ()), "q", queries),
         methods=tuple(
             Method(name, name, 64, f"f-{name}", "w", 8, "raw", 8, "v") for name in settings.methods
         ),
@@ -218,7 +218,7 @@ def test_examples_are_drawn_by_seed_over_categories_in_the_order_of_ranks() -> N
     assert set(chosen.found) <= set(range(6))
     assert chosen.found == sorted(chosen.found)
     assert chosen.missed == [6, 7, 8]
-    assert {study.queries.pictures[place].category for place in chosen.found} == set(CATEGORIES)
+    assert {study.queries.images[place].category for place in chosen.found} == set(CATEGORIES)
     assert examples.choose_examples(study, only_run(study), 6, 3) == chosen
     others = {
         tuple(

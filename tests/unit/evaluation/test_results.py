@@ -14,7 +14,7 @@ import pytest
 from stylesearch.errors import ConfigError
 from stylesearch.evaluation import results, results_files
 from stylesearch.evaluation.compare import compare
-from stylesearch.evaluation.results import Columns, Picture, Study, StudySettings
+from stylesearch.evaluation.results import Columns, Study, StudyImage, StudySettings
 from stylesearch.evaluation.results_files import json_text, load_study, notes, save_results, study_from_json
 from stylesearch.evaluation.scores import differences_of, runs_of, top_k_curve
 from stylesearch.types import Box
@@ -48,11 +48,11 @@ def study_of(
     chosen = {"ks": (1, 5), "n_resamples": 300, **changes}
     settings = StudySettings(methods=tuple(ranks), metrics=("l1",), **chosen)
     n = len(next(iter(ranks.values())))
-    pictures = tuple(
-        Picture(f"p{i:03}", "Ä dress", category_of(i), f"/{i}.jpg", f"{i:064x}", Box(0, 0, 3, 4))
+    images = tuple(
+        StudyImage(f"p{i:03}", "Ä dress", category_of(i), f"/{i}.jpg", f"{i:064x}", Box(0, 0, 3, 4))
         for i in range(first_query, first_query + n)
     )
-    categories = [one.category for one in pictures]
+    categories = [one.category for one in images]
     runs, resampled = runs_of(
         {(name, "l1"): columns_of(r) for name, r in ranks.items()}, categories, settings
     )
@@ -60,7 +60,7 @@ def study_of(
     return Study(
         settings=settings,
         catalog=results.CatalogFacts(n, n, n, 0, (results.CategoryCounts("dress", n, n, n),)),
-        gallery=results.GalleryFacts("all shop pictures", n, n, counts, 0, "d1", pictures),
+        gallery=results.GalleryFacts("all shop pictures", n, n, counts, 0, "d1", images),
         queries=results.QueryFacts(
             description=f"{n} consumer photos",
             n_listed=n + 1,
@@ -69,9 +69,9 @@ def study_of(
             categories=counts,
             n_without_box=0,
             left_out=(results.LeftOut("no right product in the gallery", 1, ("/lost.jpg",)),),
-            equal_pictures=results.EqualPictures(1, 1, (("/0.jpg", "/0.jpg"),)),
+            equal_images=results.EqualImages(1, 1, (("/0.jpg", "/0.jpg"),)),
             digest="d2",
-            pictures=pictures,
+            images=images,
         ),
         methods=tuple(results.Method(name, name, 224, "f", "w", 8, "raw", 8, "v") for name in ranks),
         runs=runs,

@@ -16,7 +16,7 @@ from stylesearch.extractors.engines.bf16 import (
     MIN_SAMPLE_COSINE,
     keep_in_f32,
     least_cosine,
-    sample_pictures,
+    sample_images,
 )
 from stylesearch.extractors.engines.model_cache import converted_folder
 from stylesearch.extractors.engines.openvino import choose_precision, openvino_core
@@ -26,7 +26,7 @@ NAME = "efficientnet-lite0@64"
 
 @pytest.fixture(scope="module")
 def pictures():
-    return sample_pictures(7, 64, seed=3)
+    return sample_images(7, 64, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_golden_vector():
     skimage.data.cat() and coffee().
     """
     extractor = load_extractor("efficientnet-lite0", engine="tensorflow")
-    feature = extractor.extract(sample_pictures(1, 224))[0]
+    feature = extractor.extract(sample_images(1, 224))[0]
     largest = [1219, 848, 917, 708]
     assert np.argsort(-feature)[:4].tolist() == largest
     np.testing.assert_allclose(feature[largest], [3.8525, 3.6592, 3.3918, 3.2289], rtol=1e-3)
@@ -307,7 +307,7 @@ def test_least_cosine_of_unusable_vectors_is_no_agreement():
 
 
 def test_sample_pictures_are_the_same_again_and_differ():
-    one = sample_pictures(3, 32)
-    np.testing.assert_array_equal(one, sample_pictures(3, 32))
+    one = sample_images(3, 32)
+    np.testing.assert_array_equal(one, sample_images(3, 32))
     assert not np.array_equal(one[0], one[1])
-    assert not np.array_equal(one, sample_pictures(3, 32, seed=1))
+    assert not np.array_equal(one, sample_images(3, 32, seed=1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import ImageError, UnknownName
-from stylesearch.images.decode import Picture, decode
+from stylesearch.images.decode import DecodedImage, decode
 from stylesearch.images.regions import (
     REGION_PLANS,
     RelativeBox,
@@ -100,14 +100,14 @@ class TestCrop:
 
     def test_the_last_pixel_of_a_reduced_picture(self):
         # 1001 / 3 is no whole number, and neither is the scale.
-        picture = Picture(np.full((334, 334, 3), 7, np.uint8), 1001, 1001)
+        picture = DecodedImage(np.full((334, 334, 3), 7, np.uint8), 1001, 1001)
         assert (crop(picture, Box(1000, 1000, 1001, 1001), 16) == 7).all()
         for edge in range(990, 1001):
             assert (crop(picture, Box(edge, edge, 1001, 1001), 16) == 7).all()
 
     def test_rounding_carries_no_corner_over_the_edge(self):
         assert 113 * (15 / 113) > 15, "the case must show it"
-        picture = Picture(np.full((15, 15, 3), 7, np.uint8), 113, 113)
+        picture = DecodedImage(np.full((15, 15, 3), 7, np.uint8), 113, 113)
         assert (crop(picture, Box(50, 50, 113, 113), 16) == 7).all()
 
     def test_a_batch_is_one_array_in_the_order_of_the_boxes(self, garment, encode):
