@@ -27,7 +27,7 @@ _REACH: Final = 72.0
 
 @dataclass(frozen=True)
 class Histogram:
-    """How much of a square has which color: a :class:`~benchmarks.lever_features.Source`.
+    """How much of a square has which color: a ``Source``.
 
     Args:
         kind: ``"Lab 25"`` (the extractor ``color-histogram``), ``"HSV"`` or ``"soft Lab"``, where a color

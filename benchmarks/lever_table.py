@@ -184,7 +184,7 @@ def rerank(to_photo: Floats, vectors: Floats, k1: int, k2: int, kept: float) -> 
 
     Args:
         to_photo: before. vectors: of the candidates, of length one.
-        k1, k2: see :func:`~benchmarks.reranking.jaccard_distances`.
+        k1, k2: see ``jaccard_distances``.
         kept: share of the distance before.
     """
     jaccard = jaccard_distances(Neighbours(to_photo, 1 - vectors @ vectors.T), k1, k2)

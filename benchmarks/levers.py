@@ -1,4 +1,4 @@
-"""Levers on accuracy, each against the default, on the three tests of :mod:`benchmarks.photo_tests`.
+"""Levers on accuracy, each against the default, on the three tests of ``benchmarks.photo_tests``.
 
 Where a lever has a value to choose (a weight, a width), the products are cut in halves: the value that is
 best on one half, over all tests, is reported on the other, and both ways together. So each photo counts once,

@@ -150,7 +150,7 @@ class Load:
         photos: with what.
         expected: the ids that each photo is to find, or None where they are looked at elsewhere.
         seconds: of every right answer, in the order they came.
-        moments: when each of these came, on the clock of :func:`time.perf_counter`.
+        moments: when each of these came, on the clock of ``time.perf_counter``.
         wrong: answers that were not what was expected, errors of the service included.
         cut_off: searches that got no answer at all.
     """

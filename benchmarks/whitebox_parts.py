@@ -1,6 +1,6 @@
 """Each white-box feature alone and all together; what was tried for corners and scaling; who weighs what.
 
-Chosen on one half of the products, reported on the other; see :mod:`benchmarks.whitebox_sets`.
+Chosen on one half of the products, reported on the other; see ``benchmarks.whitebox_sets``.
 """
 
 from __future__ import annotations

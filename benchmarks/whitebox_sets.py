@@ -44,7 +44,7 @@ class PhotoSet:
 
     Attributes:
         name: ``"luma"`` or ``"drawn"``.
-        half: one of :data:`HALVES`.
+        half: one of ``HALVES``.
         gallery: uint8 (m, s, s, 3). gallery_products: the product of each.
         queries: uint8 (n, regions, s, s, 3). query_products: the right product of each.
     """
@@ -98,7 +98,7 @@ def mean_score(found: Sequence[npt.NDArray[np.float64]]) -> float:
 def mean_gain(
     found: Sequence[npt.NDArray[np.float64]], baseline: Sequence[npt.NDArray[np.float64]]
 ) -> tuple[float, float, float]:
-    """How many points :func:`mean_score` is higher, with the paired 95 % bootstrap interval over queries."""
+    """How many points ``mean_score`` is higher, with the paired 95 % bootstrap interval over queries."""
     rng = np.random.default_rng(0)
     resampled = np.zeros(N_RESAMPLES)
     for one, other in zip(found, baseline, strict=True):

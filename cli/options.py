@@ -49,7 +49,7 @@ class Shared:
 
 
 def pass_shared(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command the :class:`Shared` of this call as its first argument."""
+    """Gives a command the ``Shared`` of this call as its first argument."""
     passed: Callable[..., Any] = click.pass_obj(command)
     return passed
 

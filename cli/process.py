@@ -90,7 +90,7 @@ def resumable(how: Callable[[], str] = lambda: "the same command again") -> Iter
 
 @contextlib.contextmanager
 def past_click() -> Iterator[None]:
-    """Passes errors to :func:`run` that Click's ``main`` would handle itself.
+    """Passes errors to ``run`` that Click's ``main`` would handle itself.
 
     Click ends the process with exit code 1 when a pipe is closed, and takes an ``EOFError`` (from a truncated
     file, for example) for an interruption by the user.
@@ -170,7 +170,7 @@ def claim_process() -> None:
 
 
 def give_way() -> None:
-    """Lowers the priority of this process, if :func:`claim_process` was called and the system supports it.
+    """Lowers the priority of this process, if ``claim_process`` was called and the system supports it.
 
     Threads that run already keep their priority; threads started later have the new one.
     """

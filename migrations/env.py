@@ -1,4 +1,4 @@
-"""Runs the migration scripts on the connection that :mod:`stylesearch.catalog.migrate` passes in."""
+"""Runs the migration scripts on the connection that ``stylesearch.catalog.migrate`` passes in."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Visual search for fashion shops: a customer's photo in, the shop's matching products out.
 
-::
+```python
+import stylesearch as ss
 
-    import stylesearch as ss
-
-    with ss.open("shop/") as shop:
-        shop.ingest("catalog/")
-        for hit in shop.query("street.jpg", k=20):
-            print(hit.rank, hit.product.id, hit.distance)
+with ss.open("shop/") as shop:
+    shop.ingest("catalog/")
+    for hit in shop.query("street.jpg", k=20):
+        print(hit.rank, hit.product.id, hit.distance)
+```
 
 Nothing heavy is imported before it is used.
 """

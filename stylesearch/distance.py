@@ -12,7 +12,7 @@ cosine  1 - cos(x, y), from 0 to 2                  1 to everything where a vect
 Both sets are read in blocks, so a memory-mapped gallery of any size will do. The bulk is computed in a
 fast way that rounds coarsely where two vectors are nearly alike; whatever decides an order, or is small, is
 then computed again from the differences themselves. That second way looks at one pair at a time, so what
-:func:`nearest` returns depends neither on the block size nor on what else is in the gallery.
+``nearest`` returns depends neither on the block size nor on what else is in the gallery.
 
 Values are computed in float32 and have to be finite, as do their squared norms.
 """
@@ -60,7 +60,7 @@ def distances(
     Args:
         queries: shape (q, d).
         gallery: shape (n, d); may be memory-mapped.
-        metric: one of :data:`METRICS`.
+        metric: one of ``METRICS``.
         max_bytes: working memory besides the arguments and the result, roughly.
 
     Returns:
@@ -100,7 +100,7 @@ def nearest(
     Args:
         queries: shape (q, d).
         gallery: shape (n, d); may be memory-mapped.
-        metric: one of :data:`METRICS`.
+        metric: one of ``METRICS``.
         k: how many; at most n are returned.
         max_bytes: working memory besides the arguments and the result, roughly.
 
@@ -146,7 +146,7 @@ def nearest_to_any(
     Args:
         queries: shape (q, d).
         gallery: shape (n, d); may be memory-mapped.
-        metric: one of :data:`METRICS`.
+        metric: one of ``METRICS``.
         k: how many; at most n are returned, and none where there are no queries.
         max_bytes: working memory besides the arguments and the result, roughly.
 

@@ -1,6 +1,6 @@
 """Computes distances in two ways, on all cores: fast with a bound on the error, and exactly pair by pair.
 
-:mod:`stylesearch.distance` and the ranking of an evaluation are built on these.
+``stylesearch.distance`` and the ranking of an evaluation are built on these.
 """
 
 from __future__ import annotations

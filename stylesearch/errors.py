@@ -1,28 +1,28 @@
 """Every error that stylesearch raises on purpose.
 
-::
-
-    StyleSearchError                      message, and a hint: what to do about it
-    ├── ConfigError          (ValueError)     a setting that cannot be used
-    ├── MissingDependency    (ImportError)    a library that is not installed
-    ├── UnknownName          (LookupError)    no extractor, space, importer, ... of that name
-    ├── ImageError           (ValueError)     a picture that cannot be used
-    │   ├── NotAnImage                            empty, not a picture, or damaged
-    │   ├── ImageTooSmall                         fewer pixels a side than any garment needs
-    │   └── ImageTooLarge                         more pixels than the limit, seen before decoding
-    ├── DatasetError         (ValueError)     a source that cannot be read: file and line
-    ├── CatalogError                          the database
-    │   ├── CatalogTooNew                         written by a newer stylesearch
-    │   ├── CatalogLocked    (TimeoutError)       another process is writing
-    │   └── NotInCatalog     (LookupError)        no such product, or no features of that kind
-    ├── ExtractorError                        a model that cannot be built or run
-    │   ├── WeightsNotFound  (FileNotFoundError)  which file is wanted, and where to put it
-    │   └── WeightsMismatch  (ValueError)         a file that does not fit the graph
-    ├── IndexingError                         an index that cannot be built or read
-    │   └── IndexDamaged                          cut short, altered, or of another space
-    ├── SpaceError           (ValueError)     a transform that cannot be fitted or applied
-    └── TrainingError                         a training that cannot begin, or that failed
-        └── TooFewPairs      (ValueError)         too few products to learn from
+```text
+StyleSearchError                      message, and a hint: what to do about it
+├── ConfigError          (ValueError)     a setting that cannot be used
+├── MissingDependency    (ImportError)    a library that is not installed
+├── UnknownName          (LookupError)    no extractor, space, importer, ... of that name
+├── ImageError           (ValueError)     a picture that cannot be used
+│   ├── NotAnImage                            empty, not a picture, or damaged
+│   ├── ImageTooSmall                         fewer pixels a side than any garment needs
+│   └── ImageTooLarge                         more pixels than the limit, seen before decoding
+├── DatasetError         (ValueError)     a source that cannot be read: file and line
+├── CatalogError                          the database
+│   ├── CatalogTooNew                         written by a newer stylesearch
+│   ├── CatalogLocked    (TimeoutError)       another process is writing
+│   └── NotInCatalog     (LookupError)        no such product, or no features of that kind
+├── ExtractorError                        a model that cannot be built or run
+│   ├── WeightsNotFound  (FileNotFoundError)  which file is wanted, and where to put it
+│   └── WeightsMismatch  (ValueError)         a file that does not fit the graph
+├── IndexingError                         an index that cannot be built or read
+│   └── IndexDamaged                          cut short, altered, or of another space
+├── SpaceError           (ValueError)     a transform that cannot be fitted or applied
+└── TrainingError                         a training that cannot begin, or that failed
+    └── TooFewPairs      (ValueError)         too few products to learn from
+```
 
 A message says what happened, what was received and what to do; each class also derives from the
 built-in that a caller would expect to catch.

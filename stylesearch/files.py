@@ -105,7 +105,7 @@ def stat_key(status: os.stat_result, *, now: float | None = None) -> str | None:
         now: the time in seconds since 1970; the clock's by default.
 
     Returns:
-        The key, or None if the file changed within :data:`RACY_SECONDS` of ``now``, or after it: file
+        The key, or None if the file changed within ``RACY_SECONDS`` of ``now``, or after it: file
         systems count time in steps of up to two seconds, so such a file could change and keep its key.
 
     Example:
@@ -137,7 +137,7 @@ def pack_vectors(vectors: npt.NDArray[np.floating[Any]], dtype: str = "<f4") -> 
 
 
 def unpack_vectors(blobs: list[bytes], dim: int, dtype: str = "<f4") -> npt.NDArray[np.float32]:
-    """The inverse of :func:`pack_vectors`: a new array of shape (len(blobs), dim), float32.
+    """The inverse of ``pack_vectors``: a new array of shape (len(blobs), dim), float32.
 
     Raises:
         ValueError: if the bytes do not make rows of ``dim`` numbers.

@@ -36,7 +36,7 @@ DEFAULT_HOME: Final = ".stylesearch"
 CONFIG_FILE: Final = "config.toml"
 ENVIRONMENT_PREFIX: Final = "STYLESEARCH_"
 TABLES: Final = {"serve"}
-"""Tables of the file that are no settings of a workspace: see :func:`read_table`."""
+"""Tables of the file that are no settings of a workspace: see ``read_table``."""
 
 
 def kinds_of(settings: type) -> dict[str, type]:
@@ -148,7 +148,7 @@ class Settings:
 
     @property
     def network_options(self) -> dict[str, Any]:
-        """Options of :func:`stylesearch.extractors.load_extractor` for a network."""
+        """Options of ``stylesearch.extractors.load_extractor`` for a network."""
         return {"weights": self.weights or None, "engine": self.engine, "precision": self.precision}
 
     def replace(self, **changes: Any) -> Settings:

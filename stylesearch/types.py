@@ -161,7 +161,7 @@ class Hit:
 class SearchRequest:
     """What is asked of a search, whoever asks: the library, the command line or the API.
 
-    A new option of a search is a field here and in :class:`SearchKeywords`; whoever obeys it reads it there.
+    A new option of a search is a field here and in ``SearchKeywords``; whoever obeys it reads it there.
 
     Attributes:
         k: how many products at most.
@@ -188,7 +188,7 @@ class SearchRequest:
 
 
 class SearchKeywords(TypedDict, total=False):
-    """The fields of a :class:`SearchRequest` as keyword arguments."""
+    """The fields of a ``SearchRequest`` as keyword arguments."""
 
     k: int
     category: str | None

@@ -1,6 +1,6 @@
 """The catalog: products, their images and every feature vector, in one database.
 
-:class:`Catalog` opens and reads it, a :class:`Writer` (from :meth:`Catalog.writing`) changes it. Importing
+``Catalog`` opens and reads it, a ``Writer`` (from ``Catalog.writing``) changes it. Importing
 this package loads none of SQLAlchemy: the names below do, when first used.
 """
 

@@ -89,7 +89,7 @@ class Catalog:
             url_or_path: a path, which stands for an SQLite file, or any SQLAlchemy URL.
             readonly: nothing is written and no upgrade made; works on read-only storage.
             create: whether a missing file is made, with its folder.
-            lock_timeout: seconds to wait for another writer, for an upgrade and in :meth:`writing`.
+            lock_timeout: seconds to wait for another writer, for an upgrade and in ``writing``.
 
         Raises:
             CatalogTooNew: it was written by a newer stylesearch.
@@ -287,7 +287,7 @@ class Catalog:
         domain: Domain = Domain.SHOP,
         after_id: int = 0,
     ) -> int:
-        """How many vectors :meth:`features` would read, without reading any."""
+        """How many vectors ``features`` would read, without reading any."""
         statement = select(func.count()).where(
             is_filed_under(feature_set, category, domain), features.c.id > int(after_id)
         )

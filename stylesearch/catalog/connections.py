@@ -140,7 +140,7 @@ def make_engine(location: Location, *, mode: str = "rw", foreign_keys: bool = Tr
 
 
 def reading_mode(location: Location) -> str:
-    """The mode of :func:`make_engine` for a catalog that is only read: ``"ro"`` or ``"immutable"``."""
+    """The mode of ``make_engine`` for a catalog that is only read: ``"ro"`` or ``"immutable"``."""
     # On read-only storage SQLite cannot make the file in which readers and a writer agree, and need not:
     # nobody can write there.
     if location.path is None:
@@ -202,7 +202,7 @@ class ChangeCounter:
             return int(version)
 
     def close(self) -> None:
-        """Closes its connection; :meth:`count` would open another one."""
+        """Closes its connection; ``count`` would open another one."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()

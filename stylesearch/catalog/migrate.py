@@ -1,6 +1,6 @@
 """Makes, upgrades and checks the schema of a catalog, with Alembic run from code.
 
-Imported only when there is something to do: see :mod:`stylesearch.catalog.schema_version`.
+Imported only when there is something to do: see ``stylesearch.catalog.schema_version``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def upgrade(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) 
         timeout: seconds to wait for another writer.
 
     Raises:
-        CatalogTooNew, CatalogLocked, CatalogError: as for :meth:`Catalog.open`.
+        CatalogTooNew, CatalogLocked, CatalogError: as for ``Catalog.open``.
     """
     location = place if isinstance(place, Location) else Location(place)
     with _hold_writer_lock(location, timeout):
@@ -92,7 +92,7 @@ def current_revision(place: Location | str | os.PathLike[str]) -> str | None:
     """The revision of a database, or None if it is missing or empty.
 
     Raises:
-        CatalogTooNew, CatalogError: as for :meth:`Catalog.open`.
+        CatalogTooNew, CatalogError: as for ``Catalog.open``.
     """
     location = place if isinstance(place, Location) else Location(place)
     if location.path is not None and not location.path.exists():
@@ -123,7 +123,7 @@ def check_schema(place: Location | str | os.PathLike[str]) -> list[str]:
 
 
 def schema_drift(connection: Connection) -> list[str]:
-    """Lists how a database differs from :mod:`stylesearch.catalog.tables`; empty where they agree."""
+    """Lists how a database differs from ``stylesearch.catalog.tables``; empty where they agree."""
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     return [str(difference) for difference in compare_metadata(context, metadata)]
 

@@ -95,7 +95,7 @@ KNOWN_IMAGES: Final = (
     .join_from(products, images, images.c.product_pk == products.c.pk)
     .where(products.c.id.in_(bindparam("ids", expanding=True)))
 )
-"""All images of the products with these ``ids``; see :func:`known_image_from_row`."""
+"""All images of the products with these ``ids``; see ``known_image_from_row``."""
 
 SAME_CONTENT: Final = (
     select(images.c.width, images.c.height, features.c.vector)
@@ -193,7 +193,7 @@ def feature_set_from_row(row: Any) -> FeatureSet:
 
 
 def known_image_from_row(row: Any, of_feature_sets: Collection[int]) -> KnownImage:
-    """A row of :data:`KNOWN_IMAGES`, and keys of feature sets that have a vector of it, as a value."""
+    """A row of ``KNOWN_IMAGES``, and keys of feature sets that have a vector of it, as a value."""
     return KnownImage(
         pk=row.pk,
         product=Product(*row[: len(product_columns)]),

@@ -50,7 +50,7 @@ class FeatureSet:
         parameters: the extractor's parameters, JSON values.
         weights_digest: of the weights.
         dim: numbers in a vector.
-        dtype: how vectors are stored, see :mod:`stylesearch.catalog.vector_codec`; always read as float32.
+        dtype: how vectors are stored, see ``stylesearch.catalog.vector_codec``; always read as float32.
     """
 
     pk: int
@@ -73,7 +73,7 @@ class ImageEntry:
         box: where the garment is, if known.
         sha256: hexadecimal digest of its bytes; None if it could not be read.
         width, height: pixels of the upright image; 0 if it could not be decoded.
-        stat_key: see :func:`stylesearch.files.stat_key`.
+        stat_key: see ``stylesearch.files.stat_key``.
         error: why the image cannot be used; None if it can.
     """
 
@@ -99,7 +99,7 @@ class KnownImage:
     Attributes:
         pk: its key in this catalog.
         product: the product it shows.
-        path, domain, box, sha256, width, height, stat_key, error: as in :class:`ImageEntry`.
+        path, domain, box, sha256, width, height, stat_key, error: as in ``ImageEntry``.
         source: the import that listed it last.
         feature_sets: keys of those of the feature sets asked for that have a vector of it.
     """

@@ -1,12 +1,12 @@
 """The tables of the catalog's database.
 
-They are Core tables with typed columns (:class:`sqlalchemy.TypedColumns`), not mapped classes: rows become
-the frozen values of :mod:`stylesearch.types`, nothing here needs a session, and a cold start does not pay
+They are Core tables with typed columns (``sqlalchemy.TypedColumns``), not mapped classes: rows become
+the frozen values of ``stylesearch.types``, nothing here needs a session, and a cold start does not pay
 for importing the ORM. The tables are made by the migrations alone; a test compares the two.
 
-::
-
-    products 1 --- n images 1 --- n features n --- 1 feature_sets
+```text
+products 1 --- n images 1 --- n features n --- 1 feature_sets
+```
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ImageColumns(TypedColumns):
 
     ``sha256`` is null where the file could not be read. ``box`` is text, ``x0,y0,x1,y1``. ``source`` names
     the import that listed the image last. ``stat_key`` is what the file looked like when it was hashed
-    (see :func:`stylesearch.files.stat_key`), null when that says nothing. ``error`` is why a
+    (see ``stylesearch.files.stat_key``), null when that says nothing. ``error`` is why a
     failed image failed.
     """
 
@@ -167,7 +167,7 @@ product_columns: Final = (
     products.c.price,
     products.c.attributes,
 )
-"""What makes a :class:`stylesearch.types.Product`, in the order of its fields."""
+"""What makes a ``stylesearch.types.Product``, in the order of its fields."""
 
 image_columns: Final = (
     images.c.path,
@@ -177,4 +177,4 @@ image_columns: Final = (
     images.c.height,
     images.c.box,
 )
-"""What makes a :class:`stylesearch.types.ImageRecord`, in the order of its fields."""
+"""What makes a ``stylesearch.types.ImageRecord``, in the order of its fields."""

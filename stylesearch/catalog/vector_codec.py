@@ -1,6 +1,6 @@
 """Vectors as the catalog stores them: little-endian bytes, float16 where that is close enough.
 
-A vector is stored as float16, half the size, if that keeps it to within :data:`MAX_RELATIVE_ERROR` of its
+A vector is stored as float16, half the size, if that keeps it to within ``MAX_RELATIVE_ERROR`` of its
 length; otherwise (numbers over 65,504, or mostly under 6e-5) as float32. How many bytes a row has says
 which, so one odd picture neither stops an import nor loses its digits.
 """
@@ -33,7 +33,7 @@ def encode_vectors(vectors: npt.NDArray[np.floating[Any]], dtype: str = "float16
 
     Args:
         vectors: shape (n, dim), finite; not modified.
-        dtype: one of :data:`DTYPES`.
+        dtype: one of ``DTYPES``.
 
     Returns:
         n byte strings of 2 * dim or 4 * dim bytes.
@@ -68,7 +68,7 @@ def encode_vectors(vectors: npt.NDArray[np.floating[Any]], dtype: str = "float16
 
 
 def decode_vectors(rows: Sequence[bytes], dim: int) -> npt.NDArray[np.float32]:
-    """The inverse of :func:`encode_vectors`: a new array, shape (len(rows), dim).
+    """The inverse of ``encode_vectors``: a new array, shape (len(rows), dim).
 
     Raises:
         CatalogError: a row has neither 2 * dim nor 4 * dim bytes.

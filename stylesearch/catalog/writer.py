@@ -64,7 +64,7 @@ _entry_columns: Final = (
     images.c.stat_key,
     images.c.source,
 )
-"""What an import says about an image, in the order of :func:`_image_values`."""
+"""What an import says about an image, in the order of ``_image_values``."""
 
 _insert_filed: Final = insert(features).from_select(
     ["feature_set_pk", "image_pk", "domain", "category", "vector"],
@@ -85,9 +85,9 @@ _begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('
 
 
 class Writer:
-    """Changes a catalog, from one thread; :meth:`Catalog.writing` gives one.
+    """Changes a catalog, from one thread; ``Catalog.writing`` gives one.
 
-    Every method but :meth:`transaction` is called inside ``with writer.transaction():``. Readers see all
+    Every method but ``transaction`` is called inside ``with writer.transaction():``. Readers see all
     changes when that ends, or none. Every method takes many rows and costs a few statements.
     """
 
@@ -266,7 +266,7 @@ class Writer:
 
         Args:
             feature_set: of this catalog.
-            image_pks: keys of n usable images, as :meth:`upsert_images` gives them.
+            image_pks: keys of n usable images, as ``upsert_images`` gives them.
             vectors: shape (n, dim), finite.
 
         Raises:
@@ -290,7 +290,7 @@ class Writer:
         self._insert_features([(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
 
     def mark_seen(self, image_pks: Iterable[int]) -> None:
-        """Remembers, until this writer ends, images that this run has listed; see :meth:`prune`."""
+        """Remembers, until this writer ends, images that this run has listed; see ``prune``."""
         connection = self._open()
         _seen.create(connection, checkfirst=True)
         rows = [{"image_pk": int(pk)} for pk in image_pks]
@@ -323,7 +323,7 @@ class Writer:
         return Pruned(products=removed_products, images=removed_images)
 
     def count_unseen(self, source: str, *, whole_products: bool = True) -> int:
-        """Counts the images that :meth:`prune` would remove, without removing any."""
+        """Counts the images that ``prune`` would remove, without removing any."""
         connection = self._open()
         _seen.create(connection, checkfirst=True)
         unseen = _is_unseen(source, whole_products=whole_products)
@@ -463,7 +463,7 @@ def _image_values(entry: ImageEntry, source: str) -> dict[str, Any]:
 
 
 def _is_unseen(source: str, *, whole_products: bool) -> ColumnElement[bool]:
-    """Images of a source that are not marked as seen; see :meth:`Writer.prune`."""
+    """Images of a source that are not marked as seen; see ``Writer.prune``."""
     seen = select(_seen.c.image_pk)
     unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
     if whole_products:

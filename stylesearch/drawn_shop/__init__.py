@@ -1,10 +1,10 @@
 """Draws products and street photos of them: a shop of any size to try things out with, without a download.
 
-A garment is described in words (:class:`~stylesearch.drawn_shop.wardrobe.GarmentSpec`), cut to
-centimetres (:mod:`~stylesearch.drawn_shop.garments.cuts`), drawn flat on strips of cloth
-(:mod:`~stylesearch.drawn_shop.garments.garments`), and then either laid on a table for the shop's image
-(:mod:`~stylesearch.drawn_shop.shop`) or bent around someone's trunk, arms and legs for a street photo
-(:mod:`~stylesearch.drawn_shop.street`). So both show the same product, down to its buttons.
+A garment is described in words (``GarmentSpec``), cut to
+centimetres (``stylesearch.drawn_shop.garments.cuts``), drawn flat on strips of cloth
+(``stylesearch.drawn_shop.garments.garments``), and then either laid on a table for the shop's image
+(``stylesearch.drawn_shop.shop``) or bent around someone's trunk, arms and legs for a street photo
+(``stylesearch.drawn_shop.street``). So both show the same product, down to its buttons.
 """
 
 from __future__ import annotations

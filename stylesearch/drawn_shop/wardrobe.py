@@ -1,7 +1,7 @@
 """Descriptions of garments: the attributes of each category, and the values each may take.
 
 A value listed twice is drawn twice as often. Everything a garment's looks depend on is in a
-:class:`GarmentSpec`, so two specs that differ in one field are two garments that differ in one detail.
+``GarmentSpec``, so two specs that differ in one field are two garments that differ in one detail.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class GarmentSpec:
     """A garment, described in words.
 
     Attributes:
-        category: one of :data:`CATEGORIES`.
+        category: one of ``CATEGORIES``.
         cut, length, sleeves, neckline, waist, closure, pockets, trim: its shape and details.
         material: what it is made of.
         pattern, scale: what is on the cloth, and how large ("fine", "medium", "bold").
-        color, second: names in :data:`stylesearch.drawn_shop.drawing.palette.COLORS`; ``second`` is that of
+        color, second: names in ``stylesearch.drawn_shop.drawing.palette.COLORS``; ``second`` is that of
         pattern and
             trim.
         seed: decides everything too small for a word: where each flower lies, the exact dye.

@@ -34,7 +34,7 @@ _FIXED = ("id", "title", "category", "image", "price", "url", "domain", "box")
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """Numbers and places of what :func:`write_demo` wrote.
+    """Numbers and places of what ``write_demo`` wrote.
 
     Attributes:
         folder: where.
@@ -143,12 +143,12 @@ def draw_photos(
     shop_size: int = 480,
     street_size: int = 640,
 ) -> Iterator[tuple[npt.NDArray[np.uint8], Record]]:
-    """Draws the images that :func:`write_demo` would write, one after the other, without writing them.
+    """Draws the images that ``write_demo`` would write, one after the other, without writing them.
 
     Args:
         n_products: how many products, from number ``first`` on.
         seed, street_photos_per_product, shop_photos_per_product, shop_size, street_size: as for
-            :func:`write_demo`.
+            ``write_demo``.
         first: the first product's number.
 
     Yields:

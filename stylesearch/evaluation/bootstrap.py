@@ -135,8 +135,8 @@ def enough_draws(n_compared: int, *, n_resamples: int, confidence: float, n_side
         n_compared: p-values that are adjusted together.
         n_resamples: the least.
         confidence: of the study; below 1 minus this a p-value counts.
-        n_sides: in how many of ``n + 1`` the smallest p-value is: 2 for :func:`p_values`, 1 for
-            :func:`flipped_p_values`.
+        n_sides: in how many of ``n + 1`` the smallest p-value is: 2 for ``p_values``, 1 for
+            ``flipped_p_values``.
 
     Example:
         >>> enough_draws(1, n_resamples=2000, confidence=0.95, n_sides=2)

@@ -1,6 +1,6 @@
 """Fast distances by other means than NumPy: by TensorFlow on a GPU, and l1 by faiss on the processor.
 
-Both keep the bound on their error that :class:`~stylesearch.distance_kernels.FastDistances` promises.
+Both keep the bound on their error that ``FastDistances`` promises.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def rank_by_index(
     settings: StudySettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> Columns:
-    """Ranks the queries as :meth:`Gallery.search` answers them.
+    """Ranks the queries as ``Gallery.search`` answers them.
 
     The indexes may hold pictures which could not be read for another method of the study and so belong to
     nobody's gallery: an answer by such a picture is dropped, and as many more are asked for. A query that is

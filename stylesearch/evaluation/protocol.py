@@ -226,7 +226,7 @@ class MethodSpec:
 
     Attributes:
         extractor: what ``load_extractor`` takes; empty for that of the trained model.
-        space: a name in :data:`stylesearch.spaces.SPACES`, or ``siamese:NAME``.
+        space: a name in ``stylesearch.spaces.SPACES``, or ``siamese:NAME``.
         is_implied: whether the extractor was not named, being that of the trained model.
     """
 

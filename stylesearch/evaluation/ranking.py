@@ -196,7 +196,7 @@ def rank(
         n_hits: how many products are kept of each answer.
         max_bytes: working memory besides the arguments, roughly; at least a few numbers an image are needed.
         fast_distances: makes what computes fast distances; by default
-            :class:`~stylesearch.distance_kernels.FastDistances`, on the processor.
+            ``FastDistances``, on the processor.
         progress: called with the number of queries done.
 
     Raises:

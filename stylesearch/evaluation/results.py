@@ -1,18 +1,18 @@
 """The results of a study, as frozen values from which every table and chart is made.
 
-::
+```text
+Study
+├── settings    what was asked for
+├── catalog     how many products and images the catalog has, by category
+├── gallery     which images were searched in   (images: StudyImage, numbered by their place)
+├── queries     which photos were searched with, and which were left out and why
+├── methods     extractor and space of each method
+├── runs        one for each method and metric: scores by category, micro, macro; columns by query
+├── differences between runs, paired by query, with intervals and p-values
+└── seconds     times; apart from the rest, which is the same for the same catalog and seed
+```
 
-    Study
-    ├── settings    what was asked for
-    ├── catalog     how many products and images the catalog has, by category
-    ├── gallery     which images were searched in   (images: StudyImage, numbered by their place)
-    ├── queries     which photos were searched with, and which were left out and why
-    ├── methods     extractor and space of each method
-    ├── runs        one for each method and metric: scores by category, micro, macro; columns by query
-    ├── differences between runs, paired by query, with intervals and p-values
-    └── seconds     times; apart from the rest, which is the same for the same catalog and seed
-
-They are saved by :func:`stylesearch.evaluation.results_files.save_results`.
+They are saved by ``stylesearch.evaluation.results_files.save_results``.
 
 Names of scores: ``top-K`` for each K asked for (share of queries whose product is among the first K
 products), ``mAP`` (mean average precision over the *images* of the gallery, all images of the product being

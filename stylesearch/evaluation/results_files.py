@@ -165,7 +165,7 @@ def json_pieces(study: Study, **more: Any) -> Iterator[str]:
 
 
 def study_from_json(stored: Mapping[str, Any]) -> Study:
-    """The inverse of :func:`json_text`, of the parsed text; times are empty."""
+    """The inverse of ``json_text``, of the parsed text; times are empty."""
     settings = StudySettings(**{name: _as_tuple(value) for name, value in stored["settings"].items()})
     catalog, gallery, queries = (dict(stored[name]) for name in ("catalog", "gallery", "queries"))
     catalog["categories"] = tuple(CategoryCounts(**one) for one in catalog["categories"])
@@ -428,7 +428,7 @@ def searched_in(study: Study) -> str:
 
 
 def compared_in(study: Study, comparison: Comparison) -> str:
-    """Like :func:`searched_in`, for a table of changes: its queries are those that both studies have."""
+    """Like ``searched_in``, for a table of changes: its queries are those that both studies have."""
     how = ", through the indexes" if study.settings.index else ""
     then = "the same as before" if comparison.same_gallery else "before in another gallery"
     return (

@@ -21,8 +21,8 @@ N_SAMPLED: Final = 300
 """How many queries, and how many gallery images: more would only cover each other on a map."""
 
 Features = Mapping[str, Floats]
-"""By the fingerprint of an extractor: float32 (sampled, dim), those of :func:`sampled_queries`, then those of
-:func:`sampled_gallery`."""
+"""By the fingerprint of an extractor: float32 (sampled, dim), those of ``sampled_queries``, then those of
+``sampled_gallery``."""
 
 
 def sampled_queries(study: Study) -> list[int]:

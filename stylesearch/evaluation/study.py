@@ -1,7 +1,7 @@
 """Runs a study: features, vectors, ranks and scores, in that order, for every method and metric.
 
-:func:`evaluate` is the whole; :class:`MethodRanking` ranks the queries for one extractor after the other;
-:func:`gallery_facts` and :func:`query_facts` describe what was searched, to stand beside every table.
+``evaluate`` is the whole; ``MethodRanking`` ranks the queries for one extractor after the other;
+``gallery_facts`` and ``query_facts`` describe what was searched, to stand beside every table.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Backbone:
         dim: width of that layer.
         parameters: how many numbers the network has up to that layer, batch statistics included.
         input_size: side of the input in pixels that it was trained with.
-        preprocessing: a key of :data:`PREPROCESSING`.
+        preprocessing: a key of ``PREPROCESSING``.
         weights_file: the name of the file with its ImageNet weights, as Keras stores it.
         summary: one line for listings.
         min_size: the smallest input side that the network accepts.

@@ -43,7 +43,7 @@ class Extractor(Protocol):
     def fingerprint(self) -> str:
         """Hexadecimal sha256 of all that decides the vectors; known before the model is loaded.
 
-        That is name, parameters, weights digest and :data:`FEATURES_VERSION`. Neither engine nor precision
+        That is name, parameters, weights digest and ``FEATURES_VERSION``. Neither engine nor precision
         are part of it, since their vectors agree.
         """
         ...
@@ -60,13 +60,13 @@ class Extractor(Protocol):
 
     @property
     def concurrency(self) -> int:
-        """How many threads may usefully call :meth:`extract` at once."""
+        """How many threads may usefully call ``extract`` at once."""
         ...
 
     def preload(self) -> None:
-        """Begins whatever :meth:`extract` would have to load first, and returns at once.
+        """Begins whatever ``extract`` would have to load first, and returns at once.
 
-        An error in that is raised by :meth:`extract`.
+        An error in that is raised by ``extract``.
         """
         ...
 
@@ -91,7 +91,7 @@ class ExtractorInfo:
     """One row of ``stylesearch extractors``.
 
     Attributes:
-        name: what :func:`~stylesearch.extractors.load_extractor` takes.
+        name: what ``load_extractor`` takes.
         layer: where the network is cut; ``"-"`` for what is not a network.
         dim: width of a vector.
         parameters: how many numbers the network learned, up to that layer; 0 for what is not a network.
@@ -129,7 +129,7 @@ def check_images(images: Images, input_size: int) -> Images:
 
 
 def fingerprint_of(name: str, parameters: Mapping[str, Any], weights_digest: str) -> str:
-    """The fingerprint of an :class:`Extractor` that gives vectors from these.
+    """The fingerprint of an ``Extractor`` that gives vectors from these.
 
     Example:
         >>> fingerprint_of("resnet50", {"input_size": 224}, "ab")[:8]

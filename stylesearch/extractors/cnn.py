@@ -17,13 +17,13 @@ __all__ = ["CnnExtractor"]
 
 
 class CnnExtractor:
-    """A network cut at a layer, run by an engine: an :class:`~stylesearch.extractors.base.Extractor`.
+    """A network cut at a layer, run by an engine: an ``Extractor``.
 
     Args:
         recipe: the network.
-        open_engine: loads it; called once, by the first :meth:`extract` (or :attr:`dim`, where only the
+        open_engine: loads it; called once, by the first ``extract`` (or ``dim``, where only the
             finished model tells).
-        concurrency: how many threads may usefully call :meth:`extract` at once.
+        concurrency: how many threads may usefully call ``extract`` at once.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class CnnExtractor:
         return self._start(in_background=False).result()
 
     def preload(self) -> None:
-        """Starts loading in a thread; see :meth:`~stylesearch.extractors.base.Extractor.preload`."""
+        """Starts loading in a thread; see ``Extractor.preload``."""
         self._start(in_background=True)
 
     def _start(self, *, in_background: bool) -> Future[Engine]:
@@ -93,7 +93,7 @@ class CnnExtractor:
             engine.set_exception(error)  # raised where the engine is asked for
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
+        """Vectors of pictures: see ``Extractor.extract``."""
         images = check_images(images, self.input_size)
         if len(images) == 0:
             return np.empty((0, self.dim), np.float32)

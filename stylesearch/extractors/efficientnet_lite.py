@@ -54,7 +54,7 @@ def efficientnet_lite(name: str, input_size: int) -> keras.Model:
     """The network up to the pooled feature, weights not yet set.
 
     Args:
-        name: a key of :data:`SCALES`.
+        name: a key of ``SCALES``.
         input_size: side of the square input in pixels.
 
     Returns:
@@ -80,7 +80,7 @@ def efficientnet_lite(name: str, input_size: int) -> keras.Model:
 
 
 def assign_torch_weights(model: keras.Model, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Sets every weight of an :func:`efficientnet_lite` from the tensors of its PyTorch twin.
+    """Sets every weight of an ``efficientnet_lite`` from the tensors of its PyTorch twin.
 
     Raises:
         WeightsMismatch: a tensor is missing or has another shape; nothing has been set then.

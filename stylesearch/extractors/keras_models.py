@@ -34,7 +34,7 @@ def apply_preprocessing(mode: str, images: Any) -> Any:
     into the caller's images (``keras.applications.*.preprocess_input`` does, for float arrays).
 
     Args:
-        mode: a key of :data:`~stylesearch.extractors.backbones.PREPROCESSING`.
+        mode: a key of ``PREPROCESSING``.
         images: symbolic input.
     """
     step = PREPROCESSING[mode]

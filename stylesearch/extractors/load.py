@@ -37,7 +37,7 @@ _MAX_SIZE = 2048
 class BackboneRecipe:
     """A row of the table with an input size and weights.
 
-    It is a :class:`~stylesearch.extractors.engines.base.GraphRecipe`.
+    It is a ``GraphRecipe``.
     """
 
     backbone: Backbone
@@ -76,7 +76,7 @@ class BackboneRecipe:
         return fingerprint_of(self.name, self.parameters, self.weights_digest)
 
     def build(self, policy: str = "float32") -> Any:
-        """See :meth:`~stylesearch.extractors.engines.base.GraphRecipe.build`.
+        """See ``GraphRecipe.build``.
 
         Raises:
             WeightsMismatch: the weights are of another network.
@@ -103,7 +103,7 @@ def load_extractor(
     """An extractor by name or path. Quick: a network is loaded by the first ``extract``.
 
     Args:
-        spec: a name of the table (:func:`describe_extractors`), or the path of a ``.keras`` file; with
+        spec: a name of the table (``describe_extractors``), or the path of a ``.keras`` file; with
             ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``; and with ``+colors``
             behind a network, to which a color histogram is appended: ``"efficientnet-lite0@320+colors"``.
             Or the value that all this is read into, in which the options below may be set already; those that
@@ -111,13 +111,13 @@ def load_extractor(
         weights: for a network's name: ``"imagenet"`` (the default), the path of a weights file, or
             ``"random"``.
         engine: of a network: ``"auto"``, ``"openvino"`` or ``"tensorflow"``; see
-            :func:`~stylesearch.extractors.engines.choose.choose_engine`. Of a white-box feature: ``"auto"``,
+            ``choose_engine``. Of a white-box feature: ``"auto"``,
             ``"numpy"`` or ``"tensorflow"``.
         precision: ``"auto"``, ``"f32"``, and for networks ``"bf16"`` (OpenVINO) or ``"mixed_float16"``
             (TensorFlow).
         input_size: the same as ``@SIZE``.
         preprocessing, layer: for a path: what its JSON file does not say, or to be overruled; see
-            :mod:`stylesearch.extractors.user_model`.
+            ``stylesearch.extractors.user_model``.
         throughput: whether many pictures will be extracted, by ``concurrency`` threads at once.
 
     Raises:

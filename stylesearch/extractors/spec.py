@@ -27,7 +27,7 @@ _MODELS_FOLDER = "models/"
 
 @dataclass(frozen=True, slots=True)
 class ExtractorSpec:
-    """All that :func:`~stylesearch.extractors.load_extractor` needs to build an extractor, in any process.
+    """All that ``load_extractor`` needs to build an extractor, in any process.
 
     A plain value: it can be pickled and compared. Only the first three fields are part of its text.
 
@@ -96,7 +96,7 @@ class ExtractorSpec:
         """The spec of a loaded extractor.
 
         Args:
-            name: as :attr:`~stylesearch.extractors.base.Extractor.name` has it, ``+colors`` included.
+            name: as ``Extractor.name`` has it, ``+colors`` included.
             input_size: side of its input in pixels.
 
         Example:
@@ -164,7 +164,7 @@ def relative_spec(text: str, home: Path) -> str:
     """A spec as it is stored: the path of a ``.keras`` file that lies in ``home`` becomes relative to it.
 
     Args:
-        text: as :func:`stylesearch.extractors.load_extractor` takes it, paths being absolute.
+        text: as ``stylesearch.extractors.load_extractor`` takes it, paths being absolute.
         home: the workspace folder.
 
     Example:
@@ -178,7 +178,7 @@ def relative_spec(text: str, home: Path) -> str:
 
 
 def absolute_spec(text: str, home: Path) -> str:
-    """The inverse of :func:`relative_spec`.
+    """The inverse of ``relative_spec``.
 
     A path that is absolute, or of a file in the current folder only, stays as it is. A path below ``models``
     is one in ``home`` even when the file is gone.

@@ -1,11 +1,13 @@
 """A user's own Keras model as an extractor: what is said about it, without loading it.
 
-Beside ``model.keras`` lies ``model.json``::
+Beside ``model.keras`` lies ``model.json``:
 
-    {"input_size": 224, "preprocessing": "tf", "layer": "avg_pool", "name": "my-network"}
+```json
+{"input_size": 224, "preprocessing": "tf", "layer": "avg_pool", "name": "my-network"}
+```
 
 ``layer`` (default: the model's output) and ``name`` (default: the file's name) may be left out, and all of it
-may be given to :func:`~stylesearch.extractors.load_extractor` instead.
+may be given to ``load_extractor`` instead.
 """
 
 from __future__ import annotations
@@ -31,14 +33,14 @@ _KEYS = {"input_size": int, "preprocessing": str, "layer": str, "name": str, "sp
 
 @dataclass(frozen=True)
 class UserModelRecipe:
-    """A ``.keras`` file and how to use it: a :class:`~stylesearch.extractors.engines.base.GraphRecipe`.
+    """A ``.keras`` file and how to use it: a ``GraphRecipe``.
 
     Attributes:
         path: the file.
         weights_digest: hexadecimal sha256 of the file.
         name: what it is called.
         input_size: side of its square input in pixels.
-        preprocessing: a key of :data:`~stylesearch.extractors.backbones.PREPROCESSING`.
+        preprocessing: a key of ``PREPROCESSING``.
         layer: name of the layer that gives the feature, or None for the model's output.
     """
 
@@ -71,7 +73,7 @@ class UserModelRecipe:
         return fingerprint_of(self.name, self.parameters, self.weights_digest)
 
     def build(self, policy: str = "float32") -> Any:
-        """See :meth:`GraphRecipe.build`; a user's model keeps the dtype policy that it was saved with.
+        """See ``GraphRecipe.build``; a user's model keeps the dtype policy that it was saved with.
 
         Raises:
             ConfigError: ``policy`` is another than float32.

@@ -56,7 +56,7 @@ def build_user_model(path: Path, input_size: int, preprocessing: str, layer: str
     Args:
         path: the ``.keras`` file.
         input_size: side of the square input in pixels.
-        preprocessing: a key of :data:`~stylesearch.extractors.backbones.PREPROCESSING`.
+        preprocessing: a key of ``PREPROCESSING``.
         layer: name of the layer that gives the feature, or None for the model's output.
 
     Raises:

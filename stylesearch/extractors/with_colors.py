@@ -19,7 +19,7 @@ __all__ = ["ExtractorWithColors"]
 
 
 class ExtractorWithColors:
-    """Features of a network and, behind them, the histogram of :mod:`stylesearch.extractors.with_colors`.
+    """Features of a network and, behind them, the histogram of ``stylesearch.extractors.with_colors``.
 
     Both parts are as they come, of whatever size: how much each counts is for a space to say, which finds in
     ``parameters["colors"]["dim"]`` how many of the last numbers are colors.
@@ -71,15 +71,15 @@ class ExtractorWithColors:
         self.network.preload()
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
+        """Vectors of pictures: see ``Extractor.extract``."""
         return self.append_colors(self.network.extract(images), images)
 
     def append_colors(self, features: Features, images: Images) -> Features:
-        """The vectors of :meth:`extract`, from features of the network that have been computed already.
+        """The vectors of ``extract``, from features of the network that have been computed already.
 
         Args:
             features: of the pictures, float32 ``(n, network.dim)``; not modified.
-            images: as :meth:`extract` takes them.
+            images: as ``extract`` takes them.
 
         Returns:
             A new float32 array ``(n, dim)``.

@@ -177,8 +177,8 @@ class ArrayPool:
         """Multiplies rows by the scales of their categories, in place.
 
         Args:
-            vectors: from :meth:`transform`, float32 (n, dim).
-            scale_of, scales: from :func:`category_scales`; None: nothing is done.
+            vectors: from ``transform``, float32 (n, dim).
+            scale_of, scales: from ``category_scales``; None: nothing is done.
         """
         if scale_of is None or scales is None:
             return

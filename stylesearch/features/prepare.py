@@ -83,7 +83,7 @@ def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: in
 
     Args:
         image: the photo.
-        plan: a name in :data:`stylesearch.images.regions.REGION_PLANS`.
+        plan: a name in ``stylesearch.images.regions.REGION_PLANS``.
         size: side of the extractor's input.
         max_pixels: larger images are refused before they are decoded.
     """

@@ -28,7 +28,7 @@ class RegionCache:
         folder: holds the caches of a workspace.
         fingerprint: of the extractor.
         dim: width of its vectors.
-        plan: a name in :data:`stylesearch.images.regions.REGION_PLANS`.
+        plan: a name in ``stylesearch.images.regions.REGION_PLANS``.
 
     Raises:
         UnknownName: no plan is called so.

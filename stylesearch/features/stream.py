@@ -1,8 +1,8 @@
 """Decoding and feature extraction of any number of images as one stream.
 
-::
-
-    items -> prepare (decode, crop) -> batches -> extract -> samples, in the order of the items
+```text
+items -> prepare (decode, crop) -> batches -> extract -> samples, in the order of the items
+```
 
 By default both steps run in threads of this process, each on batches that the next one can hold. With an
 executor (a pool of processes, or the client of a cluster) both steps of a batch run where the executor runs

@@ -85,17 +85,17 @@ def decode(
     """Reads a picture: JPEG (also MPO), PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 or binary PPM.
 
     The content tells the format, the name does not matter. EXIF orientation is applied, colors become sRGB
-    over white (:func:`stylesearch.images.color.to_srgb` says how), of an animation the first frame is taken.
+    over white (``stylesearch.images.color.to_srgb`` says how), of an animation the first frame is taken.
     Any number of threads may call it at once; it changes no setting of Pillow.
 
     A file that is cut short or damaged is refused, with one exception. A JPEG of which at most the last tenth
-    of the rows is missing is decoded; these rows are white, and a :class:`CutShortWarning` tells. Of a
+    of the rows is missing is decoded; these rows are white, and a ``CutShortWarning`` tells. Of a
     progressive one, which has no rows to lose, some of the finest detail may be missing instead.
 
     Args:
         source: the bytes of a file, its path, or a binary file, read from where it stands to its end.
         reduce_to: how many pixels the longer side of the picture must keep, or a function that says so
-            given its upright full width and height (:func:`stylesearch.images.regions.reduction` makes one).
+            given its upright full width and height (``stylesearch.images.regions.reduction`` makes one).
             The side returned is never shorter than this unless the file's is, and at most about twice
             as long. A JPEG is then decoded at 1/2, 1/4 or 1/8, which is faster. None keeps every pixel.
         max_pixels: width times height above which a picture is refused before decoding. (For TIFF and WebP
@@ -117,16 +117,16 @@ def decode_reduced(
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> list[DecodedImage]:
-    """Reads a picture once for several uses, each of which gets the pixels that :func:`decode` would give it.
+    """Reads a picture once for several uses, each of which gets the pixels that ``decode`` would give it.
 
     The pixels are decoded once, or for a JPEG once for each of the scales 1, 1/2, 1/4 and 1/8 that is wanted.
 
     Args:
-        source, max_pixels: see :func:`decode`.
+        source, max_pixels: see ``decode``.
         reductions: one ``reduce_to`` for each use.
 
     Raises:
-        ImageError: as :func:`decode`.
+        ImageError: as ``decode``.
     """
     return _decode(source, reductions, max_pixels)
 

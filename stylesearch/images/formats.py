@@ -14,7 +14,7 @@ from stylesearch.registry import Entry, Registry
 __all__ = ["FORMATS", "HEAD_BYTES", "ImageFormat", "describe_unreadable", "recognise"]
 
 HEAD_BYTES: Final = 64
-"""How many bytes of a file :func:`recognise` and :func:`describe_unreadable` need."""
+"""How many bytes of a file ``recognise`` and ``describe_unreadable`` need."""
 
 FORMATS: Final = Registry(
     "picture format",
@@ -43,7 +43,7 @@ class ImageFormat:
     """What the first bytes of a file say.
 
     Attributes:
-        name: a key of :data:`FORMATS`.
+        name: a key of ``FORMATS``.
         scales: the decoder can hand out a smaller picture faster than the whole one.
         warns: its decoder warns, through the warnings of the whole process, about oddities in the header.
         warns_late: it also does so while pixels are decoded.
@@ -99,7 +99,7 @@ def recognise(head: bytes) -> ImageFormat | None:
     r"""Recognises the format of a file; None when it is none that is opened.
 
     Args:
-        head: its first :data:`HEAD_BYTES` bytes, or all of a shorter file.
+        head: its first ``HEAD_BYTES`` bytes, or all of a shorter file.
 
     Example:
         >>> recognise(b"\xff\xd8\xff\xe0 and so on").name
@@ -134,7 +134,7 @@ def _recognise_brand(head: bytes) -> ImageFormat | None:
 
 
 def describe_unreadable(head: bytes) -> str:
-    """Says what a file that :func:`recognise` does not know seems to be, for an error message."""
+    """Says what a file that ``recognise`` does not know seems to be, for an error message."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for signature, description in _REFUSED:
         if start.startswith(signature.lower()):

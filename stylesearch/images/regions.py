@@ -209,7 +209,7 @@ def reduction(
             moves by 0.03, the nearest other garment is 0.15 away).
 
     Returns:
-        A value for the ``reduce_to`` of :func:`stylesearch.images.decode.decode`: a function of the upright
+        A value for the ``reduce_to`` of ``stylesearch.images.decode.decode``: a function of the upright
         full width and height. With it no crop is made of fewer pixels than its square has, unless the file
         itself has fewer.
 
@@ -237,7 +237,7 @@ def reduction(
 
 
 def crop(image: DecodedImage, box: Box, size: int) -> npt.NDArray[np.uint8]:
-    """Cuts one part of an image, letterboxed on white: see :func:`crops`.
+    """Cuts one part of an image, letterboxed on white: see ``crops``.
 
     Returns:
         A new array of shape (size, size, 3).

@@ -92,7 +92,7 @@ def open_listed(locator: Locator, sha256: str, *, max_bytes: int) -> tuple[Binar
     """Opens an image that the catalog lists, to be sent bit by bit.
 
     Args:
-        locator, sha256: see :func:`read_listed`.
+        locator, sha256: see ``read_listed``.
         max_bytes: larger files are refused.
 
     Returns:

@@ -1,6 +1,6 @@
 """Ways to read a shop's products: each takes a path and lists records, one image of one product each.
 
-Readers of public datasets (:mod:`stylesearch.importers.datasets`) are importers too: they also know splits.
+Readers of public datasets (``stylesearch.importers.datasets``) are importers too: they also know splits.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Importer(Protocol):
     """Lists the images of one kind of source, without opening any.
 
     Attributes:
-        name: as in :data:`stylesearch.importers.IMPORTERS`.
+        name: as in ``stylesearch.importers.IMPORTERS``.
     """
 
     name: str
@@ -172,7 +172,7 @@ def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importe
 
     Args:
         path: of the source.
-        format: a name in :data:`stylesearch.importers.IMPORTERS`, or ``"auto"``: look at the source.
+        format: a name in ``stylesearch.importers.IMPORTERS``, or ``"auto"``: look at the source.
 
     Raises:
         DatasetError: nothing is there, or no importer can read it.

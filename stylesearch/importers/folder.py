@@ -243,7 +243,7 @@ class FolderImporter:
         return 2 if path.is_dir() else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure]:
-        """Every image below ``path``, in the order of the names; see :class:`Importer`.
+        """Every image below ``path``, in the order of the names; see ``Importer``.
 
         Raises:
             DatasetError: not a folder, or nothing in it that could be an image.

@@ -52,7 +52,7 @@ class TableImporter:
         return 1 if path.suffix.lower() in _SUFFIXES else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure]:
-        """Every row of the table, in its order; see :class:`Importer`.
+        """Every row of the table, in its order; see ``Importer``.
 
         Raises:
             DatasetError: it cannot be opened, has no usable header, or no rows.

@@ -59,7 +59,7 @@ class TableEncodingWarning(UserWarning):
 
 
 class BadRow(Exception):
-    """A row that cannot be used; the message says why and becomes a :class:`Failure`."""
+    """A row that cannot be used; the message says why and becomes a ``Failure``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Header:
     """The columns of a table.
 
     Attributes:
-        columns: position of each of :data:`FIELDS` that the table has.
+        columns: position of each of ``FIELDS`` that the table has.
         attributes: position and name of every other column that has a name.
         width: how many columns there are.
         delimiter: the character between them.

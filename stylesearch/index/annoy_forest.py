@@ -68,7 +68,7 @@ def why_annoy_fails() -> str:
 
 @functools.cache
 def annoy_works() -> bool:
-    """Whether Annoy may be used; when not, the first call gives an :class:`AnnoyUnavailable` warning."""
+    """Whether Annoy may be used; when not, the first call gives an ``AnnoyUnavailable`` warning."""
     reason = why_annoy_fails()
     if reason:
         warnings.warn(
@@ -133,7 +133,7 @@ class AnnoyForest:
     """Trees in a file, memory-mapped. The caller has checked the file: Annoy crashes on a damaged one.
 
     Args:
-        path: what :func:`build_forest` wrote.
+        path: what ``build_forest`` wrote.
         width: of a vector.
         count: how many vectors there have to be.
 

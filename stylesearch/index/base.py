@@ -24,7 +24,7 @@ class VectorIndex(Protocol):
     returns one with another distance than the exact index would. An index knows nothing of products.
 
     Attributes:
-        metric: one of :data:`stylesearch.distance.METRICS`.
+        metric: one of ``stylesearch.distance.METRICS``.
         dim: width of a vector.
         count: how many vectors there are.
     """
@@ -91,11 +91,11 @@ def validate_queries(vectors: AnyFloats, dim: int, k: int) -> Floats:
 
 
 class ExactIndex:
-    """A :class:`~stylesearch.index.base.VectorIndex` that compares with every vector.
+    """A ``VectorIndex`` that compares with every vector.
 
     Args:
         vectors: shape (count, dim), in memory or memory-mapped; not copied, read in blocks.
-        metric: one of :data:`stylesearch.distance.METRICS`.
+        metric: one of ``stylesearch.distance.METRICS``.
 
     Raises:
         ValueError: an unknown metric, or vectors that are not a table.
@@ -129,9 +129,9 @@ class ExactIndex:
         return int(self._vectors.shape[0])
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
-        """See :meth:`stylesearch.index.base.VectorIndex.query`."""
+        """See ``stylesearch.index.base.VectorIndex.query``."""
         return nearest(validate_queries(vectors, self.dim, k), self._vectors, self._metric, k)
 
     def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
-        """See :meth:`stylesearch.index.base.VectorIndex.search_any`."""
+        """See ``stylesearch.index.base.VectorIndex.search_any``."""
         return nearest_to_any(validate_queries(vectors, self.dim, k), self._vectors, self._metric, k)

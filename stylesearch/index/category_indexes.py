@@ -116,7 +116,7 @@ class Generations:
     def new(self) -> Iterator[Path]:
         """A folder to fill; when the block ends without an error it becomes the current generation.
 
-        The caller holds :meth:`lock`.
+        The caller holds ``lock``.
         """
         self._remove([path for path in self.folder.iterdir() if path.name.startswith(_UNFINISHED)])
         token = secrets.token_hex(4)
@@ -171,7 +171,7 @@ def slug_of(category: str) -> str:
 
 
 class Nearest(NamedTuple):
-    """Ids by distance: int64, float32 and int64, each of shape (n,); see :meth:`OpenIndex.search_any`."""
+    """Ids by distance: int64, float32 and int64, each of shape (n,); see ``OpenIndex.search_any``."""
 
     ids: Ids
     distances: Floats
@@ -230,12 +230,12 @@ class OpenIndex:
         return self.manifest.last_feature_id
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
-        """Ids and distances of the k nearest of each vector; see :meth:`VectorIndex.query`."""
+        """Ids and distances of the k nearest of each vector; see ``VectorIndex.query``."""
         slots, found = self.slots.query(vectors, k)
         return self.ids[slots], found
 
     def search_any(self, vectors: AnyFloats, k: int) -> Nearest:
-        """The k ids that are nearest to any of the vectors; see :meth:`VectorIndex.search_any`."""
+        """The k ids that are nearest to any of the vectors; see ``VectorIndex.search_any``."""
         slots, found, rows = self.slots.search_any(vectors, k)
         return Nearest(self.ids[slots], found, rows)
 
@@ -251,7 +251,7 @@ class CategoryIndexes:
     Args:
         folder: where they are kept; made at the first build.
         space_key: names the space; an index of another one is refused.
-        metric: one of :data:`stylesearch.distance.METRICS`.
+        metric: one of ``stylesearch.distance.METRICS``.
         dim: width of a vector of the space.
         strategy: how opened indexes are searched; the quickest for each query if not given.
     """
@@ -323,7 +323,7 @@ class CategoryIndexes:
         raise AssertionError("unreachable")
 
     def current_generation(self, category: str) -> str:
-        """Names the generation that :meth:`open` would open; empty if there is none. Quick."""
+        """Names the generation that ``open`` would open; empty if there is none. Quick."""
         try:
             return Generations(self.folder / slug_of(category)).current().name
         except IndexDamaged:

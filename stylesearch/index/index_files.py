@@ -153,7 +153,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Reads what :meth:`write` wrote.
+        """Reads what ``write`` wrote.
 
         Raises:
             IndexDamaged: it is missing, damaged, or of a format that is not known here.
@@ -208,7 +208,7 @@ def _check_types(manifest: Manifest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an index is built of, beside the vectors; see :class:`~stylesearch.index.index_files.Manifest`."""
+    """What an index is built of, beside the vectors; see ``Manifest``."""
 
     space_key: str
     category: str

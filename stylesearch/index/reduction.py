@@ -100,7 +100,7 @@ class Reduction:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads what :meth:`save` wrote.
+        """Reads what ``save`` wrote.
 
         Raises:
             IndexDamaged: the file cannot be read.
@@ -183,7 +183,7 @@ def scan_min(panels: Floats, count: int, queries: Floats, offsets: npt.ArrayLike
     """The smallest squared distance of each vector to any of several reduced queries: float32, (count,).
 
     Args:
-        panels: as :func:`scan_panels` makes them.
+        panels: as ``scan_panels`` makes them.
         count: how many vectors they hold.
         queries: shape (q, width), q >= 1.
         offsets: added to each query's squared distances, (q,).

@@ -311,13 +311,13 @@ def possible_strategies(metric: str, count: int, dim: int, width: int, *, needed
 
 
 class RerankedIndex:
-    """A :class:`~stylesearch.index.base.VectorIndex` with Annoy, scanning and exact search to choose from.
+    """A ``VectorIndex`` with Annoy, scanning and exact search to choose from.
 
     Args:
         vectors: shape (count, dim), usually memory-mapped.
-        metric: one of :data:`stylesearch.distance.METRICS`.
+        metric: one of ``stylesearch.distance.METRICS``.
         reduction: what the candidates' vectors were reduced by.
-        panels: reduced vectors as :func:`stylesearch.index.reduction.scan_panels` makes them, usually
+        panels: reduced vectors as ``stylesearch.index.reduction.scan_panels`` makes them, usually
             memory-mapped.
         needed: how many candidates these vectors need as a rule.
         forest: Annoy's trees over the same reduced vectors; without them they are always scanned.
@@ -364,7 +364,7 @@ class RerankedIndex:
         return int(self._vectors.shape[0])
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
-        """See :meth:`stylesearch.index.base.VectorIndex.query`."""
+        """See ``stylesearch.index.base.VectorIndex.query``."""
         queries = validate_queries(vectors, self.dim, k)
         chosen = self._plan(1, k)
         if chosen.strategy is Strategy.EXACT or not len(queries):
@@ -373,7 +373,7 @@ class RerankedIndex:
         return np.stack([slots for slots, _, _ in answers]), np.stack([found for _, found, _ in answers])
 
     def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
-        """See :meth:`stylesearch.index.base.VectorIndex.search_any`."""
+        """See ``stylesearch.index.base.VectorIndex.search_any``."""
         queries = validate_queries(vectors, self.dim, k)
         return self._nearest_to_any(queries, k, self._plan(len(queries), k))
 

@@ -1,8 +1,8 @@
 """From a source to the catalog: plan, prepare, extract, store, in one stream.
 
-::
-
-    records -> known to the catalog? -> extract_stream (read, hash, decode -> batches -> extract) -> store
+```text
+records -> known to the catalog? -> extract_stream (read, hash, decode -> batches -> extract) -> store
+```
 
 Every stage takes only what the next one can hold, so memory does not grow with the source. Images are stored
 in transactions of a few hundred: a run that is stopped anywhere loses at most the last of them, and the next

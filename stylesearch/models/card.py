@@ -36,7 +36,7 @@ class ModelCard:
         name: in ``siamese:NAME``.
         created: when, ISO 8601 in UTC.
         feature_set: fingerprint of the features it takes.
-        extractor: of these, as :func:`stylesearch.extractors.load_extractor` takes it.
+        extractor: of these, as ``stylesearch.extractors.load_extractor`` takes it.
         weights_digest: of that extractor.
         pairs: ``consumer`` or ``views``.
         n_products: products by part: ``train``, ``validation``, ``test``.
@@ -47,7 +47,7 @@ class ModelCard:
         weights: of the learned distance by category, from 0 to 1; ``""`` for all other categories.
         untrained: the untrained space that it is combined with, ``raw`` or ``whitened``.
         metric: of searches.
-        transform_version: of the :class:`~stylesearch.spaces.learned.LearnedTransform`.
+        transform_version: of the ``LearnedTransform``.
         libraries: versions of the libraries that trained it, by name.
     """
 
@@ -79,7 +79,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ModelCard:
-        """Reads what :meth:`to_json` returned; unknown names are ignored.
+        """Reads what ``to_json`` returned; unknown names are ignored.
 
         Raises:
             SpaceError: an attribute is missing.

@@ -36,7 +36,7 @@ def owner_of(home: Path, extractor: str) -> str | None:
 
     Args:
         home: the workspace folder.
-        extractor: as :func:`stylesearch.extractors.load_extractor` takes it.
+        extractor: as ``stylesearch.extractors.load_extractor`` takes it.
     """
     path = Path(ExtractorSpec.parse(extractor).name).expanduser().resolve()
     if path.suffix != ".keras" or path.parent.parent != (home / "models").resolve():

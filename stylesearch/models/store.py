@@ -1,24 +1,24 @@
 """The trained models of a workspace: reads, saves, activates and removes them.
 
-::
-
-    models/                        in the workspace folder
-      .lock                        held while a model is saved or removed
-      .NAME.lock                   held while the model NAME is trained or removed
-      NAME/
-        model.json                 the card, and the name of the active one of the folders below
-        <version>-<token>/         never changed once model.json names it
-          transform.npz            read by searches, with NumPy
-          model.keras              the Siamese network
-          curve.png, history.csv   history of the training
-        network-<digest>.keras     only of a fine-tuned model: its extractor
-        training/                  only during a training: its checkpoints
+```text
+models/                        in the workspace folder
+  .lock                        held while a model is saved or removed
+  .NAME.lock                   held while the model NAME is trained or removed
+  NAME/
+    model.json                 the card, and the name of the active one of the folders below
+    <version>-<token>/         never changed once model.json names it
+      transform.npz            read by searches, with NumPy
+      model.keras              the Siamese network
+      curve.png, history.csv   history of the training
+    network-<digest>.keras     only of a fine-tuned model: its extractor
+    training/                  only during a training: its checkpoints
+```
 
 A model is saved by filling a new folder and then replacing ``model.json``: a reader has the old model or the
 new one, whole, and a pulled plug leaves one of the two.
 
 The extractor of a card is stored as a path relative to the workspace folder where it is a file in it, so that
-the folder can be moved; :func:`read_card` gives the whole path. Nothing here imports Keras.
+the folder can be moved; ``read_card`` gives the whole path. Nothing here imports Keras.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def read_model(home: Path, name: str) -> ModelCard:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """Reads the card of the model in a folder; raises what :func:`read_model` raises."""
+    """Reads the card of the model in a folder; raises what ``read_model`` raises."""
     return _read(folder)[0]
 
 
@@ -145,7 +145,7 @@ def files_of(home: Path, name: str) -> Path:
     """Folder with the files of the active version: ``model.keras``, ``curve.png``, ...
 
     Raises:
-        UnknownName, SpaceError, ConfigError: as :func:`read_model`.
+        UnknownName, SpaceError, ConfigError: as ``read_model``.
     """
     folder = folder_of(home, name)
     return folder / _read(folder)[1]
@@ -155,7 +155,7 @@ def load_model(folder: Path) -> tuple[ModelCard, LearnedTransform]:
     """Loads the card and the transform of the model in a folder, both of one version.
 
     Args:
-        folder: from :func:`folder_of`.
+        folder: from ``folder_of``.
 
     Raises:
         UnknownName: there is no model, or it has been removed.
@@ -235,7 +235,7 @@ def save_model(
     """Saves and activates a model, in place of one of that name; an interruption leaves the old one, whole.
 
     Indexes of the old one are of no use from then on: searches are exact until
-    :func:`stylesearch.search.maintenance.refresh` has built new ones.
+    ``stylesearch.search.maintenance.refresh`` has built new ones.
 
     Args:
         home: the workspace folder.
@@ -282,7 +282,7 @@ def remove_model(home: Path, name: str) -> None:
     """Removes a model, an unfinished training of that name, and every index of it.
 
     The card goes first: a search that runs meanwhile ends in the old model, or in an error. Where
-    trainings may run meanwhile, the caller holds :func:`training_lock`.
+    trainings may run meanwhile, the caller holds ``training_lock``.
 
     Args:
         home: the workspace folder.
@@ -304,10 +304,10 @@ def remove_model(home: Path, name: str) -> None:
 
 
 def deactivate(home: Path, name: str) -> None:
-    """Removes the card of a model, so that no search finds it: the first step of :func:`remove_model`.
+    """Removes the card of a model, so that no search finds it: the first step of ``remove_model``.
 
     Raises:
-        as :func:`remove_model`.
+        as ``remove_model``.
     """
     check_removable(home, name)
     with _save_lock(home):
@@ -315,7 +315,7 @@ def deactivate(home: Path, name: str) -> None:
 
 
 def check_removable(home: Path, name: str) -> None:
-    """Checks that :func:`remove_model` may remove a model.
+    """Checks that ``remove_model`` may remove a model.
 
     Raises:
         UnknownName: there is neither model nor training of that name.

@@ -115,7 +115,7 @@ def fit_in_memory(location: SpaceLocation) -> Transform:
 def fit(location: SpaceLocation) -> tuple[Transform, FitRecord]:
     """Fits the space on the shop images of the catalog, and keeps it in the space's folder.
 
-    Searches go on in the old fit until :func:`activate`. A trained model keeps itself, and is current.
+    Searches go on in the old fit until ``activate``. A trained model keeps itself, and is current.
     """
     n_images = sum(location.counts().values())
     last_feature_id = location.catalog.highest_feature_id()

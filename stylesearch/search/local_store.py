@@ -43,7 +43,7 @@ class _Contents:
 
 
 class LocalVectorStore:
-    """One fit of a space and the indexes that were built of it; a :class:`~.store.VectorStore`.
+    """One fit of a space and the indexes that were built of it; a ``VectorStore``.
 
     A search stays with it to its end: indexes lie in a folder of their fit, so that vectors of two fits never
     meet. Images without an index, or newer than it, are read from the catalog and compared exactly.

@@ -106,7 +106,7 @@ class Searcher:
         fills the shop's picture but only a part of a customer's.
 
         Args:
-            photo: a file, its bytes, or a stream; any format that :func:`stylesearch.images.decode` reads.
+            photo: a file, its bytes, or a stream; any format that ``stylesearch.images.decode`` reads.
             request: how many products, of which category, in which part of the photo.
 
         Raises:
@@ -122,13 +122,13 @@ class Searcher:
     def look(
         self, photo: Photo, request: SearchRequest = DEFAULT_REQUEST, *, max_pixels: int | None = None
     ) -> View:
-        """Reads a photo and cuts it into its regions: the first step of :meth:`query`.
+        """Reads a photo and cuts it into its regions: the first step of ``query``.
 
         Whoever has several photos takes the steps apart: the next one is read while features are made of
         this one, or features of several are made at once.
 
         Args:
-            photo: a file, its bytes, or a stream, as for :meth:`query`.
+            photo: a file, its bytes, or a stream, as for ``query``.
             request: its box, or its plan of regions, says which parts are cut out.
             max_pixels: photos with more are refused; the searcher's own limit if not given.
 
@@ -156,7 +156,7 @@ class Searcher:
         *,
         seconds: Mapping[str, float] | None = None,
     ) -> QueryResult:
-        """Products nearest to the features of a photo: the last step of :meth:`query`.
+        """Products nearest to the features of a photo: the last step of ``query``.
 
         Args:
             view: of the photo.

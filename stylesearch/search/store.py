@@ -2,7 +2,7 @@
 
 A store holds the vectors of the shop's images, in one fit of a space, for one metric, by category. Features
 are kept in the catalog; a store is derived from it and may be behind: the gallery leaves out what has gone
-from the catalog. :class:`stylesearch.search.local_store.LocalVectorStore` keeps its indexes in files; a
+from the catalog. ``stylesearch.search.local_store.LocalVectorStore`` keeps its indexes in files; a
 database can be another store. ``stylesearch.testing.VectorStoreContract`` tests one.
 """
 
@@ -62,7 +62,7 @@ class VectorStore(Protocol):
 
         Args:
             vectors: of a query, float32, shape (q, dim).
-            category: one of :meth:`categories`; an unknown one has no images.
+            category: one of ``categories``; an unknown one has no images.
             n: how many images are wanted; fewer come only if there are no more, unless some are removed.
             allowed: feature ids to which the search is restricted, int64; every image if not given.
 

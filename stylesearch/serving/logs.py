@@ -2,7 +2,7 @@
 
 API keys, photos, names of clients' files and queries of URLs are never logged.
 
-python-json-logger was tried in place of :class:`JsonFormatter`. Its renaming of fields does not give the
+python-json-logger was tried in place of ``JsonFormatter``. Its renaming of fields does not give the
 documented ones (``level`` in lower case, ``time`` with milliseconds and ``Z``, no ``color_message`` of
 Uvicorn's), so each of them had to be set by hand there as here, in as many lines.
 """
@@ -81,6 +81,6 @@ class TextFormatter(logging.Formatter):
 
 
 def _utc(seconds: float) -> str:
-    """A time of :func:`time.time` in ISO 8601, with milliseconds."""
+    """A time of ``time.time`` in ISO 8601, with milliseconds."""
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"

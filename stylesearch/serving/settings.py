@@ -5,7 +5,7 @@ setting is its name in capitals behind ``STYLESEARCH_SERVE_`` (``STYLESEARCH_SER
 from ``STYLESEARCH_API_KEY``, ``STYLESEARCH_API_KEYS`` (separated by commas) and from ``api_key_file``, one a
 line; never from a flag, which every user of the machine could read in the list of processes.
 
-The rules are those of the workspace's settings, :class:`stylesearch.settings.SettingRules`, so that messages
+The rules are those of the workspace's settings, ``stylesearch.settings.SettingRules``, so that messages
 say the same of both. With pydantic's validators the same messages, which name the setting and its source,
 took more lines (229 instead of 218), and pydantic-settings reads neither a source at a time nor lists with
 commas by itself.

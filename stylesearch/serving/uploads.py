@@ -206,7 +206,7 @@ def _read_journal(journal: Path) -> list[tuple[str, str]]:
 
 
 def _partial_files(uploads: UploadFolder, path: str, sha256: str) -> list[Path]:
-    """Files that :func:`stylesearch.files.atomic_file` was writing when its process was killed."""
+    """Files that ``stylesearch.files.atomic_file`` was writing when its process was killed."""
     folder, name = uploads.folder / sha256[:2], Path(path).name
     return list(folder.glob(f".{glob.escape(name)}.*"))
 

@@ -39,8 +39,8 @@ def fit_transform(
         dim_in: width of a feature.
         n_rows: how many features there are in all, roughly.
         n_colors: how many of a feature's last numbers are colors
-            (:func:`~stylesearch.spaces.joined.n_colors_of` knows); they are then joined to what the space
-            makes of the others, see :mod:`stylesearch.spaces.joined`.
+            (``n_colors_of`` knows); they are then joined to what the space
+            makes of the others, see ``stylesearch.spaces.joined``.
 
     Raises:
         UnknownName: no such space.

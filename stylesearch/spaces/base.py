@@ -24,13 +24,13 @@ class Transform(Protocol):
     """Takes features to where distances are taken. Immutable; two of one version are the same function.
 
     Attributes:
-        name: of its space, as in :data:`stylesearch.spaces.SPACES`.
+        name: of its space, as in ``stylesearch.spaces.SPACES``.
         dim_in: width of a feature.
         dim: width of what it becomes.
         version: hexadecimal digest of what it was fitted to; vectors of different versions do not compare.
-        scales: what the axes of :meth:`apply`'s vectors are multiplied by before a distance is taken, per
+        scales: what the axes of ``apply``'s vectors are multiplied by before a distance is taken, per
             category of the picture that is searched, float32 (dim,); ``""`` stands for every category that
-            has none of its own. None: nothing is multiplied. See :func:`scale_for_category`.
+            has none of its own. None: nothing is multiplied. See ``scale_for_category``.
         metric: the one that it was made for; None: any.
     """
 
@@ -93,7 +93,7 @@ def scale_for_category(transform: Transform, vectors: Floats, category: str) -> 
 
     Args:
         transform: what made the vectors.
-        vectors: from :meth:`Transform.apply`, float32, shape (n, dim); not modified.
+        vectors: from ``Transform.apply``, float32, shape (n, dim); not modified.
         category: of the pictures that are searched, whatever the query shows.
 
     Returns:

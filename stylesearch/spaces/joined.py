@@ -1,11 +1,13 @@
 """A space of two parts: what a network says of a picture, and its colors, at a fixed weight.
 
-A feature is ``[f ; h]``: f of the network, h its last numbers, a histogram of colors. A vector is::
+A feature is ``[f ; h]``: f of the network, h its last numbers, a histogram of colors. A vector is:
 
-    [ sqrt(1 - w) * unit(t(f)) ; sqrt(w) * unit(h) ]
+```text
+[ sqrt(1 - w) * unit(t(f)) ; sqrt(w) * unit(h) ]
+```
 
-with t one of the plain transforms (:mod:`~stylesearch.spaces.unsupervised`,
-:mod:`~stylesearch.spaces.unsupervised`), which is fitted to f alone, and ``unit`` a vector divided by its
+with t one of the plain transforms (``stylesearch.spaces.unsupervised``,
+``stylesearch.spaces.unsupervised``), which is fitted to f alone, and ``unit`` a vector divided by its
 length. So every vector has length one, and
 
 =======  =====================================================================================
@@ -119,7 +121,7 @@ class JoinedTransform:
         )
 
     def apply(self, features: Floats) -> Floats:
-        """Vectors of the space, of length one; see :meth:`Transform.apply`."""
+        """Vectors of the space, of length one; see ``Transform.apply``."""
         features = validate_features(features, self.dim_in)
         vectors = np.empty((len(features), self.dim), np.float32)
         of_network, of_colors = vectors[:, : self.plain.dim], vectors[:, self.plain.dim :]
@@ -137,7 +139,7 @@ class JoinedTransform:
 
         Args:
             kind: of the plain transform.
-            blocks, dim_in, n_rows: see :func:`stylesearch.spaces.fit_transform`.
+            blocks, dim_in, n_rows: see ``stylesearch.spaces.fit_transform``.
             n_colors: how many of the last numbers are colors.
 
         Raises:
@@ -155,7 +157,7 @@ class JoinedTransform:
         }
 
     def save(self, path: Path) -> None:
-        """Writes :meth:`arrays`; see :meth:`Transform.save`."""
+        """Writes ``arrays``; see ``Transform.save``."""
         with atomic_file(path) as file:
             np.savez(file, **self.arrays())
 

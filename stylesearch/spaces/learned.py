@@ -230,7 +230,7 @@ class LearnedTransform:
 
     @functools.cached_property
     def scales(self) -> Mapping[str, Floats]:
-        """Scales of the axes by category, float32 (dim,); see :attr:`Transform.scales`."""
+        """Scales of the axes by category, float32 (dim,); see ``Transform.scales``."""
         found = {}
         for category, weight in self.weights.items():
             parts = np.array([weight, 1 - weight])
@@ -251,7 +251,7 @@ class LearnedTransform:
         return digest.hexdigest()
 
     def apply(self, features: Floats) -> Floats:
-        """Vectors ``[e ; u]``, not yet scaled for a category; see :meth:`Transform.apply`.
+        """Vectors ``[e ; u]``, not yet scaled for a category; see ``Transform.apply``.
 
         For cosine both parts are of length one.
         """
@@ -275,7 +275,7 @@ class LearnedTransform:
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def save(self, path: Path) -> None:
-        """Writes all of it into one ``.npz`` without pickles; see :meth:`Transform.save`."""
+        """Writes all of it into one ``.npz`` without pickles; see ``Transform.save``."""
         header = np.frombuffer(json.dumps(self._header(), sort_keys=True).encode(), np.uint8)
         arrays: dict[str, Any] = dict(self._arrays_of_layers())
         arrays |= {f"untrained.{name}": array for name, array in self.untrained.arrays().items()}
@@ -286,7 +286,7 @@ class LearnedTransform:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads what :meth:`save` wrote.
+        """Reads what ``save`` wrote.
 
         Raises:
             SpaceError: the file is missing, damaged, or of another kind.

@@ -84,7 +84,7 @@ class WhitenedTransform:
         return digest.hexdigest()
 
     def apply(self, features: Floats) -> Floats:
-        """Vectors of the space; see :meth:`Transform.apply`."""
+        """Vectors of the space; see ``Transform.apply``."""
         centred: Floats = _signed_root(validate_features(features, self.dim_in)) - self.mean
         if self.axes is None:
             return centred
@@ -133,11 +133,11 @@ class WhitenedTransform:
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, Any]) -> Self:
-        """The inverse of :meth:`arrays`; a KeyError where something is missing."""
+        """The inverse of ``arrays``; a KeyError where something is missing."""
         return cls(stored["mean"], stored.get("axes"))
 
     def save(self, path: Path) -> None:
-        """Writes mean and axes; see :meth:`Transform.save`."""
+        """Writes mean and axes; see ``Transform.save``."""
         with atomic_file(path) as file:
             np.savez(file, **self.arrays())
 
@@ -189,7 +189,7 @@ class RawTransform:
         return digest_of({"space": self.name, "dim": self.dim_in})
 
     def apply(self, features: Floats) -> Floats:
-        """The features themselves; see :meth:`Transform.apply`."""
+        """The features themselves; see ``Transform.apply``."""
         return validate_features(features, self.dim_in)
 
     @classmethod
@@ -203,10 +203,10 @@ class RawTransform:
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, Any]) -> Self:
-        """The inverse of :meth:`arrays`; a KeyError where something is missing."""
+        """The inverse of ``arrays``; a KeyError where something is missing."""
         return cls(int(stored["dim_in"]))
 
     def save(self, path: Path) -> None:
-        """Writes its width; see :meth:`Transform.save`."""
+        """Writes its width; see ``Transform.save``."""
         with atomic_file(path) as file:
             np.savez(file, **self.arrays())

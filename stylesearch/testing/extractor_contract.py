@@ -18,13 +18,13 @@ __all__ = ["ExtractorContract"]
 class ExtractorContract:
     """Tests of one extractor: inherit, and give it the fixture ``extractor``.
 
-    ::
-
-        class TestMyExtractor(ExtractorContract):
-            @pytest.fixture(scope="class")
-            @classmethod
-            def extractor(cls):
-                return MyExtractor()
+    ```python
+    class TestMyExtractor(ExtractorContract):
+        @pytest.fixture(scope="class")
+        @classmethod
+        def extractor(cls):
+            return MyExtractor()
+    ```
 
     Attributes:
         min_cosine: how near two vectors of the same picture must be when it was computed in other company.

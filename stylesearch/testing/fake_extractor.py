@@ -59,7 +59,7 @@ class FakeExtractor:
         """There is nothing to load."""
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
+        """Vectors of pictures: see ``Extractor.extract``."""
         images = check_images(images, self.input_size)
         cell = self.input_size // _GRID
         cells = images.reshape(len(images), _GRID, cell, _GRID, cell, 3)

@@ -70,7 +70,7 @@ def save_fake_model(
     weights: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> ModelCard:
-    """Saves :func:`fake_transform` as a model of a workspace, fitted on its gallery; builds no index.
+    """Saves ``fake_transform`` as a model of a workspace, fitted on its gallery; builds no index.
 
     There is no ``model.keras``: searches do without.
 
@@ -79,7 +79,7 @@ def save_fake_model(
         name: of the model; one of that name is replaced.
         extractor: whose features; the workspace's if not given.
         untrained: ``raw`` or ``whitened``.
-        metric, weights, seed: see :func:`fake_transform`.
+        metric, weights, seed: see ``fake_transform``.
 
     Returns:
         its card.

@@ -32,12 +32,12 @@ def feature_like(n_vectors: int, dim: int, *, seed: int) -> Floats:
 class IndexContract:
     """Tests of one kind of index: inherit, and give it the fixture ``make``.
 
-    ::
-
-        class TestMyIndex(IndexContract):
-            @pytest.fixture
-            def make(self):
-                return lambda vectors, metric: MyIndex(vectors, metric)
+    ```python
+    class TestMyIndex(IndexContract):
+        @pytest.fixture
+        def make(self):
+            return lambda vectors, metric: MyIndex(vectors, metric)
+    ```
 
     Attributes:
         recall_floor: share of the exact 20 nearest that have to be among the index's.

@@ -22,19 +22,19 @@ __all__ = ["VectorStoreContract"]
 class VectorStoreContract:
     """Tests of one kind of store: inherit, and give it the fixtures ``shop`` and ``make``.
 
-    ::
+    ```python
+    class TestMyStore(VectorStoreContract):
+        @pytest.fixture
+        def shop(self, tmp_path):
+            ...  # a location with a catalog; `add(category, features) -> ids` and `remove(ids)` change it
 
-        class TestMyStore(VectorStoreContract):
-            @pytest.fixture
-            def shop(self, tmp_path):
-                ...  # a location with a catalog; `add(category, features) -> ids` and `remove(ids)` change it
-
-            @pytest.fixture
-            def make(self, shop):
-                return lambda metric: MyStore(shop.location, metric)
+        @pytest.fixture
+        def make(self, shop):
+            return lambda metric: MyStore(shop.location, metric)
+    ```
 
     The shop begins with two categories or more. Its methods ``add`` and ``remove`` change the catalog only:
-    the store is told by :meth:`VectorStore.add` and :meth:`VectorStore.remove`.
+    the store is told by ``VectorStore.add`` and ``VectorStore.remove``.
 
     Attributes:
         recall_floor: share of the exact 20 nearest that have to be among the store's.

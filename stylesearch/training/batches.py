@@ -120,7 +120,7 @@ class Batches:
         batch_size: products in a batch, at most; the batches of an epoch are of about one size.
         seed: of everything that is drawn, 0 or more.
         within_category: whether a batch is of one category; products of categories under 8 are mixed.
-        hard: whether batches are built around nearest wrong neighbours, once :meth:`refresh` has found some.
+        hard: whether batches are built around nearest wrong neighbours, once ``refresh`` has found some.
 
     Raises:
         ConfigError: a batch size below 2.
@@ -194,7 +194,7 @@ class Batches:
         Args:
             embed: vectors of some photos by their rows, int64 (n,) to float32 (n, regions, d) or (n, d); the
                 nearest region counts. It is asked for one photo of each product, and for at most
-                :data:`LOOKED_UP_AT_ONCE` at a time.
+                ``LOOKED_UP_AT_ONCE`` at a time.
             shop_vectors: float32 (images, d).
             metric: ``l1``, ``l2`` or ``cosine``.
 
@@ -339,7 +339,7 @@ def nearest_wrong(
         metric: ``l1``, ``l2`` or ``cosine``.
 
     Returns:
-        places among the products, nearest first, int64 (p, at most 20); :data:`NO_NEIGHBOUR` behind the last.
+        places among the products, nearest first, int64 (p, at most 20); ``NO_NEIGHBOUR`` behind the last.
     """
     # The product itself and its copies come along; of more than a few copies some neighbours are lost.
     n_hits = N_NEIGHBOURS + min(int(np.bincount(np.unique(groups, return_inverse=True)[1]).max()), 10)

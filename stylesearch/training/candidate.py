@@ -107,7 +107,7 @@ def train_tower(
     """Trains a tower with Keras, which is imported here.
 
     Args:
-        data: of :func:`build_training_data`.
+        data: of ``build_training_data``.
         options: of this training.
         folder: of its checkpoint and its files.
         request: whether to resume, and on which devices.

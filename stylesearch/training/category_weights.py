@@ -12,7 +12,7 @@ Noise is that of the sign-flip test on differences paired by product: photos of 
 and count as one.
 
 To choose, both distances are computed once, and the right product's rank is counted for every weight of a
-grid (:class:`BlendTable`). Products are counted by *class* (a category with a weight of its own, or all the
+grid (``BlendTable``). Products are counted by *class* (a category with a weight of its own, or all the
 others), since a class that changes its weight moves its products for the queries of every class: then any
 choice of weights is looked up instead of ranked anew.
 """

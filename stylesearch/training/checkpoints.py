@@ -85,7 +85,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads what :meth:`save` wrote.
+        """Reads what ``save`` wrote.
 
         Raises:
             ConfigError: it is damaged or of another version.

@@ -172,7 +172,7 @@ def temporary_crops(
     Args:
         images: of a catalog.
         plan: of regions, or ``box``: the image's box, or the whole where it has none. Where a plan has more
-            than :data:`MAX_REGIONS`, each image is seen whole and through others that are drawn.
+            than ``MAX_REGIONS``, each image is seen whole and through others that are drawn.
         size: side of a crop in pixels.
         folder: of the temporary file.
         work: how many threads decode, and the largest image that is decoded.

@@ -1,6 +1,6 @@
 """Near-duplicate images, and the products that they connect.
 
-Two degrees, by :mod:`stylesearch.training.perceptual_hash`. Images of *one shape* (an image scaled, saved
+Two degrees, by ``stylesearch.training.perceptual_hash``. Images of *one shape* (an image scaled, saved
 again, padded or slightly cropped, and the same photo with the garment colored anew) must not straddle a
 split. Images that are also of *one color* are copies: they make no pair with each other, and products that
 share one are a product under several ids, which no batch tells apart. A garment in two colors is two things
@@ -49,7 +49,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 NEAR_BITS: Final = 32
-"""Of 255: :mod:`stylesearch.training.perceptual_hash` says why."""
+"""Of 255: ``stylesearch.training.perceptual_hash`` says why."""
 
 MAX_PRODUCTS_OF_IMAGE: Final = 50
 """An image of more products than this shows none of them (a logo, `no picture yet`): it connects nothing and
@@ -162,7 +162,7 @@ def duplicate_products(images: Sequence[CatalogImage], near: NearDuplicates) -> 
     connected for the split but are no duplicates.
 
     Returns:
-        as :func:`connected_products`.
+        as ``connected_products``.
     """
     skipped = uninformative_images(images, near)
     return _connect_products(
@@ -173,16 +173,16 @@ def duplicate_products(images: Sequence[CatalogImage], near: NearDuplicates) -> 
 
 
 def uninformative_images(images: Iterable[CatalogImage], near: NearDuplicates) -> frozenset[str]:
-    """Names (:meth:`NearDuplicates.image`) of images that show none of the products they are listed of.
+    """Names (``NearDuplicates.image``) of images that show none of the products they are listed of.
 
-    Those of one color, and those that more than :data:`MAX_PRODUCTS_OF_IMAGE` products have.
+    Those of one color, and those that more than ``MAX_PRODUCTS_OF_IMAGE`` products have.
     """
     names = ((near.image(one.image.sha256), one.product.id) for one in images)
     return near.blank | _names_of_many_products(names)
 
 
 def _names_of_many_products(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Names that are paired with more than :data:`MAX_PRODUCTS_OF_IMAGE` products."""
+    """Names that are paired with more than ``MAX_PRODUCTS_OF_IMAGE`` products."""
     counts = Counter(name for name, _ in set(pairs))
     return frozenset(name for name, n_products in counts.items() if n_products > MAX_PRODUCTS_OF_IMAGE)
 

@@ -44,14 +44,14 @@ LOSSES: Final[Mapping[str, LossDefaults]] = {
     "contrastive": LossDefaults("cosine", "linear", 1e-3, 1.0, "right pairs near, wrong ones a margin apart"),
     "bce": LossDefaults("l1", "axes", 1e-2, 0.0, "a pair is right or wrong, by a sigmoid of weighted l1"),
 }
-"""The losses by name; see :mod:`stylesearch.training.keras.losses`."""
+"""The losses by name; see ``stylesearch.training.keras.losses``."""
 
 HEADS: Final[Mapping[str, str]] = {
     "linear": "one matrix, at first the leading axes of the base space",
     "residual": "a hidden layer added to the base space, then one matrix",
     "axes": "a weight of at least zero for each axis of the base space",
 }
-"""Shapes of a tower by name; see :mod:`stylesearch.training.keras.model`."""
+"""Shapes of a tower by name; see ``stylesearch.training.keras.model``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +59,17 @@ class TrainOptions:
     """Settings of a training run. Two runs of equal options on equal data give equal weights on one machine.
 
     Attributes:
-        loss: a name in :data:`LOSSES`.
-        head: a name in :data:`HEADS`; None: the one that belongs to the loss.
+        loss: a name in ``LOSSES``.
+        head: a name in ``HEADS``; None: the one that belongs to the loss.
         dim: width of the learned vectors; never more than that of the base space. Not used by ``axes``.
         temperature: of the ``softmax``: cosines are divided by it.
         margin: of ``triplet`` (in squared Euclidean distance of vectors of length one, 0 to 4) and
-            ``contrastive`` (Euclidean, 0 to 2); None: that of :data:`LOSSES`.
+            ``contrastive`` (Euclidean, 0 to 2); None: that of ``LOSSES``.
         mining: wrong ones that ``triplet`` looks at: ``semi-hard`` or ``hard``.
         negatives: wrong pairs for each right one that ``bce`` looks at.
         epochs: how often every product is seen, at most.
         batch_size: products in a batch.
-        learning_rate: the highest one; None: that of :data:`LOSSES`.
+        learning_rate: the highest one; None: that of ``LOSSES``.
         warmup: epochs in which the learning rate rises to that; it then falls to 0 along a cosine.
         weight_decay: of AdamW; pulls a tower towards the base space that it starts as, not towards zero.
         dropout: share of the base space's axes that a batch does not see.
@@ -130,7 +130,7 @@ class TrainOptions:
         return LOSSES[self.loss].metric
 
     def resolve_defaults(self) -> Self:
-        """Copies the options with the values of :data:`LOSSES` where none was given."""
+        """Copies the options with the values of ``LOSSES`` where none was given."""
         defaults = LOSSES[self.loss]
         return dataclasses.replace(
             self,

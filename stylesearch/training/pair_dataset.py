@@ -109,7 +109,7 @@ def find_pairs(
     """Finds the products of a catalog that have pairs.
 
     Args:
-        images: all usable images (:func:`stylesearch.features.images.list_images`).
+        images: all usable images (``stylesearch.features.images.list_images``).
         kind: ``consumer``, ``views``, or ``auto``: consumer where there are enough, else views.
         near: near-duplicates count as one image; by default only equal files do.
         min_products: fewer are too few.
@@ -171,7 +171,7 @@ def _drop_copies(images: Iterable[CatalogImage], near: NearDuplicates) -> tuple[
 class PairRows:
     """Pairs and the whole gallery as numbered rows: the arrays that training needs.
 
-    The gallery leaves out what :func:`find_pairs` did: of products with pairs, further copies of an image.
+    The gallery leaves out what ``find_pairs`` did: of products with pairs, further copies of an image.
 
     Attributes:
         product_ids: of all products with a gallery image, sorted; a product's number is its place.
@@ -207,9 +207,9 @@ def number_pairs(
     """Numbers products, photos and the images of the gallery.
 
     Args:
-        pairs: from :func:`find_pairs`.
+        pairs: from ``find_pairs``.
         images: all usable images; the shop's are the gallery.
-        copies: groups of ids from :func:`stylesearch.training.near_duplicates.duplicate_products`.
+        copies: groups of ids from ``stylesearch.training.near_duplicates.duplicate_products``.
     """
     paired = {product.id: product for product in pairs.products}
     alone = [one for one in images if one.image.domain == Domain.SHOP and one.product.id not in paired]
@@ -245,7 +245,7 @@ def _int64(values: Iterable[int]) -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class PairOptions:
-    """Options of :func:`load_pairs`.
+    """Options of ``load_pairs``.
 
     Attributes:
         pairs: ``auto``, ``consumer`` or ``views``.

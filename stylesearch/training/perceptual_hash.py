@@ -158,7 +158,7 @@ def _crop_white(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 class HashCache:
     """Hashes of a workspace's images on disk, by the content of the image.
 
-    Any number of processes may read and add at once. Each :meth:`add` writes one file,
+    Any number of processes may read and add at once. Each ``add`` writes one file,
     ``FOLDER/picture-codes-1/<first half of its sha256>.bin``: records of a fixed length, a few thousand at
     most, whole or absent. (A file an image would be a hundred thousand tiny ones.) A file whose content does
     not fit its name is passed over, and its images are hashed again. When there are many files, they become

@@ -19,10 +19,10 @@ __all__ = ["TrainReport", "TrainRequest"]
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """Options of :func:`stylesearch.training.run.train_model`.
+    """Options of ``stylesearch.training.run.train_model``.
 
     Attributes:
-        extractor: of the features, as :func:`~stylesearch.extractors.load_extractor` takes it.
+        extractor: of the features, as ``load_extractor`` takes it.
         name: of the model.
         pair_options: which pairs, regions and split.
         options: of the head's training.
@@ -46,7 +46,7 @@ class TrainRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainReport:
-    """Result of :func:`stylesearch.training.run.train_model`.
+    """Result of ``stylesearch.training.run.train_model``.
 
     Attributes:
         card: of the model.

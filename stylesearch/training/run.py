@@ -43,7 +43,7 @@ def train_model(
 ) -> TrainReport:
     """Trains a model on the pairs of a catalog, and activates it; an older one stays active until then.
 
-    The caller holds :func:`stylesearch.models.store.training_lock`, and afterwards removes the training's
+    The caller holds ``stylesearch.models.store.training_lock``, and afterwards removes the training's
     folder and networks that the new model has replaced.
 
     Args:

@@ -140,7 +140,7 @@ def given_split(
     Args:
         splits: what the source says of each product, by id.
         categories: the category of every product to be split, by id.
-        groups: as in :func:`split_products`.
+        groups: as in ``split_products``.
         shares: likewise.
         seed: likewise.
 

@@ -68,7 +68,7 @@ class Validation:
         """Top-k accuracy and mean reciprocal rank, fair to ties.
 
         Args:
-            photos: vectors of :attr:`photos`, float32 (v, regions, dim).
+            photos: vectors of ``photos``, float32 (v, regions, dim).
             shop: vectors of the gallery, float32 (m, dim), in its order.
             k: of the top-k accuracy.
         """
@@ -94,7 +94,7 @@ class Validation:
 
         Args:
             photos: float32 (b, regions, dim).
-            rows: of these in :attr:`photos`.
+            rows: of these in ``photos``.
             shop: vectors of the gallery.
         """
         n_nearer, n_tied = np.zeros(len(photos), np.int64), np.zeros(len(photos), np.int64)

@@ -137,7 +137,7 @@ class Indexes:
             )
 
     def _refresh_model(self, extractor: Extractor, card: ModelCard, progress: ReportProgress | None) -> None:
-        """As :meth:`refresh`, for one trained model; a warning when it cannot have indexes.
+        """As ``refresh``, for one trained model; a warning when it cannot have indexes.
 
         It may be damaged, removed, or trained anew on other features meanwhile; the others go on.
         """

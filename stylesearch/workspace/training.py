@@ -35,7 +35,7 @@ def train(
     progress: ReportProgress | None,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> TrainReport:
-    """Trains a model and builds its indexes; what :meth:`stylesearch.Workspace.train` does.
+    """Trains a model and builds its indexes; what ``stylesearch.Workspace.train`` does.
 
     Args:
         resources: of the workspace.

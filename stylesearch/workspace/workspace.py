@@ -1,13 +1,13 @@
 """A workspace: one folder with a catalog, its indexes, trained models and settings; the face of the library.
 
-::
+```python
+import stylesearch as ss
 
-    import stylesearch as ss
-
-    with ss.open("shop/") as shop:
-        shop.ingest("catalog/")
-        for hit in shop.query("street.jpg", k=20):
-            print(hit.rank, hit.product.id, hit.distance)
+with ss.open("shop/") as shop:
+    shop.ingest("catalog/")
+    for hit in shop.query("street.jpg", k=20):
+        print(hit.rank, hit.product.id, hit.distance)
+```
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def open(home: str | os.PathLike[str] | None = None, **settings: Any) -> Workspa
 
     Args:
         home: the workspace folder; by default ``$STYLESEARCH_HOME``, else ``.stylesearch``.
-        **settings: any field of :class:`stylesearch.settings.Settings`; they win over the environment and
+        **settings: any field of ``stylesearch.settings.Settings``; they win over the environment and
             over ``config.toml`` in the workspace folder.
 
     Raises:
@@ -165,13 +165,13 @@ class Workspace:
         metric: str = "",
         **options: Unpack[SearchKeywords],
     ) -> QueryResult:
-        """Products that a photo shows, nearest first; see :meth:`stylesearch.search.searcher.Searcher.query`.
+        """Products that a photo shows, nearest first; see ``stylesearch.search.searcher.Searcher.query``.
 
         Args:
-            photo: a file, its bytes, or a stream; any format that :func:`stylesearch.images.decode` reads.
+            photo: a file, its bytes, or a stream; any format that ``stylesearch.images.decode`` reads.
             request: what is asked, as a value.
             extractor, space, metric: where distances are taken.
-            **options: the fields of :class:`stylesearch.types.SearchRequest` by name: ``k`` (20 products if
+            **options: the fields of ``stylesearch.types.SearchRequest`` by name: ``k`` (20 products if
                 not said otherwise), ``category``, ``box``, ``regions``, ``exclude``. They win over
                 ``request``.
 
@@ -201,7 +201,7 @@ class Workspace:
 
         Args:
             product_id: of the product.
-            request, extractor, space, metric, **options: as for :meth:`query`.
+            request, extractor, space, metric, **options: as for ``query``.
 
         Raises:
             NotInCatalog: no such product or category, or the product has no features.
@@ -214,7 +214,7 @@ class Workspace:
         """Draws the photo, where on it each hit was found, and the hits, into an image file.
 
         Args:
-            result: of :meth:`query` or :meth:`similar`.
+            result: of ``query`` or ``similar``.
             path: ends in ``.png``, ``.jpg`` or ``.webp``; folders are made.
 
         Returns:
@@ -245,7 +245,7 @@ class Workspace:
             max_memory: for vectors and distances, in MiB, roughly; ``stylesearch eval --help`` says what else
                 there is.
             progress: called as ``progress(stage, n_done, n_total)``.
-            **choices: any other field of :class:`stylesearch.evaluation.results.StudySettings`: ``metrics``,
+            **choices: any other field of ``stylesearch.evaluation.results.StudySettings``: ``metrics``,
                 ``ks``, ``queries``, ``gallery``, ``split``, ``regions``, ``index``, ``seed``, ...
 
         Raises:
@@ -273,9 +273,9 @@ class Workspace:
         """Writes a study of this workspace as a page with charts and images, and its data beside it.
 
         Args:
-            study: what :meth:`evaluate` found.
+            study: what ``evaluate`` found.
             folder: is made; the files of an older report in it are replaced.
-            comparison: with an older study, from :func:`stylesearch.evaluation.compare.compare`.
+            comparison: with an older study, from ``stylesearch.evaluation.compare.compare``.
             progress: called as ``progress("report: SECTION", n_done, n_total)``.
 
         Returns:
@@ -322,10 +322,10 @@ class Workspace:
             max_memory: for vectors and distances, in MiB, roughly.
             progress: called as ``progress(stage, n_done, n_total)``.
             on_epoch: called with each epoch.
-            **choices: any field of :class:`stylesearch.training.options.TrainOptions` (``loss``, ``epochs``,
-                ``dim``, ``seed``, ...), of :class:`stylesearch.training.pair_dataset.PairOptions`
+            **choices: any field of ``stylesearch.training.options.TrainOptions`` (``loss``, ``epochs``,
+                ``dim``, ``seed``, ...), of ``stylesearch.training.pair_dataset.PairOptions``
                 (``pairs``, ``regions``, ``shares``, ...) and of
-                :class:`stylesearch.training.results.TrainRequest` (``extractor``, ``resume``, ``devices``,
+                ``stylesearch.training.results.TrainRequest`` (``extractor``, ``resume``, ``devices``,
                 ``finetune``, ...).
 
         Raises:
@@ -369,7 +369,7 @@ class Workspace:
     def searcher(
         self, *, extractor: str = "", space: str = "", metric: str = "", throughput: bool = False
     ) -> Searcher:
-        """What :meth:`query` searches with, for those who take it apart.
+        """What ``query`` searches with, for those who take it apart.
 
         Ask again for each photo: it costs nothing, and a model that was trained anew brings another one.
 

@@ -25,7 +25,7 @@ RECORDER: Final = Path(__file__).with_name("recorder.js").read_text(encoding="ut
 
 
 def start_browser(browser: str, driver: str) -> webdriver.Chrome:
-    """Chromium without a window; :func:`fresh_window` opens one in it."""
+    """Chromium without a window; ``fresh_window`` opens one in it."""
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     # Containers give a browser neither the rights for a sandbox nor much shared memory.

@@ -30,7 +30,7 @@ def serving(
     Args:
         workspace: what is served.
         settings: of the service.
-        **more: for :func:`stylesearch.serving.app.create_app`.
+        **more: for ``stylesearch.serving.app.create_app``.
     """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Draws patterns on a grid: stripes, checks, dots; :mod:`stylesearch.drawn_shop.cloth.prints` has others."""
+"""Draws patterns on a grid: stripes, checks, dots; ``stylesearch.drawn_shop.cloth.prints`` has others."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Canvas:
         self.image.paste((24, 20, 24, 255), (corner[0] - pad, corner[1] - pad), soft)
 
     def fill(self, points: Points, color: Color, *, relief: float = 0.0, shadow: float = 0.0) -> None:
-        """One smooth-edged shape; see :class:`Sketch` for several."""
+        """One smooth-edged shape; see ``Sketch`` for several."""
         sketch = Sketch(points, self.image.size, color)
         sketch.fill(points, color)
         sketch.lay_on(self, relief=relief, shadow=shadow)
@@ -136,7 +136,7 @@ class Sketch:
             canvas: where to.
             relief: pixels from the edge over which it looks round, 0 for flat.
             amount: how strongly.
-            shadow, spread: as for :meth:`Canvas.lay`.
+            shadow, spread: as for ``Canvas.lay``.
         """
         if not self.seen:
             return

@@ -1,7 +1,7 @@
 """Strips of cloth, drawn flat in centimetres, and how they are bent onto a body.
 
 Every piece of a garment (the body of a dress, a sleeve, a leg) is drawn once, flat. To wear it, the strip is
-bent along a :class:`Spine`: a curve in the picture with a direction across and a width at each height of the
+bent along a ``Spine``: a curve in the picture with a direction across and a width at each height of the
 strip. What was drawn on the strip (stripes, buttons, a collar) goes along.
 """
 
@@ -69,7 +69,7 @@ class Spine:
         return centre + across * (from_middle + half * self.turn * 0.3 * (1 - share**2))[:, None]
 
     def locate(self, points: Points) -> Points:
-        """Centimetres on the strip of points in the picture (pixels, shape (n, 2)); inverse of :meth:`place`.
+        """Centimetres on the strip of points in the picture (pixels, shape (n, 2)); inverse of ``place``.
 
         Where the strip is bent so far that a point lies on it twice, the place nearer to the middle counts.
         """

@@ -114,7 +114,7 @@ def _values(category: str, attribute: str, material: str) -> tuple[str, ...]:
 
 
 def draw_spec(category: str, random: Random) -> GarmentSpec:
-    """A garment of ``category`` at random; :func:`is_possible` holds for it."""
+    """A garment of ``category`` at random; ``is_possible`` holds for it."""
     while True:
         chosen = {name: random.choice(values) for name, values in CHOICES[category].items()}
         for name in ("scale", "color", "second"):

@@ -21,7 +21,7 @@ _HEAD = -17.6
 class Skeleton:
     """A body in a pose, in the pixels of a picture.
 
-    Heights are those of :mod:`stylesearch.drawn_shop.garments.cuts`: centimetres below the neck on a body
+    Heights are those of ``stylesearch.drawn_shop.garments.cuts``: centimetres below the neck on a body
     170 cm tall. Of two arms or legs, 0 is the left one in the picture and 1 the right one.
 
     Args:

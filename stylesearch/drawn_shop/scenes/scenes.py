@@ -25,7 +25,7 @@ def draw_scene(
     """A background.
 
     Args:
-        kind: a key of :data:`SCENES`.
+        kind: a key of ``SCENES``.
         random: decides everything else.
         size: width and height in pixels.
         floor: height in the picture where the floor ends; beyond the picture for a close-up.

@@ -80,7 +80,7 @@ def write_report(
         study: what was found.
         folder: is made; the files of an older report in it are replaced.
         comparison: with a baseline.
-        features: of sampled images, from :func:`stylesearch.evaluation.sample.read_sample`, for the maps;
+        features: of sampled images, from ``stylesearch.evaluation.sample.read_sample``, for the maps;
             without them there are none.
         progress: called as ``progress(section, n_done, n_sections)`` with the section that comes next, and at
             the end with the last.

@@ -1,6 +1,6 @@
 """White-box features: edges, colors and corners as one can describe them, without a network.
 
-Each is defined once, as a :class:`~stylesearch.extractors.classical.feature.Feature` with two ways to compute
+Each is defined once, as a ``Feature`` with two ways to compute
 it that agree: NumPy on the CPU, and batched tensors for a GPU. Adding one is a row in
-:data:`stylesearch.extractors.classical.feature.WHITE_BOXES`.
+``stylesearch.extractors.classical.feature.WHITE_BOXES``.
 """

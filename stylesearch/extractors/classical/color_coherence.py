@@ -38,7 +38,7 @@ class ColorCoherence:
 
     1. Blur: each pixel becomes the mean of itself and its eight neighbours (at the edge of the picture, the
        edge repeated).
-    2. Colors: the 25 of :mod:`stylesearch.extractors.classical.colors`, and white, which is left out.
+    2. Colors: the 25 of ``stylesearch.extractors.classical.colors``, and white, which is left out.
     3. Regions: pixels of one color that touch, also across a corner.
     4. A pixel is coherent if its region has more pixels than tau, 1 % of the picture.
 
@@ -78,7 +78,7 @@ class ColorCoherence:
         return 2 * N_COLORS
 
     def from_arrays(self, images: Images) -> Features:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_arrays`."""
+        """See ``Feature.from_arrays``."""
         n, size = images.shape[:2]
         colors = blurred_colors(images)
         incoherent = region_sizes(colors) <= self.tau * size**2
@@ -91,7 +91,7 @@ class ColorCoherence:
         return features
 
     def from_tensors(self, tensorflow: Any, images: Any) -> Any:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_tensors`."""
+        """See ``Feature.from_tensors``."""
         tf = tensorflow
         n, size = tf.shape(images)[0], images.shape[1]
         channels = tf.cast(images, tf.int32)

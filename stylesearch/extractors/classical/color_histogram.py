@@ -23,7 +23,7 @@ __all__ = ["COLOR_HISTOGRAM", "ColorHistogram"]
 
 @dataclass(frozen=True)
 class ColorHistogram:
-    """Square roots of the shares of 25 colors (:mod:`stylesearch.extractors.classical.colors`).
+    """Square roots of the shares of 25 colors (``stylesearch.extractors.classical.colors``).
 
     White is no color here: pixels of 248 and more in all channels are background and left out, so the
     shares are of the rest. The squares of a vector sum to 1; a picture that is all white is all zeros.
@@ -59,7 +59,7 @@ class ColorHistogram:
         return N_COLORS
 
     def from_arrays(self, images: Images) -> Features:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_arrays`."""
+        """See ``Feature.from_arrays``."""
         import cv2
 
         shares = np.empty((len(images), N_COLORS))
@@ -70,7 +70,7 @@ class ColorHistogram:
         return np.sqrt(shares).astype(np.float32)
 
     def from_tensors(self, tensorflow: Any, images: Any) -> Any:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_tensors`."""
+        """See ``Feature.from_tensors``."""
         tf = tensorflow
         levels = tf.bitwise.right_shift(tf.cast(images, tf.int32), 3)
         place = (levels[..., 0] * LEVELS + levels[..., 1]) * LEVELS + levels[..., 2]

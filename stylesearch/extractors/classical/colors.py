@@ -47,7 +47,7 @@ Colors = npt.NDArray[np.uint8]
 
 
 def colors(images: Images) -> Colors:
-    """Which of the 25 colors each pixel has, or :data:`BACKGROUND`.
+    """Which of the 25 colors each pixel has, or ``BACKGROUND``.
 
     A channel counts in 32 levels. Pixels whose channels are all in the highest (248 and more) are background.
     The others are sorted in CIELAB: below a chroma of 12 into 9 greys of equal steps of lightness, above it

@@ -69,14 +69,14 @@ class WhiteBox:
         return weights
 
     def from_arrays(self, images: Images) -> Features:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_arrays`."""
+        """See ``Feature.from_arrays``."""
         weights = self.weights(images.shape[1])
         return np.concatenate(
             [part.from_arrays(images) * np.float32(weights[part.name]) for part in self.parts], axis=1
         )
 
     def from_tensors(self, tensorflow: Any, images: Any) -> Any:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_tensors`."""
+        """See ``Feature.from_tensors``."""
         weights = self.weights(images.shape[1])
         return tensorflow.concat(
             [part.from_tensors(tensorflow, images) * weights[part.name] for part in self.parts], axis=1

@@ -29,7 +29,7 @@ class Feature(Protocol):
     """One definition of a vector, with two ways to compute it.
 
     Attributes:
-        name: what :func:`~stylesearch.extractors.load_extractor` takes.
+        name: what ``load_extractor`` takes.
         input_size: side of the square pictures in pixels, unless another is asked for.
         min_size: the smallest side it is defined for.
         settings: everything else that decides the vectors, as JSON values by name.
@@ -63,7 +63,7 @@ class Feature(Protocol):
         ...
 
     def from_tensors(self, tensorflow: Any, images: Any) -> Any:
-        """The same as :meth:`from_arrays` in TensorFlow operations, to be traced into a graph.
+        """The same as ``from_arrays`` in TensorFlow operations, to be traced into a graph.
 
         Args:
             tensorflow: the module, which only the caller knows how to import quietly.
@@ -76,13 +76,13 @@ class Feature(Protocol):
 
 
 class WhiteBoxExtractor:
-    """A feature at one input size: an :class:`~stylesearch.extractors.base.Extractor`.
+    """A feature at one input size: an ``Extractor``.
 
     Args:
         feature: what to compute.
         input_size: side of the square input in pixels.
-        open_compute: gives the function that computes it; called once, by the first :meth:`extract`.
-        concurrency: how many threads may usefully call :meth:`extract` at once.
+        open_compute: gives the function that computes it; called once, by the first ``extract``.
+        concurrency: how many threads may usefully call ``extract`` at once.
     """
 
     weights_digest = "none"
@@ -129,7 +129,7 @@ class WhiteBoxExtractor:
         """There is nothing to load that takes longer than a picture."""
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures: see :meth:`~stylesearch.extractors.base.Extractor.extract`."""
+        """Vectors of pictures: see ``Extractor.extract``."""
         images = check_images(images, self._input_size)
         if len(images) == 0:
             return np.empty((0, self.dim), np.float32)

@@ -28,8 +28,8 @@ _SCALE = (1.0 / (4 * 3 * 255)) ** 4
 class Harris:
     """Corner strength over an 8 x 8 grid, from the detector of Harris and Stephens (1988).
 
-    1. Brightness (:func:`~stylesearch.extractors.classical.luma.luma`) and its derivatives (Sobel, 3 x 3).
-    2. The response ``det(M) - 0.04 trace(M)^2``, M summed over 3 x 3 pixels: :func:`harris_response`.
+    1. Brightness (``luma``) and its derivatives (Sobel, 3 x 3).
+    2. The response ``det(M) - 0.04 trace(M)^2``, M summed over 3 x 3 pixels: ``harris_response``.
     3. The square root where it is positive, else 0; the mean of that in each of 8 x 8 fields of the picture.
     4. Divided by the L2 norm of the 64 means.
 
@@ -74,7 +74,7 @@ class Harris:
         return self.grid**2
 
     def from_arrays(self, images: Images) -> Features:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_arrays`."""
+        """See ``Feature.from_arrays``."""
         return self.of_luma(luma(images))
 
     def of_luma(self, brightness: npt.NDArray[np.uint8]) -> Features:
@@ -89,7 +89,7 @@ class Harris:
         return features
 
     def from_tensors(self, tensorflow: Any, images: Any) -> Any:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_tensors`."""
+        """See ``Feature.from_tensors``."""
         tf = tensorflow
         padded = tf.cast(_reflect(tf, luma_tensor(tf, images)), tf.float32)
         down = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]

@@ -26,7 +26,7 @@ _DIFFERENCES = 511
 class Hog:
     """Histograms of oriented gradients (Dalal and Triggs, 2005).
 
-    1. Brightness (:func:`~stylesearch.extractors.classical.luma.luma`).
+    1. Brightness (``luma``).
     2. Gradients: central differences [-1, 0, 1] along rows and columns, 0 at the edge of the picture.
     3. Cells of 8 x 8 pixels: each pixel adds its gradient's magnitude to one of 9 orientations, 20 degrees
        each, from 0 to 180 degrees without sign. What is left over at the right and below is not looked at.
@@ -85,7 +85,7 @@ class Hog:
         return (size // self.cell - self.block + 1) ** 2
 
     def from_arrays(self, images: Images) -> Features:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_arrays`."""
+        """See ``Feature.from_arrays``."""
         return self.of_luma(luma(images))
 
     def of_luma(self, brightness: npt.NDArray[np.uint8]) -> Features:
@@ -132,7 +132,7 @@ class Hog:
         return blocks.reshape(n, -1)
 
     def from_tensors(self, tensorflow: Any, images: Any) -> Any:
-        """See :meth:`~stylesearch.extractors.classical.feature.Feature.from_tensors`."""
+        """See ``Feature.from_tensors``."""
         tf = tensorflow
         size = images.shape[1]
         n_cells, n_blocks = size // self.cell, size // self.cell - self.block + 1

@@ -69,5 +69,5 @@ class Engine(Protocol):
     device: str
 
     def run(self, images: Images) -> Features:
-        """Vectors of at least one picture, as in :meth:`~stylesearch.extractors.base.Extractor.extract`."""
+        """Vectors of at least one picture, as in ``Extractor.extract``."""
         ...

@@ -39,8 +39,8 @@ def fit_bf16(core: Any, xml: Path, size: int, batch: int) -> float | None:
         size, batch: of its input.
 
     Returns:
-        The least cosine between the vectors in bf16 and in f32 of :func:`sample_images`; None where the
-        processor has no bf16. Below :data:`MIN_SAMPLE_COSINE`, bf16 must not be used.
+        The least cosine between the vectors in bf16 and in f32 of ``sample_images``; None where the
+        processor has no bf16. Below ``MIN_SAMPLE_COSINE``, bf16 must not be used.
     """
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return None
@@ -61,7 +61,7 @@ def keep_in_f32(xml: bytes, n_convolutions: int) -> bytes:
     """Marks every layer up to convolution number ``n_convolutions`` as one that needs its precision.
 
     ``precise`` is the attribute by which OpenVINO's own conversions mark layers that must not be reduced;
-    there is no call for it in Python. Were it ignored by a later version, :func:`fit_bf16` would notice.
+    there is no call for it in Python. Were it ignored by a later version, ``fit_bf16`` would notice.
     """
     if n_convolutions == 0:
         return xml

@@ -41,7 +41,7 @@ def choose_engine(engine: str = "auto", precision: str = "auto", throughput: boo
     A query needs 16 pictures, which OpenVINO has done on the CPU before TensorFlow is imported.
 
     Args:
-        engine: one of :data:`ENGINES`.
+        engine: one of ``ENGINES``.
         precision: ``"mixed_float16"`` asks for TensorFlow, ``"bf16"`` for OpenVINO.
         throughput: whether many pictures will be run.
 

@@ -226,7 +226,7 @@ def convert_recipe(recipe: GraphRecipe, folder: Path) -> dict[str, Any]:
 
     Returns:
         ``dim``: width of a vector. ``batch``: pictures at once. ``bf16_cosine``: of
-        :func:`~stylesearch.extractors.engines.bf16.fit_bf16`. ``openvino``: version of the converter.
+        ``fit_bf16``. ``openvino``: version of the converter.
     """
     tensorflow = import_tensorflow()
     openvino = import_openvino()

@@ -1,6 +1,6 @@
 """Readers of public fashion datasets: each is an importer that also knows splits, boxes and domains.
 
-They are reached by name through :data:`stylesearch.importers.IMPORTERS`; nothing is imported here.
+They are reached by name through ``stylesearch.importers.IMPORTERS``; nothing is imported here.
 
 All of them store, beside the category that was chosen, what an evaluation needs as attributes of the product:
 ``dataset``, ``split``, ``dataset_category``, ``seed_group`` and ``dataset_id`` (the id without the dataset's

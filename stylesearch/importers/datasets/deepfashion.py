@@ -1,20 +1,24 @@
 """Two benchmarks of DeepFashion: consumer-to-shop and in-shop.
 
-Consumer-to-shop has consumers' photos, and the shops' images of the same items::
+Consumer-to-shop has consumers' photos, and the shops' images of the same items:
 
-    Eval/list_eval_partition.txt       pairs of a consumer's photo and a shop's image, with the split
-    Anno/list_bbox_consumer2shop.txt   a box for each image; without the file there are no boxes
-    img/TOP/SUB/item/comsumer_01.jpg   or Img/img/, img_highres/, Img/img_highres/
+```text
+Eval/list_eval_partition.txt       pairs of a consumer's photo and a shop's image, with the split
+Anno/list_bbox_consumer2shop.txt   a box for each image; without the file there are no boxes
+img/TOP/SUB/item/comsumer_01.jpg   or Img/img/, img_highres/, Img/img_highres/
+```
 
 Its splits are ``train``, ``val`` and ``test``; an item is in one of them only. ``comsumer`` is how the
 dataset spells it. The gallery of ``test`` is, by the README, the shop images of ``test``; others search those
-of ``val`` and ``test``: see :attr:`~stylesearch.importers.base.ImportOptions.gallery`.
+of ``val`` and ``test``: see ``ImportOptions.gallery``.
 
-In-shop has several images of each item, all of them by the shop::
+In-shop has several images of each item, all of them by the shop:
 
-    Eval/list_eval_partition.txt              each image with its item: train, query or gallery
-    Anno/list_bbox_inshop.txt                 a box for each image; without the file there are no boxes
-    img/WOMEN/Category/item/01_1_front.jpg    or Img/img/, img_highres/, Img/img_highres/
+```text
+Eval/list_eval_partition.txt              each image with its item: train, query or gallery
+Anno/list_bbox_inshop.txt                 a box for each image; without the file there are no boxes
+img/WOMEN/Category/item/01_1_front.jpg    or Img/img/, img_highres/, Img/img_highres/
+```
 
 Items of its ``query`` and ``gallery`` images are those of the test: their ``split`` is ``test``, and images
 can be chosen by either name. The catalog stores of each image who took it and not what it is searched for, so
@@ -219,7 +223,7 @@ class _Benchmark(ABC):
         return 3
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Every image once, in the order of the partition; see :class:`Importer`.
+        """Every image once, in the order of the partition; see ``Importer``.
 
         Raises:
             DatasetError: no partition, no folder of images, or none of the images.

@@ -1,9 +1,9 @@
 """DeepFashion2: images by shops and by consumers, each with several garments and a box for each.
 
-::
-
-    train/annos/000001.json        train/image/000001.jpg
-    validation/annos/000001.json   validation/image/000001.jpg
+```text
+train/annos/000001.json        train/image/000001.jpg
+validation/annos/000001.json   validation/image/000001.jpg
+```
 
 Splits are ``train`` and ``validation``: of the test part only images are published.
 
@@ -70,7 +70,7 @@ GROUPS: Final = {
     "skirt": SKIRT,
     **dict.fromkeys(CATEGORIES[9:], DRESS),
 }
-"""The group of each category, as in :mod:`stylesearch.importers.datasets.categories`."""
+"""The group of each category, as in ``stylesearch.importers.datasets.categories``."""
 
 _DOMAINS: Final = {"user": Domain.CONSUMER, "shop": Domain.SHOP}
 _EXTENSIONS: Final = (".jpg", ".jpeg", ".png")
@@ -91,7 +91,7 @@ class DeepFashion2:
         return 3 if any((part / "annos").is_dir() and (part / "image").is_dir() for part in parts) else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Every garment of every image, in the order of splits and file names; see :class:`Importer`.
+        """Every garment of every image, in the order of splits and file names; see ``Importer``.
 
         Raises:
             DatasetError: no annotations, or none of the images.

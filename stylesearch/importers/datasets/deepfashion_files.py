@@ -145,7 +145,7 @@ class Boxes:
     """Boxes by image, 24 bytes for each: there are 240,000 of them.
 
     Args:
-        keys: of the images, uint64, as :func:`name_key` makes them.
+        keys: of the images, uint64, as ``name_key`` makes them.
         corners: x0, y0, x1, y1 of each, one after the other.
     """
 

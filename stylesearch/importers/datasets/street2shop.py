@@ -1,10 +1,10 @@
 """Exact Street2Shop: street photos with a box, and shop images of the same products, in 11 categories.
 
-::
-
-    meta/json/train_pairs_dresses.json      street photos of products, with boxes; test_pairs_... alike
-    meta/json/retrieval_dresses.json        shop images of products: everything that is searched in
-    photos/000002847.jpg                    zero-filled to nine digits or not, any extension, any folder below
+```text
+meta/json/train_pairs_dresses.json      street photos of products, with boxes; test_pairs_... alike
+meta/json/retrieval_dresses.json        shop images of products: everything that is searched in
+photos/000002847.jpg                    zero-filled to nine digits or not, any extension, any folder below
+```
 
 - Product numbers hold within a category only: a product is category and number.
 - A product's ``split`` is ``train`` or ``test`` if a street photo of that split shows it (``test`` if both
@@ -130,7 +130,7 @@ class Street2Shop:
         return 3 if path.is_dir() and _meta_folder(path) is not None else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Category by category, first the street photos, then the shop images; see :class:`Importer`.
+        """Category by category, first the street photos, then the shop images; see ``Importer``.
 
         Raises:
             DatasetError: no annotations, no folder of images, or none of the images.

@@ -28,7 +28,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
     """The JSON object that a body is.
 
     Raises:
-        Problem: 400, it is not JSON; 413, it has more than :data:`MAX_VALUES`; 422, it is no object.
+        Problem: 400, it is not JSON; 413, it has more than ``MAX_VALUES``; 422, it is no object.
     """
     if sum(body.count(character) for character in (b",", b"[", b"{")) > MAX_VALUES:
         raise Problem(413, f"the JSON has more than {MAX_VALUES} values", reason="values")
@@ -54,12 +54,12 @@ def check_values(value: Any, where: str) -> None:
     """Refuses JSON that could not be stored and given out again.
 
     Args:
-        value: as :func:`parse_json` has it.
+        value: as ``parse_json`` has it.
         where: to name in messages.
 
     Raises:
         Problem: 422, a text with a null character or half a surrogate pair, or more than
-            :data:`MAX_DEPTH` levels or :data:`MAX_KEPT_BYTES`.
+            ``MAX_DEPTH`` levels or ``MAX_KEPT_BYTES``.
     """
     level = [value]
     for _ in range(MAX_DEPTH):

@@ -55,7 +55,7 @@ def parse_multipart(body: bytes, boundary: bytes, max_parts: int) -> dict[str, l
 
     Args:
         body: all of it.
-        boundary: as :func:`boundary_of` has it.
+        boundary: as ``boundary_of`` has it.
         max_parts: of more than these nothing is read.
 
     Raises:

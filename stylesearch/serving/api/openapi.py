@@ -1,8 +1,8 @@
 """The OpenAPI document: what FastAPI makes of the routes, with what only a running service knows.
 
-FastAPI describes a body by one model and one media type. Here it may be a form or JSON: :func:`request_body`.
+FastAPI describes a body by one model and one media type. Here it may be a form or JSON: ``request_body``.
 Of errors that are ``application/problem+json``, and of those that the layers around the routes answer with,
-FastAPI knows nothing: :func:`problems`.
+FastAPI knows nothing: ``problems``.
 """
 
 from __future__ import annotations

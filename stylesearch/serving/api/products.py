@@ -81,7 +81,7 @@ def check_key(given: str, keys: Sequence[str]) -> None:
 
 
 async def require_key(service: UsedService, bearer: Bearer, key: KeyHeader) -> None:
-    """A FastAPI dependency: :func:`check_key` of ``Authorization: Bearer KEY``, or else of ``X-API-Key``."""
+    """A FastAPI dependency: ``check_key`` of ``Authorization: Bearer KEY``, or else of ``X-API-Key``."""
     given = (key or "") if bearer is None else bearer.credentials
     check_key(given.strip(), service.settings.api_keys)
 

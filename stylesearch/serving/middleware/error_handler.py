@@ -85,7 +85,7 @@ class ErrorHandler:
 
 
 def as_problem(error: Exception, private: Sequence[str] = ()) -> Problem:
-    """As :func:`stylesearch.serving.problems.problem_of`, of the framework's errors too."""
+    """As ``stylesearch.serving.problems.problem_of``, of the framework's errors too."""
     if isinstance(error, RequestValidationError):
         return validation_problem(error.errors(), skip=1)
     if isinstance(error, HTTPException):

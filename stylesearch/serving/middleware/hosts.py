@@ -134,7 +134,7 @@ def names_answered(host: str, allowed: Iterable[str] = ()) -> frozenset[str] | N
     """The names that a service answers to, or None for any.
 
     Args:
-        host: the address that is listened on, as the socket says it (:func:`~.listening.as_bound`).
+        host: the address that is listened on, as the socket says it (``as_bound``).
         allowed: more names; ``*`` for any.
 
     Example:

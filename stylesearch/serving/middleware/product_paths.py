@@ -36,7 +36,7 @@ class ProductPaths:
     """ASGI middleware: lets a product id hold any characters, slashes too.
 
     What stands between ``/v1/products/`` and a final ``/similar`` is put into the path as one segment,
-    percent-encoded; :func:`product_id_of` decodes it. It is read from the path as the client wrote it, so
+    percent-encoded; ``product_id_of`` decodes it. It is read from the path as the client wrote it, so
     that ``a%2Fsimilar`` is the product ``a/similar`` and ``a/similar`` is what looks like the product ``a``.
 
     Args:

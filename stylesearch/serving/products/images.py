@@ -257,7 +257,7 @@ class Thumbnails:
 
 
 def make_thumbnail(data: bytes, max_pixels: int) -> bytes:
-    """Makes a JPEG of an image: upright, sRGB, its longer side at most :data:`LONGER_SIDE`, never enlarged.
+    """Makes a JPEG of an image: upright, sRGB, its longer side at most ``LONGER_SIDE``, never enlarged.
 
     Args:
         data: bytes of the image file.

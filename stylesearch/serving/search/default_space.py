@@ -70,7 +70,7 @@ def is_empty(workspace: Workspace) -> bool:
 
 @contextlib.contextmanager
 def as_server_fault(choice: SpaceChoice = DEFAULT_SPACE) -> Iterator[None]:
-    """Turns an error of the default space into :class:`OwnSpaceUnusable`.
+    """Turns an error of the default space into ``OwnSpaceUnusable``.
 
     Args:
         choice: of the request; what it names is the request's own fault.

@@ -39,7 +39,7 @@ BATCHES_AHEAD = 2
 MAX_SEARCH_THREADS = 4
 """Searches of the gallery at the same time: each uses several cores, and a connection to the catalog."""
 PACE_SMOOTHING = 0.2
-"""Weight of the newest photo in the moving average of :attr:`RequestQueue.pace`."""
+"""Weight of the newest photo in the moving average of ``RequestQueue.pace``."""
 MAINTENANCE_SECONDS = 15.0
 """Between two runs of the index maintenance."""
 NO_IMAGES = np.empty((0, 0, 0, 3), np.uint8)
@@ -76,7 +76,7 @@ class PhotoSearch:
 
     A photo goes through three steps, each in threads of its own: it is decoded and cut into regions, the
     network makes features of these (of several photos in one call, oldest first), and the products nearest
-    to them are looked up (:mod:`stylesearch.serving.search.queue`). While the network has one photo the
+    to them are looked up (``stylesearch.serving.search.queue``). While the network has one photo the
     next ones are decoded, a few and no more, so that memory stays bounded. Nothing here blocks the event
     loop.
 
@@ -85,10 +85,10 @@ class PhotoSearch:
 
     Args:
         workspace: is searched.
-        queue_size: searches that may wait at the same time; more are refused with :class:`QueueFull`.
+        queue_size: searches that may wait at the same time; more are refused with ``QueueFull``.
         batch_size: photos that one call of the extractor takes at most.
         batch_wait: seconds that a photo waits for others which are being decoded, when it would be alone.
-        timeout: seconds after which a search ends with :class:`SearchTimeout`.
+        timeout: seconds after which a search ends with ``SearchTimeout``.
         max_pixels: photos with more pixels are refused before they are decoded.
         observe: is called with the duration of each step.
     """
@@ -170,7 +170,7 @@ class PhotoSearch:
         request: SearchRequest,
         choice: SpaceChoice = DEFAULT_SPACE,
     ) -> SearchAnswer:
-        """Finds the products that a photo shows; see :meth:`stylesearch.search.searcher.Searcher.query`.
+        """Finds the products that a photo shows; see ``stylesearch.search.searcher.Searcher.query``.
 
         Args:
             photo: the bytes of an image file.
@@ -213,12 +213,12 @@ class PhotoSearch:
 
         Args:
             product_id: of the product.
-            request, choice: see :meth:`search`; a box means nothing here.
+            request, choice: see ``search``; a box means nothing here.
 
         Raises:
             NotInCatalog: no such product or category, or it has no features.
-            UnknownName, ConfigError, OwnSpaceUnusable: see :meth:`search`.
-            QueueFull, SearchTimeout, ServiceStopping: see :meth:`search`.
+            UnknownName, ConfigError, OwnSpaceUnusable: see ``search``.
+            QueueFull, SearchTimeout, ServiceStopping: see ``search``.
         """
         began = time.perf_counter()
         async with self._queue.enter() as ticket:

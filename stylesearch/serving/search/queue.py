@@ -1,6 +1,6 @@
 """Bounded request queue, and the thread pools that look products up.
 
-:class:`RequestQueue` bounds how many searches wait and how long each may take. :class:`SearchPools` keeps
+``RequestQueue`` bounds how many searches wait and how long each may take. ``SearchPools`` keeps
 searches that no index serves in a pool of their own, so that they hold up nobody else.
 """
 
@@ -35,7 +35,7 @@ OTHER_RETRY: Final = 5.0
 
 
 class QueueTicket:
-    """One search's entry in a :class:`RequestQueue`: says when it waits, and when its turn has come.
+    """One search's entry in a ``RequestQueue``: says when it waits, and when its turn has come.
 
     Args:
         count: is called with 1 when the search begins to wait, and with -1 when it ceases to.

@@ -29,11 +29,11 @@ Result = TypeVar("Result")
 
 
 class WorkspaceAccess:
-    """What the API reads of a workspace. Methods that are no coroutines block: call them with :meth:`run`.
+    """What the API reads of a workspace. Methods that are no coroutines block: call them with ``run``.
 
     Args:
         workspace: is read.
-        create: whether :meth:`open` makes a catalog where there is none, since products will be put into it.
+        create: whether ``open`` makes a catalog where there is none, since products will be put into it.
     """
 
     def __init__(self, workspace: Workspace, *, create: bool = False) -> None:

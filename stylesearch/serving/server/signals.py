@@ -42,7 +42,7 @@ def block_interrupts() -> Iterator[None]:
 
 
 def ignore_interrupts() -> None:
-    """Unblocks SIGINT in a process that was started under :func:`block_interrupts`, and ignores it.
+    """Unblocks SIGINT in a process that was started under ``block_interrupts``, and ignores it.
 
     A server that runs in the process may handle it, for as long as it runs.
     """

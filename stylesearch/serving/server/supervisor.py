@@ -115,7 +115,7 @@ def serve(
     Args:
         settings: of the workspace.
         service: settings of the service.
-        listener: from :func:`bind`; closed when the service stops.
+        listener: from ``bind``; closed when the service stops.
         ready: is called when the first worker answers.
 
     Raises:
@@ -162,7 +162,7 @@ class _Worker:
         process: runs it.
         pipe: brings its messages.
         started_at: by the monotonic clock.
-        message: the last one: :data:`READY`, or message and hint of the error that keeps it from starting.
+        message: the last one: ``READY``, or message and hint of the error that keeps it from starting.
     """
 
     process: SpawnProcess

@@ -56,7 +56,7 @@ def run_worker(
         settings: of the workspace.
         service: settings of the service.
         sockets: listen already, and are shared with the other workers.
-        supervisor: is sent :data:`~stylesearch.serving.server.signals.READY`, or message and hint of the
+        supervisor: is sent ``READY``, or message and hint of the
             error that keeps the worker from starting.
     """
     configure_logging(service.log_format)

@@ -181,12 +181,12 @@ def build_tower(
     """Builds a tower over vectors of the base space.
 
     Args:
-        head: a name in :data:`stylesearch.training.options.HEADS`.
+        head: a name in ``stylesearch.training.options.HEADS``.
         width: of the base space's vectors.
         dim: of the learned vectors, at most ``width``; ``axes`` keeps the width.
         n_last: how many of the last axes an embedding begins with, in addition to the ``dim`` leading ones.
         l1_scale: for a tower whose vectors are compared by l1: what its weights are at first. Such a tower
-            ends in :class:`AxisWeights`.
+            ends in ``AxisWeights``.
         seed: of first weights that are drawn.
 
     Returns:
@@ -208,7 +208,7 @@ def to_layers(model: keras.Model) -> tuple[Layer, ...]:
     """Converts a tower to layers that NumPy computes at query time.
 
     Args:
-        model: a tower of :func:`build_tower`, or a Siamese network of such towers.
+        model: a tower of ``build_tower``, or a Siamese network of such towers.
 
     Raises:
         ConfigError: it has layers that NumPy does not compute.
@@ -269,7 +269,7 @@ def siamese(tower: keras.Model, metric: str, *, l1_start: float = 0.0) -> keras.
     Args:
         tower: a model called ``tower``, (n, ...) to (n, dim).
         metric: that its vectors are compared by, ``cosine`` or ``l1``.
-        l1_start: see :class:`L1Score`.
+        l1_start: see ``L1Score``.
 
     Raises:
         ConfigError: another metric.

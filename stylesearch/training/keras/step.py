@@ -31,11 +31,11 @@ class Step:
     is compared with every shop image of the batch, and the loss is that of one device.
 
     Args:
-        make_model: builds the network of :func:`~stylesearch.training.keras.model.siamese`.
+        make_model: builds the network of ``siamese``.
         options: resolved.
         shape_in: shape of one input of the tower.
         dtype: of the same.
-        strategy: of :func:`strategy_over`.
+        strategy: of ``strategy_over``.
         n_batches: batches of an epoch, for the learning rate.
     """
 
@@ -123,7 +123,7 @@ class Step:
         return {name: variable.value.numpy() for name, variable in self._variables().items()}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Sets the variables to a state of :meth:`state`."""
+        """Sets the variables to a state of ``state``."""
         for name, variable in self._variables().items():
             variable.assign(state[name])
 

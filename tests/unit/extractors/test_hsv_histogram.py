@@ -131,7 +131,7 @@ def test_large_pictures_do_not_overflow() -> None:
 
 
 def test_the_numbers_stay_what_they_are() -> None:
-    """Stored features do not compare with others: who changes these changes :data:`COLOR_SETTINGS` too."""
+    """Stored features do not compare with others: who changes these changes ``COLOR_SETTINGS`` too."""
     ramp = np.arange(64, dtype=np.uint8)
     image = np.stack(np.broadcast_arrays(ramp[:, None] * 4, ramp[None] * 4, np.uint8(100)), axis=-1)
     found = color_histogram(image[None])[0] ** 2 * 38**2

@@ -16,7 +16,7 @@ from stylesearch.training.split import Split
 def dataset(
     *, photos: tuple[str, ...] = ("x", "y"), test: str = "c", duplicates: tuple[int, ...] = (0, 1, 2)
 ) -> Any:
-    """As much of a :class:`stylesearch.training.pair_dataset.PairDataset` as is compared."""
+    """As much of a ``stylesearch.training.pair_dataset.PairDataset`` as is compared."""
     rows = SimpleNamespace(photos=photos, shop=("s",), duplicates=np.array(duplicates))
     return SimpleNamespace(rows=rows, split=Split(frozenset("a"), frozenset("b"), frozenset(test)), seen=None)
 

@@ -59,7 +59,7 @@ def tsne_map(features: npt.NDArray[np.float32], seed: int) -> Places:
     """Maps features to the plane by t-SNE, after PCA; the same for the same features and seed.
 
     Args:
-        features: float32 (n, dim), n at least :data:`MIN_IMAGES`.
+        features: float32 (n, dim), n at least ``MIN_IMAGES``.
         seed: of scikit-learn's t-SNE.
 
     Returns:
