@@ -1,13 +1,10 @@
 """Distances between two sets of vectors, and the nearest of one set to the other; smaller is always nearer.
 
-======  ==========================================  =================================================
-metric  distance of x and y                         remarks
-======  ==========================================  =================================================
-l1      sum of abs(x - y)                           the choice of the study of 2018 for raw features
-l2      square root of the sum of (x - y) ** 2      Euclidean
-cosine  1 - cos(x, y), from 0 to 2                  1 to everything where a vector is all zeros, which
-                                                    has no direction: also to itself
-======  ==========================================  =================================================
+| metric | distance of x and y | remarks |
+|---|---|---|
+| l1 | sum of abs(x - y) | the choice of the study of 2018 for raw features |
+| l2 | square root of the sum of (x - y) ** 2 | Euclidean |
+| cosine | 1 - cos(x, y), from 0 to 2 | 1 to everything, also to itself, where a vector is all zeros |
 
 Both sets are read in blocks, so a memory-mapped gallery of any size will do. The bulk is computed in a
 fast way that rounds coarsely where two vectors are nearly alike; whatever decides an order, or is small, is

@@ -1,17 +1,11 @@
 """Chooses the queries and the gallery of a study, and parses the names of its methods.
 
-======================  =======================================  ====================================
-queries                 gallery ``all``                          other galleries
-======================  =======================================  ====================================
-``consumer``: consumer  every shop picture                       ``queried``: only of products that a
-photos                                                           query shows; ``PATTERN``: only files
-                                                                 of such a name
-``views``: other shop   each product's first picture as it was   ``queried``; ``PATTERN``: these files,
-pictures of a product   listed; its others are the queries       all other shop pictures are queries;
-                                                                 ``others``: every picture of a product
-                                                                 with several is a query in turn, and
-                                                                 all others are searched
-======================  =======================================  ====================================
+- ``consumer``: the queries are consumers' photos. The gallery ``all`` is every shop image, ``queried`` those
+  of products that a query shows, and ``PATTERN`` the files of such a name.
+- ``views``: the queries are shop images. In the gallery ``all`` and in ``queried`` each product has the image
+  that was listed first, and its others are the queries. ``PATTERN`` puts the files of such a name into the
+  gallery, and all other shop images are queries. With ``others`` every image of a product that has several is
+  a query in turn, and all others are searched.
 
 A query whose product has no image in the gallery cannot be found: it is left out and counted. The query's
 own image is never searched. An image that is equal byte for byte under another name is, and is counted.

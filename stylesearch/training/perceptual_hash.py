@@ -13,17 +13,15 @@ has a shape; and the white border, the colors and the packing would still have t
 Measured on 2,251 images (1,589 users' photos of garments on floors and hangers, 662 of a shop's models on
 white ground), bits of 255 that differ between an image and its copy, and between different images:
 
-=========================================  ======  ====  ====  ========================
-copies of 600 images                       median  90 %  99 %  largest color step, 95 %
-=========================================  ======  ====  ====  ========================
-half the size                                  10    15    22                         6
-JPEG of quality 30                              4    12    24                         7
-brighter by 6 %                                 2    10    24                        13
-5 % white border                                0     0     0                         0
-up to 2 % cropped from each side               22    34    43                        13
-up to 3 % cropped, half the size, JPEG 60      34    48    60                        21
-up to 5 % cropped from each side               50    73    88                        30
-=========================================  ======  ====  ====  ========================
+| copies of 600 images | median | 90 % | 99 % | largest color step, 95 % |
+|---|--:|--:|--:|--:|
+| half the size | 10 | 15 | 22 | 6 |
+| JPEG of quality 30 | 4 | 12 | 24 | 7 |
+| brighter by 6 % | 2 | 10 | 24 | 13 |
+| 5 % white border | 0 | 0 | 0 | 0 |
+| up to 2 % cropped from each side | 22 | 34 | 43 | 13 |
+| up to 3 % cropped, half the size, JPEG 60 | 34 | 48 | 60 | 21 |
+| up to 5 % cropped from each side | 50 | 73 | 88 | 30 |
 
 Of the 2.5 million pairs of different images, 362 are within 48 bits: 360 of them are the shop's photos of
 one style in several colors (recolored, in all that were looked at), 2 are true copies among the users'
