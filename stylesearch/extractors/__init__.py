@@ -1,4 +1,4 @@
-"""Extractors: RGB images in, vectors out. ``load_extractor(name)`` is the way in."""
+"""Extractors, which turn RGB images into vectors; ``load_extractor`` loads one by name."""
 
 from __future__ import annotations
 

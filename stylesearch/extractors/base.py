@@ -1,4 +1,4 @@
-"""What an extractor is, and the checks that all of them share."""
+"""The protocol of extractors, and the checks that all of them share."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from stylesearch.files import digest_of
 __all__ = ["Extractor", "ExtractorInfo", "check_images", "fingerprint_of"]
 
 
-# Raised by one when the same parameters and weights start to give other vectors: stored features are then
+# Increased by one when the same parameters and weights begin to give other vectors: stored features are then
 # computed anew instead of being mixed with vectors that they do not compare with.
 FEATURES_VERSION = 1
 
 
 @runtime_checkable
 class Extractor(Protocol):
-    """Turns square RGB pictures into vectors."""
+    """Turns square RGB images into vectors."""
 
     @property
     def name(self) -> str:
-        """What it was loaded by, without the input size (``"efficientnet-lite0"``)."""
+        """The name it was loaded by, without the input size (``"efficientnet-lite0"``)."""
         ...
 
     @property
@@ -50,7 +50,7 @@ class Extractor(Protocol):
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What decides the vectors besides the weights: JSON values by name."""
+        """Everything besides the weights that decides the vectors: JSON values by name."""
         ...
 
     @property
@@ -64,20 +64,20 @@ class Extractor(Protocol):
         ...
 
     def preload(self) -> None:
-        """Begins whatever ``extract`` would have to load first, and returns at once.
+        """Starts loading what ``extract`` needs, and returns at once.
 
-        An error in that is raised by ``extract``.
+        An error of the loading is raised by ``extract``.
         """
         ...
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures, in their order. Safe to call from several threads.
+        """Extracts vectors of images, in their order. Safe to call from several threads.
 
         Args:
             images: uint8 ``(n, input_size, input_size, 3)``, RGB, upright; not modified. ``n`` may be 0.
 
         Returns:
-            A new float32 array ``(n, dim)``. A picture's vector does not depend on its neighbours, beyond
+            A new float32 array ``(n, dim)``. An image's vector does not depend on its neighbours, beyond
             rounding.
 
         Raises:
@@ -91,15 +91,16 @@ class ExtractorInfo:
     """One row of ``stylesearch extractors``.
 
     Attributes:
-        name: what ``load_extractor`` takes.
+        name: the name that ``load_extractor`` takes.
         layer: where the network is cut; ``"-"`` for what is not a network.
         dim: width of a vector.
         parameters: how many numbers the network learned, up to that layer; 0 for what is not a network.
         input_size: side of the default input in pixels.
         weights: where the ImageNet weights are, or what to do to get them.
         at_hand: whether they can be read now, without a connection; True where none are needed.
-        engine, device: what would run it (``"openvino"``, ``"numpy"`` or ``"tensorflow"``; ``"CPU"``).
-        summary: one line.
+        engine, device: the engine and device that would run it (``"openvino"``, ``"numpy"`` or
+            ``"tensorflow"``; ``"CPU"``).
+        summary: one line for listings.
     """
 
     name: str
@@ -129,7 +130,7 @@ def check_images(images: Images, input_size: int) -> Images:
 
 
 def fingerprint_of(name: str, parameters: Mapping[str, Any], weights_digest: str) -> str:
-    """The fingerprint of an ``Extractor`` that gives vectors from these.
+    """The fingerprint of an ``Extractor`` of this name, with these parameters and weights.
 
     Example:
         >>> fingerprint_of("resnet50", {"input_size": 224}, "ab")[:8]

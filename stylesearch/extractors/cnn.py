@@ -1,4 +1,4 @@
-"""The extractor that every network becomes: known at once, loaded when it is first used."""
+"""The extractor of a network: described at once, loaded when it is first used."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CnnExtractor:
 
     @property
     def name(self) -> str:
-        """What it was loaded by, without the input size."""
+        """The name it was loaded by, without the input size."""
         return self.recipe.name
 
     @property
@@ -57,7 +57,7 @@ class CnnExtractor:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What decides the vectors besides the weights."""
+        """Everything besides the weights that decides the vectors."""
         return self.recipe.parameters
 
     @property
@@ -75,7 +75,7 @@ class CnnExtractor:
         self._start(in_background=True)
 
     def _start(self, *, in_background: bool) -> Future[Engine]:
-        """The loading of the network, begun once. One that failed is begun again by the next caller."""
+        """Starts loading the network, once; a loading that failed is started again by the next caller."""
         with self._loading:
             engine = self._engine
             if engine is None or (engine.done() and engine.exception() is not None):
@@ -93,7 +93,7 @@ class CnnExtractor:
             engine.set_exception(error)  # raised where the engine is asked for
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures: see ``Extractor.extract``."""
+        """Extracts vectors of images: see ``Extractor.extract``."""
         images = check_images(images, self.input_size)
         if len(images) == 0:
             return np.empty((0, self.dim), np.float32)

@@ -51,7 +51,7 @@ _BATCH_NORM = {
 
 
 def efficientnet_lite(name: str, input_size: int) -> keras.Model:
-    """The network up to the pooled feature, weights not yet set.
+    """Builds the network up to the pooled feature, without its published weights.
 
     Args:
         name: a key of ``SCALES``.

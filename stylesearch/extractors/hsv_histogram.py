@@ -23,10 +23,10 @@ _BINS: Final = (12, 3, 3)
 N_COLORS: Final = _BINS[0] * _BINS[1] * _BINS[2]
 """How many numbers there are: 108."""
 
-# How much of the picture is looked at, from its middle, each way: what lies farther out is mostly background.
+# Share of the image, around its middle, that is counted each way: what lies farther out is mostly background.
 _PART: Final = 0.6
-# Pixels a side that a picture is brought down to, at least (up to twice as many): colors of a weave or a
-# knit are seen as one from afar.
+# Blocks a side that an image is reduced to, at least (up to twice as many): so the colors of a weave or a
+# knit are mixed, as they are seen from afar.
 _SIDE: Final = 64
 # White in all channels from here on, as for the white-box features: paper, and the background of most shops.
 _WHITE: Final = int(CLASSICAL_COLORS["white"])
@@ -46,7 +46,7 @@ COLOR_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType(
 
 
 def color_histogram(images: Images) -> Features:
-    """Square roots of the shares of 108 colors in the middle of each picture.
+    """Computes square roots of the shares of 108 colors in the middle of each image.
 
     1. The middle 60 % of the picture, each way, in blocks of as many pixels as leave 64 blocks a side, at
        least, of the whole: each becomes its mean, rounded. Smaller pictures are taken as they are.
@@ -80,7 +80,7 @@ def color_histogram(images: Images) -> Features:
     blocks = _middle_blocks(images)
     n_images = len(blocks)
     place = _bins_of(blocks)
-    place[(blocks >= _WHITE).all(axis=-1)] = N_COLORS  # one bin more, which is cut off again
+    place[(blocks >= _WHITE).all(axis=-1)] = N_COLORS  # one bin more, for white, which is cut off again
     place += np.arange(n_images, dtype=np.int32)[:, None, None] * (N_COLORS + 1)
     counts = np.bincount(place.ravel(), minlength=n_images * (N_COLORS + 1))
     counts = counts.reshape(n_images, N_COLORS + 1)[:, :N_COLORS]
@@ -90,7 +90,7 @@ def color_histogram(images: Images) -> Features:
 
 
 def _middle_blocks(images: Images) -> Images:
-    """The middle of the pictures, brought down in whole steps: uint8 ``(n, m, m, 3)``."""
+    """Reduces the middle of the images by a whole factor: uint8 ``(n, m, m, 3)``."""
     size = images.shape[1]
     step = max(1, size // _SIDE)
     n_blocks = size // step
@@ -117,7 +117,7 @@ def _bins_of(pixels: Images) -> npt.NDArray[np.int32]:
     red, green, blue = np.moveaxis(pixels.astype(np.int32), -1, 0)
     high = np.maximum(np.maximum(red, green), blue)
     spread = high - np.minimum(np.minimum(red, green), blue)
-    # The hue in sixths of a turn, times the spread: so far from the primary color that is highest.
+    # The hue in sixths of a turn, times the spread: the distance from the primary color that is highest.
     from_primary = np.where(high == red, green - blue, np.where(high == green, blue - red, red - green))
     primary = np.where(high == red, 0, np.where(high == green, 2, 4))
     turn = 6 * np.maximum(1, spread)

@@ -1,4 +1,4 @@
-"""Building the Keras model of a table row: preprocessing, network, weights."""
+"""Builds the Keras model of a backbone: preprocessing, network, weights."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _policy_lock = threading.RLock()
 
 
 def apply_preprocessing(mode: str, images: Any) -> Any:
-    """A float32 Keras tensor for the network from a uint8 one ``(n, s, s, 3)`` in RGB.
+    """Turns a uint8 Keras tensor ``(n, s, s, 3)`` in RGB into the float32 input of a network.
 
-    Being inside the graph, it is the same for every engine, travels with a converted model, and never writes
-    into the caller's images (``keras.applications.*.preprocess_input`` does, for float arrays).
+    It is part of the graph, so it is the same for every engine, travels with a converted model, and never
+    writes into the caller's images (``keras.applications.*.preprocess_input`` does, for float arrays).
 
     Args:
         mode: a key of ``PREPROCESSING``.
-        images: symbolic input.
+        images: the symbolic input.
     """
     step = PREPROCESSING[mode]
     if step.bgr:
@@ -52,7 +52,7 @@ def apply_preprocessing(mode: str, images: Any) -> Any:
 def build_backbone(
     backbone: Backbone, input_size: int, weights: WeightsSource, policy: str = "float32"
 ) -> keras.Model:
-    """The model of an extractor: uint8 RGB ``(n, input_size, input_size, 3)`` to float32 ``(n, dim)``.
+    """Builds the model of an extractor: uint8 RGB ``(n, input_size, input_size, 3)`` to float32 ``(n, dim)``.
 
     Raises:
         WeightsMismatch: the weights are of another network.
@@ -66,7 +66,7 @@ def build_backbone(
 
 
 def backbone_graph(backbone: Backbone, input_size: int) -> keras.Model:
-    """The network of a row without preprocessing, cut at its layer, with fresh weights.
+    """Builds the network of a backbone without preprocessing, cut at its layer, with random weights.
 
     Returns:
         A model from preprocessed ``(n, input_size, input_size, 3)`` to ``(n, backbone.dim)``.
@@ -85,7 +85,7 @@ def backbone_graph(backbone: Backbone, input_size: int) -> keras.Model:
 
 
 def with_preprocessing(graph: keras.Model, input_size: int, mode: str) -> keras.Model:
-    """``graph`` behind an input of uint8 RGB pictures and in front of a float32 output."""
+    """Puts ``graph`` behind an input of uint8 RGB images and in front of a float32 output."""
     images = keras.Input((input_size, input_size, 3), dtype="uint8", name="images")
     features = graph(apply_preprocessing(mode, images), training=False)
     features = keras.layers.Activation("linear", dtype="float32", name="features")(features)

@@ -1,4 +1,4 @@
-"""Loading an extractor from its spec, and listing those that have a name."""
+"""Loads an extractor from its spec, and lists those that have a name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MAX_SIZE = 2048
 
 @dataclass(frozen=True)
 class BackboneRecipe:
-    """A row of the table with an input size and weights.
+    """A backbone of the table with an input size and weights.
 
     It is a ``GraphRecipe``.
     """
@@ -61,7 +61,7 @@ class BackboneRecipe:
 
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
-        """What decides the vectors besides the weights."""
+        """Everything besides the weights that decides the vectors."""
         return MappingProxyType(
             {
                 "input_size": self.input_size,
@@ -100,14 +100,14 @@ def load_extractor(
     layer: str | None = None,
     throughput: bool = False,
 ) -> Extractor:
-    """An extractor by name or path. Quick: a network is loaded by the first ``extract``.
+    """Loads an extractor by name or path. Quick: its network is loaded by the first ``extract``.
 
     Args:
         spec: a name of the table (``describe_extractors``), or the path of a ``.keras`` file; with
             ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``; and with ``+colors``
             behind a network, to which a color histogram is appended: ``"efficientnet-lite0@320+colors"``.
-            Or the value that all this is read into, in which the options below may be set already; those that
-            are given here go before.
+            Or an ``ExtractorSpec``, in which the options below may be set already; those that are given
+            here win.
         weights: for a network's name: ``"imagenet"`` (the default), the path of a weights file, or
             ``"random"``.
         engine: of a network: ``"auto"``, ``"openvino"`` or ``"tensorflow"``; see
@@ -116,14 +116,14 @@ def load_extractor(
         precision: ``"auto"``, ``"f32"``, and for networks ``"bf16"`` (OpenVINO) or ``"mixed_float16"``
             (TensorFlow).
         input_size: the same as ``@SIZE``.
-        preprocessing, layer: for a path: what its JSON file does not say, or to be overruled; see
+        preprocessing, layer: for a path: values that its JSON file does not have, or that win over it; see
             ``stylesearch.extractors.user_model``.
-        throughput: whether many pictures will be extracted, by ``concurrency`` threads at once.
+        throughput: whether many images will be extracted, by ``concurrency`` threads at once.
 
     Raises:
         UnknownName: there is no extractor of that name.
         ConfigError: an argument makes no sense, or not for this extractor.
-        WeightsNotFound: the weights are neither at hand nor to be had.
+        WeightsNotFound: the weights are not on this machine and cannot be downloaded.
 
     Example:
         >>> extractor = load_extractor("efficientnet-lite0@320")
@@ -178,9 +178,9 @@ def load_extractor(
 
 
 def describe_extractors() -> list[ExtractorInfo]:
-    """Every extractor that has a name, sorted by it, with where its weights are and what would run it.
+    """Lists every extractor that has a name, sorted, with the place of its weights and its engine.
 
-    Quick: neither a framework nor a file is read.
+    Quick: no framework is imported and no file read.
 
     Example:
         >>> {info.name: info.parameters for info in describe_extractors()}["resnet50"]
@@ -213,7 +213,7 @@ def _load_white_box(feature: Feature, size: int | None, choice: EngineChoice) ->
         feature,
         size,
         functools.partial(open_compute, feature, size, choice),
-        # On the CPU a second thread mostly waits for the first: NumPy lets go of Python's lock only briefly.
+        # On the CPU a second thread mostly waits for the first: NumPy releases Python's lock only briefly.
         concurrency=2 if choice.device == "GPU" else 1,
     )
 

@@ -1,6 +1,6 @@
-"""Which extractor, in which input size, with colors or without: ``ExtractorSpec`` and its one parser.
+"""The spec of an extractor: its name, input size and colors, and the one parser of its text.
 
-As a text it is ``NAME[@SIZE][+colors]``, where the name is one of the table or the path of a ``.keras`` file.
+The text is ``NAME[@SIZE][+colors]``, where the name is one of the table or the path of a ``.keras`` file.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ class ExtractorSpec:
         name: a name of the table, or the path of a model's file.
         input_size: side of the square input in pixels; None for the extractor's own.
         with_colors: whether a color histogram is appended to the network's features.
-        weights: of a network of the table: ``"imagenet"`` (also None), a path or ``"random"``.
-        engine, precision: what computes it, and in which numbers.
-        preprocessing, layer: of a model's file: what its JSON file does not say, or what overrules it.
+        weights: weights of a network of the table: ``"imagenet"`` (also None), a path or ``"random"``.
+        engine, precision: the engine that runs it, and the numbers that it computes in.
+        preprocessing, layer: for a model's file: values that its JSON file does not have, or that win over
+            it.
 
     Example:
         >>> spec = ExtractorSpec.parse("efficientnet-lite0@320+colors")
@@ -93,7 +94,7 @@ class ExtractorSpec:
 
     @classmethod
     def from_name(cls, name: str, input_size: int) -> Self:
-        """The spec of a loaded extractor.
+        """Makes the spec of a loaded extractor.
 
         Args:
             name: as ``Extractor.name`` has it, ``+colors`` included.
@@ -161,7 +162,7 @@ class ExtractorSpec:
 
 
 def relative_spec(text: str, home: Path) -> str:
-    """A spec as it is stored: the path of a ``.keras`` file that lies in ``home`` becomes relative to it.
+    """Makes a spec relative: the path of a ``.keras`` file that lies in ``home`` is stored from there on.
 
     Args:
         text: as ``stylesearch.extractors.load_extractor`` takes it, paths being absolute.
@@ -193,7 +194,7 @@ def absolute_spec(text: str, home: Path) -> str:
 
 
 def _parse_path(text: str) -> ExtractorSpec | None:
-    """The spec of a ``.keras`` file; None for anything else, and for what loading refuses as malformed."""
+    """Parses the spec of a ``.keras`` file; None for any other text, and for one that loading refuses."""
     try:
         spec = ExtractorSpec.parse(text)
     except ConfigError:

@@ -1,4 +1,4 @@
-"""A user's own Keras model as an extractor: what is said about it, without loading it.
+"""The description of a user's own Keras model as an extractor, read without loading the model.
 
 Beside ``model.keras`` lies ``model.json``:
 
@@ -33,12 +33,12 @@ _KEYS = {"input_size": int, "preprocessing": str, "layer": str, "name": str, "sp
 
 @dataclass(frozen=True)
 class UserModelRecipe:
-    """A ``.keras`` file and how to use it: a ``GraphRecipe``.
+    """A ``.keras`` file and its description: a ``GraphRecipe``.
 
     Attributes:
         path: the file.
         weights_digest: hexadecimal sha256 of the file.
-        name: what it is called.
+        name: the extractor's name.
         input_size: side of its square input in pixels.
         preprocessing: a key of ``PREPROCESSING``.
         layer: name of the layer that gives the feature, or None for the model's output.
@@ -53,12 +53,12 @@ class UserModelRecipe:
 
     @property
     def dim(self) -> None:
-        """None: only the loaded model tells."""
+        """None: the width is known only once the model is loaded."""
         return
 
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
-        """What decides the vectors besides the weights."""
+        """Everything besides the weights that decides the vectors."""
         return MappingProxyType(
             {
                 "input_size": self.input_size,
@@ -99,11 +99,11 @@ def user_model_recipe(
     preprocessing: str | None = None,
     layer: str | None = None,
 ) -> UserModelRecipe:
-    """Reads what is said about a model; arguments go before the JSON file.
+    """Reads the description of a model; arguments win over the JSON file.
 
     Raises:
         WeightsNotFound: there is no such file.
-        ConfigError: it is no ``.keras`` file, or input size or preprocessing are not said, or make no sense.
+        ConfigError: it is no ``.keras`` file, or input size or preprocessing are missing or make no sense.
     """
     file = Path(path).expanduser()
     if file.suffix != ".keras":

@@ -1,4 +1,4 @@
-"""Loading a user's Keras model without ever running code that it brings."""
+"""Loads a user's Keras model without ever running code from its file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _REFUSED = {
 
 
 def build_user_model(path: Path, input_size: int, preprocessing: str, layer: str | None) -> keras.Model:
-    """The model of an extractor: uint8 RGB ``(n, s, s, 3)`` to float32 ``(n, dim)``.
+    """Builds the model of an extractor: uint8 RGB ``(n, s, s, 3)`` to float32 ``(n, dim)``.
 
     A feature map ``(n, h, w, dim)`` is averaged over the image.
 
@@ -60,7 +60,8 @@ def build_user_model(path: Path, input_size: int, preprocessing: str, layer: str
         layer: name of the layer that gives the feature, or None for the model's output.
 
     Raises:
-        ExtractorError: the file is no Keras model, needs code of its own, or makes no vectors of pictures.
+        ExtractorError: the file is no Keras model, needs code of its own, or does not turn images into
+            vectors.
     """
     _refuse_code(path)
     try:
@@ -104,7 +105,7 @@ def _refuse_code(path: Path) -> None:
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every described object inside; how the model was compiled is left out, since it is not loaded."""
+    """Yields every object in a description, except the compile settings, which are not loaded."""
     if isinstance(value, dict):
         if "class_name" in value:
             yield value

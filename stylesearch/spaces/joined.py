@@ -1,4 +1,4 @@
-"""A space of two parts: what a network says of a picture, and its colors, at a fixed weight.
+"""Joins a network's features and a color histogram in one space, at a fixed weight.
 
 A feature is ``[f ; h]``: f of the network, h its last numbers, a histogram of colors. A vector is:
 
@@ -6,20 +6,16 @@ A feature is ``[f ; h]``: f of the network, h its last numbers, a histogram of c
 [ sqrt(1 - w) * unit(t(f)) ; sqrt(w) * unit(h) ]
 ```
 
-with t one of the plain transforms (``stylesearch.spaces.unsupervised``,
-``stylesearch.spaces.unsupervised``), which is fitted to f alone, and ``unit`` a vector divided by its
-length. So every vector has length one, and
+with t one of the plain transforms (``stylesearch.spaces.unsupervised``), which is fitted to f alone, and
+``unit`` a vector divided by its length. So every vector has length one, and
 
-=======  =====================================================================================
-cosine   (1 - w) * cosine(t(f)) + w * cosine(h): one index searches the weighted sum
-l2       orders as cosine does: half its square is that
-l1       sqrt(1 - w) * l1 of the unit vectors of t(f), and sqrt(w) * that of h. A part with
-         more numbers that are not zero counts for more than its weight says: colors, of which
-         a picture has few, for less
-=======  =====================================================================================
+- cosine: ``(1 - w) * cosine(t(f)) + w * cosine(h)``. One index searches the weighted sum.
+- l2: same order as cosine. Half the square of l2 is the cosine distance.
+- l1: ``sqrt(1 - w)`` * l1 of the unit vectors of t(f), and ``sqrt(w)`` * that of h. A part with more numbers
+  that are not zero counts for more than its weight says: colors, of which a picture has few, for less.
 
 A part of zeros has no length and stays zero. A picture without colors (all white) is then compared by the
-network's part alone: for cosine as if its colors were about half as like as the rest is.
+network's part alone: for cosine as if the cosine of its colors were about half that of the network's part.
 """
 
 from __future__ import annotations
@@ -66,9 +62,9 @@ class JoinedTransform:
     """A plain transform of the network's part beside the colors; see the module.
 
     Args:
-        plain: of the network's part.
+        plain: transform of the network's part.
         n_colors: how many of a feature's last numbers are colors.
-        weight: of the colors, between 0 and 1.
+        weight: weight of the colors, between 0 and 1.
 
     Raises:
         SpaceError: no colors, or a weight that leaves nothing of a part.
@@ -95,7 +91,7 @@ class JoinedTransform:
 
     @property
     def name(self) -> str:
-        """That of the plain transform: a space is called the same with and without colors."""
+        """Name of the plain transform's space: it is the same with and without colors."""
         return self.plain.name
 
     @property
@@ -138,7 +134,7 @@ class JoinedTransform:
         """Fits the plain transform to the network's part; nothing is fitted to colors.
 
         Args:
-            kind: of the plain transform.
+            kind: class of the plain transform.
             blocks, dim_in, n_rows: see ``stylesearch.spaces.fit_transform``.
             n_colors: how many of the last numbers are colors.
 
@@ -149,7 +145,7 @@ class JoinedTransform:
         return cls(kind.fit(of_network, dim_in=dim_in - n_colors, n_rows=n_rows), n_colors)
 
     def arrays(self) -> dict[str, Any]:
-        """What there is to be stored, by name: the plain transform's, and two numbers."""
+        """Arrays to be stored, by name: the plain transform's, and two numbers."""
         return {
             **self.plain.arrays(),
             "n_colors": np.int64(self.n_colors),
@@ -171,7 +167,7 @@ def transform_from_arrays(kind: type[Plain], stored: Mapping[str, Any]) -> Untra
 
     Raises:
         KeyError: something is missing.
-        SpaceError: it makes no sense.
+        SpaceError: the values do not fit each other.
     """
     plain = kind.from_arrays(stored)
     if "n_colors" not in stored:

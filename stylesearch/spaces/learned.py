@@ -1,22 +1,18 @@
-"""The learned space: an embedding beside the untrained vectors, one plain metric on both at once.
+"""The learned space: a network's embedding joined with the untrained vectors, under one plain metric.
 
-A vector is the concatenation ``[e ; u]`` of what a network made of a feature and of what the feature is in
-the best untrained space. Each category has a weight a from 0 (untrained only) to 1 (learned only); axes are
-scaled by it, pictures and query alike, so that the metric on scaled vectors is *exactly* the weighted
-distance. A part that no category uses (all weights 0, or all 1) is left out, and u alone is as it is:
+A vector is the concatenation ``[e ; u]`` of e, a network's embedding of a feature, and u, the feature in the
+best untrained space. Each category has a weight a from 0 (untrained only) to 1 (learned only). It scales the
+axes of images and query alike, so that the metric on scaled vectors is *exactly* the weighted distance. A
+part that no category uses (all weights 0, or all 1) is left out; u alone is not scaled:
 
-======  ======================  =====================  =================================================
-metric  e and u                 scales of e and of u   distance of scaled vectors
-======  ======================  =====================  =================================================
-cosine  each of length one      sqrt(a), sqrt(1 - a)   a * cosine(e) + (1 - a) * cosine(u)
-l1      as they are, u times a  a, 1 - a               a * l1(e) + (1 - a) * l1(u)
-        constant
-l2      as they are, u times a  sqrt(a), sqrt(1 - a)   square root of a * l2(e) ** 2 + (1 - a) * l2(u) ** 2
-        constant
-======  ======================  =====================  =================================================
+| metric | e and u | scales of e and of u | distance of scaled vectors |
+|---|---|---|---|
+| cosine | each of length one | sqrt(a), sqrt(1 - a) | a * cosine(e) + (1 - a) * cosine(u) |
+| l1 | as they are, u times a constant | a, 1 - a | a * l1(e) + (1 - a) * l1(u) |
+| l2 | the same | sqrt(a), sqrt(1 - a) | square root of a * l2(e) ** 2 + (1 - a) * l2(u) ** 2 |
 
-So an ordinary index searches it, and the network is a few products of matrices in NumPy: a query imports no
-framework. A vector of zeros has no length and stays zero.
+So an ordinary index searches the space, and the network is a few matrix products in NumPy: a query imports
+no framework. A vector of zeros has no length and stays zero.
 
 References:
     S. Chopra, R. Hadsell and Y. LeCun, "Learning a similarity metric discriminatively, with application to
@@ -70,7 +66,7 @@ class Layer:
         bias: float32, shape (o,).
         gain: float32, shape (o,); alone it weighs each axis, as the weighted l1 distance does.
         activation: ``linear`` or ``relu``.
-        residual: what came in is added to what goes out, which is then of the same width.
+        residual: whether the input is added to the output, which then has the same width.
 
     Raises:
         SpaceError: shapes that do not fit each other, values that are not finite, no such activation.
@@ -112,17 +108,17 @@ class Layer:
 
     @property
     def dim_in(self) -> int:
-        """Width of what comes in."""
+        """Width of the input."""
         return self.dim if self.kernel is None else int(self.kernel.shape[0])
 
     @property
     def dim(self) -> int:
-        """Width of what goes out."""
+        """Width of the output."""
         first = next(array for array in (self.kernel, self.bias, self.gain) if array is not None)
         return int(first.shape[-1])
 
     def apply(self, vectors: Floats) -> Floats:
-        """What the layer makes of vectors.
+        """Applies the layer to vectors.
 
         Args:
             vectors: float32, shape (n, dim_in); not modified.
@@ -149,10 +145,10 @@ class Layer:
 
 
 def check_layers(layers: tuple[Layer, ...], dim_in: int) -> None:
-    """Makes sure that each layer takes what the one before it gives.
+    """Checks that each layer takes vectors as wide as those that the layer before it gives.
 
     Raises:
-        SpaceError: it does not.
+        SpaceError: the widths differ.
     """
     for number, layer in enumerate(layers):
         if layer.dim_in != dim_in:
@@ -173,14 +169,14 @@ class LearnedTransform:
     """A trained model as a transform.
 
     Args:
-        name: of its space, ``siamese:NAME``.
-        untrained: makes u of a feature; frozen at the fit that training saw.
-        base: makes what the first layer sees; where it is ``untrained``, or of the same version, it is
-            computed once for both.
+        name: name of the space, ``siamese:NAME``.
+        untrained: the transform to u; frozen at the fit that training saw.
+        base: the transform to the first layer's input; where it is ``untrained``, or of the same version, it
+            is computed once for both.
         layers: from base vectors to e, one after the other; none at all for e = base vectors.
         metric: ``cosine``, ``l1`` or ``l2``: what the layers were trained for.
-        weights: of the learned distance, from 0 to 1, by category; ``""`` has to be there: it stands for all
-            others.
+        weights: weight of the learned distance, from 0 to 1, by category; ``""`` has to be there: it stands
+            for all others.
         untrained_scale: what u is multiplied by for l1 and l2, so that both distances are of one size; for
             cosine it changes nothing.
 
@@ -243,7 +239,7 @@ class LearnedTransform:
 
     @functools.cached_property
     def version(self) -> str:
-        """Digest of all that it is made of."""
+        """Digest of all parts of the transform."""
         digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
         digest.update(self.untrained.version.encode() + self.base.version.encode())
         for name, array in self._arrays_of_layers():
@@ -270,12 +266,12 @@ class LearnedTransform:
             if self.metric == "cosine":
                 parts.append(normalize_rows(untrained))
             else:
-                # Alone it has no other distance to be of one size with.
+                # Alone it needs no scale: there is no other distance to match.
                 parts.append(untrained * np.float32(self.untrained_scale if n_learned else 1.0))
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def save(self, path: Path) -> None:
-        """Writes all of it into one ``.npz`` without pickles; see ``Transform.save``."""
+        """Writes the transform into one ``.npz`` file without pickles; see ``Transform.save``."""
         header = np.frombuffer(json.dumps(self._header(), sort_keys=True).encode(), np.uint8)
         arrays: dict[str, Any] = dict(self._arrays_of_layers())
         arrays |= {f"untrained.{name}": array for name, array in self.untrained.arrays().items()}

@@ -1,10 +1,10 @@
-"""Features with their common variation evened out, fitted on the gallery without labels.
+"""The raw and the whitened space: transforms that are fitted on the gallery without labels.
 
-Signed square root; minus the mean; the leading principal axes; each axis divided by a power of its standard
-deviation. What all shop pictures share (a white ground, a person's shape) makes the largest axes of raw
-features, and what tells garments apart the smaller ones: dividing evens that out. A full whitening (power 1)
-makes noise as loud as signal; half of it (power 0.5) was best on real photos of people against shop
-pictures, see docs/benchmarks.md.
+Whitening takes the signed square root, subtracts the mean, projects on the leading principal axes, and
+divides each axis by a power of its standard deviation. What all shop images share (a white ground, a person's
+shape) makes the largest axes of raw features, and what tells garments apart the smaller ones: dividing evens
+that out. A full whitening (power 1) makes noise as loud as signal; half of it (power 0.5) was best on real
+photos of people against shop pictures, see docs/benchmarks.md.
 
 References:
     H. Jégou and O. Chum, "Negative evidences and co-occurences in image retrieval: the benefit of PCA and
@@ -52,8 +52,9 @@ class WhitenedTransform:
     """Half whitening on principal axes, in order of decreasing variance.
 
     Args:
-        mean: of the square roots, float32, shape (dim_in,).
-        axes: what they are multiplied by, float32, shape (dim_in, dim); None for too small a gallery.
+        mean: mean of the signed square roots, float32, shape (dim_in,).
+        axes: matrix that the roots minus the mean are multiplied by, float32, shape (dim_in, dim); None for
+            too small a gallery.
     """
 
     name = "whitened"
@@ -102,7 +103,7 @@ class WhitenedTransform:
         Args:
             blocks: features, shape (n, dim_in) each; read once, so memory is bounded by one block.
             dim_in: width of a feature.
-            n_rows: how many there are in all, roughly; decides how many are left out.
+            n_rows: how many features there are in all, roughly; decides how many are left out.
 
         Raises:
             SpaceError: features of another width.
@@ -162,7 +163,7 @@ def _signed_root(features: Floats) -> Floats:
     return rooted
 
 
-# The features as they are: the space of the seed, with l1, l2 or cosine.
+# The features as they are: the space of the study of 2018, with l1, l2 or cosine.
 
 
 @dataclass(frozen=True, slots=True)

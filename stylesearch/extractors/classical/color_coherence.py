@@ -68,13 +68,13 @@ class ColorCoherence:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What decides the vectors."""
+        """Everything that decides the vectors, as JSON values by name."""
         return MappingProxyType(
             {**COLOR_SETTINGS, "blur": 3, "neighbours": 8, "tau": self.tau, "values": "sqrt of shares"}
         )
 
     def dim(self, size: int) -> int:
-        """Two numbers a color, whatever the size."""
+        """Width of a vector: two numbers for each color, whatever the size."""
         return 2 * N_COLORS
 
     def from_arrays(self, images: Images) -> Features:
@@ -82,7 +82,7 @@ class ColorCoherence:
         n, size = images.shape[:2]
         colors = blurred_colors(images)
         incoherent = region_sizes(colors) <= self.tau * size**2
-        # The background is a 26th color here, to be cut off at the end.
+        # The background is a 26th color here, which is cut off at the end.
         place = (np.arange(n)[:, None, None] * 2 + incoherent) * (N_COLORS + 1) + colors
         counts = np.bincount(place.ravel(), minlength=n * 2 * (N_COLORS + 1))
         counts = counts.reshape(n, 2, N_COLORS + 1)[:, :, :N_COLORS].reshape(n, -1)
@@ -132,10 +132,10 @@ def blurred_colors(images: Images) -> Colors:
 
 
 def region_sizes(numbers: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.intp]:
-    """Pixels of the region to which each pixel belongs; pixels of one number touch their eight neighbours.
+    """Sizes in pixels of the regions to which the pixels belong; a region also holds together across corners.
 
     Args:
-        numbers: ``(n, h, w)``, of colors, 0 or more; not modified.
+        numbers: the color of each pixel, ``(n, h, w)``, 0 or more; not modified.
 
     Returns:
         A new array ``(n, h, w)``.
@@ -143,7 +143,7 @@ def region_sizes(numbers: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.intp]:
     from skimage.measure import label
 
     n, height, width = numbers.shape
-    # One picture below the other, with a row between, so that one call labels them all.
+    # One image below the other, with a row between, so that one call labels them all.
     column = np.full((n, height + 1, width), -1, np.int16)
     column[:, :height] = numbers
     labels = label(column.reshape(-1, width), background=-1, connectivity=2)
@@ -153,14 +153,14 @@ def region_sizes(numbers: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.intp]:
 
 
 def region_sizes_tensor(tensorflow: Any, colors: Any) -> Any:
-    """Pixels of the region to which each pixel belongs, int32 ``(n, h, w)``, with dense tensors.
+    """Computes ``region_sizes`` with dense tensors, int32 ``(n, h, w)``.
 
-    Every pixel takes the smallest number among its own and those of its like neighbours, and hands it on to
-    the pixel whose number it had; then it takes the number of the pixel of that number. This is repeated
-    until nothing changes.
+    Labels begin as the pixels' own numbers. In each round every pixel takes the smallest label among its own
+    and those of its neighbours of the same color, passes it on to the pixel that its old label names, and
+    then takes the label of the pixel that its new label names. This is repeated until nothing changes.
 
     Args:
-        tensorflow: the module.
+        tensorflow: the imported module.
         colors: int32 tensor ``(n, h, w)`` with static ``h`` and ``w``.
     """
     tf = tensorflow

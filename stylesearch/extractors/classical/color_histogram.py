@@ -1,4 +1,4 @@
-"""The color histogram: how much of a picture has which of the 25 colors."""
+"""The color histogram: the share of an image that each of 25 colors covers."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class ColorHistogram:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What decides the vectors."""
+        """Everything that decides the vectors, as JSON values by name."""
         return MappingProxyType({"bins": N_COLORS, "space": "Lab greys and hues", "values": "sqrt of shares"})
 
     def dim(self, size: int) -> int:
-        """25, whatever the size."""
+        """Width of a vector: 25, whatever the size."""
         return N_COLORS
 
     def from_arrays(self, images: Images) -> Features:

@@ -32,7 +32,7 @@ N_COLORS = N_GREYS + N_HUES * N_SHADES
 BACKGROUND = N_COLORS
 """What stands for white: the paper that pictures are letterboxed on, and the background of most shops."""
 
-# Levels of a channel that are told apart, and of these the highest, which is white if all channels have it.
+# Levels that a channel is divided into, and the highest of them, which is white if all channels have it.
 LEVELS = 32
 # Colors of less chroma than this (CIELAB) are greys.
 _GREY_CHROMA = 12.0
@@ -47,7 +47,7 @@ Colors = npt.NDArray[np.uint8]
 
 
 def colors(images: Images) -> Colors:
-    """Which of the 25 colors each pixel has, or ``BACKGROUND``.
+    """Finds which of the 25 colors each pixel has, or ``BACKGROUND``.
 
     A channel counts in 32 levels. Pixels whose channels are all in the highest (248 and more) are background.
     The others are sorted in CIELAB: below a chroma of 12 into 9 greys of equal steps of lightness, above it
@@ -69,7 +69,7 @@ def colors(images: Images) -> Colors:
 
 
 def colors_of_levels(levels: npt.NDArray[np.unsignedinteger[Any]]) -> Colors:
-    """The same for channels that are levels already, 0 to 31."""
+    """Computes ``colors`` from channels that are levels already, 0 to 31."""
     place = levels[..., 0].astype(np.uint16)
     place *= np.uint16(LEVELS)
     place += levels[..., 1]
@@ -80,7 +80,7 @@ def colors_of_levels(levels: npt.NDArray[np.unsignedinteger[Any]]) -> Colors:
 
 
 def color_names() -> list[str]:
-    """What the 25 colors and the background may be called, in their order."""
+    """Names of the 25 colors and the background, in their order."""
     greys = [f"grey {number}" for number in range(N_GREYS)]
     hues = [f"{shade} {hue}" for hue in _HUES for shade in ("dark", "light")]
     return [*greys, *hues, "background"]
@@ -105,7 +105,7 @@ def color_table() -> npt.NDArray[np.uint8]:
 
 
 def lab(rgb: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """CIELAB (D65) of sRGB.
+    """Converts sRGB to CIELAB (D65).
 
     Args:
         rgb: ``(..., 3)``, 0 to 1; not modified.
@@ -128,7 +128,7 @@ def lab(rgb: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
             [0.0193339, 0.1191920, 0.9503041],
         ]
     )
-    # Relative to the white point, which is what white itself gives.
+    # Relative to the white point: the XYZ of white itself.
     relative = linear @ to_xyz.T / to_xyz.sum(axis=1)
     delta = 6 / 29
     root = np.where(relative > delta**3, np.cbrt(relative), relative / (3 * delta**2) + 4 / 29)

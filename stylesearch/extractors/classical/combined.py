@@ -1,4 +1,4 @@
-"""All white-box features in one vector, none of them drowning the others."""
+"""All white-box features in one vector, scaled so that none outweighs the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["WHITE_BOX", "WhiteBox"]
 
 @dataclass(frozen=True)
 class WhiteBox:
-    """HOG, color histogram, color coherence and Harris corners, concatenated in this order.
+    """Concatenates HOG, color histogram, color coherence and Harris corners, in this order.
 
     Each part first gets a norm of about 1: the two of color and Harris have it, HOG, whose blocks have a
     norm of 1 each, is divided by the square root of their number. Then each part of d numbers is multiplied
@@ -30,7 +30,7 @@ class WhiteBox:
     much more in l1 as it weighs less in l2, and none vanishes in either.
     ``python -m benchmarks whitebox_parts`` prints the share of each part.
 
-    Deviations from the seed, which concatenates the same four: it names no scaling.
+    Deviation from the study of 2018, which concatenates the same four: it names no scaling.
 
     Example:
         >>> WHITE_BOX.dim(64)
@@ -43,22 +43,22 @@ class WhiteBox:
 
     @property
     def min_size(self) -> int:
-        """What all parts can do with."""
+        """The smallest side that all parts are defined for."""
         return max(part.min_size for part in self.parts)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What decides the vectors."""
+        """Everything that decides the vectors, as JSON values by name."""
         return MappingProxyType(
             {"parts": {part.name: dict(part.settings) for part in self.parts}, "scaling": "unit * d^-1/4"}
         )
 
     def dim(self, size: int) -> int:
-        """The sum of the parts."""
+        """Width of a vector: the sum of the parts' widths."""
         return sum(part.dim(size) for part in self.parts)
 
     def weights(self, size: int) -> dict[str, float]:
-        """What each part is multiplied by, by its name.
+        """The factor that each part is multiplied by, by its name.
 
         Example:
             >>> {name: round(weight, 3) for name, weight in WHITE_BOX.weights(64).items()}

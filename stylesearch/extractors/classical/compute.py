@@ -1,4 +1,4 @@
-"""What computes a white-box feature: NumPy on the CPU, TensorFlow on a GPU."""
+"""Computes white-box features: with NumPy on the CPU, with TensorFlow on a GPU."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["ENGINES", "choose_compute", "open_compute"]
 
 ENGINES = ("auto", "numpy", "tensorflow")
 
-# Pixels a step on the CPU: what is computed from them stays in the second-level cache.
+# Pixels a step on the CPU: intermediate results stay in the second-level cache.
 _PIXELS_A_STEP = 32 * 1024
-# Pixels a step in tensors: enough to fill a GPU, few enough for some hundred megabytes of it.
+# Pixels a step in tensors: enough to fill a GPU, few enough to need only some hundred megabytes of it.
 _PIXELS_A_BATCH = 1024 * 1024
 
 
 def choose_compute(engine: str = "auto", precision: str = "auto", throughput: bool = True) -> EngineChoice:
-    """Resolves ``"auto"``: TensorFlow where it sees a GPU and many pictures are wanted, else NumPy.
+    """Resolves ``"auto"``: TensorFlow where it sees a GPU and there are many images, else NumPy.
 
-    NumPy is done with the 16 pictures of a query long before TensorFlow is imported, and faster than
-    TensorFlow on a CPU.
+    NumPy has computed the 16 images of a query long before TensorFlow is imported, and on a CPU it is the
+    faster of the two.
 
     Raises:
         ConfigError: there is no such engine, or it does not compute in that precision.
@@ -51,7 +51,7 @@ def choose_compute(engine: str = "auto", precision: str = "auto", throughput: bo
 
 
 def open_compute(feature: Feature, input_size: int, choice: EngineChoice) -> Compute:
-    """The function that turns at least one picture of that size into vectors; thread-safe.
+    """Makes the function that turns one or more images of that size into vectors; it is thread-safe.
 
     Raises:
         MissingDependency: TensorFlow is asked for and not installed.

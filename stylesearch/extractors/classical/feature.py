@@ -1,4 +1,4 @@
-"""What a white-box feature is, and the extractor that each of them becomes."""
+"""The protocol of white-box features, and the extractor that each of them becomes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _HERE = "stylesearch.extractors.classical"
 
 
 class Feature(Protocol):
-    """One definition of a vector, with two ways to compute it.
+    """A feature that is defined once and can be computed in two ways.
 
     Attributes:
-        name: what ``load_extractor`` takes.
-        input_size: side of the square pictures in pixels, unless another is asked for.
+        name: the name that ``load_extractor`` takes.
+        input_size: side of the square images in pixels, unless another is asked for.
         min_size: the smallest side it is defined for.
         settings: everything else that decides the vectors, as JSON values by name.
     """
@@ -48,11 +48,11 @@ class Feature(Protocol):
     def settings(self) -> Mapping[str, Any]: ...
 
     def dim(self, size: int) -> int:
-        """Width of the vector of a picture of ``size`` x ``size`` pixels."""
+        """Width of the vector of an image of ``size`` x ``size`` pixels."""
         ...
 
     def from_arrays(self, images: Images) -> Features:
-        """Vectors of some pictures, with NumPy.
+        """Computes vectors of images with NumPy.
 
         Args:
             images: uint8 ``(n, s, s, 3)``, RGB, n at least 1, contiguous; not modified.
@@ -63,10 +63,10 @@ class Feature(Protocol):
         ...
 
     def from_tensors(self, tensorflow: Any, images: Any) -> Any:
-        """The same as ``from_arrays`` in TensorFlow operations, to be traced into a graph.
+        """Computes ``from_arrays`` in TensorFlow operations, which can be traced into a graph.
 
         Args:
-            tensorflow: the module, which only the caller knows how to import quietly.
+            tensorflow: the module, imported by the caller, who keeps its messages quiet.
             images: uint8 tensor ``(n, s, s, 3)`` with a static ``s``.
 
         Returns:
@@ -79,7 +79,7 @@ class WhiteBoxExtractor:
     """A feature at one input size: an ``Extractor``.
 
     Args:
-        feature: what to compute.
+        feature: the definition of the vectors.
         input_size: side of the square input in pixels.
         open_compute: gives the function that computes it; called once, by the first ``extract``.
         concurrency: how many threads may usefully call ``extract`` at once.
@@ -97,7 +97,7 @@ class WhiteBoxExtractor:
 
     @property
     def name(self) -> str:
-        """What it was loaded by, without the input size."""
+        """The name it was loaded by, without the input size."""
         return self.feature.name
 
     @property
@@ -112,7 +112,7 @@ class WhiteBoxExtractor:
 
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
-        """What decides the vectors."""
+        """Everything that decides the vectors."""
         return MappingProxyType({"input_size": self._input_size, **self.feature.settings})
 
     @cached_property
@@ -122,14 +122,14 @@ class WhiteBoxExtractor:
 
     @cached_property
     def _compute(self) -> Compute:
-        # Two threads that come first may both open it: they get equals, and one is forgotten.
+        # Two threads that come first may both open it: they get equal functions, and one is dropped.
         return self._open_compute()
 
     def preload(self) -> None:
-        """There is nothing to load that takes longer than a picture."""
+        """Does nothing: there is nothing to load that takes long."""
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures: see ``Extractor.extract``."""
+        """Extracts vectors of images: see ``Extractor.extract``."""
         images = check_images(images, self._input_size)
         if len(images) == 0:
             return np.empty((0, self.dim), np.float32)

@@ -1,4 +1,4 @@
-"""Where a picture has corners: prints, checks, buttons and lace have many, plain cloth has none."""
+"""Harris corners by place: prints, checks, buttons and lace have many, plain cloth has none."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Harris:
     3. The square root where it is positive, else 0; the mean of that in each of 8 x 8 fields of the picture.
     4. Divided by the L2 norm of the 64 means.
 
-    The vector is the fields by row and column, all of norm 1; a picture without corners is all zeros. A grid
-    of means is there at each position whether or not a corner is, so that vectors can be compared number by
-    number, which a list of corners cannot.
+    The vector has the fields by row and column, and norm 1; an image without corners is all zeros. A grid of
+    means has a number at each position, with a corner or without, so that vectors can be compared number by
+    number; a list of corners cannot.
 
     Deviations from the paper:
         - no list of corners: neither local maxima nor a threshold, whose counts jump when a picture changes
@@ -59,18 +59,18 @@ class Harris:
 
     @property
     def min_size(self) -> int:
-        """A pixel a field."""
+        """The smallest side: one pixel for each field."""
         return self.grid
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What decides the vectors."""
+        """Everything that decides the vectors, as JSON values by name."""
         return MappingProxyType(
             {"grid": self.grid, "k": _K, "sobel": _SOBEL, "window": _WINDOW, "values": "sqrt, unit"}
         )
 
     def dim(self, size: int) -> int:
-        """One number a field, whatever the size."""
+        """Width of a vector: one number for each field, whatever the size."""
         return self.grid**2
 
     def from_arrays(self, images: Images) -> Features:
@@ -78,7 +78,7 @@ class Harris:
         return self.of_luma(luma(images))
 
     def of_luma(self, brightness: npt.NDArray[np.uint8]) -> Features:
-        """Vectors of uint8 brightness ``(n, s, s)``."""
+        """Computes vectors of uint8 brightness ``(n, s, s)``."""
         strength = harris_response(brightness)
         np.maximum(strength, 0, out=strength)
         np.sqrt(strength, out=strength)
@@ -107,7 +107,7 @@ class Harris:
 
 
 def harris_response(brightness: npt.NDArray[np.uint8]) -> Floats:
-    """How much each pixel looks like a corner: above 0 at corners, below at edges, 0 where nothing changes.
+    """Computes the response of each pixel: above 0 at corners, below at edges, 0 where nothing changes.
 
     Args:
         brightness: uint8 ``(n, h, w)``, at least 2 x 2 pixels; not modified.
@@ -137,7 +137,7 @@ def _window_tensor(tensorflow: Any, values: Any) -> Any:
 
 @functools.cache
 def _fields(grid: int, size: int) -> Floats:
-    """What each of ``size`` rows weighs in the mean of each of ``grid`` fields, float32 (grid, size)."""
+    """Weight of each of ``size`` rows in the mean of each of ``grid`` fields, float32 (grid, size)."""
     field = np.arange(size) * grid // size
     member = field == np.arange(grid)[:, None]
     weights: Floats = (member / member.sum(axis=1, keepdims=True)).astype(np.float32)

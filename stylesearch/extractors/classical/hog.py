@@ -60,12 +60,12 @@ class Hog:
 
     @property
     def min_size(self) -> int:
-        """One block."""
+        """The smallest side: that of one block."""
         return self.cell * self.block
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What decides the vectors."""
+        """Everything that decides the vectors, as JSON values by name."""
         return MappingProxyType(
             {
                 "cell": self.cell,
@@ -77,11 +77,11 @@ class Hog:
         )
 
     def dim(self, size: int) -> int:
-        """Width of the vector of a picture of ``size`` x ``size`` pixels."""
+        """Width of the vector of an image of ``size`` x ``size`` pixels."""
         return self.n_blocks(size) * self.block**2 * self.orientations
 
     def n_blocks(self, size: int) -> int:
-        """How many blocks a picture of ``size`` x ``size`` pixels has."""
+        """Number of blocks of an image of ``size`` x ``size`` pixels."""
         return (size // self.cell - self.block + 1) ** 2
 
     def from_arrays(self, images: Images) -> Features:
@@ -89,7 +89,7 @@ class Hog:
         return self.of_luma(luma(images))
 
     def of_luma(self, brightness: npt.NDArray[np.uint8]) -> Features:
-        """Vectors of uint8 brightness ``(n, s, s)``."""
+        """Computes vectors of uint8 brightness ``(n, s, s)``."""
         return self._blocks(self._cells(brightness))
 
     def _cells(self, brightness: npt.NDArray[np.uint8]) -> Floats:

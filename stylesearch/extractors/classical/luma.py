@@ -1,4 +1,4 @@
-"""Brightness of RGB images in whole numbers, so that every way of computing gives the same."""
+"""Brightness of RGB images in whole numbers, so that NumPy and TensorFlow give the same."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _WEIGHTS = (77, 150, 29)
 
 
 def luma(images: Images) -> npt.NDArray[np.uint8]:
-    """Brightness of each pixel: 0.299 R + 0.587 G + 0.114 B, in 256ths, rounded.
+    """Computes the brightness of each pixel: 0.299 R + 0.587 G + 0.114 B, in 256ths, rounded.
 
-    No gamma is taken off or put on: values are as the file has them.
+    No gamma is applied or removed: values are used as the file has them.
 
     Args:
         images: uint8 ``(..., 3)``, RGB; not modified.
@@ -39,7 +39,7 @@ def luma(images: Images) -> npt.NDArray[np.uint8]:
 
 
 def luma_tensor(tensorflow: Any, images: Any) -> Any:
-    """The same as int32, from a uint8 tensor ``(..., 3)``."""
+    """Computes ``luma`` as int32 from a uint8 tensor ``(..., 3)``."""
     weights = tensorflow.constant(_WEIGHTS, tensorflow.int32)
     total = tensorflow.reduce_sum(tensorflow.cast(images, tensorflow.int32) * weights, axis=-1)
     return tensorflow.bitwise.right_shift(total + 128, 8)

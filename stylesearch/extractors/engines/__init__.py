@@ -1,1 +1,1 @@
-"""What runs a network: OpenVINO or TensorFlow."""
+"""Engines, which run a network: OpenVINO or TensorFlow."""

@@ -1,4 +1,4 @@
-"""What runs a network: the two protocols between an extractor and its engines."""
+"""The two protocols between an extractor and its engines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Engine", "GraphRecipe"]
 
 
 class GraphRecipe(Protocol):
-    """How to make the Keras model of an extractor, and what is known about it without making it."""
+    """Builds the Keras model of an extractor, and describes it without building it."""
 
     @property
     def name(self) -> str:
-        """What the extractor is called."""
+        """Name of the extractor."""
         ...
 
     @property
@@ -25,12 +25,12 @@ class GraphRecipe(Protocol):
 
     @property
     def dim(self) -> int | None:
-        """Width of a vector, or None where only the finished model tells."""
+        """Width of a vector, or None where it is known only once the model is built."""
         ...
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What decides the vectors besides the weights: JSON values by name."""
+        """Everything besides the weights that decides the vectors: JSON values by name."""
         ...
 
     @property
@@ -44,7 +44,7 @@ class GraphRecipe(Protocol):
         ...
 
     def build(self, policy: str = "float32") -> Any:
-        """A new ``keras.Model`` from uint8 RGB ``(n, input_size, input_size, 3)`` to float32 ``(n, dim)``.
+        """Builds a ``keras.Model`` from uint8 RGB ``(n, input_size, input_size, 3)`` to float32 ``(n, dim)``.
 
         Args:
             policy: Keras's dtype policy for the layers between the two: ``"float32"`` or ``"mixed_float16"``.
@@ -60,8 +60,8 @@ class Engine(Protocol):
 
     Attributes:
         dim: width of a vector.
-        precision: in which numbers it computes: ``"f32"``, ``"bf16"`` or ``"mixed_float16"``.
-        device: what it runs on: ``"CPU"`` or ``"GPU"``.
+        precision: the numbers that it computes in: ``"f32"``, ``"bf16"`` or ``"mixed_float16"``.
+        device: the device that it runs on: ``"CPU"`` or ``"GPU"``.
     """
 
     dim: int
@@ -69,5 +69,5 @@ class Engine(Protocol):
     device: str
 
     def run(self, images: Images) -> Features:
-        """Vectors of at least one picture, as in ``Extractor.extract``."""
+        """Vectors of one or more images: see ``Extractor.extract``."""
         ...

@@ -1,4 +1,4 @@
-"""Which engine would run, decided without importing TensorFlow: that takes longer than a whole query."""
+"""Chooses an engine without importing TensorFlow, whose import takes longer than a whole query."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class EngineChoice:
 
 
 def n_cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     return usable_cores()
 
 
 def choose_engine(engine: str = "auto", precision: str = "auto", throughput: bool = True) -> EngineChoice:
-    """Resolves ``"auto"``: a GPU for many pictures, OpenVINO for a query and wherever there is no GPU.
+    """Resolves ``"auto"``: a GPU for many images, OpenVINO for a query and wherever there is no GPU.
 
-    A query needs 16 pictures, which OpenVINO has done on the CPU before TensorFlow is imported.
+    A query needs 16 images, which OpenVINO has done on the CPU before TensorFlow is imported.
 
     Args:
         engine: one of ``ENGINES``.
         precision: ``"mixed_float16"`` asks for TensorFlow, ``"bf16"`` for OpenVINO.
-        throughput: whether many pictures will be run.
+        throughput: whether many images will be run.
 
     Raises:
         ConfigError: there is no such engine, or it does not compute in that precision.
@@ -76,7 +76,7 @@ def choose_engine(engine: str = "auto", precision: str = "auto", throughput: boo
 def gpu_is_likely() -> bool:
     """Whether TensorFlow would probably see a GPU: a driver, a card, CUDA's libraries, and none hidden.
 
-    ``$STYLESEARCH_DEVICE`` (``cpu`` or ``gpu``) overrules what is found.
+    ``$STYLESEARCH_DEVICE`` (``cpu`` or ``gpu``) overrules the check.
 
     Raises:
         ConfigError: ``$STYLESEARCH_DEVICE`` is neither.

@@ -43,7 +43,7 @@ def record_of(path: Path) -> dict[str, Any]:
 
 
 def is_unchanged(path: Path, record: Mapping[str, Any]) -> bool:
-    """Whether ``path`` still holds the bytes that ``record`` was made of.
+    """Whether ``path`` still holds the bytes that ``record`` describes.
 
     A file that nobody has written to since is trusted: reading 500 MB again would cost more than the query
     that needs them. A copy of the file, or one that was touched, is hashed.
@@ -65,7 +65,7 @@ class ConvertedModel:
 
     Attributes:
         xml: the graph; the weights are beside it.
-        facts: what the conversion found out, as JSON values.
+        facts: findings of the conversion, as JSON values.
     """
 
     xml: Path
@@ -73,19 +73,19 @@ class ConvertedModel:
 
 
 def converted_folder(name: str, fingerprint: str) -> Path:
-    """Where the converted model of a fingerprint is kept; ``name`` is for people who look into the cache."""
+    """Folder of the converted model of a fingerprint; ``name`` is for people who look into the cache."""
     return cache_folder() / "models" / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name)[:60]}-{fingerprint[:20]}"
 
 
 def open_converted(name: str, fingerprint: str, convert: Callable[[Path], dict[str, Any]]) -> ConvertedModel:
-    """The converted model of a fingerprint, from the cache or converted now.
+    """Opens the converted model of a fingerprint, and converts it first if the cache does not have it.
 
-    Several processes may ask at once: one converts, the others wait and then read. A folder that is damaged
-    (a file cut short or altered) is noticed and made anew.
+    Several processes may call this at once: one converts, the others wait and then read. A damaged folder (a
+    file cut short or altered) is noticed and made anew.
 
     Args:
-        name: what the model is called.
-        fingerprint: hexadecimal digest of what the model is made from.
+        name: name of the model.
+        fingerprint: hexadecimal digest of everything that the model is made from.
         convert: writes ``model.xml`` and ``model.bin`` into the folder it is given; returns the facts.
 
     Raises:
@@ -166,16 +166,16 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def compile_cached(openvino: Any, core: Any, xml: Path, options: Mapping[str, str]) -> Any:
-    """The model of ``xml`` compiled for this CPU, from the cache where it is there and fits.
+    """Compiles the model of ``xml`` for this CPU, or reads it from the cache where it is there and fits.
 
     A compiled model lies beside the converted one, so that a cold query need not compile. OpenVINO has a
     cache of its own (``CACHE_DIR``), as fast, but it loads an altered file and then gives wrong vectors;
-    hence this one, with a record of size and sha256.
+    hence this cache, with a record of size and sha256.
 
     Args:
         openvino, core: the module and an ``openvino.Core``.
         xml: the converted model.
-        options: properties to compile with.
+        options: OpenVINO's properties to compile with.
 
     Raises:
         ExtractorError: OpenVINO cannot compile it.
@@ -224,7 +224,7 @@ def _import(openvino: Any, core: Any, blob: Path, options: Mapping[str, str]) ->
 
 
 def _export(compiled: Any, blob: Path) -> None:
-    """Keeps a compiled model; where the folder cannot be written, the next start is slower, no more."""
+    """Keeps a compiled model; where the folder cannot be written, only the next start is slower."""
     try:
         with atomic_file(blob) as file:
             file.write(compiled.export_model().getbuffer())

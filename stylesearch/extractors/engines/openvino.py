@@ -1,4 +1,4 @@
-"""Running a converted model with OpenVINO on the CPU. Only to convert it first is TensorFlow imported."""
+"""Runs a converted model with OpenVINO on the CPU. TensorFlow is imported only to convert it, once."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def import_openvino() -> Any:
     """Imports ``openvino`` without its conversion tools and its telemetry.
 
     ``import openvino`` alone also imports the tools, which takes twice as long as all the rest and sends an
-    event to Intel over the network. The package allows for their absence, so they are made to look absent
-    meanwhile. ``openvino.convert_model`` is there all the same, and imports them when it is called.
+    event to Intel over the network. The package can do without them, so they are made to look absent
+    meanwhile. ``openvino.convert_model`` still works, and imports them when it is called.
 
     Raises:
         MissingDependency: OpenVINO is not installed.
@@ -91,7 +91,7 @@ def openvino_core() -> Any:
 
 
 def import_openvino_converter() -> Any:
-    """The function ``openvino.convert_model``; without telemetry, unless other code imported that before."""
+    """Imports ``openvino.convert_model``, without telemetry unless other code has imported that before."""
     import_openvino()
     with _lock, _absent(_TELEMETRY):
         return importlib.import_module(_TOOLS).convert_model
@@ -151,7 +151,7 @@ class OpenVinoEngine:
             self._idle.put(compiled.create_infer_request())
 
     def run(self, images: Images) -> Features:
-        """Vectors of ``images``, uint8 ``(n, s, s, 3)`` with n at least 1, C-contiguous."""
+        """Computes vectors of ``images``, uint8 ``(n, s, s, 3)`` with n at least 1, C-contiguous."""
         features = np.empty((len(images), self.dim), np.float32)
         running: deque[_Running] = deque()
         try:
@@ -159,7 +159,8 @@ class OpenVinoEngine:
                 request = self._take(running)
                 running.append(_Running(request, features[start : start + self._batch]))
                 chunk = images[start : start + self._batch]
-                # The last chunk may be short; what an earlier call left behind it is computed for nothing.
+                # The last chunk may be short; what an earlier call left behind it is computed too, and
+                # ignored.
                 request.get_input_tensor(0).data[: len(chunk)] = chunk
                 request.start_async()
             while running:
@@ -171,7 +172,7 @@ class OpenVinoEngine:
         return features
 
     def _take(self, running: deque[_Running]) -> Any:
-        """An idle request, else the oldest of this call's own, else one that another thread returns."""
+        """Takes an idle request, else the oldest of this call's own, else one that another thread returns."""
         try:
             return self._idle.get_nowait()
         except queue.Empty:
@@ -179,7 +180,7 @@ class OpenVinoEngine:
 
 
 class _Running:
-    """A batch that is being computed, and where its vectors go."""
+    """A batch that is being computed, and the rows that its vectors go to."""
 
     __slots__ = ("features", "request")
 
@@ -194,7 +195,7 @@ class _Running:
 
 
 def choose_precision(core: Any, converted: ConvertedModel, wanted: str) -> str:
-    """``"f32"`` or ``"bf16"``.
+    """Resolves ``"auto"`` to ``"f32"`` or ``"bf16"``.
 
     Raises:
         ConfigError: ``wanted`` is neither, nor ``"auto"``; or it is bf16, which this processor does not have
@@ -225,7 +226,7 @@ def convert_recipe(recipe: GraphRecipe, folder: Path) -> dict[str, Any]:
     """Converts a Keras model into OpenVINO's format, in ``folder``, and tries out bf16. Imports TensorFlow.
 
     Returns:
-        ``dim``: width of a vector. ``batch``: pictures at once. ``bf16_cosine``: of
+        ``dim``: width of a vector. ``batch``: images at once. ``bf16_cosine``: the result of
         ``fit_bf16``. ``openvino``: version of the converter.
     """
     tensorflow = import_tensorflow()

@@ -1,4 +1,4 @@
-"""Running a Keras model with TensorFlow: on the GPU when there is one, else on the CPU."""
+"""Runs a Keras model with TensorFlow: on the GPU when there is one, else on the CPU."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _lock = threading.Lock()
 
 
 def import_tensorflow() -> Any:
-    """The module ``tensorflow``.
+    """Imports the module ``tensorflow``.
 
     What it says about processors and CUDA while it starts goes to the debug log, unless the user has set
     ``TF_CPP_MIN_LOG_LEVEL`` to see it.
@@ -59,12 +59,12 @@ def import_tensorflow() -> Any:
                     f"building a network needs the library {error.name!r}, which is not installed",
                     hint="pip install tensorflow",
                 ) from error
-            tensorflow.config.list_physical_devices("GPU")  # has its say about CUDA, here rather than later
+            tensorflow.config.list_physical_devices("GPU")  # logs about CUDA here, not later
         return tensorflow
 
 
 def import_keras() -> Any:
-    """The module ``keras``.
+    """Imports the module ``keras``.
 
     Raises:
         ConfigError: it runs on another backend than TensorFlow.
@@ -107,7 +107,7 @@ def _start_up_log_hidden() -> Iterator[None]:
                     os.write(2, line)
 
 
-# Pictures a step: enough to fill a GPU, few enough for 4 GB of it with VGG19.
+# Images a step: enough to fill a GPU, few enough for 4 GB of it with VGG19.
 _BATCH = 32
 _POLICIES = {"auto": "float32", "f32": "float32", "mixed_float16": "mixed_float16"}
 
@@ -144,7 +144,7 @@ class TensorFlowEngine:
         )
 
     def run(self, images: Images) -> Features:
-        """Vectors of ``images``, uint8 ``(n, s, s, 3)`` with n at least 1."""
+        """Computes vectors of ``images``, uint8 ``(n, s, s, 3)`` with n at least 1."""
         features = np.empty((len(images), self.dim), np.float32)
         for start in range(0, len(images), _BATCH):
             batch = self._tensorflow.constant(images[start : start + _BATCH])
@@ -159,7 +159,7 @@ class TensorFlowEngine:
 
 
 def visible_gpus(tensorflow: Any) -> int:
-    """How many GPUs TensorFlow sees; each is told to take memory as it needs it instead of all at once."""
+    """Counts the GPUs that TensorFlow sees; tells each to take memory as needed instead of all at once."""
     gpus = tensorflow.config.list_physical_devices("GPU")
     for gpu in gpus:
         try:
