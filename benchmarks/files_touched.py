@@ -44,7 +44,7 @@ def main() -> None:
             _command("query", str(photo), "-e", "hog", "--home", home, "-q")
         rows.append(["query", len(files)])
         rows.append(["POST /v1/search", len(asyncio.run(_search(home, photo.read_bytes(), recorder)))])
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     print_table(["what runs", "files"], rows)
 
 

@@ -111,7 +111,7 @@ def _steps() -> list[tuple[str, str, Step, Step, list[Array]]]:
     from stylesearch.extractors.classical.hog import HOG
     from stylesearch.extractors.classical.luma import luma
     from stylesearch.extractors.engines.bf16 import sample_images
-    from stylesearch.extractors.with_colors import _bins_of, _middle_blocks
+    from stylesearch.extractors.hsv_histogram import _bins_of, _middle_blocks
     from stylesearch.images.regions import letterbox
 
     pictures = sample_images(N_PICTURES, SIZE)
@@ -167,14 +167,14 @@ def _cv_bins(pixels: Array) -> Array:
 
     flat = np.ascontiguousarray(pixels.reshape(-1, pixels.shape[-2], 3))
     hsv = cv2.cvtColor(flat, cv2.COLOR_RGB2HSV_FULL).reshape(pixels.shape).astype(np.int32)
-    return (hsv[..., 0] * 12 // 256 * 3 + hsv[..., 1] * 3 // 256) * 3 + hsv[..., 2] * 3 // 256
+    return np.asarray((hsv[..., 0] * 12 // 256 * 3 + hsv[..., 1] * 3 // 256) * 3 + hsv[..., 2] * 3 // 256)
 
 
 def _cv_luma(images: Array) -> Array:
     import cv2
 
     flat = images.reshape(-1, images.shape[2], 3)
-    return cv2.cvtColor(flat, cv2.COLOR_RGB2GRAY).reshape(images.shape[:3])
+    return np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGB2GRAY)).reshape(images.shape[:3])
 
 
 def _skimage_lab(rgb: Array) -> Array:
@@ -186,7 +186,7 @@ def _skimage_lab(rgb: Array) -> Array:
 def _cv_lab(rgb: Array) -> Array:
     import cv2
 
-    return cv2.cvtColor(rgb.astype(np.float32), cv2.COLOR_RGB2LAB)
+    return np.asarray(cv2.cvtColor(rgb.astype(np.float32), cv2.COLOR_RGB2LAB))
 
 
 def _cv_blurred(images: Array) -> Array:

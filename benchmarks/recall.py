@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +67,7 @@ def main() -> None:
                         for strategy in (Strategy.EXACT, Strategy.SCAN, Strategy.ANNOY, None):
                             indexes.strategy = strategy
                             opened = indexes.open("all")
-                            times = [
-                                seconds_of(lambda o=opened, v=v: o.search_any(v, N_NEAREST)) for v in asked
-                            ]
+                            times = [seconds_of(partial(opened.search_any, v, N_NEAREST)) for v in asked]
                             answers[strategy] = (
                                 [opened.search_any(v, N_NEAREST).ids for v in asked],
                                 statistics.median(times),

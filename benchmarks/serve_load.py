@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def _measure_load(shop: Workspace, service: Service, photos: list[bytes], expect
     for number in range(N_ROUNDS):
         rate = _engine_rate(extractor, n_regions)
         pairs = [
-            (seconds_of(lambda p=photo: shop.query(p)), seconds_of(lambda p=photo: client.search(p)))
+            (seconds_of(partial(shop.query, photo)), seconds_of(partial(client.search, photo)))
             for photo in photos[number * N_LONE : (number + 1) * N_LONE]
         ]
         library, lone = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))

@@ -50,10 +50,8 @@ def drawn_pictures(folder: Path, n_pictures: int, seed: int = 5) -> None:
     for number in range(n_pictures):
         picture = originals[number % len(originals)]
         width, height = picture.size
-        left, top = rng.integers(0, width // 10), rng.integers(0, height // 10)
-        cut = picture.crop(
-            (left, top, width - rng.integers(0, width // 10), height - rng.integers(0, height // 10))
-        )
+        left, top, right, bottom = (int(rng.integers(0, side // 10)) for side in (width, height) * 2)
+        cut = picture.crop((left, top, width - right, height - bottom))
         long_side = int(rng.integers(600, 1000))
         scale = long_side / max(cut.size)
         size = (round(cut.width * scale), round(cut.height * scale))

@@ -91,7 +91,7 @@ def _stand_in(n: int = 3000, dim: int = 1280) -> Matrix:
     random = np.random.default_rng(0)
     centres = random.standard_normal((n // 30, dim), dtype=np.float32)
     rows = centres[np.arange(n) % len(centres)] + random.standard_normal((n, dim), dtype=np.float32)
-    return np.maximum(rows, 0)
+    return np.asarray(np.maximum(rows, 0), dtype=np.float32)
 
 
 def _whiten(features: Matrix, fitted_on: Matrix) -> Matrix:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import print_table, seconds_of
@@ -39,7 +40,7 @@ def main() -> None:
                 for photo in [*source.photos[:5], *source.photos]:
                     for gallery, measured in zip(galleries, times, strict=True):
                         features = photo[:n_regions]
-                        measured.append(1000 * seconds_of(lambda g=gallery, f=features: g.search(f)))
+                        measured.append(1000 * seconds_of(partial(gallery.search, features)))
                 medians = [statistics.median(measured[5:]) for measured in times]
                 ninth = [statistics.quantiles(measured[5:], n=10)[-1] for measured in times]
                 what = f"{n_regions} regions" if n_regions > 1 else "1 vector"
