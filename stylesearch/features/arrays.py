@@ -1,4 +1,4 @@
-"""Arrays of features and vectors for a study: in memory where they fit, else mapped from temporary files."""
+"""Allocates arrays of features and vectors: in memory where they fit, else mapped from temporary files."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def temporary_array(
     """Maps an array of zeros from a temporary file, which is gone at the end of the block.
 
     The blocks of the file are reserved before anything is written: writing through a mapping into a file
-    without blocks ends the process with a signal, and no message, where the disk is full.
+    without blocks ends the process with a signal and no message when the disk is full.
 
     Args:
-        folder: where the file lies; is made.
-        shape: of the array.
-        dtype: of the array.
-        hint: what to do where the disk has no room for it.
+        folder: the folder of the file; it is created if missing.
+        shape: shape of the array.
+        dtype: element type of the array.
+        hint: for the error: what to do where the disk has no room.
 
     Raises:
         StyleSearchError: the disk, or the user's share of it, has no room.
@@ -79,7 +79,7 @@ def temporary_array(
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
-            held.close()  # frees what it got of the disk, before free space is counted
+            held.close()  # frees the blocks that it got, before free space is counted
             free = shutil.disk_usage(folder).free
             raise StyleSearchError(
                 f"a temporary file of {_mebibytes(n_bytes)} does not fit: "
@@ -106,16 +106,16 @@ def _mebibytes(n_bytes: int) -> str:
 
 
 class ArrayPool:
-    """Makes arrays that live until the end of a ``with`` block, in memory or in temporary files.
+    """Allocates arrays that live until the end of a ``with`` block, in memory or in temporary files.
 
     Args:
-        folder: where temporary files may lie.
+        folder: the folder for temporary files.
         max_bytes: memory that a study may take. Features and vectors of gallery and queries are four arrays
             at once and may take half of it, so one array takes an eighth at most. Larger ones lie in files,
             of which the system keeps in memory what fits.
 
     Attributes:
-        max_bytes: as given.
+        max_bytes: the memory limit.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -132,7 +132,7 @@ class ArrayPool:
         self._held.close()
 
     def array(self, *shape: int) -> Floats:
-        """Makes a float32 array of zeros.
+        """Allocates a float32 array of zeros.
 
         Raises:
             StyleSearchError: it does not fit into memory, and the disk has no room for it.
@@ -145,9 +145,10 @@ class ArrayPool:
         """Fits the transform of a space on the gallery alone, or loads the one that indexes were built with.
 
         Args:
-            space: its name.
+            space: name of the space.
             gallery: features, float32 (n, dim).
-            home: where the fitted space is stored; None to fit it here. A trained model's has to be given.
+            home: location of the fitted space; None to fit it here. Required for the space of a trained
+                model.
             n_colors: how many of a feature's last numbers are colors.
         """
         if home is not None and home.model is not None:
@@ -204,8 +205,8 @@ def category_scales(
     """Looks up what vectors of images of these categories are multiplied by.
 
     Args:
-        transform: that made them.
-        categories: of each image's product.
+        transform: the transform that made the vectors.
+        categories: category of each image's product.
 
     Returns:
         for each image, the row of its scale, int64 (n,); and the scales, float32 (s, dim). None twice where
@@ -240,12 +241,12 @@ def query_features(
     """Reads the features of the queries' regions, float32 (q, regions, dim).
 
     Args:
-        pool: makes the array.
-        catalog, feature_set: for those that the catalog has.
-        queries: all of them.
-        through_catalog: those of them whose vector is in the catalog.
-        through_cache: the others.
-        cache: of the region plan of these.
+        pool: allocates the array.
+        catalog, feature_set: hold the vectors of ``through_catalog``.
+        queries: all queries, in the order of the rows.
+        through_catalog: the queries whose vector is in the catalog.
+        through_cache: the other queries.
+        cache: holds the vectors of ``through_cache``, for its region plan.
     """
     places = {one.pk: place for place, one in enumerate(queries)}
     n_regions = cache.n_regions if through_cache else 1

@@ -1,4 +1,4 @@
-"""What the steps of a study or a training share: catalog, extractors, folders, limits and progress."""
+"""The context of a study or a training: catalog, extractors, folders, limits and progress."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def _no_model(space: str) -> ModelCard:
 
 @dataclass(frozen=True)
 class StudyContext:
-    """Where a study or a training happens, and how.
+    """Catalog, extractors, folders and limits that the steps of a study or a training share.
 
     Attributes:
-        catalog: what is evaluated; missing features are written to it.
-        load: makes an extractor of its name, for many images, anew with each call: so one network at a time
-            is in memory.
-        space_location: where a space's fit and indexes are, for ``index``, and a trained model's transform.
+        catalog: the catalog that is evaluated; missing features are written to it.
+        load: loads an extractor by name, for many images, anew with each call: so one network at a time is
+            in memory.
+        space_location: locates a space's fit and indexes, for ``index``, and a trained model's transform.
         cache: folder for vectors of regions, and for what does not fit into memory.
         extraction: batch size, threads and limits of the extraction.
-        max_bytes: memory for vectors and for distances, a half for each; vectors beyond it lie in files.
+        max_bytes: memory for vectors and for distances, half for each; vectors beyond it lie in files.
             Networks, results and their resamples are not counted.
         progress: called as ``progress(stage, n_done, n_total)``.
-        model: the card of the trained model that a space is of.
+        model: returns the card of the trained model that a space is of.
     """
 
     catalog: Catalog
@@ -53,12 +53,12 @@ class StudyContext:
     model: Callable[[str], ModelCard] = _no_model
 
     def tell(self, stage: str) -> Callable[[int, int], None] | None:
-        """Makes a function that reports the progress of one stage as ``(n_done, n_total)``."""
+        """Returns a function that reports the progress of one stage as ``(n_done, n_total)``."""
         progress = self.progress
         return None if progress is None else lambda done, total: progress(stage, done, total)
 
     def count(self, stage: str, n_total: int) -> Callable[[int], None] | None:
-        """Makes a function that reports the progress of a stage of known length as ``(n_done)``."""
+        """Returns a function that reports the progress of a stage of known length as ``(n_done)``."""
         progress = self.progress
         return None if progress is None else lambda done: progress(stage, done, n_total)
 

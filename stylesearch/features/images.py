@@ -23,8 +23,8 @@ class CatalogImage:
     """A usable image of the catalog.
 
     Attributes:
-        pk: its key; rising in the order in which images were listed.
-        product, image: as the catalog has them.
+        pk: key of the image; rising in the order in which images were listed.
+        product, image: the product and the image, as the catalog has them.
     """
 
     pk: int
@@ -33,7 +33,7 @@ class CatalogImage:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Product id and path: what images are sorted by, whatever the order of an ingest."""
+        """Product id and path: the key that images are sorted by, whatever the order of an ingest."""
         return self.product.id, self.image.path
 
 

@@ -1,4 +1,4 @@
-"""One image from its file to the extractors' inputs, or the reason why not: the stream's first step."""
+"""Prepares one image, the stream's first step: from its file to the extractors' inputs, or a failure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["PhotoSample", "PreparedImage", "Task", "prepare_image", "prepare_reg
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An image that a source lists, and what the catalog has of it.
+    """An image that a source lists, with the catalog's entry for it.
 
     Attributes:
-        record: as the source lists it.
-        known: as the catalog has it, or None.
+        record: the image as the source lists it.
+        known: the image as the catalog has it, or None.
         lacking: fingerprints of the extractors whose features the catalog lacks.
     """
 
@@ -35,11 +35,11 @@ class Task:
 
 @dataclass(eq=False, slots=True)
 class PreparedImage(Sample):
-    """What became of a task. Its ``failure`` is only set where the catalog goes on with what it has.
+    """The result of a task. Its ``failure`` is set only where the catalog keeps the image as it has it.
 
     Attributes:
         task: the task.
-        entry: the image as it goes into the catalog.
+        entry: the image as it will be stored in the catalog.
     """
 
     task: Task
@@ -48,7 +48,7 @@ class PreparedImage(Sample):
 
 @dataclass(eq=False, slots=True)
 class PhotoSample(Sample):
-    """A photo of the catalog with the regions through which a query looks at it.
+    """A photo of the catalog, with the regions that a query with it would have.
 
     Attributes:
         image: the photo.
@@ -64,11 +64,11 @@ def prepare_image(task: Task, *, sizes: Mapping[str, int], max_pixels: int) -> P
     unless features are lacking. An image that cannot be used becomes an entry with its error, and no
     exception.
 
-    A file that is there but cannot be read just now (no permission, a network share that fails) says nothing
-    against the image: where the catalog has it as usable, it stays as it is, and the failure is reported.
+    A file that exists but cannot be read just now (no permission, a network share that fails) does not make
+    the image unusable: where the catalog has it as usable it stays so, and the failure is reported.
 
     Args:
-        task: what is to be prepared.
+        task: the image, and the features that it lacks.
         sizes: side of the input of each extractor, by its fingerprint.
         max_pixels: larger images are refused before they are decoded.
     """
@@ -124,7 +124,7 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedI
         reason = error.strerror or str(error)
         if known is None or known.error is not None or isinstance(error, FileNotFoundError):
             return PreparedImage(task, _entry(record, sha256=sha256, error=reason))
-        # With another box its vectors would go: they stay with the box that they were computed from.
+        # A new box would drop its vectors: it keeps the box that they were computed from.
         entry = replace(_known_entry(record, known), box=known.box)
         return PreparedImage(task, entry, failure=reason)
     entry = _entry(record, sha256=sha256, width=inputs.width, height=inputs.height, stat_key=key)

@@ -25,13 +25,13 @@ class RegionCache:
     """The cache of one extractor and one plan.
 
     Args:
-        folder: holds the caches of a workspace.
-        fingerprint: of the extractor.
+        folder: folder for the caches of a workspace.
+        fingerprint: fingerprint of the extractor.
         dim: width of its vectors.
         plan: a name in ``stylesearch.images.regions.REGION_PLANS``.
 
     Raises:
-        UnknownName: no plan is called so.
+        UnknownName: no such plan.
     """
 
     def __init__(self, folder: Path, fingerprint: str, dim: int, plan: str) -> None:
@@ -45,7 +45,7 @@ class RegionCache:
         self.folder = folder / fingerprint[:16] / f"{plan}-{digest_of({'boxes': boxes})[:8]}"
 
     def has(self, sha256: str) -> bool:
-        """Whether the vectors of that content are there."""
+        """Whether the cache has the vectors of that content."""
         try:
             return self._path(sha256).stat().st_size in self._lengths
         except FileNotFoundError:
@@ -55,7 +55,7 @@ class RegionCache:
         """Reads the vectors of the regions, float32 (regions, dim).
 
         Raises:
-            StyleSearchError: they are not there, or the file is damaged.
+            StyleSearchError: the cache does not have them, or the file is damaged.
         """
         path = self._path(sha256)
         data = path.read_bytes() if path.exists() else b""

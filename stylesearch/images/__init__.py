@@ -1,1 +1,1 @@
-"""Pictures: any file to upright RGB pixels, regions of them as network inputs, and contact sheets."""
+"""Images: decodes any file to upright RGB pixels, cuts regions as network inputs, draws contact sheets."""

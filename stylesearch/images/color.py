@@ -1,4 +1,4 @@
-"""Pixels of any kind (grey, palette, CMYK, 16 bit, transparent, of another color space) as sRGB."""
+"""Converts pixels of any kind (grey, palette, CMYK, 16 bit, transparent, other color spaces) to sRGB."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEARLY_THE_SAME = 2
 
 
 def to_srgb(image: Image.Image, reduction: int = 1) -> Image.Image:
-    """The first frame of a decoded picture in mode RGB.
+    """Converts the first frame of a decoded image to mode RGB.
 
     - Transparency, of whatever kind, lies over white.
     - 16 bit grey is scaled, not clipped: ``value / 257``, rounded. (16 bit RGB comes from Pillow as its high
@@ -35,7 +35,7 @@ def to_srgb(image: Image.Image, reduction: int = 1) -> Image.Image:
       inverted, as Adobe's programs do and every CMYK JPEG found in practice does.
 
     Args:
-        image: loaded; it is not modified.
+        image: a loaded image; not modified.
         reduction: whole number by which to divide width and height (means of blocks), 1 for none.
 
     Raises:
@@ -57,7 +57,7 @@ def to_srgb(image: Image.Image, reduction: int = 1) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """The same picture in mode L, RGB, RGBA or CMYK."""
+    """Converts an image to mode L, RGB, RGBA or CMYK."""
     if image.mode.startswith(_DEEP_MODES):
         return _deep_grey(image)
     if image.mode == "La":
@@ -80,7 +80,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits (modes I;16 and its kin, I, F) as mode L; a transparent value is white."""
+    """Converts grey of more than 8 bits (modes I;16 and similar, I, F) to mode L; transparent is white."""
     values = np.asarray(image)
     grey: npt.NDArray[np.uint8]
     if image.mode.startswith("I;16"):
@@ -100,7 +100,7 @@ def _deep_grey(image: Image.Image) -> Image.Image:
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """A picture of mode L, RGB or CMYK as sRGB, by its profile if it has a usable one."""
+    """Converts an image of mode L, RGB or CMYK to sRGB, by its profile if that is usable."""
     transform = _transform_to_srgb(profile, image.mode) if profile else None
     if transform is None:
         return image.convert("RGB")
@@ -111,10 +111,10 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 @functools.lru_cache(maxsize=16)
 def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The way from ``profile`` to sRGB, or None where there is none or none is needed.
+    """Builds the transform from ``profile`` to sRGB; None where there is none or none is needed.
 
-    Shops use few profiles, so few are built. One transform serves several threads at once: without its
-    cache of the last pixel it holds no state.
+    Results are cached: shops use few profiles. Several threads may use one transform at once: without its
+    cache of the last pixel it has no state.
     """
     try:
         transform = ImageCms.buildTransform(
@@ -137,7 +137,7 @@ def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform 
 
 
 def _probe_colors(mode: str) -> Image.Image:
-    """A small picture with colors from all over the cube (or all greys)."""
+    """Makes a small image with colors from the whole RGB cube (or all greys)."""
     if mode == "L":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     steps = np.linspace(0, 255, 9).astype(np.uint8)

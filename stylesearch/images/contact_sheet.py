@@ -1,4 +1,4 @@
-"""Contact sheets: a photo and what was found for it, drawn on one page."""
+"""Contact sheets: a photo and the products that were found for it, drawn on one page."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ class SheetEntry:
     """A hit on a contact sheet.
 
     Attributes:
-        image: the product's picture: a path, or the bytes of a file; None if there is none.
+        image: the product's image: a path, or the bytes of a file; None if there is none.
         rank: 1 for the nearest.
-        title: what a customer reads.
+        title: the product's title.
         category: shown below the title.
         distance: shown beside the category.
         product_id: shown in place of a title in letters that the built-in font lacks.
@@ -106,7 +106,7 @@ def contact_sheet(
 ) -> Image.Image:
     """Draws the query photo on the left and the hits in a grid beside it.
 
-    A hit whose picture is missing or cannot be read gets a labelled placeholder.
+    A hit whose image is missing or cannot be read gets a labelled placeholder.
 
     Args:
         photo: the query photo.
@@ -118,7 +118,7 @@ def contact_sheet(
         scale: 2 doubles every measure, for print and dense screens.
 
     Returns:
-        A picture of mode RGB, as tall as the hits need.
+        An image of mode RGB, as tall as the hits need.
 
     Raises:
         ImageError: the query photo cannot be read.
@@ -167,7 +167,7 @@ def _draw_photo(
     for box in boxes:
         left, top = min(box.x0, photo.width) * scale_x, min(box.y0, photo.height) * scale_y
         right, bottom = min(box.x1, photo.width) * scale_x, min(box.y1, photo.height) * scale_y
-        # A light line inside the colored one: it shows on photos of any color.
+        # A light line inside the colored one, so that the box shows on photos of any color.
         canvas.outline(x + left, y + top, right - left, bottom - top, _CARD, 4)
         canvas.outline(x + left, y + top, right - left, bottom - top, _ACCENT, 2.5)
 
@@ -192,7 +192,7 @@ def _draw_card(canvas: Canvas, x: int, y: int, entry: SheetEntry) -> None:
 
 
 def _image_of(entry: SheetEntry, scale: int) -> tuple[npt.NDArray[np.uint8] | None, str]:
-    """The pixels of a hit, or why there are none."""
+    """Returns the pixels of a hit's image, or why there are none."""
     if entry.image is None:
         return None, "no picture"
     try:
@@ -229,7 +229,7 @@ def _draw_rank(canvas: Canvas, x: int, y: int, rank: int) -> None:
 
 
 def _draw_verdict(canvas: Canvas, right_edge: int, y: int, right: bool) -> None:
-    """A tick or a cross, so that the frame's color is not the only sign."""
+    """Draws a tick or a cross, so that the frame's color is not the only sign."""
     x = right_edge - 26
     canvas.area(x, y, 26, 26, _RIGHT if right else _WRONG, 13)
     if right:
@@ -252,10 +252,10 @@ def _draw_caption(canvas: Canvas, x: int, y: int, width: int, entry: SheetEntry)
 
 
 class Canvas:
-    """A page on which every measure is given in unscaled pixels.
+    """A page to draw on, with all measures in unscaled pixels.
 
     Attributes:
-        page: what has been drawn.
+        page: the image that is drawn on.
         scale: page pixels for each unscaled one.
     """
 
@@ -289,7 +289,7 @@ class Canvas:
         *,
         square_below: bool = False,
     ) -> None:
-        """Puts down pixels, shape (h, w, 3), that have been made for this scale."""
+        """Pastes pixels, shape (h, w, 3), that are of this scale already."""
         image = Image.fromarray(pixels)
         mask = _round_corners(image.width, image.height, round(corner * self.scale), square_below)
         self.page.paste(image, (round(x * self.scale), round(y * self.scale)), mask)
@@ -343,7 +343,7 @@ class Canvas:
 
 @functools.lru_cache(maxsize=64)
 def _round_corners(width: int, height: int, corner: int, square_below: bool) -> Image.Image:
-    """A mask of mode L with smooth round corners."""
+    """Makes a mask of mode L with smooth round corners."""
     if corner == 0:
         return Image.new("L", (width, height), 255)
     drawn_height = height + corner if square_below else height
@@ -359,12 +359,12 @@ def _round_corners(width: int, height: int, corner: int, square_below: bool) -> 
 
 @functools.cache
 def font(size: int) -> Font:
-    """Pillow's own font, the only one that is there on every machine."""
+    """Loads Pillow's built-in font, the only one that is on every machine."""
     return ImageFont.load_default(size)
 
 
 def printable(text: str, otherwise: str = "") -> str:
-    """Writes a text in letters that the font has.
+    """Rewrites a text in letters that the font has.
 
     Accents are dropped and a few letters spelt out; others are left out. A text of which less than half
     remains (one in Chinese or Greek, say) is replaced.
@@ -390,7 +390,7 @@ def printable(text: str, otherwise: str = "") -> str:
 
 @functools.cache
 def _has_glyph(letter: str) -> bool:
-    """Whether the font draws something else than the box that it has for everything unknown."""
+    """Whether the font draws something else than its box for unknown letters."""
     if letter.isascii():
         return letter.isprintable()
     ours, unknown = (font(20).getmask(shown) for shown in (letter, "\uffff"))

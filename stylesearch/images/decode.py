@@ -1,4 +1,4 @@
-"""Any file that a phone or a shop produces becomes upright RGB pixels, or a clear error."""
+"""Decodes any file that a phone or a shop produces to upright RGB pixels, or raises a clear error."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ _TURNS: Final = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class DecodedImage:
-    """A decoded picture.
+    """A decoded image.
 
     Attributes:
         pixels: uint8, shape (h, w, 3), sRGB, upright, read-only; possibly reduced, aspect kept.
-        width, height: of the upright picture at full resolution; boxes are in these pixels.
+        width, height: size of the upright image at full resolution; boxes are in these pixels.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -82,27 +82,27 @@ class DecodedImage:
 def decode(
     source: ImageSource, *, reduce_to: SideWanted | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> DecodedImage:
-    """Reads a picture: JPEG (also MPO), PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 or binary PPM.
+    """Decodes an image: JPEG (also MPO), PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 or binary PPM.
 
-    The content tells the format, the name does not matter. EXIF orientation is applied, colors become sRGB
-    over white (``stylesearch.images.color.to_srgb`` says how), of an animation the first frame is taken.
-    Any number of threads may call it at once; it changes no setting of Pillow.
+    The format is recognised by the content, not by the name. EXIF orientation is applied, colors become sRGB
+    over white (see ``stylesearch.images.color.to_srgb``), and of an animation the first frame is decoded.
+    Any number of threads may call this at once; it changes no setting of Pillow.
 
-    A file that is cut short or damaged is refused, with one exception. A JPEG of which at most the last tenth
-    of the rows is missing is decoded; these rows are white, and a ``CutShortWarning`` tells. Of a
-    progressive one, which has no rows to lose, some of the finest detail may be missing instead.
+    A file that is cut short or damaged is refused, with one exception: a JPEG that lacks at most the last
+    tenth of its rows is decoded with these rows white, and a ``CutShortWarning`` is issued. A progressive
+    JPEG lacks some of the finest detail instead of rows.
 
     Args:
-        source: the bytes of a file, its path, or a binary file, read from where it stands to its end.
-        reduce_to: how many pixels the longer side of the picture must keep, or a function that says so
-            given its upright full width and height (``stylesearch.images.regions.reduction`` makes one).
+        source: the bytes of a file, its path, or a binary file, which is read from its position to its end.
+        reduce_to: how many pixels the longer side of the image must keep, or a function that returns this for
+            the upright full width and height (``stylesearch.images.regions.reduction`` makes one).
             The side returned is never shorter than this unless the file's is, and at most about twice
             as long. A JPEG is then decoded at 1/2, 1/4 or 1/8, which is faster. None keeps every pixel.
-        max_pixels: width times height above which a picture is refused before decoding. (For TIFF and WebP
+        max_pixels: width times height above which an image is refused before decoding. (For TIFF and WebP
             Pillow's own limit holds too, by default 178 megapixels.)
 
     Raises:
-        NotAnImage: not a picture of these formats, empty, damaged, or cut short.
+        NotAnImage: not an image of these formats, empty, damaged, or cut short.
         ImageTooSmall: under 16 pixels a side.
         ImageTooLarge: more than ``max_pixels``, or more than fits into memory.
         ImageError: the file cannot be read.
@@ -117,7 +117,7 @@ def decode_reduced(
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> list[DecodedImage]:
-    """Reads a picture once for several uses, each of which gets the pixels that ``decode`` would give it.
+    """Decodes an image for several uses, each of which gets the pixels that ``decode`` would give it.
 
     The pixels are decoded once, or for a JPEG once for each of the scales 1, 1/2, 1/4 and 1/8 that is wanted.
 
@@ -135,8 +135,8 @@ def _decode(
     source: ImageSource, reductions: Sequence[SideWanted | None], max_pixels: int
 ) -> list[DecodedImage]:
     label, image_format, data = read_source(source)
-    loaded: dict[tuple[int, int], tuple[Image.Image, float | None]] = {}  # by the size they are decoded at
-    reduced: dict[tuple[tuple[int, int], int], DecodedImage] = {}  # by that and a factor
+    loaded: dict[tuple[int, int], tuple[Image.Image, float | None]] = {}  # by decoded size
+    reduced: dict[tuple[tuple[int, int], int], DecodedImage] = {}  # by decoded size and reduction factor
     images = []
     with _image_errors_only(label, image_format):
         first = _open(image_format, data)
@@ -152,7 +152,8 @@ def _decode(
             if size not in loaded:
                 loaded[size] = _load_or_repair(label, image_format, header, data, long_side)
             image, intact = loaded[size]
-            # Some know better now: TIFF was turned, HEIF cropped, PNG may tell the orientation at its end.
+            # Loading may change the size: TIFF was turned, HEIF cropped, PNG may have its orientation at its
+            # end.
             full_size = full_size if drafted else image.size
             orientation = _orientation(image)
             long_side = _long_side_wanted(reduce_to, full_size, orientation)
@@ -175,7 +176,7 @@ def _decode(
 def _load_or_repair(
     label: str, image_format: ImageFormat, image: ImageFile.ImageFile, data: bytes, long_side: int | None
 ) -> tuple[Image.Image, float | None]:
-    """Decodes the pixels; of a JPEG that is cut short, with the share of the rows that are there."""
+    """Decodes the pixels; for a JPEG that is cut short also returns the share of its rows that are there."""
     try:
         _load(image_format, image)
     except OSError:
@@ -187,7 +188,7 @@ def _load_or_repair(
 
 @contextlib.contextmanager
 def _image_errors_only(label: str, image_format: ImageFormat) -> Iterator[None]:
-    """Decoders raise whatever they like on bytes made to confuse them; here it becomes one of our errors."""
+    """Turns whatever a decoder raises on damaged or hostile bytes into an error of this library."""
     try:
         yield
     except StyleSearchError:
@@ -205,10 +206,10 @@ def _image_errors_only(label: str, image_format: ImageFormat) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_warnings(wanted: bool) -> Iterator[None]:
-    """Keeps what a decoder has to say about odd headers from the caller, who asked for pixels.
+    """Suppresses a decoder's warnings about odd headers.
 
-    The filters belong to the whole process, so two threads must not change them at once. JPEG and WebP never
-    come here, and the others only for the time that a header takes (TIFF: for as long as it decodes).
+    Warning filters belong to the whole process, so two threads must not change them at once. JPEG and WebP
+    never need this, the others only while a header is read (TIFF: while it is decoded).
     """
     if not wanted:
         yield
@@ -243,7 +244,7 @@ def _check_size(label: str, image: ImageFile.ImageFile, max_pixels: int) -> None
 
 
 def _orientation(image: Image.Image) -> int:
-    # TIFF keeps it elsewhere, and Pillow applies it; HEIF is turned by its decoder, which then removes it.
+    # TIFF stores it elsewhere, and Pillow applies it; HEIF's decoder turns the image and removes the tag.
     return exif_orientation(image.info.get("exif"))
 
 
@@ -254,12 +255,12 @@ def _long_side_wanted(reduce_to: SideWanted | None, size: tuple[int, int], orien
 
 
 def _draft(image_format: ImageFormat, image: ImageFile.ImageFile, long_side: int | None) -> bool:
-    """Asks for the pixels at reduced scale where the format can; returns whether they will be."""
+    """Asks the decoder for a reduced scale where the format allows it; returns whether it will be reduced."""
     width, height = image.size
     longest = max(width, height)
     if long_side is None or longest <= long_side or not image_format.scales:
         return False
-    # It takes the smallest scale at which neither side is shorter than this.
+    # Pillow takes the smallest scale at which neither side is shorter than this.
     image.draft(image.mode, (max(1, width * long_side // longest), max(1, height * long_side // longest)))
     return image.size != (width, height)
 
@@ -285,18 +286,18 @@ def _load_without_end(
     return loaded
 
 
-# The orientation is read here rather than by Pillow: only one tag of the EXIF block is wanted, a damaged
-# block must cost no more than the orientation, and Pillow warns about odd ones for the whole process.
+# The orientation is read here rather than by Pillow: only one tag of the EXIF block is needed, a damaged
+# block must not fail the image, and Pillow issues warnings about odd ones.
 
 
 def exif_orientation(block: object) -> int:
-    r"""The orientation, 1 to 8, in the first directory of an EXIF block.
+    r"""Reads the orientation, 1 to 8, from the first directory of an EXIF block.
 
     Args:
         block: the bytes of the block, with or without ``Exif\0\0`` before it; anything else counts as none.
 
     Returns:
-        1 (upright) where there is no block, no such tag, or no sense in it.
+        1 (upright) where there is no block, no such tag, or no valid value.
 
     References:
         Exif 2.32 (CIPA DC-008), 4.6.4 A, tag 274; TIFF 6.0, section 2.
@@ -329,11 +330,11 @@ def exif_orientation(block: object) -> int:
 
 
 def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Width and height once the picture stands upright."""
+    """Width and height of the upright image."""
     return (size[1], size[0]) if orientation >= 5 else size
 
 
 def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture as it was seen when the camera noted ``orientation``."""
+    """Turns an image upright, given its EXIF orientation."""
     turn = _TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)

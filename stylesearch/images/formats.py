@@ -1,7 +1,7 @@
-"""Which files are opened as pictures, decided by their first bytes and never by their names.
+"""Recognises image formats by the first bytes of a file, never by its name.
 
-The list is short on purpose: formats that phones, cameras and shops write. Anything that is a program (EPS),
-a document (PDF), or a container of other pictures (ICO, PSD) is refused before a decoder sees it.
+The list is short on purpose: formats that phones, cameras and shops write. Programs (EPS), documents (PDF)
+and containers of other images (ICO, PSD) are refused before a decoder sees them.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ the program has registered, and warn of large pictures by rules that are not our
 
 @dataclass(frozen=True, slots=True)
 class ImageFormat:
-    """What the first bytes of a file say.
+    """An image format, recognised by the first bytes of a file.
 
     Attributes:
         name: a key of ``FORMATS``.
-        scales: the decoder can hand out a smaller picture faster than the whole one.
-        warns: its decoder warns, through the warnings of the whole process, about oddities in the header.
-        warns_late: it also does so while pixels are decoded.
+        scales: whether its decoder can decode a reduced image faster than the whole one.
+        warns: whether its decoder issues Python warnings about oddities in the header.
+        warns_late: whether it also does so while pixels are decoded.
     """
 
     name: str
@@ -96,7 +96,7 @@ _REFUSED: Final[tuple[tuple[bytes, str], ...]] = (
 
 
 def recognise(head: bytes) -> ImageFormat | None:
-    r"""Recognises the format of a file; None when it is none that is opened.
+    r"""Recognises the format of a file; None if it is not one of ``FORMATS``.
 
     Args:
         head: its first ``HEAD_BYTES`` bytes, or all of a shorter file.
@@ -120,7 +120,7 @@ def recognise(head: bytes) -> ImageFormat | None:
 
 
 def _recognise_brand(head: bytes) -> ImageFormat | None:
-    """AVIF and HEIF share a container: the main brand tells, or, where it says either, the ones beside it."""
+    """Tells AVIF from HEIF, which share a container, by the main brand, or else by the compatible brands."""
     brand = head[8:12]
     if brand in _AVIF_BRANDS:
         return _AVIF

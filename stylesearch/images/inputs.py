@@ -1,4 +1,4 @@
-"""Network inputs from an image: read and decoded once, its regions cut at every size that is wanted."""
+"""Makes network inputs from an image: decodes it once and cuts its regions at every size that is wanted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["NetworkInputs", "make_inputs"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class NetworkInputs:
-    """An image as extractors are to see it.
+    """The inputs of extractors from one image.
 
     Attributes:
-        width, height: of the upright image at full resolution.
-        boxes: its regions, in pixels of the upright image.
+        width, height: size of the upright image at full resolution.
+        boxes: the regions, in pixels of the upright image.
         pixels: the regions by input size, uint8 (regions, size, size, 3), RGB, letterboxed on white.
     """
 
@@ -47,14 +47,14 @@ def make_inputs(
 
     Raises:
         ImageError: the image cannot be used, or a box has nothing in common with it.
-        UnknownName: no plan is called so.
+        UnknownName: no such plan.
     """
     wanted = sorted(set(sizes))
     reductions = [reduction(size, "whole" if regions is None else regions) for size in wanted]
     images = decode_reduced(source, reductions, max_pixels=max_pixels)
     width, height = images[0].width, images[0].height
     if regions is None:
-        # Of the pixels as they are: a box would be brought to their scale, and rounded.
+        # From all pixels: a box would be scaled to them, and rounded.
         pixels = {size: letterbox(one.pixels, size)[None] for size, one in zip(wanted, images, strict=True)}
         return NetworkInputs(width, height, (Box(0, 0, width, height),), pixels)
     boxes = plan_boxes(regions, width, height) if isinstance(regions, str) else list(regions)

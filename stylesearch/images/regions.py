@@ -1,8 +1,8 @@
-"""Network inputs: pictures and their regions, cut out and letterboxed to squares.
+"""Regions of images, cut out and letterboxed to square network inputs.
 
-In a street photo the garment fills a part of the picture; a network that sees the whole sees mostly street.
-So a photo is searched with several regions, and the nearest counts. A region plan is a named list of boxes
-relative to the size of the photo.
+In a street photo the garment fills only a part of the image; the features of the whole are mostly those of
+the street. So a photo is searched with several regions, and the nearest counts. A region plan is a named list
+of boxes relative to the size of the photo.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _WHITE: Final = 255
 
 
 def letterbox(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    """Fits a picture into a square.
+    """Fits an image into a square.
 
     The aspect ratio is kept, the longer side becomes ``size``, the rest is white, half on each side (the odd
-    pixel right or below). Larger pictures are reduced with antialiasing, smaller ones enlarged, both bicubic.
+    pixel right or below). Larger images are reduced with antialiasing, smaller ones enlarged, both bicubic.
 
     Args:
         pixels: shape (h, w, 3), RGB; not modified.
@@ -109,10 +109,10 @@ def draw_letterboxed(
 
 @dataclass(frozen=True, slots=True)
 class RelativeBox:
-    """A rectangle in fractions of a picture's width (x) and height (y), origin at the top left.
+    """A rectangle in fractions of an image's width (x) and height (y), origin at the top left.
 
     Raises:
-        ValueError: if it is empty or reaches out of the picture.
+        ValueError: if it is empty or reaches out of the image.
     """
 
     x0: float
@@ -125,7 +125,7 @@ class RelativeBox:
             raise ValueError(f"a relative box has 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1. Received: {self}")
 
     def of(self, width: int, height: int) -> Box:
-        """This part of a picture of ``width`` x ``height`` pixels; at least one pixel.
+        """Converts it to pixels of an image of ``width`` x ``height``; at least one pixel.
 
         Example:
             >>> RelativeBox(0.1, 0.25, 0.9, 0.75).of(300, 400)
@@ -142,10 +142,10 @@ def _span(start: float, end: float, length: int) -> tuple[int, int]:
 
 
 def centred_boxes(width: float, height: float, n_positions: int) -> tuple[RelativeBox, ...]:
-    """Makes boxes of one size, centred horizontally, spread evenly from the top of the picture to its bottom.
+    """Makes boxes of one size, centred horizontally, spread evenly from the top of the image to its bottom.
 
     Args:
-        width, height: fractions of the picture's.
+        width, height: size of the boxes, as fractions of the image's.
         n_positions: how many; a single one is in the middle.
 
     Example:
@@ -181,7 +181,7 @@ REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
 
 
 def plan_boxes(plan: str, width: int, height: int) -> list[Box]:
-    """Lists the boxes of a plan, in its order, for a picture of that upright size at full resolution.
+    """Lists the boxes of a plan, in its order, for an image of that upright size at full resolution.
 
     Raises:
         UnknownName: no plan is called so.
@@ -198,7 +198,7 @@ def plan_boxes(plan: str, width: int, height: int) -> list[Box]:
 def reduction(
     size: int, plan_or_boxes: str | Sequence[Box] = "whole", *, oversampling: float = OVERSAMPLING
 ) -> Callable[[int, int], int]:
-    """Says how far a photo may be reduced while it is decoded, given which crops of it are wanted.
+    """Computes how far a photo may be reduced while it is decoded, given which crops of it are wanted.
 
     Args:
         size: side in pixels of the square network input.
@@ -227,7 +227,7 @@ def reduction(
         if isinstance(plan_or_boxes, str):
             boxes = plan_boxes(plan_or_boxes, width, height)
         else:
-            # A box with nothing in the picture is refused when it is cropped, where the message can say so.
+            # A box outside the image is refused when it is cropped, where the message can say so.
             clipped = (_clip(box, width, height) for box in plan_or_boxes)
             boxes = [box for box in clipped if box is not None]
         shortest = min((max(box.x1 - box.x0, box.y1 - box.y0) for box in boxes), default=max(width, height))
@@ -278,7 +278,7 @@ def crops(image: DecodedImage, boxes: Sequence[Box], size: int) -> npt.NDArray[n
 
 
 def _clip(box: Box, width: int, height: int) -> Box | None:
-    """The part of a box that lies in the picture, or None."""
+    """The part of a box that lies in the image, or None."""
     if box.x0 >= width or box.y0 >= height:
         return None
     return Box(box.x0, box.y0, min(box.x1, width), min(box.y1, height))

@@ -1,7 +1,7 @@
-"""Where the bytes of an image come from: the one module that opens image files.
+"""Opens and reads image files; the only module that does.
 
-A *locator* says where an image lies: today the path of a local file. Everything that reads an image goes
-through here, so another kind of locator (the URL of an object store) is implemented in this module alone.
+A *locator* says where an image is: today the path of a local file. All reading of images goes through this
+module, so another kind of locator (the URL of an object store) has to be implemented only here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _HINTS: Final = {
 
 
 def open_image(locator: Locator) -> BinaryIO:
-    """Opens an image for reading; whoever gets the file closes it.
+    """Opens an image for reading; the caller closes the file.
 
     Raises:
         OSError: it is not there, or cannot be read.
@@ -54,7 +54,7 @@ def open_image(locator: Locator) -> BinaryIO:
 
 
 def read_image(locator: Locator) -> bytes:
-    """Reads an image whole.
+    """Reads the bytes of an image.
 
     Raises:
         OSError: it is not there, or cannot be read.
@@ -63,7 +63,7 @@ def read_image(locator: Locator) -> bytes:
 
 
 def stat_image(locator: Locator) -> os.stat_result:
-    """Looks at an image's file without reading it: its size and when it was changed.
+    """Returns the status of an image's file without reading it: its size and time of change.
 
     Raises:
         OSError: it is not there, or cannot be looked at.
@@ -75,7 +75,7 @@ def read_listed(locator: Locator, sha256: str) -> bytes:
     """Reads an image that the catalog lists.
 
     Args:
-        locator: of the image.
+        locator: locator of the image.
         sha256: hexadecimal digest of its bytes, as the catalog has it.
 
     Raises:
@@ -89,20 +89,20 @@ def read_listed(locator: Locator, sha256: str) -> bytes:
 
 
 def open_listed(locator: Locator, sha256: str, *, max_bytes: int) -> tuple[BinaryIO, int]:
-    """Opens an image that the catalog lists, to be sent bit by bit.
+    """Opens an image that the catalog lists, to be sent in chunks.
 
     Args:
         locator, sha256: see ``read_listed``.
         max_bytes: larger files are refused.
 
     Returns:
-        the file at its beginning, which whoever gets it closes, and its size in bytes.
+        the file at its beginning, which the caller closes, and its size in bytes.
 
     Raises:
         CatalogError: the image has changed since it was ingested.
         OSError: it cannot be read, is no regular file, or is too large.
     """
-    # Not waiting for it to be a pipe: reading one that stands in an image's place would never end.
+    # Opened without waiting, in case it is a pipe: reading one in an image's place would never end.
     file = open(locator, "rb", opener=_open_at_once)  # noqa: SIM115 - Path.open takes no opener
     try:
         status = os.fstat(file.fileno())
@@ -122,14 +122,14 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def read_source(source: ImageSource) -> tuple[str, ImageFormat, bytes]:
-    """Reads an image whole, once its first bytes have said that it is one.
+    """Reads the bytes of an image, after its first bytes have shown that it is one.
 
     Returns:
-        What to call it in messages, its format, its bytes.
+        A label for messages, the format, and the bytes.
 
     Raises:
         NotAnImage: it is empty, or of no known format (a film of gigabytes is not read to its end).
-        ImageError: it cannot be read, or is nothing that could be.
+        ImageError: it cannot be read, or the source is of no type that can.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
@@ -160,7 +160,7 @@ def read_source(source: ImageSource) -> tuple[str, ImageFormat, bytes]:
 
 def _read(label: str, file: BinaryIO) -> tuple[ImageFormat, bytes]:
     head = b""
-    # A pipe may hand out fewer bytes than asked for.
+    # A pipe may return fewer bytes than asked for.
     while len(head) < HEAD_BYTES and (more := file.read(HEAD_BYTES - len(head))):
         head += more
     image_format = _recognise(label, head)

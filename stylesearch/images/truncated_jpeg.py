@@ -1,7 +1,7 @@
-"""JPEG files: how many scans they have, and whether a file that lacks its end has what matters.
+"""Counts the scans of JPEG files, and decodes files that lack only a little at their end.
 
-A baseline file holds its picture in one scan, from the top down. A progressive one holds it in several, each
-over the whole picture and adding detail, so that a file cut within its last scan still shows all of it.
+A baseline file holds its image in one scan, from the top down. A progressive one has several scans, each of
+the whole image and adding detail, so that a file that is cut within its last scan still shows all of it.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ _MARKER: Final = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 
 @dataclass
 class Scans:
-    """What the scans of a file, as far as it goes, hold.
+    """The scans of a file, as far as it goes.
 
     Attributes:
-        count: scans whose header is there.
+        count: number of scans whose header is there.
         missing_bits: by component and coefficient, how many low bits no scan has begun to send; None for
             a coefficient that has not been sent at all.
     """
@@ -59,7 +59,7 @@ class Scans:
 
     @property
     def all_begun(self) -> bool:
-        """Every coefficient of every component is in a scan that has at least begun."""
+        """Whether every coefficient of every component is in a scan that has at least begun."""
         return bool(self.missing_bits) and all(
             bits == 0 for coefficients in self.missing_bits.values() for bits in coefficients
         )
@@ -86,19 +86,19 @@ def read_scans(data: bytes) -> Scans:
                     for coefficient in range(first, min(last, _COEFFICIENTS - 1) + 1):
                         sent[coefficient] = bits & 0x0F
         except (IndexError, KeyError, ValueError):
-            # A header that makes no sense: what came before it is what there is.
+            # A malformed header ends the file: only what came before it counts.
             break
     return scans
 
 
 def has_too_many_scans(data: bytes) -> bool:
-    """Whether a file is one of those made to keep a decoder busy for hours."""
-    # The quick count may be too high (a thumbnail, a film behind the picture), never too low.
+    """Whether a file has so many scans that it would keep a decoder busy for hours."""
+    # The quick count may be too high (a thumbnail, a film behind the image), never too low.
     return data.count(START_OF_SCAN) > MAX_SCANS and read_scans(data).count > MAX_SCANS
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each segment that is there whole, without the compressed data between."""
+    """Yields marker and content of each complete segment, without the compressed data between them."""
     at = 2
     while found := _MARKER.search(data, at):
         marker, at = found[1][0], found.end()
@@ -114,27 +114,27 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class CutShortWarning(UserWarning):
-    """A JPEG file lacks its end, little enough to be used all the same."""
+    """A JPEG file lacks its end, but so little that it is used all the same."""
 
 
 def load_cut_short(data: bytes, load: Callable[[bytes], Image.Image]) -> tuple[Image.Image, float] | None:
-    """Decodes as much as there is of a JPEG file that the decoder found to end too early.
+    """Decodes what there is of a JPEG file that ends too early.
 
-    Pillow could be told to accept such files, but only for the whole process and however little is there.
-    Here the file gets the end marker that it lacks. Which rows are really there shows by decoding it again
-    with a filler before the marker: where the data ends, the two pictures part.
+    Pillow can be told to accept such files, but only for the whole process and however little is there. Here
+    the missing end marker is added. To find the rows that are really there, the file is decoded again with a
+    filler before the marker: the two results differ from where the data ends.
 
     Args:
         data: the bytes of the file.
         load: decodes the bytes of a whole file.
 
     Returns:
-        The picture and the share of its rows, counted from the top, that are there (the others hold nothing
-        of value); or None if too much is missing. A progressive file loses detail and no rows: it is
+        The image and the share of its rows, counted from the top, that are there (the others are
+        meaningless); None if too much is missing. A progressive file loses detail and no rows: it is
         accepted when all its scans have begun.
 
     Raises:
-        Exception: whatever ``load`` raises on a file that is damaged otherwise.
+        Exception: as ``load`` raises it on a file that is damaged otherwise.
     """
     scans = read_scans(data)
     if not scans.all_begun:
@@ -150,11 +150,11 @@ def load_cut_short(data: bytes, load: Callable[[bytes], Image.Image]) -> tuple[I
 
 
 class JpegFile(JpegImageFile):
-    """A JPEG file; of an MPO file (several pictures in one) the first.
+    """A JPEG file, or the first image of an MPO file (several images in one).
 
-    Pillow looks for the resolution in dots per inch while it opens a file, reads the whole EXIF block for
-    it, and warns of a damaged one. Nobody here prints on paper. (Should the method be renamed one day, this
-    override does nothing.)
+    Pillow looks for the resolution in dots per inch while it opens a file, reads the whole EXIF block for it,
+    and warns of a damaged one. Nothing here needs it, so the method is overridden. (Should Pillow rename the
+    method, this override does nothing.)
     """
 
     def _read_dpi_from_exif(self) -> None:
