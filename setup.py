@@ -4,6 +4,7 @@
 ``stylesearch.cli`` and ``stylesearch.migrations``: nothing else lands in site-packages.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -34,6 +35,14 @@ REPORT = [
 MAPPED = {"stylesearch.cli": "cli", "stylesearch.migrations": "migrations"}
 
 
+def long_description() -> str:
+    """The README with links that also lead somewhere on PyPI, where it has no files beside it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for start, kind in ((r"!\[[^]]*\]\(", "raw"), (r"(?<!!)\[[^]]*\]\(", "blob")):
+        text = re.sub(rf"({start})(?![a-z]+:|#)", rf"\g<1>{REPOSITORY}/{kind}/main/", text)
+    return text
+
+
 def packages() -> list[str]:
     """Every package below ``stylesearch/``, then the mapped ones with their sub-packages."""
     found = find_packages(include=["stylesearch", "stylesearch.*"])
@@ -46,7 +55,7 @@ setup(
     name="stylesearch",
     version="0.2.0",
     description="Visual search for fashion shops: a customer's photo in, the matching products out.",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
     author="The stylesearch authors",
     url=REPOSITORY,

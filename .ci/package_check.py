@@ -5,8 +5,10 @@ With ``--sdist-tests``, tests of the sdist are run in that environment as well.
 
 from __future__ import annotations
 
+import email
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -43,11 +45,24 @@ def build(folder: Path) -> tuple[Path, Path]:
     run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist)
+    check_description(wheel)
     top_level = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     unexpected = {name for name in top_level if name != "stylesearch" and not name.endswith(".dist-info")}
     if unexpected:
         sys.exit(f"the wheel puts more than stylesearch at top level: {sorted(unexpected)}")
     return wheel, sdist
+
+
+def check_description(wheel: Path) -> None:
+    """The description of the metadata is the README, and every link in it says where it leads."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        description = email.message_from_bytes(archive.read(name)).get_payload()
+    assert isinstance(description, str)
+    links = re.findall(r"\]\(([^)\s]+)", description)
+    relative = [link for link in links if not link.startswith(("https://", "#"))]
+    if relative or len(links) < 10:
+        sys.exit(f"links of the long description that lead nowhere on PyPI, of {len(links)}: {relative}")
 
 
 def main() -> None:

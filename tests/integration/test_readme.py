@@ -65,4 +65,6 @@ def test_what_make_offers_is_what_the_readme_says() -> None:
 )
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        linked = page.parent / target
+        assert linked.is_dir() or linked.is_file(), f"{page.name} links to {target}"
+        assert linked.is_dir() or linked.stat().st_size, f"{page.name} links to {target}, which is empty"
