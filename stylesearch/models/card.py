@@ -1,4 +1,4 @@
-"""Cards and names of trained models. Light to import: nothing is read or computed."""
+"""Cards and names of trained models; importing it reads and computes nothing."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ _RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Card of a model: its training and its scores.
+    """Describes a trained model: its training, weights and scores.
 
     Attributes:
-        name: in ``siamese:NAME``.
-        created: when, ISO 8601 in UTC.
+        name: the model's name, as in ``siamese:NAME``.
+        created: time of the training, ISO 8601 in UTC.
         feature_set: fingerprint of the features it takes.
-        extractor: of these, as ``stylesearch.extractors.load_extractor`` takes it.
-        weights_digest: of that extractor.
-        pairs: ``consumer`` or ``views``.
+        extractor: extractor of these features, as ``stylesearch.extractors.load_extractor`` takes it.
+        weights_digest: digest of that extractor's weights.
+        pairs: kind of the pairs, ``consumer`` or ``views``.
         n_products: products by part: ``train``, ``validation``, ``test``.
-        split_seed: of the split into these; unused where the options' ``split`` is ``given``.
+        split_seed: seed of the split into these parts; unused where the options' ``split`` is ``given``.
         loss: ``softmax``, ``triplet``, ``contrastive`` or ``bce``.
-        options: of the training, JSON values by name.
+        options: options of the training, JSON values by name.
         scores: before and after, on validation and on test products, overall and by category, JSON values.
-        weights: of the learned distance by category, from 0 to 1; ``""`` for all other categories.
+        weights: weight of the learned distance by category, from 0 to 1; ``""`` for all other categories.
         untrained: the untrained space that it is combined with, ``raw`` or ``whitened``.
-        metric: of searches.
-        transform_version: of the ``LearnedTransform``.
+        metric: metric of searches.
+        transform_version: version of the ``LearnedTransform``.
         libraries: versions of the libraries that trained it, by name.
     """
 
@@ -74,7 +74,7 @@ class ModelCard:
         return space_of(self.name)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values by the names of the attributes."""
+        """The card as JSON values, by the names of the attributes."""
         return asdict(self)
 
     @classmethod
@@ -91,11 +91,11 @@ class ModelCard:
 
 
 def check_features(card: ModelCard, fingerprint: str) -> None:
-    """Checks that features are of the extractor that a model was trained on.
+    """Checks that features were made by the extractor that a model was trained on.
 
     Args:
-        card: of the model.
-        fingerprint: of the features.
+        card: the model's card.
+        fingerprint: fingerprint of the features.
 
     Raises:
         ConfigError: they are of another extractor.
@@ -119,10 +119,10 @@ def is_trained(space: str) -> bool:
 
 
 def name_of(space: str) -> str:
-    """The model's name in ``siamese:NAME``.
+    """Returns the model's name in ``siamese:NAME``.
 
     Raises:
-        ConfigError: it is no such space, or the name is none that a model can have.
+        ConfigError: it is no such space, or no model can have that name.
     """
     if not is_trained(space):
         raise ConfigError(f"the space of a trained model is {PREFIX}NAME. Received: {space!r}")
@@ -135,7 +135,7 @@ def space_of(name: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """Returns ``name`` if a model can have it: it names a folder on every system.
+    """Returns ``name`` if a model can have it, that is, if it can name a folder on every system.
 
     Raises:
         ConfigError: no model can have it.

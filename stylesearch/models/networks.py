@@ -32,7 +32,7 @@ def networks_of(home: Path, name: str) -> list[Path]:
 
 
 def owner_of(home: Path, extractor: str) -> str | None:
-    """Name of the model with which a network may be removed; None where it is no network of a model.
+    """Name of the model that a network is removed with; None where it is no network of a model.
 
     Args:
         home: the workspace folder.
@@ -43,18 +43,18 @@ def owner_of(home: Path, extractor: str) -> str | None:
         return None
     try:
         return check_name(path.parent.name)
-    except ConfigError:  # no model has that name, so none goes
+    except ConfigError:  # no model has that name
         return None
 
 
 def unused_networks(home: Path, name: str) -> list[Path]:
-    """Networks of a model that no active model takes: of earlier trainings, or rejected ones."""
+    """Networks of a model that no active model uses: those of earlier trainings, and rejected ones."""
     in_use = {ExtractorSpec.parse(card.extractor).name for card in list_models(home)}
     return [path for path in networks_of(home, name) if str(path.resolve()) not in in_use]
 
 
 def fingerprints_of(networks: Iterable[Path]) -> list[str]:
-    """Fingerprints of the features of networks, with colors and without; a damaged network is skipped."""
+    """Fingerprints of the features of networks, with and without colors; a damaged network is skipped."""
     from stylesearch.extractors import load_extractor
     from stylesearch.extractors.with_colors import ExtractorWithColors
 
@@ -73,13 +73,13 @@ def forget_features(writer: Writer, home: Path, fingerprints: Iterable[str]) -> 
     """Removes feature sets from a catalog, and the caches and indexes that were derived from them.
 
     Args:
-        writer: of the catalog.
+        writer: writes to the catalog.
         home: the workspace folder.
-        fingerprints: of the feature sets; those that are not there do no harm.
+        fingerprints: fingerprints of the feature sets; unknown ones are ignored.
     """
     prints = list(fingerprints)
     with writer.transaction():
         writer.remove_feature_sets(prints)
     for one in prints:
         for folder in ((home / "cache") / one[:16], *(home / "indexes").glob(f"*-{one[:16]}")):
-            shutil.rmtree(folder, ignore_errors=True)  # in use by a search: of no harm, and of no use
+            shutil.rmtree(folder, ignore_errors=True)  # in use by a search: it does no harm

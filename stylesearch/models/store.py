@@ -15,7 +15,7 @@ models/                        in the workspace folder
 ```
 
 A model is saved by filling a new folder and then replacing ``model.json``: a reader has the old model or the
-new one, whole, and a pulled plug leaves one of the two.
+new one, whole, and a power cut leaves one of the two.
 
 The extractor of a card is stored as a path relative to the workspace folder where it is a file in it, so that
 the folder can be moved; ``read_card`` gives the whole path. Nothing here imports Keras.
@@ -71,7 +71,7 @@ TRANSFORM: Final = "transform.npz"
 VERSION: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}")
 """Names of folders with the files of a model."""
 
-# A folder can vanish between reading the card and opening it, when trainings end just then.
+# A folder can vanish between reading the card and opening it, when a training ends just then.
 _TRIES: Final = 5
 
 # Seconds to wait for another process that saves or removes a model.
@@ -133,7 +133,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def version_stamp(folder: Path) -> VersionStamp:
-    """Tells one version of the model in a folder from another; zeros when there is none."""
+    """A stamp that differs between versions of the model in a folder; zeros when there is none."""
     try:
         status = (folder / CARD).stat()
     except OSError:
@@ -182,18 +182,18 @@ def load_model(folder: Path) -> tuple[ModelCard, LearnedTransform]:
 
 
 def is_network_of(home: Path, name: str, extractor: str) -> bool:
-    """Whether an extractor is a network in a model's folder, and so is removed with it.
+    """Whether an extractor is a network in a model's folder, which is removed with the model.
 
     Args:
         home: the workspace folder.
         name: of the model.
-        extractor: of a card, or of the settings.
+        extractor: extractor of a card, or of the settings.
     """
     return Path(extractor).parent == folder_of(home, name).resolve()
 
 
 def _read(folder: Path) -> tuple[ModelCard, str]:
-    """The card, and the name of the folder of the active version."""
+    """Reads the card, and the name of the folder of the active version."""
     try:
         values = json.loads((folder / CARD).read_bytes())
     except FileNotFoundError:
@@ -232,16 +232,16 @@ def no_such_model(folder: Path) -> UnknownName:
 def save_model(
     home: Path, card: ModelCard, transform: LearnedTransform, files: Mapping[str, Path] | None = None
 ) -> Path:
-    """Saves and activates a model, in place of one of that name; an interruption leaves the old one, whole.
+    """Saves and activates a model, replacing one of that name; an interruption leaves the old one, whole.
 
     Indexes of the old one are of no use from then on: searches are exact until
     ``stylesearch.search.maintenance.refresh`` has built new ones.
 
     Args:
         home: the workspace folder.
-        card: of equal name, metric, weights and version as ``transform``.
-        transform: for searches.
-        files: that are kept too, by name: ``model.keras``, ``curve.png``, ``history.csv``; they are copied.
+        card: has the name, metric, weights and version of ``transform``.
+        transform: the transform for searches.
+        files: more files to keep, by name: ``model.keras``, ``curve.png``, ``history.csv``; they are copied.
 
     Returns:
         the folder with the files.
@@ -274,14 +274,14 @@ def save_model(
                 _remove(path)
         for indexes in _indexes(home, card.name):
             if not indexes.parent.name.endswith(card.feature_set[:16]):
-                _remove(indexes)  # the older one took other features: no build will come by here
+                _remove(indexes)  # the older one took other features: no build will remove these
     return finished
 
 
 def remove_model(home: Path, name: str) -> None:
     """Removes a model, an unfinished training of that name, and every index of it.
 
-    The card goes first: a search that runs meanwhile ends in the old model, or in an error. Where
+    The card is removed first: a search that runs meanwhile ends with the old model, or with an error. Where
     trainings may run meanwhile, the caller holds ``training_lock``.
 
     Args:
@@ -289,7 +289,7 @@ def remove_model(home: Path, name: str) -> None:
         name: of the model.
 
     Raises:
-        UnknownName: there is neither.
+        UnknownName: there is neither a model nor a training of that name.
         ConfigError: another model takes features of its network, no model can have that name, or another
             process is saving for too long.
     """
@@ -297,9 +297,9 @@ def remove_model(home: Path, name: str) -> None:
     folder = folder_of(home, name)
     for indexes in _indexes(home, name):
         _remove(indexes)
-    # Last: whoever is interrupted finds a model of that name to remove.
+    # Last: after an interruption there is still a model of that name to remove.
     with _save_lock(home):
-        if folder.is_dir():  # no other process was quicker
+        if folder.is_dir():  # another process may have removed it already
             shutil.rmtree(folder)
 
 
@@ -361,7 +361,7 @@ def _indexes(home: Path, name: str) -> list[Path]:
 def _remove(folder: Path) -> None:
     try:
         shutil.rmtree(folder)
-    except OSError as error:  # in use, on a system that forbids it: it is of another version, so of no harm
+    except OSError as error:  # in use: it is of another version, so it does no harm
         log.info("%s could not be removed yet: %s", folder, error)
 
 
