@@ -47,8 +47,7 @@ def _shares(shop: Workspace, space: str) -> tuple[dict[str, float], dict[str, in
     from stylesearch.distance import nearest
 
     gallery = shop.gallery(space=space, metric="cosine")
-    store = LocalVectorStore.of_current_fit(gallery.location, gallery.metric)
-    assert store is not None, "the space has to be fitted"
+    store = LocalVectorStore(gallery.location, gallery.metric, gallery.transform)
     blocks = {
         category: np.concatenate([v for _, v in store.blocks(category)]) for category in gallery.counts()
     }

@@ -1,8 +1,8 @@
-"""Computes the features that a study lacks: of the catalog's images, and of regions of photos.
+"""Computes missing features: of the catalog's images, and of regions of photos.
 
-What is computed is stored a few hundred images at a time: vectors of whole images (or of their box) in the
-catalog, as an ingest would have put them there; vectors of a photo's regions in the workspace's cache, by
-extractor, plan and content. So a study that is stopped goes on where it was, and the next computes nothing.
+Results are stored every few hundred images: vectors of whole images (or of their box) in the catalog, as an
+ingest stores them; vectors of a photo's regions in the workspace's cache, by extractor, plan and content. So
+a study that is stopped continues where it was, and the next study computes nothing again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 
 def feature_set_of(writer: Writer, extractor: Extractor) -> FeatureSet:
-    """The catalog's feature set of an extractor, made if it is new."""
+    """Returns the catalog's feature set of an extractor, and creates it if it is new."""
     with writer.transaction():
         return writer.feature_set(
             extractor=extractor.name,
@@ -57,10 +57,10 @@ def read_features(
     """Reads the vectors of images into rows of an array.
 
     Args:
-        catalog, feature_set: where they are.
-        images: of the catalog.
-        out: float32 (n, dim).
-        rows: where each image's vector goes; by default in the order of ``images``.
+        catalog, feature_set: hold the vectors.
+        images: images of the catalog.
+        out: array that is written to, float32 (n, dim).
+        rows: row of each image's vector; by default the order of ``images``.
 
     Raises:
         CatalogError: an image has none (removed meanwhile by another process).
@@ -91,14 +91,14 @@ def compute_missing(
     """Gives every image a vector in the catalog.
 
     Args:
-        catalog: is written to, if anything is missing.
-        extractor: makes the vectors.
-        images: of the catalog.
+        catalog: holds the images; written to if anything is missing.
+        extractor: computes the vectors.
+        images: images of the catalog.
         options: batch size, threads and limits.
         progress: called as ``progress(n_done, n_missing)``.
 
     Returns:
-        the feature set, and why images have no vector, by key.
+        the feature set, and the reason for each image without a vector, by key.
 
     Raises:
         CatalogLocked: another process is writing.
@@ -111,7 +111,7 @@ def compute_missing(
         feature_set = feature_set_of(writer, extractor)
         missing = _missing(catalog, feature_set, images)
         failures: dict[int, str] = {}
-        # A part at a time, so that an image which is there under several names is computed once.
+        # Part by part, so that an image with several names is computed once.
         for start in range(0, len(missing), STORED_AT_ONCE):
             part = missing[start : start + STORED_AT_ONCE]
 
@@ -131,12 +131,13 @@ def compute_regions(
     options: ExtractionOptions,
     progress: Progress | None = None,
 ) -> dict[int, str]:
-    """Gives every image vectors of the cache's plan in the cache; says why some have none, by key."""
+    """Stores vectors of the cache's plan for every image in the cache; returns why some have none, by key."""
     missing = [one for one in images if not cache.has(one.image.sha256)]
     samples = extract_stream(
         missing,
         partial(prepare_regions, plan=cache.plan, size=extractor.input_size, max_pixels=options.max_pixels),
         [extractor],
+        options.executor,
         batch_size=options.batch_size,
         n_workers=options.n_workers,
         n_regions=cache.n_regions,
@@ -173,7 +174,7 @@ def _compute_part(
     options: ExtractionOptions,
     progress: Callable[[int], None],
 ) -> dict[int, str]:
-    """Computes and stores the vectors of some images; says why some have none, by key."""
+    """Computes and stores the vectors of some images; returns why some have none, by key."""
     contents = {one.pk: (one.image.sha256, one.image.box) for one, _ in part}
     known_contents = catalog.known_contents(contents.values(), [feature_set])
     vectors = {
@@ -187,6 +188,7 @@ def _compute_part(
         [_task(one, known, fingerprint) for one, known in to_compute.values()],
         partial(prepare_image, sizes={fingerprint: extractor.input_size}, max_pixels=options.max_pixels),
         [extractor],
+        options.executor,
         batch_size=options.batch_size,
         n_workers=options.n_workers,
     )
@@ -211,6 +213,6 @@ def _compute_part(
 
 
 def _task(image: CatalogImage, known: KnownImage, fingerprint: str) -> Task:
-    """What an ingest would have to do with an image of the catalog."""
+    """Makes the task that an ingest would have for an image of the catalog."""
     record = Record(image.product, image.image.path, image.image.domain, image.image.box)
     return Task(record, known, frozenset([fingerprint]))

@@ -1,12 +1,12 @@
-"""Decoding and feature extraction of any number of images as one stream.
+"""Decodes any number of images and extracts their features, as one stream.
 
 ```text
 items -> prepare (decode, crop) -> batches -> extract -> samples, in the order of the items
 ```
 
-By default both steps run in threads of this process, each on batches that the next one can hold. With an
-executor (a pool of processes, or the client of a cluster) both steps of a batch run where the executor runs
-them: an item goes there, vectors or a failure come back, and no pixels travel.
+By default both steps run in threads of this process. With an executor (a pool of processes, or the client of
+a cluster) both steps of a batch run where the executor runs them: items are sent there, vectors or failures
+come back, and no pixels are sent.
 
 Either way only a bounded window of items is on the way at once, so memory does not grow with the source.
 """
@@ -46,36 +46,38 @@ SampleT = TypeVar("SampleT", bound="Sample")
 
 @dataclass(frozen=True, slots=True)
 class ExtractionOptions:
-    """How many images are worked on at once, and limits.
+    """Batch size, threads and limits of an extraction.
 
     Attributes:
         batch_size: images of a forward pass.
         n_workers: threads that read and decode; with an executor, how many batches it runs at once.
         max_pixels: larger images are refused before they are decoded.
         lock_timeout: seconds to wait for another process that writes to the catalog.
+        executor: runs whole batches, in other processes or on other machines, to which the extractors are
+            pickled; None: threads of this process.
     """
 
     batch_size: int = 32
     n_workers: int = 2
     max_pixels: int = 200_000_000
     lock_timeout: float = 30.0
+    executor: Executor | None = None
 
 
 @dataclass(eq=False, slots=True)
 class Sample:
-    """What became of one item of a stream; ``prepare`` makes it, usually as a subclass that says of what.
+    """The result for one item of a stream; ``prepare`` makes it, usually as a subclass with the item.
 
     Attributes:
         inputs: network inputs by their size, uint8 (regions, size, size, 3); empty where there is nothing to
-            extract from, and once the features are extracted.
+            extract from, and after the extraction.
         wanted: fingerprints of the extractors whose vectors are wanted; None for all of the stream.
-        vectors: features by the extractor's fingerprint, float32 (regions, dim). Those that are there before
-            the extraction are kept. Those of a network that is combined with colors are combined, not
-            computed again.
-        failure: why there is nothing to extract from, or None.
+        vectors: features by the extractor's fingerprint, float32 (regions, dim). Vectors that are set before
+            the extraction are kept; those of a network that is used with colors get the colors appended.
+        failure: the reason why there is nothing to extract from, or None.
         n_extracted: how many extractors were run on it.
-        prepare_seconds: processor time of ``prepare``, as far as that notes it.
-        extract_seconds: its share of the wall time of the extraction.
+        prepare_seconds: processor time of ``prepare``, if that measures it.
+        extract_seconds: the sample's share of the wall time of the extraction.
     """
 
     inputs: dict[int, Pixels] = field(default_factory=dict, kw_only=True)
@@ -88,11 +90,11 @@ class Sample:
 
     @property
     def n_inputs(self) -> int:
-        """How many inputs of one size there are."""
+        """Number of inputs of one size."""
         return max((len(pixels) for pixels in self.inputs.values()), default=0)
 
     def lacks(self, extractor: Extractor) -> bool:
-        """Whether vectors of an extractor are to be computed."""
+        """Whether vectors of an extractor have to be computed."""
         fingerprint = extractor.fingerprint
         if fingerprint in self.vectors or extractor.input_size not in self.inputs:
             return False
@@ -110,26 +112,28 @@ def extract_stream(
     n_regions: int = 1,
     find_known: Callable[[list[SampleT]], None] | None = None,
 ) -> Generator[SampleT]:
-    """Prepares items and extracts their features, some at a time.
+    """Prepares items and extracts their features, batch by batch.
 
     Args:
         items: read lazily, in the caller's thread.
-        prepare: makes a sample of an item. It, the items and the samples are picklable where the executor's
-            workers are other processes.
-        extractors: each extracts from every sample that lacks its vectors; none: samples come back with their
-            inputs. One may be given as a function that loads it, as ``partial(load_extractor, "hog")``: it is
-            called once in each process, and need not itself be picklable but by that function.
+        prepare: makes a sample of an item. It, the items and the samples must be picklable where the
+            executor's workers are other processes.
+        extractors: each extracts from every sample that lacks its vectors; without any, samples come back
+            with their inputs. One may be given as a function that loads it, such as
+            ``partial(load_extractor, "hog")``: the function is called once in each process and pickled in
+            place of the extractor.
         executor: runs whole batches; None: threads of this process.
         batch_size: inputs that an extractor gets at once.
         n_workers: threads that prepare, or batches that the executor works on.
-        n_regions: how many inputs a sample has, about: so many fewer samples are on the way at once.
-        find_known: called in the caller's thread with the samples of each batch before anything is extracted;
-            may add vectors that are known. Not called with an executor, whose samples come back finished:
-            there is a vector computed that a lookup would have found, and the result is the same.
+        n_regions: about how many inputs a sample has; the more there are, the fewer samples are in work at
+            once.
+        find_known: called in the caller's thread with the samples of each batch before the extraction; may
+            add vectors that are known. Not called with an executor, whose samples come back finished: then
+            known vectors are computed again, with the same result.
 
     Yields:
-        The samples, in the order of the items. An exception of ``prepare`` or of an extractor is raised when
-        the batch that it is in comes. What has not begun is cancelled when the caller stops early.
+        The samples, in the order of the items. An exception of ``prepare`` or of an extractor is raised in
+        place of its batch. When the caller stops early, batches that have not begun are cancelled.
     """
     batch_items = max(1, batch_size // n_regions)
     with ExitStack() as held:
@@ -157,17 +161,17 @@ def extract_stream(
 def map_in_order(
     executor: Executor, function: Callable[[Given], Made], items: Iterable[Given], *, window: int
 ) -> Generator[Made]:
-    """Maps as ``executor.map`` does, but takes from ``items`` only what fits into a window.
+    """Maps as ``executor.map`` does, but takes only so many of ``items`` at once as fit into a window.
 
     Args:
         executor: runs ``function``.
-        function: called once an item.
+        function: called with each item.
         items: read lazily, in the caller's thread.
-        window: how many items may be on the way at once; the bound on memory.
+        window: how many items may be in work at once, which bounds memory.
 
     Yields:
-        The results in the order of the items. An exception of ``function`` is raised in its place; what
-        has not begun is cancelled when the caller stops early.
+        The results in the order of the items. An exception of ``function`` is raised in place of its
+        result. When the caller stops early, calls that have not begun are cancelled.
     """
     running: collections.deque[Future[Made]] = collections.deque()
     try:
@@ -183,7 +187,7 @@ def map_in_order(
 
 
 class _Extractors:
-    """Extractors, loaded when they are first used; they travel to another process as what loads them."""
+    """Extractors, loaded when they are first used; pickled as the functions that load them."""
 
     def __init__(self, given: Sequence[Extractor | Callable[[], Extractor]]) -> None:
         self._given = tuple(given)
@@ -208,7 +212,7 @@ class _Extractors:
 
 @functools.lru_cache(maxsize=2)
 def _unpickle_extractors(pickled: bytes) -> _Extractors:
-    """The same object for each batch of a stream: so that a worker loads a network once."""
+    """Returns the same object for each batch of a stream, so that a worker loads a network once."""
     return _Extractors(pickle.loads(pickled))
 
 
@@ -251,7 +255,7 @@ def _look_up(batch: list[SampleT], find_known: Callable[[list[SampleT]], None] |
 
 
 def _extract(extractors: Sequence[Extractor], batch: list[SampleT]) -> list[SampleT]:
-    """Extracts what the samples of a batch lack; their inputs are let go."""
+    """Extracts the features that the samples of a batch lack, and drops their inputs."""
     for extractor in extractors:
         lacking = [one for one in batch if one.lacks(extractor)]
         if isinstance(extractor, ExtractorWithColors):
@@ -270,7 +274,7 @@ def _extract(extractors: Sequence[Extractor], batch: list[SampleT]) -> list[Samp
 
 
 def _combine(extractor: ExtractorWithColors, samples: list[SampleT]) -> None:
-    """Adds colors to features of the network that are there already."""
+    """Appends colors to features of the network that the samples have already."""
     if samples:
         began = time.perf_counter()
         network = np.concatenate([one.vectors[extractor.network.fingerprint] for one in samples])
@@ -279,7 +283,7 @@ def _combine(extractor: ExtractorWithColors, samples: list[SampleT]) -> None:
 
 
 def _share(extractor: Extractor, samples: list[SampleT], features: Floats, seconds: float) -> None:
-    """Gives each sample the rows of its inputs."""
+    """Gives each sample the features of its own inputs."""
     first = 0
     for sample in samples:
         stop = first + len(sample.inputs[extractor.input_size])

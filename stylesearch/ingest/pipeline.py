@@ -85,6 +85,7 @@ def ingest(
                 max_pixels=extraction.max_pixels,
             ),
             extractors,
+            extraction.executor,
             batch_size=extraction.batch_size,
             n_workers=extraction.n_workers,
             find_known=run.find_known,

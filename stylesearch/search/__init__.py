@@ -1,4 +1,4 @@
-"""The searchable state of a catalog: its shop images in one space, with an index per category."""
+"""Searches a catalog: its shop images in one space, with an index for each category."""
 
 from stylesearch.search.gallery import Gallery, GalleryHit, IndexWarning
 from stylesearch.search.store import CategoryStatus

@@ -1,4 +1,4 @@
-"""The transform of a space: loaded, or fitted on the gallery and kept.
+"""Fits the transform of a space on the gallery, stores it, and loads it.
 
 In the folder of a space ``space.json`` names the current fit, ``transform-<version>.npz`` holds it. Indexes
 lie in a folder of their fit's version: vectors of two fits never meet. All metrics share one fit.
@@ -24,6 +24,7 @@ from stylesearch.types import Domain
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
+    from stylesearch.search.store import VectorStores
     from stylesearch.spaces.base import Transform
 
 
@@ -49,13 +50,14 @@ Stamp = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class SpaceLocation:
-    """A space of a feature set, and where what is derived for it is kept.
+    """A space of a feature set, and the folder of its fits and indexes.
 
     Attributes:
-        catalog: where products and features are.
-        feature_set: whose features.
+        catalog: holds products and features.
+        feature_set: the features that the space transforms.
         space: name of the transform, ``raw``, ``whitened`` or ``siamese:NAME``.
         folder: of this space; made when something is built.
+        stores: the kind of vector store that keeps the space's vectors.
         model: folder of the trained model that the space is of; None where the space is fitted.
     """
 
@@ -63,19 +65,20 @@ class SpaceLocation:
     feature_set: FeatureSet
     space: str
     folder: Path
+    stores: VectorStores
     model: Path | None = None
 
     @property
     def key(self) -> str:
-        """Names the space in a manifest."""
+        """Name of the space in a manifest."""
         return f"{self.catalog.id}-{self.feature_set.fingerprint[:16]}-{self.space}"
 
     def counts(self) -> dict[str, int]:
-        """How many images each category of the gallery has."""
+        """Number of images by category of the gallery."""
         return self.catalog.categories(self.feature_set, domain=Domain.SHOP)
 
     def empty_error(self) -> NotInCatalog:
-        """The error of a search where there is nothing to search in."""
+        """Makes the error of a search where there is nothing to search in."""
         return NotInCatalog(
             f"there are no shop pictures with {self.feature_set.extractor} features to search in",
             hint="stylesearch ingest FOLDER",
@@ -84,12 +87,12 @@ class SpaceLocation:
 
 @dataclass(frozen=True, slots=True)
 class FitRecord:
-    """Which fit is current, and what it was made of.
+    """The record of the current fit.
 
     Attributes:
-        version: of the transform.
-        n_fitted: images that the gallery had then.
-        last_feature_id: the largest feature id there was then.
+        version: version of the transform.
+        n_fitted: number of images in the gallery when it was fitted.
+        last_feature_id: the largest feature id when it was fitted.
     """
 
     version: str
@@ -98,7 +101,7 @@ class FitRecord:
 
 
 def fit_in_memory(location: SpaceLocation) -> Transform:
-    """Fits a space on the shop images of the catalog, keeps nothing; loads it where it is a trained model."""
+    """Fits a space on the shop images of the catalog without storing it; loads that of a trained model."""
     if location.model is not None:
         return _load_learned(location, location.model)
     blocks = (features for _, features in location.catalog.features(location.feature_set, domain=Domain.SHOP))
@@ -113,9 +116,9 @@ def fit_in_memory(location: SpaceLocation) -> Transform:
 
 
 def fit(location: SpaceLocation) -> tuple[Transform, FitRecord]:
-    """Fits the space on the shop images of the catalog, and keeps it in the space's folder.
+    """Fits the space on the shop images of the catalog, and stores it in the space's folder.
 
-    Searches go on in the old fit until ``activate``. A trained model keeps itself, and is current.
+    Searches use the old fit until ``activate``. The fit of a trained model is its own, and always current.
     """
     n_images = sum(location.counts().values())
     last_feature_id = location.catalog.highest_feature_id()
@@ -126,13 +129,13 @@ def fit(location: SpaceLocation) -> tuple[Transform, FitRecord]:
 
 
 def activate(location: SpaceLocation, record: FitRecord) -> None:
-    """Makes a fit the current one, which searches load from now on. A trained model is it already."""
+    """Makes a fit the current one, which searches load from now on; that of a trained model is already."""
     if location.model is None:
         write_json(location.folder / RECORD, asdict(record))
 
 
 def version_stamp(location: SpaceLocation) -> Stamp:
-    """The stamp of the current fit; zeros when there is none."""
+    """A stamp that changes with the current fit; zeros when there is none."""
     if location.model is not None:
         from stylesearch.models import store
 
@@ -145,7 +148,7 @@ def version_stamp(location: SpaceLocation) -> Stamp:
 
 
 def read_record(location: SpaceLocation) -> FitRecord | None:
-    """The record of the current fit; None when there is none, or it cannot be read.
+    """Reads the record of the current fit; None when there is none, or it cannot be read.
 
     Raises:
         UnknownName: the trained model has been removed.
@@ -166,7 +169,7 @@ def read_record(location: SpaceLocation) -> FitRecord | None:
 
 
 def load(location: SpaceLocation) -> Transform | None:
-    """The transform of the current fit; None when there is none, or its file is damaged.
+    """Loads the transform of the current fit; None when there is none, or its file is damaged.
 
     Raises:
         UnknownName: the trained model has been removed.
@@ -190,7 +193,7 @@ def load(location: SpaceLocation) -> Transform | None:
 
 
 def transform_file(folder: Path, version: str) -> Path:
-    """Where the fit of a version is kept."""
+    """Path of the fit of a version."""
     return folder / f"transform-{version[:16]}.npz"
 
 

@@ -1,18 +1,18 @@
-"""The shop's images, searched by features: candidates from a vector store become products."""
+"""Searches the shop's images by features: candidates from a vector store become products."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stylesearch.array_types import Floats
 from stylesearch.errors import IndexDamaged, NotInCatalog
 from stylesearch.registry import unknown_name
-from stylesearch.search.local_store import LocalVectorStore
+from stylesearch.search import fitted_space
 from stylesearch.search.store import Candidates, StoreReplaced, VectorStore, merge_candidates
 from stylesearch.spaces.base import scale_for_category
 from stylesearch.types import ImageRecord, Product, SearchRequest
@@ -34,12 +34,9 @@ ATTEMPTS = 5
 
 DEFAULT_REQUEST = SearchRequest()
 
-OpenStore = Callable[["SpaceLocation", str, Callable[[str], None]], VectorStore]
-"""Opens the store of a space's current fit, for a metric; the last argument is told of unusable indexes."""
-
 
 class IndexWarning(UserWarning):
-    """An index could not be used or built; answers are right all the same, only slower."""
+    """An index could not be used or built; answers are still right, only slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +45,9 @@ class GalleryHit:
 
     Attributes:
         product: the product.
-        image: the image of it that is nearest.
-        distance: between that image and the nearest of the query's vectors.
-        row: which of the query's vectors that was.
+        image: its nearest image.
+        distance: distance between that image and the nearest of the query's vectors.
+        row: number of that vector of the query.
     """
 
     product: Product
@@ -63,36 +60,32 @@ class Gallery:
     """The shop images of one feature set, in one space and metric. Thread-safe.
 
     Args:
-        location: of the space.
+        location: location of the space.
         metric: ``l1``, ``l2`` or ``cosine``.
-        open_store: opens the store of the space's vectors, for each fit anew.
     """
 
-    def __init__(
-        self, location: SpaceLocation, metric: str, open_store: OpenStore = LocalVectorStore.open
-    ) -> None:
+    def __init__(self, location: SpaceLocation, metric: str) -> None:
         self.location = location
         self.metric = metric
-        self._open_store = open_store
         self._store: VectorStore | None = None
         self._opening = threading.Lock()
         self._has_warned = False
 
     @property
     def transform(self) -> Transform:
-        """From features to the vectors of the space, in the current fit."""
+        """The transform from features to vectors of the space, in the current fit."""
         return self._current_store().transform
 
     @property
     def damaged(self) -> Mapping[str, str]:
-        """Categories that had to be searched without their index."""
+        """Categories that were searched without their index."""
         return self._store.damaged if self._store is not None else {}
 
     def search(self, features: Floats, request: SearchRequest = DEFAULT_REQUEST) -> list[GalleryHit]:
-        """The products nearest to any of several features, nearest first.
+        """Finds the products nearest to any of several features, nearest first.
 
         Args:
-            features: of the regions of one photo, float32, shape (q, feature_set.dim).
+            features: features of one photo's regions, float32, shape (q, feature_set.dim).
             request: how many products, of one category or of all merged, and what is left out.
 
         Raises:
@@ -118,7 +111,7 @@ class Gallery:
         return features
 
     def counts(self) -> dict[str, int]:
-        """How many images each category has."""
+        """Number of images by category."""
         return self.location.counts()
 
     def reload(self) -> None:
@@ -129,11 +122,31 @@ class Gallery:
         store = self._store
         if store is not None and store.is_current:
             return store
-        with self._opening:  # it may read the whole gallery: one thread does, and the others take it
+        with self._opening:  # it may read the whole gallery: one thread does, and the others share the result
             store = self._store
             if store is None or not store.is_current:
-                store = self._store = self._open_store(self.location, self.metric, self._warn_once)
+                store = self._store = self._open_store()
             return store
+
+    def _open_store(self) -> VectorStore:
+        """The store of the current fit; where there is none, of a fit for this process alone.
+
+        Raises:
+            NotInCatalog: there is no fit, and nothing to fit on.
+        """
+        location, warn = self.location, self._warn_once
+        stamp = fitted_space.version_stamp(location)
+        transform = fitted_space.load(location)
+        is_built = transform is not None
+        if transform is None:
+            if not location.counts():
+                raise location.empty_error()
+            warn(f"the space {location.space} is not fitted")
+            transform = fitted_space.fit_in_memory(location)
+            stamp = fitted_space.version_stamp(location)
+        return location.stores.at_fit(
+            location, self.metric, transform, stamp=stamp, warn=warn, is_built=is_built
+        )
 
     def _search(self, store: VectorStore, features: Floats, request: SearchRequest) -> list[GalleryHit]:
         categories = self._categories(store, request.category)
@@ -151,7 +164,7 @@ class Gallery:
             n_wanted *= 4
 
     def _categories(self, store: VectorStore, category: str | None) -> list[str]:
-        """The categories that are searched."""
+        """The categories to search."""
         names = store.categories()
         if not names:
             raise self.location.empty_error()

@@ -1,7 +1,9 @@
-"""A vector store in files: an index for each category, and exact search of what came after it was built."""
+"""A vector store in files: an index for each category, and exact search of images that are newer."""
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylesearch.array_types import Floats, Ids
+from stylesearch.distance import METRICS
 from stylesearch.errors import ConfigError, IndexDamaged
 from stylesearch.index.category_indexes import CategoryIndexes
-from stylesearch.search import fitted_space
 from stylesearch.search.fitted_space import Stamp, version_stamp
 from stylesearch.search.store import (
     Candidates,
@@ -21,21 +23,23 @@ from stylesearch.search.store import (
     nearest_in_blocks,
 )
 from stylesearch.spaces.base import scale_for_category
-from stylesearch.types import Domain
+from stylesearch.types import Domain, Failure
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stylesearch.index.category_indexes import OpenIndex
     from stylesearch.index.reranked import Strategy
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
     from stylesearch.types import ReportProgress
 
-__all__ = ["LocalVectorStore"]
+__all__ = ["LocalVectorStore", "LocalVectorStores"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """Categories of the gallery, and the largest feature id, in one state of the catalog."""
+    """Categories of the gallery and the largest feature id, as of one state of the catalog."""
 
     state: int | None
     categories: list[str]
@@ -43,18 +47,18 @@ class _Contents:
 
 
 class LocalVectorStore:
-    """One fit of a space and the indexes that were built of it; a ``VectorStore``.
+    """One fit of a space and its indexes: a ``VectorStore`` in files.
 
-    A search stays with it to its end: indexes lie in a folder of their fit, so that vectors of two fits never
-    meet. Images without an index, or newer than it, are read from the catalog and compared exactly.
+    A search uses one store to its end: indexes lie in a folder of their fit, so that vectors of two fits are
+    never compared. Images without an index, or newer than it, are read from the catalog and compared exactly.
 
     Args:
-        location: of the space.
+        location: location of the space.
         metric: ``l1``, ``l2`` or ``cosine``.
         transform: the fit.
-        stamp: of the record that named the fit, from before it was read.
-        warn: is told why an index cannot be used.
-        strategy: how indexes are searched; the quickest for each query if not given.
+        stamp: stamp of the record that named the fit, from before it was read.
+        warn: called with the reason when an index cannot be used.
+        strategy: how indexes are searched; by default the quickest way for each query.
 
     Raises:
         ConfigError: the transform was made for another metric.
@@ -80,7 +84,7 @@ class LocalVectorStore:
         self.transform = transform
         self.damaged: dict[str, str] = {}  # category -> the generation that could not be used
         self.indexes = CategoryIndexes(
-            location.folder / transform.version[:16] / metric,
+            _folder_of_fit(location, transform.version) / metric,
             space_key=f"{location.key}-{metric}",
             metric=metric,
             dim=transform.dim,
@@ -91,38 +95,11 @@ class LocalVectorStore:
         self._opened: dict[str, tuple[str, OpenIndex]] = {}
         self._contents: _Contents | None = None
         self._removed: Ids = np.empty(0, np.int64)
-
-    @classmethod
-    def of_current_fit(
-        cls, location: SpaceLocation, metric: str, warn: Callable[[str], None] = lambda reason: None
-    ) -> LocalVectorStore | None:
-        """The store of the current fit; None when there is none, or it cannot be read."""
-        stamp = version_stamp(location)
-        transform = fitted_space.load(location)
-        return None if transform is None else cls(location, metric, transform, stamp, warn=warn)
-
-    @classmethod
-    def open(cls, location: SpaceLocation, metric: str, warn: Callable[[str], None]) -> LocalVectorStore:
-        """The store of the current fit; when there is none, of a fit for this process alone.
-
-        Raises:
-            NotInCatalog: there is no fit, and nothing to fit on.
-        """
-        store = cls.of_current_fit(location, metric, warn)
-        if store is not None:
-            return store
-        categories = location.catalog.category_names(location.feature_set, domain=Domain.SHOP)
-        if not categories:
-            raise location.empty_error()
-        warn(f"the space {location.space} is not fitted")
-        transform = fitted_space.fit_in_memory(location)
-        store = cls(location, metric, transform, version_stamp(location), warn=warn)
-        store.damaged = dict.fromkeys(categories, "")
-        return store
+        self._changing = threading.Lock()
 
     @property
     def is_current(self) -> bool:
-        """Whether no other fit has replaced this one."""
+        """Whether this is still the current fit."""
         return version_stamp(self.location) == self._stamp
 
     def categories(self) -> list[str]:
@@ -130,7 +107,7 @@ class LocalVectorStore:
         return list(self._read_contents().categories)
 
     def search(self, vectors: Floats, category: str, n: int, *, allowed: Ids | None = None) -> Candidates:
-        """Candidates of one category: from its index, and exactly from what came after it was built.
+        """Finds candidates of one category: through its index, and exactly among images that are newer.
 
         Restricted to ``allowed`` images, it compares all of these exactly.
         """
@@ -147,21 +124,23 @@ class LocalVectorStore:
         return self._drop_removed(merge_candidates(lists))
 
     def add(self, ids: Ids) -> None:
-        """Looks at the catalog again: features that no index has are read from there."""
-        self._contents = None
-        self._removed = np.setdiff1d(self._removed, ids)
+        """Reads the catalog again: features that no index has are read from there."""
+        with self._changing:
+            self._contents = None
+            self._removed = np.setdiff1d(self._removed, ids)
 
     def remove(self, ids: Ids) -> None:
-        """Leaves features out of every answer; the next build leaves them out of the index."""
-        self._removed = np.union1d(self._removed, ids)
-        self._contents = None
+        """Leaves features out of every answer, and out of the index at its next build."""
+        with self._changing:
+            self._removed = np.union1d(self._removed, ids)
+            self._contents = None
 
     def blocks(self, category: str | None = None, after_id: int = 0) -> Iterator[tuple[Ids, Floats]]:
-        """Ids and vectors of the gallery in this fit, as they are compared, block by block.
+        """Yields ids and vectors of the gallery in this fit, as they are compared, block by block.
 
         Args:
-            category: of this one only.
-            after_id: of features with larger ids only.
+            category: of this category only, if given.
+            after_id: only features with a larger id.
         """
         catalog, feature_set = self.location.catalog, self.location.feature_set
         if category is None and self.transform.scales is not None:
@@ -190,7 +169,7 @@ class LocalVectorStore:
                 self.blocks(category),
                 n_rows=counts[category],
                 transform_version=self.transform.version,
-                # Asked before the features are read: what comes meanwhile would be in the index and searched
+                # Read before the features are: what is added meanwhile is in the index and is also searched
                 # beside it, which costs a little and loses nothing.
                 last_feature_id=self.location.catalog.highest_feature_id(),
             )
@@ -203,6 +182,16 @@ class LocalVectorStore:
         counts = self.location.counts()
         names = sorted({*counts, *self.indexes.categories()})
         return [self._status_of(name, counts.get(name, 0)) for name in names]
+
+    def verify(self) -> list[Failure]:
+        """Reads every index whole; lists those that are damaged or missing."""
+        problems = []
+        for category in self.location.counts():
+            try:
+                self.indexes.verify(category)
+            except IndexDamaged as error:
+                problems.append(Failure(category, str(error)))
+        return problems
 
     def _status_of(self, category: str, n_images: int) -> CategoryStatus:
         try:
@@ -224,7 +213,7 @@ class LocalVectorStore:
         )
 
     def _search_index(self, vectors: Floats, category: str, n: int) -> tuple[Candidates | None, int]:
-        """What the index finds, and up to which feature id it goes; None and 0 if it cannot be used."""
+        """Searches the index; returns candidates and its largest feature id, None and 0 if it is unusable."""
         generation = self.indexes.current_generation(category)
         if self.damaged.get(category) == generation:
             return None, 0
@@ -241,11 +230,11 @@ class LocalVectorStore:
         return candidates, index.last_feature_id
 
     def _open_index(self, category: str) -> OpenIndex:
-        """The category's index, opened once a generation.
+        """Opens the category's index, once for each generation.
 
         Raises:
-            IndexDamaged: there is none, it is damaged, or it has what the catalog never had: then the catalog
-                is an older copy.
+            IndexDamaged: there is none, it is damaged, or it has features that the catalog never had, since
+                the catalog is an older copy.
         """
         generation = self.indexes.current_generation(category)
         cached = self._opened.get(category)
@@ -259,7 +248,7 @@ class LocalVectorStore:
         return index
 
     def _vectors_of(self, ids: Ids, category: str) -> Iterator[tuple[Ids, Floats]]:
-        """Ids and vectors of some images, as far as they are of the category."""
+        """Ids and vectors of those of some images that are of the category."""
         wanted = np.unique(ids)
         for block_ids, vectors in self.blocks(category, int(wanted[0]) - 1 if len(wanted) else 0):
             kept = np.isin(block_ids, wanted)
@@ -269,12 +258,47 @@ class LocalVectorStore:
         return candidates.without(self._removed) if len(self._removed) else candidates
 
     def _read_contents(self) -> _Contents:
-        """What every search asks of the catalog, read again only when somebody has changed it."""
+        """Reads what every search needs of the catalog, again only when the catalog has changed."""
         catalog, feature_set = self.location.catalog, self.location.feature_set
-        state = catalog.state()  # before the rest is read: what comes in between is then read next time
+        state = catalog.state()  # before the rest is read: a change in between is then read next time
         contents = self._contents
         if contents is None or state is None or contents.state != state:
             names = catalog.category_names(feature_set, domain=Domain.SHOP)
             contents = _Contents(state, names, catalog.last_feature_id(feature_set))
             self._contents = contents
         return contents
+
+
+class LocalVectorStores:
+    """Stores in files, in the folder of their space; ``VectorStores``."""
+
+    def at_fit(
+        self,
+        location: SpaceLocation,
+        metric: str,
+        transform: Transform,
+        *,
+        stamp: Stamp = (0, 0),
+        warn: Callable[[str], None] = lambda reason: None,
+        is_built: bool = True,
+    ) -> LocalVectorStore:
+        """The store of a fit."""
+        store = LocalVectorStore(location, metric, transform, stamp, warn=warn)
+        if not is_built:
+            store.damaged = dict.fromkeys(store.categories(), "")
+        return store
+
+    def metrics(self, location: SpaceLocation, version: str) -> set[str]:
+        """Metrics that have a folder of indexes."""
+        return {metric for metric in METRICS if (_folder_of_fit(location, version) / metric).is_dir()}
+
+    def remove_other_fits(self, location: SpaceLocation, version: str) -> None:
+        """Removes the folders of other fits; a reader that has one open keeps it."""
+        kept = _folder_of_fit(location, version)
+        for path in location.folder.iterdir() if location.folder.exists() else ():
+            if path.is_dir() and path != kept:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _folder_of_fit(location: SpaceLocation, version: str) -> Path:
+    return location.folder / version[:16]

@@ -1,23 +1,19 @@
-"""Maintenance of local indexes: when to fit and build anew, what is damaged, what can be removed.
+"""Maintenance of indexes: when to fit and build anew, what is damaged, what can be removed.
 
-Whoever calls what builds here holds ``Catalog.writing``: two processes that fitted at once would remove each
+Callers of functions that build hold ``Catalog.writing``: two processes that fit at once would remove each
 other's work.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from stylesearch.distance import METRICS
-from stylesearch.errors import IndexDamaged
 from stylesearch.index.annoy_forest import annoy_works
 from stylesearch.search import fitted_space
 from stylesearch.search.fitted_space import FitRecord, SpaceLocation
-from stylesearch.search.local_store import LocalVectorStore
-from stylesearch.search.store import CategoryStatus
+from stylesearch.search.store import CategoryStatus, VectorStore
 from stylesearch.types import Domain, Failure, ReportProgress
 
 if TYPE_CHECKING:
@@ -27,7 +23,7 @@ __all__ = ["metrics_in_use", "rebuild", "refresh", "repair", "status", "verify",
 
 log = logging.getLogger(__name__)
 
-# A fit is made anew when this share of what it was fitted on has come or gone since.
+# A fit is made anew when images have come or gone since, as many as this share of those it was fitted on.
 REFIT_SHARE = 0.25
 
 # An index is built anew when so many images are pending or gone: each pending one costs every query a
@@ -52,15 +48,15 @@ def metrics_in_use(location: SpaceLocation) -> set[str]:
     record = fitted_space.read_record(location)
     if record is None:
         return set()
-    return {metric for metric in METRICS if (location.folder / record.version[:16] / metric).is_dir()}
+    return location.stores.metrics(location, record.version)
 
 
 def refresh(location: SpaceLocation, metrics: Iterable[str], progress: ReportProgress | None = None) -> None:
-    """Builds what is worth it: a fit that the gallery has outgrown, indexes that are missing or far behind.
+    """Builds what is worth rebuilding: an outdated fit, and indexes that are missing or far behind.
 
     Args:
         location: the space.
-        metrics: which there are to be indexes for, besides those that have some.
+        metrics: metrics to build indexes for, besides those that have some.
         progress: called as ``progress("indexes", n_done, n_total)``.
     """
     wanted = sorted({*metrics, *metrics_in_use(location)})
@@ -69,19 +65,19 @@ def refresh(location: SpaceLocation, metrics: Iterable[str], progress: ReportPro
         rebuild(location, wanted, progress)
         return
     for metric in wanted:
-        store = LocalVectorStore(location, metric, transform)
+        store = location.stores.at_fit(location, metric, transform)
         store.build([one.category for one in store.status() if worth_rebuilding(one)], progress)
-    if location.model is not None:  # trained anew, it may have older indexes still
+    if location.model is not None:  # when it was trained anew, it may still have older indexes
         _remove_other_fits(location, transform.version)
 
 
 def rebuild(
     location: SpaceLocation, metrics: Iterable[str], progress: ReportProgress | None = None
 ) -> dict[str, int]:
-    """Fits the space and builds every index anew; searches go on in the old ones until all are there.
+    """Fits the space and builds every index anew; searches use the old ones until all are built.
 
     Returns:
-        how many images each category has.
+        the number of images by category.
     """
     counts = location.counts()
     if not counts:
@@ -89,14 +85,14 @@ def rebuild(
     wanted = sorted({*metrics, *metrics_in_use(location)})
     transform, record = fitted_space.fit(location)
     for metric in wanted:
-        LocalVectorStore(location, metric, transform).build(progress=progress)
+        location.stores.at_fit(location, metric, transform).build(progress=progress)
     fitted_space.activate(location, record)
     _remove_other_fits(location, record.version)
     return counts
 
 
 def repair(gallery: Gallery) -> None:
-    """Builds again what a search could not use."""
+    """Builds again the indexes that a search could not use."""
     if gallery.damaged:
         refresh(gallery.location, [gallery.metric])
         gallery.reload()
@@ -104,7 +100,7 @@ def repair(gallery: Gallery) -> None:
 
 def status(gallery: Gallery) -> list[CategoryStatus]:
     """The state of every category's index, those of vanished categories included; nothing is built for it."""
-    store = LocalVectorStore.of_current_fit(gallery.location, gallery.metric)
+    store = _current_store(gallery)
     if store is None:
         return [CategoryStatus(name, "missing", n_pending=n) for name, n in gallery.counts().items()]
     return store.status()
@@ -112,20 +108,22 @@ def status(gallery: Gallery) -> list[CategoryStatus]:
 
 def verify(gallery: Gallery) -> list[Failure]:
     """Reads every index whole; lists those that are damaged or missing."""
-    store = LocalVectorStore.of_current_fit(gallery.location, gallery.metric)
-    problems = []
-    for category in gallery.counts():
-        try:
-            if store is None:
-                raise IndexDamaged(f"the space {gallery.location.space} is not fitted, so nothing is indexed")
-            store.indexes.verify(category)
-        except IndexDamaged as error:
-            problems.append(Failure(category, str(error)))
-    return problems
+    store = _current_store(gallery)
+    if store is None:
+        reason = f"the space {gallery.location.space} is not fitted, so nothing is indexed"
+        return [Failure(category, reason) for category in gallery.counts()]
+    return store.verify()
+
+
+def _current_store(gallery: Gallery) -> VectorStore | None:
+    """A store of the current fit; None when there is none, or it cannot be read."""
+    location = gallery.location
+    transform = fitted_space.load(location)
+    return None if transform is None else location.stores.at_fit(location, gallery.metric, transform)
 
 
 def _outgrown(location: SpaceLocation, record: FitRecord) -> bool:
-    """Whether too much of the gallery has come or gone since the fit; raw and learned spaces fit nothing."""
+    """Whether too much of the gallery has changed since the fit; never for raw and learned spaces."""
     if location.space == "raw" or location.model is not None:
         return False
     n_images = sum(location.counts().values())
@@ -137,12 +135,9 @@ def _outgrown(location: SpaceLocation, record: FitRecord) -> bool:
 
 
 def _remove_other_fits(location: SpaceLocation, version: str) -> None:
-    """Removes the indexes and transforms of earlier fits; a reader that has one open keeps it."""
-    kept = version[:16]
-    for path in location.folder.iterdir() if location.folder.exists() else ():
-        if path.is_dir() and path.name != kept:
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name.startswith("transform-") and path != fitted_space.transform_file(
-            location.folder, version
-        ):
+    """Removes the indexes and transforms of other fits; a reader that has one open keeps it."""
+    location.stores.remove_other_fits(location, version)
+    kept = fitted_space.transform_file(location.folder, version)
+    for path in location.folder.glob("transform-*"):
+        if path.is_file() and path != kept:
             path.unlink(missing_ok=True)

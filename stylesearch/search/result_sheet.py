@@ -1,4 +1,4 @@
-"""A query's answer as a picture file: the photo, and the hits in a grid beside it."""
+"""Saves a query's answer as an image file: the photo, and the hits in a grid beside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def save_sheet(result: QueryResult, path: Path) -> Path:
     On the photo, the region in which the nearest product was found is outlined.
 
     Raises:
-        ConfigError: ``path`` does not end like a picture.
+        ConfigError: ``path`` has no ending of an image file.
         ImageError: the photo can no longer be read.
     """
     if path.suffix.lower() not in FORMATS:
@@ -54,6 +54,6 @@ def save_sheet(result: QueryResult, path: Path) -> Path:
 
 
 def _nearest_box(result: QueryResult) -> list[Box]:
-    """Where on the photo the nearest product was found."""
+    """The region of the photo in which the nearest product was found."""
     first = result.hits[0].region if result.hits else None
     return [first] if first is not None else []

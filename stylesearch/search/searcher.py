@@ -1,4 +1,4 @@
-"""A photo in, hits out: decode, look through regions, extract, search the gallery."""
+"""Searches with a photo: decodes it, cuts regions, extracts features, searches the gallery."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ DEFAULT_REQUEST = SearchRequest()
 
 @dataclass(frozen=True, slots=True)
 class QueryResult(Sequence[Hit]):
-    """What was found for a photo; a sequence of its hits, nearest first.
+    """The result of a query: a sequence of hits, nearest first.
 
     Attributes:
-        hits: one a product, by rank.
-        regions: the parts of the photo that were looked at, in pixels of the upright photo; empty when
+        hits: one for each product, by rank.
+        regions: the regions of the photo that were searched with, in pixels of the upright photo; empty when
             the query was a product.
         seconds: wall time of each step: ``decode``, ``extract``, ``search``.
-        photo: what was searched with: a file, or its bytes; for a product, its first picture.
-        subject: what was searched with, in words.
+        photo: the photo, a file or its bytes; for a product, its first image.
+        subject: description of the query in words.
     """
 
     hits: tuple[Hit, ...]
@@ -58,14 +58,14 @@ class QueryResult(Sequence[Hit]):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class View:
-    """A photo as an extractor is to see it.
+    """A photo as the input of an extractor.
 
     Attributes:
         images: its regions, uint8, shape (n, size, size, 3).
-        boxes: where they are, in pixels of the upright photo.
-        width, height: of the upright photo.
+        boxes: boxes of the regions, in pixels of the upright photo.
+        width, height: size of the upright photo in pixels.
         photo: the file, or its bytes.
-        seconds: how long it took to read and cut.
+        seconds: time that it took to read and cut it.
     """
 
     images: npt.NDArray[np.uint8]
@@ -80,9 +80,9 @@ class Searcher:
     """Finds products in one gallery, with the extractor that made the gallery's features.
 
     Args:
-        gallery: what is searched.
-        extractor: what made the gallery's features; it loads its network when it is first needed.
-        regions: the plan of parts through which a photo is looked at.
+        gallery: the gallery to search.
+        extractor: the extractor of the gallery's features; it loads its network when it is first needed.
+        regions: the plan of regions that a photo is searched with.
         max_pixels: photos with more pixels are refused.
     """
 
@@ -100,10 +100,10 @@ class Searcher:
         self.max_pixels = max_pixels
 
     def query(self, photo: Photo, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
-        """Products that ``photo`` shows, nearest first.
+        """Finds the products that ``photo`` shows, nearest first.
 
-        The photo is looked at through several regions and the smallest distance counts, since a garment
-        fills the shop's picture but only a part of a customer's.
+        Several regions of the photo are searched with, and the smallest distance counts, since a garment
+        fills the shop's image but only a part of a customer's photo.
 
         Args:
             photo: a file, its bytes, or a stream; any format that ``stylesearch.images.decode`` reads.
@@ -124,13 +124,13 @@ class Searcher:
     ) -> View:
         """Reads a photo and cuts it into its regions: the first step of ``query``.
 
-        Whoever has several photos takes the steps apart: the next one is read while features are made of
-        this one, or features of several are made at once.
+        Callers with several photos can run the steps one by one: read the next photo while features of this
+        one are extracted, or extract features of several at once.
 
         Args:
             photo: a file, its bytes, or a stream, as for ``query``.
-            request: its box, or its plan of regions, says which parts are cut out.
-            max_pixels: photos with more are refused; the searcher's own limit if not given.
+            request: its box, or its plan of regions, decides which parts are cut out.
+            max_pixels: photos with more pixels are refused; by default the searcher's own limit.
 
         Raises:
             ImageError: the photo cannot be used.
@@ -156,13 +156,13 @@ class Searcher:
         *,
         seconds: Mapping[str, float] | None = None,
     ) -> QueryResult:
-        """Products nearest to the features of a photo: the last step of ``query``.
+        """Finds the products nearest to the features of a photo: the last step of ``query``.
 
         Args:
-            view: of the photo.
-            features: the extractor's, of ``view.images``, float32, shape (n, dim).
+            view: the photo, from ``look``.
+            features: the extractor's features of ``view.images``, float32, shape (n, dim).
             request: how many products, and which.
-            seconds: of the steps in between, which the result is to tell.
+            seconds: time of the steps in between, to be added to the result.
 
         Raises:
             NotInCatalog: no such category.
@@ -178,11 +178,11 @@ class Searcher:
         return QueryResult(hits, view.boxes, steps, view.photo, subject)
 
     def similar(self, product_id: str, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
-        """Products that look like one in the catalog, which is itself left out.
+        """Finds products that look like one in the catalog, which is itself left out.
 
         Args:
-            product_id: of the product.
-            request: how many products, and which; its box and regions are of no use here.
+            product_id: id of the product.
+            request: how many products, and which; its box and regions are not used.
 
         Raises:
             NotInCatalog: no such product, or it has no features.

@@ -1,14 +1,14 @@
-"""The seam between a gallery and what finds vectors for it: the protocol of a vector store, and its answers.
+"""The protocol of vector stores, which find the nearest vectors for a gallery, and the values they return.
 
-A store holds the vectors of the shop's images, in one fit of a space, for one metric, by category. Features
-are kept in the catalog; a store is derived from it and may be behind: the gallery leaves out what has gone
-from the catalog. ``stylesearch.search.local_store.LocalVectorStore`` keeps its indexes in files; a
+A store holds the vectors of the shop's images, in one fit of a space, for one metric, by category. It is
+derived from the catalog's features and may be behind: the gallery leaves out images that are gone from the
+catalog. ``stylesearch.search.local_store.LocalVectorStore`` keeps its indexes in files; a
 database can be another store. ``stylesearch.testing.VectorStoreContract`` tests one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,14 +18,16 @@ from stylesearch.array_types import Floats, Ids
 from stylesearch.distance import nearest_to_any
 
 if TYPE_CHECKING:
+    from stylesearch.search.fitted_space import SpaceLocation, Stamp
     from stylesearch.spaces.base import Transform
-    from stylesearch.types import ReportProgress
+    from stylesearch.types import Failure, ReportProgress
 
 __all__ = [
     "Candidates",
     "CategoryStatus",
     "StoreReplaced",
     "VectorStore",
+    "VectorStores",
     "merge_candidates",
     "nearest_in_blocks",
 ]
@@ -44,63 +46,109 @@ class VectorStore(Protocol):
 
     @property
     def transform(self) -> Transform:
-        """From features to vectors of the space, in the fit that the stored vectors are of."""
+        """The transform from features to vectors of the space, in the fit of the stored vectors."""
 
     @property
     def is_current(self) -> bool:
-        """Whether no other fit has replaced this one; asked before every search, so it has to be quick."""
+        """Whether this is still the current fit; called before every search, so it must be quick."""
 
     @property
     def damaged(self) -> Mapping[str, str]:
-        """Categories that had to be searched without their index since the store was opened."""
+        """Categories that were searched without their index since the store was opened."""
 
     def categories(self) -> list[str]:
         """Names of the categories that have images, sorted."""
 
     def search(self, vectors: Floats, category: str, n: int, *, allowed: Ids | None = None) -> Candidates:
-        """The images of a category nearest to any of several vectors.
+        """Finds the images of a category nearest to any of several vectors.
 
         Args:
-            vectors: of a query, float32, shape (q, dim).
+            vectors: vectors of a query, float32, shape (q, dim).
             category: one of ``categories``; an unknown one has no images.
             n: how many images are wanted; fewer come only if there are no more, unless some are removed.
             allowed: feature ids to which the search is restricted, int64; every image if not given.
 
         Returns:
-            exact distances: whoever finds candidates by approximate ones compares again. Ids that have gone
-            from the catalog may be among them until they are removed.
+            candidates with exact distances: a store that finds candidates by approximate ones compares them
+            again. Ids that are gone from the catalog may be among them until they are removed.
 
         Raises:
             StoreReplaced: the fit was replaced meanwhile, and its vectors are gone.
         """
 
     def add(self, ids: Ids) -> None:
-        """Makes features that have come into the catalog searchable.
+        """Makes features that were added to the catalog searchable.
 
         Args:
             ids: of the features, int64.
         """
 
     def remove(self, ids: Ids) -> None:
-        """Leaves features out of every answer from now on; ids that are not there do no harm.
+        """Leaves features out of every answer from now on; unknown ids are ignored.
 
         Args:
             ids: of the features, int64.
         """
 
     def status(self) -> list[CategoryStatus]:
-        """The state of the index of every category, of vanished ones too, by name. Builds nothing."""
+        """The state of every category's index, vanished categories included, by name; builds nothing."""
+
+    def verify(self) -> list[Failure]:
+        """Reads the index of every category whole; lists those that are damaged or missing."""
 
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
         """Builds indexes anew; searches go on meanwhile. The caller holds ``Catalog.writing``.
 
         Args:
-            categories: whose; those of all categories if not given.
+            categories: categories to build; by default all.
             progress: called as ``progress("indexes", n_done, n_total)``, in images.
 
         Raises:
             IndexingError: there is no room, or another process does not finish building.
         """
+
+
+class VectorStores(Protocol):
+    """One kind of vector store: opens a store for each fit of a space, and removes those of older fits.
+
+    A workspace has one; every ``SpaceLocation`` carries it.
+    """
+
+    def at_fit(
+        self,
+        location: SpaceLocation,
+        metric: str,
+        transform: Transform,
+        *,
+        stamp: Stamp = (0, 0),
+        warn: Callable[[str], None] = lambda reason: None,
+        is_built: bool = True,
+    ) -> VectorStore:
+        """The store of a fit, the current one or one that is being made.
+
+        Args:
+            location: of the space.
+            metric: ``l1``, ``l2`` or ``cosine``.
+            transform: the fit.
+            stamp: of the record that named the fit, from before it was read.
+            warn: is told why an index cannot be used.
+            is_built: whether there may be indexes of this fit; without, the store searches exactly and says
+                nothing of it.
+
+        Raises:
+            ConfigError: the transform was made for another metric.
+        """
+
+    def metrics(self, location: SpaceLocation, version: str) -> set[str]:
+        """Metrics for which there are indexes of a fit.
+
+        Args:
+            location: of the space.
+            version: of the fit's transform.
+        """
+
+    def remove_other_fits(self, location: SpaceLocation, version: str) -> None:
+        """Removes the indexes of every fit but one; whoever is searching in them is not disturbed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +159,7 @@ class Candidates:
         ids: feature ids, int64, shape (n,), nearest first.
         distances: float32, shape (n,).
         rows: which query vector was nearest, int64, shape (n,).
-        complete: whether these are all there are; otherwise images further than the last may be missing.
+        complete: whether there are no others; else images farther than the last may be missing.
     """
 
     ids: Ids
@@ -121,28 +169,28 @@ class Candidates:
 
     @classmethod
     def empty(cls) -> Candidates:
-        """The empty, complete list."""
+        """An empty list that is complete."""
         return cls(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64), complete=True)
 
     @property
     def horizon(self) -> float:
-        """The distance up to which nothing is missing."""
+        """The distance up to which the list is complete."""
         return float("inf") if self.complete else float(self.distances[-1]) if len(self.ids) else 0.0
 
     def first(self, n: int) -> Candidates:
-        """The ``n`` nearest of these."""
+        """The ``n`` nearest candidates."""
         if len(self.ids) <= n:
             return self
         return Candidates(self.ids[:n], self.distances[:n], self.rows[:n], complete=False)
 
     def without(self, ids: Ids) -> Candidates:
-        """These without some images; as complete as before."""
+        """The candidates without some images; as complete as before."""
         kept = np.isin(self.ids, ids, invert=True)
         return Candidates(self.ids[kept], self.distances[kept], self.rows[kept], self.complete)
 
 
 def merge_candidates(lists: Sequence[Candidates]) -> Candidates:
-    """One list of several disjoint ones, cut where one of them may be missing something.
+    """Merges disjoint lists into one, which ends where one of them may be incomplete.
 
     Ties are in the order of the ids, so that an answer does not depend on how the lists were made.
     """
@@ -160,13 +208,13 @@ def merge_candidates(lists: Sequence[Candidates]) -> Candidates:
 def nearest_in_blocks(
     query_vectors: Floats, blocks: Iterable[tuple[Ids, Floats]], metric: str, n_wanted: int
 ) -> Candidates:
-    """Exact search through vectors that stream by; memory is bounded by one block.
+    """Searches a stream of vectors exactly; memory is bounded by one block.
 
     Args:
         query_vectors: float32, shape (q, dim).
         blocks: ids int64 (n,) and vectors float32 (n, dim).
         metric: ``l1``, ``l2`` or ``cosine``.
-        n_wanted: how many to keep.
+        n_wanted: number of candidates to keep.
     """
     kept = Candidates.empty()
     complete = True
@@ -186,11 +234,11 @@ class CategoryStatus:
     """The state of one category's index.
 
     Attributes:
-        category: its name.
+        category: name of the category.
         state: ``ready``, ``missing`` or ``damaged``.
         kind: ``annoy`` or ``exact``; empty when nothing is built.
         n_indexed: images in the index.
-        n_pending: images that came after; they are searched exactly.
+        n_pending: images that are newer; they are searched exactly.
         n_gone: images in the index that the catalog no longer has.
         n_bytes: size on disk.
     """

@@ -143,6 +143,9 @@ class VectorStoreContract:
         row = next(row for row in store.status() if row.category == category)
         assert row.n_indexed + row.n_pending == shop.location.counts()[category]
 
+    def test_indexes_that_are_whole_verify(self, store: VectorStore) -> None:
+        assert store.verify() == []
+
     def test_an_index_that_is_not_built_is_no_obstacle(
         self, shop: Any, make: Callable[[str], VectorStore], metric: str
     ) -> None:

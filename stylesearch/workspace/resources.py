@@ -232,13 +232,16 @@ class Resources:
 def locate_space(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space: str) -> SpaceLocation:
     """Where what is derived for a space of a feature set of the catalog is kept."""
     from stylesearch.search.fitted_space import SpaceLocation
+    from stylesearch.search.local_store import LocalVectorStores
 
+    stores = LocalVectorStores()
     folder = settings.home / "indexes" / f"{catalog.id}-{feature_set.fingerprint[:16]}" / index_folder(space)
     if not is_trained(space):
-        return SpaceLocation(catalog, feature_set, space, folder)
+        return SpaceLocation(catalog, feature_set, space, folder, stores)
     from stylesearch.models.store import folder_of
 
-    return SpaceLocation(catalog, feature_set, space, folder, folder_of(settings.home, name_of(space)))
+    model = folder_of(settings.home, name_of(space))
+    return SpaceLocation(catalog, feature_set, space, folder, stores, model)
 
 
 def _check_names(choice: SpaceChoice) -> None:

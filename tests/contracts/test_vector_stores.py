@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stylesearch.array_types import Floats, Ids
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry
+from stylesearch.index import reranked
 from stylesearch.index.annoy_forest import annoy_works
-from stylesearch.index.base import ExactIndex
 from stylesearch.index.reranked import RerankedIndex, Strategy
 from stylesearch.search import fitted_space
 from stylesearch.search.fitted_space import SpaceLocation
-from stylesearch.search.local_store import LocalVectorStore
+from stylesearch.search.local_store import LocalVectorStore, LocalVectorStores
 from stylesearch.testing import VectorStoreContract
 from stylesearch.testing.index_contract import feature_like
 from stylesearch.types import Domain, Product
@@ -38,7 +39,7 @@ class Shop:
                 dim=DIM,
             )
         self._n_images = catalog.status().images
-        self.location = SpaceLocation(catalog, self.feature_set, "whitened", folder)
+        self.location = SpaceLocation(catalog, self.feature_set, "whitened", folder, LocalVectorStores())
 
     def add(self, category: str, features: Floats) -> Ids:
         before = self.catalog.highest_feature_id()
@@ -64,7 +65,6 @@ class Shop:
 
 class LocalStore(VectorStoreContract):
     strategy: Strategy | None = None
-    expected: type | tuple[type, ...] = (ExactIndex, RerankedIndex)
 
     @pytest.fixture(scope="session")
     @classmethod
@@ -93,8 +93,48 @@ class LocalStore(VectorStoreContract):
 
         return make
 
-    def test_its_indexes_are_searched_in_this_way(self, store: LocalVectorStore, category: str) -> None:
-        assert isinstance(store.indexes.open(category).slots, self.expected)
+    def test_its_indexes_are_searched_in_this_way(
+        self, store: LocalVectorStore, category: str, queries: Floats, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ways: list[Strategy] = []
+        scan, by_annoy = reranked.scan_min, RerankedIndex._by_annoy
+
+        def count_scan(*arguments: Any) -> Any:
+            ways.append(Strategy.SCAN)
+            return scan(*arguments)
+
+        def count_annoy(*arguments: Any) -> Any:
+            ways.append(Strategy.ANNOY)
+            return by_annoy(*arguments)
+
+        monkeypatch.setattr(reranked, "scan_min", count_scan)
+        monkeypatch.setattr(RerankedIndex, "_by_annoy", count_annoy)
+        assert len(store.search(queries, category, 20).ids) == 20
+        if self.strategy is not None:
+            assert (ways or [Strategy.EXACT])[0] is self.strategy
+
+    def test_an_index_that_is_damaged_is_told_and_searched_without(
+        self,
+        make: Callable[[str], LocalVectorStore],
+        store: LocalVectorStore,
+        category: str,
+        queries: Floats,
+    ) -> None:
+        before = store.search(queries, category, 20)
+        assert store.verify() == []
+        for path in store.indexes.folder.rglob("*"):
+            if path.is_file():
+                path.write_bytes(path.read_bytes()[:10])
+        assert {one.item for one in store.verify()} == set(store.categories())
+        anew = make(store.metric)
+        found = anew.search(queries, category, 20)
+        assert list(anew.damaged) == [category]
+        assert len(np.intersect1d(found.ids, before.ids)) >= self.recall_floor * 20
+
+    def test_another_fit_makes_it_stale(self, shop: Shop, store: LocalVectorStore) -> None:
+        assert store.is_current
+        fitted_space.activate(shop.location, fitted_space.fit(shop.location)[1])
+        assert not store.is_current
 
 
 class TestQuickest(LocalStore):
@@ -102,13 +142,13 @@ class TestQuickest(LocalStore):
 
 
 class TestExact(LocalStore):
-    strategy, expected, recall_floor = Strategy.EXACT, ExactIndex, 1.0
+    strategy, recall_floor = Strategy.EXACT, 1.0
 
 
 class TestScan(LocalStore):
-    strategy, expected = Strategy.SCAN, RerankedIndex
+    strategy = Strategy.SCAN
 
 
 @pytest.mark.skipif(not annoy_works(), reason="Annoy gives wrong answers here")
 class TestAnnoy(LocalStore):
-    strategy, expected = Strategy.ANNOY, RerankedIndex
+    strategy = Strategy.ANNOY

@@ -1,6 +1,8 @@
+import dataclasses
+
 import pytest
 
-from stylesearch.types import Box
+from stylesearch.types import Box, SearchKeywords, SearchRequest
 
 
 def test_a_box_is_read_and_written() -> None:
@@ -15,3 +17,7 @@ def test_a_box_is_read_and_written() -> None:
 def test_what_is_no_box_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a box is"):
         Box.parse(text)
+
+
+def test_every_option_of_a_search_can_be_given_as_a_keyword() -> None:
+    assert SearchKeywords.__annotations__.keys() == {one.name for one in dataclasses.fields(SearchRequest)}

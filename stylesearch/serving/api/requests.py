@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from dataclasses import replace
 from typing import Annotated, Any, Final, TypeVar
 
 import anyio.to_thread
@@ -229,8 +230,7 @@ class SearchBody(SearchOptions):
     @property
     def search_request(self) -> SearchRequest:
         """What is asked, as a value."""
-        box = None if self.box is None else Box(*self.box)
-        return SearchRequest(k=self.k, category=self.category, box=box)
+        return replace(super().search_request, box=None if self.box is None else Box(*self.box))
 
 
 class SearchForm(SearchBody):

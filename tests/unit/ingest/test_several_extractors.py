@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,20 @@ def test_vectors_are_those_of_an_ingest_with_each_alone(tmp_path: Path, source: 
         run(alone, source, extractor)
         assert vectors(both, extractor) == vectors(alone, extractor)
         assert len(vectors(both, extractor)) == N_IMAGES
+
+
+def test_another_executor_stores_the_same(tmp_path: Path, source: Path) -> None:
+    here = Catalog.open(tmp_path / "here.db")
+    run(here, source, SMALL, LARGE)
+    there = Catalog.open(tmp_path / "there.db")
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as processes:
+        options = IngestOptions(extraction=ExtractionOptions(batch_size=4, executor=processes))
+        report = ingest(there, source, FolderImporter(), [SMALL, LARGE], options)
+    assert (report.added, report.computed) == (N_IMAGES, 2 * N_IMAGES)
+    assert len(report.failed) == 1
+    for extractor in (SMALL, LARGE):
+        assert vectors(there, extractor) == vectors(here, extractor)
 
 
 def test_every_image_is_read_once(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
