@@ -17,6 +17,8 @@ help:  ## print this help
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "stylesearch needs Python 3.11 or newer; choose one with: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || \
+	  echo "no TensorFlow for Python 3.14 is known; if pip fails, rm -r $(VENV), then: make PYTHON=python3.13" >&2
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "no virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(PIP) install --quiet --upgrade pip
