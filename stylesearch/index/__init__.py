@@ -1,1 +1,1 @@
-"""Vector indexes: which stored vectors are nearest; ``by_category`` is the way in. They know no catalog."""
+"""Vector indexes, which find the nearest of stored vectors; they know no catalog."""

@@ -1,13 +1,13 @@
-"""Annoy, told only what it is good at: proposing slots that may be near, in few dimensions.
+"""Annoy's trees, used only to propose slots that may be near, in few dimensions.
 
 Annoy returns fewer than asked where its search ends early, and its answer to n = 1 can differ from the first
 of n = 10 (spotify/annoy #215), so what it returns is never shown: it is re-ranked exactly.
 
-Annoy comes as source and is compiled for the very processor it is installed on. Wrong neighbours have been
-reported with some compilers (spotify/annoy #682, #686), so each process tries it once, in a few
-milliseconds, before the first use. Where it is wrong, everything is searched exactly, and one warning says
-so. An instruction that the processor does not have would end the process and cannot be caught: that is a
-wheel carried from another machine; set ``ANNOY_COMPILER_ARGS`` when building one.
+Annoy is installed from source and compiled for the processor of that machine. Wrong neighbours have been
+reported with some compilers (spotify/annoy #682, #686), so each process tests it once, in a few milliseconds,
+before the first use. Where it fails the test, everything is searched exactly, with one warning. A wheel that
+was built on another machine may use an instruction that this processor lacks, which ends the process and
+cannot be caught: set ``ANNOY_COMPILER_ARGS`` when building one.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _N_VECTORS, _WIDTH, _N_TREES = 400, 8, 4
 
 
 class AnnoyUnavailable(UserWarning):
-    """Annoy is missing or wrong: searches are exact, which is slower in large categories."""
+    """Annoy is missing or gives wrong answers: searches are exact, which is slower in large categories."""
 
 
 def annoy_class() -> Any:
-    """Annoy's index class.
+    """Imports Annoy's index class.
 
     Raises:
         ImportError: it is not installed, or cannot be loaded.
@@ -55,7 +55,7 @@ def annoy_class() -> Any:
 
 @functools.cache
 def why_annoy_fails() -> str:
-    """What is wrong with Annoy here, or an empty string. Answered once per process."""
+    """Tests Annoy once per process; returns what is wrong with it, or an empty string."""
     try:
         index_class = annoy_class()
     except ImportError as error:
@@ -68,7 +68,7 @@ def why_annoy_fails() -> str:
 
 @functools.cache
 def annoy_works() -> bool:
-    """Whether Annoy may be used; when not, the first call gives an ``AnnoyUnavailable`` warning."""
+    """Whether Annoy may be used; if not, the first call issues an ``AnnoyUnavailable`` warning."""
     reason = why_annoy_fails()
     if reason:
         warnings.warn(
@@ -81,7 +81,7 @@ def annoy_works() -> bool:
 
 
 def _wrong_answers(index_class: Any) -> str:
-    """Compares Annoy with NumPy where, with every vector looked at, there is one right answer."""
+    """Compares Annoy with NumPy in a search that visits every vector, so that there is one right answer."""
     vectors = np.random.default_rng(1).standard_normal((_N_VECTORS, _WIDTH)).astype(np.float32)
     index = index_class(_WIDTH, "euclidean")
     index.set_seed(1)
@@ -98,7 +98,7 @@ def _wrong_answers(index_class: Any) -> str:
 
 
 def candidates_of_annoy(n_candidates: int, n_queries: int) -> int:
-    """How many slots to ask for with each query: more than are compared, to see that they are enough."""
+    """Number of slots to ask for with each query: more than are compared, to check that they are enough."""
     return max(256, 4 * n_candidates // n_queries)
 
 
@@ -106,11 +106,11 @@ def build_forest(path: Path, blocks: Iterable[Floats], width: int, *, n_trees: i
     """Builds trees over vectors and writes them to ``path``: the same bytes for the same arguments.
 
     Args:
-        path: a file that is not there yet; Annoy does not write atomically: the caller moves it into place.
-        blocks: float32, shape (n, width) each; slots are counted through.
-        width: of a vector.
-        n_trees: more trees find more and take more room.
-        seed: of the random splits.
+        path: a new file; Annoy does not write atomically, so the caller moves it into place.
+        blocks: float32, shape (n, width) each; slots are numbered from the first block to the last.
+        width: width of a vector.
+        n_trees: number of trees; more find more and take more room.
+        seed: seed of the random splits.
 
     Raises:
         IndexingError: Annoy could not write the file.
@@ -130,12 +130,12 @@ def build_forest(path: Path, blocks: Iterable[Floats], width: int, *, n_trees: i
 
 
 class AnnoyForest:
-    """Trees in a file, memory-mapped. The caller has checked the file: Annoy crashes on a damaged one.
+    """Trees in a memory-mapped file, which the caller has checked: Annoy crashes on a damaged one.
 
     Args:
-        path: what ``build_forest`` wrote.
-        width: of a vector.
-        count: how many vectors there have to be.
+        path: a file that ``build_forest`` wrote.
+        width: width of a vector.
+        count: the number of vectors that the file must have.
 
     Raises:
         IndexDamaged: the file cannot be loaded or holds another number of vectors.
@@ -151,12 +151,13 @@ class AnnoyForest:
             raise IndexDamaged(f"{path} holds {self._index.get_n_items()} vectors instead of {count}")
 
     def search(self, queries: Floats, n: int, search_k: int) -> list[tuple[Ids, Floats]]:
-        """For each query up to ``n`` slots and their squared Euclidean distances, nearest first.
+        """Finds up to ``n`` slots for each query, with their squared Euclidean distances, nearest first.
 
         Args:
             queries: shape (q, width).
-            n: how many at most for each.
-            search_k: how many slots to look at for each, counting a slot again for each tree it is met in.
+            n: number of slots for each query, at most.
+            search_k: number of slots to visit for each query, counting a slot once for each tree it is met
+                in.
         """
 
         def one(query: list[float]) -> tuple[Ids, Floats]:
@@ -167,9 +168,9 @@ class AnnoyForest:
         n_threads = min(usable_cores(), len(rows))
         if n_threads < 2:
             return [one(row) for row in rows]
-        with ThreadPoolExecutor(n_threads) as pool:  # Annoy lets go of the interpreter lock while it searches
+        with ThreadPoolExecutor(n_threads) as pool:  # Annoy releases the interpreter lock while it searches
             return list(pool.map(one, rows))
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Unmaps the file."""
         self._index.unload()

@@ -1,4 +1,4 @@
-"""What every index is: a fixed row of vectors that answers which are nearest."""
+"""The protocol of vector indexes, and exact search."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = [
 
 @runtime_checkable
 class VectorIndex(Protocol):
-    """Vectors in slots 0 to count - 1, searched by distance.
+    """Searches vectors in slots 0 to count - 1 by distance.
 
-    Distances are exact for every slot that is returned; an approximate index may miss a slot, and never
-    returns one with another distance than the exact index would. An index knows nothing of products.
+    Distances are exact for every slot that is returned: an approximate index may miss a slot, but never
+    returns another distance than the exact index would. An index knows nothing of products.
 
     Attributes:
         metric: one of ``stylesearch.distance.METRICS``.
@@ -39,11 +39,11 @@ class VectorIndex(Protocol):
     def count(self) -> int: ...
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
-        """The k nearest of each of several vectors.
+        """Finds the k slots nearest to each of several vectors.
 
         Args:
             vectors: shape (q, dim).
-            k: how many; at most ``count`` are returned.
+            k: number of slots; at most ``count`` are returned.
 
         Returns:
             Ids, int64, and distances, float32, both of shape (q, min(k, count)), sorted by distance and,
@@ -55,11 +55,11 @@ class VectorIndex(Protocol):
         ...
 
     def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
-        """The k slots that are nearest to any of several vectors: the regions of one photo.
+        """Finds the k slots nearest to any of several vectors, such as the regions of one photo.
 
         Args:
             vectors: shape (q, dim).
-            k: how many; at most ``count`` are returned, and none for q = 0.
+            k: number of slots; at most ``count`` are returned, and none for q = 0.
 
         Returns:
             Ids, int64; for each its smallest distance over the vectors, float32; and which vector that was,
@@ -72,7 +72,7 @@ class VectorIndex(Protocol):
 
 
 def validate_queries(vectors: AnyFloats, dim: int, k: int) -> Floats:
-    """``vectors`` as float32 of shape (q, dim); the argument is not changed.
+    """Checks query vectors and returns them as float32 of shape (q, dim); the argument is not changed.
 
     Raises:
         ValueError: another shape, values that are not finite, or k below 1.
@@ -87,7 +87,7 @@ def validate_queries(vectors: AnyFloats, dim: int, k: int) -> Floats:
     return queries
 
 
-# Search by comparing with every vector: the oracle, and the quickest way for a small category.
+# Search by comparing with every vector: the reference in tests, and the quickest way for a small category.
 
 
 class ExactIndex:

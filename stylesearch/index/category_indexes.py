@@ -1,4 +1,4 @@
-"""The indexes of one space: one for each category, each in a folder of its own.
+"""The indexes of one space: one for each category, in its own folder.
 
 A category's folder has generations: folders that are never changed, and a small file that names the current
 one. A reader that has files mapped into memory dies if they are overwritten, and may read two halves of
@@ -73,7 +73,7 @@ class Generations:
     """The generations of one index, in a folder.
 
     Args:
-        folder: made at the first build.
+        folder: folder of the index; made at the first build.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -98,7 +98,7 @@ class Generations:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps other builds of this index waiting. The lock lies beside the folder, which may be removed.
+        """Makes other builds of this index wait. The lock lies beside the folder, which may be removed.
 
         Raises:
             IndexingError: another process has held it for too long.
@@ -114,7 +114,7 @@ class Generations:
 
     @contextlib.contextmanager
     def new(self) -> Iterator[Path]:
-        """A folder to fill; when the block ends without an error it becomes the current generation.
+        """Gives a folder to fill; when the block ends without an error it becomes the current generation.
 
         The caller holds ``lock``.
         """
@@ -150,12 +150,12 @@ class Generations:
         for folder in folders:
             try:
                 shutil.rmtree(folder)
-            except OSError as error:  # in use, on a system that forbids it: the next build tries again
+            except OSError as error:  # in use, on a system that forbids removal: the next build tries again
                 log.info("%s could not be removed yet: %s", folder, error)
 
 
 def slug_of(category: str) -> str:
-    """A name for a folder: short, in lower case, ASCII, never special, and another for every category.
+    """Makes a folder name for a category: short, lower case, ASCII, never special, another for each.
 
     The readable part is for people; the digest alone tells categories apart, so that names that differ in
     case, in accents or after the thirty-second character, or are empty, ``..`` or ``CON``, need no care.
@@ -171,7 +171,7 @@ def slug_of(category: str) -> str:
 
 
 class Nearest(NamedTuple):
-    """Ids by distance: int64, float32 and int64, each of shape (n,); see ``OpenIndex.search_any``."""
+    """Ids, distances and rows of queries: int64, float32, int64, shape (n,); see ``OpenIndex.search_any``."""
 
     ids: Ids
     distances: Floats
@@ -180,13 +180,13 @@ class Nearest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CategoryState:
-    """What lies in one category's folder.
+    """The state of one category's index.
 
     Attributes:
-        category: its name.
+        category: name of the category.
         state: ``ready`` or ``damaged``.
         reason: what is damaged, or an empty string.
-        manifest: what is in the index; None when it is damaged.
+        manifest: manifest of the index; None when it is damaged.
     """
 
     category: str
@@ -196,12 +196,12 @@ class CategoryState:
 
 
 class OpenIndex:
-    """An index that answers with the ids it was built of. Safe to use from several threads.
+    """An open index, which answers with the ids that it was built with. Safe to use from several threads.
 
     Attributes:
-        manifest: what it was built of.
-        ids: for each slot, int64, shape (count,).
-        slots: the index itself, which knows slots only.
+        manifest: manifest of the index.
+        ids: id of each slot, int64, shape (count,).
+        slots: the index of slots.
     """
 
     def __init__(self, manifest: Manifest, ids: Ids, slots: VectorIndex) -> None:
@@ -211,7 +211,7 @@ class OpenIndex:
 
     @property
     def count(self) -> int:
-        """How many vectors there are."""
+        """Number of vectors."""
         return self.manifest.count
 
     @property
@@ -226,7 +226,7 @@ class OpenIndex:
 
     @property
     def last_feature_id(self) -> int:
-        """Largest feature id that had been given when it was built."""
+        """The largest feature id when it was built."""
         return self.manifest.last_feature_id
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
@@ -240,20 +240,20 @@ class OpenIndex:
         return Nearest(self.ids[slots], found, rows)
 
     def close(self) -> None:
-        """Lets go of the files; the index cannot be asked any more."""
+        """Closes the files; the index cannot be searched any more."""
         if isinstance(self.slots, RerankedIndex):
             self.slots.close()
 
 
 class CategoryIndexes:
-    """Builds, opens and looks after the indexes of one space.
+    """Builds, opens, checks and removes the indexes of one space.
 
     Args:
-        folder: where they are kept; made at the first build.
-        space_key: names the space; an index of another one is refused.
+        folder: folder of the indexes; made at the first build.
+        space_key: name of the space; an index of another one is refused.
         metric: one of ``stylesearch.distance.METRICS``.
         dim: width of a vector of the space.
-        strategy: how opened indexes are searched; the quickest for each query if not given.
+        strategy: how opened indexes are searched; by default the quickest way for each query.
     """
 
     def __init__(
@@ -274,14 +274,14 @@ class CategoryIndexes:
         last_feature_id: int,
         n_rows: int | None = None,
     ) -> Manifest:
-        """Builds a category's index anew; readers go on with the old one until the new one is whole.
+        """Builds a category's index anew; readers use the old one until the new one is complete.
 
         Args:
             category: any string.
-            blocks: ids, int64 (n,), all different, and vectors, (n, dim), of one block after the other.
-            transform_version: of the transform that made the vectors.
-            last_feature_id: largest feature id given so far; what comes later is not in this index.
-            n_rows: how many there will be, roughly, if known: a full disk is then noticed beforehand.
+            blocks: ids, int64 (n,), all different, and vectors, (n, dim), block by block.
+            transform_version: version of the transform that made the vectors.
+            last_feature_id: the largest feature id so far; newer features are not in this index.
+            n_rows: rough number of vectors, if known: a full disk is then noticed beforehand.
 
         Raises:
             IndexingError: vectors of another width or not finite, ids that repeat, too little room on the
@@ -302,11 +302,11 @@ class CategoryIndexes:
         return manifest
 
     def open(self, category: str, *, transform_version: str | None = None) -> OpenIndex:
-        """Opens a category's index, after looking whether it is whole and of this space.
+        """Opens a category's index, after checking that it is complete and of this space.
 
         Args:
-            category: its name.
-            transform_version: refuse an index of another one, if given.
+            category: name of the category.
+            transform_version: if given, an index of another version is refused.
 
         Raises:
             IndexDamaged: it is missing, of another space, cut short or altered. The caller can search
@@ -323,14 +323,14 @@ class CategoryIndexes:
         raise AssertionError("unreachable")
 
     def current_generation(self, category: str) -> str:
-        """Names the generation that ``open`` would open; empty if there is none. Quick."""
+        """Name of the generation that ``open`` would open; empty if there is none. Quick."""
         try:
             return Generations(self.folder / slug_of(category)).current().name
         except IndexDamaged:
             return ""
 
     def categories(self) -> list[str]:
-        """Names of the categories that something has been built of, sorted."""
+        """Names of the categories that have been built, sorted."""
         names = []
         for path in sorted(self.folder.glob(f"*/{_NAME}")):
             try:
@@ -343,7 +343,7 @@ class CategoryIndexes:
         return sorted(names)
 
     def status(self) -> list[CategoryState]:
-        """The state of every index, by what can be seen without hashing all of it."""
+        """The state of every index, checked without hashing all of its files."""
         return [self._state(category) for category in self.categories()]
 
     def verify(self, category: str) -> Manifest:
@@ -393,7 +393,7 @@ class CategoryIndexes:
         return OpenIndex(manifest, ids, self._slots(generation, manifest, vectors))
 
     def _slots(self, generation: Path, manifest: Manifest, vectors: Floats) -> VectorIndex:
-        """Opens what searching these vectors can need, and nothing else: a cold query waits for it."""
+        """Opens only the files that a search of these vectors can need: a cold query waits for it."""
         width = manifest.reduced_width
         ways = (
             possible_strategies(

@@ -1,10 +1,9 @@
-"""The files of one generation of an index: writing them, and a manifest that is checked before they are used.
+"""Writes the files of one generation of an index, and a manifest that is checked before they are used.
 
-Sizes are always checked. A file whose time of modification is not the one written down is hashed too (a
-workspace that was copied costs some milliseconds more at each start, until it is built again). Annoy's trees
-are hashed before each load whatever their time: a wrong byte there can crash the process. Vectors cannot
-crash anything; a bit that rots in them without touching the file's time is found by ``verify``, which hashes
-everything.
+Sizes are always checked. A file whose modification time is not the recorded one is hashed too (so a copied
+workspace costs some milliseconds more at each start, until it is built again). Annoy's trees are hashed
+before each load, since a wrong byte there can crash the process. Vectors cannot crash anything: a wrong bit
+in them, with the recorded time, is found only by ``verify``, which hashes everything.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class FileRecord:
     """A file as it was when it was written.
 
     Attributes:
-        size: bytes.
+        size: size in bytes.
         sha256: hexadecimal digest of its content.
         mtime_ns: time of modification, nanoseconds.
     """
@@ -78,16 +77,16 @@ class FileRecord:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Of a file that is complete."""
+        """Makes the record of a complete file."""
         stat = path.stat()
         return cls(stat.st_size, sha256_file(path), stat.st_mtime_ns)
 
     def check(self, path: Path, *, thorough: bool) -> None:
-        """Compares with what lies at ``path``.
+        """Compares the record with the file at ``path``.
 
         Args:
             path: the file.
-            thorough: hash it even if its time is as it was.
+            thorough: whether to hash it even if its time is the recorded one.
 
         Raises:
             IndexDamaged: it is missing, cut short or altered.
@@ -104,25 +103,26 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is in a generation.
+    """The content of a generation.
 
     Attributes:
-        space_key: of the space that the vectors are of.
+        space_key: name of the space of the vectors.
         category: name of the category.
-        metric: of all distances.
+        metric: metric of all distances.
         dim: width of a vector.
-        count: how many there are.
-        kind: ``annoy``, or ``exact`` when there are too few vectors for more, or no Annoy.
-        reduced_width: of a vector that candidates are searched with; 0 for ``exact``.
-        n_candidates: how many these vectors need as a rule, as was tried out; 0 for ``exact``.
-        annoy_recall: share of true neighbours that Annoy's candidates held then.
+        count: number of vectors.
+        kind: ``annoy``, or ``exact`` where there are few vectors or no Annoy.
+        reduced_width: width of a reduced vector, which candidates are searched with; 0 for ``exact``.
+        n_candidates: number of candidates that a search of these vectors needs as a rule, by calibration; 0
+            for ``exact``.
+        annoy_recall: share of true neighbours among Annoy's candidates in the calibration.
         n_trees: Annoy's trees; 0 for ``exact``.
-        seed: of the sample, of the axes and of Annoy.
-        transform_version: of the transform that made the vectors.
-        last_feature_id: largest feature id that had been given when the vectors were read.
-        built: when, ISO 8601 in UTC.
-        builders: versions of what built it.
-        files: by name.
+        seed: seed of the sample, of the axes and of Annoy.
+        transform_version: version of the transform that made the vectors.
+        last_feature_id: the largest feature id when the vectors were read.
+        built: time of the build, ISO 8601 in UTC.
+        builders: versions of the libraries that built it.
+        files: records of the files by name.
     """
 
     space_key: str
@@ -148,7 +148,7 @@ class Manifest:
         return sum(record.size for record in self.files.values())
 
     def write(self, folder: Path) -> None:
-        """Writes it into a generation's folder."""
+        """Writes the manifest into a generation's folder."""
         write_json(folder / _NAME, {"format": FORMAT, **asdict(self)})
 
     @classmethod
@@ -171,7 +171,7 @@ class Manifest:
         return manifest
 
     def check_files(self, folder: Path, *, thorough: bool = False) -> None:
-        """Compares every file with what was written down.
+        """Compares every file with its record.
 
         Raises:
             IndexDamaged: one is missing, cut short or altered.
@@ -208,7 +208,7 @@ def _check_types(manifest: Manifest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an index is built of, beside the vectors; see ``Manifest``."""
+    """Everything besides vectors that an index is built with; see ``Manifest``."""
 
     space_key: str
     category: str
@@ -220,12 +220,12 @@ class Contents:
 
 
 def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Ids, AnyFloats]]) -> Manifest:
-    """Fills an empty folder; memory is bounded by a block, a sample and Annoy's own trees.
+    """Writes a generation into an empty folder; memory is bounded by a block, a sample and Annoy's trees.
 
     Args:
-        folder: of the generation.
-        contents: what it is of.
-        blocks: ids, int64 (n,), and vectors, (n, dim); slots are counted through.
+        folder: folder of the generation.
+        contents: category, metric and versions of the index.
+        blocks: ids, int64 (n,), and vectors, (n, dim); slots are numbered from the first block to the last.
 
     Raises:
         IndexingError: vectors of another width, or values that are not finite, or an id that comes twice.
@@ -259,7 +259,7 @@ def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Id
 
 
 def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """An array in a file, mapped into memory, read only. Its size has been checked: the header is not read.
+    """Maps an array from a file into memory, read only. The caller has checked its size; no header is read.
 
     Raises:
         IndexDamaged: the file is missing or of another size.
@@ -269,7 +269,7 @@ def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.
         header = path.stat().st_size - n_bytes
         if not 0 < header <= _LONGEST_HEADER:
             raise IndexDamaged(f"{path} does not hold an array of shape {shape}")
-        if n_bytes == 0:  # nothing cannot be mapped
+        if n_bytes == 0:  # an empty file cannot be mapped
             return np.empty(shape, dtype)
         return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=header, shape=shape))
     except (OSError, ValueError) as error:
@@ -277,7 +277,7 @@ def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.
 
 
 def bytes_of_a_row(dim: int) -> int:
-    """What a vector takes on the disk, roughly: itself, reduced, and its share of Annoy's trees."""
+    """Rough size of a vector on the disk: itself, its reduced vector, and its share of Annoy's trees."""
     return 4 * dim + 8 + 4 * (N_AXES_SIGNED + 2) * 2 + 25 * N_TREES
 
 
@@ -305,7 +305,7 @@ def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Ids,
 
 
 def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int, Calibration]:
-    """Returns the width of a reduced vector, and what these vectors need."""
+    """Writes what candidates are searched with; returns the reduced width and the calibration."""
     vectors = open_array(folder / VECTORS, np.float32, (count, contents.dim))
     chosen = np.random.default_rng(contents.seed).choice(count, min(count, SAMPLE), replace=False)
     sample = vectors[np.sort(chosen)]
@@ -333,7 +333,7 @@ def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    """Writes it at the start of the file, and goes on at its end."""
+    """Writes a header at the start of the file, and returns to its end."""
     file.seek(0)
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)  # leaves room for the first number to grow
@@ -341,7 +341,7 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
 
 
 def _builders(*, with_annoy: bool) -> dict[str, str]:
-    import platform  # only builders pay for these, and every query imports this module
+    import platform  # imported here, since only builds need these, and every query imports this module
     from importlib import metadata
 
     versions = {"python": platform.python_version(), "numpy": np.__version__}

@@ -1,21 +1,20 @@
-"""Fewer axes for the candidates: nothing finds neighbours cheaply in a thousand dimensions.
+"""Reduces vectors to few axes, in which candidates are searched: a thousand dimensions would cost too much.
 
-A vector becomes its coordinates along the leading principal axes of its category, and one more that stands
-for the length of what those axes do not show. Two vectors' hidden parts are neither equal (which leaving
-them out would mean) nor at right angles (which adding both squared lengths would mean); half of that sum was
-the best guess in every space that was measured. The stored vector brings its own half as an axis on which
-queries are zero, so that any Euclidean search sees it; the query's half, the same for all stored vectors, is
-added where answers to several queries are merged.
+A reduced vector has the coordinates along the leading principal axes of its category, and one more for the
+length of the rest, which those axes do not show. The squared distance between two rests is estimated as half
+the sum of their squared lengths: the sum itself would assume that they are at right angles, zero that they
+are equal, and half was best in every space that was measured. A stored vector's half is an axis on which
+queries are zero, so that any Euclidean search adds it. The query's half is the same for all stored vectors;
+it is added where answers to several queries are merged.
 
 The result is squared Euclidean distance for every metric, since candidates are re-ranked exactly afterwards:
 for cosine the vectors are scaled to length one first, and for l1 between vectors without negative values
-(CNN features after ReLU) square roots are taken first, which brings l1 much nearer to a Euclidean distance.
+(CNN features after ReLU) square roots are taken first, which makes l1 much more like a Euclidean distance.
 
-Candidates are found by reading every reduced vector, which for most shops is quicker than walking trees and
-misses less. Reduced vectors lie in panels of 64, each panel with its coordinates as rows: a product with
-several queries then comes out as one row of scores for each query, ready for the smallest to be taken. The
-last row of a panel holds the vectors' own squared lengths, so that the product gives squared distances, less
-a constant of the query.
+Candidates are found by scanning all reduced vectors, which for most shops is quicker than searching trees and
+misses less. Reduced vectors lie in panels of 64, each panel with its coordinates as rows: its product with
+several queries is one row of scores for each query, of which the smallest are taken. The last row of a panel
+holds the vectors' squared lengths, so that the product gives squared distances, less a constant of the query.
 
 References:
     N. Halko, P. Martinsson, J. Tropp, "Finding structure with randomness", SIAM Review 53(2), 2011, algorithm
@@ -60,13 +59,13 @@ _FEW = 64
 
 @dataclass(frozen=True)
 class Reduction:
-    """A map from vectors of a space to the few coordinates that candidates are searched in.
+    """Maps vectors of a space to the few coordinates in which candidates are searched.
 
     Attributes:
         mean: shape (dim,), float32.
         axes: shape (dim, n_axes), float32, orthonormal.
-        unit: vectors are scaled to length one first.
-        root: signed square roots are taken first.
+        unit: whether vectors are scaled to length one first.
+        root: whether signed square roots are taken first.
     """
 
     mean: Floats
@@ -76,7 +75,7 @@ class Reduction:
 
     @property
     def width(self) -> int:
-        """Coordinates of a reduced vector: the axes, and one for the hidden part."""
+        """Width of a reduced vector: the axes, and one for the rest."""
         return int(self.axes.shape[1]) + 1
 
     @cached_property
@@ -84,17 +83,17 @@ class Reduction:
         return np.ascontiguousarray(self.axes.T)
 
     def reduce(self, vectors: AnyFloats) -> Floats:
-        """Reduced vectors to build an index from: float32, shape (n, width)."""
+        """Reduces vectors to be stored: float32, shape (n, width)."""
         shown, hidden = self._split(vectors)
         return np.column_stack([shown, np.sqrt(_HIDDEN_SHARE * hidden)])
 
     def reduce_queries(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
-        """Reduced query vectors (q, width), and what to add to each one's squared distances, (q,)."""
+        """Reduces query vectors to (q, width); returns also what to add to their squared distances, (q,)."""
         shown, hidden = self._split(vectors)
         return np.column_stack([shown, np.zeros_like(hidden)]), _HIDDEN_SHARE * hidden
 
     def save(self, path: Path) -> None:
-        """Writes it to ``path``, a new file."""
+        """Writes the reduction to ``path``, a new file."""
         with path.open("xb") as file:
             np.savez(file, mean=self.mean, axes=self.axes, unit=self.unit, root=self.root)
 
@@ -116,7 +115,7 @@ class Reduction:
         centred: Floats = _prepare(vectors, unit=self.unit, root=self.root) - self.mean
         if len(centred) > _FEW:
             shown: Floats = centred @ self.axes
-        else:  # turned round, so that it is done on one core: see matrix_product
+        else:  # transposed, so that it is computed on one core: see matrix_product
             shown = matrix_product(self._rows_of_axes, np.ascontiguousarray(centred.T)).T
         hidden: Floats = np.vecdot(centred, centred) - np.vecdot(shown, shown)
         np.maximum(hidden, 0, out=hidden)
@@ -128,12 +127,12 @@ def fit_reduction(sample: AnyFloats, metric: str, n_axes: int, *, seed: int) -> 
 
     Args:
         sample: shape (m, dim), m >= 1.
-        metric: of the space.
-        n_axes: how many axes, at most dim.
-        seed: the axes are found from random directions.
+        metric: metric of the space.
+        n_axes: number of axes, at most dim.
+        seed: seed of the random directions from which the axes are found.
 
     Returns:
-        The same for the same arguments.
+        The reduction; the same for the same arguments.
     """
     unit = metric == "cosine"
     root = metric == "l1" and not bool((sample < 0).any())
@@ -163,14 +162,14 @@ def _prepare(vectors: AnyFloats, *, unit: bool, root: bool) -> Floats:
 
 
 def n_panels(count: int) -> int:
-    """How many panels hold ``count`` vectors."""
+    """Number of panels that hold ``count`` vectors."""
     return -(-count // PANEL)
 
 
 def scan_panels(reduced: Floats) -> Floats:
-    """What is stored for scanning: ``reduced`` (n, width) as panels, (n_panels(n), width + 1, 64).
+    """Arranges ``reduced`` (n, width) as panels for scanning, (n_panels(n), width + 1, 64).
 
-    What the last panel has no vectors for is left zero, and its scores are never looked at.
+    Unused places of the last panel are zero, and their scores are never used.
     """
     count, width = reduced.shape
     padded = np.zeros((n_panels(count) * PANEL, width + 1), np.float32)
@@ -180,11 +179,11 @@ def scan_panels(reduced: Floats) -> Floats:
 
 
 def scan_min(panels: Floats, count: int, queries: Floats, offsets: npt.ArrayLike = 0.0) -> Floats:
-    """The smallest squared distance of each vector to any of several reduced queries: float32, (count,).
+    """Smallest squared distance of each vector to any of several reduced queries, float32 (count,).
 
     Args:
         panels: as ``scan_panels`` makes them.
-        count: how many vectors they hold.
+        count: number of vectors that they hold.
         queries: shape (q, width), q >= 1.
         offsets: added to each query's squared distances, (q,).
     """

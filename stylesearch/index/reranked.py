@@ -1,21 +1,20 @@
-"""An index that finds candidates cheaply and then compares them exactly.
+"""An index that finds candidates cheaply and then ranks them by exact distances.
 
-*Candidate search.* How many candidates are enough is not known beforehand, so it is watched while they are
-compared. They are taken nearest first, by their reduced vectors. As long as the further half of what was
-compared still brings some of the nearest, more may lie beyond, and twice as many are compared; once it
-brings practically none, the rest is left. A photo like the shop's own images is done with a thousand; one
-that is far from everything, where many images are nearly equally far, takes as many as it needs.
+*Candidate search.* How many candidates are enough is not known beforehand, so it is decided while they are
+compared, nearest first by their reduced vectors. As long as the farther half of the candidates compared so
+far holds some of the nearest, twice as many are compared; once it holds practically none, the search ends. A
+photo like the shop's own images needs a thousand candidates; one that is far from everything, with many
+images nearly equally far, needs more.
 
-*Calibration.* How well few axes stand for all depends on the vectors: features of photos need some hundred
-candidates, vectors that vary evenly in all directions need a large part of everything. So a few queries are
-answered both ways at the end of a build, and what they needed is kept in the manifest, for the plan to weigh
-costs with. Where that is too many, searching turns out cheaper without candidates, and everything is
-compared.
+*Calibration.* How many candidates are needed depends on the vectors: features of photos need some hundred,
+vectors that vary evenly in all directions need a large part of all. So at the end of a build a few queries
+are answered both ways, and the number of candidates that they needed is stored in the manifest for the plan.
+Where it is too large, comparing with everything is cheaper, and that is done.
 
 *Plan.* The cost of comparing with everything grows with count times width, that of scanning reduced vectors
-with count alone, that of walking Annoy's trees hardly at all, and each is ahead somewhere. The costs below
-were measured on two cores of an AMD EPYC (benchmarks/ has the command); only their ratios matter, and near a
-crossing either choice will do.
+with count alone, that of searching Annoy's trees hardly at all, so each is the cheapest somewhere. The costs
+below were measured on two cores of an AMD EPYC (benchmarks/ has the command). Only their ratios matter, and
+where two are about equal either choice will do.
 """
 
 from __future__ import annotations
@@ -84,49 +83,49 @@ _BLOCK = 8192
 
 # Plan.
 
-# Microseconds on one core. For a thousand numbers of the gallery: to bring them from memory, and to compare
+# Microseconds on one core. For a thousand numbers of the gallery: to read them from memory, and to compare
 # them with one query vector.
 _READ = 0.12
 _MULTIPLY = 0.022
 _SUBTRACT = 0.28
-# For a thousand slots: to select the best of their scores; and for one that Annoy looks at, sorts and scores.
+# To select the best of a thousand slots' scores; and for Annoy to visit, sort and score one slot.
 _SELECT = 12.0
 _ANNOY_LOOK = 0.11
-# What any answer by way of candidates costs before the first number is read.
+# Fixed cost of a search through candidates.
 _BY_CANDIDATES = 500.0
 
 _LEAST_SEARCH_K = 8_000
 _SEARCH_K = 32_000
 
-# Multiplications that take as long as to fetch a number of a row that lies somewhere else than the last.
+# Multiplications that take as long as fetching a number of a row that is not next to the last one.
 _COST_OF_FETCHING = 16
 
 
 def min_candidates(metric: str, k: int) -> int:
-    """How many candidates are compared in any case for the ``k`` nearest."""
+    """Number of candidates that are always compared for the ``k`` nearest."""
     return _CAUTION[metric] * max(_FEWEST, 8 * max(k, _WATCHED))
 
 
 def max_candidates(count: int) -> int:
-    """How many of ``count`` may be compared as candidates: picking out more takes longer than reading all."""
+    """Number of candidates among ``count`` vectors, at most: selecting more costs more than reading all."""
     return count // 4
 
 
 def candidate_search(
     scores: Floats, k: int, metric: str, compare: Callable[[Ids, int], Found], *, most: int
 ) -> Found | None:
-    """The ``k`` nearest by exact distances, from as many candidates as it takes.
+    """Finds the ``k`` nearest by exact distances, among as many candidates as are needed.
 
     Args:
-        scores: of every slot by its reduced vector, shape (count,); smaller is nearer.
-        k: how many.
-        metric: that ``compare`` compares by.
-        compare: from slots, ascending, and a number to the so many nearest of them: slots, exact distances,
-            and the query that was nearest, all sorted by distance, then by slot.
-        most: how many candidates may be compared; twice ``count`` where there is nothing else to turn to.
+        scores: score of every slot by its reduced vector, shape (count,); smaller is nearer.
+        k: number of slots to find.
+        metric: metric of ``compare``.
+        compare: takes slots, ascending, and a number n; returns the n nearest of them: slots, exact
+            distances, and the query that was nearest, all sorted by distance, then by slot.
+        most: number of candidates that may be compared; twice ``count`` where there is no other way.
 
     Returns:
-        As ``compare``; None where ``most`` would not be enough.
+        As ``compare``; None where more than ``most`` would be needed.
     """
     watched = max(k, _CAUTION[metric] * _WATCHED)
     limits = _Limits(scores)
@@ -155,14 +154,14 @@ def _enough(late: npt.NDArray[np.bool_], watched: int) -> bool:
 
 
 def _nearest_of(lists: list[Found], n: int) -> Found:
-    """The ``n`` nearest of several disjoint lists, by distance, then by slot."""
+    """Merges disjoint lists and keeps the ``n`` nearest, by distance, then by slot."""
     slots, distances, rows = (np.concatenate(parts) for parts in zip(*lists, strict=True))
     order = np.lexsort((slots, distances))[:n]
     return slots[order], distances[order], rows[order]
 
 
 class _Limits:
-    """The score below which about ``n`` of all lie, from an even sample."""
+    """Estimates the score below which about ``n`` of all lie, from an even sample."""
 
     def __init__(self, scores: Floats) -> None:
         self._step = max(1, len(scores) // _SAMPLE)
@@ -175,11 +174,11 @@ class _Limits:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a category needs.
+    """The result of a calibration.
 
     Attributes:
-        n_candidates: to be re-ranked as a rule.
-        annoy_recall: share of the 20 true neighbours that Annoy's own candidates held.
+        n_candidates: number of candidates to rank exactly, as a rule.
+        annoy_recall: share of the 20 true neighbours among Annoy's candidates.
     """
 
     n_candidates: int
@@ -189,18 +188,18 @@ class Calibration:
 def calibrate(
     vectors: AnyFloats, panels: Floats, reduction: Reduction, forest: AnnoyForest, metric: str, *, seed: int
 ) -> Calibration:
-    """Answers some queries exactly and by candidates.
+    """Answers some queries exactly and through candidates, to measure how many candidates are needed.
 
-    Half of the queries are stored vectors, half lie midway between two of them: a customer's photo is further
-    from everything than the shop's pictures are from each other.
+    Half of the queries are stored vectors, half lie midway between two of them, as a customer's photo is
+    farther from everything than the shop's images are from each other.
 
     Args:
-        vectors: of the category, shape (count, dim).
-        panels: reduced, as the scan reads them.
-        reduction: the map between the two.
+        vectors: vectors of the category, shape (count, dim).
+        panels: reduced vectors, as the scan reads them.
+        reduction: the map from vectors to reduced vectors.
         forest: Annoy's trees over the reduced vectors.
-        metric: of the space.
-        seed: which queries are drawn.
+        metric: metric of the space.
+        seed: seed of the queries that are drawn.
     """
     rng = np.random.default_rng(seed)
     drawn = np.asarray(
@@ -227,7 +226,7 @@ def calibrate(
 
 
 def _neighbours(queries: Floats, vectors: AnyFloats, slots: Ids, metric: str) -> Ids:
-    """The nearest of some slots, as places among them, (q, n): block by block, so that memory is bounded."""
+    """Finds the nearest of some slots, as places among them, (q, n), block by block to bound memory."""
     places: Ids = np.empty((len(queries), 0), np.int64)
     distances: Floats = np.empty((len(queries), 0), np.float32)
     for start in range(0, len(slots), _BLOCK):
@@ -240,7 +239,7 @@ def _neighbours(queries: Floats, vectors: AnyFloats, slots: Ids, metric: str) ->
 
 
 class Strategy(enum.StrEnum):
-    """How candidates are found."""
+    """Ways to find candidates."""
 
     EXACT = "exact"
     SCAN = "scan"
@@ -249,12 +248,12 @@ class Strategy(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a query is answered.
+    """The plan of a search.
 
     Attributes:
-        strategy: where candidates come from.
-        n_candidates: how many will be re-ranked exactly, as a rule.
-        search_k: how many slots Annoy looks at for each query vector.
+        strategy: how candidates are found.
+        n_candidates: number of candidates to rank exactly, as a rule.
+        search_k: number of slots that Annoy visits for each query vector.
     """
 
     strategy: Strategy
@@ -274,18 +273,18 @@ def plan(
     with_annoy: bool = True,
     forced: Strategy | None = None,
 ) -> Plan:
-    """The quickest way to the k nearest of ``count`` vectors to any of ``n_queries``.
+    """Chooses the quickest way to find the k of ``count`` vectors nearest to any of ``n_queries``.
 
     Args:
-        metric: of the space.
-        count: how many vectors there are.
+        metric: metric of the space.
+        count: number of vectors.
         dim: width of a vector.
-        width: of a reduced vector.
-        n_queries: how many query vectors there are.
-        k: how many are asked for.
-        needed: how many candidates these very vectors need as a rule, as was tried out.
-        with_annoy: whether Annoy is at hand.
-        forced: this way, whatever it costs.
+        width: width of a reduced vector.
+        n_queries: number of query vectors.
+        k: number of nearest vectors to find.
+        needed: number of candidates that these vectors need as a rule, by calibration.
+        with_annoy: whether Annoy may be used.
+        forced: use this way, whatever it costs.
     """
     n_candidates = max(min_candidates(metric, k), needed)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
@@ -303,7 +302,7 @@ def plan(
 
 
 def possible_strategies(metric: str, count: int, dim: int, width: int, *, needed: int = 0) -> set[Strategy]:
-    """Every way that some query may go, so that nothing else needs to be opened."""
+    """Lists every strategy that some query may use, so that nothing else needs to be opened."""
     return {
         plan(metric, count, dim, width, n_queries, 1, needed=needed).strategy
         for n_queries in (1, 2, 4, 8, 16, 64, 256)
@@ -316,12 +315,12 @@ class RerankedIndex:
     Args:
         vectors: shape (count, dim), usually memory-mapped.
         metric: one of ``stylesearch.distance.METRICS``.
-        reduction: what the candidates' vectors were reduced by.
+        reduction: the reduction that made ``panels``.
         panels: reduced vectors as ``stylesearch.index.reduction.scan_panels`` makes them, usually
             memory-mapped.
-        needed: how many candidates these vectors need as a rule.
-        forest: Annoy's trees over the same reduced vectors; without them they are always scanned.
-        strategy: always this one; otherwise the quickest is chosen for each query.
+        needed: number of candidates that these vectors need as a rule.
+        forest: Annoy's trees over the same reduced vectors; without them these are always scanned.
+        strategy: the strategy of all queries; by default the quickest is chosen for each query.
 
     Raises:
         ValueError: Annoy is to be used, and there are no trees.
@@ -350,7 +349,7 @@ class RerankedIndex:
 
     @property
     def metric(self) -> str:
-        """The metric of all distances."""
+        """Metric of all distances."""
         return self._metric
 
     @property
@@ -360,7 +359,7 @@ class RerankedIndex:
 
     @property
     def count(self) -> int:
-        """How many vectors there are."""
+        """Number of vectors."""
         return int(self._vectors.shape[0])
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
@@ -378,7 +377,7 @@ class RerankedIndex:
         return self._nearest_to_any(queries, k, self._plan(len(queries), k))
 
     def close(self) -> None:
-        """Lets go of Annoy's file."""
+        """Closes Annoy's file."""
         if self._forest is not None:
             self._forest.close()
             self._forest = None
@@ -397,7 +396,7 @@ class RerankedIndex:
         )
 
     def _nearest_to_any(self, queries: Floats, k: int, chosen: Plan) -> tuple[Ids, Floats, Ids]:
-        """Annoy's candidates if they convince, or the scan's, or everything."""
+        """Searches Annoy's candidates if they are enough, else those of a scan, or everything."""
         if chosen.strategy is Strategy.EXACT or not len(queries):
             return nearest_to_any(queries, self._vectors, self._metric, k)
         reduced, offsets = self._reduction.reduce_queries(queries)
@@ -415,7 +414,7 @@ class RerankedIndex:
     def _by_annoy(
         self, forest: AnnoyForest, queries: Floats, reduced: Floats, offsets: Floats, k: int, chosen: Plan
     ) -> tuple[Ids, Floats, Ids] | None:
-        """What Annoy's candidates hold; None if more candidates than it returned would be needed."""
+        """Searches Annoy's candidates; None if more than it returned would be needed."""
         n_each = candidates_of_annoy(chosen.n_candidates, len(queries))
         answers = forest.search(reduced, n_each, chosen.search_k)
         met = np.concatenate([slots for slots, _ in answers])
