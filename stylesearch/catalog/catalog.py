@@ -83,12 +83,12 @@ class Catalog:
         create: bool = True,
         lock_timeout: float = 10.0,
     ) -> Self:
-        """Opens a catalog, making or upgrading it first if need be.
+        """Opens a catalog, and creates or upgrades it first where needed.
 
         Args:
             url_or_path: a path, which stands for an SQLite file, or any SQLAlchemy URL.
-            readonly: nothing is written and no upgrade made; works on read-only storage.
-            create: whether a missing file is made, with its folder.
+            readonly: whether nothing is written or upgraded; works on read-only storage.
+            create: whether a missing file is created, with its folder.
             lock_timeout: seconds to wait for another writer, for an upgrade and in ``writing``.
 
         Raises:
@@ -123,7 +123,7 @@ class Catalog:
 
     @property
     def revision(self) -> str:
-        """The revision of the schema as it is now: the newest when a catalog is opened, and asked for again.
+        """Reads the schema revision: another program may have upgraded it since the catalog was opened.
 
         Raises:
             CatalogTooNew: another program has upgraded it since.
@@ -140,14 +140,15 @@ class Catalog:
 
     @property
     def id(self) -> str:
-        """Sixteen hexadecimal digits, drawn when the catalog was made; a copy has those of the original.
+        """Random id, 16 hexadecimal digits, from the catalog's creation; a copy has that of the original.
 
         Raises:
             CatalogError: the catalog has none: it was made before there were ids, or altered.
         """
         if self._id is None:
             with self._connect() as connection:
-                # Every search asks: SQL as it is, since to compile a statement takes longer than to run it.
+                # Every search asks for it: plain SQL, since compiling a statement takes longer than running
+                # it.
                 row = connection.exec_driver_sql(f"SELECT value FROM about WHERE name = '{CATALOG_ID}'")
                 self._id = row.scalar()
         if self._id is None:
@@ -158,9 +159,9 @@ class Catalog:
         return self._id
 
     def state(self) -> int | None:
-        """A number that changes with every change by any process; None for databases other than SQLite.
+        """A number that changes with every commit by any process; None for databases other than SQLite.
 
-        Quick to ask for: what was read stays valid for as long as the number is the same.
+        Quick. What was read stays valid for as long as the number is the same.
 
         Raises:
             CatalogError: the database cannot be read any more.
@@ -180,7 +181,7 @@ class Catalog:
 
     @contextlib.contextmanager
     def writing(self, *, timeout: float | None = None) -> Iterator[Writer]:
-        """Gives a writer, to one process at a time; readers go on meanwhile.
+        """Gives a writer to one process at a time; readers continue meanwhile.
 
         Databases other than SQLite have no such lock yet: there, one must not start two writers.
 
@@ -200,17 +201,17 @@ class Catalog:
                 wait = self.lock_timeout if timeout is None else timeout
                 held.enter_context(writer_lock(self.location.path, wait))
             connection = held.enter_context(self._engine.connect())
-            connection.detach()  # what it keeps in temporary tables ends with it
+            connection.detach()  # its temporary tables end with it
             yield Writer(connection.execution_options(**WRITE))
 
     def feature_sets(self) -> list[FeatureSet]:
-        """All feature sets, oldest first."""
+        """Lists all feature sets, oldest first."""
         with self._connect() as connection:
             rows = connection.execute(queries.FEATURE_SETS).all()
         return [feature_set_from_row(row) for row in rows]
 
     def find_feature_set(self, fingerprint: str) -> FeatureSet | None:
-        """The feature set with this fingerprint, if the catalog has one."""
+        """Finds the feature set with this fingerprint; None if there is none."""
         statement = select(feature_sets).where(feature_sets.c.fingerprint == fingerprint)
         with self._connect() as connection:
             row = connection.execute(statement).one_or_none()
@@ -225,17 +226,17 @@ class Catalog:
         after_id: int = 0,
         block: int = BLOCK,
     ) -> Iterator[FeatureBlock]:
-        """Vectors in the order of their ids, a block at a time.
+        """Reads vectors in the order of their ids, a block at a time.
 
-        Each block is read in a transaction of its own, so a long reading never holds up a writer's
-        checkpoint. Rows added meanwhile come at the end, removed ones are left out.
+        Each block is read in its own transaction, so that a long reading never delays a writer's checkpoint.
+        Rows that are added meanwhile come at the end, removed ones are left out.
 
         Args:
-            feature_set: whose vectors.
-            category: only of products of this category.
-            domain: only of images of this domain.
-            after_id: only those with a larger id: what was added since an index was built.
-            block: how many at once.
+            feature_set: feature set to read.
+            category: only vectors of products of this category.
+            domain: only vectors of images of this domain.
+            after_id: only vectors with a larger id: those that were added since an index was built.
+            block: number of vectors in a block.
 
         Yields:
             ids, int64, shape (n,), rising; vectors, float32, shape (n, dim); n >= 1.
@@ -252,7 +253,7 @@ class Catalog:
             after_id = rows[-1][0]
 
     def vectors(self, feature_set: FeatureSet, feature_ids: Iterable[int]) -> FeatureBlock:
-        """The vectors with these ids, in the order of the ids; ids that are gone are left out.
+        """Reads the vectors with these ids, in the order of the ids; ids that are gone are left out.
 
         Returns:
             ids, int64, shape (n,); vectors, float32, shape (n, dim).
@@ -269,13 +270,13 @@ class Catalog:
     def last_feature_id(
         self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP
     ) -> int:
-        """The largest id of these features, or 0: an index that has seen it has nothing pending."""
+        """The largest id of these features, or 0: an index that goes up to it has nothing pending."""
         statement = select(func.max(features.c.id)).where(is_filed_under(feature_set, category, domain))
         with self._connect() as connection:
             return connection.execute(statement).scalar() or 0
 
     def highest_feature_id(self) -> int:
-        """The largest id ever given out, of features gone since too (on SQLite, else of those left), or 0."""
+        """The largest id ever used, of removed features too (on SQLite; elsewhere of those left), or 0."""
         with self._connect() as connection:
             return queries.highest_feature_id(connection)
 
@@ -287,7 +288,7 @@ class Catalog:
         domain: Domain = Domain.SHOP,
         after_id: int = 0,
     ) -> int:
-        """How many vectors ``features`` would read, without reading any."""
+        """Counts the vectors that ``features`` would read."""
         statement = select(func.count()).where(
             is_filed_under(feature_set, category, domain), features.c.id > int(after_id)
         )
@@ -295,7 +296,7 @@ class Catalog:
             return connection.execute(statement).scalar_one()
 
     def categories(self, feature_set: FeatureSet, *, domain: Domain = Domain.SHOP) -> dict[str, int]:
-        """How many vectors each category has, by name in sorted order."""
+        """Number of vectors by category, in the order of the names."""
         statement = (
             select(features.c.category, func.count())
             .where(features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
@@ -306,14 +307,14 @@ class Catalog:
             return dict(connection.execute(statement).all())
 
     def category_names(self, feature_set: FeatureSet, *, domain: Domain = Domain.SHOP) -> list[str]:
-        """Categories that have vectors, sorted: one look into an index for each, however many it has."""
+        """Names of categories that have vectors, sorted; one index look-up for each."""
         of_set = {"feature_set_pk": feature_set.pk, "domain": domain.value}
         with self._connect() as connection:
             found = connection.execute(queries.CATEGORY_NAMES, of_set).scalars().all()
         return [name for name in found if name is not None]
 
     def hits_for(self, feature_ids: Iterable[int]) -> dict[int, tuple[Product, ImageRecord]]:
-        """Product and image of each feature, by feature id; ids that are gone are left out."""
+        """Reads product and image of each feature, by feature id; ids that are gone are left out."""
         found: dict[int, tuple[Product, ImageRecord]] = {}
         with self._connect() as connection:
             for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
@@ -322,7 +323,7 @@ class Catalog:
         return found
 
     def product(self, product_id: str) -> Product:
-        """One product.
+        """Reads a product.
 
         Raises:
             NotInCatalog: there is none with this id.
@@ -340,11 +341,11 @@ class Catalog:
     def products(
         self, *, category: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Product]:
-        """A page of products in the order of their ids: those after the id ``after``, at most ``limit``."""
+        """Reads a page of products in the order of their ids: at most ``limit`` after the id ``after``."""
         return self._page_of_products(select(*product_columns), category, after, limit)
 
     def images_of(self, product_id: str) -> list[ImageRecord]:
-        """The usable images of a product, in the order of their paths.
+        """Reads the usable images of a product, in the order of their paths.
 
         Raises:
             NotInCatalog: there is no such product.
@@ -364,11 +365,11 @@ class Catalog:
     def usable_images(
         self, *, after: tuple[str, str] = ("", ""), limit: int = BLOCK
     ) -> list[tuple[int, Product, ImageRecord]]:
-        """A page of all usable images, by product id, then path.
+        """Reads a page of all usable images, by product id, then path.
 
         Args:
             after: product id and path of the last image of the page before.
-            limit: how many at most.
+            limit: largest number of images.
 
         Returns:
             key, product and image of each.
@@ -388,7 +389,7 @@ class Catalog:
             ]
 
     def product_features(self, product_id: str, feature_set: FeatureSet) -> FeatureBlock:
-        """The vectors of one product's images, whichever domain, in the order of their ids.
+        """Reads the vectors of one product's images, of either domain, in the order of their ids.
 
         Raises:
             NotInCatalog: no such product, or none of its images has a vector in this feature set.
@@ -414,7 +415,7 @@ class Catalog:
         return feature_block(rows, feature_set.dim)
 
     def failures(self, *, limit: int = 1000) -> list[Failure]:
-        """Pictures that could not be used, with the reason, in the order they came."""
+        """Lists images that could not be used, with the reason, in the order in which they were added."""
         statement = (
             select(images.c.path, images.c.error)
             .where(images.c.state == ImageState.FAILED.value)
@@ -443,17 +444,17 @@ class Catalog:
     def shop_products(
         self, *, category: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[Product]:
-        """A page of products that have an image, in the order of their ids.
+        """Reads a page of products that have an image, in the order of their ids.
 
         Args:
-            category: only those of this one.
-            after: id behind which the page begins; there need be no such product.
-            limit: how many at most.
+            category: only products of this category.
+            after: id after which the page begins; there need be no such product.
+            limit: largest number of products.
         """
         return self._page_of_products(select(*product_columns).where(HAS_SHOWN_IMAGE), category, after, limit)
 
     def shop_images(self, product_ids: Iterable[str]) -> dict[str, list[ImageRecord]]:
-        """The shop's usable images of each product, by path; those without any have an empty list."""
+        """Reads the shop's usable images of each product, by path; an empty list where there are none."""
         wanted = list(dict.fromkeys(product_ids))
         found: dict[str, list[ImageRecord]] = {product_id: [] for product_id in wanted}
         with self._connect() as connection:
@@ -469,11 +470,11 @@ class Catalog:
         return found
 
     def images_with_digest(self, sha256: str, *, domain: Domain | None = Domain.SHOP) -> list[ImageRecord]:
-        """Usable images with these bytes, of any product, by path.
+        """Finds the usable images with these bytes, of any product, by path.
 
         Args:
-            sha256: hexadecimal.
-            domain: of the images; None for any.
+            sha256: hexadecimal digest of the bytes.
+            domain: domain of the images; None for any.
         """
         statement = (
             select(*image_columns)
@@ -486,7 +487,7 @@ class Catalog:
             return [image_from_row(*row) for row in connection.execute(statement)]
 
     def shown_digests(self, digests: Iterable[str]) -> set[str]:
-        """Those of the digests that usable images of the shop's own have."""
+        """Selects the digests that the shop's usable images have."""
         found: set[str] = set()
         with self._connect() as connection:
             for batch in in_batches(sorted(set(digests))):
@@ -495,7 +496,7 @@ class Catalog:
         return found
 
     def product_counts(self) -> dict[str, int]:
-        """How many products with an image each category has, by name in sorted order."""
+        """Number of products with an image by category, in the order of the names."""
         statement = (
             select(products.c.category, func.count())
             .where(HAS_SHOWN_IMAGE)
@@ -506,14 +507,14 @@ class Catalog:
             return dict(connection.execute(statement).all())
 
     def totals(self) -> tuple[int, int]:
-        """How many products and images there are, of whatever domain and state."""
+        """Number of products and of images, of any domain and state."""
         with self._connect() as connection:
             n_products = connection.execute(select(func.count()).select_from(products)).scalar_one()
             n_images = connection.execute(select(func.count()).select_from(images)).scalar_one()
         return n_products, n_images
 
     def is_in_use(self, sha256: str, path: str) -> bool:
-        """Whether an image in the catalog, of whatever domain and state, is this file with these bytes."""
+        """Whether an image in the catalog, of any domain and state, is this file with these bytes."""
         statement = select(exists().where(images.c.sha256 == sha256, images.c.path == path))
         with self._connect() as connection:
             return bool(connection.execute(statement).scalar())
@@ -521,14 +522,14 @@ class Catalog:
     def known_images(
         self, keys: Collection[ImageKey], feature_sets: Iterable[FeatureSet] = ()
     ) -> dict[ImageKey, KnownImage]:
-        """Those of the images that the catalog has, as it has them, with their products.
+        """Reads the catalog's entries of images, with their products.
 
         Args:
-            keys: product id and path of each.
-            feature_sets: which vectors to ask for.
+            keys: product id and path of each image.
+            feature_sets: feature sets of which to tell whether an image has a vector.
 
         Returns:
-            by key; images it does not have are left out.
+            the images by key; those that the catalog does not have are left out.
         """
         wanted = set(keys)
         rows: list[Any] = []
@@ -546,14 +547,14 @@ class Catalog:
     def known_contents(
         self, contents: Iterable[Content], feature_sets: Iterable[FeatureSet]
     ) -> dict[Content, KnownContent]:
-        """Vectors that the catalog has of the same bytes and box, of whichever image.
+        """Finds vectors of the same bytes and box, of any image.
 
         Args:
-            contents: sha256 and box of each.
-            feature_sets: which vectors to look for.
+            contents: sha256 and box of each image.
+            feature_sets: feature sets to look in.
 
         Returns:
-            by content; contents of which none of these vectors is known are left out.
+            the vectors by content; contents without any of these vectors are left out.
         """
         wanted = list(feature_sets)
         known: dict[Content, KnownContent] = {}
@@ -593,6 +594,6 @@ class Catalog:
 
 
 def _upgrade(location: Location, timeout: float) -> None:
-    from stylesearch.catalog.migrate import upgrade  # Alembic: a catalog that is up to date does without
+    from stylesearch.catalog.migrate import upgrade  # imports Alembic: only when needed
 
     upgrade(location, timeout=timeout)

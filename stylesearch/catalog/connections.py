@@ -1,4 +1,4 @@
-"""Connections to the catalog's database: how SQLite is set up, who may write, and errors that say what to do.
+"""Connects to the catalog's database: sets SQLite up, locks writers out, and translates errors.
 
 One process writes at a time: it holds a lock file beside the database, which the operating system drops
 with its process.
@@ -59,19 +59,19 @@ where waiting is possible, not at the first change, where SQLite can only refuse
 
 _PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}",
-    # Not NORMAL, though that cannot corrupt either: it may forget the last transactions when the plug is
-    # pulled, and their feature ids would be given out again while an index on the disk still has the old.
+    # Not NORMAL, which cannot corrupt either, but may lose the last transactions in a power cut: their
+    # feature ids would then be used again while an index on the disk still has the old ones.
     "PRAGMA synchronous = FULL",
-    "PRAGMA cache_size = -4000",  # KiB for each connection: what is read twice, the system keeps anyway
+    "PRAGMA cache_size = -4000",  # KiB for each connection: the system caches the file anyway
     "PRAGMA journal_size_limit = 67108864",
 )
 
 
 class Location:
-    """Where a catalog is: a file, or any SQLAlchemy URL.
+    """The location of a catalog: a file, or any SQLAlchemy URL.
 
     Attributes:
-        url: for SQLAlchemy.
+        url: the URL for SQLAlchemy.
         path: the SQLite file, absolute, links resolved; None for another database.
 
     Raises:
@@ -108,10 +108,10 @@ class Location:
 
 
 def make_engine(location: Location, *, mode: str = "rw", foreign_keys: bool = True) -> Engine:
-    """An engine for ``location``; nothing is opened yet.
+    """Makes an engine for ``location``; nothing is opened yet.
 
     Args:
-        location: of the database.
+        location: location of the database.
         mode: for SQLite: ``"rw"`` an existing file, ``"rwc"`` also a new one, ``"ro"`` nothing is
             written, ``"immutable"`` a file that nobody else writes to, on read-only storage.
         foreign_keys: whether SQLite enforces them; off while a migration rebuilds tables.
@@ -141,8 +141,8 @@ def make_engine(location: Location, *, mode: str = "rw", foreign_keys: bool = Tr
 
 def reading_mode(location: Location) -> str:
     """The mode of ``make_engine`` for a catalog that is only read: ``"ro"`` or ``"immutable"``."""
-    # On read-only storage SQLite cannot make the file in which readers and a writer agree, and need not:
-    # nobody can write there.
+    # On read-only storage SQLite cannot create the file that coordinates readers and a writer, and need
+    # not: nobody can write there.
     if location.path is None:
         return "ro"
     wal = location.path.with_name(location.path.name + "-wal")
@@ -156,9 +156,9 @@ def is_on_readonly_storage(path: os.PathLike[str]) -> bool:
 
 
 def prepare_new_file(path: Path) -> None:
-    """Makes an empty SQLite file with our page size, in WAL mode: readers go on while one writes.
+    """Creates an empty SQLite file with our page size, in WAL mode: readers continue while one writes.
 
-    A file that already has something in it stays as it is. Both settings live in the file.
+    A file that is not empty stays as it is. Both settings are stored in the file.
     """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
@@ -169,7 +169,7 @@ def prepare_new_file(path: Path) -> None:
 
 
 class ChangeCounter:
-    """A number that changes with every commit to an SQLite file, by whichever process.
+    """Counts the commits to an SQLite file, by any process.
 
     Args:
         engine: of the database.
@@ -179,12 +179,12 @@ class ChangeCounter:
     def __init__(self, engine: Engine, location: Location) -> None:
         self._engine = engine
         self._location = location
-        # SQLite counts for each connection the commits of all others: this one never writes.
+        # SQLite counts for each connection the commits of all others; this connection never writes.
         self._connection: PoolProxiedConnection | None = None
         self._lock = threading.Lock()
 
     def count(self) -> int | None:
-        """The number as it is now; None for databases other than SQLite.
+        """The current count; None for databases other than SQLite.
 
         Raises:
             CatalogError: the database cannot be read any more.
@@ -202,7 +202,7 @@ class ChangeCounter:
             return int(version)
 
     def close(self) -> None:
-        """Closes its connection; ``count`` would open another one."""
+        """Closes the connection; ``count`` would open another one."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -211,7 +211,7 @@ class ChangeCounter:
 
 @contextlib.contextmanager
 def explain_errors(location: Location) -> Iterator[None]:
-    """Gives errors of SQLite itself, and of files, the same words as those that come through SQLAlchemy."""
+    """Translates errors of SQLite itself and of files as those that come through SQLAlchemy."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -233,14 +233,14 @@ def writer_lock(database: Path, timeout: float) -> Iterator[None]:
         CatalogLocked: another writer has it; the message names its process.
         CatalogError: the lock's file cannot be made.
     """
-    from filelock import FileLock, Timeout  # a reader does without
+    from filelock import FileLock, Timeout  # not imported by readers
 
     path = database.with_name(database.name + ".lock")
     lock = FileLock(path, timeout=timeout, thread_local=False)
     try:
         _acquire(lock, path, timeout)
     except Timeout as error:
-        if not path.exists():  # some file systems answer that it cannot be made as if somebody had it
+        if not path.exists():  # some file systems report a lock that cannot be made as one that is held
             raise CatalogError(
                 f"cannot make the lock {path}", hint="check that its folder can be written to"
             ) from error
@@ -284,7 +284,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _explain(context: ExceptionContext, location: Location) -> None:
-    """Turns what the database reports into an error of ours; mistakes in the program stay what they are."""
+    """Turns an error of the database into one of this library; programming errors stay as they are."""
     original = context.original_exception
     if isinstance(original, sqlite3.DatabaseError):
         _explain_sqlite(original, location)
@@ -348,7 +348,7 @@ def _why_not_opened(location: Location) -> str:
 
 
 def _acquire(lock: FileLock, path: Path, timeout: float) -> None:
-    """Waits for the lock, and says whom it waits for once that takes longer than a blink."""
+    """Waits for the lock, and logs who holds it if that takes longer than a moment."""
     if timeout <= SECONDS_BEFORE_SAYING_SO:
         lock.acquire()
         return
@@ -365,5 +365,5 @@ def _acquire(lock: FileLock, path: Path, timeout: float) -> None:
 def _holder(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8") or "another process"
-    except OSError:  # its owner may hide it from us; the name is a courtesy, the refusal stands
+    except OSError:  # its owner may be unreadable; then the message does without the name
         return "another process"

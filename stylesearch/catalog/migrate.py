@@ -52,8 +52,8 @@ class Upgrade:
     Attributes:
         before: the revision it found; None for a new database.
         after: the revision it left.
-        backup: the copy made first; None where there was nothing to copy or to do, and for databases
-            other than SQLite.
+        backup: the copy that was made first; None where there was nothing to copy or to do, and for
+            databases other than SQLite.
     """
 
     before: str | None
@@ -62,12 +62,12 @@ class Upgrade:
 
 
 def upgrade(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) -> Upgrade:
-    """Brings a database to the newest schema, in one transaction; makes it if it is missing or empty.
+    """Upgrades a database to the newest schema, in one transaction; creates it if it is missing or empty.
 
     An SQLite file is copied beside itself first. When the upgrade fails the database is as it was.
 
     Args:
-        place: a path, a URL, or a location made of one.
+        place: a path, a URL, or a location.
         timeout: seconds to wait for another writer.
 
     Raises:
@@ -75,7 +75,7 @@ def upgrade(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) 
     """
     location = place if isinstance(place, Location) else Location(place)
     with _hold_writer_lock(location, timeout):
-        # Someone else may have upgraded it while we waited: what counts is what is there now.
+        # Another process may have upgraded it while this one waited: read the revision again.
         before = current_revision(location)
         if before == HEAD:
             return Upgrade(before, HEAD, None)
@@ -89,7 +89,7 @@ def upgrade(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) 
 
 
 def current_revision(place: Location | str | os.PathLike[str]) -> str | None:
-    """The revision of a database, or None if it is missing or empty.
+    """Reads the revision of a database; None if it is missing or empty.
 
     Raises:
         CatalogTooNew, CatalogError: as for ``Catalog.open``.
@@ -102,10 +102,10 @@ def current_revision(place: Location | str | os.PathLike[str]) -> str | None:
 
 
 def check_schema(place: Location | str | os.PathLike[str]) -> list[str]:
-    """Lists what is wrong with a database, one sentence each: an old or altered schema, damage, loose ends.
+    """Lists faults of a database, one sentence each: an old or altered schema, damage, broken references.
 
     Raises:
-        CatalogTooNew, CatalogError: it cannot be looked at.
+        CatalogTooNew, CatalogError: it cannot be checked.
     """
     location = place if isinstance(place, Location) else Location(place)
     revision = current_revision(location)
@@ -129,7 +129,7 @@ def schema_drift(connection: Connection) -> list[str]:
 
 
 def make_config(connection: Connection) -> Config:
-    """Alembic's configuration for a connection that is open, without any file."""
+    """Makes Alembic's configuration for an open connection, without any file."""
     config = Config()
     config.set_main_option("script_location", str(script_location()).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -153,8 +153,8 @@ def script_location() -> Path:
 
 
 def _run_scripts(location: Location, backup: Path | None) -> None:
-    # Foreign keys are off: a migration that rebuilds a table drops the old one, and that would take along
-    # all rows that point to it. They are checked before anything is committed.
+    # Foreign keys are off: a migration that rebuilds a table drops the old one, which would delete all rows
+    # that refer to it. They are checked before anything is committed.
     with _connect(location, foreign_keys=False) as connection, connection.begin():
         try:
             alembic.command.upgrade(make_config(connection), HEAD)
@@ -201,7 +201,7 @@ def _hold_writer_lock(location: Location, timeout: float) -> Iterator[None]:
 
 
 def _back_up(path: Path, revision: str) -> Path:
-    """A copy of the database as it is in the last committed transaction, whole or absent."""
+    """Copies the database as of the last committed transaction; the copy is complete or absent."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     copy = path.with_name(f"{path.name}.backup-{revision}-{stamp}")
     with (

@@ -1,6 +1,6 @@
-"""SQL of the catalog that is written once: statements of every query, conditions, and rows as values.
+"""Prepared SQL of the catalog: statements of queries, conditions, and conversion of rows to values.
 
-A statement is built at import, not per call: building one takes longer than running it.
+Statements are built at import, not per call: building one takes longer than running it.
 """
 
 from __future__ import annotations
@@ -127,13 +127,13 @@ CATEGORY_NAMES: Final = _category_names()
 
 
 def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain) -> ColumnElement[bool]:
-    """Features of a set, a domain and, unless it is None, a category."""
+    """Condition for features of a set, a domain and, unless it is None, a category."""
     of_set = and_(features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
     return of_set if category is None else and_(of_set, features.c.category == category)
 
 
 def highest_feature_id(connection: Connection) -> int:
-    """The largest feature id ever given out, or 0; on databases other than SQLite, of those left."""
+    """Reads the largest feature id ever used, or 0; on databases other than SQLite, of those left."""
     if connection.dialect.name == "sqlite":
         statement = text("SELECT seq FROM sqlite_sequence WHERE name = 'features'")
         return connection.execute(statement).scalar() or 0
@@ -143,7 +143,7 @@ def highest_feature_id(connection: Connection) -> int:
 def feature_sets_of_images(
     connection: Connection, image_pks: Sequence[int], feature_set_pks: Collection[int]
 ) -> dict[int, set[int]]:
-    """Keys of those of the feature sets that have a vector of each image, by the image's key."""
+    """Finds the feature sets that have a vector of each image: their keys by the image's key."""
     found: dict[int, set[int]] = {}
     if not feature_set_pks:
         return found
@@ -157,7 +157,7 @@ def feature_sets_of_images(
 
 
 def in_batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
-    """Slices of ``values``, in order.
+    """Yields slices of ``values``, in order.
 
     Example:
         >>> list(in_batches([1, 2, 3], 2))
@@ -168,19 +168,19 @@ def in_batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
 
 
 def box_from_text(text: str | None) -> Box | None:
-    """The inverse of ``str(box)``."""
+    """Parses a box; the inverse of ``str(box)``."""
     return None if text is None else Box(*map(int, text.split(",")))
 
 
 def image_from_row(
     path: str, sha256: str | None, domain: str, width: int, height: int, box: str | None
 ) -> ImageRecord:
-    """The values of ``tables.image_columns`` as an image."""
+    """Makes an image of the values of ``tables.image_columns``."""
     return ImageRecord(path, sha256 or "", Domain(domain), width, height, box_from_text(box))
 
 
 def feature_set_from_row(row: Any) -> FeatureSet:
-    """A whole row of the table ``feature_sets`` as a value."""
+    """Makes a feature set of a row of the table ``feature_sets``."""
     return FeatureSet(
         pk=row.pk,
         fingerprint=row.fingerprint,
@@ -211,6 +211,6 @@ def known_image_from_row(row: Any, of_feature_sets: Collection[int]) -> KnownIma
 
 
 def feature_block(rows: Sequence[Any], dim: int) -> FeatureBlock:
-    """Rows of feature id and stored vector as arrays."""
+    """Converts rows of feature id and stored vector to arrays."""
     ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
     return ids, decode_vectors([row[1] for row in rows], dim)

@@ -1,4 +1,4 @@
-"""Values that go into the catalog and come out of it; all are frozen."""
+"""Values that are stored in the catalog and read from it; all are frozen."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Content = tuple[str, Box | None]
 
 
 class Change(enum.StrEnum):
-    """Whether something that was put into the catalog was new there, changed, or the same."""
+    """Whether something that was put into the catalog is new, changed or unchanged."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -44,13 +44,14 @@ class FeatureSet:
     """A set of vectors of one extractor with one choice of parameters and weights.
 
     Attributes:
-        pk: its key in this catalog.
+        pk: key in this catalog.
         fingerprint: hexadecimal digest of all that decides the vectors.
         extractor: the extractor's name.
         parameters: the extractor's parameters, JSON values.
-        weights_digest: of the weights.
-        dim: numbers in a vector.
-        dtype: how vectors are stored, see ``stylesearch.catalog.vector_codec``; always read as float32.
+        weights_digest: digest of the extractor's weights.
+        dim: width of a vector.
+        dtype: number type of stored vectors, see ``stylesearch.catalog.vector_codec``; always read as
+            float32.
     """
 
     pk: int
@@ -67,14 +68,14 @@ class ImageEntry:
     """An image to be put into the catalog.
 
     Attributes:
-        product_id: of a product that the catalog has by then.
+        product_id: id of a product that the catalog has by then.
         path: the image's file, absolute.
         domain: who took it.
         box: where the garment is, if known.
         sha256: hexadecimal digest of its bytes; None if it could not be read.
         width, height: pixels of the upright image; 0 if it could not be decoded.
         stat_key: see ``stylesearch.files.stat_key``.
-        error: why the image cannot be used; None if it can.
+        error: the reason why the image cannot be used; None if it can.
     """
 
     product_id: str
@@ -97,11 +98,11 @@ class KnownImage:
     """An image as the catalog has it.
 
     Attributes:
-        pk: its key in this catalog.
-        product: the product it shows.
+        pk: key in this catalog.
+        product: the product that it shows.
         path, domain, box, sha256, width, height, stat_key, error: as in ``ImageEntry``.
         source: the import that listed it last.
-        feature_sets: keys of those of the feature sets asked for that have a vector of it.
+        feature_sets: keys of the feature sets, among those asked for, that have a vector of it.
     """
 
     pk: int
@@ -120,7 +121,7 @@ class KnownImage:
 
 @dataclass(frozen=True, slots=True)
 class KnownContent:
-    """Size and vectors that the catalog has of some bytes, whichever image they belong to.
+    """Size and vectors of an image's content, whatever image the catalog has them for.
 
     Attributes:
         width, height: pixels of the upright image.
@@ -145,10 +146,10 @@ class CatalogStatus:
     """Number of products, images and vectors in a catalog.
 
     Attributes:
-        products: how many.
-        images: how many, failed ones included.
-        failed_images: how many images could not be used.
-        features: how many vectors, by feature set.
+        products: number of products.
+        images: number of images, failed ones included.
+        failed_images: number of images that could not be used.
+        features: number of vectors by feature set.
     """
 
     products: int

@@ -1,4 +1,4 @@
-"""Finds the schema of a database by plain SQL, so that an up-to-date catalog opens without Alembic."""
+"""Reads the schema revision by plain SQL, so that an up-to-date catalog opens without Alembic."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ CATALOG_ID: Final = "catalog_id"
 
 
 def read_revision(connection: Connection, place: str) -> str | None:
-    """The revision of the schema, or None for a database without any table.
+    """Reads the revision of the schema; None for a database without any table.
 
     Args:
-        connection: to the database.
+        connection: connection to the database.
         place: the database's name for messages.
 
     Raises:
-        CatalogTooNew: a revision this program does not know.
-        CatalogError: a database of something else.
+        CatalogTooNew: the revision is unknown to this program.
+        CatalogError: the database is no catalog.
     """
     schema = inspect(connection)
     if not schema.has_table("alembic_version") or not schema.has_table("about"):

@@ -1,8 +1,8 @@
 """The tables of the catalog's database.
 
 They are Core tables with typed columns (``sqlalchemy.TypedColumns``), not mapped classes: rows become
-the frozen values of ``stylesearch.types``, nothing here needs a session, and a cold start does not pay
-for importing the ORM. The tables are made by the migrations alone; a test compares the two.
+the frozen values of ``stylesearch.types``, no session is needed, and a cold start does not import the ORM.
+The tables are created by the migrations; a test compares the two.
 
 ```text
 products 1 --- n images 1 --- n features n --- 1 feature_sets
@@ -62,8 +62,8 @@ class ImageState(enum.StrEnum):
 class AboutColumns(TypedColumns):
     """Facts about the database itself.
 
-    ``needs_stylesearch`` is the oldest version that can read it, ``catalog_id`` a random name that it got
-    when it was made.
+    ``needs_stylesearch`` is the oldest version that can read it, ``catalog_id`` a random name from its
+    creation.
     """
 
     name = Column(String, primary_key=True)
@@ -71,7 +71,7 @@ class AboutColumns(TypedColumns):
 
 
 class ProductColumns(TypedColumns):
-    """Things for sale; ``id`` is the shop's own."""
+    """Products; ``id`` is the shop's own."""
 
     pk = Column(Integer, primary_key=True)
     id: Named[str] = Column(unique=True)
@@ -86,9 +86,9 @@ class ImageColumns(TypedColumns):
     """Images of products.
 
     ``sha256`` is null where the file could not be read. ``box`` is text, ``x0,y0,x1,y1``. ``source`` names
-    the import that listed the image last. ``stat_key`` is what the file looked like when it was hashed
-    (see ``stylesearch.files.stat_key``), null when that says nothing. ``error`` is why a
-    failed image failed.
+    the import that listed the image last. ``stat_key`` identifies the state of the file when it was hashed
+    (see ``stylesearch.files.stat_key``), null where it cannot. ``error`` is the reason why an image
+    failed.
     """
 
     pk = Column(Integer, primary_key=True)
@@ -120,10 +120,10 @@ class FeatureSetColumns(TypedColumns):
 class FeatureColumns(TypedColumns):
     """One vector of one image.
 
-    An id is never used twice, and a row is never changed: an image with new content, or a product that
-    moves to another category, gets new rows. So an index can say which rows it holds by the largest id it
-    has seen, and ``domain`` and ``category``, copies of what the image and its product say, let one index
-    of the database answer which rows those are.
+    An id is never used twice, and a row is never changed: an image with new content, or a product that moves
+    to another category, gets new rows. So the largest id of an index tells which rows it holds. ``domain``
+    and ``category`` are copied from the image and its product, so that one index of the database finds these
+    rows.
     """
 
     id = Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)

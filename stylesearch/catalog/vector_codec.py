@@ -1,8 +1,8 @@
-"""Vectors as the catalog stores them: little-endian bytes, float16 where that is close enough.
+"""Encodes vectors as the catalog stores them: little-endian bytes, float16 where that is exact enough.
 
-A vector is stored as float16, half the size, if that keeps it to within ``MAX_RELATIVE_ERROR`` of its
-length; otherwise (numbers over 65,504, or mostly under 6e-5) as float32. How many bytes a row has says
-which, so one odd picture neither stops an import nor loses its digits.
+A vector is stored as float16, half the size, if its error is within ``MAX_RELATIVE_ERROR`` of its length;
+otherwise (numbers over 65,504, or mostly under 6e-5) as float32. The number of bytes of a row tells which, so
+one odd image neither stops an import nor loses precision.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HALF, _SINGLE = "<f2", "<f4"
 
 
 def encode_vectors(vectors: npt.NDArray[np.floating[Any]], dtype: str = "float16") -> list[bytes]:
-    """Each row as the bytes that are stored.
+    """Encodes each row as the bytes that are stored.
 
     Args:
         vectors: shape (n, dim), finite; not modified.
@@ -68,7 +68,7 @@ def encode_vectors(vectors: npt.NDArray[np.floating[Any]], dtype: str = "float16
 
 
 def decode_vectors(rows: Sequence[bytes], dim: int) -> npt.NDArray[np.float32]:
-    """The inverse of ``encode_vectors``: a new array, shape (len(rows), dim).
+    """Decodes rows of ``encode_vectors`` to a new array, shape (len(rows), dim).
 
     Raises:
         CatalogError: a row has neither 2 * dim nor 4 * dim bytes.
@@ -91,7 +91,7 @@ def decode_vectors(rows: Sequence[bytes], dim: int) -> npt.NDArray[np.float32]:
 
 
 def _decode_half(rows: Sequence[bytes], dim: int) -> npt.NDArray[np.float32]:
-    """Float16 rows through a table of all 65,536 values: five times faster than ``astype``."""
+    """Decodes float16 rows by a table of all 65,536 values: five times faster than ``astype``."""
     codes = np.frombuffer(b"".join(rows), "<u2").reshape(len(rows), dim)
     decoded = np.empty(codes.shape, np.float32)
     np.take(_half_values(), codes, out=decoded, mode="clip")
@@ -106,7 +106,7 @@ def _half_values() -> npt.NDArray[np.float32]:
 def _relative_error(
     single: npt.NDArray[np.float32], half: npt.NDArray[np.float16]
 ) -> npt.NDArray[np.float64]:
-    """Length of what float16 loses of each row over the row's own; 0 for zeros, inf on overflow."""
+    """Length of each row's float16 error, divided by the row's length; 0 for zeros, inf on overflow."""
     exact = single.astype(np.float64)
     lost = np.linalg.norm(exact - half, axis=1)
     length = np.linalg.norm(exact, axis=1)

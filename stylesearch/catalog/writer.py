@@ -1,4 +1,4 @@
-"""Changes to a catalog: products, images and feature vectors put in, brought up to date and removed.
+"""Writes to a catalog: adds, updates and removes products, images and feature vectors.
 
 Rows of the table ``features`` are added, removed and filed anew under another id, never changed.
 """
@@ -44,8 +44,8 @@ __all__ = ["Writer", "microseconds_since_1970"]
 
 _URL: Final = re.compile("[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
-# Temporary tables live with the connection, outside the catalog's own file: marking every image of an
-# unchanged shop writes nothing there, and a run that is cut short leaves no marks behind.
+# Temporary tables belong to the connection and lie outside the catalog's file: marking every image of an
+# unchanged shop writes nothing to it, and a run that is cut short leaves no marks.
 _seen: Final = Table(
     "seen_images", MetaData(), Column("image_pk", Integer, nullable=False, index=True), prefixes=["TEMPORARY"]
 )
@@ -96,7 +96,7 @@ class Writer:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Begins a transaction: an exception, a kill or a pulled plug inside leaves the catalog as it was.
+        """Begins a transaction: an exception, a kill or a power cut inside leaves the catalog as it was.
 
         Raises:
             CatalogLocked: another program's transaction did not end in time.
@@ -117,10 +117,10 @@ class Writer:
         dim: int,
         dtype: str = "float16",
     ) -> FeatureSet:
-        """The feature set with this fingerprint, made if it is new.
+        """Returns the feature set with this fingerprint, and creates it if it is new.
 
         Raises:
-            CatalogError: it is known with another width, so the fingerprint misses something.
+            CatalogError: there is one of another width, so the fingerprint misses something.
         """
         if dtype not in DTYPES:
             raise ValueError(f"vectors are stored as one of {', '.join(DTYPES)}. Received: {dtype!r}")
@@ -148,15 +148,15 @@ class Writer:
         return known
 
     def upsert_products(self, wanted: Iterable[Product]) -> dict[str, Change]:
-        """Puts products in, or brings them up to date; of two with one id the first counts.
+        """Adds or updates products; of two with one id the first counts.
 
         A product that moves to another category takes its vectors along, under new feature ids.
 
         Returns:
-            what happened, by product id.
+            the change by product id.
 
         Raises:
-            DatasetError: one without an id or a category; an empty category stands for all of them elsewhere.
+            DatasetError: a product has no id or no category; an empty category stands for all elsewhere.
         """
         connection = self._open()
         by_id: dict[str, Product] = {}
@@ -195,20 +195,20 @@ class Writer:
     def upsert_images(
         self, entries: Iterable[ImageEntry], *, source: str
     ) -> dict[ImageKey, tuple[int, Change]]:
-        """Puts images in, or brings them up to date; of two with one product and path the first counts.
+        """Adds or updates images; of two with one product and path the first counts.
 
-        Other bytes, another box, or an error remove the image's vectors; another domain files them anew.
-        A new stat key, size or source alone is kept, but is no change.
+        Other bytes, another box, or an error remove the image's vectors; another domain gives them new ids. A
+        new stat key, size or source alone is stored, but does not count as a change.
 
         Args:
-            entries: of products that are in the catalog.
+            entries: images of products that are in the catalog.
             source: the import that lists them.
 
         Returns:
-            the image's key in this catalog and what happened, by product id and path.
+            the image's key in this catalog and the change, by product id and path.
 
         Raises:
-            NotInCatalog: a product is not.
+            NotInCatalog: a product is not in the catalog.
         """
         connection = self._open()
         by_key: dict[ImageKey, ImageEntry] = {}
@@ -262,15 +262,15 @@ class Writer:
     def add_features(
         self, feature_set: FeatureSet, image_pks: Sequence[int], vectors: npt.NDArray[np.floating[Any]]
     ) -> None:
-        """Stores vectors of images, in place of those they had in this feature set.
+        """Stores vectors of images, replacing those that they had in this feature set.
 
         Args:
-            feature_set: of this catalog.
+            feature_set: a feature set of this catalog.
             image_pks: keys of n usable images, as ``upsert_images`` gives them.
             vectors: shape (n, dim), finite.
 
         Raises:
-            CatalogError: a number is not finite, or an image is failed or gone.
+            CatalogError: a number is not finite, or an image has failed or is gone.
             ValueError: the shape does not fit.
         """
         connection = self._open()
@@ -290,7 +290,7 @@ class Writer:
         self._insert_features([(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
 
     def mark_seen(self, image_pks: Iterable[int]) -> None:
-        """Remembers, until this writer ends, images that this run has listed; see ``prune``."""
+        """Marks images that this run has listed, until this writer ends; see ``prune``."""
         connection = self._open()
         _seen.create(connection, checkfirst=True)
         rows = [{"image_pk": int(pk)} for pk in image_pks]
@@ -298,12 +298,12 @@ class Writer:
             connection.execute(insert(_seen), rows)
 
     def prune(self, source: str, *, whole_products: bool = True) -> Pruned:
-        """Removes what an earlier run of ``source`` listed and this one has not marked as seen.
+        """Removes images that an earlier run of ``source`` listed and this one has not marked as seen.
 
         Args:
             source: only images of this import are removed, and products without any image left.
-            whole_products: False keeps every product of which no image was seen, and only removes
-                images that a seen product no longer lists.
+            whole_products: whether products of which no image was seen are removed too; if not, only images
+                that a seen product no longer lists.
         """
         connection = self._open()
         _seen.create(connection, checkfirst=True)
@@ -338,8 +338,8 @@ class Writer:
         connection = self._open()
         _seen.create(connection, checkfirst=True)
         sibling = images.alias("sibling")
-        # One pass in the order of the keys, with a look-up in an index for each image: a list of the
-        # products seen would be made anew for every batch.
+        # One pass in the order of the keys, with an index look-up for each image: a list of the products
+        # that were seen would be computed again for every batch.
         candidates = (
             select(images.c.pk, images.c.path)
             .where(
@@ -359,7 +359,7 @@ class Writer:
         return removed
 
     def remove_products(self, product_ids: Iterable[str]) -> int:
-        """Removes products with their images and vectors; returns how many there were."""
+        """Removes products with their images and vectors; returns how many were removed."""
         connection = self._open()
         removed = 0
         for batch in in_batches(sorted(set(product_ids))):
@@ -367,7 +367,7 @@ class Writer:
         return removed
 
     def remove_feature_sets(self, fingerprints: Iterable[str]) -> int:
-        """Removes feature sets with all their vectors; returns how many there were."""
+        """Removes feature sets with all their vectors; returns how many were removed."""
         wanted = feature_sets.c.fingerprint.in_(list(fingerprints))
         return self._open().execute(delete(feature_sets).where(wanted)).rowcount
 
@@ -393,7 +393,7 @@ class Writer:
         return found
 
     def _refile(self, image_pks: Sequence[int]) -> None:
-        """Replaces all vectors of these images by copies under new ids, in the domain and category of now."""
+        """Replaces all vectors of these images by copies with new ids, in the current domain and category."""
         for batch in in_batches(image_pks):
             statement = (
                 select(features.c.feature_set_pk, features.c.image_pk, features.c.vector)
@@ -417,7 +417,7 @@ class Writer:
             {"row_feature_set_pk": feature_set_pk, "row_image_pk": image_pk, "row_vector": vector}
             for feature_set_pk, image_pk, vector in rows
         ]
-        counted = {"preserve_rowcount": True}  # else some databases do not count what an INSERT does
+        counted = {"preserve_rowcount": True}  # some databases do not count the rows of an INSERT otherwise
         inserted = self._connection.execute(_insert_filed, parameters, execution_options=counted)
         if inserted.rowcount != len(rows):
             raise CatalogError(
@@ -427,7 +427,7 @@ class Writer:
 
 
 def _product_values(product: Product) -> dict[str, Any]:
-    """A product as a row of its table, by column."""
+    """Converts a product to a row of its table, by column."""
     return {
         "id": product.id,
         "title": product.title,
@@ -439,16 +439,16 @@ def _product_values(product: Product) -> dict[str, Any]:
 
 
 def _is_same_product(stored: Product, given: Product) -> bool:
-    """Whether a row and a source describe a product alike."""
+    """Whether a stored product equals the one that a source describes."""
     if stored == given:
         return True
-    # What JSON changes on the way (a tuple, a key that is a number) would else look new at every run.
+    # Values that JSON changes (a tuple, a number as key) would otherwise count as changed at every run.
     attributes = json.loads(json.dumps(dict(given.attributes)))
     return _product_values(stored) == {**_product_values(given), "attributes": attributes}
 
 
 def _image_values(entry: ImageEntry, source: str) -> dict[str, Any]:
-    """An image as a row of its table, by column, without its product and path."""
+    """Converts an image to a row of its table, by column, without its product and path."""
     return {
         "sha256": entry.sha256,
         "domain": entry.domain.value,
@@ -463,7 +463,7 @@ def _image_values(entry: ImageEntry, source: str) -> dict[str, Any]:
 
 
 def _is_unseen(source: str, *, whole_products: bool) -> ColumnElement[bool]:
-    """Images of a source that are not marked as seen; see ``Writer.prune``."""
+    """Condition for images of a source that are not marked as seen; see ``Writer.prune``."""
     seen = select(_seen.c.image_pk)
     unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
     if whole_products:
@@ -486,11 +486,11 @@ def _is_lost(path: str) -> bool:
 
 
 def _raise_ids_to_the_clock(connection: Connection) -> None:
-    """Makes the next ids larger than any that another life of this catalog can have given out.
+    """Makes the next ids larger than any that a deleted or newer copy of this catalog can have used.
 
-    SQLite alone promises only that ids rise within one file. A catalog that is deleted and made anew, or
-    restored from a backup, would start again below ids that an index on disk still holds for other images.
-    Ids that begin at the microseconds since 1970 cannot: rows are not written at a million a second.
+    SQLite alone guarantees only that ids rise within one file. A catalog that is deleted and made anew, or
+    restored from a backup, would use ids again that an index on disk still holds for other images. Ids that
+    begin at the microseconds since 1970 are always new: rows are not written at a million a second.
     """
     if connection.dialect.name != "sqlite":
         return
@@ -501,5 +501,5 @@ def _raise_ids_to_the_clock(connection: Connection) -> None:
 
 
 def microseconds_since_1970() -> int:
-    """The clock that feature ids rise with."""
+    """The time in microseconds, from which feature ids begin."""
     return time.time_ns() // 1000

@@ -4,9 +4,10 @@
 records -> known to the catalog? -> extract_stream (read, hash, decode -> batches -> extract) -> store
 ```
 
-Every stage takes only what the next one can hold, so memory does not grow with the source. Images are stored
-in transactions of a few hundred: a run that is stopped anywhere loses at most the last of them, and the next
-run skips all the others. With several extractors an image is read and hashed once for all of them.
+Every stage takes only as much as the next one can hold, so memory does not grow with the source. Images are
+stored in transactions of a few hundred: a run that is stopped anywhere loses at most the last transaction,
+and the next run skips all stored images. With several extractors an image is read and hashed once for all of
+them.
 """
 
 from __future__ import annotations
@@ -52,22 +53,22 @@ def ingest(
     options: IngestOptions,
     progress: ReportProgress | None = None,
 ) -> IngestReport:
-    """Makes the catalog what ``source`` says, with features of every image that can be used.
+    """Updates the catalog to what ``source`` lists, with features of every usable image.
 
     Args:
-        catalog: is written to.
+        catalog: the catalog to write to.
         source: a folder, a table or a dataset.
         importer: reads the source.
-        extractors: each makes features of every image.
-        options: what is read of the source, and how.
+        extractors: each extracts features of every image.
+        options: options for reading and storing the source.
         progress: called as ``progress("pictures", n_done, n_total)``, first with none done.
 
     Returns:
-        what was done, with what could not be used.
+        the report: what was done, and what could not be used.
 
     Raises:
         DatasetError: the source as a whole cannot be read.
-        UnknownName: it has no such split.
+        UnknownName: the source has no such split.
         CatalogLocked: another process is writing.
     """
     began = time.perf_counter()
@@ -92,7 +93,7 @@ def ingest(
         )
         began_images = time.perf_counter()
         if progress:
-            progress("pictures", 0, n_total)  # the clock of whoever reports a rate starts here
+            progress("pictures", 0, n_total)  # callers that report a rate start their clock here
         with closing(samples):
             for chunk in _chunks(samples):
                 run.store(writer, chunk)
@@ -105,7 +106,7 @@ def ingest(
 
 
 def _chunks(samples: Iterable[PreparedImage]) -> Iterator[list[PreparedImage]]:
-    """Collects images until a transaction is worth it: enough of them, or enough time gone by."""
+    """Groups images into transactions: until there are enough, or enough time has passed."""
     chunk: list[PreparedImage] = []
     last = time.monotonic()
     for sample in samples:
@@ -118,7 +119,7 @@ def _chunks(samples: Iterable[PreparedImage]) -> Iterator[list[PreparedImage]]:
 
 
 class _Run:
-    """The state of one ingest: what the stages of the stream share."""
+    """The state of one ingest, which the stages of the stream share."""
 
     def __init__(
         self, catalog: Catalog, extractors: Sequence[Extractor], options: IngestOptions, source: str
@@ -133,9 +134,9 @@ class _Run:
         self.network_sets: dict[str, FeatureSet] = {}
 
     def find_feature_sets(self, writer: Writer) -> None:
-        """Looks up, and makes, the feature sets of the extractors, by their fingerprints.
+        """Looks up the feature sets of the extractors by fingerprint, and creates missing ones.
 
-        Of an extractor that adds colors to a network, also that of the network where the catalog has it.
+        For an extractor that adds colors to a network, also that of the network where the catalog has it.
         """
         for extractor in self.extractors:
             self.feature_sets[extractor.fingerprint] = feature_set_of(writer, extractor)
@@ -145,7 +146,7 @@ class _Run:
                     self.network_sets[network] = found
 
     def tasks(self, listed: Iterator[Record | Failure | Missing]) -> Iterator[Task]:
-        """Joins what the source lists with what the catalog has, many at a time."""
+        """Joins the images that the source lists with the catalog's entries, many at a time."""
         while chunk := list(itertools.islice(listed, PLANNED_AT_ONCE)):
             records = [one for one in chunk if isinstance(one, Record)]
             failed = [one for one in chunk if isinstance(one, Failure)]
@@ -165,7 +166,7 @@ class _Run:
                 yield Task(record, image, lacking)
 
     def find_known(self, batch: list[PreparedImage]) -> None:
-        """Takes over the vectors of images that the catalog knows under another name, whole or in part."""
+        """Takes over vectors of images that the catalog has under another name, all or some of them."""
         to_compute = [one for one in batch if one.inputs]
         sets = {**self.network_sets, **self.feature_sets}
         contents = [(one.entry.sha256 or "", one.entry.box) for one in to_compute]
@@ -178,7 +179,7 @@ class _Run:
                         one.vectors[fingerprint] = vectors[feature_set.pk][None]
 
     def store(self, writer: Writer, chunk: list[PreparedImage]) -> None:
-        """Puts a chunk into the catalog, in one transaction, and counts what it was."""
+        """Stores a chunk in the catalog, in one transaction, and counts the changes."""
         began = time.perf_counter()
         with writer.transaction():
             products = writer.upsert_products([one.task.record.product for one in chunk])
@@ -209,10 +210,10 @@ class _Run:
         self.report.add_seconds("store", time.perf_counter() - began)
 
     def remove_unlisted(self, writer: Writer) -> None:
-        """Removes what the source no longer lists, unless it lists things that could not be read.
+        """Removes images that the source no longer lists, unless it has entries that could not be read.
 
-        A row with a slip of the pen says nothing of which image it meant: nobody's product is to vanish for
-        that. Nor does a run over some splits of a dataset, without ``prune``, say anything of the rest.
+        A row with a mistake may mean any image, so no product may be removed because of it. Nor does a run
+        over some splits of a dataset, without ``prune``, remove anything of the other splits.
         """
         prune, is_part = self.options.prune, self.options.source.selects
         with writer.transaction():

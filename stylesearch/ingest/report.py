@@ -1,4 +1,4 @@
-"""What an ingest may be told, and what it did."""
+"""Options and report of an ingest."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ N_MISSING_SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """How a source is read and stored.
+    """Options of an ingest.
 
     Attributes:
-        source: what the importer is told.
+        source: options of the importer.
         extraction: batch size, threads and limits.
         prune: whether products that the source no longer lists are removed.
     """
@@ -36,7 +36,7 @@ class IngestOptions:
 
 @dataclass(slots=True)
 class IngestReport:
-    """Counts of images, by what became of them.
+    """The report of an ingest: counts of images, failures and times.
 
     Attributes:
         added: images that were not in the catalog.
@@ -44,15 +44,15 @@ class IngestReport:
         unchanged: images that were as the catalog has them.
         removed: images that are gone from a product that the source still lists, or (with ``prune``)
             whose product the source no longer lists.
-        computed: features that were computed; images whose content was known under another path are
-            not.
+        computed: number of features that were computed; none are for an image whose content is known under
+            another path.
         failed: what could not be used, with the reason.
         missing: images that a dataset lists and that are not there; they are no failures.
-        missing_examples: the first few of them, with where they are listed.
-        unlisted: images that an earlier run found in this source and that are there no longer; they
-            stay, and ``prune`` removes them. Not counted where some of the source could not be read, or only
-            some splits of it were asked for.
-        processed: images that this run went through, whatever became of them.
+        missing_examples: the first few of them, with the place that lists each.
+        unlisted: images that an earlier run found in this source and that it no longer has; they stay unless
+            ``prune`` removes them. Not counted where some of the source could not be read, or only some
+            splits of it were asked for.
+        processed: number of images that this run went through, whatever the result.
         seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
             ``pictures`` (all of these together, from the first picture to the last), ``index`` and
             ``total``. Stages overlap: the sum is more than the total.
@@ -71,7 +71,7 @@ class IngestReport:
     processed: int = 0
 
     def add_missing(self, path: str, listed_in: str) -> None:
-        """Counts a picture that is not there, and keeps it as an example if it is one of the first."""
+        """Counts an image that is not there, and keeps it as an example if it is one of the first."""
         self.missing += 1
         if len(self.missing_examples) < N_MISSING_SHOWN:
             self.missing_examples.append(Failure(path, f"listed in {listed_in}"))
