@@ -1,4 +1,4 @@
-"""Names for the arrays that are passed around: shapes are said where they are used."""
+"""Names of array types; shapes are documented where the arrays are used."""
 
 from __future__ import annotations
 

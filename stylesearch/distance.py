@@ -7,9 +7,9 @@
 | cosine | 1 - cos(x, y), from 0 to 2 | 1 to everything, also to itself, where a vector is all zeros |
 
 Both sets are read in blocks, so a memory-mapped gallery of any size will do. The bulk is computed in a
-fast way that rounds coarsely where two vectors are nearly alike; whatever decides an order, or is small, is
-then computed again from the differences themselves. That second way looks at one pair at a time, so what
-``nearest`` returns depends neither on the block size nor on what else is in the gallery.
+fast way that rounds coarsely where two vectors are nearly alike; distances that decide an order, or are
+small, are then computed again from the differences themselves. This is done pair by pair, so the result of
+``nearest`` depends neither on the block size nor on the rest of the gallery.
 
 Values are computed in float32 and have to be finite, as do their squared norms.
 """
@@ -34,12 +34,12 @@ __all__ = [
 METRICS = ("l1", "l2", "cosine")
 DEFAULT_MAX_BYTES = 64 * 2**20
 
-# A distance below this share of the vectors' own size is computed again from the differences.
+# A distance below this share of the vectors' size is computed again from the differences.
 _EXACT_BELOW = 0.02
 
 
 def check_metric(metric: str) -> str:
-    """Returns ``metric`` if it is one.
+    """Returns ``metric`` if it is a known metric.
 
     Raises:
         ValueError: otherwise.
@@ -52,7 +52,7 @@ def check_metric(metric: str) -> str:
 def distances(
     queries: AnyFloats, gallery: AnyFloats, metric: str, *, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> Floats:
-    """All distances between two sets of vectors.
+    """Computes all distances between two sets of vectors.
 
     Args:
         queries: shape (q, d).
@@ -92,13 +92,13 @@ def distances(
 def nearest(
     queries: AnyFloats, gallery: AnyFloats, metric: str, k: int, *, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> tuple[Ids, Floats]:
-    """The k nearest vectors of the gallery for each query, exactly.
+    """Finds the k nearest vectors of the gallery for each query, exactly.
 
     Args:
         queries: shape (q, d).
         gallery: shape (n, d); may be memory-mapped.
         metric: one of ``METRICS``.
-        k: how many; at most n are returned.
+        k: number of vectors; at most n are returned.
         max_bytes: working memory besides the arguments and the result, roughly.
 
     Returns:
@@ -136,15 +136,15 @@ def nearest(
 def nearest_to_any(
     queries: AnyFloats, gallery: AnyFloats, metric: str, k: int, *, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> tuple[Ids, Floats, Ids]:
-    """The k vectors of the gallery that are nearest to any of the queries, exactly.
+    """Finds the k vectors of the gallery that are nearest to any of the queries, exactly.
 
-    With several regions of one photo as queries: the distance of an image is that to its nearest region.
+    With several regions of one photo as queries, the distance of an image is that to the nearest region.
 
     Args:
         queries: shape (q, d).
         gallery: shape (n, d); may be memory-mapped.
         metric: one of ``METRICS``.
-        k: how many; at most n are returned, and none where there are no queries.
+        k: number of vectors; at most n are returned, and none where there are no queries.
         max_bytes: working memory besides the arguments and the result, roughly.
 
     Returns:
@@ -169,7 +169,7 @@ def nearest_to_any(
 
 
 class _Shortlist:
-    """Rows that can still be among the k nearest, given a lower and an upper bound of each distance."""
+    """Keeps the rows that can still be among the k nearest, given bounds of each distance."""
 
     def __init__(self, k: int) -> None:
         self._k = k
@@ -179,7 +179,7 @@ class _Shortlist:
         self._limit = np.float32(np.inf)
 
     def offer(self, start: int, lower: Floats, upper: Floats) -> None:
-        """Adds those of rows ``start``, ``start + 1``, ... that can be; bounds have the shape (b,)."""
+        """Adds those of the rows ``start``, ``start + 1``, ... that can be; bounds have the shape (b,)."""
         hopeful = np.flatnonzero(lower <= self._limit)
         if not len(hopeful):
             return
@@ -215,14 +215,14 @@ def _check_k(k: int, n_rows: int) -> int:
 
 
 def _blocks(n_rows: int, n_queries: int, dim: int, max_bytes: int) -> Iterator[tuple[int, int]]:
-    """Ranges of rows that keep bounds, distances and a converted copy within ``max_bytes``."""
+    """Yields ranges of rows for which bounds, distances and a converted copy fit into ``max_bytes``."""
     step = max(1, min(8192, max_bytes // (4 * (dim + 4 * n_queries + 1))))
     for start in range(0, n_rows, step):
         yield start, min(start + step, n_rows)
 
 
 def _bounds(fast: FastDistances, gallery: AnyFloats, max_bytes: int) -> Iterator[tuple[int, Floats, Floats]]:
-    """For each block its first row, and lower and upper bounds of its distances, each (q, b)."""
+    """Yields for each block its first row, and lower and upper bounds of its distances, each (q, b)."""
     n_queries, dim = fast.queries.shape
     for start, stop in _blocks(len(gallery), n_queries, dim, max_bytes):
         block = np.asarray(gallery[start:stop], dtype=np.float32)

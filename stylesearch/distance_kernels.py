@@ -17,19 +17,19 @@ __all__ = [
     "matrix_product",
 ]
 
-# Numbers of the gallery that all queries see before the next are read: few enough for the cache.
+# Numbers of the gallery that are compared with all queries before the next are read: they fit into the cache.
 _VALUES_PER_CALL = 240_000
 # Numbers per call of a ufunc.
 _VALUES_PER_TILE = 60_000
-# OpenBLAS takes its own threads above this many multiplications; they wait for each other in a busy loop,
+# Above this many multiplications OpenBLAS starts its own threads. They wait for each other in a busy loop,
 # which is many times slower than one thread as soon as anything else runs on the machine.
 _PRODUCTS_PER_CALL = 2**18
-# Multiplications that an l1 difference counts for.
+# Cost of an l1 difference, in multiplications.
 _COST_OF_L1 = 4
 
 
 def matrix_product(rows: Floats, transposed: Floats) -> Floats:
-    """``rows @ transposed`` on one core: shapes (n, d) and (d, q) make (n, q), float32.
+    """Computes ``rows @ transposed`` on one core: shapes (n, d) and (d, q) to (n, q), float32.
 
     It is computed as a stack of products, each too small for BLAS to start its own threads; with many
     queries, where that cannot be done, as an ordinary product.
@@ -47,7 +47,7 @@ def matrix_product(rows: Floats, transposed: Floats) -> Floats:
 
 
 class FastDistances:
-    """Fast distances (squared, for l2) from a few queries to blocks of rows, with a bound on their error."""
+    """Computes fast distances (squared, for l2) from queries to blocks of rows, with a bound on the error."""
 
     def __init__(self, queries: Floats, metric: str) -> None:
         self.queries = queries
@@ -60,7 +60,7 @@ class FastDistances:
         self.tolerance = max(2e-6, queries.shape[1] * 2.0**-27)
 
     def scale(self, sizes: Floats) -> Floats:
-        """For each pair the size that errors are relative to, shape (q, b)."""
+        """Computes for each pair the size that errors are relative to, shape (q, b)."""
         if self.metric == "cosine":
             return np.ones((len(self._sizes), len(sizes)), np.float32)
         return self._sizes[:, None] + sizes[None, :]
@@ -88,7 +88,7 @@ class FastDistances:
         return sizes
 
     def _measure(self, vectors: Floats) -> Floats:
-        """The squared norm, or for l1 a bound of the sum of magnitudes; shape (rows,)."""
+        """Computes squared norms, or for l1 a bound of the sum of magnitudes; shape (rows,)."""
         sizes: Floats = np.vecdot(vectors, vectors)
         if not np.isfinite(sizes).all():
             raise ValueError("vectors have to be finite, and their squared norms too")
@@ -132,17 +132,17 @@ class FastDistances:
 
 
 def exact_to_any(fast: FastDistances, gallery: AnyFloats, rows: Ids, max_bytes: int) -> tuple[Floats, Ids]:
-    """Exact distances of some rows to the nearest of several queries.
+    """Computes exact distances of some rows to the nearest of several queries.
 
     Args:
-        fast: of the queries, q of them.
+        fast: the fast distances of q queries.
         gallery: shape (n, d); may be memory-mapped.
-        rows: which of its rows, shape (m,).
+        rows: rows of the gallery, shape (m,).
         max_bytes: working memory, roughly.
 
     Returns:
-        The smallest distance of each row, float32 (m,), and which query that is from, int64 (m,), the first
-        of equals. Each depends on its own row only.
+        The smallest distance of each row, float32 (m,), and the query that it is from, int64 (m,), the first
+        of equals. Each depends only on its own row.
     """
     queries, metric = fast.queries, fast.metric
     if len(queries) == 1:
@@ -154,7 +154,7 @@ def exact_to_any(fast: FastDistances, gallery: AnyFloats, rows: Ids, max_bytes: 
         block = np.asarray(gallery[rows[first : first + chunk]], dtype=np.float32)
         middle = np.empty((len(queries), len(block)), np.float32)
         slack = fast.scale(fast.fill(block, middle)) * np.float32(fast.tolerance)
-        # Only where the fast distances leave it open which query is nearest.
+        # Only where the fast distances do not decide which query is nearest.
         which, columns = np.nonzero(middle - slack <= (middle + slack).min(axis=0))
         exact[which, first + columns] = exact_pairs(queries, which, block, columns, metric, max_bytes)
     nearest_query = exact.argmin(axis=0)
@@ -164,7 +164,7 @@ def exact_to_any(fast: FastDistances, gallery: AnyFloats, rows: Ids, max_bytes: 
 def exact_pairs(
     left: Floats, left_rows: Ids, right: AnyFloats, right_rows: Ids, metric: str, max_bytes: int
 ) -> Floats:
-    """Distances of pairs of rows, from their differences; each depends on its own pair only.
+    """Computes distances of pairs of rows from their differences; each depends only on its own pair.
 
     Args:
         left: shape (q, d).

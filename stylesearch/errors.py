@@ -1,4 +1,4 @@
-"""Every error that stylesearch raises on purpose.
+"""The errors of this library.
 
 ```text
 StyleSearchError                      message, and a hint: what to do about it
@@ -54,11 +54,11 @@ __all__ = [
 
 
 class StyleSearchError(Exception):
-    """Base of all errors here.
+    """Base class of all errors of this library.
 
     Attributes:
         message: what happened and what was received, one sentence or two.
-        hint: what to do about it, or an empty string.
+        hint: what to do about it; may be empty.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -123,7 +123,7 @@ class ExtractorError(StyleSearchError):
 
 
 class WeightsNotFound(ExtractorError, FileNotFoundError):
-    """No weights at hand: the message says which file is wanted, the hint where to put it."""
+    """No weights on this machine: the message names the file, the hint says where to put it."""
 
 
 class WeightsMismatch(ExtractorError, ValueError):

@@ -39,10 +39,10 @@ RACY_SECONDS: Final = 2.0
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file that appears under ``path`` only when it has been written whole.
+    """Writes a file that appears under ``path`` only when it is complete.
 
-    It is written beside ``path``, flushed to the disk and then renamed over it, so a reader sees the old
-    file or the new one and a pulled plug leaves one of the two. An exception inside removes it.
+    It is written beside ``path``, flushed to the disk and then renamed to it, so a reader sees the old file
+    or the new one, and a power cut leaves one of the two. An exception inside the block removes it.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def sync_files(folder: Path) -> None:
-    """Waits until every file in a folder of files would survive a power cut."""
+    """Flushes every file in a folder of files to the disk."""
     for path in folder.iterdir():
         with path.open("r+b") as file:
             os.fsync(file.fileno())
@@ -67,8 +67,8 @@ def sync_files(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder would survive a power cut, on systems that can tell."""
-    with contextlib.suppress(OSError):  # Windows opens no folder, and some network drives sync none
+    """Flushes the names in a folder to the disk, on systems that can."""
+    with contextlib.suppress(OSError):  # Windows opens no folder, and some network drives flush none
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -94,19 +94,19 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
 
 
 def stat_key(status: os.stat_result, *, now: float | None = None) -> str | None:
-    """What identifies the content of a file without reading it: size, times and inode, as text.
+    """Makes a key that identifies the content of a file without reading it: size, times and inode, as text.
 
     A program can set the modification time back, but not the change time, so equal keys mean an unchanged
-    file. Ask for the status *before* reading the file, and call this when it has been read: a file written
-    to in between then has an old key, and will be read again.
+    file. Get the status *before* reading the file, and call this after reading: a file that is written to in
+    between then has an old key, and will be read again.
 
     Args:
-        status: of the file, from before it was read.
+        status: status of the file, from before it was read.
         now: the time in seconds since 1970; the clock's by default.
 
     Returns:
-        The key, or None if the file changed within ``RACY_SECONDS`` of ``now``, or after it: file
-        systems count time in steps of up to two seconds, so such a file could change and keep its key.
+        The key; None if the file changed within ``RACY_SECONDS`` of ``now``, or after it: file systems
+        count time in steps of up to two seconds, so such a file could change and keep its key.
 
     Example:
         >>> import os, tempfile
@@ -131,16 +131,16 @@ def digest_of(value: Mapping[str, Any]) -> str:
 
 
 def pack_vectors(vectors: npt.NDArray[np.floating[Any]], dtype: str = "<f4") -> list[bytes]:
-    """Each row of ``vectors``, shape (n, dim), as little-endian bytes of ``dtype``."""
+    """Converts each row of ``vectors``, shape (n, dim), to little-endian bytes of ``dtype``."""
     rows = np.ascontiguousarray(vectors, dtype=np.dtype(dtype))
     return [row.tobytes() for row in rows]
 
 
 def unpack_vectors(blobs: list[bytes], dim: int, dtype: str = "<f4") -> npt.NDArray[np.float32]:
-    """The inverse of ``pack_vectors``: a new array of shape (len(blobs), dim), float32.
+    """Converts bytes of ``pack_vectors`` to a new array of shape (len(blobs), dim), float32.
 
     Raises:
-        ValueError: if the bytes do not make rows of ``dim`` numbers.
+        ValueError: if the bytes are not rows of ``dim`` numbers.
     """
     flat = np.frombuffer(b"".join(blobs), dtype=np.dtype(dtype))
     return flat.reshape(len(blobs), dim).astype(np.float32)
@@ -148,14 +148,14 @@ def unpack_vectors(blobs: list[bytes], dim: int, dtype: str = "<f4") -> npt.NDAr
 
 @contextlib.contextmanager
 def hold_lock(path: Path, timeout: float, too_long: StyleSearchError) -> Iterator[None]:
-    """Holds a lock between processes, which goes when its holder ends, in whatever way.
+    """Holds a lock between processes, which is released when its holder ends, even if it is killed.
 
     Args:
-        path: of the file that is locked; it stays, and its folder is made.
+        path: the file that is locked; it is kept, and its folder is created.
         timeout: seconds to wait for another holder.
-        too_long: what is raised after these.
+        too_long: the error that is raised after that time.
     """
-    from filelock import FileLock, Timeout  # not needed by readers, who are to start quickly
+    from filelock import FileLock, Timeout  # not needed by readers, which must start quickly
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -170,7 +170,7 @@ def hold_lock(path: Path, timeout: float, too_long: StyleSearchError) -> Iterato
 
 
 def cache_folder() -> Path:
-    """``$STYLESEARCH_CACHE``, or the place where this platform keeps caches. May not exist yet."""
+    """Returns ``$STYLESEARCH_CACHE``, or the platform's folder for caches. It may not exist yet."""
     chosen = os.environ.get("STYLESEARCH_CACHE")
     if chosen:
         return Path(chosen).expanduser()

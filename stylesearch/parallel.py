@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 __all__ = ["limit_cores", "parallel_rows", "usable_cores"]
 
-# Multiplications below which a second thread costs more than it brings.
+# Multiplications below which a second thread costs more than it saves.
 _WORTH_A_THREAD = 8_000_000
 _HELPER = "stylesearch-share"
 
@@ -27,7 +27,7 @@ def usable_cores() -> int:
 def limit_cores(n_cores: int | None) -> None:
     """Limits the number of cores that this process uses, as one of several that share a machine.
 
-    It is not tied to particular cores. To be called before a network is loaded; None takes the limit away.
+    It is not tied to particular cores. Call it before a network is loaded; None removes the limit.
 
     Raises:
         ValueError: fewer than one.
@@ -44,8 +44,8 @@ def parallel_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: 
 
     Args:
         work: a function that spends its time in NumPy, which releases the interpreter lock.
-        n_rows: how many rows there are.
-        cost_of_a_row: in multiplications, roughly.
+        n_rows: number of rows.
+        cost_of_a_row: rough cost of a row, in multiplications.
     """
     n_threads = min(usable_cores(), n_rows, 1 + n_rows * cost_of_a_row // _WORTH_A_THREAD)
     nested = threading.current_thread().name.startswith(_HELPER)  # helpers do not wait for each other
@@ -57,7 +57,7 @@ def parallel_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: 
     try:
         work(edges[0], edges[1])
     finally:
-        wait(others)  # whatever happens: nothing writes on after the return
+        wait(others)  # also after an error: no thread may write after the return
     for other in others:
         other.result()
 
@@ -69,4 +69,4 @@ def _helpers() -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads do not come along
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads are not copied by a fork

@@ -15,12 +15,12 @@ __all__ = ["Entry", "Registry", "unknown_name"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Module and description of a named thing.
+    """An entry of a registry: its target and description.
 
     Attributes:
         target: ``"package.module:attribute"``.
         summary: one line for listings.
-        install: what ``pip install`` needs when the module's imports are missing.
+        install: argument of ``pip install`` for when the module's imports are missing.
     """
 
     target: str

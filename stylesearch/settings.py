@@ -40,7 +40,7 @@ TABLES: Final = {"serve"}
 
 
 def kinds_of(settings: type) -> dict[str, type]:
-    """Finds the type of each setting of a dataclass, by its name, from the defaults."""
+    """Finds the type of each setting of a dataclass by its default."""
     return {one.name: type(one.default) for one in dataclasses.fields(settings)}
 
 
@@ -50,9 +50,9 @@ class SettingRules:
 
     Attributes:
         kinds: type of each setting.
-        least: the smallest value, of those that have one.
-        most: the largest.
-        choices: all values, of those that have a few.
+        least: smallest value of the settings that have one.
+        most: largest value of the settings that have one.
+        choices: allowed values of the settings with a fixed choice.
     """
 
     kinds: Mapping[str, type]
@@ -64,8 +64,8 @@ class SettingRules:
         """The type of the setting ``name``.
 
         Args:
-            name: of a setting, as it was written.
-            origin: where it was written, for messages.
+            name: name of the setting, as it was written.
+            origin: the place where it was written, for messages.
 
         Raises:
             ConfigError: there is no such setting.
@@ -93,7 +93,7 @@ class SettingRules:
             converted = kind(value)
         except (TypeError, ValueError, OverflowError):
             raise refused from None
-        # Written with "not", the bounds refuse "not a number" as well.
+        # Written with "not", so that the bounds refuse NaN as well.
         if name in self.least and not converted >= self.least[name]:
             raise ConfigError(f"{origin}: {name} is at least {self.least[name]:g}. Received: {value!r}")
         if name in self.most and not converted <= self.most[name]:
@@ -106,21 +106,21 @@ class SettingRules:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of a workspace, which hold unless a call says otherwise.
+    """Settings of a workspace, which apply unless a call overrides them.
 
     Attributes:
         home: the workspace folder.
         db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
-        extractor: what makes features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
+        extractor: extractor of features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
             behind a network, ``+colors`` joins a color histogram to it. In the settings file, a model's file
             in the workspace folder goes by its path from there on.
-        weights: ``imagenet``, ``random``, a file, or empty for what the extractor brings.
+        weights: ``imagenet``, ``random``, a file, or empty for the extractor's own.
         engine: ``auto``, ``openvino`` or ``tensorflow``.
         precision: ``auto``, ``f32``, ``bf16`` or ``mixed_float16``.
         space: ``raw``, ``whitened``, or ``siamese:NAME`` for a trained model, which brings its own extractor
             and metric.
-        metric: ``l1``, ``l2`` or ``cosine``; of spaces that are no trained model's.
-        regions: the parts of a query photo that are searched with.
+        metric: ``l1``, ``l2`` or ``cosine``; for spaces that are not a trained model's.
+        regions: plan of the regions of a query photo that are searched with.
         max_pixels: images with more pixels are refused before they are decoded.
         batch_size: images a forward pass while ingesting.
         workers: threads that decode while ingesting; 0 for one a core.
@@ -143,7 +143,7 @@ class Settings:
 
     @property
     def database(self) -> str:
-        """The catalog's SQLAlchemy URL or file."""
+        """SQLAlchemy URL or file of the catalog."""
         return self.db or str(self.home / "catalog.db")
 
     @property
@@ -201,7 +201,7 @@ def load_settings(
 
 
 def read_settings(home: Path) -> dict[str, Any]:
-    """Reads what the settings file says, by name; empty where there is no file.
+    """Reads the settings of the settings file by name; empty where there is no file.
 
     Raises:
         ConfigError: it cannot be read.
@@ -226,7 +226,7 @@ def change_settings(home: Path, changes: Mapping[str, str | int | float | None])
 
     Args:
         home: the workspace folder.
-        changes: values by name; None takes a setting out.
+        changes: values by name; None removes a setting.
 
     Raises:
         ConfigError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""The values that travel between layers: frozen, with no behaviour beyond checking themselves."""
+"""Values that are passed between layers: frozen, and without behaviour other than checks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ReportProgress = Callable[[str, int, int | None], None]
 
 
 class Domain(enum.StrEnum):
-    """Who took the picture: the shop (the gallery), or a consumer (the queries)."""
+    """Who took an image: the shop (the gallery), or a consumer (the queries)."""
 
     SHOP = "shop"
     CONSUMER = "consumer"
@@ -36,14 +36,14 @@ class Domain(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels of the upright picture, origin at the top left, ``x1`` and ``y1`` exclusive.
+    """A rectangle in pixels of the upright image, origin at the top left, ``x1`` and ``y1`` exclusive.
 
     Example:
         >>> Box.parse("10, 20, 110, 220")
         Box(x0=10, y0=20, x1=110, y1=220)
 
     Raises:
-        ValueError: if it is empty or reaches left of or above the picture.
+        ValueError: if it is empty or reaches left of or above the image.
     """
 
     x0: int
@@ -60,7 +60,7 @@ class Box:
         """Reads ``"x0,y0,x1,y1"``; fractions are rounded.
 
         Raises:
-            ValueError: if it is not four numbers or they make no box.
+            ValueError: if the text is not four numbers that make a box.
         """
         try:
             x0, y0, x1, y1 = (round(float(part)) for part in text.split(","))
@@ -78,11 +78,11 @@ class Product:
 
     Attributes:
         id: the shop's own id, unique in a catalog.
-        title: what a customer reads.
+        title: title for customers.
         category: the unit of an index and of a row in a table.
-        url: where it is sold.
+        url: address of its page in the shop.
         price: as the shop writes it (``"19.90"``, ``"19.90 EUR"``); never computed with.
-        attributes: anything else the shop said, JSON values by name.
+        attributes: other data of the shop, JSON values by name.
     """
 
     id: str
@@ -95,13 +95,13 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One picture of one product, as a source lists it.
+    """One image of one product, as a source lists it.
 
     Attributes:
-        product: what the source says about the product.
-        path: the picture's file, absolute.
+        product: the product as the source describes it.
+        path: the image's file, absolute.
         domain: who took it.
-        box: where the garment is, if the source says.
+        box: box around the garment, if the source has it.
     """
 
     product: Product
@@ -112,7 +112,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An input that could not be used: which one (a path, or file and line) and why."""
+    """An input that could not be used: its place (a path, or file and line) and the reason."""
 
     item: str
     reason: str
@@ -120,14 +120,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """A picture in the catalog.
+    """An image in the catalog.
 
     Attributes:
-        path: the picture's file, absolute.
+        path: the image's file, absolute.
         sha256: hexadecimal digest of its bytes.
         domain: who took it.
-        width, height: pixels of the upright picture.
-        box: where the garment is, if known.
+        width, height: pixels of the upright image.
+        box: box around the garment, if known.
     """
 
     path: str
@@ -145,9 +145,9 @@ class Hit:
     Attributes:
         rank: 1 for the nearest.
         product: the product.
-        distance: of its nearest image, in the space and metric of the query; smaller is nearer.
-        image: that image.
-        region: the part of the query photo that was nearest, or None for a query that was no photo.
+        distance: distance of its nearest image, in the space and metric of the query; smaller is nearer.
+        image: the nearest image.
+        region: the region of the query photo that was nearest; None for a query without a photo.
     """
 
     rank: int
@@ -159,17 +159,17 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What is asked of a search, whoever asks: the library, the command line or the API.
+    """Options of a search, from the library, the command line or the API.
 
-    A new option of a search is a field here and in ``SearchKeywords``; whoever obeys it reads it there.
+    A new option is a field here and in ``SearchKeywords``; the code that applies it reads it from here.
 
     Attributes:
-        k: how many products at most.
-        category: search in this category only; in all of them for None.
-        box: where the garment is in the photo, in pixels of the upright photo; replaces the regions.
-        regions: the plan of parts through which a photo is looked at; the searcher's own for "".
+        k: largest number of products.
+        category: the category to search in; None for all.
+        box: box around the garment in the photo, in pixels of the upright photo; replaces the regions.
+        regions: plan of the regions that a photo is searched with; the searcher's own for "".
         exclude: id of a product that is left out.
-        exclude_image: product id and path of an image that is left out; the product's others are not.
+        exclude_image: product id and path of an image that is left out; the product's other images are not.
 
     Raises:
         ConfigError: k below 1.
@@ -200,10 +200,10 @@ class SearchKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class SpaceChoice:
-    """Where distances are taken, by name; an empty name is the workspace's own.
+    """The extractor, space and metric of distances; an empty name is the workspace's own.
 
     Attributes:
-        extractor: what makes the features.
+        extractor: name of the extractor.
         space: ``raw``, ``whitened`` or ``siamese:NAME``.
         metric: ``l1``, ``l2`` or ``cosine``.
     """
