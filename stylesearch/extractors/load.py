@@ -17,11 +17,12 @@ from stylesearch.extractors.classical.compute import choose_compute, open_comput
 from stylesearch.extractors.classical.feature import WHITE_BOXES, Feature, WhiteBoxExtractor
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
-from stylesearch.extractors.engines.choose import EngineChoice, choose_engine, n_cores
+from stylesearch.extractors.engines.choose import EngineChoice, choose_engine
 from stylesearch.extractors.spec import COLORS, ExtractorSpec
 from stylesearch.extractors.user_model import user_model_recipe
 from stylesearch.extractors.weights import WeightsSource, find_weights, imagenet_path, keras_models_folder
 from stylesearch.extractors.with_colors import ExtractorWithColors
+from stylesearch.parallel import usable_cores
 from stylesearch.registry import unknown_name
 
 __all__ = [
@@ -172,7 +173,7 @@ def load_extractor(
     network = CnnExtractor(
         recipe,
         functools.partial(_open_engine, choice=choice, precision=spec.precision),
-        concurrency=n_cores() if throughput and choice.device == "CPU" else 1 + throughput,
+        concurrency=usable_cores() if throughput and choice.device == "CPU" else 1 + throughput,
     )
     return ExtractorWithColors(network) if spec.with_colors else network
 

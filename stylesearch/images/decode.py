@@ -108,7 +108,7 @@ def decode(
         ImageError: the file cannot be read.
         MissingDependency: HEIC without pillow-heif.
     """
-    return _decode(source, [reduce_to], max_pixels)[0]
+    return decode_reduced(source, [reduce_to], max_pixels=max_pixels)[0]
 
 
 def decode_reduced(
@@ -128,12 +128,6 @@ def decode_reduced(
     Raises:
         ImageError: as ``decode``.
     """
-    return _decode(source, reductions, max_pixels)
-
-
-def _decode(
-    source: ImageSource, reductions: Sequence[SideWanted | None], max_pixels: int
-) -> list[DecodedImage]:
     label, image_format, data = read_source(source)
     loaded: dict[tuple[int, int], tuple[Image.Image, float | None]] = {}  # by decoded size
     reduced: dict[tuple[tuple[int, int], int], DecodedImage] = {}  # by decoded size and reduction factor

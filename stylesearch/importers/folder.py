@@ -1,4 +1,4 @@
-"""A folder of images: ``category/product/picture.jpg`` and ``category/picture.jpg``, also mixed.
+"""Reads a folder of images: ``category/product/picture.jpg`` and ``category/picture.jpg``, also mixed.
 
 - A folder below a category is a product; all images in it, however deep, are of that product.
 - An image directly in a category is a product by itself.
@@ -7,7 +7,7 @@
   product cannot: those would be taken for categories, and each of their images for a product.
 - A product's id is its name (the folder's, or the image's without its extension) where no other product
   has it; else ``category/name``, and where that is not enough, ``category/file.ext``.
-- Hidden files, what operating systems leave behind, and files that are plainly no images are passed over;
+- Hidden files, leftovers of operating systems, and files whose names are not those of images are skipped;
   everything else is listed: whether it is an image is for the decoder to say, by its content.
 - Links are followed, but not into a folder that contains them.
 """
@@ -60,7 +60,7 @@ _TEXTS: Final = frozenset("authors changelog citation copying license licence ma
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A regular file, or a link to one; ``parent`` is the path of the folder that has it."""
+    """A regular file, or a link to one, in the folder with the path ``parent``."""
 
     parent: str
     name: str
@@ -73,12 +73,12 @@ class File:
     @property
     def stem(self) -> str:
         """The name without its extension."""
-        return _split(self.name)[0]
+        return os.path.splitext(self.name)[0]  # noqa: PTH122 - a name, not a path
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder, or a link to one; ``parent`` is the path of the folder that has it."""
+    """A folder, or a link to one, in the folder with the path ``parent``."""
 
     parent: str
     name: str
@@ -90,10 +90,10 @@ class Folder:
 
 
 class Tree:
-    """A folder with all that is in it, listed in the order of the names (by code point).
+    """Lists a folder and everything below it, in the order of the names (by code point).
 
     Attributes:
-        root: the folder.
+        root: the folder that is listed.
 
     Raises:
         DatasetError: its path is not valid text.
@@ -106,7 +106,7 @@ class Tree:
             raise DatasetError(f"the path of the folder is not valid UTF-8: {printable(self.root.path)}")
 
     def entries(self, folder: Folder) -> Iterator[File | Folder | Failure]:
-        """What is directly in ``folder``, except junk and files that are no images."""
+        """Lists what is directly in ``folder``, except junk and files that are no images."""
         path = folder.path
         try:
             with os.scandir(path) as listing:
@@ -125,7 +125,7 @@ class Tree:
                 yield item
 
     def files(self, place: File | Folder) -> Iterator[File | Failure]:
-        """``place`` itself if it is a file, else all files below it, however deep."""
+        """Yields ``place`` itself if it is a file, else all files below it, at any depth."""
         if isinstance(place, File):
             yield place
             return
@@ -159,13 +159,13 @@ class Tree:
         return Failure(entry.path, "neither a file nor a folder")
 
     def _leads_back(self, path: str) -> bool:
-        """Whether a linked folder is one of those that lead to it, on the way from the root or above it."""
+        """Whether a linked folder contains the link itself, on the way from the root or above it."""
         target = os.stat(path)  # noqa: PTH116 - of the folder that the link leads to
         above = [*Path(path).parents, *Path(os.path.realpath(self.root.path)).parents]
         return any(os.path.samestat(target, folder.stat()) for folder in above)
 
     def _is_first_visit(self, folder: Folder, followed: set[tuple[int, int]]) -> bool:
-        """Whether a link leads somewhere new: many links between a few folders make endlessly many paths."""
+        """Whether a link leads to a new folder: links between a few folders can make endlessly many paths."""
         path = Path(folder.path)
         if not path.is_symlink():
             return True
@@ -188,18 +188,18 @@ def is_junk(name: str) -> bool:
 
 
 def is_no_image(name: str) -> bool:
-    """Whether a file is, by its name, plainly something else than an image.
+    """Whether a file is not an image, judging by its name.
 
     Example:
         >>> [is_no_image(name) for name in ("prices.CSV", "LICENSE", "photo", "a.jpg", "dress.v2")]
         [True, True, False, False, False]
     """
-    stem, extension = _split(name)
+    stem, extension = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
     return extension.lower() in _NO_IMAGES or (not extension and stem.lower() in _TEXTS)
 
 
 def printable(path: str) -> str:
-    r"""Writes what is not text in a path as escapes.
+    r"""Escapes what is not text in a path.
 
     Example:
         >>> print(printable("caf\udce9.jpg"))
@@ -209,7 +209,7 @@ def printable(path: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name from the file system is valid text, which alone a database stores.
+    """Whether a name from the file system is valid text, as a database needs it.
 
     Names that are not UTF-8 reach Python with lone surrogates.
     """
@@ -220,13 +220,9 @@ def is_text(name: str) -> bool:
     return True
 
 
-def _split(name: str) -> tuple[str, str]:
-    return os.path.splitext(name)  # noqa: PTH122 - a name, not a path
-
-
 @dataclass(frozen=True, slots=True)
 class _FoundProduct:
-    """A product in the tree: where it is, and what it is called."""
+    """A product in the tree, with its place and name."""
 
     place: File | Folder
     category: str
@@ -243,10 +239,10 @@ class FolderImporter:
         return 2 if path.is_dir() else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure]:
-        """Every image below ``path``, in the order of the names; see ``Importer``.
+        """Lists every image below ``path``, in the order of the names; see ``Importer``.
 
         Raises:
-            DatasetError: not a folder, or nothing in it that could be an image.
+            DatasetError: ``path`` is not a folder, or has no file that could be an image.
         """
         tree = _open_tree(path)
         repeated = _repeated_names(tree)
@@ -273,13 +269,13 @@ class FolderImporter:
             raise DatasetError(f"no pictures in {path}", hint=LAYOUT)
 
     def count(self, path: Path) -> int:
-        """How many images there are."""
+        """Number of images."""
         tree = _open_tree(path)
         return sum(1 for item in tree.files(tree.root) if isinstance(item, File))
 
 
 class _RepeatedNames:
-    """Names that more than one product has, as hashes: eight bytes for each product."""
+    """Hashes of names that more than one product has; eight bytes for each product."""
 
     def __init__(self, names: Iterable[str]) -> None:
         hashes = array("Q", map(_name_hash, names))
@@ -297,7 +293,7 @@ def _open_tree(path: Path) -> Tree:
 
 
 def _products_by_category(tree: Tree) -> Iterator[list[_FoundProduct | Failure]]:
-    """The products of one category after the other; first those directly in the root."""
+    """Yields the products category by category; first those directly in the root."""
     categories: list[Folder] = []
     group: list[_FoundProduct | Failure] = []
     for entry in tree.entries(tree.root):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS
 from stylesearch.images.inputs import make_inputs
-from stylesearch.search import Gallery
+from stylesearch.search.gallery import Gallery
 from stylesearch.types import Box, Hit, SearchRequest
 
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ HEAVY = {
     "cv2",
     "faiss",
     "fastapi",
+    "jinja2",
     "keras",
     "matplotlib",
     "openvino",
     "prometheus_client",
     "pydantic",
-    "pydantic_settings",
+    "scipy",
     "skimage",
     "sklearn",
     "sqlalchemy",
@@ -33,12 +34,13 @@ LEAVES_OF_HEAVY = {
     "annoy": ("index/annoy",),
     "cv2": ("extractors/", "images/"),
     "fastapi": ("serving/",),
+    "jinja2": ("evaluation/report/",),
     "keras": ("extractors/", "training/keras/"),
     "matplotlib": ("evaluation/report/charts/",),
     "openvino": ("extractors/",),
     "prometheus_client": ("serving/",),
     "pydantic": ("serving/",),
-    "pydantic_settings": ("serving/",),
+    "scipy": ("training/",),
     "skimage": ("extractors/",),
     "sklearn": ("evaluation/report/charts/",),
     "sqlalchemy": ("catalog/",),
@@ -49,7 +51,7 @@ LEAVES_OF_HEAVY = {
 
 
 def lint_imports(folder: Path, config: Path) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", config]
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", config]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylesearch.errors import ConfigError
-from stylesearch.parallel import usable_cores
 
-__all__ = ["ENGINES", "EngineChoice", "choose_engine", "gpu_is_likely", "n_cores"]
+__all__ = ["ENGINES", "EngineChoice", "choose_engine", "gpu_is_likely"]
 
 ENGINES = ("auto", "openvino", "tensorflow")
 
@@ -28,11 +27,6 @@ class EngineChoice:
     engine: str
     device: str
     certain: bool = True
-
-
-def n_cores() -> int:
-    """Number of cores that this process may use."""
-    return usable_cores()
 
 
 def choose_engine(engine: str = "auto", precision: str = "auto", throughput: bool = True) -> EngineChoice:

@@ -19,9 +19,9 @@ from stylesearch.array_types import Features, Images
 from stylesearch.errors import ConfigError, MissingDependency
 from stylesearch.extractors.engines.base import GraphRecipe
 from stylesearch.extractors.engines.bf16 import MIN_SAMPLE_COSINE, fit_bf16
-from stylesearch.extractors.engines.choose import n_cores
 from stylesearch.extractors.engines.model_cache import ConvertedModel, compile_cached, open_converted
 from stylesearch.extractors.engines.tensorflow import import_tensorflow
+from stylesearch.parallel import usable_cores
 
 __all__ = [
     "BATCH",
@@ -140,14 +140,14 @@ class OpenVinoEngine:
         self._batch = int(converted.facts["batch"])
         options = {
             "INFERENCE_PRECISION_HINT": self.precision,
-            "NUM_STREAMS": str(n_cores()),
-            "INFERENCE_NUM_THREADS": str(n_cores()),
+            "NUM_STREAMS": str(usable_cores()),
+            "INFERENCE_NUM_THREADS": str(usable_cores()),
             # Decoding threads share the cores; the system places them better when none is tied to one.
             "ENABLE_CPU_PINNING": "NO",
         }
         compiled = compile_cached(import_openvino(), core, converted.xml, options)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(n_cores()):
+        for _ in range(usable_cores()):
             self._idle.put(compiled.create_infer_request())
 
     def run(self, images: Images) -> Features:

@@ -12,6 +12,7 @@ import base64
 import binascii
 from dataclasses import replace
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import unquote
 
 import anyio.to_thread
 from fastapi import Path
@@ -29,7 +30,6 @@ from starlette.requests import Request
 
 from stylesearch.serving.api.json_body import check_values, parse_json
 from stylesearch.serving.api.multipart import boundary_of, parse_multipart
-from stylesearch.serving.middleware.product_paths import product_id_of
 from stylesearch.serving.problems import Problem, validation_problem
 from stylesearch.serving.products.writer import MAX_IMAGES
 from stylesearch.serving.settings import ServiceSettings
@@ -323,7 +323,7 @@ ProductId = Annotated[
         pattern=NO_NULL,
         description="the shop's own id, percent-encoded, slashes too",
     ),
-    BeforeValidator(product_id_of),
+    BeforeValidator(unquote),
 ]
 """Of a product that is looked for. The rules hold for the id, not for the percent-encoded segment."""
 
@@ -335,7 +335,7 @@ NewProductId = Annotated[
         pattern=ONE_LINE,
         description="the shop's own id, percent-encoded: one line that does not begin with a space",
     ),
-    BeforeValidator(product_id_of),
+    BeforeValidator(unquote),
     AfterValidator(_check_new_id),
 ]
 """Of a product that is put in: nothing that a path would lose on its way."""

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["ProductPaths", "counts_against_limit", "product_id_of", "route_of"]
+__all__ = ["ProductPaths", "counts_against_limit", "route_of"]
 
 PRODUCTS: Final = "/v1/products/"
 SIMILAR: Final = "/similar"
@@ -36,7 +36,7 @@ class ProductPaths:
     """ASGI middleware: lets a product id hold any characters, slashes too.
 
     What stands between ``/v1/products/`` and a final ``/similar`` is put into the path as one segment,
-    percent-encoded; ``product_id_of`` decodes it. It is read from the path as the client wrote it, so
+    percent-encoded; whoever takes the id decodes it. It is read from the path as the client wrote it, so
     that ``a%2Fsimilar`` is the product ``a/similar`` and ``a/similar`` is what looks like the product ``a``.
 
     Args:
@@ -62,11 +62,6 @@ def _as_one_segment(scope: Scope) -> str:
     similar = SIMILAR if rest.endswith(SIMILAR) and rest != SIMILAR else ""
     product_id = unquote(rest.removesuffix(similar))
     return PRODUCTS + quote(product_id, safe="") + similar
-
-
-def product_id_of(segment: str) -> str:
-    """The product id that a segment of a path stands for."""
-    return unquote(segment)
 
 
 def route_of(path: str) -> str:

@@ -19,7 +19,7 @@ from stylesearch.parallel import usable_cores
 from stylesearch.serving.search.background import IndexMaintenance, warm_up
 from stylesearch.serving.search.batcher import Batcher
 from stylesearch.serving.search.default_space import DEFAULT_SPACE, searcher_for
-from stylesearch.serving.search.queue import Pool, QueueTicket, RequestQueue, SearchPools, run_in_pool
+from stylesearch.serving.search.queue import Pool, QueueTicket, RequestQueue, SearchPools
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import QueryResult, Searcher, View
@@ -224,7 +224,8 @@ class PhotoSearch:
         async with self._queue.enter() as ticket:
             await self.start()
             select = functools.partial(self._select, choice)
-            searcher, pool = await run_in_pool(self._pools.default.threads, select)
+            loop = asyncio.get_running_loop()
+            searcher, pool = await loop.run_in_executor(self._pools.default.threads, select)
             with pool.reserve():
                 find = functools.partial(searcher.similar, product_id, request)
                 result = await pool.run(find, ticket.leave)
@@ -243,7 +244,7 @@ class PhotoSearch:
             return searcher, pool, searcher.look(photo, request, max_pixels=self.max_pixels)
 
         try:
-            searcher, pool, view = await run_in_pool(self._decoders, decode)
+            searcher, pool, view = await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
         finally:
             self._n_decoding -= 1
             self._batcher.start_batches()  # a batch that waits for this photo may wait in vain
@@ -275,7 +276,9 @@ class PhotoSearch:
         while True:
             await asyncio.sleep(MAINTENANCE_SECONDS)
             try:
-                await run_in_pool(self._maintenance_thread, self._maintenance.run)
+                await asyncio.get_running_loop().run_in_executor(
+                    self._maintenance_thread, self._maintenance.run
+                )
             except Exception:  # searches go on; the next run may do better
                 log.exception("the indexes could not be looked after")
 

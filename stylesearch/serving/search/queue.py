@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stylesearch.search.searcher import Searcher
     from stylesearch.workspace.workspace import Workspace
 
-__all__ = ["Pool", "QueueTicket", "RequestQueue", "SearchPools", "run_in_pool"]
+__all__ = ["Pool", "QueueTicket", "RequestQueue", "SearchPools"]
 
 Result = TypeVar("Result")
 
@@ -189,7 +189,7 @@ class Pool:
             loop.call_soon_threadsafe(on_start)
             return find()
 
-        return await run_in_pool(self.threads, work)
+        return await loop.run_in_executor(self.threads, work)
 
 
 class SearchPools:
@@ -232,8 +232,3 @@ class SearchPools:
         from stylesearch.search.maintenance import metrics_in_use
 
         return searcher.gallery.metric in metrics_in_use(home)
-
-
-async def run_in_pool(threads: Executor, work: Callable[[], Result]) -> Result:
-    """Calls a function that blocks in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(threads, work)

@@ -5,7 +5,7 @@ import pytest
 
 from stylesearch.errors import ConfigError, UnknownName
 from stylesearch.extractors import describe_extractors, load, load_extractor
-from stylesearch.extractors.engines.choose import n_cores
+from stylesearch.parallel import usable_cores
 
 
 def test_a_name():
@@ -71,7 +71,7 @@ def test_vgg_takes_its_own_size():
 def test_many_pictures_are_extracted_by_several_threads(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
     assert load_extractor("efficientnet-lite0").concurrency == 1
-    assert load_extractor("efficientnet-lite0", throughput=True).concurrency == n_cores()
+    assert load_extractor("efficientnet-lite0", throughput=True).concurrency == usable_cores()
 
 
 def test_the_list(monkeypatch, tmp_path):
