@@ -1,4 +1,4 @@
-"""Ways to read a shop's products: each takes a path and lists records, one image of one product each.
+"""Importers, which read a shop's products: each lists records of one image of one product.
 
 Readers of public datasets (``stylesearch.importers.datasets``) are importers too: they also know splits.
 """
@@ -17,19 +17,19 @@ __all__ = ["IMPORTERS", "ImporterEntry", "possible_formats"]
 
 @dataclass(frozen=True, slots=True)
 class ImporterEntry(Entry):
-    """Where an importer lives, and which sources it may be for.
+    """An importer's registry entry: its target, and the sources that it may read.
 
     Attributes:
         reads_file: whether its sources are files; else they are folders.
-        markers: patterns of paths below the folder of a source, at least one of which is always there; none
-            where any folder will do.
+        markers: patterns of paths below the folder of a source, at least one of which always exists; empty
+            where the source may be any folder.
     """
 
     reads_file: bool = False
     markers: tuple[str, ...] = ()
 
     def may_read(self, path: Path) -> bool:
-        """Whether what is at ``path`` may be such a source, found without importing the importer."""
+        """Whether ``path`` may be such a source, checked without importing the importer."""
         if self.reads_file:
             return path.is_file()
         return path.is_dir() and (
@@ -79,5 +79,5 @@ IMPORTERS: Final = Registry(
 
 
 def possible_formats(path: Path) -> Iterator[str]:
-    """Names of the importers that may be for what is at ``path``; only these need be imported and asked."""
+    """Names of the importers that may be able to read ``path``; only these need to be imported."""
     return (name for name, entry in IMPORTERS.items() if entry.may_read(path))

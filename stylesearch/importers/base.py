@@ -1,4 +1,4 @@
-"""The protocol of importers, options for them, and how one is chosen for a source."""
+"""The protocol of importers, their options, and the choice of one for a source."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class ImportOptions:
     """Options for reading a source.
 
     Attributes:
-        domain: who took its images, where the source itself does not say.
+        domain: who took its images, where the source does not say.
         allow_outside: whether a table may name images outside its own folder.
-        splits: of a dataset: those whose images are listed; empty for all.
-        gallery: of a dataset: the splits whose shop images are listed; empty for the same as ``splits``.
-        categories: of a dataset: ``own``, or ``study2018`` for Dress, Skirt, upper, lower (and other);
-            ``seed``, the older name of ``study2018``, is replaced by it.
+        splits: the splits of a dataset whose images are listed; empty for all.
+        gallery: the splits of a dataset whose shop images are listed; empty for the same as ``splits``.
+        categories: the categories of a dataset's products: ``own``, or ``study2018`` for Dress, Skirt, upper,
+            lower (and other); ``seed``, the older name of ``study2018``, is replaced by it.
     """
 
     domain: Domain = Domain.SHOP
@@ -69,7 +69,7 @@ class ImportOptions:
 
     @property
     def selects(self) -> bool:
-        """Whether only a part of the source is wanted."""
+        """Whether only a part of the source is selected."""
         return bool(self.splits or self.gallery)
 
 
@@ -77,10 +77,10 @@ class ImportOptions:
 class Missing:
     """An image that a dataset lists and that is not on the disk: counted, and no failure.
 
-    Public datasets lose images for good: a list of a hundred thousand helps nobody.
+    Public datasets lose images for ever, so a list of a hundred thousand would not help.
 
     Attributes:
-        path: where it was looked for (first).
+        path: the first path that was tried.
         listed_in: file and line that list it.
     """
 
@@ -98,55 +98,55 @@ class Importer(Protocol):
     name: str
 
     def sniff(self, path: Path) -> int:
-        """Tells how well it can read what is at ``path``, which exists.
+        """Rates how well it can read ``path``, which exists.
 
-        0 not at all, 1 perhaps, 2 surely, 3 surely and more closely than as just any folder.
+        0 not at all, 1 perhaps, 2 certainly, 3 certainly and as a more specific format than a plain folder.
         """
         ...
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Every image of the source, in an order that depends on nothing but the source.
+        """Lists every image of the source, in an order that depends only on the source.
 
         Args:
-            path: of the source.
-            options: what the user said about it.
+            path: path of the source.
+            options: options for reading the source.
 
         Yields:
-            a record, with the image's absolute path; or a failure for what cannot be a record, with the
-            place (a path, or file and line) as its item; or, from a dataset, an image that is missing.
-            Images of a product need not follow each other.
+            a record, with the image's absolute path; or a failure for an entry that is not a valid record,
+            with its place (a path, or file and line) as the item; or, from a dataset, a missing image. Images
+            of a product need not follow each other.
 
         Raises:
-            DatasetError: the source as a whole cannot be read, or has nothing in it.
+            DatasetError: the source as a whole cannot be read, or is empty.
         """
         ...
 
     def count(self, path: Path) -> int:
-        """About how many records there are, for a progress bar; quick beside reading the images."""
+        """Estimates the number of records, for a progress bar; much quicker than reading the images."""
         ...
 
 
 @runtime_checkable
 class SplitImporter(Importer, Protocol):
-    """Reads a dataset that comes in splits, of which only some may be wanted.
+    """An importer of a dataset with splits, of which only some may be selected.
 
     Attributes:
-        splits: their names, as the dataset writes them.
+        splits: names of the splits, as the dataset writes them.
     """
 
     splits: tuple[str, ...]
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
-        """About how many records there are with these options (None: all)."""
+        """Estimates the number of records with these options (None: all)."""
         ...
 
 
 def check_options(importer: Importer, options: ImportOptions) -> None:
-    """Refuses options that the importer cannot follow.
+    """Refuses options that the importer does not support.
 
     Raises:
-        DatasetError: it knows no splits, or no other categories.
-        UnknownName: it has no such split, or there are no such categories.
+        DatasetError: it has no splits, or no other categories.
+        UnknownName: no such split or categories.
     """
     if options.categories not in CATEGORIES:
         raise unknown_name("way to group products", options.categories, dict.fromkeys(CATEGORIES))
@@ -163,19 +163,19 @@ def check_options(importer: Importer, options: ImportOptions) -> None:
 
 
 def count_listed(importer: Importer, path: Path, options: ImportOptions) -> int:
-    """About how many records the importer will list with these options."""
+    """Estimates the number of records that the importer will list with these options."""
     return importer.count(path, options) if isinstance(importer, SplitImporter) else importer.count(path)
 
 
 def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importer:
-    """The importer for what is at ``path``.
+    """Chooses the importer for ``path``.
 
     Args:
         path: of the source.
-        format: a name in ``stylesearch.importers.IMPORTERS``, or ``"auto"``: look at the source.
+        format: a name in ``stylesearch.importers.IMPORTERS``, or ``"auto"`` to inspect the source.
 
     Raises:
-        DatasetError: nothing is there, or no importer can read it.
+        DatasetError: the path does not exist, or no importer can read it.
         UnknownName: no such format.
     """
     place = Path(path)
@@ -196,7 +196,7 @@ def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importe
 
 
 def title_from_name(name: str) -> str:
-    """A title made from the name of a file or folder.
+    """Makes a title from the name of a file or folder.
 
     Example:
         >>> [title_from_name(name) for name in ("red_summer-dress", "009b3c31-fb62-45c0", "MH01-black_main")]

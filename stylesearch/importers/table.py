@@ -1,12 +1,12 @@
-"""A CSV or TSV file with a header: one row an image, several rows for several images of a product.
+"""Reads a CSV or TSV file with a header: one row for each image of a product.
 
 - Columns ``id``, ``title``, ``category``, ``image``, ``price``, ``url``, ``domain`` (``shop``, ``consumer``)
   and ``box`` (``x0,y0,x1,y1``), in any order; only ``image`` has to be there. Every other column that has a
   name becomes an attribute of the product.
-- ``image`` is a path, seen from the table's folder, and never outside it unless the user allows that.
+- ``image`` is a path relative to the table's folder, and not outside it unless the user allows that.
 - Without a column ``id`` every image is a product, and its path is the id. Where there is one, it must be
   filled in: an id that was forgotten is not guessed.
-- The first row of a product describes it, wherever the others are; later rows may leave cells empty. A row
+- The first row of a product describes it; later rows may be anywhere and leave cells empty. A row
   that puts the product in *another category* is refused: most likely its id is wrong.
 - Without a title the id is the title; without a category it is ``uncategorized``.
 - An image listed twice for a product counts once; with another box or domain the second row is refused.
@@ -39,12 +39,12 @@ _REMOTE: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+:)?//|data:", re.IGNOREC
 
 
 class TableImporter:
-    """Reads a table; the module's text lists its columns. Stateless."""
+    """Reads a table; see the module for its columns. Stateless."""
 
     name = "csv"
 
     def sniff(self, path: Path) -> int:
-        """2 for a file whose header has a column for the image, 1 for another one called a CSV."""
+        """2 for a file whose header has a column for the image, 1 for another with a table's ending."""
         if not path.is_file():
             return 0
         if sniff_header(path) is not None:
@@ -52,7 +52,7 @@ class TableImporter:
         return 1 if path.suffix.lower() in _SUFFIXES else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure]:
-        """Every row of the table, in its order; see ``Importer``.
+        """Lists every row of the table, in its order; see ``Importer``.
 
         Raises:
             DatasetError: it cannot be opened, has no usable header, or no rows.
@@ -80,7 +80,7 @@ class TableImporter:
             raise DatasetError(f"{path}: a header, but no rows below it")
 
     def count(self, path: Path) -> int:
-        """How many lines there are below the first."""
+        """Number of lines below the first."""
         lines = 0
         with path.open("rb") as file:
             while chunk := file.read(1 << 20):
@@ -98,16 +98,17 @@ class _RowReader:
         self._seen = seen
 
     def record(self, row: Row, domain: Domain) -> Record | None:
-        """The record of a row; None for one that says again what an earlier one has said.
+        """Makes the record of a row; None for a row that repeats an earlier one.
 
         Raises:
-            BadRow: it cannot be one.
+            BadRow: the row is not a valid record.
         """
         if isinstance(row.cells, BadRow):
             raise row.cells
         cells = row.cells
         cell = {field: cells[position] for field, position in self._header.columns.items()}
-        # The product comes first: its description holds for later rows, even if this image is missing.
+        # The product is remembered first: its description holds for later rows, even if this image is
+        # missing.
         product = self._product(row.line, cells, cell) if "id" in cell else None
         if not cell["image"]:
             raise BadRow("no picture given")
@@ -150,10 +151,10 @@ class _RowReader:
 
 
 class _FirstRows:
-    """Remembers the first row of every product and image of a table. To be closed after use.
+    """Remembers the first row of every product and image of a table; must be closed after use.
 
-    It is a database in a temporary file, since five million products do not fit in memory. SQLite makes the
-    file only when its cache is full.
+    It is an SQLite database in a temporary file, which SQLite creates only when its cache is full: five
+    million products do not fit in memory.
     """
 
     def __init__(self) -> None:
@@ -169,11 +170,11 @@ class _FirstRows:
         self._last: tuple[int, Product] | None = None
 
     def close(self) -> None:
-        """Forgets everything."""
+        """Closes the database and deletes its file."""
         self._database.close()
 
     def product(self, line: int, product: Product) -> tuple[int, Product]:
-        """The line that described a product first and what it said; this one, if it is the first."""
+        """Returns the first line that described a product, and its description; stores a first one."""
         if self._last is not None and self._last[1].id == product.id:
             return self._last
         found = self._database.execute(
@@ -190,7 +191,7 @@ class _FirstRows:
         return self._last
 
     def image(self, line: int, product_id: str, path: str, what: str) -> tuple[int, str]:
-        """The line that listed an image of a product first and what it said about it; or this one's."""
+        """Returns the first line that listed an image of a product, and what it said; or stores this one."""
         key = blake2b(f"{product_id}\0{path}".encode(), digest_size=16).digest()
         found = self._database.execute("SELECT line, what FROM images WHERE key = ?", (key,)).fetchone()
         if found is None:
@@ -200,10 +201,10 @@ class _FirstRows:
 
 
 class _ImagePaths:
-    """Finds the files that a table names: beside the table, unless the user allows more.
+    """Finds the files that a table names, inside the table's folder unless the user allows others.
 
-    A table may come from somebody else, so without ``allow_outside`` it cannot reach beyond its own folder:
-    not by an absolute path, not by ``..``, not through links.
+    A table may come from an untrusted source, so without ``allow_outside`` it can name no file outside its
+    own folder: not by an absolute path, not by ``..``, not through links.
     """
 
     def __init__(self, folder: Path, *, allow_outside: bool) -> None:
@@ -213,7 +214,7 @@ class _ImagePaths:
         self._real_folder = functools.lru_cache(maxsize=1024)(os.path.realpath)
 
     def locate(self, cell: str) -> str:
-        """The absolute path of the image that ``cell`` names.
+        """Finds the absolute path of the image that ``cell`` names.
 
         Raises:
             BadRow: it is remote, outside, missing, or not a file.
@@ -237,15 +238,15 @@ class _ImagePaths:
             raise BadRow(f"cannot look at the picture {path}: {error.strerror}") from error
         if not stat.S_ISREG(mode):
             raise BadRow(f"not a file: {path}")
-        # Without its "..", a path through a link would lead elsewhere.
+        # Removing ".." from a path through a link would change where it leads.
         return real if ".." in path.split("/") else os.path.normpath(path)
 
     def relative(self, path: str) -> str:
-        """A located path as it is from the folder of the table."""
+        """Makes a located path relative to the folder of the table."""
         return os.path.relpath(path, self._folder)
 
     def _real(self, path: str) -> str:
-        """``os.path.realpath``, with the folder's part kept from one image to the next."""
+        """``os.path.realpath``, with the folder's part cached between images."""
         folder, name = os.path.split(path)
         if name in ("", ".", ".."):
             return os.path.realpath(path)

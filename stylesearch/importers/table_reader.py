@@ -81,7 +81,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the line it starts in, counted from 1, and its cells, or why it has none."""
+    """A row: the line that it starts in, counted from 1, and its cells, or the reason why it has none."""
 
     line: int
     cells: Sequence[str] | BadRow
@@ -92,7 +92,7 @@ def open_table(path: Path) -> Iterator[tuple[Header, Iterator[Row]]]:
     """Opens a table and reads its header.
 
     Yields:
-        the header, and the rows below it as they are read; empty rows are left out.
+        the header, and an iterator over the rows below it; empty rows are left out.
 
     Raises:
         DatasetError: it cannot be opened, has no usable header, or a line without end.
@@ -102,7 +102,7 @@ def open_table(path: Path) -> Iterator[tuple[Header, Iterator[Row]]]:
     """
     try:
         encoding, sure = _find_encoding(path)
-        # newline="": the csv module wants to see line ends as they are.
+        # newline="": the csv module needs line ends as they are.
         file = path.open(encoding=encoding, errors="strict" if sure else "replace", newline="")
     except OSError as error:
         raise DatasetError(f"cannot read the table {path}: {error.strerror}") from error
@@ -117,7 +117,7 @@ def open_table(path: Path) -> Iterator[tuple[Header, Iterator[Row]]]:
         place = f"{path}:{skipped + 1}"
         header = parse_header(first, place)
         reader = csv.reader(itertools.chain([first], lines), delimiter=header.delimiter, strict=True)
-        with contextlib.suppress(csv.Error):  # parse_header has read this line and found it good
+        with contextlib.suppress(csv.Error):  # parse_header has checked this line already
             next(reader, None)
         yield header, _rows(reader, header, skipped, damaged="" if sure else "�")
 
@@ -126,7 +126,7 @@ def parse_header(line: str, place: str) -> Header:
     """Reads the header in the first line of a table.
 
     Args:
-        line: the text of the line.
+        line: text of the line.
         place: file and line, for messages.
 
     Raises:
@@ -160,7 +160,7 @@ def parse_header(line: str, place: str) -> Header:
 
 
 def sniff_header(path: Path) -> Header | None:
-    """Reads the header of what may be a table, from its first bytes; None if it is none."""
+    """Reads the header of a possible table from its first bytes; None if it has none."""
     with path.open("rb") as file:
         start = file.read(_SNIFFED)
     encoding = _encoding_by_mark(start) or "utf-8"
@@ -231,7 +231,7 @@ def _plain(name: str) -> str:
 
 
 def _find_encoding(path: Path) -> tuple[str, bool]:
-    """Finds the encoding, and whether the whole file is valid in it: reads it once, a chunk at a time."""
+    """Finds the encoding, and whether the whole file is valid in it; reads it once, chunk by chunk."""
     with path.open("rb") as file:
         chunk = file.read(_CHUNK)
         marked = _encoding_by_mark(chunk)

@@ -1,4 +1,4 @@
-"""Parts that the readers of datasets share: selection by split, finding images, reading JSON, numbers."""
+"""Functions that the readers of datasets share: select splits, find images, read JSON and numbers."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class BadEntry(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An image of a product as the annotations list it, before its file was looked for.
+    """An image of a product as the annotations list it, before its file is looked for.
 
     Attributes:
-        product: what it shows.
-        file: as the dataset names it.
+        product: the product that it shows.
+        file: name of the file in the dataset.
         domain: who took it.
         place: file and line that list it.
-        box: where the garment is, in the pixels that the dataset counts in.
+        box: box around the garment, in the pixels that the dataset counts in.
     """
 
     product: Product
@@ -75,7 +75,7 @@ class Selection:
         }
 
     def takes(self, names: Container[str], domain: Domain) -> bool:
-        """Whether an image is wanted whose split goes by any of these names."""
+        """Whether an image is selected whose split has any of these names."""
         wanted = self._of[domain]
         return not wanted or ALL_SPLITS in wanted or any(name in names for name in wanted)
 
@@ -86,13 +86,13 @@ def find_images(
     """Looks for the image file of each entry.
 
     Args:
-        entries: what the annotations list.
-        find: gives the record, or the path where the file should have been.
+        entries: entries of the annotations.
+        find: returns the record, or the path where the file should have been.
         source: the dataset's folder, for messages.
 
     Raises:
-        DatasetError: nothing was listed; not one of the files is there; nothing but broken entries; or the
-            folder's own path is not text.
+        DatasetError: nothing is listed; none of the files exists; all entries are broken; or the folder's
+            path is not text.
     """
     if not is_text(source):
         raise DatasetError(f"the path of the folder is not valid UTF-8: {printable(source)}")
@@ -133,7 +133,7 @@ def find_images(
 
 
 def clip_box(x0: float, y0: float, x1: float, y1: float) -> Box:
-    """Makes a box in whole pixels, with what lies left of or above the image cut away.
+    """Makes a box in whole pixels, without the part that lies left of or above the image.
 
     Example:
         >>> clip_box(-3, 2.4, 10, 20)
@@ -149,12 +149,12 @@ def clip_box(x0: float, y0: float, x1: float, y1: float) -> Box:
 
 
 def is_file(path: str) -> bool:
-    """Whether a file is there; False as well for names that no file can have."""
+    """Whether a file exists; False also for names that no file can have."""
     return os.path.isfile(path)  # noqa: PTH113 - hundreds of thousands of them: no Path for each
 
 
 def read_text(path: Path) -> str | Failure:
-    """Reads a file as text, without a byte order mark; or returns where and why it is none."""
+    """Reads a file as text, without a byte order mark; or returns a failure with the place and reason."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -167,11 +167,11 @@ def read_text(path: Path) -> str | Failure:
 
 
 def array_entries(path: Path) -> Iterator[tuple[str, Any] | Failure]:
-    """Reads a file that is one JSON array, an entry at a time.
+    """Reads a file that is one JSON array, entry by entry.
 
     Yields:
-        ``path:line`` of the entry's beginning, and the entry; where the text stops being JSON, one failure
-        as the last.
+        ``path:line`` of the entry's beginning, and the entry; where the text stops being valid JSON, a
+        failure as the last item.
     """
     text = read_text(path)
     if isinstance(text, Failure):
@@ -206,7 +206,7 @@ def array_entries(path: Path) -> Iterator[tuple[str, Any] | Failure]:
 
 
 def whole_number(what: str, value: object) -> int:
-    """Checks a number that names something.
+    """Checks that a value is a whole number, as an id or key must be.
 
     Raises:
         BadEntry: it is not a whole number, or negative.
@@ -219,7 +219,7 @@ def whole_number(what: str, value: object) -> int:
 
 
 def number(what: str, value: object) -> float:
-    """Checks a number that measures something.
+    """Checks that a value is a finite number, as a measure must be.
 
     Raises:
         BadEntry: it is not a finite number.

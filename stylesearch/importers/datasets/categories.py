@@ -1,7 +1,7 @@
 """Categories of a dataset's products: the dataset's own, or the four groups of the study of 2018.
 
 The study that this project repeats compared within Dress, Skirt, Clothing (upper body) and Clothing (lower
-body), and does not say which folders of the dataset went into which. The readers group them by garment.
+body), and does not say which folders of the dataset were in which group. The readers group by garment.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def dataset_product(
     groups: Mapping[str, str],
     categories: str,
 ) -> Product:
-    """Makes a product of a dataset, with what an evaluation needs as attributes.
+    """Makes a product of a dataset, with the attributes that an evaluation needs.
 
     Args:
         dataset: name of the format; part of the product's id, so that two datasets fit into one catalog.
-        dataset_id: as unique within the dataset.
-        title: what a person reads.
-        split: as the dataset calls it.
-        category: the dataset's own.
+        dataset_id: id of the product, unique within the dataset.
+        title: title of the product.
+        split: name of the split in the dataset.
+        category: the dataset's own category.
         groups: the study's group by the dataset's own category.
-        categories: ``own`` or ``study2018``: which of the two the product is filed under.
+        categories: ``own`` or ``study2018``: which of the two becomes the product's category.
 
     Example:
         >>> product = dataset_product("deepfashion-c2s", "id_00000001", title="A dress", split="test",

@@ -77,7 +77,7 @@ _LOW: Final = ("img", "Img/img")
 _HIGH: Final = ("img_highres", "Img/img_highres")
 _LAST: Final = ("Img",)
 
-# The list files and img_highres/ do not agree on what this folder is called.
+# The list files and img_highres/ use different names for this folder.
 _SYNONYMS: Final = {
     "CLOTHING/Summer_Wear/": "CLOTHING/Summer_Suit/",
     "CLOTHING/Summer_Suit/": "CLOTHING/Summer_Wear/",
@@ -120,7 +120,7 @@ _SPLIT_OF_STATUS: Final = {"train": "train", "query": "test", "gallery": "test"}
 
 
 class DatasetWarning(UserWarning):
-    """A dataset that can be read, but not all of it is there."""
+    """A part of a dataset is missing; the rest can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ class Frame:
     """The pixels that boxes count in.
 
     Attributes:
-        side: of the longer side of the image.
-        centred: whether the image stands centred on a square of that side.
+        side: pixels of the longer side of the image.
+        centred: whether the image is centred on a square of that side.
     """
 
     side: int
@@ -139,8 +139,8 @@ class Frame:
         """Converts a box to the pixels of an image; None where nothing of it is inside.
 
         Args:
-            box: in this frame.
-            width, height: of the image.
+            box: a box in this frame.
+            width, height: size of the image in pixels.
 
         Example:
             >>> Frame(300, centred=False).to_image(Box(50, 41, 183, 285), 800, 1200)
@@ -160,9 +160,9 @@ class _ImageFolders:
     """Finds images by the names that the annotations use.
 
     Args:
-        root: of the dataset; has ``img/`` or ``img_highres/`` in it, directly or in ``Img/``. Where both
-            are there, ``img/`` is taken.
-        frame: what boxes count in.
+        root: folder of the dataset; has ``img/`` or ``img_highres/`` in it, directly or in ``Img/``. Where it
+            has both, ``img/`` is used.
+        frame: the frame that boxes count in.
 
     Raises:
         DatasetError: there is no folder of images.
@@ -180,7 +180,7 @@ class _ImageFolders:
         self._places = [(f"{absolute}/{name}", name in _HIGH) for name in names]
 
     def find(self, entry: Listed) -> Record | str:
-        """The record of an entry, or the path where its image should have been."""
+        """Makes the record of an entry; returns the path where its image should be if it is missing."""
         below = entry.file.removeprefix("img/")
         for place, is_high in self._places:
             for name in _spellings(below):
@@ -195,7 +195,7 @@ class _ImageFolders:
             with open_image(path) as file, Image.open(file) as image:
                 width, height = upright_size(image.size, exif_orientation(image.info.get("exif")))
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
-            return None  # whoever decodes the image will say what is wrong with it
+            return None  # the decoder will report what is wrong with the image
         return self._frame.to_image(box, width, height)
 
 
@@ -223,7 +223,7 @@ class _Benchmark(ABC):
         return 3
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Every image once, in the order of the partition; see ``Importer``.
+        """Lists every image once, in the order of the partition; see ``Importer``.
 
         Raises:
             DatasetError: no partition, no folder of images, or none of the images.
@@ -236,17 +236,17 @@ class _Benchmark(ABC):
         yield from find_images(self._listed_with_boxes(path, options), folders.find, str(path))
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
-        """How many images the partition names."""
+        """Number of images in the partition."""
         return sum(
             isinstance(entry, Listed) for entry in self._read_listing(path, options or ImportOptions())
         )
 
     @abstractmethod
     def _read_listing(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
-        """The images of the partition that the options select, without boxes."""
+        """Reads the images of the partition that the options select, without boxes."""
 
     def _listed_with_boxes(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
-        """Rows of boxes that cannot be read, then the listed images with their boxes."""
+        """Yields failures for rows of boxes that cannot be read, then the listed images with their boxes."""
         present = [path / name for name in self._box_files if (path / name).is_file()]
         if not present:
             warnings.warn(

@@ -75,7 +75,7 @@ GROUPS: Final = {
 _DOMAINS: Final = {"user": Domain.CONSUMER, "shop": Domain.SHOP}
 _EXTENSIONS: Final = (".jpg", ".jpeg", ".png")
 _N_SAMPLED: Final = 100
-# Names of items: they become part of an id.
+# Valid names of items, which become part of an id.
 _ITEM_NAME: Final = re.compile(r"[\w-]{1,40}")
 
 
@@ -91,7 +91,7 @@ class DeepFashion2:
         return 3 if any((part / "annos").is_dir() and (part / "image").is_dir() for part in parts) else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Every garment of every image, in the order of splits and file names; see ``Importer``.
+        """Lists every garment of every image, in the order of splits and file names; see ``Importer``.
 
         Raises:
             DatasetError: no annotations, or none of the images.
@@ -109,7 +109,7 @@ class DeepFashion2:
         yield from find_images(self._read_listing(path, options), find, str(path))
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
-        """How many garments there are, judged by a hundred of the files."""
+        """Estimates the number of garments from a hundred of the files."""
         self._check(path)
         chosen = options or ImportOptions()
         files = [(split, file) for split in self.splits for file in _annotations(path, split)]
@@ -197,7 +197,7 @@ def _annotations(root: Path, split: str) -> list[str]:
 
 
 def _read_object(file: Path) -> tuple[str, dict[str, Any]] | Failure:
-    """Reads a file's text and the object in it; or returns where and why there is none."""
+    """Reads a file's text and the object in it; or returns a failure with the place and reason."""
     text = read_text(file)
     if isinstance(text, Failure):
         return text
@@ -219,7 +219,7 @@ def _domain(source: object) -> Domain:
 
 
 def _garment(item: Any) -> tuple[int, int, Box]:
-    """Style, category_id and box of a garment."""
+    """Reads style, category_id and box of a garment."""
     if not isinstance(item, dict):
         raise BadEntry(f"an item is an object. Received: {item!r:.60}")
     style = whole_number("style", item.get("style"))

@@ -1,7 +1,7 @@
-"""The text files of DeepFashion: a count, a line of column names, then rows with runs of spaces between.
+"""Reads the text files of DeepFashion: a count, a line of column names, then rows of cells between spaces.
 
-The count is not trusted and may be left out. What else is tolerated: a byte order mark, CRLF, empty lines.
-A row with another number of columns becomes a failure with its line.
+The count is not trusted and may be missing. A byte order mark, CRLF and empty lines are tolerated. A row with
+another number of columns becomes a failure with its line.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Row:
 
 
 def find_file(root: Path, names: Sequence[str]) -> Path:
-    """Finds the first of some files that is there.
+    """Finds the first of several files that exists.
 
     Args:
-        root: of the dataset.
-        names: relative to it, the usual place first.
+        root: folder of the dataset.
+        names: paths relative to it, the usual place first.
 
     Raises:
-        DatasetError: none is.
+        DatasetError: none exists.
     """
     for name in names:
         if (root / name).is_file():
@@ -65,14 +65,14 @@ def find_file(root: Path, names: Sequence[str]) -> Path:
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Failure]:
-    """Reads the rows of an annotation file, a line at a time.
+    """Reads the rows of an annotation file, line by line.
 
     Args:
-        path: of the file.
-        columns: what its header names. The first name and the number of them must agree.
+        path: path of the file.
+        columns: names of its header, of which the first and their number must agree.
 
     Raises:
-        DatasetError: it cannot be opened, has no such header, or is no text.
+        DatasetError: it cannot be opened, has another header, or is not text.
     """
     lines = _lines(path)
     header = next(lines, None)
@@ -102,14 +102,14 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row | Failure]:
 
 
 def image_path_parts(name: str, n_parts: int, layout: str) -> list[str]:
-    """Splits the path of an image, as the files name it, into its parts.
+    """Splits the path of an image in the annotations into its parts.
 
     Example:
         >>> image_path_parts("img/TOPS/Blouse/id_00000007/shop_01.jpg", 5, "img/TOP/SUB/item/name.jpg")
         ['img', 'TOPS', 'Blouse', 'id_00000007', 'shop_01.jpg']
 
     Raises:
-        BadEntry: it is no path of that layout, or one that leads elsewhere.
+        BadEntry: the path has another layout, or leads out of the dataset.
     """
     parts = name.split("/")
     if len(parts) != n_parts or parts[0] != "img" or any(part in ("", ".", "..") for part in parts):
@@ -118,7 +118,7 @@ def image_path_parts(name: str, n_parts: int, layout: str) -> list[str]:
 
 
 class Items:
-    """Split and category of each item, by the row that named it first.
+    """Split and category of each item, from the first row that names it.
 
     Example:
         >>> items = Items()
@@ -130,7 +130,7 @@ class Items:
         self._first: dict[str, tuple[str, str, str]] = {}
 
     def first(self, place: str, item: str, split: str, category: str) -> tuple[str, str]:
-        """Split and category of an item; of two categories the first counts.
+        """Returns split and category of an item; of two categories the first counts.
 
         Raises:
             BadEntry: an earlier row has put it into another split.
@@ -142,16 +142,16 @@ class Items:
 
 
 class Boxes:
-    """Boxes by image, 24 bytes for each: there are 240,000 of them.
+    """Boxes by image, in 24 bytes each, since there are 240,000 of them.
 
     Args:
-        keys: of the images, uint64, as ``name_key`` makes them.
-        corners: x0, y0, x1, y1 of each, one after the other.
+        keys: keys of the images, uint64, from ``name_key``.
+        corners: x0, y0, x1, y1 of each box, one after the other.
     """
 
     def __init__(self, keys: array[int], corners: array[int]) -> None:
         self._keys = np.frombuffer(keys, np.uint64) if keys else np.empty(0, np.uint64)
-        # Stable, and looked up from the left: of two rows for one image the first counts.
+        # A stable sort, and look-up from the left: of two rows for one image the first counts.
         self._order = np.argsort(self._keys, kind="stable")
         self._keys = self._keys[self._order]
         self._corners = corners
@@ -160,7 +160,7 @@ class Boxes:
         return len(self._keys)
 
     def get(self, name: str) -> Box | None:
-        """The box of an image, in the pixels that the dataset counts in; None if there is none."""
+        """Returns the box of an image, in the pixels that the dataset counts in; None if there is none."""
         key = np.uint64(name_key(name))
         position = int(np.searchsorted(self._keys, key))
         if position == len(self._keys) or self._keys[position] != key:
@@ -173,15 +173,15 @@ def read_boxes(path: Path, columns: Sequence[str], n_kinds: int) -> Generator[Fa
     """Reads a file of boxes.
 
     Args:
-        path: of the file.
+        path: path of the file.
         columns: image_name, clothes_type (1 to 3), a second type, and the corners.
         n_kinds: the second type is 1 to this.
 
     Yields:
-        rows that cannot be read.
+        failures for rows that cannot be read.
 
     Returns:
-        the boxes, to be had by ``yield from``.
+        the boxes, as the value of ``yield from``.
 
     Raises:
         DatasetError: the file as a whole cannot be read.
@@ -220,7 +220,7 @@ def _whole_numbers(cells: Sequence[str]) -> list[int]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines with something in them, with their numbers."""
+    """Yields the lines that are not empty, with their numbers."""
     number = 0
     try:
         with path.open("rb") as file:

@@ -2,13 +2,13 @@
 
 ```text
 meta/json/train_pairs_dresses.json      street photos of products, with boxes; test_pairs_... alike
-meta/json/retrieval_dresses.json        shop images of products: everything that is searched in
+meta/json/retrieval_dresses.json        shop images of products: the whole gallery
 photos/000002847.jpg                    zero-filled to nine digits or not, any extension, any folder below
 ```
 
-- Product numbers hold within a category only: a product is category and number.
+- Product numbers are unique within a category only: a product is a category and a number.
 - A product's ``split`` is ``train`` or ``test`` if a street photo of that split shows it (``test`` if both
-  do), else ``gallery``: it is only there to be confused with.
+  do), else ``gallery``: such a product is only a wrong answer.
 - Many images have vanished from the net since 2015: they are counted.
 - A box without width or height (photo 8288 has one) is no box: the photo is taken whole. A photo that is
   listed twice for a product counts once, with its first box.
@@ -64,13 +64,13 @@ GROUPS: Final = {
 
 
 class NumberedImages:
-    """Finds images by number, whatever a downloader called them: ``000002847.jpg``, ``dresses/2847.PNG``, ...
+    """Finds images by number, for any naming of a downloader: ``000002847.jpg``, ``dresses/2847.PNG``, ...
 
-    The folders are listed once, when something is first looked for. Four hundred thousand images take
-    about 40 MB: for each its number, and a pattern that it shares with others.
+    The folders are listed once, at the first look-up. Four hundred thousand images take about 40 MB: the
+    number of each, and a pattern that it shares with others.
 
     Args:
-        folders: where images may be, the usual one first.
+        folders: folders that may have images, the usual one first.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -78,7 +78,7 @@ class NumberedImages:
         self._patterns: dict[int, str] | None = None
 
     def find(self, number: int) -> str | None:
-        """The path of an image; None if it is not there. Of two with one number the first by name counts.
+        """Finds the path of an image; None if it is missing. Of two with one number the first by name counts.
 
         Raises:
             DatasetError: there is no folder.
@@ -92,7 +92,7 @@ class NumberedImages:
         return f"{before}{number:0{width}d}{after}"
 
     def usual_path(self, number: int) -> str:
-        """The path that an image has by the rule."""
+        """Path that an image has by the dataset's naming."""
         return f"{self._folders[0]}/{number:09d}.jpg"
 
     def _list(self) -> dict[int, str]:
@@ -130,7 +130,7 @@ class Street2Shop:
         return 3 if path.is_dir() and _meta_folder(path) is not None else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
-        """Category by category, first the street photos, then the shop images; see ``Importer``.
+        """Lists category by category, first the street photos, then the shop images; see ``Importer``.
 
         Raises:
             DatasetError: no annotations, no folder of images, or none of the images.
@@ -147,7 +147,7 @@ class Street2Shop:
         yield from find_images(listed, find, str(path))
 
     def count(self, path: Path, options: ImportOptions | None = None) -> int:
-        """How many images of products the annotations name."""
+        """Number of images of products in the annotations."""
         listed = self._read_listing(_meta_folder_or_error(path), options or ImportOptions())
         return sum(isinstance(entry, Listed) for entry in listed)
 
@@ -157,7 +157,7 @@ class Street2Shop:
 
 
 class _Category:
-    """One category: its street photos are held, its shop images are not."""
+    """Reads one category: its street photos are kept in memory, its shop images are not."""
 
     def __init__(self, dataset: str, meta: Path, name: str, options: ImportOptions) -> None:
         self._dataset = dataset
@@ -232,7 +232,7 @@ def _photo_and_product(entry: Any) -> tuple[int, int]:
 
 
 def _box(value: Any) -> Box | None:
-    """The box of a street photo; None where there is none, or not all of it."""
+    """Reads the box of a street photo; None where there is none, or it is incomplete."""
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -261,7 +261,7 @@ def _meta_folder_or_error(root: Path) -> Path:
 
 
 def _categories(meta: Path) -> list[str]:
-    """Every category of which a file of shop images or of test pairs is there, sorted."""
+    """Names of categories with a file of shop images or of test pairs, sorted."""
     if not meta.is_dir():
         return []
     found = set()
