@@ -1,1 +1,1 @@
-"""The study: which methods find the right product, how often, and how sure that is."""
+"""Studies: how often each method finds the right product, with intervals and p-values."""

@@ -1,7 +1,7 @@
 """Bootstrap intervals and p-values of scores and of differences between them, over queries.
 
-Queries are drawn anew, as many as there are, with replacement. All scores of all runs are computed of the
-same draws, so a difference between two runs is paired: what a hard query does to both cancels out. Micro
+Queries are drawn with replacement, as many as there are. All scores of all runs are computed from the same
+draws, so a difference between two runs is paired: the effect of a hard query on both cancels out. Micro
 averages draw from all queries; the score of a category, and the macro average (the mean over categories),
 draw within each category.
 
@@ -66,11 +66,11 @@ class Resampled:
         self.macro: Doubles = np.mean(list(self.of_category.values()), axis=0)
 
     def blocks(self, average: str, n_resamples: int, n_at_once: int) -> Iterator[Doubles]:
-        """Yields the same means and more of them, in blocks, so that they need not all fit into memory.
+        """Yields the same means and further ones, in blocks, so that they need not all fit into memory.
 
         Args:
             average: ``micro`` or ``macro``.
-            n_resamples: how many; the first of them are those of the attributes.
+            n_resamples: number of resamples; the first of them are those of the attributes.
             n_at_once: rows of a block; the last may have fewer.
 
         Yields:
@@ -91,11 +91,11 @@ class Resampled:
 def resampled_means(
     parts: Doubles, *, n_resamples: int, seed: int | tuple[int, ...]
 ) -> npt.NDArray[np.float64]:
-    """Column means of resamples of rows.
+    """Computes column means of resamples of rows.
 
     Args:
         parts: each query's part in each score, float64 (queries, values).
-        n_resamples: how many.
+        n_resamples: number of resamples.
         seed: the same seed and number of queries draw the same queries.
 
     Returns:
@@ -119,23 +119,23 @@ def _blocks(
 
 
 def interval(value: float, means: Doubles, confidence: float) -> Estimate:
-    """A value with the percentile interval of its resampled means, shape (n_resamples,)."""
+    """Makes an estimate of a value and its resampled means, shape (n_resamples,), by percentiles."""
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
     return Estimate(round(value, DECIMALS), float(low), float(high))
 
 
 def enough_draws(n_compared: int, *, n_resamples: int, confidence: float, n_sides: int) -> int:
-    """The number of draws with which Holm's method can still find a difference in a family of p-values.
+    """Computes the number of draws with which Holm's method can still find a difference among p-values.
 
-    No number of draws shows a p-value below about one in that number, and Holm's method multiplies it by the
-    number of comparisons: 2,000 draws and 105 pairs would call every difference noise.
+    With n draws no p-value is below about 1 / n, and Holm's method multiplies it by the number of
+    comparisons: 2,000 draws and 105 pairs would call every difference noise.
 
     Args:
-        n_compared: p-values that are adjusted together.
-        n_resamples: the least.
-        confidence: of the study; below 1 minus this a p-value counts.
-        n_sides: in how many of ``n + 1`` the smallest p-value is: 2 for ``p_values``, 1 for
+        n_compared: number of p-values that are adjusted together.
+        n_resamples: smallest number of draws.
+        confidence: confidence of the study; a p-value below 1 minus this counts.
+        n_sides: numerator of the smallest p-value, over ``n + 1``: 2 for ``p_values``, 1 for
             ``flipped_p_values``.
 
     Example:
@@ -148,13 +148,13 @@ def enough_draws(n_compared: int, *, n_resamples: int, confidence: float, n_side
 
 
 def p_values(blocks: Iterable[Doubles]) -> npt.NDArray[np.float64]:
-    """Two-sided p-values of the paired bootstrap: the share of resamples with the opposite sign, or zero.
+    """Two-sided p-values of the paired bootstrap, by the share of resamples with the opposite sign or 0.
 
     Args:
         blocks: differences of resampled means, each float64 (some of the n resamples, values).
 
     Returns:
-        float64 (values,): at least 2 / (n + 1), as no number of resamples shows less; at most 1.
+        float64 (values,), from 2 / (n + 1) to 1.
     """
     n = 0
     not_above: npt.NDArray[np.int64] | int = 0
@@ -172,14 +172,14 @@ def flipped_p_values(
 ) -> npt.NDArray[np.float64]:
     """Two-sided p-values of weighted means of paired differences, by turning signs at random.
 
-    If nothing had changed, each query's difference might as well have the other sign. Unlike the bootstrap
-    this holds for a handful of queries too: of five, no result is rarer than one in sixteen.
+    If nothing had changed, each query's difference could as well have the other sign. Unlike the bootstrap
+    this is right for a handful of queries too: with five, no result is rarer than one in sixteen.
 
     Args:
         gained: each query's difference in each value, float64 (queries, values).
-        weights: of the queries in the mean, float64 (queries,); those without any are not drawn.
-        n_resamples: how many turns of signs are drawn.
-        seed: of the draws.
+        weights: weights of the queries in the mean, float64 (queries,); queries of weight 0 are not drawn.
+        n_resamples: number of draws of signs.
+        seed: seed of the draws.
 
     Returns:
         float64 (values,), from 1 / (n_resamples + 1) to 1.
@@ -206,12 +206,12 @@ def flipped_p_values(
 def p_value_of_largest(gained: Doubles, *, n_resamples: int, seed: int) -> float:
     """One-sided p-value of the largest of several mean gains, by turning signs at random.
 
-    Of many values without any true gain the largest is above 0 nearly always. So it is compared with the
-    largest of all values after every turn of signs, which turns each row in all values alike.
+    Among many values without any true gain the largest is nearly always above 0. So it is compared with the
+    largest of all values after each draw of signs, in which a row has one sign for all values.
 
     Args:
         gained: differences, float64 (rows, values).
-        n_resamples: how many turns of signs are drawn.
+        n_resamples: number of draws of signs.
         seed: of the draws.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Compares a study with an older one: what rose, what fell, and whether that is more than noise."""
+"""Compares a study with an older one: which scores rose or fell by more than noise."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ class Change:
     Attributes:
         method, metric: the run, which both studies have.
         average: ``micro``, ``macro`` or ``category``.
-        category: its name; empty for micro and macro.
-        score: its name.
-        before, now: on the common queries; where there are none, as each study has it.
+        category: name of the category; empty for micro and macro.
+        score: name of the score.
+        before, now: the scores on the common queries; where there are none, those of each study.
         change: now minus before, with the paired interval; None where no queries are common.
-        p_value: two-sided, of turning signs at random (the bootstrap is too bold for a handful of queries);
-            None likewise.
-        p_adjusted: by Holm's method over all runs with this score and average, and over all categories.
+        p_value: two-sided p-value of random signs (the bootstrap's is too small for a handful of queries);
+            None where no queries are common.
+        p_adjusted: the p-value adjusted by Holm's method over all runs with this score and average, and over
+            all categories.
         verdict: ``rose`` or ``fell`` where the adjusted p-value is below 1 - confidence; ``within noise``;
             ``same`` where no query changed; ``no common queries``.
     """
@@ -64,9 +65,9 @@ class Comparison:
     """A study compared with a baseline.
 
     Attributes:
-        notes: what a reader has to know: which queries and galleries were compared, which runs were not.
-        n_common: queries that both have: the same product and the same bytes.
-        same_gallery: whether both searched in the same pictures.
+        notes: notes for readers: which queries and galleries were compared, which runs were not.
+        n_common: number of queries that both have, with the same product and bytes.
+        same_gallery: whether both searched the same images.
         changes: by run, then average and category, then score.
     """
 
@@ -83,12 +84,12 @@ class Comparison:
 def compare(study: Study, baseline: Study) -> Comparison:
     """Compares runs of one name, query by query.
 
-    A change of a method's weights, of the queries' regions or of the gallery is not told apart from others,
-    but said in the notes.
+    Changes of a method's weights, of the queries' regions or of the gallery are not separated from others,
+    but mentioned in the notes.
 
     Args:
-        study: the new one; its seed, resamples and confidence count.
-        baseline: the old one.
+        study: the new study, whose seed, resamples and confidence are used.
+        baseline: the older study.
     """
     here, there = _common_queries(study.queries.images, baseline.queries.images)
     names = [name for name in study.settings.score_names if name in baseline.settings.score_names]
@@ -105,7 +106,7 @@ def compare(study: Study, baseline: Study) -> Comparison:
 
 
 def _common_queries(new: Sequence[StudyImage], old: Sequence[StudyImage]) -> tuple[list[int], list[int]]:
-    """Places of the common queries in both; of several equal ones the first."""
+    """Finds the places of the common queries in both; of several equal ones the first."""
     places: dict[tuple[str, str], int] = {}
     for place, one in enumerate(old):
         places.setdefault((one.product, one.sha256), place)
@@ -209,7 +210,7 @@ def _means(resampled: Resampled, average: str, category: str) -> Doubles:
 
 
 def _parts(columns: Columns, names: list[str]) -> Doubles:
-    # A baseline was read from JSON, with six digits: this study is rounded alike before they are compared.
+    # A baseline is read from JSON with six digits, so this study is rounded likewise before the comparison.
     parts = score_columns(columns, names)
     rounded: Doubles = np.vectorize(lambda value: float(f"{value:.6g}"), otypes=[np.float64])(parts)
     return rounded

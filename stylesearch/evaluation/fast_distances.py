@@ -1,4 +1,4 @@
-"""Fast distances by other means than NumPy: by TensorFlow on a GPU, and l1 by faiss on the processor.
+"""Fast distances without NumPy: by TensorFlow on a GPU, and l1 by faiss on the processor.
 
 Both keep the bound on their error that ``FastDistances`` promises.
 """
@@ -18,9 +18,9 @@ __all__ = [
     "gpu_is_visible",
 ]
 
-# Differences of l1 that the GPU holds at once, in numbers: 256 MB.
+# Number of l1 differences that the GPU holds at once: 256 MB.
 _GPU_VALUES_AT_ONCE: Final = 64 * 2**20
-# Numbers of the gallery that faiss gets at once: few enough for the cache of a core.
+# Numbers of the gallery that faiss gets at once: they fit into the cache of a core.
 _FAISS_VALUES_PER_CALL: Final = 240_000
 
 
@@ -57,8 +57,8 @@ class GpuDistances(FastDistances):
 class FaissDistances(FastDistances):
     """Fast distances whose l1 faiss computes, on all cores.
 
-    No product of matrices gives a sum of absolute differences. NumPy needs two passes through memory for
-    one; the loop of faiss stays in the registers and is ten times as fast.
+    A matrix product cannot compute sums of absolute differences. NumPy needs two passes through memory for
+    one; the loop of faiss works in registers and is ten times as fast.
 
     References:
         M. Douze et al., "The Faiss library", 2024, https://arxiv.org/abs/2401.08281.
@@ -80,7 +80,7 @@ class FaissDistances(FastDistances):
 
 @functools.cache
 def _compile_l1(tensorflow: Any) -> Any:
-    """Sums of absolute differences, (q, d) and (b, d) to (q, b), in one pass where XLA can fuse it."""
+    """Compiles sums of absolute differences, (q, d) and (b, d) to (q, b), in one pass if XLA can fuse it."""
 
     @tensorflow.function(jit_compile=True, reduce_retracing=True)  # type: ignore[untyped-decorator, unused-ignore]
     def sums(queries: Any, rows: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Ranks through the indexes, as a shop's customers are answered, and their recall against exact search."""
+"""Ranks queries through the indexes, as searches do, and measures their recall against exact search."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_indexed(protocol: Protocol, images: Sequence[CatalogImage]) -> None:
     """Checks that the gallery of a study is what the indexes hold.
 
     Raises:
-        ConfigError: it is another.
+        ConfigError: the gallery is another.
     """
     shop = {one.pk for one in images if one.image.domain == Domain.SHOP}
     unreadable = {one.pk for one in protocol.unreadable}
@@ -40,7 +40,7 @@ def check_indexed(protocol: Protocol, images: Sequence[CatalogImage]) -> None:
 
 
 def refresh_indexes(home: SpaceLocation, metrics: Sequence[str]) -> None:
-    """Builds indexes that are missing or behind, and fits the space first where that is due.
+    """Builds indexes that are missing or behind, and fits the space first where it is outdated.
 
     Raises:
         CatalogLocked: another process is writing.
@@ -60,17 +60,18 @@ def rank_by_index(
 ) -> Columns:
     """Ranks the queries as ``Gallery.search`` answers them.
 
-    The indexes may hold pictures which could not be read for another method of the study and so belong to
-    nobody's gallery: an answer by such a picture is dropped, and as many more are asked for. A query that is
+    The indexes may hold images that could not be read for another method of the study and so are left out of
+    its gallery: answers with such an image are dropped, and as many more are asked for. A query that is
     itself in the gallery is left out of its own answers.
 
     Args:
-        home: the space, refreshed; its current fit made the vectors of ``exact``.
+        home: location of the space, refreshed; its current fit made the vectors of ``exact``.
         metric: ``l1``, ``l2`` or ``cosine``.
         queries: features, not vectors, float32 (q, regions, dim).
-        protocol: what is searched with and in.
-        exact: the exact answers, with which ANN recall compares.
-        settings: of the study; as many products are asked for as the largest k, or the hits that are kept.
+        protocol: the queries and the gallery.
+        exact: the exact answers, which ANN recall is measured against.
+        settings: settings of the study; the number of products asked for is the larger of the largest k and
+            the number of hits that are kept.
         progress: called as ``progress(n_done, n_total)``.
     """
     gallery = Gallery(home, metric)
@@ -112,10 +113,10 @@ def rank_by_index(
 
 
 def _recall(exact: Columns, place: int, distances: Doubles) -> float:
-    """The share of the exact first products that the index answered with too.
+    """Computes the share of the exact first products that the index found too.
 
-    An answer counts when it is as near as the last of the exact ones, so it does not matter which of equally
-    far products comes first; the same vector, computed among others, may differ in its last digits.
+    An answer counts when it is as near as the last exact one, so the order of equally far products does not
+    matter, nor that the same vector, computed among others, may differ in its last digits.
     """
     wanted = exact.hit_distances[place]
     wanted = wanted[np.isfinite(wanted)]

@@ -7,8 +7,8 @@
   gallery, and all other shop images are queries. With ``others`` every image of a product that has several is
   a query in turn, and all others are searched.
 
-A query whose product has no image in the gallery cannot be found: it is left out and counted. The query's
-own image is never searched. An image that is equal byte for byte under another name is, and is counted.
+A query whose product has no image in the gallery cannot be answered: it is left out and counted. The query's
+own image is never searched. An image that is equal to it byte for byte under another name is, and is counted.
 
 A method is named ``extractor[@size][/space]``, or ``siamese:NAME``, which implies its extractor.
 """
@@ -57,10 +57,11 @@ class Protocol:
     """The queries and the gallery of a study.
 
     Attributes:
-        gallery: sorted by product id, then path.
-        queries: likewise; the product of each has a picture in the gallery besides the query itself.
+        gallery: images of the gallery, sorted by product id, then path.
+        queries: the queries, sorted likewise; the product of each has an image in the gallery besides the
+            query.
         left_out: queries that were left out, by reason.
-        unreadable: pictures of the gallery that were left out since they have no features.
+        unreadable: images of the gallery that were left out since they have no features.
     """
 
     gallery: tuple[CatalogImage, ...]
@@ -69,7 +70,7 @@ class Protocol:
     unreadable: tuple[CatalogImage, ...] = ()
 
     def without(self, failed: Mapping[int, str]) -> Protocol:
-        """The protocol without images that could not be used; ``failed`` gives the reason by key."""
+        """Copies the protocol without images that could not be used; ``failed`` has the reason by key."""
         if not failed:
             return self
         gallery = tuple(one for one in self.gallery if one.pk not in failed)
@@ -104,8 +105,8 @@ def choose(images: Sequence[CatalogImage], settings: StudySettings) -> Protocol:
     """Chooses queries and gallery among all usable images of a catalog; see the module.
 
     Raises:
-        ConfigError: a choice that makes no sense.
-        NotInCatalog: no picture can serve as a query, or none as the gallery.
+        ConfigError: a setting that makes no sense.
+        NotInCatalog: there is no image for a query, or none for the gallery.
     """
     _check_choice(settings)
     by_name = settings.gallery not in GALLERIES
@@ -132,7 +133,7 @@ def _split_views(
     choice: str,
     by_name: bool,
 ) -> tuple[list[CatalogImage], list[CatalogImage]]:
-    """Shop images as queries and as the gallery."""
+    """Splits shop images into queries and gallery."""
     if by_name:
         kept = {one.pk for one in matching}
         return [one for one in shop if not _matches(one, choice)], [one for one in in_split if one.pk in kept]
@@ -152,7 +153,7 @@ def _drop_unanswerable(
     left_out: dict[str, tuple[CatalogImage, ...]],
     unreadable: tuple[CatalogImage, ...],
 ) -> Protocol:
-    """A protocol without the queries whose product has no image in the gallery."""
+    """Makes a protocol without the queries whose product has no image in the gallery."""
     of_product: dict[str, set[int]] = {}
     for one in gallery:
         of_product.setdefault(one.product.id, set()).add(one.pk)
@@ -198,7 +199,7 @@ def _check_not_empty(
 
 
 def _is_in(one: CatalogImage, splits: str) -> bool:
-    """Whether a product is in one of several splits, separated by commas; no name means all."""
+    """Whether a product is in one of several splits, separated by commas; empty for all."""
     if not splits or splits == ANY_SPLIT:
         return True
     wanted = {name.strip() for name in splits.split(",")}
@@ -210,7 +211,7 @@ def _matches(one: CatalogImage, pattern: str) -> bool:
 
 
 def with_gallery_split(settings: StudySettings) -> StudySettings:
-    """Settings with the gallery's split filled in: that of the queries, unless another was asked for."""
+    """Fills in the gallery's split: that of the queries, unless another was asked for."""
     return settings if settings.gallery_split else replace(settings, gallery_split=settings.split)
 
 
@@ -219,9 +220,9 @@ class MethodSpec:
     """An extractor in a space.
 
     Attributes:
-        extractor: what ``load_extractor`` takes; empty for that of the trained model.
+        extractor: a spec for ``load_extractor``; empty for that of the trained model.
         space: a name in ``stylesearch.spaces.SPACES``, or ``siamese:NAME``.
-        is_implied: whether the extractor was not named, being that of the trained model.
+        is_implied: whether the extractor was not named, but is that of the trained model.
     """
 
     extractor: str
@@ -230,7 +231,7 @@ class MethodSpec:
 
     @property
     def label(self) -> str:
-        """As in tables; the space ``raw`` goes without saying, and so does an implied extractor."""
+        """Label in tables, without the space ``raw`` and without an implied extractor."""
         if self.is_implied or not self.extractor:
             return self.space
         return self.extractor if self.space == DEFAULT_SPACE else f"{self.extractor}/{self.space}"
@@ -242,11 +243,11 @@ class MethodSpec:
 
 
 def parse_method(text: str) -> MethodSpec:
-    """Reads a method's name; what stands before the space may be the path of a model.
+    """Parses a method's name; the part before the space may be the path of a model.
 
     Raises:
         UnknownName: no such space.
-        ConfigError: no extractor is named, or no trained model can be called that.
+        ConfigError: no extractor is named, or no trained model can have that name.
 
     Example:
         >>> parse_method("efficientnet-lite0@320/whitened")
@@ -269,11 +270,11 @@ def parse_method(text: str) -> MethodSpec:
 
 
 def parse_methods(texts: list[str], extractor_of: Callable[[str], str] | None = None) -> list[MethodSpec]:
-    """Reads several names; one that is given twice counts once.
+    """Parses several names; one that is given twice counts once.
 
     Args:
         texts: the names.
-        extractor_of: says which extractor a trained model takes, of its space; it may raise.
+        extractor_of: returns the extractor of a trained model, given its space; it may raise.
 
     Raises:
         ConfigError: none is given, or one of them is empty.

@@ -1,11 +1,11 @@
-"""Exact ranks of the right products of many queries, computed in blocks, on all cores or a GPU.
+"""Ranks the right products of many queries exactly, in blocks, on all cores or a GPU.
 
-Fast distances with a bound on their error say of nearly every image whether it is nearer than the right
-one; the few for which the bound leaves that open are computed again from the differences. So ranks are those
-of exact distances, and equal vectors tie exactly, whatever the size of a block.
+Fast distances with a bound on their error decide for nearly every image whether it is nearer than the right
+one; the few distances for which the bound leaves that open are computed again from the differences. So ranks
+are those of exact distances, and equal vectors tie exactly, whatever the size of a block.
 
-A block of queries meets the gallery block by block; only the smallest distance over a query's regions is
-kept, so memory holds (queries of a block) x (gallery) numbers and never all queries at once.
+A block of queries is compared with the gallery block by block; only the smallest distance over a query's
+regions is kept, so memory holds (queries of a block) x (gallery) numbers, never all queries at once.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ MakeFastDistances = Callable[[Floats, str], FastDistances]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedGallery:
-    """The vectors that are searched, and the product that each shows.
+    """The vectors of the gallery, and the product of each.
 
     Attributes:
         vectors: float32 (n, d); may be memory-mapped.
         product_of: number of the product of each row, int64 (n,), rising: rows of one product lie together,
             numbers run from 0 without a gap.
-        scale_of: for each row, which of ``scales`` the queries are multiplied by before they meet it,
-            int64 (n,); None where there are none.
+        scale_of: for each row, the row of ``scales`` that queries are multiplied by before they are compared
+            with it, int64 (n,); None where there are no scales.
         scales: float32 (s, d); the rows of the gallery are multiplied by theirs already.
     """
 
@@ -69,11 +69,11 @@ class RankedGallery:
         return np.flatnonzero(np.diff(self.product_of, prepend=-1)).astype(np.int64)
 
     def scale_queries(self, queries: Floats) -> list[Floats]:
-        """The queries multiplied by each of the scales; the queries alone where there are none."""
+        """Multiplies the queries by each of the scales; only the queries where there are none."""
         return [queries] if self.scales is None else [queries * scale for scale in self.scales]
 
     def group_by_scale(self, rows: Ids) -> Iterator[tuple[int, slice | Ids]]:
-        """For each scale that some rows have: its number, and the places of those rows in ``rows``."""
+        """Yields each scale's number, with the places in ``rows`` of the rows that have it."""
         if self.scale_of is None:
             yield 0, slice(None)
             return
@@ -83,13 +83,13 @@ class RankedGallery:
 
 
 class BlockDistances:
-    """Distances of a block of queries to a gallery: fast ones with a bound on their error, exact on demand.
+    """Distances of a block of queries to a gallery: fast ones with a bound on the error, exact on demand.
 
     The distance of a query to an image is that of the query's nearest region.
 
     Args:
         block: queries, float32 (b, regions, d).
-        gallery: what they meet.
+        gallery: the gallery.
         metric: ``l1``, ``l2`` or ``cosine``.
         n_at_once: rows of the gallery that are read at once.
         make: makes what computes fast distances.
@@ -128,20 +128,20 @@ class BlockDistances:
                 smallest = found.reshape(n_queries, n_regions, -1).min(axis=1)
                 self.middle[:, start : start + n_at_once][:, places] = smallest
         nothing = np.zeros(1, np.float32)
-        # The size that errors are relative to is that of the largest region: it bounds the others too.
+        # Errors are relative to the size of the largest region, which bounds the others too.
         of_queries = [fast.scale(nothing).reshape(n_queries, n_regions).max(axis=1) for fast in by_scale]
         self._own_sizes: Floats = np.max(of_queries, axis=0)
         self._tolerance = np.float32(by_scale[0].tolerance)
 
     def slack(self, row: int) -> Floats:
-        """How far the fast distances of a query may be off, float32 (n,)."""
+        """Bounds the error of a query's fast distances, float32 (n,)."""
         if self.metric == "cosine":
             return np.full(len(self._sizes), self._tolerance, np.float32)
         bound: Floats = (self._sizes + self._own_sizes[row]) * self._tolerance
         return bound
 
     def exact(self, row: int, rows: Ids) -> tuple[Floats, Ids]:
-        """Exact distances of a query to some rows of the gallery, and which region was nearest.
+        """Computes exact distances of a query to some rows of the gallery, and the nearest region.
 
         Returns:
             float32 (m,) and int64 (m,).
@@ -190,10 +190,10 @@ def rank(
     Args:
         queries: vectors of each query's regions, float32 (q, regions, d); may be memory-mapped.
         right: number of the right product of each query, int64 (q,).
-        gallery: what is searched; every right product has an image in it besides the query's own.
+        gallery: the gallery; every right product has an image in it besides the query's own.
         metric: ``l1``, ``l2`` or ``cosine``.
         own: row of the gallery that is the query itself, which is then not searched; -1 for none. int64 (q,).
-        n_hits: how many products are kept of each answer.
+        n_hits: number of products that are kept of each answer.
         max_bytes: working memory besides the arguments, roughly; at least a few numbers an image are needed.
         fast_distances: makes what computes fast distances; by default
             ``FastDistances``, on the processor.
@@ -213,7 +213,7 @@ def rank(
     n_rows = len(gallery.vectors)
     n_hits = min(n_hits, len(gallery.starts))
     columns = _empty_columns(n_queries, n_hits)
-    # A row of the block, and what is derived of it while a query is looked at.
+    # A row of the block, and arrays that are derived from it for a query.
     at_once = max_bytes // 2 // (8 * n_rows)
     step = max(1, min(at_once, _MAX_QUERY_ROWS // n_regions))
     gallery_step = max(1, min(_MAX_GALLERY_ROWS, max_bytes // 4 // (4 * (step * n_regions + dim))))
@@ -241,7 +241,7 @@ def rank(
 
 
 class _Ranker:
-    """Turns the fast distances of a block into exact ranks and hits, one query after the other."""
+    """Turns the fast distances of a block into exact ranks and hits, query by query."""
 
     def __init__(self, block_distances: BlockDistances, gallery: RankedGallery, n_hits: int) -> None:
         self._distances = block_distances
@@ -250,7 +250,7 @@ class _Ranker:
         self._n_hits = n_hits
 
     def fill(self, columns: Columns, place: int, row: int, right: int, own: int) -> None:
-        """Writes what is found for the query in ``row`` of the block into ``place`` of the columns."""
+        """Writes the result of the query in ``row`` of the block to ``place`` of the columns."""
         starts = self._starts
         middle, slack = self._distances.middle[row], self._distances.slack(row)
         stop = int(starts[right + 1]) if right + 1 < len(starts) else len(middle)
@@ -278,7 +278,7 @@ class _Ranker:
     def _fill_hits(
         self, columns: Columns, place: int, row: int, middle: Floats, slack: Floats, own: int
     ) -> None:
-        """Writes the first products, each by its nearest image; equals in the order of the gallery."""
+        """Writes the first products, each with its nearest image; equal ones in the order of the gallery."""
         gallery, n_hits = self._gallery, self._n_hits
         upper = middle + slack
         if own >= 0:
@@ -298,7 +298,7 @@ class _Ranker:
         columns.hit_regions[place, : len(kept)] = regions[kept]
 
     def _key(self, distances: Floats) -> Doubles:
-        """Exact distances on the scale of the fast ones, without rounding: equal where they were equal."""
+        """Converts exact distances to the scale of the fast ones without rounding: equal ones stay equal."""
         exact = distances.astype(np.float64)
         return exact**2 if self._distances.metric == "l2" else exact
 
@@ -317,7 +317,7 @@ def _within(middle: Floats, slack: Floats, limits: Doubles) -> npt.NDArray[np.bo
 
 
 def _average_precision(values: Doubles, of_right: Doubles, limits: Doubles) -> float:
-    """Average precision over the images of the gallery, those of the right product being right."""
+    """Computes average precision over the images of the gallery; those of the right product are right."""
     n_right = np.array([(of_right == limit).sum() for limit in limits])
     if len(limits) > _MANY_LIMITS:
         ordered = np.sort(values)

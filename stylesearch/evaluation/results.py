@@ -18,7 +18,7 @@ Names of scores: ``top-K`` for each K asked for (share of queries whose product 
 products), ``mAP`` (mean average precision over the *images* of the gallery, all images of the product being
 right) and ``MRR`` (mean reciprocal rank of the product). All are from 0 to 1.
 
-Ties: where images are equally far, every order of them counts alike. ``top-K``, ``mAP`` and ``MRR`` are
+Ties: all orders of equally far images are equally likely. ``top-K``, ``mAP`` and ``MRR`` are
 the expectation over these orders; a query's rank is its expected rank, ``n_nearer + (n_tied + 1) / 2``.
 """
 
@@ -51,7 +51,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class CategoryCounts:
-    """How many products and images of a category the whole catalog has (the 2018 study's Figure 2)."""
+    """Numbers of products and images of a category in the whole catalog (the 2018 study's Figure 2)."""
 
     category: str
     n_products: int
@@ -61,12 +61,12 @@ class CategoryCounts:
 
 @dataclass(frozen=True, slots=True)
 class CatalogFacts:
-    """How many products and images the whole catalog has, whatever the split.
+    """Numbers of products and images in the whole catalog, of all splits.
 
     Attributes:
-        n_products, n_shop_images, n_consumer_images: usable ones.
+        n_products, n_shop_images, n_consumer_images: numbers of usable ones.
         n_unusable_images: images that were ingested but could not be read.
-        categories: by name.
+        categories: counts of each category, sorted by name.
     """
 
     n_products: int
@@ -81,12 +81,12 @@ class StudyImage:
     """An image of the gallery, or a query.
 
     Attributes:
-        product: id of the product it shows (for a query: the right answer).
-        title: of the product.
-        category: of the product.
-        path: of the file, absolute.
-        sha256: of the file's bytes.
-        box: where the garment is, if the catalog knows.
+        product: id of the product that it shows (for a query: the right answer).
+        title: title of the product.
+        category: category of the product.
+        path: path of the file, absolute.
+        sha256: digest of the file's bytes.
+        box: box around the garment, if the catalog has one.
     """
 
     product: str
@@ -103,11 +103,11 @@ class GalleryFacts:
 
     Attributes:
         description: one line: which images, how many, of how many products.
-        n_images, n_products: how many.
+        n_images, n_products: numbers of images and products.
         categories: images by category.
         n_unreadable: images that belong to it but whose features could not be computed.
-        digest: of product ids and sha256 of all images: equal digests, equal galleries.
-        images: sorted by product id, then path; runs refer to them by their place in this list.
+        digest: digest of product ids and sha256 of all images: equal digests, equal galleries.
+        images: the images, sorted by product id, then path; runs refer to them by their place in this list.
     """
 
     description: str
@@ -121,11 +121,11 @@ class GalleryFacts:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Queries that are in no score.
+    """Queries that are left out of all scores.
 
     Attributes:
-        reason: why, in words.
-        n: how many.
+        reason: the reason, in words.
+        n: number of queries.
         examples: paths of the first few.
     """
 
@@ -136,12 +136,12 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class EqualImages:
-    """Queries whose very bytes are in the gallery too; they are searched all the same.
+    """Queries whose bytes are in the gallery too; they are searched nevertheless.
 
     Attributes:
-        n_queries: how many queries.
-        n_same_product: of these, how many have an equal picture of the right product: too easy.
-        examples: the first few, as paths of the query and of the gallery's picture.
+        n_queries: number of such queries.
+        n_same_product: number of those with an equal image of the right product, which makes them too easy.
+        examples: the first few, as paths of the query and of the gallery's image.
     """
 
     n_queries: int
@@ -155,15 +155,15 @@ class QueryFacts:
 
     Attributes:
         description: one line: which photos, how many, through which regions.
-        n_listed: queries there were before any were left out.
-        n_queries: queries in the scores.
-        n_products: products that these show.
-        categories: queries by category.
-        n_without_box: with regions ``box``: queries without one, looked at whole.
-        left_out: the others, by reason.
+        n_listed: number of queries before any were left out.
+        n_queries: number of queries in the scores.
+        n_products: number of products that these show.
+        categories: number of queries by category.
+        n_without_box: with regions ``box``: number of queries without one, which are searched whole.
+        left_out: queries that were left out, by reason.
         equal_images: queries whose photo is in the gallery as well.
-        digest: of product ids and sha256 of all queries in the scores.
-        images: sorted by product id, then path: the order of every column of a run.
+        digest: digest of product ids and sha256 of all queries in the scores.
+        images: the queries, sorted by product id, then path: the order of every column of a run.
     """
 
     description: str
@@ -183,8 +183,8 @@ class Estimate:
     """A figure with its bootstrap interval over queries, at the confidence of the settings.
 
     Attributes:
-        value: of the queries as they are.
-        low, high: ends of the percentile interval; low <= value <= high but for rare, very skewed samples.
+        value: value for the queries as they are.
+        low, high: ends of the percentile interval; low <= value <= high except for rare, very skewed samples.
     """
 
     value: float
@@ -199,18 +199,18 @@ class StudySettings:
     Attributes:
         methods: labels, in the order asked for.
         metrics: in the order asked for.
-        ks: rising.
+        ks: values of k, rising.
         queries: ``consumer`` (consumer photos) or ``views`` (other shop images of a product).
         gallery: ``all``, ``queried``, ``others``, or a pattern of file names.
         split: values of the product attribute ``split`` that queries were restricted to, separated by commas;
             empty for all.
         gallery_split: the same for the gallery; empty for that of the queries, ``any`` for all.
-        regions: through which parts a query was looked at: ``whole``, ``box``, or a plan.
+        regions: regions of a query that were searched with: ``whole``, ``box``, or a plan.
         index: whether candidates came from the indexes (``Gallery.search``) instead of exact distances.
-        seed: of the bootstrap.
-        n_resamples: of the bootstrap.
-        confidence: of every interval, 0.95.
-        n_hits: products kept of each answer.
+        seed: seed of the bootstrap.
+        n_resamples: number of resamples of the bootstrap.
+        confidence: confidence of every interval, 0.95.
+        n_hits: number of products kept of each answer.
     """
 
     methods: tuple[str, ...]
@@ -231,7 +231,7 @@ class StudySettings:
     def score_names(self) -> tuple[str, ...]:
         """``top-K`` for every K, ``mAP``, ``MRR``: the order of columns in every table.
 
-        Without ``mAP`` for indexes: they answer with products and do not rank all images.
+        Without ``mAP`` for indexes, which answer with products and do not rank all images.
         """
         return (*(f"top-{k}" for k in self.ks), *(() if self.index else ("mAP",)), "MRR")
 
@@ -241,9 +241,9 @@ class Method:
     """An extractor in a space.
 
     Attributes:
-        label: as in tables: ``resnet50``, ``efficientnet-lite0@320/whitened``.
-        extractor, input_size: its name and the side of its input in pixels.
-        fingerprint, weights_digest: of the extractor.
+        label: label in tables: ``resnet50``, ``efficientnet-lite0@320/whitened``.
+        extractor, input_size: name of the extractor and side of its input in pixels.
+        fingerprint, weights_digest: digests of the extractor.
         feature_dim: width of a feature.
         space: ``raw``, ``whitened``.
         dim: width of a vector of the space.
@@ -266,9 +266,9 @@ class Scores:
     """Scores of one category, or overall.
 
     Attributes:
-        category: its name; empty for micro and macro.
-        n_queries: how many.
-        values: by score name.
+        category: name of the category; empty for micro and macro.
+        n_queries: number of queries.
+        values: the scores by name.
     """
 
     category: str
@@ -278,18 +278,19 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """What a run found for each query, in the order of ``queries.images``; n queries.
+    """Results of a run for each of n queries, in the order of ``queries.images``.
 
     Attributes:
         n_nearer: products nearer than the right one, int64 (n,).
         n_tied: products exactly as far as the right one, itself included, int64 (n,), at least 1.
         average_precision: over the gallery's images, float64 (n,); NaN with ``index``.
-        right_image: the right product's nearest picture, its place in ``gallery.images``, int64 (n,).
-        right_distance: how far that is, float64 (n,).
-        hit_images: the nearest picture of each of the first products, int64 (n, n_hits), nearest first,
-            equals in the order of the gallery; -1 where there are no more products.
-        hit_distances: how far these are, float64 (n, n_hits); NaN where there are no more.
-        hit_regions: which region of the query was nearest to each, int64 (n, n_hits); -1 likewise.
+        right_image: place in ``gallery.images`` of the right product's nearest image, int64 (n,).
+        right_distance: distance of that image, float64 (n,).
+        hit_images: place of the nearest image of each of the first products, int64 (n, n_hits), nearest
+            first, equal ones in the order of the gallery; -1 where there are no more products.
+        hit_distances: distances of these images, float64 (n, n_hits); NaN where there are no more.
+        hit_regions: region of the query that was nearest to each, int64 (n, n_hits); -1 where there are no
+            more.
         ann_recall: with ``index``: share of the exact first ``n_hits`` products that the indexes found,
             float64 (n,); else None. With ``index``, a right product beyond those that the index answered
             with counts as not found: ``n_nearer`` is then the number of products of the gallery.
@@ -317,13 +318,13 @@ class Run:
     """One method with one metric.
 
     Attributes:
-        method: label.
+        method: label of the method.
         metric: ``l1``, ``l2`` or ``cosine``.
-        micro: over all queries alike.
+        micro: scores over all queries.
         macro: mean of the categories' scores.
-        categories: by name.
-        columns: by query.
-        ann_recall: with ``index``: mean over queries; else None.
+        categories: scores by category, sorted by name.
+        columns: results by query.
+        ann_recall: with ``index``: mean recall over queries; else None.
     """
 
     method: str
@@ -336,22 +337,22 @@ class Run:
 
     @property
     def label(self) -> str:
-        """``resnet50, l1``: names the run in a study."""
+        """Name of the run in a study: ``resnet50, l1``."""
         return f"{self.method}, {self.metric}"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much better one run is than another on the same queries.
+    """Difference of two runs on the same queries.
 
     Attributes:
         first, second: labels of runs.
         average: ``micro`` or ``macro``.
-        score: its name.
+        score: name of the score.
         estimate: score of the first minus score of the second, with the paired bootstrap interval.
-        p_value: two-sided, of the paired bootstrap; never below 2 / (n + 1), where n is the number of
-            resamples, or more than that where there are many pairs.
-        p_adjusted: by Holm's method over all pairs with this score and average.
+        p_value: two-sided p-value of the paired bootstrap; never below 2 / (n + 1), where n is the number of
+            resamples, or more where there are many pairs.
+        p_adjusted: the p-value adjusted by Holm's method over all pairs with this score and average.
     """
 
     first: str
@@ -377,7 +378,7 @@ class Study:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def run(self, method: str, metric: str) -> Run:
-        """The run of a method's label with a metric.
+        """Returns the run of a method's label with a metric.
 
         Raises:
             KeyError: there is none.

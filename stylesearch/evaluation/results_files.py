@@ -1,12 +1,12 @@
-"""The files of a study: ``results.json``, which can be read back, and tables for people and programs.
+"""Writes the files of a study: ``results.json``, which can be read again, and tables.
 
-``results.json`` has the same bytes for the same study. Keys are sorted; numbers that were computed have six
-significant digits; what is not a number is ``null``; times stand in ``times.json`` beside it. The columns of
+``results.json`` has the same bytes for the same study. Keys are sorted; computed numbers have six significant
+digits; values that are no number are ``null``; times are in ``times.json`` beside it. The columns of
 a run are lists in the order of ``queries.pictures``; ``hit_images`` and ``right_image`` are places in
 ``gallery.pictures``.
 
-A study of many queries makes a long text, and several times that as Python objects: it is written piece by
-piece, and of what is read, the columns of one run at a time are Python objects.
+A study of many queries is a long text, and takes several times as much memory as Python objects. So it is
+written piece by piece, and when it is read the columns of only one run at a time are Python objects.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def save_results(study: Study, folder: str | os.PathLike[str], comparison: Compa
     Where there is a comparison, ``comparison.json`` too.
 
     Args:
-        study: what was found.
-        folder: is made; files of these names in it are replaced.
-        comparison: with a baseline.
+        study: the study.
+        folder: folder of the files, which is created; files of these names in it are replaced.
+        comparison: comparison with a baseline.
 
     Returns:
         the path of ``results.json``.
@@ -116,7 +116,7 @@ def save_results(study: Study, folder: str | os.PathLike[str], comparison: Compa
 
 
 def save_study(study: Study, folder: Path) -> Path:
-    """Writes ``results.json`` and ``times.json`` into a folder, which is made; returns the former's path."""
+    """Writes ``results.json`` and ``times.json`` into a folder, and creates it; returns the former's path."""
     with atomic_file(folder / RESULTS) as file:
         for piece in json_pieces(study):
             file.write(piece.encode())
@@ -147,16 +147,16 @@ def load_study(path: Path) -> Study:
 
 
 def json_text(study: Study) -> str:
-    """The study as JSON; see the module."""
+    """Writes the study as a JSON text; see the module."""
     return "".join(json_pieces(study))
 
 
 def json_pieces(study: Study, **more: Any) -> Iterator[str]:
-    """The study as JSON, piece by piece; see the module.
+    """Yields the study as JSON, piece by piece; see the module.
 
     Args:
-        study: what is written.
-        **more: what else is put into the outermost object, as JSON values.
+        study: the study.
+        **more: more members of the outermost object, as JSON values.
     """
     whole = {"format": FORMAT, **_unwrap(study), **more}
     del whole["seconds"]
@@ -165,7 +165,7 @@ def json_pieces(study: Study, **more: Any) -> Iterator[str]:
 
 
 def study_from_json(stored: Mapping[str, Any]) -> Study:
-    """The inverse of ``json_text``, of the parsed text; times are empty."""
+    """Makes a study from the parsed JSON of ``json_text``; times are empty."""
     settings = StudySettings(**{name: _as_tuple(value) for name, value in stored["settings"].items()})
     catalog, gallery, queries = (dict(stored[name]) for name in ("catalog", "gallery", "queries"))
     catalog["categories"] = tuple(CategoryCounts(**one) for one in catalog["categories"])
@@ -224,14 +224,14 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _with_arrays(stored: dict[str, Any]) -> dict[str, Any]:
-    """Turns the columns of a run into arrays as soon as they are read: they take a tenth of the memory."""
+    """Turns the columns of a run into arrays as soon as they are read, which take a tenth of the memory."""
     if "hit_images" not in stored:
         return stored
     return {name: _column(name, value) for name, value in stored.items()}
 
 
 def _unwrap(value: Any) -> Any:
-    """Turns one level of a study's values into JSON values; what mappings and lists hold stays as it is."""
+    """Turns one level of a study's values into JSON values; members of mappings and lists are unchanged."""
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if isinstance(value, np.ndarray):
@@ -248,14 +248,14 @@ def _unwrap(value: Any) -> Any:
 
 
 def _has_levels(value: Any) -> bool:
-    """Whether a value becomes a mapping or a list."""
+    """Whether a value becomes a JSON object or array."""
     if isinstance(value, str | int | float | None):
         return False
     return not isinstance(value, Box)
 
 
 def _render(value: Any, indent: str) -> Iterator[str]:
-    """JSON with mappings and lists of lists by the line, lists of plain values and small mappings on one."""
+    """Renders JSON with a line for each member, but lists of plain values and small mappings on one line."""
     if isinstance(value, np.ndarray) and value.ndim == 1:
         yield json.dumps(_unwrap(value), allow_nan=False)
         return
@@ -283,7 +283,7 @@ def _render(value: Any, indent: str) -> Iterator[str]:
 
 
 def write_tables(study: Study, folder: Path, comparison: Comparison | None = None) -> None:
-    """Writes ``results.csv`` (a line for each figure, as a share) and ``results.md`` (tables, in percent)."""
+    """Writes ``results.csv`` (a row for each figure, as a share) and ``results.md`` (tables, in percent)."""
     with atomic_file(folder / "results.csv") as file:
         file.write(_csv_text(study).encode())
     with atomic_file(folder / "results.md") as file:
@@ -375,7 +375,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[st
 
 
 def notes(study: Study) -> list[str]:
-    """What a reader of any figure has to know: one sentence each."""
+    """Lists notes for readers of any figure, one sentence each."""
     settings, gallery, queries = study.settings, study.gallery, study.queries
     lines = [
         f"Searched in: {gallery.description}.",
@@ -408,7 +408,7 @@ def notes(study: Study) -> list[str]:
 
 
 def _training_notes(study: Study) -> list[str]:
-    """A sentence for each trained model that has seen products of the queries while it was trained."""
+    """Makes a sentence for each trained model that has seen products of the queries in its training."""
     splits = {name.strip().lower() for name in study.settings.split.split(",")}
     if splits <= TEST_SPLITS:
         return []
@@ -422,13 +422,13 @@ def _training_notes(study: Study) -> list[str]:
 
 
 def searched_in(study: Study) -> str:
-    """What was searched with what, in a sentence: it belongs beside every table and chart."""
+    """Sentence that says what was searched with what; it belongs beside every table and chart."""
     how = ", through the indexes" if study.settings.index else ""
     return f"Searched with {study.queries.description}; in {study.gallery.description}{how}."
 
 
 def compared_in(study: Study, comparison: Comparison) -> str:
-    """Like ``searched_in``, for a table of changes: its queries are those that both studies have."""
+    """Sentence like ``searched_in`` for a table of changes, on the queries that both studies have."""
     how = ", through the indexes" if study.settings.index else ""
     then = "the same as before" if comparison.same_gallery else "before in another gallery"
     return (
@@ -438,22 +438,22 @@ def compared_in(study: Study, comparison: Comparison) -> str:
 
 
 def percent(estimate: Estimate) -> str:
-    """``31.2 [28.0, 34.4]``, in percent."""
+    """Writes ``31.2 [28.0, 34.4]``, in percent."""
     return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
 
 
 def points(estimate: Estimate) -> str:
-    """``+3.1 [-0.2, +6.0]``, in percent points: a difference."""
+    """Writes a difference as ``+3.1 [-0.2, +6.0]``, in percentage points."""
     return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
 
 
 def short_percent(estimate: Estimate) -> str:
-    """``31.2 (28-34)``, in percent: for a terminal."""
+    """Writes ``31.2 (28-34)``, in percent, for a terminal."""
     return f"{100 * estimate.value:.1f} ({100 * estimate.low:.0f}-{100 * estimate.high:.0f})"
 
 
 def change_row(one: Change) -> list[str]:
-    """Method, metric, what of, score, before, now, change with its interval, verdict."""
+    """Cells of a change: method, metric, average or category, score, before, now, change, verdict."""
     change = "" if one.change is None else points(one.change)
     values = [f"{100 * one.before:.1f}", f"{100 * one.now:.1f}"]
     return [one.method, one.metric, one.category or one.average, one.score, *values, change, one.verdict]

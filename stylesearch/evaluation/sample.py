@@ -1,4 +1,4 @@
-"""Features of a sample of queries and gallery images, for the maps of a report."""
+"""Samples queries and gallery images and reads their features, for the maps of a report."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Features = Mapping[str, Floats]
 
 
 def sampled_queries(study: Study) -> list[int]:
-    """Places of the sampled queries in ``queries.images``, rising; drawn with the study's seed."""
+    """Draws queries with the study's seed; returns their places in ``queries.images``, rising."""
     n = study.queries.n_queries
     drawn = np.random.default_rng(study.settings.seed).choice(n, min(n, N_SAMPLED), replace=False)
     return sorted(drawn.tolist())
 
 
 def sampled_gallery(study: Study) -> list[int]:
-    """Places of the sampled images in ``gallery.images``, rising; none that is a sampled query."""
+    """Draws gallery images that are no sampled query; returns their places in ``gallery.images``, rising."""
     searched = study.gallery.images
     queries = {(one.product, one.path) for one in (study.queries.images[i] for i in sampled_queries(study))}
     others = [place for place, one in enumerate(searched) if (one.product, one.path) not in queries]
@@ -44,16 +44,16 @@ def sampled_gallery(study: Study) -> list[int]:
 def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
     """Reads the features of the sampled images, of every extractor of a study, as they were searched.
 
-    Of queries that were looked at through several regions, those of the first, the whole photo. An extractor
+    For queries with several regions it reads the features of the first region, the whole photo. An extractor
     is left out where the catalog has no features of it.
 
     Args:
-        study: of this catalog.
-        catalog: open.
+        study: a study of this catalog.
+        catalog: the catalog.
         cache: the workspace's folder for vectors of regions.
 
     Raises:
-        CatalogError: pictures or their features have gone meanwhile.
+        CatalogError: images or their features are gone meanwhile.
     """
     images = _images(catalog, [study.queries.images[place] for place in sampled_queries(study)])
     searched = _images(catalog, [study.gallery.images[place] for place in sampled_gallery(study)])

@@ -1,7 +1,7 @@
-"""Scores of ranks, with intervals: top-k accuracy, reciprocal rank and average precision, fair to ties.
+"""Scores of ranks with ties, with intervals: top-k accuracy, reciprocal rank and average precision.
 
-A tie has no order: whatever broke it (the order of a file, of a sort) would favour somebody. So each
-function here returns the mean over all orders of the equals, as a closed form.
+Any order of tied products (of a file, of a sort) would favour some of them. So each function here returns the
+mean over all orders of the tied, as a closed form.
 
 References:
     F. McSherry and M. Najork, "Computing information retrieval performance measures efficiently in the
@@ -39,12 +39,12 @@ __all__ = [
 
 
 def top_k_share(n_nearer: Ints, n_tied: Ints, k: int) -> Doubles:
-    """For each query how likely its product is among the first ``k``, float64 (n,).
+    """Computes for each query the probability that its product is among the first ``k``, float64 (n,).
 
     Args:
         n_nearer: products nearer than the right one, int64 (n,).
         n_tied: products as far as the right one, itself included, int64 (n,).
-        k: how many products are looked at, 1 or more.
+        k: number of first products, 1 or more.
 
     Returns:
         1 or 0 without ties; of ``t`` tied products of which ``m`` still fit into the first ``k``, m / t.
@@ -60,7 +60,7 @@ def top_k_share(n_nearer: Ints, n_tied: Ints, k: int) -> Doubles:
 
 
 def expected_reciprocal_rank(n_nearer: Ints, n_tied: Ints) -> Doubles:
-    """1 / rank, mean over the orders of the tied, float64 (n,).
+    """Computes 1 / rank as the mean over the orders of the tied, float64 (n,).
 
     Example:
         >>> expected_reciprocal_rank(np.array([1, 0]), np.array([1, 2])).tolist()
@@ -74,19 +74,19 @@ def expected_reciprocal_rank(n_nearer: Ints, n_tied: Ints) -> Doubles:
 
 
 def expected_average_precision(n_below: Ints, n_equal: Ints, n_right: Ints) -> float:
-    """Average precision of one ranking with ties, mean over the orders of the tied.
+    """Computes the average precision of one ranking with ties, as the mean over the orders of the tied.
 
-    The right pictures lie in groups of equally far ones. In a group that begins behind ``t`` pictures, ``R``
-    of them right, and has n pictures, r of them right, place i is right with probability r / n, and then has
-    on average (i - 1) (r - 1) / (n - 1) right ones before it in the group.
+    Right images lie in groups of equally far ones. In a group of n images, r of them right, that comes after
+    ``t`` images, ``R`` of them right, place i is right with probability r / n, and then has on average
+    (i - 1) (r - 1) / (n - 1) right ones before it in the group.
 
     Args:
-        n_below: pictures nearer than each group, int64 (groups,), rising.
-        n_equal: pictures in each group, int64 (groups,).
-        n_right: right ones in each group, int64 (groups,), at least 1.
+        n_below: number of images nearer than each group, int64 (groups,), rising.
+        n_equal: number of images in each group, int64 (groups,).
+        n_right: number of right images in each group, int64 (groups,), at least 1.
 
     Returns:
-        The mean of the precision at each right picture, from 0 to 1.
+        The mean of the precision at each right image, from 0 to 1.
 
     Example:
         >>> expected_average_precision(np.array([0, 3]), np.array([1, 1]), np.array([1, 1]))
@@ -103,11 +103,11 @@ def expected_average_precision(n_below: Ints, n_equal: Ints, n_right: Ints) -> f
 
 
 def score_columns(columns: Columns, names: Sequence[str]) -> Doubles:
-    """Each query's part in each score, float64 (queries, scores): a score is the mean of its column.
+    """Computes each query's part in each score, float64 (queries, scores): a score is the mean of its column.
 
     Args:
-        columns: of a run.
-        names: ``top-K``, ``mAP``, ``MRR``.
+        columns: results of a run.
+        names: names of scores: ``top-K``, ``mAP``, ``MRR``.
     """
     parts = []
     for name in names:
@@ -123,12 +123,12 @@ def score_columns(columns: Columns, names: Sequence[str]) -> Doubles:
 def runs_of(
     columns: Mapping[tuple[str, str], Columns], categories: Sequence[str], settings: StudySettings
 ) -> tuple[tuple[Run, ...], Resampled]:
-    """Scores what was found by each method and metric.
+    """Scores the results of each method and metric.
 
     Args:
-        columns: by method's label and metric, in the order of the runs.
-        categories: of the queries.
-        settings: of the study.
+        columns: results by method's label and metric, in the order of the runs.
+        categories: category of each query.
+        settings: settings of the study.
 
     Returns:
         the runs with their scores, and the resamples that all of them share.
@@ -203,7 +203,7 @@ def differences_of(
 
 
 def top_k_curve(columns: Columns, ks: Sequence[int], settings: StudySettings) -> list[Estimate]:
-    """Top-k accuracy over all queries for many k, with the same intervals as the tables: for a chart."""
+    """Computes top-k accuracy over all queries for many k, with the intervals of the tables, for a chart."""
     parts = np.stack([top_k_share(columns.n_nearer, columns.n_tied, k) for k in ks], axis=1)
     means = resampled_means(parts, n_resamples=settings.n_resamples, seed=settings.seed)
     return [

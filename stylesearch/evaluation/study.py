@@ -1,7 +1,7 @@
 """Runs a study: features, vectors, ranks and scores, in that order, for every method and metric.
 
-``evaluate`` is the whole; ``MethodRanking`` ranks the queries for one extractor after the other;
-``gallery_facts`` and ``query_facts`` describe what was searched, to stand beside every table.
+``evaluate`` runs it; ``MethodRanking`` ranks the queries extractor by extractor;
+``gallery_facts`` and ``query_facts`` describe what was searched, for the text beside every table.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ _MAX_EXAMPLES: Final = 10
 def evaluate(context: StudyContext, settings: StudySettings) -> Study:
     """Searches the gallery for every query with every method and metric, and scores what is found.
 
-    It may be stopped at any point and run again: features that were computed are kept.
+    It may be stopped at any point and run again: computed features are stored.
 
     Args:
         context: the catalog, and how to load extractors and models.
-        settings: what; ``methods`` as ``extractor[@size][/space]`` or ``siamese:NAME``. A trained model is
-            looked at in its own metric alone.
+        settings: settings of the study, with ``methods`` as ``extractor[@size][/space]`` or ``siamese:NAME``.
+            A trained model is evaluated only with its own metric.
 
     Raises:
         ConfigError: settings that make no sense.
@@ -91,7 +91,7 @@ def evaluate(context: StudyContext, settings: StudySettings) -> Study:
             images = list_images(context.catalog)
             protocol = choose(images, settings)
         with time_stage(seconds, "extractors"):
-            # Before anything is computed: a name may be wrong. Nothing is extracted with these.
+            # Loaded before anything is computed, since a name may be wrong. Nothing is extracted with these.
             extractors = {
                 name: context.load(name) for name in dict.fromkeys(spec.extractor for spec in specs)
             }
@@ -178,7 +178,7 @@ def _compute_features(
     Returns:
         the feature set, and the reason for each image without features, by key.
     """
-    extractor = context.load(name)  # its network goes with it, when this is done
+    extractor = context.load(name)  # its network is dropped with it at the end
     through_catalog, through_cache = split_queries(protocol.queries, settings.regions)
     wanted = list({one.pk: one for one in (*protocol.gallery, *through_catalog)}.values())
     feature_set, failures = compute_missing(
@@ -197,13 +197,13 @@ class MethodRanking:
 
     Args:
         context: the catalog and the models.
-        settings: of the study.
+        settings: settings of the study.
         protocol: the queries and the gallery; every image has features.
-        seconds: gets the time of every stage.
+        seconds: mapping to which the time of every stage is added.
 
     Attributes:
-        columns: what was found, by the method's label and the metric.
-        methods: what each method is, by label.
+        columns: results by the method's label and the metric.
+        methods: the methods by label.
     """
 
     def __init__(
@@ -224,7 +224,7 @@ class MethodRanking:
         self._right = np.array([self._numbers[one.product.id] for one in protocol.queries], np.int64)
 
     def rank_all(self, extractor: Extractor, feature_set: FeatureSet, specs: list[MethodSpec]) -> None:
-        """Ranks the queries in every space, with every metric, of one extractor."""
+        """Ranks the queries in every space of one extractor, with every metric."""
         context, protocol, regions = self._context, self._protocol, self._settings.regions
         through_catalog, through_cache = split_queries(protocol.queries, regions)
         with ArrayPool(context.cache, context.max_bytes) as pool:
@@ -255,7 +255,7 @@ class MethodRanking:
         home = context.space_location(extractor, spec.space) if needs_home else None
         if home is not None and self._settings.index:
             with time_stage(self._seconds, f"indexes of {spec.label}"):
-                refresh_indexes(home, metrics)  # before anything is made with the current fit
+                refresh_indexes(home, metrics)  # before anything is computed with the current fit
         with time_stage(self._seconds, f"vectors of {spec.label}"):
             n_colors = n_colors_of(extractor.parameters)
             transform = pool.fit(spec.space, gallery, home, n_colors=n_colors)

@@ -7,7 +7,7 @@
   product cannot: those would be taken for categories, and each of their images for a product.
 - A product's id is its name (the folder's, or the image's without its extension) where no other product
   has it; else ``category/name``, and where that is not enough, ``category/file.ext``.
-- Hidden files, leftovers of operating systems, and files whose names are not those of images are skipped;
+- Hidden files, leftovers of operating systems, and files that are plainly no images are skipped;
   everything else is listed: whether it is an image is for the decoder to say, by its content.
 - Links are followed, but not into a folder that contains them.
 """

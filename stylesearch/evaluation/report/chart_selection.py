@@ -28,21 +28,21 @@ _AXIS_TOPS: Final = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 def chart_k(study: Study) -> int:
     """The k of the top-k accuracy that charts show.
 
-    That is the largest k asked for, up to the 20 of the 2018 study, by which chance would find at most 5 % of
-    the products; the smallest asked for where there is none such. Among 60 products nearly everything is
-    found in the first 20: that tells methods no longer apart.
+    The largest k asked for that is at most 20, as in the 2018 study, and by which chance finds 5 % of the
+    products or less; if there is none, the smallest k asked for. Among 60 products nearly everything is found
+    in the first 20, which no longer distinguishes methods.
     """
     largest = min(_STUDY2018_K, int(_MAX_SHARE_BY_CHANCE * study.gallery.n_products))
     return max((k for k in study.settings.ks if k <= largest), default=study.settings.ks[0])
 
 
 def ranking_key(run: Run, k: int) -> tuple[float, float]:
-    """Key to sort runs by: the top-k accuracy over all queries, then the mean reciprocal rank."""
+    """Key for sorting runs: the top-k accuracy over all queries, then the mean reciprocal rank."""
     return run.micro.values[f"top-{k}"].value, run.micro.values["MRR"].value
 
 
 def best_runs(study: Study) -> dict[str, Run]:
-    """The run of each method with the metric that suits it best, in the order of the methods."""
+    """Selects the run of each method with its best metric, in the order of the methods."""
     k = chart_k(study)
     return {
         label: max((run for run in study.runs if run.method == label), key=lambda run: ranking_key(run, k))
@@ -51,7 +51,7 @@ def best_runs(study: Study) -> dict[str, Run]:
 
 
 def best_of_each_kind(study: Study) -> list[Run]:
-    """The best run of all, and the best of the other kind of method (white-box or network), if any."""
+    """Selects the best run, and the best of the other kind of method (white-box or network), if any."""
     k = chart_k(study)
     best: dict[bool, Run] = {}
     for label, run in sorted(best_runs(study).items(), key=lambda item: ranking_key(item[1], k)):

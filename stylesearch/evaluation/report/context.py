@@ -1,4 +1,4 @@
-"""What every section of the report needs: the study, its folder, and the words that captions share."""
+"""The context of the report's sections: the study, the folder, and sentences that captions share."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ CHARTS: Final = "charts"
 
 @dataclass
 class ReportContext:
-    """A report that is being made.
+    """A report that is being written.
 
     Attributes:
-        study: what the report is about.
-        folder: of the report.
-        features: of sampled images, for maps; empty if there are none at hand.
-        comparison: with a baseline, if there is one.
-        n_figures: how many charts there are so far.
-        images: thumbnails and sheets.
+        study: the study.
+        folder: folder of the report.
+        features: features of sampled images, for maps; may be empty.
+        comparison: comparison with a baseline, if there is one.
+        n_figures: number of charts so far.
+        images: writes thumbnails and sheets.
     """
 
     study: Study
@@ -71,17 +71,17 @@ class ReportContext:
 
     @cached_property
     def axis_top(self) -> float:
-        """Where the axes of that score end, from 0 to 1."""
+        """End of the axes of that score, from 0 to 1."""
         return axis_top(self.study)
 
     @property
     def search_note(self) -> str:
-        """A sentence of every caption: what was searched with what."""
+        """Sentence of every caption that says what was searched with what."""
         return searched_in(self.study)
 
     @property
     def interval_note(self) -> str:
-        """A sentence on the lines beside the dots."""
+        """Sentence that explains the intervals beside the dots."""
         return f"Lines: {100 * self.study.settings.confidence:g} % bootstrap intervals over queries."
 
     def chart(self, figure: Figure, name: str, caption: str, alt: str) -> Chart:
@@ -89,9 +89,9 @@ class ReportContext:
 
         Args:
             figure: the chart.
-            name: of its files, behind the number.
-            caption: below it; says what was searched in what.
-            alt: what one would see.
+            name: name of its files, after the number.
+            caption: caption below it; says what was searched in what.
+            alt: alternative text.
         """
         from stylesearch.evaluation.report.charts.style import save_figure
 

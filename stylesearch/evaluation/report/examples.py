@@ -34,12 +34,12 @@ _MAX_K = 20
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Places of queries in ``queries.images``.
+    """Examples of queries, as places in ``queries.images``.
 
     Attributes:
-        found: drawn from those whose product is among the first k; in the order of their ranks.
+        found: drawn from the queries whose product is among the first k; in the order of their ranks.
         missed: drawn from all others.
-        n_found, n_missed: how many there are of each.
+        n_found, n_missed: number of queries of each kind in the study.
     """
 
     found: list[int]
@@ -49,9 +49,9 @@ class Examples:
 
 
 def choose_examples(study: Study, run: Run, k: int, n: int) -> Examples:
-    """Draws up to ``n`` found and ``n`` missed queries with the study's seed, so that nobody picks them.
+    """Draws up to ``n`` found and ``n`` missed queries at random, with the study's seed.
 
-    The draw goes through the categories in turn.
+    It draws from the categories in turn.
     """
     ranks = run.columns.ranks
     found, missed = np.flatnonzero(ranks <= k), np.flatnonzero(ranks > k)
@@ -71,13 +71,13 @@ def choose_examples(study: Study, run: Run, k: int, n: int) -> Examples:
 
 
 def hardest_queries(runs: Mapping[str, Run], n: int) -> list[int]:
-    """Places of the queries that all methods together rank worst, by the geometric mean of the ranks.
+    """Finds the queries that all methods together rank worst, by the geometric mean of the ranks.
 
     Queries that every method ranks first are never among them.
 
     Args:
-        runs: one a method.
-        n: how many at most.
+        runs: one run for each method.
+        n: largest number of queries.
     """
     logarithms: Doubles = np.mean([np.log(run.columns.ranks) for run in runs.values()], axis=0)
     order = np.argsort(-logarithms, kind="stable")[:n]
@@ -88,9 +88,9 @@ def count_confusions(study: Study, run: Run) -> tuple[list[str], Ints]:
     """Counts the categories of the first hits, by category of the query.
 
     Returns:
-        names of categories, those of queries first; and int64 (queried categories, 1 + names): how many
-        queries found the right product first, then how many found a wrong one of each category. A query that
-        the indexes answered with nothing counts nowhere.
+        names of categories, those of queries first; and int64 (queried categories, 1 + names): the number of
+        queries that found the right product first, then the numbers of those that found a wrong one of each
+        category. A query without an answer from the indexes is not counted.
     """
     queried = sorted(study.queries.categories)
     answered = [
@@ -107,11 +107,11 @@ def count_confusions(study: Study, run: Run) -> tuple[list[str], Ints]:
 
 
 def nearest_region(study: Study, run: Run, place: int, size: tuple[int, int]) -> list[Box]:
-    """The box on a query in which the nearest product was found; empty if the query was searched whole.
+    """Returns the box on a query in which the nearest product was found; none if it was searched whole.
 
     Args:
-        study, run: of the query.
-        place: in ``queries.images``.
+        study, run: the study and the run.
+        place: place of the query in ``queries.images``.
         size: width and height of the upright photo in pixels.
     """
     regions = study.settings.regions
@@ -125,7 +125,7 @@ def nearest_region(study: Study, run: Run, place: int, size: tuple[int, int]) ->
 
 
 def examples(context: ReportContext) -> Section:
-    """Right and wrong matches among the first k, the right product framed (the 2018 study's Figure 10)."""
+    """Section with right and wrong matches among the first k (the 2018 study's Figure 10)."""
     study = context.study
     k = min(_MAX_K, max(study.settings.ks), study.settings.n_hits)
     run = _best_run(context)
@@ -150,7 +150,7 @@ def examples(context: ReportContext) -> Section:
 
 
 def errors(context: ReportContext) -> Section:
-    """Which categories are confused, and the queries that all methods find hardest."""
+    """Section on confused categories, and on the queries that all methods find hardest."""
     from stylesearch.evaluation.report.charts.plots import category_confusion
 
     blocks: list[Block] = []
@@ -184,7 +184,7 @@ def _best_run(context: ReportContext) -> Run:
 
 
 def _sheet(context: ReportContext, run: Run, place: int) -> Sheet | Paragraph:
-    """A contact sheet of a query and its first hits, or a line that says why there is none."""
+    """Makes a contact sheet of a query and its first hits, or a line that says why there is none."""
     study = context.study
     query = study.queries.images[place]
     columns = run.columns
@@ -231,7 +231,7 @@ def _entry(image: StudyImage, rank: int, distance: float, right: bool) -> SheetE
 
 
 def _hard_query(context: ReportContext, number: int, place: int) -> Card:
-    """A query, its right product and the wrong one that came first, with the ranks of all methods."""
+    """Makes a card of a query, its right product, the wrong one that came first, and all methods' ranks."""
     study = context.study
     query = study.queries.images[place]
     run = _best_run(context)
@@ -256,7 +256,7 @@ def _hard_query(context: ReportContext, number: int, place: int) -> Card:
 
 
 def _n_searched(context: ReportContext, run: Run, place: int) -> int:
-    """How many products an index was asked for, where the right one was not among them; 0 elsewhere."""
+    """Number of products that an index was asked for, where the right one was not among them; else 0."""
     settings = context.study.settings
     if not settings.index or run.columns.n_nearer[place] < context.study.gallery.n_products:
         return 0
@@ -269,7 +269,7 @@ def _rank(context: ReportContext, run: Run, place: int) -> str:
 
 
 def _ordinal(rank: float) -> str:
-    """``1st``, ``12th``; a shared place as it is: ``at 2.5``.
+    """Writes a rank as ``1st``, ``12th``; a shared one as ``at 2.5``.
 
     Example:
         >>> _ordinal(22.0), _ordinal(11.0), _ordinal(2.5)

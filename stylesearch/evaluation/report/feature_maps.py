@@ -1,4 +1,4 @@
-"""Section of maps: which images look alike to an extractor (the 2018 study's Figure 5)."""
+"""Section with maps of the images that look alike to an extractor (the 2018 study's Figure 5)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _THUMBNAIL_SIDE = 96
 
 
 def maps(context: ReportContext) -> Section:
-    """Maps of queries and shop images as dots, then as small images, for each extractor."""
+    """Section with maps of queries and shop images, as dots and as small images, for each extractor."""
     from stylesearch.evaluation.report.charts.maps import MIN_IMAGES, tsne_map
 
     study = context.study
@@ -43,7 +43,7 @@ def maps(context: ReportContext) -> Section:
 def _two_maps(
     context: ReportContext, method: Method, places: Doubles, images: list[StudyImage], n_queries: int
 ) -> list[Chart]:
-    """A map of dots, and one of the images, if they can be read; the first ``n_queries`` are queries."""
+    """Draws a map of dots, and one of images if they can be read; the first ``n_queries`` are queries."""
     from stylesearch.evaluation.report.charts.maps import dot_map, thumbnail_map
 
     study = context.study
@@ -93,7 +93,7 @@ def _two_maps(
 def _thumbnails(
     context: ReportContext, places: Doubles, images: list[StudyImage], n_queries: int
 ) -> tuple[list[int], list[Pixels]]:
-    """Images that have room on the map, a query and a gallery image in turn, and their pixels."""
+    """Chooses images that have room on the map, of queries and gallery in turn, and reads their pixels."""
     from stylesearch.evaluation.report.charts.maps import select_without_overlap
 
     in_turn = sorted(range(len(images)), key=lambda place: place % n_queries)

@@ -1,4 +1,4 @@
-"""Small images beside the page, named by content: an image that is shown twice is written once."""
+"""Writes the report's small images, named by content: an image that is shown twice is written once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNREADABLE: Final = (ImageError, MissingDependency, OSError)
 
 
 class ImageFolder:
-    """Thumbnails and sheets of one report.
+    """Writes the thumbnails and sheets of one report.
 
     Args:
         report: the report's folder.
@@ -45,7 +45,7 @@ class ImageFolder:
         self.unreadable: set[str] = set()
 
     def pixels(self, image: StudyImage, side: int, *, boxed: bool = False) -> Pixels | None:
-        """An image, or its box, in a white square, uint8 (side, side, 3); None if it cannot be read."""
+        """Reads an image, or its box, in a white square, uint8 (side, side, 3); None if it cannot be read."""
         try:
             if boxed and image.box is not None:
                 return crop(decode(image.path), image.box, side)
@@ -59,9 +59,9 @@ class ImageFolder:
         """Writes a small copy of an image, unless there is one already.
 
         Args:
-            image: which one.
-            alt: what one would see.
-            caption: below it.
+            image: the image.
+            alt: alternative text.
+            caption: caption below it.
         """
         path = f"{IMAGES}/{image.sha256[:24]}.jpg"
         if not (self._report / path).exists():
@@ -84,14 +84,14 @@ class ImageFolder:
         """Draws a contact sheet.
 
         Args:
-            query: shown on the left.
+            query: the query, which is shown on the left.
             entries: the hits.
-            name: of the file, without its ending.
-            title, subtitle: above it.
-            outline: gives the boxes to draw on a photo of that width and height.
+            name: name of the file, without its ending.
+            title, subtitle: texts above it.
+            outline: returns the boxes to draw on a photo of that width and height.
 
         Returns:
-            its path within the report, or None if the query can no longer be read.
+            path of the sheet within the report; None if the query can no longer be read.
         """
         try:
             photo = decode(query.path, reduce_to=_PHOTO_SIDE)

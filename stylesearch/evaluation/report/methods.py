@@ -1,4 +1,4 @@
-"""Sections on the methods: what they are made of, each metric of each, and all side by side by category."""
+"""Sections on the methods: their extractors, their metrics, and their scores by category."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AVERAGES = ("macro", "micro")
 
 
 def extractors(context: ReportContext) -> Section:
-    """A table of what makes the vectors of each method (the 2018 study's Table 1)."""
+    """Section with a table of the extractors and spaces of the methods (the 2018 study's Table 1)."""
     described = {info.name: info for info in describe_extractors()}
     rows = []
     for method in context.study.methods:
@@ -45,7 +45,7 @@ def extractors(context: ReportContext) -> Section:
 
 
 def metrics(context: ReportContext) -> Section:
-    """Charts of every method with each metric, by category (white-box: the 2018 study's Figure 6)."""
+    """Section with charts of every method with each metric, by category (white-box: Figure 6 of 2018)."""
     study = context.study
     order = sorted(study.settings.methods, key=lambda label: not is_white_box(study, label))
     metric_names = list(study.settings.metrics)
@@ -62,7 +62,7 @@ def metrics(context: ReportContext) -> Section:
 
 
 def by_category(context: ReportContext) -> Section:
-    """Charts and tables by category: networks alone (Figure 7 of 2018), then all methods (its Figure 9)."""
+    """Section with scores by category: of networks (Figure 7 of 2018), then of all methods (Figure 9)."""
     study, numbers = context.study, context.color_numbers
     untrained = [one.label for one in study.methods if not is_trained(one.space)]
     networks = [label for label in untrained if not is_white_box(study, label)]
@@ -88,7 +88,7 @@ def by_category(context: ReportContext) -> Section:
 
 
 def _score_table(context: ReportContext) -> Table:
-    """One score of all methods, a row a category: the figures of the chart above it."""
+    """Makes a table of one score of all methods by category: the values of the chart above it."""
     runs = list(context.best_runs.values())
     of_rows = list(zip(*((*run.categories, run.macro, run.micro) for run in runs), strict=True))
     rows = [
@@ -104,7 +104,7 @@ def _score_table(context: ReportContext) -> Table:
 
 
 def _all_scores(context: ReportContext, run: Run) -> Details:
-    """All scores of a run, a row a category, behind a click."""
+    """Makes a table of all scores of a run by category, which opens on a click."""
     names = list(context.study.settings.score_names)
     rows = [
         [label, f"{scores.n_queries:,}", *(percent(scores.values[name]) for name in names)]
@@ -136,7 +136,7 @@ def _dot_chart(
 
 
 def _file_name(label: str) -> str:
-    """A label in letters that any file system takes."""
+    """Writes a label in letters that any file system allows."""
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in label)[-60:]
 
 

@@ -1,4 +1,4 @@
-"""The parts that the report's page is made of, and the templates that lay them out as HTML.
+"""The blocks of the report's page, and their rendering as HTML with templates.
 
 Sections hold plain text only; the templates escape all of it, so a name from the catalog is never HTML.
 """
@@ -31,8 +31,8 @@ class Paragraph:
     """A paragraph of text.
 
     Attributes:
-        text: of the paragraph.
-        style: class of the style sheet: ``lead``, ``faint`` or none.
+        text: the text.
+        style: class of the style sheet: ``lead``, ``faint`` or empty.
     """
 
     macro: ClassVar = "paragraph"
@@ -62,11 +62,11 @@ class Table:
     """A table, which scrolls inside its own box where the screen is narrow.
 
     Attributes:
-        caption: above it.
-        headings: of the columns.
-        rows: as many cells each.
-        n_labels: columns at the left that name a row; all others are figures, aligned to the right.
-        strong: numbers of rows that stand out.
+        caption: caption above it.
+        headings: headings of the columns.
+        rows: rows, each with as many cells.
+        n_labels: number of columns at the left that name a row; the others are figures, aligned to the right.
+        strong: numbers of rows that are highlighted.
         wraps: whether long cells are broken into lines.
     """
 
@@ -84,10 +84,10 @@ class Chart:
     """A chart, numbered, with links to its files.
 
     Attributes:
-        number: of the figure.
-        path: of its files within the report, without ``.png`` and ``.svg``.
-        caption: below it.
-        alt: what one would see.
+        number: number of the figure.
+        path: path of its files within the report, without ``.png`` and ``.svg``.
+        caption: caption below it.
+        alt: alternative text.
     """
 
     macro: ClassVar = "chart"
@@ -102,8 +102,8 @@ class Sheet:
     """A contact sheet of a query and its hits.
 
     Attributes:
-        path: of the image within the report.
-        alt: what one would see.
+        path: path of the image within the report.
+        alt: alternative text.
     """
 
     macro: ClassVar = "sheet"
@@ -116,10 +116,10 @@ class Thumbnail:
     """A small image with a caption.
 
     Attributes:
-        path: of the image within the report; None where the image can no longer be read.
+        path: path of the image within the report; None where the image can no longer be read.
         side: width and height in pixels.
-        alt: what one would see.
-        caption: below it.
+        alt: alternative text.
+        caption: caption below it.
     """
 
     path: str | None
@@ -152,8 +152,8 @@ class FileLinks:
     """Links to files beside the page.
 
     Attributes:
-        text: before the links.
-        names: of the files.
+        text: text before the links.
+        names: names of the files.
     """
 
     macro: ClassVar = "file_links"
@@ -170,9 +170,9 @@ class Section:
     """A part of the page.
 
     Attributes:
-        anchor: its id in the page.
-        heading: as in the table of contents.
-        blocks: below the heading.
+        anchor: id in the page.
+        heading: heading, also in the table of contents.
+        blocks: blocks below the heading.
     """
 
     anchor: str

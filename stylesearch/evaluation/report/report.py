@@ -48,7 +48,7 @@ _SECTIONS: Final[tuple[Callable[[ReportContext], Section | None], ...]] = (
 
 
 def check_libraries() -> None:
-    """Checks that the libraries of a report are installed: better before a long study than after it.
+    """Checks that the libraries of a report are installed, so that a long study does not fail at its end.
 
     Raises:
         MissingDependency: a library is not installed.
@@ -77,11 +77,11 @@ def write_report(
     so.
 
     Args:
-        study: what was found.
-        folder: is made; the files of an older report in it are replaced.
-        comparison: with a baseline.
-        features: of sampled images, from ``stylesearch.evaluation.sample.read_sample``, for the maps;
-            without them there are none.
+        study: the study.
+        folder: folder of the report, which is created; the files of an older report in it are replaced.
+        comparison: comparison with a baseline.
+        features: features of sampled images, from ``stylesearch.evaluation.sample.read_sample``, for the
+            maps; without them there are none.
         progress: called as ``progress(section, n_done, n_sections)`` with the section that comes next, and at
             the end with the last.
 
@@ -121,7 +121,7 @@ def _name(make: Callable[[ReportContext], Section | None]) -> str:
 
 
 def _remove_older_files(folder: Path) -> None:
-    """Removes the charts and images of an older report, which might not be overwritten."""
+    """Removes the charts and images of an older report, some of which might not be overwritten."""
     if (folder / PAGE).exists():
         for name, pattern in _OWN_FILES:
             for path in (folder / name).glob(pattern):

@@ -1,4 +1,4 @@
-"""Sections on the study as a whole: result, differences, what was searched, and what it stands beside."""
+"""Sections on the study as a whole: result, differences, data, published results and baseline."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class PublishedResult:
     """A published result, on other data than the study's.
 
     Attributes:
-        source: who.
-        method: what was done.
-        data: which data set.
-        searched: with what, in what.
+        source: authors and publication.
+        method: method of the authors.
+        data: data set.
+        searched: queries and gallery.
         top: percent of queries whose product was among the first k, by k.
     """
 
@@ -76,7 +76,7 @@ PUBLISHED: Final = (
 
 
 def introduction(context: ReportContext) -> list[Block]:
-    """The main finding in a sentence, and what a reader of any figure has to know."""
+    """Paragraphs with the main result, and with notes for readers of any figure."""
     study, k = context.study, context.k
     best = max(study.runs, key=lambda run: ranking_key(run, k))
     found = best.micro.values[context.score]
@@ -92,7 +92,7 @@ def introduction(context: ReportContext) -> list[Block]:
 
 
 def result(context: ReportContext) -> Section:
-    """Curves of the methods, and all runs in one table."""
+    """Section with curves of the methods, and a table of all runs."""
     from stylesearch.evaluation.report.charts.plots import Series, top_k_curves
 
     study = context.study
@@ -136,7 +136,7 @@ def result(context: ReportContext) -> Section:
 
 
 def differences(context: ReportContext) -> Section:
-    """Which methods differ by more than noise."""
+    """Section on the methods that differ by more than noise."""
     study = context.study
     labels = [run.label for run in context.best_runs.values()]
     shown = [
@@ -160,7 +160,7 @@ def differences(context: ReportContext) -> Section:
 
 
 def counts(context: ReportContext) -> Section:
-    """How many images there are of each category (the 2018 study's Figure 2)."""
+    """Section on the number of images of each category (the 2018 study's Figure 2)."""
     from stylesearch.evaluation.report.charts.plots import image_counts
 
     study = context.study
@@ -224,7 +224,7 @@ def _difference_row(one: Difference, alpha: float) -> list[str]:
 
 
 def published_results(context: ReportContext) -> Section:
-    """What others reached, on other data."""
+    """Section with published results, on other data."""
     ks = sorted({k for one in PUBLISHED for k in one.top})
     rows = [
         [
@@ -255,7 +255,7 @@ def published_results(context: ReportContext) -> Section:
 
 
 def baseline(context: ReportContext) -> Section | None:
-    """What rose and what fell since an older study, if there is one."""
+    """Section with the changes since an older study, if there is one."""
     comparison = context.comparison
     if comparison is None:
         return None
@@ -276,7 +276,7 @@ def baseline(context: ReportContext) -> Section | None:
 
 
 def settings_and_data(context: ReportContext) -> Section:
-    """What decides the figures, for somebody who wants to get them again."""
+    """Section with the settings and data that decide the figures, for repeating the study."""
     study = context.study
     settings = study.settings
     rows = [

@@ -1,4 +1,4 @@
-"""Maps of features by t-SNE, on which alike images lie side by side: as dots, or as the images themselves."""
+"""Maps of features by t-SNE, on which similar images lie side by side: as dots, or as small images."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def tsne_map(features: npt.NDArray[np.float32], seed: int) -> Places:
     n = len(features)
     if n < MIN_IMAGES:
         raise ValueError(f"a map needs at least {MIN_IMAGES} pictures. Received: {n}")
-    # One thread: with several, sums are taken in another order each time, and the map is another.
+    # One thread: several would add in another order each time, which changes the map.
     with threadpool_limits(limits=1):
         values = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
         if not values.any():
-            return np.zeros((n, 2))  # all alike: there is nothing to spread
+            return np.zeros((n, 2))  # all equal: there is nothing to spread
         reduced = PCA(min(_PCA_AXES, n, values.shape[1]), svd_solver="full").fit_transform(values)
         spread = float(reduced[:, 0].std())
         start = np.asarray(reduced[:, :2] / spread * 1e-4 if spread else reduced[:, :2])
@@ -101,9 +101,10 @@ def dot_map(
 
     Args:
         places: float64 (n, 2), within -1 to 1.
-        categories: of the images.
-        numbers: of each category's color and shape.
-        n_filled: the first so many are filled, all others hollow; by default all are filled.
+        categories: category of each image.
+        numbers: number of each category's color and shape.
+        n_filled: number of dots that are filled, from the first on; the others are hollow. By default all are
+            filled.
     """
     names = np.asarray(categories)
     is_filled = np.arange(len(places)) < (len(places) if n_filled is None else n_filled)
@@ -132,7 +133,7 @@ def dot_map(
 
 
 def select_without_overlap(places: Places, limit: int) -> list[int]:
-    """Numbers of at most ``limit`` images that do not cover each other on the map, in their order."""
+    """Selects at most ``limit`` images that do not overlap on the map; returns their numbers in order."""
     shown: list[int] = []
     for number in range(len(places)):
         apart = np.abs(places[shown] - places[number]).max(axis=1) if shown else np.array([np.inf])
@@ -151,11 +152,11 @@ def thumbnail_map(
     """A map of small images, each framed in its category's color and kind of line.
 
     Args:
-        places: float64 (n, 2), of those shown.
-        thumbnails: uint8 (side, side, 3) each.
-        categories: of these.
-        numbers: of each category's frame.
-        thin: which of them have a thin frame.
+        places: places of the images that are shown, float64 (n, 2).
+        thumbnails: the images, uint8 (side, side, 3) each.
+        categories: category of each.
+        numbers: number of each category's frame.
+        thin: numbers of the images that have a thin frame.
     """
     present = [name for name in numbers if name in set(categories)]
     figure, axes = _empty_map(places, present)
@@ -189,12 +190,12 @@ def _frame(corner: tuple[float, float], side: float, number: int) -> Rectangle:
 
 
 def _n_columns(names: Sequence[str]) -> int:
-    """As many as fit side by side below a map."""
+    """Number of names that fit side by side below a map."""
     return max(1, min(4, _LEGEND_LETTERS // (5 + max(map(len, names)))))
 
 
 def _empty_map(places: Places, names: Sequence[str]) -> tuple[Figure, Axes]:
-    """Axes that are as high as the map needs; both directions have one scale."""
+    """Makes axes that are as high as the map needs, with one scale for both directions."""
     middle = (places.max(axis=0) + places.min(axis=0)) / 2
     margin = THUMBNAIL * 0.6
     half_x, half_y = np.maximum((places.max(axis=0) - places.min(axis=0)) / 2, 0.1) + margin
@@ -216,7 +217,7 @@ def _empty_map(places: Places, names: Sequence[str]) -> tuple[Figure, Axes]:
 def _name_clusters(
     axes: Axes, places: Places, names: npt.NDArray[np.str_], numbers: Mapping[str, int]
 ) -> None:
-    """Each category's name, where one of its images is nearest to most others of it."""
+    """Writes each category's name at the image that is nearest to most others of the category."""
     taken: list[tuple[float, float, float]] = []
     size = 9.0 if len(numbers) <= len(CATEGORY_COLORS) + 3 else 7.0
     for name, number in numbers.items():

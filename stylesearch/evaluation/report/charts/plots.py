@@ -54,9 +54,9 @@ class Series:
     """A run in a chart.
 
     Attributes:
-        label: what it is called.
-        run: whose scores are shown; all series of a chart have the same categories.
-        number: of its color and shape.
+        label: name in the chart.
+        run: the run whose scores are shown; all series of a chart have the same categories.
+        number: number of its color and shape.
     """
 
     label: str
@@ -65,7 +65,7 @@ class Series:
 
 
 def curve_ks(ks: Sequence[int], n_products: int) -> list[int]:
-    """About two dozen k from 1 up, evenly on a logarithmic axis, with those asked for among them.
+    """Chooses about two dozen k from 1 up, evenly on a logarithmic axis, including those asked for.
 
     Example:
         >>> curve_ks((1, 5), 8)
@@ -77,12 +77,12 @@ def curve_ks(ks: Sequence[int], n_products: int) -> list[int]:
 
 
 def top_k_curves(series: Sequence[Series], settings: StudySettings, n_products: int) -> Figure:
-    """A curve a series, named at its end, over the share that chance would find.
+    """Draws a curve for each series, named at its end, and the share that chance would find.
 
     Args:
         series: at least one.
-        settings: of the study.
-        n_products: in the gallery.
+        settings: settings of the study.
+        n_products: number of products in the gallery.
     """
     ks = curve_ks(settings.ks, n_products)
     figure = new_figure(_CURVE_HEIGHT)
@@ -110,7 +110,7 @@ def top_k_curves(series: Sequence[Series], settings: StudySettings, n_products: 
             linestyle=line_style_of(one.number),
             clip_on=False,
         )
-        # Curves that end alike are named in the order in which they come there.
+        # Curves that end at the same value are named in the order of their values before.
         overall = sum(estimate.value for estimate in curve)
         ends.append((100 * curve[-1].value, overall, wrap_label(one.label, 22), color))
     ends.sort(key=lambda end: end[:2])
@@ -149,7 +149,7 @@ def top_k_curves(series: Sequence[Series], settings: StudySettings, n_products: 
 
 
 def _spread_labels(values: Sequence[float], sizes: Sequence[float]) -> list[float]:
-    """Places near rising values at which labels of those heights do not touch, within 0 to 100."""
+    """Finds places near rising values, within 0 to 100, at which labels of those heights do not touch."""
     places: list[float] = []
     floor = 0.0
     for value, size in zip(values, sizes, strict=True):
@@ -164,12 +164,12 @@ def _spread_labels(values: Sequence[float], sizes: Sequence[float]) -> list[floa
 
 
 def score_dots(series: Sequence[Series], score: str, top: float = 1.0) -> Figure:
-    """A dot with its interval for every series in every category, then macro and micro.
+    """Draws a dot with its interval for every series in every category, then macro and micro.
 
     Args:
         series: at least one.
-        score: its name, for example ``top-20``.
-        top: where the axis ends, from 0 to 1: the same in all charts that are to be compared.
+        score: name of the score, for example ``top-20``.
+        top: end of the axis, from 0 to 1; the same in all charts that are compared.
     """
     first = series[0].run
     rows = [(f"{wrap_label(one.category, 24)} ({one.n_queries})", False) for one in first.categories]
@@ -203,7 +203,7 @@ def score_dots(series: Sequence[Series], score: str, top: float = 1.0) -> Figure
             zorder=3,
         )
     for row in range(1, len(rows)):
-        # The averages stand apart from what they are averages of.
+        # The averages stand apart from the categories.
         axes.axhline(row - 0.5, color=INK if row == len(rows) - 2 else GRID, linewidth=0.8)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
     for tick, (_, bold) in zip(axes.get_yticklabels(), rows, strict=True):
@@ -223,7 +223,7 @@ def _estimates(run: Run, score: str) -> list[Estimate]:
 
 
 def image_counts(catalog: CatalogFacts) -> Figure:
-    """Bars of how many consumer photos and shop images each category has, with their numbers."""
+    """Draws bars for the numbers of consumer photos and shop images of each category."""
     names = [drawable_text(one.category) for one in catalog.categories]
     places = np.arange(len(names), dtype=float)
     figure = new_figure(0.75 + 0.36 * len(names))
@@ -258,12 +258,13 @@ def image_counts(catalog: CatalogFacts) -> Figure:
 
 
 def category_confusion(names: list[str], counts: Ints) -> Figure:
-    """A table of shares: categories of the first hits, one row for each category of the queries.
+    """Draws a table of shares: categories of the first hits, one row for each category of the queries.
 
     Args:
         names: categories with a query or a first hit, n of them.
-        counts: int64 (queried, 1 + n): of each queried category how many queries found the right product
-            first, then how many found a wrong product of each category. Rows are the first of ``names``.
+        counts: int64 (queried, 1 + n): for each queried category the number of queries that found the right
+            product first, then the numbers of those that found a wrong product of each category. Rows are
+            the first of ``names``.
     """
     n_rows, n_columns = counts.shape
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))

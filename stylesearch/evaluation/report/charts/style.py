@@ -1,4 +1,4 @@
-"""How every chart looks, and how it becomes a file: the same bytes for the same study."""
+"""The style of all charts, and saving them to files: the same bytes for the same study."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _RC: Final[dict[Any, Any]] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "text.color": INK,
-    "text.parse_math": False,  # a category may be called "$5 bags"
+    "text.parse_math": False,  # a category may be named "$5 bags"
     "axes.edgecolor": GRID,
     "axes.labelcolor": FAINT,
     "axes.labelsize": 9,
@@ -89,7 +89,7 @@ _RC: Final[dict[Any, Any]] = {
 
 @contextmanager
 def chart_style() -> Iterator[None]:
-    """Matplotlib's own defaults with the settings of these charts, whatever the user's are."""
+    """Sets Matplotlib's defaults with the settings of these charts, whatever the user's settings are."""
     with mpl.rc_context():
         mpl.rcdefaults()
         for name, value in _RC.items():
@@ -98,7 +98,7 @@ def chart_style() -> Iterator[None]:
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure of that size in inches, drawn without a display."""
+    """Makes an empty figure of that size in inches, which needs no display."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -113,22 +113,22 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
 
 
 def color_of(number: int) -> str:
-    """The color of the n-th thing."""
+    """Color of the n-th series."""
     return COLORS[number % len(COLORS)]
 
 
 def marker_of(number: int) -> str:
-    """The shape of the n-th thing: alike only where the colors are not, for 49 things."""
+    """Marker of the n-th series; up to 49 series, two with the same marker differ in color."""
     return MARKERS[(number + number // len(COLORS)) % len(MARKERS)]
 
 
 def line_style_of(number: int) -> str | tuple[float, tuple[float, ...]]:
-    """The line of the n-th thing: alike only where the colors are not, for 28 things."""
+    """Line style of the n-th series; up to 28 series, two with the same style differ in color."""
     return LINE_STYLES[number // len(COLORS) % len(LINE_STYLES)]
 
 
 def drawable_text(text: str) -> str:
-    """A text on one line, with a box for each letter that the charts' font lacks.
+    """Puts a text on one line, with a box for each letter that the charts' font lacks.
 
     Example:
         >>> drawable_text("robe\\n花柄")
@@ -139,7 +139,7 @@ def drawable_text(text: str) -> str:
 
 
 def wrap_label(text: str, width: int = 18) -> str:
-    """A text on lines of about ``width`` letters, broken at spaces and behind slashes.
+    """Breaks a text into lines of about ``width`` letters, at spaces and after slashes.
 
     Example:
         >>> wrap_label("efficientnet-lite0@320/whitened, l1", 24).splitlines()
