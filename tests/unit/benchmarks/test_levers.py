@@ -114,13 +114,18 @@ def test_reranking_is_as_published(rng, k1, k2):
 
 
 def test_reranking_prefers_what_shares_the_photos_neighbours():
-    group, alone = np.array([1.0, 0.0]), np.array([0.8, -0.6])
-    vectors = np.stack([group + 0.01 * np.array([0, number]) for number in range(6)] + [alone])
-    vectors = unit(vectors.astype(np.float32))
-    photo = unit(np.array([[0.95, -0.3]], np.float32))[0]
-    found = jaccard_distances(Neighbours(1 - vectors @ photo, 1 - vectors @ vectors.T), 3, 1)
-    assert found.shape == (7,)
+    # By angles around the photo at 0: nearest is one of a crowd, to which the photo is a stranger; a little
+    # further on the other side are two that have the photo among their own nearest.
+    crowd, pair = [-10.0, -10.5, -11.0, -11.5, -12.0, -12.5], [10.6, 13.0]
+    angles = np.radians(np.array(crowd + pair))
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    before = 1 - vectors @ np.array([1, 0], np.float32)
+    assert before.argmin() == 0
+    found = jaccard_distances(Neighbours(before, 1 - vectors @ vectors.T), 3, 1)
+    assert found.shape == (8,)
     assert ((found >= 0) & (found <= 1)).all()
+    assert set(found.argsort()[:2].tolist()) == {6, 7}
+    assert found[6] < found[0]
 
 
 def test_plans_of_the_library_are_measured():
