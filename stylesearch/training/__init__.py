@@ -1,1 +1,1 @@
-"""Learning a distance from pairs that a shop has: which pictures, which split, which batches, which loss."""
+"""Trains a distance on a shop's pairs of images of one product: pairs, split, batches, losses and weights."""

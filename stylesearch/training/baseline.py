@@ -1,4 +1,4 @@
-"""The baseline: the best untrained space, which a trained model starts from and has to beat."""
+"""Selects the baseline: the best untrained space, which a trained model starts from and must beat."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class UntrainedSpaces:
     scores: Mapping[str, tuple[float, float]]
 
     def base(self, metric: str) -> Untrained:
-        """The space whose vectors are the input of a head.
+        """Returns the space whose vectors are the input of a head.
 
         For cosine the whitened space, whose leading axes are a good start for a narrower embedding. For l1,
         where a head only weighs axes, the best space.
@@ -49,7 +49,7 @@ def select_baseline(
         pool: allocates the vectors.
         shop: features of the gallery, float32 (n, dim), in the order of ``data.shop``.
         photos: features of photos' regions, float32 (p, regions, dim), in the order of ``data.photos``.
-        data: says which photos are validated with; its vectors are not used.
+        data: has the validation photos; its vectors are not used.
         metric: ``cosine`` or ``l1``.
         n_colors: how many of a feature's last numbers are colors.
     """

@@ -1,8 +1,8 @@
-"""Batches of right pairs: every product once an epoch, its photo and shop image drawn anew.
+"""Draws batches of right pairs: every product once an epoch, with a new draw of its photo and shop image.
 
-An epoch is a function of the arguments, its number and the neighbours that were known when it began, and so
-is each batch: nothing is carried along from draw to draw. A state is therefore two numbers and the
-neighbours, and batches restored in the middle of an epoch continue exactly.
+An epoch depends only on the arguments, its number and the neighbours that were known when it began, and each
+batch only on these and its own number. So the state is two numbers and the neighbours, and batches that are
+restored in the middle of an epoch continue exactly.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ NO_NEIGHBOUR: Final = -1
 
 _MAX_BYTES: Final = 256 * 2**20
 
-# Streams of random numbers of an epoch: its order, the look-up of neighbours; batches count from the last.
+# Streams of random numbers of an epoch: for its order, for the look-up of neighbours, then one for each
+# batch.
 _ORDER, _LOOK_UP, _FIRST_BATCH = 0, 1, 2
 
 
@@ -57,11 +58,11 @@ class ProductRows:
 
     Args:
         product_of: number of the product of each row, int64 (rows,), in any order.
-        n_products: how many products there are.
+        n_products: number of products.
 
     Attributes:
-        product_of: as given.
-        counts: rows of each product, int64 (products,).
+        product_of: number of the product of each row.
+        counts: number of rows of each product, int64 (products,).
 
     Example:
         >>> rows = ProductRows(np.array([2, 0, 2]), 3)
@@ -79,7 +80,7 @@ class ProductRows:
         return len(self.product_of)
 
     def of(self, products: Ids) -> Ids:
-        """All rows of these products, product by product, int64."""
+        """Returns all rows of these products, product by product, int64."""
         counts = self.counts[products]
         ends = np.cumsum(counts)
         within = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
@@ -87,7 +88,7 @@ class ProductRows:
         return found
 
     def draw(self, products: Ids, rng: np.random.Generator) -> Ids:
-        """Draws a row of each of these products, each of which has some, int64 (len(products),)."""
+        """Draws a row of each of these products, int64 (len(products),); each must have a row."""
         drawn: Ids = self._sorted[self._starts[products] + rng.integers(0, self.counts[products])]
         return drawn
 
@@ -97,9 +98,10 @@ class Batch:
     """One right pair of each of several products; every other combination is a wrong pair.
 
     Attributes:
-        products: numbers, int64 (b,), b >= 2, each once, no two of one group of duplicates.
-        photos: a row of the photos of each, int64 (b,).
-        shop: a row of the shop images of each, int64 (b,); never the photo's own.
+        products: numbers of the products, int64 (b,), b >= 2, all different, no two of one group of
+            duplicates.
+        photos: row of a photo of each, int64 (b,).
+        shop: row of a shop image of each, int64 (b,); never the photo itself.
     """
 
     products: Ids
@@ -108,19 +110,19 @@ class Batch:
 
 
 class Batches:
-    """Endless epochs of batches.
+    """Draws batches, epoch by epoch, without end.
 
     Args:
         photo_product: number of the product on each photo, int64 (photos,).
         shop_product: number of the product on each shop image, int64 (images,).
         product_category: category of each product, by its number.
         products: products that are drawn, bool (products,). Those without a pair are left out.
-        own: row of the shop images that is the very image of a photo, or -1; int64 (photos,).
+        own: row of the shop image that is the photo itself, or -1; int64 (photos,).
         duplicates: group of each product, int64 (products,); by default each is its own.
-        batch_size: products in a batch, at most; the batches of an epoch are of about one size.
-        seed: of everything that is drawn, 0 or more.
+        batch_size: products in a batch, at most; the batches of an epoch have about the same size.
+        seed: seed of all draws, 0 or more.
         within_category: whether a batch is of one category; products of categories under 8 are mixed.
-        hard: whether batches are built around nearest wrong neighbours, once ``refresh`` has found some.
+        hard: whether batches are built of nearest wrong neighbours, once ``refresh`` has found some.
 
     Raises:
         ConfigError: a batch size below 2.
@@ -170,12 +172,12 @@ class Batches:
 
     @property
     def n_products(self) -> int:
-        """Number of products that are drawn."""
+        """Number of products in an epoch."""
         return len(self._drawn)
 
     @property
     def n_batches(self) -> int:
-        """Batches of an epoch, at most: many duplicates of one product may make them fewer."""
+        """Number of batches of an epoch, at most: with many duplicates of one product there may be fewer."""
         return sum(len(self._sizes(len(lot))) for lot in self._lots)
 
     def epoch(self) -> Iterator[Batch]:
@@ -184,7 +186,7 @@ class Batches:
         planned = [batch for lot in self._lots for batch in self._pack(self._order(lot, order), len(lot))]
         planned = [planned[place] for place in order.permutation(len(planned))]
         for number in range(self._step, len(planned)):
-            self._step = number + 1  # a state that is taken while a batch is used counts it as used
+            self._step = number + 1  # a state that is saved while a batch is used counts it as used
             yield self._draw_pairs(planned[number], self._rng(_FIRST_BATCH + number))
         self._epoch, self._step = self._epoch + 1, 0
 
@@ -192,8 +194,8 @@ class Batches:
         """Updates the nearest wrong products of every product, by one of its photos, drawn anew each time.
 
         Args:
-            embed: vectors of some photos by their rows, int64 (n,) to float32 (n, regions, d) or (n, d); the
-                nearest region counts. It is asked for one photo of each product, and for at most
+            embed: returns vectors of photos by their rows, int64 (n,) to float32 (n, regions, d) or (n, d);
+                the nearest region counts. It is called with one photo of each product, and with at most
                 ``LOOKED_UP_AT_ONCE`` at a time.
             shop_vectors: float32 (images, d).
             metric: ``l1``, ``l2`` or ``cosine``.
@@ -206,7 +208,7 @@ class Batches:
         _check_count(shop_vectors, len(self._shop), "shop images")
         rng = self._rng(_LOOK_UP)
         found = np.full((len(self._groups), N_NEIGHBOURS), NO_NEIGHBOUR, np.int64)
-        # Parts of a large shop, so that it takes time in proportion to its size.
+        # In parts, so that the time for a large shop grows only in proportion to its size.
         for lot in self._lots:
             n_parts = -(-len(lot) // LOOKED_UP_AT_ONCE)
             for products in map(np.sort, np.array_split(rng.permutation(lot), n_parts)):
@@ -223,10 +225,10 @@ class Batches:
         }
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Continues from a state.
+        """Restores a state.
 
         Raises:
-            ConfigError: it is that of batches with other arguments.
+            ConfigError: the state is of batches with other arguments.
         """
         if not np.array_equal(state["identity"], self._identity):
             raise ConfigError(
@@ -240,7 +242,7 @@ class Batches:
         return np.random.default_rng([self._seed, self._epoch, stream])
 
     def _sizes(self, n_products: int) -> list[int]:
-        """Sizes of the batches of so many products: about equal, none of a single product."""
+        """Computes the sizes of batches for a number of products: about equal, none of a single product."""
         n_batches = -(-n_products // self._batch_size)
         sizes = [
             (n_products * (i + 1)) // n_batches - (n_products * i) // n_batches for i in range(n_batches)
@@ -248,7 +250,7 @@ class Batches:
         return [size for size in sizes if size > 1]
 
     def _order(self, lot: Ids, rng: np.random.Generator) -> Iterable[int]:
-        """Orders products as batches are filled."""
+        """Orders products as they are filled into batches."""
         shuffled: list[int] = rng.permutation(lot).tolist()
         if not self._hard or not self._neighbours.shape[1]:
             return shuffled
@@ -264,7 +266,7 @@ class Batches:
         return order
 
     def _pack(self, order: Iterable[int], n_products: int) -> Iterator[Ids]:
-        """Fills batches one after the other; duplicates of what is in one wait for the next."""
+        """Fills batches one after the other; duplicates of a product in one are put into the next."""
         coming, waiting = iter(order), list[int]()
         for size in self._sizes(n_products):
             batch: list[int] = []
@@ -288,7 +290,7 @@ class Batches:
         photos = np.empty(len(products), np.int64)
         shop = np.empty(len(products), np.int64)
         left = np.arange(len(products))
-        while len(left):  # ends: every product has a pair
+        while len(left):  # this ends, since every product has a pair
             photos[left] = self._photos.draw(products[left], rng)
             shop[left] = self._shop.draw(products[left], rng)
             left = left[self._own[photos[left]] == shop[left]]
@@ -302,12 +304,12 @@ class Batches:
         metric: str,
         rng: np.random.Generator,
     ) -> Ids:
-        """Nearest wrong products of some products among each other, as places in ``products``, which rise."""
+        """Finds nearest wrong products among ``products``, which rise; returns places in ``products``."""
         photos = self._draw_pairs(products, rng).photos
         vectors = embed(photos)
         _check_count(vectors, len(photos), "photos")
         rows = self._shop.of(products)
-        place_of_row = np.full(len(self._shop) + 1, -1, np.int64)  # the last stands for own == -1
+        place_of_row = np.full(len(self._shop) + 1, -1, np.int64)  # the last one is for own == -1
         place_of_row[rows] = np.arange(len(rows))
         return nearest_wrong(
             vectors if vectors.ndim == 3 else vectors[:, None],
@@ -331,17 +333,17 @@ def nearest_wrong(
 
     Args:
         photos: one photo of each of some products, float32 (p, regions, d).
-        own: row of ``shop`` that is the very image of each photo, or -1; int64 (p,).
+        own: row of ``shop`` that is the photo itself, or -1; int64 (p,).
         shop: images of the same products, float32 (m, d), product by product; at least one of each besides
-            the photo's own.
-        shop_product: place of the product of each image among those products, int64 (m,), rising, no gap.
-        groups: group of duplicates of each product, int64 (p,): one of the same group is not wrong.
+            the photo itself.
+        shop_product: place of each image's product among those products, int64 (m,), rising, without a gap.
+        groups: group of duplicates of each product, int64 (p,): products of one group are not wrong.
         metric: ``l1``, ``l2`` or ``cosine``.
 
     Returns:
         places among the products, nearest first, int64 (p, at most 20); ``NO_NEIGHBOUR`` behind the last.
     """
-    # The product itself and its copies come along; of more than a few copies some neighbours are lost.
+    # The product itself and its copies are among the results; with many copies some neighbours are lost.
     n_hits = N_NEIGHBOURS + min(int(np.bincount(np.unique(groups, return_inverse=True)[1]).max()), 10)
     columns = rank(
         photos,
@@ -354,7 +356,7 @@ def nearest_wrong(
     )
     places = np.where(columns.hit_images >= 0, shop_product[columns.hit_images], NO_NEIGHBOUR)
     wrong = (places >= 0) & (groups[places] != groups[:, None])
-    # A stable sort brings the wrong ones to the front, nearest first as they were.
+    # A stable sort moves the wrong ones to the front, still nearest first.
     order = np.argsort(~wrong, axis=1, kind="stable")
     places = np.where(np.take_along_axis(wrong, order, 1), np.take_along_axis(places, order, 1), NO_NEIGHBOUR)
     n_kept = min(N_NEIGHBOURS, int(wrong.sum(axis=1).max(initial=0)))
@@ -367,7 +369,7 @@ def _check_count(vectors: Floats, n_wanted: int, of: str) -> None:
 
 
 def _by_category(products: Ids, product_category: Sequence[str]) -> list[Ids]:
-    """Groups products by category; the last group holds those of all small categories together."""
+    """Groups products by category; the last group has those of all small categories."""
     names, numbers = np.unique([product_category[one] for one in products.tolist()], return_inverse=True)
     counts = np.bincount(numbers, minlength=len(names))
     lots = [products[numbers == number] for number in np.flatnonzero(counts >= MIN_OF_CATEGORY)]

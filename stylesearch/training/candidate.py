@@ -1,4 +1,4 @@
-"""Candidates for a model: a head over the features of one extractor, trained and weighted by category."""
+"""Trains candidates for a model: a head over the features of one extractor, with weights by category."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def build_training_data(
     """Builds the input of a tower from a data set and arrays of its images.
 
     Args:
-        dataset: which product is on each image, and the split.
+        dataset: the product of each image, and the split.
         shop: the gallery, shape (m, ...).
         photos: regions of photos, shape (n, regions, ...).
-        rows: of these photos in the data set, int64 (n,).
-        n_colors: how many of the last axes are colors.
+        rows: rows of these photos in the data set, int64 (n,).
+        n_colors: number of the last axes that are colors.
     """
     numbers, split = dataset.rows, dataset.split
     return TrainingData(
@@ -104,20 +104,20 @@ def train_tower(
     on_epoch: OnEpoch | None,
     build_tower: Callable[[], Any] | None = None,
 ) -> Trained:
-    """Trains a tower with Keras, which is imported here.
+    """Trains a tower; imports Keras.
 
     Args:
-        data: of ``build_training_data``.
-        options: of this training.
-        folder: of its checkpoint and its files.
+        data: training data from ``build_training_data``.
+        options: options of this training.
+        folder: folder of its checkpoint and its files.
         request: whether to resume, and on which devices.
-        fingerprint: of the extractor whose features, or network, are trained on.
+        fingerprint: fingerprint of the extractor whose features, or network, are trained on.
         on_epoch: called with each epoch.
         build_tower: builds the tower; by default it is a head over vectors.
 
     Raises:
         ConfigError: data that do not fit, or a checkpoint of another training.
-        TrainingDiverged: the loss or the weights are no numbers any more.
+        TrainingDiverged: the loss or the weights are not finite.
     """
     from stylesearch.training.keras.loop import train
 
@@ -138,7 +138,7 @@ def train_tower(
 def _identity(request: TrainRequest) -> dict[str, Any]:
     """Values that a resumed training must share, besides its data and options, by name.
 
-    Those of the fine-tuning too: a head that is resumed is to be followed by the same fine-tuning.
+    They include those of the fine-tuning, since a resumed head must be followed by the same fine-tuning.
     """
     identity: dict[str, Any] = {"finetune": request.finetune}
     if request.finetune:
@@ -149,14 +149,14 @@ def _identity(request: TrainRequest) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """Features that a training needs, read before it begins: the catalog may change meanwhile.
+    """Features for a training, all read before it begins, since the catalog may change meanwhile.
 
     Attributes:
-        shop: of the gallery, float32 (n, dim).
-        photos: of the regions of training and validation photos, float32 (p, regions, dim).
-        rows: of these photos in the data set, int64 (p,), rising.
-        test_photos: of the regions of test photos, float32 (t, regions, dim).
-        test_rows: of these photos in the data set, int64 (t,), rising.
+        shop: features of the gallery, float32 (n, dim).
+        photos: features of the regions of training and validation photos, float32 (p, regions, dim).
+        rows: rows of these photos in the data set, int64 (p,), rising.
+        test_photos: features of the regions of test photos, float32 (t, regions, dim).
+        test_rows: rows of these photos in the data set, int64 (t,), rising.
     """
 
     shop: Floats
@@ -171,14 +171,14 @@ class Candidate:
     """A trained transform that may become the model.
 
     Attributes:
-        spec: of its extractor.
+        spec: spec of its extractor.
         dataset: pairs, with features of that extractor.
-        features: of the data set.
+        features: features of the data set.
         untrained: the untrained spaces over the same features.
         learned: the transform, with weights by category.
-        weights: how the weights were chosen.
-        result: of the training.
-        validation_rows: photos that the weights were chosen with, rows of the data set, int64 (q,).
+        weights: the weights, and the scores that they were chosen by.
+        result: result of the training.
+        validation_rows: rows in the data set of the photos that the weights were chosen with, int64 (q,).
     """
 
     spec: str
@@ -217,10 +217,10 @@ def train_candidate(
     Args:
         pool: allocates the vectors.
         request: options; its extractor is that of the data set.
-        dataset: pairs.
-        features: of the data set.
-        folder: of the training's checkpoints.
-        seconds: by stage; is added to.
+        dataset: the pairs.
+        features: features of the data set.
+        folder: folder of the training's checkpoints.
+        seconds: mapping to which the time of every stage is added.
         on_epoch: called with each epoch.
     """
     options, metric, rows = request.options, request.options.metric, features.rows
@@ -265,17 +265,17 @@ def compare_candidates(
     *,
     test: bool = False,
 ) -> tuple[Change, ...]:
-    """Measures what changes from one transform to another on the same photos.
+    """Measures the changes of the scores from one transform to another, on the same photos.
 
     Args:
         pool: allocates the vectors.
         context: reports progress.
-        before, after: a candidate and a transform of its features; of data sets that differ in these only.
-        request: metric, and seed of what is drawn.
-        test: whether test photos are ranked; else those that the weights were chosen with.
+        before, after: a candidate and a transform of its features; their data sets differ only in features.
+        request: has the metric, and the seed of draws.
+        test: whether test photos are ranked; else the photos that the weights were chosen with.
 
     Returns:
-        the change overall, then by category; empty where there are no such photos.
+        the change over all photos, then by category; empty where there are no such photos.
     """
     dataset = after[0].dataset
     rows = after[0].features.test_rows if test else after[0].validation_rows

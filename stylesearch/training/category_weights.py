@@ -1,20 +1,20 @@
 """Chooses the weight of the learned distance for each category, on validation products.
 
-First one weight for all: the best of the grid where its gain over the untrained distance is more than noise,
-or 0. The largest gain of ten weights is above 0 nearly always, so it is compared with the largest of ten that
-are noise, at a level of 5 %. Then a category gets a weight of its own where its queries say so by more than
-noise. Less of the learned distance asks for less evidence (one standard error) than more of it (two): what is
-already there is not to become worse. Last, if a category is still below its untrained score by more than
+First one weight is chosen for all: the best of the grid if its gain over the untrained distance is more than
+noise, else 0. The largest gain of ten weights is nearly always above 0, so it is compared with the largest of
+ten that are noise, at a level of 5 %. Then a category gets its own weight where its queries gain by more than
+noise. A lower weight needs less evidence (one standard error) than a higher one (two), since results must not
+become worse than the untrained ones. Last, if a category is still below its untrained score by more than
 noise, which happens where distances of categories with different weights do not compare, the weight for all
 is lowered until none is.
 
-Noise is that of the sign-flip test on differences paired by product: photos of one product say much the same,
-and count as one.
+Noise is measured by the sign-flip test on differences by product: photos of one product give much the same
+result, and count as one.
 
-To choose, both distances are computed once, and the right product's rank is counted for every weight of a
-grid (``BlendTable``). Products are counted by *class* (a category with a weight of its own, or all the
-others), since a class that changes its weight moves its products for the queries of every class: then any
-choice of weights is looked up instead of ranked anew.
+For the choice, both distances are computed once, and the right product's rank is counted for every weight of
+a grid (``BlendTable``). Products are counted by *class* (a category with its own weight, or all others),
+since the weight of a class changes the distances of its products for the queries of every class. So the
+result of any choice of weights is looked up instead of ranked again.
 """
 
 from __future__ import annotations
@@ -93,14 +93,15 @@ class BlendInput:
     """A gallery and queries in the learned and in the untrained space.
 
     Attributes:
-        queries: for each of the two, vectors of each query's regions, float32 (q, regions, d).
-        gallery: likewise, float32 (n, d).
+        queries: vectors of each query's regions, an array for each of the two spaces, float32 (q, regions,
+            d).
+        gallery: vectors of the gallery, an array for each of the two spaces, float32 (n, d).
         metric: ``cosine`` or ``l1``.
         right: number of the right product of each query, int64 (q,).
         own: row of the gallery that is the query itself, -1 for none, int64 (q,).
         product_of: number of the product of each row of the gallery, int64 (n,), rising.
         class_of: class of each product, by its number, int64 (products,).
-        n_classes: how many there are.
+        n_classes: number of classes.
     """
 
     queries: tuple[AnyFloats, AnyFloats]
@@ -118,8 +119,8 @@ class BlendTable:
     """Counts of products nearer than the right one, by class, the class's weight and the right one's weight.
 
     Attributes:
-        n_nearer: int32 (q, classes, weights, weights).
-        n_tied: likewise of products that are as far as the right one, itself included.
+        n_nearer: number of nearer products, int32 (q, classes, weights, weights).
+        n_tied: number of products as far as the right one, itself included, of the same shape.
         class_of_query: class of the right product, int64 (q,).
     """
 
@@ -128,10 +129,10 @@ class BlendTable:
     class_of_query: Ints
 
     def scores(self, chosen: Sequence[int] | Ints) -> npt.NDArray[np.float64]:
-        """Scores of the queries when classes have these weights, float64 (q,), from 0 to 1.
+        """Computes the scores of the queries for these weights of the classes, float64 (q,), from 0 to 1.
 
         Args:
-            chosen: for each class a place in the grid.
+            chosen: place in the grid of the weight of each class.
         """
         weights = np.asarray(chosen)
         queries = np.arange(len(self.class_of_query))[:, None]
@@ -146,11 +147,12 @@ class BlendTable:
 def blend_table(vectors: BlendInput, grid: Sequence[float] = GRID) -> BlendTable:
     """Ranks all queries with every pair of weights.
 
-    A query is as far from a picture as its nearest region *in the mixed distance*, a product as far as its
-    nearest picture. Distances are fast ones, right to about 1e-6: enough to choose by.
+    The distance of an image is that to the query's nearest region *by the mixed distance*, the distance of a
+    product that of its nearest image. Distances are fast ones, with an error of about 1e-6, which is enough
+    here.
 
     Args:
-        vectors: of queries and gallery in both spaces.
+        vectors: vectors of queries and gallery in both spaces.
         grid: weights of the learned distance.
     """
     n_queries, n_regions, _ = vectors.queries[0].shape
@@ -183,7 +185,7 @@ def blend_table(vectors: BlendInput, grid: Sequence[float] = GRID) -> BlendTable
 def _product_distances(
     vectors: BlendInput, grid: Sequence[float], start: int, stop: int, starts: Ints
 ) -> Floats:
-    """Distances of some queries to all products, float32 (queries, weights, products)."""
+    """Computes distances of some queries to all products, float32 (queries, weights, products)."""
     n_rows, n_queries = len(vectors.product_of), stop - start
     both = []
     for queries, gallery in zip(vectors.queries, vectors.gallery, strict=True):
@@ -215,7 +217,7 @@ class Weights:
 
     Attributes:
         of_category: weight of the learned distance, from 0 to 1, by category; ``""`` for all others.
-        by_global_weight: mean score of the validation queries with each weight of the grid for all.
+        by_global_weight: mean score of the validation queries for each weight of the grid, used for all.
     """
 
     of_category: Mapping[str, float]
@@ -223,11 +225,11 @@ class Weights:
 
 
 def categories_to_weigh(categories: Sequence[str], products: Sequence[str]) -> list[str]:
-    """Names of categories with enough validation products to choose a weight by, sorted.
+    """Names of the categories with enough validation products for choosing a weight, sorted.
 
     Args:
-        categories: of each query.
-        products: of each query.
+        categories: category of each query.
+        products: product of each query.
     """
     counts = Counter(category for category, _ in set(zip(categories, products, strict=True)))
     enough = [name for name, n_products in counts.most_common() if n_products >= MIN_PRODUCTS_OF_CATEGORY]
@@ -245,11 +247,11 @@ def choose_weights(
     """Chooses a weight for each class of a table.
 
     Args:
-        table: of validation queries; its class 0 is all categories without a weight of their own.
-        names: of the other classes, in order.
-        products: of each query.
-        grid: the table's; its first weight is 0.
-        seed: of the sign-flips.
+        table: table of the validation queries; its class 0 is all categories without their own weight.
+        names: names of the other classes, in order.
+        products: product of each query.
+        grid: grid of the table; its first weight is 0.
+        seed: seed of the random signs.
     """
     chooser = _Chooser(table, products, seed)
     n_classes = len(names) + 1
@@ -290,12 +292,12 @@ class _Chooser:
         _, self._product = np.unique(np.asarray(products), return_inverse=True)
 
     def is_more_than_noise(self, gained: Doubles, level: float, queries: Doubles | None = None) -> bool:
-        """Whether a mean gain is above 0, and rarer than ``level`` under random signs of products.
+        """Whether a mean gain is above 0 with a p-value below ``level``, by random signs of products.
 
         Args:
             gained: difference of each query.
             level: two-sided p-value.
-            queries: bool, which of them count; all by default.
+            queries: bool (q,), the queries that count; by default all.
         """
         gained = gained if queries is None else np.where(queries, gained, 0.0)
         if gained.sum() <= 0:
@@ -306,7 +308,7 @@ class _Chooser:
         return bool(p[0] < level)
 
     def largest_is_more_than_noise(self, gained: Doubles) -> bool:
-        """Whether the largest of several mean gains is rarer than that of as many gains that are noise.
+        """Whether the largest of several mean gains is more than the largest of as many that are noise.
 
         Args:
             gained: difference of each query with each weight, float64 (weights, q).
@@ -315,7 +317,7 @@ class _Chooser:
         return p_value_of_largest(of_products, n_resamples=N_DRAWS, seed=self._seed) < OF_LARGEST
 
     def improve(self, chosen: npt.NDArray[np.int64], number: int, n_weights: int) -> npt.NDArray[np.int64]:
-        """Changes the weight of one class, where its queries clearly prefer another one."""
+        """Changes the weight of one class if its queries gain by another one by more than noise."""
         table = self._table
         own = table.class_of_query == number
         now = table.scores(chosen)
@@ -328,7 +330,7 @@ class _Chooser:
         return others[best] if is_better else chosen
 
     def has_losers(self, chosen: npt.NDArray[np.int64], untrained: Doubles) -> bool:
-        """Whether the queries of a class are below their untrained scores by more than noise."""
+        """Whether the queries of any class are below their untrained scores by more than noise."""
         lost = untrained - self._table.scores(chosen)
         return any(
             self.is_more_than_noise(lost, TWO_ERRORS, self._table.class_of_query == number)
@@ -340,8 +342,8 @@ def sample_evenly(rows: Ids, cost_of_one: float, metric: str) -> Ids:
     """Samples validation photos evenly where ranking all of them would take too long.
 
     Args:
-        rows: of photos, int64 (n,).
-        cost_of_one: multiplications (absolute differences, for l1) that a photo takes.
+        rows: rows of photos, int64 (n,).
+        cost_of_one: number of multiplications (absolute differences, for l1) for a photo.
         metric: ``cosine`` or ``l1``.
     """
     affordable = max(_MIN_PHOTOS, int(_COST[metric] / max(cost_of_one, 1)))
@@ -350,13 +352,13 @@ def sample_evenly(rows: Ids, cost_of_one: float, metric: str) -> Ids:
 
 
 def equalize_scales(transform: LearnedTransform, shop: Floats, *, seed: int = 0) -> LearnedTransform:
-    """Scales the untrained distance to the mean of the learned one, so that a weight means what it says.
+    """Scales the untrained distance to the mean of the learned one, so that weights are comparable.
 
     Args:
-        transform: with the scale 1 and any weights. One for cosine is returned as it is: cosines are of one
-            size already.
+        transform: a transform with the scale 1 and any weights. One for cosine is returned unchanged: cosines
+            need no scale.
         shop: features of the gallery, float32 (n, dim).
-        seed: of the pairs of images that are compared.
+        seed: seed of the pairs of images that are compared.
     """
     if transform.metric == "cosine" or len(shop) < 2:
         return transform
@@ -386,16 +388,16 @@ def weight_categories(
     *,
     seed: int = 0,
 ) -> tuple[LearnedTransform, Weights]:
-    """Chooses the weights of a transform by validation photos.
+    """Chooses the weights of a transform with validation photos.
 
     Args:
         pool: allocates the vectors.
-        dataset: with the photos.
-        transform: with any weights.
+        dataset: data set of the photos.
+        transform: a transform with any weights.
         shop: features of the gallery, float32 (n, dim).
         photos: features of validation photos' regions, float32 (q, regions, dim).
-        rows: of these photos in the data set, int64 (q,).
-        seed: of what is drawn.
+        rows: rows of these photos in the data set, int64 (q,).
+        seed: seed of draws.
     """
     numbers = dataset.rows
     right = numbers.photo_product[rows]
@@ -423,7 +425,7 @@ def weight_categories(
 
 
 def _transform_parts(pool: ArrayPool, both: LearnedTransform, shop: Floats) -> tuple[Floats, Floats]:
-    """Transforms the gallery; the learned and the untrained part are an array each."""
+    """Transforms the gallery; returns the learned and the untrained part as an array each."""
     width = both.dim_learned
     learned, untrained = pool.array(len(shop), width), pool.array(len(shop), both.dim - width)
     for start in range(0, len(shop), ROWS_AT_ONCE):

@@ -1,7 +1,7 @@
 """Checkpoints of training runs: one file, from which an interrupted run continues exactly.
 
-Not by Keras's ``BackupAndRestore``: it writes several files in place, so that a crash can leave parts of two
-epochs, and it keeps neither the best weights, the history nor the state of the batches.
+Keras's ``BackupAndRestore`` is not used: it writes several files in place, so that a crash can leave parts of
+two epochs, and it stores neither the best weights, the history nor the state of the batches.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Checkpoint:
         best: number of the best epoch.
         finished: whether the run has ended.
         state: variables of network and optimizer, by name.
-        best_weights: of the best epoch, in the network's order.
+        best_weights: weights of the best epoch, in the network's order.
         batches: state of the batches.
     """
 
@@ -68,7 +68,7 @@ class Checkpoint:
     batches: Arrays
 
     def save(self, path: Path) -> None:
-        """Writes the checkpoint atomically: a reader sees the one before or this one, never a part."""
+        """Writes the checkpoint atomically: a reader sees the previous one or this one, never a part."""
         header = {
             "format": _FORMAT,
             "run": dict(self.run),
@@ -88,7 +88,7 @@ class Checkpoint:
         """Reads what ``save`` wrote.
 
         Raises:
-            ConfigError: it is damaged or of another version.
+            ConfigError: the file is damaged or of another version.
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -113,7 +113,7 @@ class Checkpoint:
             ) from error
 
     def check_run(self, run: Mapping[str, Any]) -> None:
-        """Checks that resuming gives what an undisturbed run would have given.
+        """Checks that a resumed run would give the same result as one without interruption.
 
         Raises:
             ConfigError: the checkpoint is of other options, data or versions; the message says which.
@@ -167,10 +167,10 @@ def check_resumable(home: Path, name: str, fingerprint: str) -> None:
     Args:
         home: the workspace folder.
         name: of the model.
-        fingerprint: of the features.
+        fingerprint: fingerprint of the features.
 
     Raises:
-        ConfigError: there is none; the message says of which models there is one.
+        ConfigError: there is none; the message names the models that have one.
     """
     folder = training_folder(home, name)
     if checkpoint_path(head_folder(folder, fingerprint)).exists():  # the head is trained first

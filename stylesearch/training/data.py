@@ -1,4 +1,4 @@
-"""Training data: arrays of photos and of shop images, and the product on each."""
+"""Training data: arrays of photos and of shop images, with the product of each."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ _NO_ROOM: Final = "make room on that disk, or look at photos as a whole (--regio
 class TrainingData:
     """Photos and shop images of products, as the input of a tower.
 
-    The arrays may be memory-mapped; none is changed. ``shop`` is the whole gallery: also the images of
-    products that are neither learned from nor validated on, since validation ranks among all of them.
+    The arrays may be memory-mapped; none is changed. ``shop`` is the whole gallery: it includes products that
+    are neither trained nor validated on, since validation ranks among all of them.
 
     Attributes:
-        photos: each photo through each of its regions, shape (photos, regions, ...): float32
+        photos: the regions of each photo, shape (photos, regions, ...): float32
             (photos, regions, d) of the base space, or uint8 pixels.
-        shop: each shop image, shape (images, ...).
-        photo_product: number of the product on each photo, int64 (photos,).
-        shop_product: number of the product on each shop image, int64 (images,).
+        shop: the shop images, shape (images, ...).
+        photo_product: number of each photo's product, int64 (photos,).
+        shop_product: number of each shop image's product, int64 (images,).
         product_category: category of each product, by its number.
-        train: products that are learned from, bool (products,).
-        validation: products that early stopping looks at, bool (products,); none of them in ``train``.
-        own: the row of ``shop`` that is the very image of a photo, which is then not searched; -1 for none.
-            int64 (photos,); by default none is.
-        duplicates: group of each product, int64 (products,): products of one group are never told apart; by
+        train: products that are trained on, bool (products,).
+        validation: products for early stopping, bool (products,); none of them in ``train``.
+        own: the row of ``shop`` that is the photo itself, which is then not searched; -1 for none. int64
+            (photos,); by default none.
+        duplicates: group of each product, int64 (products,): products of one group count as equal; by
             default every product is its own group.
-        n_colors: how many of the last axes of the base space are colors; a head begins with them too.
+        n_colors: number of the last axes of the base space that are colors; a head starts with them too.
     """
 
     photos: npt.NDArray[Any]
@@ -93,7 +93,7 @@ class TrainingData:
         return np.arange(self.n_products) if self.duplicates is None else self.duplicates
 
     def validation_photos(self) -> Ids:
-        """Rows of photos of validation products that have a shop image to be found by, int64, rising."""
+        """Rows of photos of validation products that have another shop image, int64, rising."""
         findable = np.bincount(self.shop_product, minlength=self.n_products)[self.photo_product]
         if self.own is not None:
             findable = findable - (self.own >= 0)
@@ -122,10 +122,10 @@ class TrainingData:
         return digest.hexdigest()
 
     def check(self) -> None:
-        """Checks that the arrays fit each other and that there is something to validate on.
+        """Checks that the arrays fit each other and that there are validation photos.
 
         Raises:
-            ConfigError: otherwise.
+            ConfigError: they do not, or there are none.
         """
         n_photos, n_products = len(self.photos), self.n_products
         shapes = {
@@ -167,16 +167,16 @@ def temporary_crops(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Pixels]:
-    """Crops of images, in a temporary file that is removed at the end of the block.
+    """Decodes images and stores their crops in a temporary file, which is removed at the end of the block.
 
     Args:
-        images: of a catalog.
-        plan: of regions, or ``box``: the image's box, or the whole where it has none. Where a plan has more
-            than ``MAX_REGIONS``, each image is seen whole and through others that are drawn.
+        images: images of a catalog.
+        plan: plan of regions, or ``box``: the image's box, or the whole where it has none. Of a plan with
+            more than ``MAX_REGIONS`` regions, the whole image and a random choice of others are used.
         size: side of a crop in pixels.
-        folder: of the temporary file.
-        work: how many threads decode, and the largest image that is decoded.
-        seed: of the regions that are drawn.
+        folder: folder of the temporary file.
+        work: has the number of threads and the limit of pixels.
+        seed: seed of the choice of regions.
         progress: called as ``progress(n_done, n_images)``.
 
     Yields:
@@ -185,7 +185,7 @@ def temporary_crops(
     Raises:
         CatalogError: a file is gone or has changed.
         ImageError: an image cannot be decoded.
-        StyleSearchError: the disk has no room for the crops; no image was decoded.
+        StyleSearchError: the disk has no room for the crops; then no image is decoded.
     """
     n_regions = 1 if plan == BOX else min(MAX_REGIONS, len(REGION_PLANS[plan]))
     shape = (len(images), n_regions, size, size, 3)

@@ -21,12 +21,12 @@ class Epoch:
 
     Attributes:
         number: from 1; 0 is before the first step.
-        loss: mean over its batches; NaN for number 0.
-        learning_rate: of its last step.
+        loss: mean loss over its batches; NaN for number 0.
+        learning_rate: learning rate of its last step.
         top_k: share of validation photos whose product is among the first k of the whole gallery, by the
             learned vectors alone.
         reciprocal_rank: mean of 1 / rank of the right product.
-        seconds: that it took, with its validation.
+        seconds: time that it took, with its validation.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Epoch:
 
     @property
     def score(self) -> tuple[float, float]:
-        """Validation score: top-k first; among equals the reciprocal rank, which is finer."""
+        """Validation score: top-k, then the reciprocal rank, which differs between epochs of equal top-k."""
         return self.top_k, self.reciprocal_rank
 
 
@@ -54,11 +54,11 @@ class Trained:
         model: the Siamese network, a ``keras.Model`` of two inputs and one score; larger is more alike. Its
             tower is the layer called ``tower``.
         layers: the tower in NumPy; None for a tower that was given to ``train``.
-        metric: of the tower's vectors: ``cosine`` or ``l1``.
+        metric: metric of the tower's vectors: ``cosine`` or ``l1``.
         history: all epochs.
-        best: the number of the epoch whose weights these are.
+        best: number of the epoch of these weights.
         stopped_early: whether patience ran out before the epochs did.
-        files: that were written: ``model.keras``, ``history.csv`` and, with matplotlib, ``curve.png``.
+        files: files that were written: ``model.keras``, ``history.csv`` and, with matplotlib, ``curve.png``.
     """
 
     model: Any

@@ -1,4 +1,4 @@
-"""Fine-tuning: trains the last blocks of a network on the pairs of a data set. The result is an extractor."""
+"""Fine-tunes an extractor: trains the last blocks of its network on the pairs of a data set."""
 
 from __future__ import annotations
 
@@ -43,20 +43,19 @@ def finetune_network(
     folder: Path,
     on_epoch: OnEpoch | None,
 ) -> str | None:
-    """Trains the last blocks of a data set's network; an extractor with colors keeps them.
+    """Trains the last blocks of a data set's network; an extractor with colors stays one.
 
     Args:
         context: catalog, cache and memory limit.
         home: the workspace folder.
         dataset: pairs, split, and features of the network as it is.
-        request: how many blocks are trained, and how.
-        folder: of the checkpoint.
+        request: number of blocks, and options of the training.
+        folder: folder of the checkpoint.
         on_epoch: called with each epoch.
 
     Returns:
-        the spec of the new network: its file, beside which a JSON file says how it is used, and ``+colors``
-        where the data set has them. None where no epoch found more validation products than there were
-        before.
+        the spec of the new network: its file, beside which a JSON file describes it, and ``+colors`` where
+        the data set has them. None where no epoch found more validation products than before.
 
     Raises:
         ConfigError: the extractor is no network, or has fewer blocks.
@@ -105,7 +104,7 @@ def finetune_network(
         "preprocessing": extractor.parameters["preprocessing"],
         "name": f"{Path(extractor.name).stem}-{name}",
     }
-    if path.exists():  # it may be in use, under its name; but its products may go by other ids by now
+    if path.exists():  # it may be in use, under its name; but its products may have other ids by now
         card = json.loads(path.with_suffix(".json").read_bytes())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path.with_suffix(".json"), card | {"split": seen.to_json()})
@@ -117,9 +116,9 @@ def finetune_network(
 
 
 def _first_head(features: Floats, dim: int) -> tuple[Floats, Floats]:
-    """Matrix and bias that half-whiten features, as the whitened space does without its square root.
+    """Computes matrix and bias that half-whiten features, as the whitened space does without its square root.
 
-    A root is too steep at zero, where many features of such networks are, to learn through it.
+    A square root is too steep at zero, where many features of such networks are, for gradients.
     """
     squares = (np.sign(block) * block**2 for block in np.array_split(features, 1 + len(features) // 2048))
     whitened = WhitenedTransform.fit(squares, dim_in=features.shape[1], n_rows=len(features))

@@ -23,7 +23,7 @@ _COLUMNS: Final = ("epoch", "loss", "learning_rate", "top_k", "reciprocal_rank",
 
 
 def write_history(history: Sequence[Epoch], path: Path) -> None:
-    """Writes a CSV file with a row an epoch, numbers in full; epoch 0 has an empty loss."""
+    """Writes a CSV file with a row for each epoch, numbers in full precision; epoch 0 has an empty loss."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -46,8 +46,8 @@ def write_curve(history: Sequence[Epoch], best: int, k: int, path: Path) -> None
     Args:
         history: all epochs, number 0 first.
         best: number of the epoch whose weights were kept.
-        k: of the validation score.
-        path: of the file.
+        k: k of the validation score.
+        path: path of the file.
 
     Raises:
         MissingDependency: matplotlib is not installed.

@@ -1,4 +1,4 @@
-"""Near-duplicate images, and the products that they connect.
+"""Finds near-duplicate images, and the products that they connect.
 
 Two degrees, by ``stylesearch.training.perceptual_hash``. Images of *one shape* (an image scaled, saved
 again, padded or slightly cropped, and the same photo with the garment colored anew) must not straddle a
@@ -67,13 +67,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicates:
-    """Groups of images that show the same. Both mappings hold only images that are like another one.
+    """Groups of near-duplicate images. Both mappings have only images that are like another one.
 
     Attributes:
         same_shape: the smallest sha256 of its group by the sha256 of an image, whatever the colors.
-        same_image: likewise, of images that have their colors in common too.
-        blank: sha256 of images without a shape: swatches of one color. Not compared with others.
-        failures: why an image could not be hashed, by its sha256. It is compared by its sha256 only.
+        same_image: the same for images that have their colors in common too.
+        blank: sha256 of images without a shape, which are swatches of one color; not compared with others.
+        failures: the reason why an image could not be hashed, by its sha256; it is compared by its sha256
+            only.
     """
 
     same_shape: Mapping[str, str] = field(default_factory=dict)
@@ -82,15 +83,15 @@ class NearDuplicates:
     failures: Mapping[str, str] = field(default_factory=dict)
 
     def shape(self, sha256: str) -> str:
-        """A name that images of one shape share."""
+        """Returns a name that images of one shape share."""
         return self.same_shape.get(sha256, sha256)
 
     def image(self, sha256: str) -> str:
-        """A name that copies of an image share."""
+        """Returns a name that copies of an image share."""
         return self.same_image.get(sha256, sha256)
 
     def link(self, sha256: str, frequent_shapes: Collection[str]) -> tuple[str, str]:
-        """A key that images of one shape share; where that is a frequent shape, only copies share it."""
+        """Returns a key that images of one shape share, or only copies if the shape is frequent."""
         shape = self.shape(sha256)
         return (shape, self.image(sha256) if shape in frequent_shapes else "")
 
@@ -103,10 +104,10 @@ def find_near_duplicates(
     max_pixels: int = 200_000_000,
     progress: Progress | None = None,
 ) -> NearDuplicates:
-    """Compares all images of a catalog with each other. Their hashes are cached, so the next time is quick.
+    """Compares all images of a catalog with each other. Their hashes are cached, so the next call is quick.
 
     Args:
-        images: of both domains.
+        images: images of both domains.
         cache: the workspace's cache folder.
         n_workers: threads that read and decode.
         max_pixels: larger images are not hashed.
@@ -134,7 +135,7 @@ def find_near_duplicates(
                 if progress:
                     progress(n_done, len(missing))
     finally:
-        stored.add(new)  # also when somebody stops it
+        stored.add(new)  # also when it is interrupted
     if failures:
         log.info(
             "%d pictures cannot be compared, the first: %s", len(failures), next(iter(failures.values()))
@@ -144,10 +145,10 @@ def find_near_duplicates(
 
 
 def connected_products(images: Sequence[CatalogImage], near: NearDuplicates) -> list[frozenset[str]]:
-    """Groups of products that share an image of one shape, of either domain: a split keeps them together.
+    """Groups products that share an image of one shape, of either domain, and stay together in a split.
 
     Returns:
-        ids, in disjoint groups of two or more, each in one piece however long the chain; sorted.
+        disjoint groups of two or more ids, sorted; products are connected through any number of others.
     """
     skipped = uninformative_images(images, near)
     shown = [one for one in images if near.image(one.image.sha256) not in skipped]
@@ -156,13 +157,13 @@ def connected_products(images: Sequence[CatalogImage], near: NearDuplicates) -> 
 
 
 def duplicate_products(images: Sequence[CatalogImage], near: NearDuplicates) -> list[frozenset[str]]:
-    """Groups of products that share a shop image (and the box in it): one product under several ids.
+    """Groups products that share a shop image (and the box in it): one product under several ids.
 
-    A batch must not tell these apart. Two garments in one street photo, or one garment in two colors, are
-    connected for the split but are no duplicates.
+    They are no wrong pairs in a batch. Two garments in one street photo, or one garment in two colors, are
+    connected in the split but are no duplicates.
 
     Returns:
-        as ``connected_products``.
+        groups, as ``connected_products``.
     """
     skipped = uninformative_images(images, near)
     return _connect_products(
@@ -173,29 +174,29 @@ def duplicate_products(images: Sequence[CatalogImage], near: NearDuplicates) -> 
 
 
 def uninformative_images(images: Iterable[CatalogImage], near: NearDuplicates) -> frozenset[str]:
-    """Names (``NearDuplicates.image``) of images that show none of the products they are listed of.
+    """Finds images that show none of their products; returns their names (``NearDuplicates.image``).
 
-    Those of one color, and those that more than ``MAX_PRODUCTS_OF_IMAGE`` products have.
+    These are images of one color, and images of more than ``MAX_PRODUCTS_OF_IMAGE`` products.
     """
     names = ((near.image(one.image.sha256), one.product.id) for one in images)
     return near.blank | _names_of_many_products(names)
 
 
 def _names_of_many_products(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Names that are paired with more than ``MAX_PRODUCTS_OF_IMAGE`` products."""
+    """Finds names that are paired with more than ``MAX_PRODUCTS_OF_IMAGE`` products."""
     counts = Counter(name for name, _ in set(pairs))
     return frozenset(name for name, n_products in counts.items() if n_products > MAX_PRODUCTS_OF_IMAGE)
 
 
 @dataclass(eq=False, slots=True)
 class _HashSample(Sample):
-    """An image that was looked at; it has no hash where it could not be read."""
+    """The hash of an image; None where it could not be read."""
 
     hash: PerceptualHash | None = None
 
 
 def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> _HashSample:
-    """The hash of an image, from the first of its files that can be read; else why there is none."""
+    """Hashes an image, from the first of its files that can be read; else has the reason of the failure."""
     sha256, paths = item
     reason = ""
     for path in paths:
@@ -212,16 +213,16 @@ def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> _HashSample:
 def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Pairs]:
     """Finds pairs of bit patterns that differ in few bits, by comparing every one with every one.
 
-    Equal patterns are linked one to the next, not each with each: a thousand copies are a thousand pairs.
-    So what is found connects what belongs together, and is not every pair.
+    Equal patterns are paired one with the next, not each with each, so a thousand copies give a thousand
+    pairs. The pairs connect all near patterns, but are not all near pairs.
 
     Args:
         patterns: uint64 (n, words).
-        max_bits: in how many bits a pair may differ.
+        max_bits: number of bits in which a pair may differ.
 
     Yields:
         places of pairs, int64 (m, 2), the smaller one first, each once, in a fixed order. Memory is bounded
-        by what is near to a couple of thousand patterns.
+        by the pairs of some thousand patterns.
 
     Example:
         >>> patterns = np.array([[0], [0b111], [0b110], [0]], np.uint64)
@@ -239,7 +240,7 @@ def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Pair
     index = faiss.IndexBinaryFlat(8 * codes.shape[1])
     index.add(codes)
     for start in range(0, len(codes), _ROWS_AT_ONCE):
-        # What is found of a row lies between two ends; distances are less than the radius.
+        # The results of a row lie between two limits; distances are less than the radius.
         ends, _, found = index.range_search(codes[start : start + _ROWS_AT_ONCE], max_bits + 1)
         rows = start + np.repeat(np.arange(len(ends) - 1), np.diff(ends).astype(np.int64))
         later = found > rows
@@ -257,8 +258,8 @@ def _group(names: list[str], hashes: list[PerceptualHash], failures: Mapping[str
 
     Args:
         names: sha256 of each image, sorted.
-        hashes: of each image.
-        failures: of other images.
+        hashes: hash of each image.
+        failures: failures of other images.
     """
     blank = frozenset(name for name, one in zip(names, hashes, strict=True) if one.is_blank)
     names = [name for name in names if name not in blank]
@@ -291,7 +292,7 @@ def _connect_products(links: Iterable[tuple[str, object]]) -> list[frozenset[str
 
 
 def _connect(n: int, pairs: Sequence[Pairs]) -> list[list[int]]:
-    """Connected components of two or more of the numbers below n, each rising, by their smallest number."""
+    """Finds connected components, of two or more, of the numbers below n: each rising, by smallest number."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -24,9 +24,9 @@ class LossDefaults:
     """Defaults of a loss.
 
     Attributes:
-        metric: by which the learned vectors are searched.
+        metric: metric of the learned vectors.
         head: shape of the tower.
-        learning_rate: the highest one.
+        learning_rate: the highest learning rate.
         margin: in the loss's own distance; 0 where it has none.
         summary: one line for listings.
     """
@@ -60,26 +60,27 @@ class TrainOptions:
 
     Attributes:
         loss: a name in ``LOSSES``.
-        head: a name in ``HEADS``; None: the one that belongs to the loss.
+        head: a name in ``HEADS``; None for that of the loss.
         dim: width of the learned vectors; never more than that of the base space. Not used by ``axes``.
-        temperature: of the ``softmax``: cosines are divided by it.
-        margin: of ``triplet`` (in squared Euclidean distance of vectors of length one, 0 to 4) and
+        temperature: divisor of cosines in the loss ``softmax``.
+        margin: margin of ``triplet`` (in squared Euclidean distance of vectors of length one, 0 to 4) and
             ``contrastive`` (Euclidean, 0 to 2); None: that of ``LOSSES``.
-        mining: wrong ones that ``triplet`` looks at: ``semi-hard`` or ``hard``.
-        negatives: wrong pairs for each right one that ``bce`` looks at.
-        epochs: how often every product is seen, at most.
-        batch_size: products in a batch.
-        learning_rate: the highest one; None: that of ``LOSSES``.
-        warmup: epochs in which the learning rate rises to that; it then falls to 0 along a cosine.
-        weight_decay: of AdamW; pulls a tower towards the base space that it starts as, not towards zero.
-        dropout: share of the base space's axes that a batch does not see.
-        clip_norm: gradients longer than this are shortened to it.
-        patience: epochs without a better validation score after which training stops.
+        mining: wrong images that ``triplet`` uses: ``semi-hard`` or ``hard``.
+        negatives: number of wrong pairs for each right one in the loss ``bce``.
+        epochs: largest number of epochs.
+        batch_size: number of products in a batch.
+        learning_rate: the highest learning rate; None for that of ``LOSSES``.
+        warmup: number of epochs in which the learning rate rises; it then falls to 0 along a cosine.
+        weight_decay: weight decay of AdamW; pulls a tower towards the base space that it starts as, not
+            towards zero.
+        dropout: share of the base space's axes that is dropped in a batch.
+        clip_norm: largest norm of gradients; longer ones are shortened to it.
+        patience: number of epochs without a better validation score after which training stops.
         top_k: the k of the validation score.
-        seed: of batches, first weights and dropout.
+        seed: seed of batches, initial weights and dropout.
         within_category: whether a batch is of one category.
-        hard_negatives: whether batches are built around nearest wrong neighbours.
-        refresh_every: epochs after which those neighbours are looked up again.
+        hard_negatives: whether batches are built of nearest wrong neighbours.
+        refresh_every: number of epochs after which those neighbours are looked up again.
     """
 
     loss: str = "softmax"
@@ -130,7 +131,7 @@ class TrainOptions:
         return LOSSES[self.loss].metric
 
     def resolve_defaults(self) -> Self:
-        """Copies the options with the values of ``LOSSES`` where none was given."""
+        """Copies the options, with the values of ``LOSSES`` in place of None."""
         defaults = LOSSES[self.loss]
         return dataclasses.replace(
             self,
@@ -140,7 +141,7 @@ class TrainOptions:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values by name, resolved."""
+        """Resolved options as JSON values by name."""
         return dataclasses.asdict(self.resolve_defaults())
 
     @property

@@ -1,8 +1,8 @@
 """The data set of a training: pairs of images of one product, their split, and features of all images.
 
 Kinds of pairs: ``consumer``, a consumer's photo and a shop image; ``views``, two shop images (worn, flat,
-back), each of which may be the photo, and then the others are the shop's. A pair is never an image and its
-copy: that would teach nothing, and be found by every space.
+back), each of which may be the photo, with the others as shop images. A pair is never an image and its copy,
+from which nothing is learned and which every space finds.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ class PairedProduct:
     """A product that has a pair.
 
     Attributes:
-        id, category: as in the catalog.
-        photos: images that it may be searched with, at least one.
-        shop: images that it may be found by, at least one; at least one of another content than some photo.
-            For ``views``, both are all shop images of the product.
+        id, category: id and category, as in the catalog.
+        photos: images to search with, at least one.
+        shop: images to find, at least one; at least one has another content than some photo. For ``views``,
+            both are all shop images of the product.
     """
 
     id: str
@@ -92,7 +92,7 @@ class Pairs:
 
     Attributes:
         kind: ``consumer`` or ``views``.
-        products: at least one.
+        products: the products, at least one.
     """
 
     kind: str
@@ -111,12 +111,12 @@ def find_pairs(
     Args:
         images: all usable images (``stylesearch.features.images.list_images``).
         kind: ``consumer``, ``views``, or ``auto``: consumer where there are enough, else views.
-        near: near-duplicates count as one image; by default only equal files do.
-        min_products: fewer are too few.
+        near: near-duplicates, which count as one image; by default only equal files do.
+        min_products: smallest number of products.
 
     Raises:
         UnknownName: no such kind.
-        TooFewPairs: fewer products than that have pairs.
+        TooFewPairs: fewer products have pairs.
     """
     if kind not in KINDS:
         raise unknown_name("kind of pairs", kind, dict.fromkeys(KINDS))
@@ -145,7 +145,7 @@ def find_pairs(
 def _product_with_pairs(
     kind: str, images: Sequence[CatalogImage], near: NearDuplicates
 ) -> PairedProduct | None:
-    """Makes a product of all its images; None if it has no pair."""
+    """Makes a paired product of a product's images; None if it has no pair."""
     shop = _drop_copies((one for one in images if one.image.domain == Domain.SHOP), near)
     if kind == "views":
         photos = shop
@@ -160,7 +160,7 @@ def _product_with_pairs(
 
 
 def _drop_copies(images: Iterable[CatalogImage], near: NearDuplicates) -> tuple[CatalogImage, ...]:
-    """Keeps the first of those that show the same; one image with another box shows something else."""
+    """Keeps the first of the images that show the same; the same image with another box counts as another."""
     first: dict[object, CatalogImage] = {}
     for one in images:
         first.setdefault((near.image(one.image.sha256), one.image.box), one)
@@ -171,17 +171,18 @@ def _drop_copies(images: Iterable[CatalogImage], near: NearDuplicates) -> tuple[
 class PairRows:
     """Pairs and the whole gallery as numbered rows: the arrays that training needs.
 
-    The gallery leaves out what ``find_pairs`` did: of products with pairs, further copies of an image.
+    The gallery leaves out the same images as ``find_pairs``: further copies of an image of a product with
+    pairs.
 
     Attributes:
         product_ids: of all products with a gallery image, sorted; a product's number is its place.
         product_category: category of each product, by its number.
-        photos: one photo a row.
-        shop: one image of the gallery a row, also of products without a pair.
+        photos: the photo of each row.
+        shop: the gallery image of each row, also of products without a pair.
         photo_product, shop_product: number of the product of each row, int64, rising.
-        own: row of ``shop`` that is the very image of a photo, or -1; int64 (photos,).
+        own: row of ``shop`` that is the photo itself, or -1; int64 (photos,).
         duplicates: group of each product, int64 (products,): equal for one product under several ids.
-        has_no_pair: bool (products,).
+        has_no_pair: products without a pair, bool (products,).
     """
 
     product_ids: tuple[str, ...]
@@ -195,7 +196,7 @@ class PairRows:
     has_no_pair: npt.NDArray[np.bool_]
 
     def mask(self, ids: Collection[str]) -> npt.NDArray[np.bool_]:
-        """Products that are among these ids and have a pair, bool (products,)."""
+        """Selects products that are among these ids and have a pair, bool (products,)."""
         wanted = frozenset(ids)
         among = np.fromiter((one in wanted for one in self.product_ids), np.bool_, len(self.product_ids))
         return among & ~self.has_no_pair
@@ -207,7 +208,7 @@ def number_pairs(
     """Numbers products, photos and the images of the gallery.
 
     Args:
-        pairs: from ``find_pairs``.
+        pairs: pairs from ``find_pairs``.
         images: all usable images; the shop's are the gallery.
         copies: groups of ids from ``stylesearch.training.near_duplicates.duplicate_products``.
     """
@@ -249,10 +250,10 @@ class PairOptions:
 
     Attributes:
         pairs: ``auto``, ``consumer`` or ``views``.
-        regions: plan of the regions through which photos are seen; by default that of a query.
-        shares: of train, validation and test among the products of each category.
-        seed: of the split.
-        min_products: fewer products with pairs are too few.
+        regions: plan of the regions of photos; by default that of a query.
+        shares: shares of train, validation and test among the products of each category.
+        seed: seed of the split.
+        min_products: smallest number of products with pairs.
     """
 
     pairs: str = "auto"
@@ -293,15 +294,15 @@ class PairDataset:
     """Pairs of a catalog, all of whose images have features.
 
     Attributes:
-        kind: of the pairs: ``consumer`` or ``views``.
-        regions: plan of the regions through which the photos are seen.
-        split: of the products with pairs.
+        kind: kind of the pairs: ``consumer`` or ``views``.
+        regions: plan of the regions of the photos.
+        split: split of the products with pairs.
         rows: photos, gallery and products as numbered rows.
-        extractor: that computed the features.
-        feature_set: where the catalog keeps these.
-        n_failed: images without features, which are left out.
-        n_connected: products that share an image with another one, and so are in one part of the split, or in
-            none where the source gave them to several.
+        extractor: extractor of the features.
+        feature_set: the catalog's feature set of these.
+        n_failed: number of images without features, which are left out.
+        n_connected: number of products that share an image with another one, and so are in the same part of
+            the split, or in none where the source put them into several.
         seen: products that the network was fine-tuned on before; None where it was not fine-tuned here.
     """
 
@@ -318,7 +319,7 @@ class PairDataset:
     def photos(self) -> PhotoRows:
         """Rows of the photos of each part of the split.
 
-        A photo that nothing in the gallery but itself could answer is in neither of the last two.
+        A photo without an answer in the gallery other than itself is in neither of the last two.
         """
         rows = self.rows
         n_right = np.bincount(rows.shop_product, minlength=len(rows.product_ids))[rows.photo_product]
@@ -362,8 +363,8 @@ def load_pairs(
     Args:
         context: missing features are written to its catalog and cache.
         spec: of the extractor.
-        options: which pairs, regions and split.
-        seen: products that the network was fine-tuned on: they are in no part to validate or test with.
+        options: options for pairs, regions and split.
+        seen: products that the network was fine-tuned on: they are not validated or tested with.
 
     Raises:
         ConfigError: too few pairs, options that make no sense, or products that were seen with another split,
@@ -419,13 +420,13 @@ def load_pairs(
 
 
 def describe_split(split: Split, options: PairOptions) -> dict[str, Any]:
-    """How products were split, and how many are in no part, as JSON values by name."""
+    """Describes how products were split, and how many are in no part, as JSON values by name."""
     counts = {"split_left_out": len(split.left_out), "split_seen_before": len(split.seen_before)}
     return split_settings(split, options) | counts
 
 
 def split_settings(split: Split, options: PairOptions) -> dict[str, Any]:
-    """What decides which products are in which part; shares and seed are None where they were not used."""
+    """Returns the settings that decide the split; shares and seed are None where they were not used."""
     is_given = split.origin == "given"
     return {
         "split": split.origin,
@@ -440,19 +441,19 @@ def _given_split(
     groups: Sequence[frozenset[str]],
     options: PairOptions,
 ) -> Split | None:
-    """The split that the source of the catalog gave, if it gave one."""
+    """Reads the split that the source of the catalog has; None if it has none."""
     said = {one.product.id: one.product.attributes.get("split") for one in images}
     splits = {name: None if said[name] is None else str(said[name]) for name in categories}
     return given_split(splits, categories, groups, shares=options.shares, seed=options.seed)
 
 
 def shop_features(pool: ArrayPool, context: StudyContext, dataset: PairDataset) -> Floats:
-    """Features of the gallery, float32 (n, dim)."""
+    """Reads the features of the gallery, float32 (n, dim)."""
     return gallery_features(pool, context.catalog, dataset.feature_set, dataset.rows.shop)
 
 
 def photo_features(pool: ArrayPool, context: StudyContext, dataset: PairDataset, rows: Ids) -> Floats:
-    """Features of the regions of some photos, float32 (n, regions, dim)."""
+    """Reads the features of the regions of some photos, float32 (n, regions, dim)."""
     photos = [dataset.rows.photos[row] for row in rows.tolist()]
     through_catalog, through_cache = split_queries(photos, dataset.regions)
     extractor = dataset.extractor

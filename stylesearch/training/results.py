@@ -22,15 +22,15 @@ class TrainRequest:
     """Options of ``stylesearch.training.run.train_model``.
 
     Attributes:
-        extractor: of the features, as ``load_extractor`` takes it.
-        name: of the model.
-        pair_options: which pairs, regions and split.
-        options: of the head's training.
-        resume: whether a training that was interrupted is continued.
-        devices: over how many a batch is spread.
+        extractor: extractor of the features, as ``load_extractor`` takes it.
+        name: name of the model.
+        pair_options: options for pairs, regions and split.
+        options: options of the head's training.
+        resume: whether an interrupted training is continued.
+        devices: number of devices that share a batch.
         tensorboard: folder of event files; none by default.
-        finetune: how many of the network's last blocks are trained before; 0 for none.
-        network_options: of the network's training.
+        finetune: number of the network's last blocks that are trained first; 0 for none.
+        network_options: options of the network's training.
     """
 
     extractor: str
@@ -49,19 +49,19 @@ class TrainReport:
     """Result of ``stylesearch.training.run.train_model``.
 
     Attributes:
-        card: of the model.
+        card: card of the model.
         validation: changes for the photos that the weights were chosen with, which are too optimistic.
-        test: changes for photos of products that nothing was learned from or chosen with; overall first, then
-            by category. Empty where there are no test products.
-        weights: how the weights were chosen.
+        test: changes for photos of products that were used neither for training nor for a choice; overall
+            first, then by category. Empty where there are no test products.
+        weights: the weights, and the scores that they were chosen by.
         history: all epochs.
-        best: the number of the epoch that was kept.
+        best: number of the epoch that was kept.
         stopped_early: whether patience ran out before the epochs did.
-        n_failed: images that could not be used.
-        n_connected: products that share an image: they stayed together in the split, or were left out of it,
-            as the card's options say (``split``, ``split_left_out``).
-        seconds: that each stage took.
-        folder: of the model's files.
+        n_failed: number of images that could not be used.
+        n_connected: number of products that share an image: they stayed together in the split, or were left
+            out of it, as the card's options say (``split``, ``split_left_out``).
+        seconds: time of each stage.
+        folder: folder of the model's files.
     """
 
     card: ModelCard
@@ -78,7 +78,7 @@ class TrainReport:
 
     @property
     def helps(self) -> bool:
-        """Whether the learned distance counts anywhere."""
+        """Whether the learned distance has a weight in any category."""
         return any(self.card.weights.values())
 
     def as_dict(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def train_model(
     Args:
         context: missing features are written to its catalog and cache.
         home: the workspace folder.
-        request: options.
+        request: options of the training.
         on_epoch: called with each epoch.
 
     Raises:
@@ -59,7 +59,7 @@ def train_model(
         CatalogLocked: features are missing and another process is writing.
     """
     check_name(request.name)
-    if request.devices > 1:  # features may take hours: whether there are so many is said before that
+    if request.devices > 1:  # checked first, since features may take hours
         from stylesearch.training.keras.step import strategy_over
 
         strategy_over(request.devices)
@@ -74,7 +74,7 @@ def train_model(
             _check_enough(dataset)
             features = read_features(pool, context, dataset)
         if folder.exists() and not request.resume:
-            shutil.rmtree(folder)  # no later --resume is to find a part of another training
+            shutil.rmtree(folder)  # so that no later --resume finds a part of another training
         first = train_candidate(pool, request, dataset, features, folder, seconds, on_epoch)
         chosen = first
         if request.finetune:
@@ -110,15 +110,15 @@ def _fine_tune(
     seconds: dict[str, float],
     on_epoch: OnEpoch | None,
 ) -> Candidate | None:
-    """Fine-tunes the network and trains a head on it; None where that finds no more than ``first``.
+    """Fine-tunes the network and trains a head on it; None where the result is no better than ``first``.
 
     Args:
         context: catalog, cache and memory limit.
         home: the workspace folder.
-        request: options.
+        request: options of the training.
         first: the head on the network as it is.
         pool: allocates the vectors.
-        seconds: by stage; is added to.
+        seconds: mapping to which the time of every stage is added.
         on_epoch: called with each epoch.
     """
     folder = training_folder(home, request.name)
@@ -155,10 +155,10 @@ def _check_enough(dataset: PairDataset) -> None:
 
 
 def _check_same(original: PairDataset, dataset: PairDataset) -> None:
-    """Checks that two data sets have the same images and split: else they cannot be compared."""
+    """Checks that two data sets have the same images and split, so that they can be compared."""
     before, after = original.rows, dataset.rows
     are_same = (before.photos, before.shop) == (after.photos, after.shop)
-    # Photos that make no pair connect products too: then the images are the same, and the split is not.
+    # Photos without a pair connect products too, so the split can differ although the images are the same.
     if not (
         are_same and original.split == dataset.split and np.array_equal(before.duplicates, after.duplicates)
     ):
@@ -179,9 +179,9 @@ def _card(
     """Makes the card of the model that was chosen.
 
     Args:
-        request: options.
+        request: options of the training.
         first: the head on the network as it was.
-        chosen: the same, or that on the network that was fine-tuned.
+        chosen: the same head, or that on the fine-tuned network.
         validation, test: changes against the baseline.
     """
     dataset, learned = chosen.dataset, chosen.learned
@@ -213,7 +213,7 @@ def _card(
 
 
 def _is_worse(validation: Sequence[Change]) -> bool:
-    """Whether no more is found overall, or less in a category by more than noise."""
+    """Whether the overall score is no better, or that of a category is worse by more than noise."""
     overall = sum(estimate.value for estimate in validation[0].difference.values())
     return overall <= 0 or any(one.verdict(name) == "fell" for one in validation for name in SCORES)
 

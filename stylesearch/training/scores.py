@@ -39,11 +39,11 @@ class Change:
     Attributes:
         category: its name; empty for all queries.
         n_queries: number of queries.
-        before, after: by score, in the best untrained space and in the learned one, with intervals.
+        before, after: estimates by score, in the best untrained space and in the learned one.
         difference: after minus before, by score, with the interval of the paired bootstrap over products.
-        p_values: by score, of the difference, two-sided, by turning the signs of products at random: unlike
-            the bootstrap that holds for a handful of photos too. Adjusted by Holm's method over the
-            categories; that of all queries stands alone.
+        p_values: two-sided p-values of the difference by score, by random signs of products, which unlike the
+            bootstrap is right for a handful of photos too. Adjusted by Holm's method over the categories, but
+            not for all queries.
     """
 
     category: str
@@ -54,7 +54,7 @@ class Change:
     p_values: Mapping[str, float]
 
     def verdict(self, score: str) -> str:
-        """``rose`` or ``fell`` where that is more than noise, at the level of 5 %; else ``noise``."""
+        """``rose`` or ``fell`` for a change by more than noise, at the level of 5 %; else ``noise``."""
         if self.p_values[score] >= LEVEL:
             return "noise"
         return "rose" if self.difference[score].value > 0 else "fell"
@@ -78,12 +78,12 @@ def rank_photos(
 
     Args:
         pool: allocates the vectors.
-        dataset: with the photos and the gallery.
+        dataset: data set of the photos and the gallery.
         shop: features of the gallery, float32 (n, dim).
         photos: features of the regions of these photos, float32 (q, regions, dim).
-        transform: of the space.
-        metric: of the space.
-        rows: of these photos in the data set, int64 (q,).
+        transform: transform of the space.
+        metric: metric of the space.
+        rows: rows of these photos in the data set, int64 (q,).
         progress: called with the number of photos that are done.
     """
     vectors = pool.transform(transform, shop)
@@ -98,7 +98,7 @@ def rank_photos(
         RankedGallery(vectors, product_of.astype(np.int64), scale_of, scales),
         metric,
         own=numbers.own[rows],
-        max_bytes=max(1, pool.max_bytes // 2),  # the other half is for the vectors
+        max_bytes=max(1, pool.max_bytes // 2),  # the other half is for vectors
         fast_distances=choose_fast_distances(),
         progress=progress,
     )
@@ -110,12 +110,12 @@ def measure_changes(
     """Measures the changes: over all queries first, then by category.
 
     Args:
-        before: of the untrained space.
-        after: of the learned one, for the same queries.
-        categories: of the queries.
-        products: of the queries; photos of one product say much the same, so p-values and the intervals of
-            differences come of products.
-        seed: of what is drawn.
+        before: results in the untrained space.
+        after: results in the learned space, for the same queries.
+        categories: category of each query.
+        products: product of each query; photos of one product give much the same result, so p-values and
+            intervals of differences are taken over products.
+        seed: seed of draws.
     """
     settings = StudySettings((_BEFORE, _AFTER), metrics=("",), ks=KS, seed=seed)
     runs, _ = runs_of({(_BEFORE, ""): before, (_AFTER, ""): after}, categories, settings)
@@ -137,7 +137,7 @@ def measure_changes(
 
 
 def _resample_products(gained: Doubles, products: npt.NDArray[np.str_], settings: StudySettings) -> Doubles:
-    """Mean gains of queries over resamples of their products, float64 (resamples, scores)."""
+    """Computes mean gains of queries over resamples of their products, float64 (resamples, scores)."""
     _, product, n_queries = np.unique(products, return_inverse=True, return_counts=True)
     sums = np.zeros((len(n_queries), gained.shape[1]))
     np.add.at(sums, product, gained)
@@ -150,7 +150,7 @@ def _resample_products(gained: Doubles, products: npt.NDArray[np.str_], settings
 def _p_values(
     gained: Doubles, categories: Sequence[str], products: Sequence[str], seed: int
 ) -> dict[str, dict[str, float]]:
-    """P-values of the differences, by category (empty: all queries) and score."""
+    """Computes p-values of the differences by category (empty: all queries) and score."""
     _, product = np.unique(np.asarray(products), return_inverse=True)
     names = ["", *sorted(set(categories))]
     raw = []

@@ -1,10 +1,9 @@
-"""Products that a fine-tuned network has seen: it is not to be validated or tested on them any more.
+"""Products that a fine-tuned network has seen, and that it may not be validated or tested on any more.
 
-A split is drawn from the products that are there, so it moves a few when others come or go, or when two turn
-out to share an image. What a network was fine-tuned with is therefore written down with it: its JSON file
-says under ``split`` how the products were split, and under ``known`` of that which products it was trained
-and validated on, as the first 8 bytes of the sha256 of their ids, sorted, joined and in base64: 11 bytes a
-product.
+A split is drawn from the products of the catalog, so a few products change parts when others come or go, or
+when two turn out to share an image. Therefore a network's JSON file says what it was fine-tuned with: under
+``split`` how the products were split, and in it under ``known`` which products it was trained and validated
+on, as the first 8 bytes of the sha256 of their ids, sorted, joined and in base64: 11 bytes for each product.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ class SeenProducts:
     """Products that a network was fine-tuned on.
 
     Attributes:
-        network: its name, for messages.
+        network: name of the network, for messages.
         split_settings: origin, shares and seed of the split, JSON values by name.
-        train, validation: hashes of the ids of products that it learned from, and that its best epoch was
-            chosen with. Empty for a network that was fine-tuned before these were written down.
+        train, validation: hashes of the ids of products that it was trained on, and that its best epoch was
+            chosen with. Empty for a network that was fine-tuned before these were stored.
     """
 
     network: str
@@ -52,7 +51,7 @@ class SeenProducts:
         """Reads the JSON file beside a network; None for an extractor that was not fine-tuned here.
 
         Args:
-            spec: of an extractor.
+            spec: spec of an extractor.
 
         Raises:
             ConfigError: it cannot be read.
@@ -79,12 +78,12 @@ class SeenProducts:
     def after_training(
         cls, network: str, split_settings: Mapping[str, Any], split: Split, before: SeenProducts | None
     ) -> Self:
-        """Products that a network has seen that has just been fine-tuned.
+        """Makes the seen products of a network that has just been fine-tuned.
 
         Args:
-            network: its name.
+            network: name of the network.
             split_settings: origin, shares and seed of the split.
-            split: of the products that it was fine-tuned with.
+            split: split of the products that it was fine-tuned with.
             before: products that it had seen already.
         """
         train, validation = frozenset(map(_hash, split.train)), frozenset(map(_hash, split.validation))
@@ -93,26 +92,26 @@ class SeenProducts:
         return cls(network, split_settings, train, validation)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values by name: what is written under ``split``."""
+        """JSON values by name, which are stored under ``split``."""
         hashes = {"train": _encode(self.train), "validation": _encode(self.validation)}
         return {**self.split_settings, "known": hashes}
 
     def exclude(
         self, split: Split, groups: Sequence[Collection[str]], split_settings: Mapping[str, Any]
     ) -> Split:
-        """Takes products that the network has seen out of the validation and the test part.
+        """Removes products that the network has seen from the validation and the test part.
 
-        Validation products that it has learned from are then in no part, and test products that it has
-        learned from or was validated with; so are those that share an image with one.
+        Validation products that it was trained on are then in no part, nor are test products that it was
+        trained or validated on, nor products that share an image with one of these.
 
         Args:
-            split: of the products that there are now.
-            groups: ids of connected products, as the split was made with.
+            split: split of the current products.
+            groups: ids of connected products that the split was made with.
             split_settings: origin, shares and seed of the split.
 
         Raises:
-            ConfigError: the network was fine-tuned with another split, or so many products moved from part to
-                part that fewer than half of one would be left.
+            ConfigError: the network was fine-tuned with another split, or so many products changed parts that
+                less than half of one would be left.
         """
         if split_settings != self.split_settings:
             raise ConfigError(
@@ -138,7 +137,7 @@ class SeenProducts:
 
 
 def _find(ids: Iterable[str], hashes: frozenset[bytes], groups: Iterable[Collection[str]]) -> frozenset[str]:
-    """Ids that have one of these hashes, and those that are connected with one."""
+    """Finds ids that have one of these hashes, and ids that are connected with one."""
     found = frozenset(one for one in ids if _hash(one) in hashes)
     return found.union(*(group for group in groups if not found.isdisjoint(group)))
 

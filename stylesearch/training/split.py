@@ -1,11 +1,10 @@
 """Splits products into a training, a validation and a test part.
 
-Within each category products are ranked by a hash of their id: the first of that order are the test part,
-the next the validation part, the rest the training part. So a product that is added or removed moves at most
-one other over each of the two borders of its own category, and no other category changes. What is left over
-when a share of a small category is no whole number is given by a hash of the category's name: over many small
-categories the shares are kept on average, and a category of 7 or more products always has some of each part
-(at 15 %).
+Within each category products are sorted by a hash of their id: the first are the test part, the next the
+validation part, the rest the training part. So adding or removing a product moves at most one other product
+over each of the two borders in its category, and changes no other category. Where a share of a small category
+is no whole number, a hash of the category's name decides the rounding: over many small categories the shares
+are right on average, and a category of 7 or more products always has some of each part (at 15 %).
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _PARTS: Final = {
 }
 """What datasets call their splits. In-shop datasets call the two sides of their test query and gallery."""
 
-# What is measured on one part must not be seen in a part further down.
+# Products of one part must not be seen in a part further down.
 _STRICTEST_FIRST: Final = ("test", "validation", "train")
 
 
@@ -50,11 +49,12 @@ class Split:
     """A split of products into a training, a validation and a test part.
 
     Attributes:
-        train, validation, test: ids of products; none is in two of them.
-        left_out: ids of products that are in none, since an image of theirs is in a part where they are not.
+        train, validation, test: ids of products; the parts are disjoint.
+        left_out: ids of products that are in no part, since they share an image with a product of another
+            part.
         origin: ``drawn``; ``given`` by the source; or ``given in part``, where validation or test products
             were drawn from the source's train part.
-        seen_before: ids of products that are in none, since the network was fine-tuned on them.
+        seen_before: ids of products that are in no part, since the network was fine-tuned on them.
     """
 
     train: frozenset[str]
@@ -74,14 +74,14 @@ def split_products(
 ) -> Split:
     """Draws a split by category; connected products stay together.
 
-    A group counts in the category of its first product by id, and with all its products.
+    A group counts with all its products in the category of its first product by id.
 
     Args:
         categories: the category of every product to be split, by id.
-        groups: ids of connected products; ids that are not in ``categories`` are ignored. A product is in one
-            group at most; one that is in none is on its own.
-        shares: of train, validation and test, of the products of each category; they sum to 1.
-        seed: another one draws another split.
+        groups: ids of connected products; ids that are not in ``categories`` are ignored. A product is in at
+            most one group.
+        shares: shares of train, validation and test among the products of each category; they sum to 1.
+        seed: seed of the split.
 
     Raises:
         ConfigError: shares below 0, or that do not sum to 1.
@@ -105,10 +105,10 @@ def split_products(
     parts: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
     for category, units in by_category.items():
         n_products = sum(map(len, units))
-        # 1e-9: shares are decimal fractions, of which floating point has none.
+        # 1e-9: shares are decimal fractions, which floating point rounds.
         to_test = n_products * shares[2] + 1e-9
         to_validation = n_products * (shares[2] + shares[1]) + 1e-9
-        # In (0, 1]: a border that falls into a product takes it in with the probability of its part.
+        # In (0, 1]: a border that falls into a product includes it with the probability of that part.
         offset = 1 - _fraction(f"{seed}/category/{category}")
         ranked = sorted(
             units, key=lambda unit: (min(_fraction(f"{seed}/product/{one}") for one in unit), unit)
@@ -130,25 +130,25 @@ def given_split(
     shares: tuple[float, float, float] = SHARES,
     seed: int = 0,
 ) -> Split | None:
-    """Reads the split that a source gave its products; None where it gave none.
+    """Makes the split that a source gave its products; None where it gave none.
 
-    ``train``, ``val`` (``valid``, ``validation``) and ``test`` (``query``, ``gallery``) are known, in either
-    case. Of connected products in several parts, only those in the strictest are kept (test, then
-    validation), the others are left out. Where a source has no validation part, or no test part, it is drawn
+    ``train``, ``val`` (``valid``, ``validation``) and ``test`` (``query``, ``gallery``) are known, in upper
+    or lower case. Of connected products in several parts, only those in the strictest part are kept (test,
+    then validation), the others are left out. Where a source has no validation or no test part, it is drawn
     from its train part, by ``shares``.
 
     Args:
-        splits: what the source says of each product, by id.
+        splits: name of each product's split in the source, by id.
         categories: the category of every product to be split, by id.
         groups: as in ``split_products``.
-        shares: likewise.
-        seed: likewise.
+        shares: as in ``split_products``.
+        seed: as in ``split_products``.
 
     Returns:
-        None unless all products have a split of a known name.
+        the split; None unless all products have a split of a known name.
 
     Raises:
-        ConfigError: no product is left to learn from.
+        ConfigError: no product is left to train on.
     """
     said = {name: _PARTS.get((splits.get(name) or "").lower()) for name in categories}
     part_of = {name: part for name, part in said.items() if part is not None}
@@ -194,7 +194,7 @@ def _as_split(parts: Mapping[str, set[str]], left_out: Iterable[str] = (), origi
 
 
 def _units(categories: Mapping[str, str], groups: Iterable[Collection[str]]) -> list[tuple[str, ...]]:
-    """Groups and single products, each sorted: a unit is in one part as a whole."""
+    """Lists groups and single products, each sorted, which are in one part as a whole."""
     units = [tuple(sorted(name for name in group if name in categories)) for group in groups]
     grouped = [name for unit in units for name in unit]
     if len(set(grouped)) < len(grouped):

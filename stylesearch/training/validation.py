@@ -1,4 +1,4 @@
-"""Validation: how well the learned vectors find the products of validation photos in the whole gallery."""
+"""Validation: measures how well learned vectors find the products of validation photos in the gallery."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ _Fill = Callable[[Floats, Floats], None]
 class Validation:
     """Ranks the right products of validation photos.
 
-    A photo is as far from an image as its nearest region, a product as far as its nearest image. The
-    distances are fast ones, right to about 1e-6: enough to compare epochs by; studies rank exactly.
+    The distance of an image is that to the photo's nearest region, the distance of a product that of its
+    nearest image. Distances are fast ones, with an error of about 1e-6, which is enough to compare epochs;
+    studies rank exactly.
 
     Args:
-        data: whose validation photos are ranked. Where there are many, an even sample of them.
+        data: the data; its validation photos are ranked, or an even sample where there are many.
         metric: ``cosine`` or ``l1``.
         dim: width of the learned vectors.
     """
@@ -55,7 +56,7 @@ class Validation:
         self._n_right = len(right)
         is_right = np.zeros(data.n_products, np.bool_)
         is_right[right] = True
-        # Right products come first: as soon as these are known, others are only counted, and not kept.
+        # Right products come first: once their distances are known, the others are only counted.
         order = np.lexsort((data.shop_product, ~is_right[data.shop_product]))
         self._starts = np.flatnonzero(np.diff(data.shop_product[order], prepend=-1))
         own = np.full(len(self.photos), -1) if data.own is None else data.own[self.photos]
@@ -65,16 +66,16 @@ class Validation:
         self._order = order
 
     def score(self, photos: Floats, shop: Floats, k: int) -> tuple[float, float]:
-        """Top-k accuracy and mean reciprocal rank, fair to ties.
+        """Computes top-k accuracy and mean reciprocal rank, as means over the orders of ties.
 
         Args:
             photos: vectors of ``photos``, float32 (v, regions, dim).
             shop: vectors of the gallery, float32 (m, dim), in its order.
-            k: of the top-k accuracy.
+            k: k of the top-k accuracy.
         """
         n_nearer, n_tied = np.zeros(len(photos), np.int64), np.zeros(len(photos), np.int64)
         n_regions, dim = photos.shape[1:]
-        # Of a photo: distances to right products; regions, and their distances to a block and its products.
+        # For a photo: distances to right products; regions, and their distances to a block and its products.
         numbers_of_one = self._n_right + n_regions * (dim + self._height) + 2 * self._height
         at_once = max(1, _BYTES // (4 * numbers_of_one))
         for start in range(0, len(photos), at_once):
@@ -90,11 +91,11 @@ class Validation:
         return -(-len(self._order) // (n_blocks * _EVEN)) * _EVEN
 
     def _count(self, photos: Floats, rows: slice, shop: Floats) -> tuple[Ids, Ids]:
-        """Counts the products nearer than the right one, and those as near, itself too; int64 (b,) both.
+        """Counts products nearer than the right one, and products as near, itself included; int64 (b,) each.
 
         Args:
             photos: float32 (b, regions, dim).
-            rows: of these in ``photos``.
+            rows: rows of these in ``photos``.
             shop: vectors of the gallery.
         """
         n_nearer, n_tied = np.zeros(len(photos), np.int64), np.zeros(len(photos), np.int64)
@@ -117,8 +118,8 @@ class Validation:
     def _to_products(self, photos: Floats, own: Ids, shop: Floats) -> Iterator[Floats]:
         """Yields distances of photos (b, regions, dim) to all products in order: float32 (b, some) at a time.
 
-        The images are put in order, and brought to length one, block by block: they may lie in a file that
-        is larger than the memory. A product may lie in several blocks.
+        The images are sorted, and scaled to length one, block by block, as they may lie in a file that is
+        larger than the memory. A product may lie in several blocks.
         """
         n_images, height = len(self._order), self._height
         fill = self._cosines_of(photos) if self._metric == "cosine" else self._others_of(photos)
@@ -126,7 +127,7 @@ class Validation:
         begun: Floats | None = None
         for start in range(0, n_images, height):
             stop = min(start + height, n_images)
-            # The last block is filled up with any image, whose distances are then left out.
+            # The last block is filled up with some image, whose distances are then left out.
             fill(shop[np.take(self._order, np.arange(start, start + height), mode="clip")], to_images)
             of_own = np.flatnonzero((own >= start) & (own < stop))
             to_images[of_own, own[of_own] - start] = np.inf

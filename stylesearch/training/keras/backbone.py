@@ -1,4 +1,4 @@
-"""Networks whose last blocks are trained: their blocks, and a tower from images to vectors."""
+"""Networks whose last blocks are trained: finds their blocks, and builds a tower from images to vectors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _END_OF_BLOCK = re.compile(r"mixed\d+(_\d+)?")
 def blocks_of(network: keras.Model) -> list[list[Any]]:
     """Groups the layers with weights by block, in the network's order.
 
-    Layers of one name up to the number of the block belong together (``_blocks_3__expand_conv``,
-    ``conv5_block2_1_conv``, ``block5_conv1``); in Inception all up to the next ``mixed``; elsewhere each
-    layer with its normalisation is a block.
+    A block has the layers whose names agree up to the number of the block (``_blocks_3__expand_conv``,
+    ``conv5_block2_1_conv``, ``block5_conv1``); in Inception all layers up to the next ``mixed``; in other
+    networks each layer with its normalisation.
 
     Args:
-        network: of the table of extractors, or a user's.
+        network: a network of the table of extractors, or a user's.
     """
     layers = list(_flat(network))
     marked = any(_END_OF_BLOCK.fullmatch(layer.name) for layer in layers)
@@ -46,7 +46,7 @@ def blocks_of(network: keras.Model) -> list[list[Any]]:
 def train_last_blocks(network: keras.Model, n_blocks: int) -> None:
     """Makes the last blocks trainable and nothing else; batch normalisation stays frozen everywhere.
 
-    A batch of a shop's images is too small and too alike for statistics of its own.
+    Images of a batch are too few and too similar for batch statistics.
 
     Raises:
         ConfigError: there are fewer blocks.
@@ -65,8 +65,8 @@ def image_tower(build: Callable[[], keras.Model], n_blocks: int, kernel: Floats,
 
     Args:
         build: builds an extractor's model, uint8 (n, s, s, 3) to (n, d).
-        n_blocks: how many of its last blocks are trained.
-        kernel, bias: what the matrix is at first, (d, dim) and (dim,).
+        n_blocks: number of its last blocks that are trained.
+        kernel, bias: initial values of the matrix and its bias, (d, dim) and (dim,).
 
     Returns:
         A model called ``tower``, uint8 (n, s, s, 3) to float32 (n, dim).

@@ -1,7 +1,7 @@
 """Writes the history of a training run as event files for TensorBoard.
 
-Not by ``keras.callbacks.TensorBoard``: it writes with ``tf.summary.scalar``, which raises an error without
-the library ``tensorboard``. Here only the reader needs that.
+``keras.callbacks.TensorBoard`` is not used: it writes with ``tf.summary.scalar``, which raises an error
+without the library ``tensorboard``. Here the library is only needed for reading.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ tf = import_tensorflow()
 
 
 class EventLog:
-    """Event files in a folder: one more each time that a run begins or is resumed.
+    """Writes event files in a folder: a new one each time that a run begins or is resumed.
 
     Args:
         folder: is created.
@@ -29,7 +29,7 @@ class EventLog:
         self._writer: Any = tf.summary.create_file_writer(str(folder))
 
     def write(self, epoch: Epoch) -> None:
-        """Adds the figures of an epoch; one that is not finite is left out."""
+        """Adds the figures of an epoch; those that are not finite are left out."""
         figures = {
             "loss": epoch.loss,
             "learning rate": epoch.learning_rate,

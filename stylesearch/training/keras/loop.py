@@ -1,9 +1,9 @@
 """The training loop: epochs, validation, early stopping, checkpoints.
 
-Not ``keras.Model.fit``: one call for all epochs stops each at the number of batches of the first one, and here
-the number differs where products have duplicates; ``EarlyStopping`` forgets its best weights and its patience
-when a run is resumed, so that such a run would not give what an undisturbed one gives. One call for each epoch
-would only replace the loop over batches.
+Not ``keras.Model.fit``: one call for all epochs stops each at the number of batches of the first one, and
+here the number differs where products have duplicates; ``EarlyStopping`` forgets its best weights and its
+patience when a run is resumed, so that such a run would not give what an undisturbed one gives. One call for
+each epoch would only replace the loop over batches.
 """
 
 from __future__ import annotations

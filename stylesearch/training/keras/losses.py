@@ -1,10 +1,10 @@
 """Losses of a batch of right pairs, every other combination of which is a wrong pair.
 
-A photo is seen through several regions and is as far from a picture as its *nearest* region, as at query
-time; the gradient goes through that region only. In all of them ``photos`` is float32 (b, regions, d), the
-tower's vectors of b photos; ``shop`` (b, d), those of one shop image of the same product each; ``same``
-bool (b, b), which pairs are right: those of the diagonal, and any others that are not to be told apart and
-that are then neither attracted nor pushed away. Each returns a scalar.
+A photo has several regions, and its distance to an image is that of its *nearest* region, as in a query; the
+gradient is that of this region only. All losses have the arguments ``photos``, float32 (b, regions, d), the
+tower's vectors of b photos; ``shop``, (b, d), those of one shop image of each photo's product; and ``same``,
+bool (b, b), the pairs that are not wrong: those of the diagonal, which are right, and those of duplicates,
+which have no part in the loss. Each returns a scalar.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _FAR = 1e9
 
 
 def cosines(photos: Any, shop: Any) -> Any:
-    """Cosine of each photo's nearest region and each shop image, (b, regions, d) and (m, d) to (b, m).
+    """Computes the cosine of each photo's nearest region and each shop image, to (b, m).
 
-    One product of matrices and a maximum. A vector of zeros has the cosine 0 to everything.
+    ``photos`` is (b, regions, d), ``shop`` (m, d). A vector of zeros has the cosine 0 to everything.
     """
     shape = tf.shape(photos)
     regions = tf.math.l2_normalize(tf.reshape(photos, (-1, photos.shape[-1])), axis=1)
@@ -34,7 +34,7 @@ def cosines(photos: Any, shop: Any) -> Any:
 
 
 def softmax_loss(photos: Any, shop: Any, same: Any, temperature: float) -> Any:
-    """Cross-entropy of finding each photo's picture among all of the batch, and each shop image's photo.
+    """Cross-entropy of finding each photo's shop image among those of the batch, and each shop image's photo.
 
     References:
         K. Sohn, "Improved deep metric learning with multi-class N-pair loss objective", NIPS 2016; the cosine
@@ -50,10 +50,11 @@ def softmax_loss(photos: Any, shop: Any, same: Any, temperature: float) -> Any:
 
 
 def triplet_loss(photos: Any, shop: Any, same: Any, margin: float, mining: str) -> Any:
-    """Each photo nearer to its picture than to one wrong picture of the batch, by a margin.
+    """Triplet loss: each photo has to be nearer to its shop image than to a wrong one, by a margin.
 
-    Distances are squared Euclidean ones of vectors of length one. ``semi-hard``: that wrong picture is the
-    nearest of those farther than the right one; where all are nearer, the farthest. ``hard``: the nearest.
+    Distances are squared Euclidean ones of vectors of length one. ``semi-hard``: the wrong image is the
+    nearest of those farther than the right one; where all are nearer, the farthest. ``hard``: it is the
+    nearest.
 
     References:
         F. Schroff, D. Kalenichenko and J. Philbin, "FaceNet: a unified embedding for face recognition and
@@ -74,7 +75,7 @@ def triplet_loss(photos: Any, shop: Any, same: Any, margin: float, mining: str) 
 
 
 def contrastive_loss(photos: Any, shop: Any, same: Any, margin: float) -> Any:
-    """Right pairs as near as can be, wrong pairs at least a margin apart.
+    """Contrastive loss: right pairs have to be as near as possible, wrong pairs at least a margin apart.
 
     ``D ** 2 / 2`` of right pairs and ``max(0, margin - D) ** 2 / 2`` of wrong ones, D Euclidean between
     vectors of length one.
@@ -94,13 +95,13 @@ def contrastive_loss(photos: Any, shop: Any, same: Any, margin: float) -> Any:
 def bce_loss(photos: Any, shop: Any, same: Any, bias: Any, shifts: Any) -> Any:
     """Binary cross-entropy of single pairs: ``sigmoid(bias - l1)`` is the probability that a pair is right.
 
-    Each photo is paired with its picture and with ``len(shifts)`` wrong ones, which are those of the products
-    that many places further on in the batch.
+    Each photo is paired with its shop image and with ``len(shifts)`` wrong ones: those of the products that
+    many places later in the batch.
 
     Args:
-        photos, shop, same: as for all losses.
-        bias: scalar, trained.
-        shifts: int32 (negatives,), from 1 to b - 1.
+        photos, shop, same: see the module.
+        bias: trained scalar.
+        shifts: numbers of places, int32 (negatives,), from 1 to b - 1.
 
     References:
         G. Koch, R. Zemel and R. Salakhutdinov, "Siamese neural networks for one-shot image recognition", ICML

@@ -1,11 +1,11 @@
-"""The Siamese network: one tower for photo and shop image, and a score of how alike its vectors are.
+"""Builds the Siamese network: one tower for photo and shop image, and a score of their similarity.
 
-The score is a monotone function of a plain metric of the tower's vectors, so an index with that metric ranks
+The score is a monotone function of a metric of the tower's vectors, so an index with that metric ranks
 exactly as the network does.
 
-A tower over vectors is a *head*, and is at first the base space itself: every trained array is what is
-*added* to that start, and the decay of AdamW pulls it to zero. So a tower that learns nothing stays the base
-space, and weight decay pulls towards that and not towards a space in which all vectors are zero.
+A tower over vectors is a *head*, which is the base space itself at first: every trained array is *added* to
+that start, and the weight decay of AdamW pulls it to zero. So a tower that learns nothing stays the base
+space, and weight decay pulls towards that space and not towards one in which all vectors are zero.
 
 References:
     X. Li, Y. Grandvalet and F. Davoine, "Explicit inductive bias for transfer learning with convolutional
@@ -46,11 +46,11 @@ _N_PHOTOS: Final = 256
 
 @keras.saving.register_keras_serializable(package="stylesearch")
 class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
-    """One matrix and a bias: at first the leading axes, which vary most in the whitened space, and the last.
+    """A matrix and a bias that start as a choice of axes: the leading ones, which vary most, and the last.
 
     Args:
         dim: width of its output, from (..., d) to (..., dim).
-        n_last: how many of these are at first the last axes: colors stand there.
+        n_last: number of output axes that start as the last axes, which are colors.
     """
 
     def __init__(self, dim: int, n_last: int = 0, **named: Any) -> None:
@@ -67,7 +67,7 @@ class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def kernel(self) -> Any:
-        """What vectors are multiplied by, (d, dim)."""
+        """The matrix that vectors are multiplied by, (d, dim)."""
         return self.change + self.start
 
     def call(self, vectors: Any) -> Any:
@@ -83,10 +83,10 @@ class EmbeddingHead(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="stylesearch")
 class HiddenResidual(keras.layers.Layer):  # type: ignore[misc]
-    """A hidden layer beside its input: ``x + relu(x @ kernel + bias)``; at first a little more than ``x``.
+    """A residual hidden layer, ``x + relu(x @ kernel + bias)``, which starts as nearly ``x``.
 
     Args:
-        seed: of the first kernel, which is small and random: of zeros nothing would ever be learned.
+        seed: seed of the initial kernel, which is small and random: from zeros nothing would be learned.
     """
 
     def __init__(self, seed: int = 0, **named: Any) -> None:
@@ -112,12 +112,12 @@ class HiddenResidual(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="stylesearch")
 class AxisWeights(keras.layers.Layer):  # type: ignore[misc]
-    """A weight of at least zero for each axis: the plain l1 of what it makes is a weighted l1.
+    """Multiplies each axis by a weight of at least zero: the l1 of its output is a weighted l1 of its input.
 
-    The weights are ``scale * softplus(raw)``, at first ``scale`` each.
+    The weights are ``scale * softplus(raw)``, and start as ``scale``.
 
     Args:
-        scale: brings distances to the size that a sigmoid tells apart.
+        scale: brings distances into the range where a sigmoid is not flat.
     """
 
     def __init__(self, scale: float = 1.0, **named: Any) -> None:
@@ -182,12 +182,13 @@ def build_tower(
 
     Args:
         head: a name in ``stylesearch.training.options.HEADS``.
-        width: of the base space's vectors.
-        dim: of the learned vectors, at most ``width``; ``axes`` keeps the width.
-        n_last: how many of the last axes an embedding begins with, in addition to the ``dim`` leading ones.
-        l1_scale: for a tower whose vectors are compared by l1: what its weights are at first. Such a tower
+        width: width of the base space's vectors.
+        dim: width of the learned vectors, at most ``width``; ``axes`` keeps the width.
+        n_last: number of the last axes that an embedding starts with, in addition to the ``dim`` leading
+            ones.
+        l1_scale: for a tower whose vectors are compared by l1: initial value of its weights. Such a tower
             ends in ``AxisWeights``.
-        seed: of first weights that are drawn.
+        seed: seed of random initial weights.
 
     Returns:
         A model called ``tower``, float32 (n, width) to (n, dim).
@@ -231,13 +232,14 @@ def to_layers(model: keras.Model) -> tuple[Layer, ...]:
 
 
 def l1_start(data: TrainingData) -> tuple[float, float]:
-    """Measures the first weight of every axis, and the first bias, of a sigmoid of ``bias - weight * l1``.
+    """Measures the initial weight of all axes, and the initial bias, of a sigmoid of ``bias - weight * l1``.
 
-    Wrong pairs then deviate by 1 from each other, and the bias is half-way between right and wrong pairs: a
-    fixed start would be far out, since l1 distances grow with width and size of the vectors.
+    Distances of wrong pairs then have a standard deviation of 1, and the bias is half-way between right and
+    wrong pairs. Fixed values would be far off, since l1 distances grow with the width and the length of the
+    vectors.
 
     Args:
-        data: an even sample of its training photos is measured.
+        data: the data, of which an even sample of training photos is measured.
 
     Returns:
         weight, bias.
@@ -268,8 +270,8 @@ def siamese(tower: keras.Model, metric: str, *, l1_start: float = 0.0) -> keras.
 
     Args:
         tower: a model called ``tower``, (n, ...) to (n, dim).
-        metric: that its vectors are compared by, ``cosine`` or ``l1``.
-        l1_start: see ``L1Score``.
+        metric: metric of its vectors, ``cosine`` or ``l1``.
+        l1_start: the start of ``L1Score``.
 
     Raises:
         ConfigError: another metric.

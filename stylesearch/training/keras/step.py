@@ -27,16 +27,16 @@ _VALUES_AT_ONCE: Final = 2**24
 class Step:
     """A Siamese network and its optimizer.
 
-    With several devices each embeds its share of a batch; the vectors are then gathered, so that every photo
-    is compared with every shop image of the batch, and the loss is that of one device.
+    Several devices embed a share of a batch each; the vectors are then gathered, so that every photo is
+    compared with every shop image of the batch, and the loss is the same as on one device.
 
     Args:
         make_model: builds the network of ``siamese``.
-        options: resolved.
+        options: resolved options.
         shape_in: shape of one input of the tower.
-        dtype: of the same.
-        strategy: of ``strategy_over``.
-        n_batches: batches of an epoch, for the learning rate.
+        dtype: element type of the inputs.
+        strategy: distribution strategy, from ``strategy_over``.
+        n_batches: number of batches of an epoch, for the learning rate.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Step:
             )
             self._optimizer.build(self._trained)
         kind = tf.as_dtype(dtype)
-        # Sizes of batches differ: with them left open there is one graph, whatever came first.
+        # Sizes of batches differ: an open size gives one graph for all of them.
         self._step = tf.function(
             self._on_all_devices,
             autograph=False,
@@ -88,19 +88,20 @@ class Step:
         shop: npt.NDArray[Any],
         groups: npt.NDArray[np.int64],
     ) -> float:
-        """Trains on a batch and returns its loss before that.
+        """Trains on a batch and returns the loss before the update.
 
         Args:
             photos: shape (b, regions, ...), b at least 2.
-            shop: an image of the product on each, shape (b, ...).
-            groups: group of each product; equal groups are not told apart. Shape (b,).
+            shop: a shop image of each photo's product, shape (b, ...).
+            groups: group of duplicates of each product, shape (b,); products of one group are not wrong
+                pairs.
         """
         seed = np.array([self._options.seed % 2**31, self.n_steps], np.int32)
         return float(self._step(photos, shop, groups, seed))
 
     @property
     def n_steps(self) -> int:
-        """Number of steps so far."""
+        """Number of steps taken."""
         return int(self._optimizer.iterations.value.numpy())
 
     @property
@@ -123,7 +124,7 @@ class Step:
         return {name: variable.value.numpy() for name, variable in self._variables().items()}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Sets the variables to a state of ``state``."""
+        """Sets the variables to a state from ``state``."""
         for name, variable in self._variables().items():
             variable.assign(state[name])
 
@@ -159,7 +160,7 @@ class Step:
             )
             of_shop = self._tower(shop, training=False)
             if n_devices > 1:
-                # One gathering for both, a shop image being one more region.
+                # Photos and shop images are gathered at once: the shop image is one more region.
                 both = context.all_gather(tf.concat([of_photos, of_shop[:, None]], axis=1), axis=0)
                 both = tf.ensure_shape(both, [None, None, of_shop.shape[-1]])
                 of_photos, of_shop = both[:, :-1], both[:, -1]
@@ -169,7 +170,7 @@ class Step:
         if n_devices > 1:
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         gradients, _ = tf.clip_by_global_norm(gradients, self._options.clip_norm)
-        # The optimizer adds up what the devices have, which is the whole by now.
+        # The optimizer adds up the gradients of the devices, each of which is of the whole batch by now.
         self._optimizer.apply([gradient / n_devices for gradient in gradients], self._trained)
         return loss
 
@@ -187,19 +188,19 @@ class Step:
         return bce_loss(photos, shop, same, self.model.get_layer("score").bias, shifts)
 
     def _dropout_mask(self, photos: Any, seed: Any) -> Any:
-        """1 / (1 - dropout) for axes that the batch keeps, 0 for the others: alike on all devices."""
+        """1 / (1 - dropout) for axes that the batch keeps, 0 for the others; the same on all devices."""
         drawn = tf.random.stateless_uniform(photos.shape[2:], seed)
         return tf.cast(drawn >= self._options.dropout, photos.dtype) / (1 - self._options.dropout)
 
 
 def cosine_schedule(highest: float, n_steps: int, n_warmup: int) -> keras.optimizers.schedules.CosineDecay:
-    """Learning rate that rises linearly in the first steps, then falls to nearly 0 along half a cosine.
+    """Makes a schedule that rises linearly in the first steps, then falls to nearly 0 along half a cosine.
 
     Args:
         highest: the highest rate.
-        n_steps: of the whole training.
-        n_warmup: steps of the rise, at most half of all; the last of them, or the first step, has the highest
-            rate.
+        n_steps: number of steps of the whole training.
+        n_warmup: number of steps of the rise, at most half of all; the last of them, or the first step, has
+            the highest rate.
 
     References:
         P. Goyal et al., "Accurate, large minibatch SGD", 2017 (warm-up); I. Loshchilov and F. Hutter, "SGDR:
@@ -210,7 +211,7 @@ def cosine_schedule(highest: float, n_steps: int, n_warmup: int) -> keras.optimi
         >>> [round(float(schedule(step)), 2) for step in range(6)]
         [0.5, 1.0, 0.9, 0.65, 0.35, 0.1]
     """
-    n_steps = max(1, n_steps)  # of no batches the training says so itself
+    n_steps = max(1, n_steps)  # the training itself raises the error for no batches
     n_warmup = max(1, min(n_warmup, n_steps // 2))
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=highest / n_warmup,
@@ -222,10 +223,9 @@ def cosine_schedule(highest: float, n_steps: int, n_warmup: int) -> keras.optimi
 
 @functools.cache
 def strategy_over(n_devices: int) -> Any:
-    """Distribution strategy over devices: GPUs where there are any, else logical processors.
+    """Returns the distribution strategy over devices: GPUs where there are any, else logical processors.
 
-    One and the same each time: two of them on the same devices would give their sums the same numbers, and
-    TensorFlow would mix them up.
+    It is the same object each time: TensorFlow would mix up the sums of two strategies on the same devices.
 
     Raises:
         ConfigError: there are fewer devices.
