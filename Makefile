@@ -57,9 +57,9 @@ serve: $(VENV)/.installed  ## serve the shop that `make demo` drew: a page to se
 	$(BIN)/stylesearch --home demo/.stylesearch serve
 
 # Two processes, each with whole files of tests: more would want memory, up to 5 GB each, rather than cores.
-PYTEST_OPTIONS = -n 2 --dist loadfile
+PYTEST_OPTIONS = -n 2 --dist loadfile --durations 15
 
-test: $(VENV)/.installed-dev  ## run the quick tests; the slow ones are counted and named at the end
+test: $(VENV)/.installed-dev  ## run the quick tests; at the end it names the files of the slow ones, which it leaves out
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow"
 
 test-all: $(VENV)/.installed-dev  ## run all tests, also those with a browser, TensorFlow or processes of their own

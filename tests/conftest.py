@@ -8,6 +8,18 @@ from pathlib import Path
 import pytest
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Names what the quick suite leaves out: nothing is skipped silently."""
+    if config.option.markexpr == "not slow":
+        root = Path(__file__).parent
+        slow = [
+            path for path in sorted(root.rglob("test_*.py")) if "pytest.mark.slow" in path.read_text("utf-8")
+        ]
+        names = " ".join(str(path.relative_to(root)) for path in slow)
+        terminalreporter.section("slow tests that were left out")
+        terminalreporter.write_line(f"tests in {len(slow)} files; `make test-all` runs them: {names}")
+
+
 @pytest.fixture(scope="session")
 def real_photos() -> Path:
     """The folder with ``clothing/`` and ``luma/``, which are no part of this repository."""

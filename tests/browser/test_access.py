@@ -12,6 +12,8 @@ from selenium.webdriver import ActionChains, Keys
 
 from tests.browser.shop_page import ShopPage
 
+pytestmark = pytest.mark.slow
+
 SCAN = """const done = arguments[arguments.length - 1];
 axe.run({exclude: [['.swagger-ui']]}, arguments[0]).then(done, done)"""
 """Of the API's reference, all that is this page's own: its calls are drawn by Swagger UI."""

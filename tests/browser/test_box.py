@@ -11,6 +11,8 @@ from selenium.webdriver import ActionChains, Keys
 
 from tests.browser.shop_page import ShopPage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photo(street_photo: Path) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from selenium.webdriver import ActionChains
 
 from tests.browser.shop_page import ShopPage
 
+pytestmark = pytest.mark.slow
+
 OTHER_PRODUCTS = "document.querySelector('.chip[data-name=dress]').click()"
 DRAG_FROM_HERE = """document.querySelector('.card img').dispatchEvent(
   new DragEvent('dragstart', {bubbles: true, dataTransfer: new DataTransfer()}))"""

@@ -6,6 +6,8 @@ import pytest
 
 from tests.browser.shop_page import ShopPage
 
+pytestmark = pytest.mark.slow
+
 TEN_AT_A_TIME = """
 const real = window.fetch;
 window.further = { held: null, fails: 0, done: 0 };

@@ -13,6 +13,8 @@ import stylesearch
 from tests.browser.conftest import EXTRACTOR, serving
 from tests.browser.shop_page import ShopPage, fresh_window
 
+pytestmark = pytest.mark.slow
+
 TRICKY = ("a", "a/similar", "50% off?#1&k=2", "b//c")
 
 

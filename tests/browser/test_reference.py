@@ -7,10 +7,13 @@ import shlex
 import urllib.request
 from urllib.parse import urlsplit
 
+import pytest
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
 from tests.browser.shop_page import ShopPage
+
+pytestmark = pytest.mark.slow
 
 CALLS = """return [...document.querySelectorAll('.opblock')].map((one) =>
   `${one.querySelector('.opblock-summary-method').textContent} ` +

@@ -10,6 +10,8 @@ from PIL import Image
 
 from tests.browser.shop_page import ShopPage
 
+pytestmark = pytest.mark.slow
+
 GIVE = """
 const [name, kind] = arguments;
 const blob = await (await fetch(document.querySelector('.card img').src)).blob();

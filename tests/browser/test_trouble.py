@@ -11,6 +11,8 @@ from selenium.webdriver import Keys
 
 from tests.browser.shop_page import ShopPage
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_file_that_is_no_photo(page: ShopPage, tmp_path: Path, dress_photo: Path) -> None:
     page.expected_failures = {415}

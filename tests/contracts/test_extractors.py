@@ -64,6 +64,7 @@ class TestEfficientNetLite0OnTensorFlow(ExtractorContract):
         return load_extractor("efficientnet-lite0@64", engine="tensorflow")
 
 
+@pytest.mark.slow
 class TestEfficientNetLite2(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
@@ -71,6 +72,7 @@ class TestEfficientNetLite2(ExtractorContract):
         return load_extractor("efficientnet-lite2@64")
 
 
+@pytest.mark.slow
 class TestResNet50(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
@@ -78,6 +80,7 @@ class TestResNet50(ExtractorContract):
         return load_extractor("resnet50@64", weights="random", engine="tensorflow")
 
 
+@pytest.mark.slow
 class TestInceptionV3(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
@@ -85,6 +88,7 @@ class TestInceptionV3(ExtractorContract):
         return load_extractor("inceptionv3@75", weights="random", engine="tensorflow")
 
 
+@pytest.mark.slow
 class TestVGG16(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod

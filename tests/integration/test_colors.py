@@ -19,6 +19,8 @@ from stylesearch.settings import Settings
 from stylesearch.spaces.joined import JoinedTransform
 from tests.integration.patchworks import photo_of
 
+pytestmark = pytest.mark.slow
+
 PLAIN, JOINED = "efficientnet-lite0@64", "efficientnet-lite0@64+colors"
 
 

@@ -16,6 +16,8 @@ from stylesearch.drawn_shop import write_demo
 from stylesearch.errors import CatalogLocked
 from stylesearch.search import maintenance
 
+pytestmark = pytest.mark.slow
+
 CLI = "import sys; from stylesearch.cli import main; sys.argv[0] = 'stylesearch'; main()"
 
 

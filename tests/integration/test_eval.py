@@ -125,7 +125,7 @@ def test_the_indexes_are_measured_against_exact_search(streets: Path, tmp_path: 
         (["--regions", "stret"], 1, "street"),
         (["--index", "--gallery", "*_1.jpg", "--gallery-split", "x"], 1, "no shop pictures are left"),
         (["--metrics", "l3"], 2, "l3"),
-        (["-k", "0"], 2, "'0' is not a number from 1 up"),
+        (["-k", "0"], 2, "'0' is not a positive whole number"),
         (["--methods", ","], 2, "at least one"),
     ],
 )

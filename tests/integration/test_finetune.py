@@ -25,6 +25,7 @@ from stylesearch.training.split import Split, split_products
 from tests.integration.patchworks import photo_of
 
 pytestmark = [
+    pytest.mark.slow,
     # Keras converts its variables in a way that NumPy is going to give up.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:no learning curve"),

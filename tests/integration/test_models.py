@@ -27,6 +27,8 @@ from stylesearch.types import Domain, SearchRequest
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.conftest import Command
 
+pytestmark = pytest.mark.slow
+
 SPACE = "siamese:default"
 EXTRACTOR = "efficientnet-lite0@320+colors"
 

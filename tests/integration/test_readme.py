@@ -13,6 +13,8 @@ import pytest
 import stylesearch as ss
 from tests.integration.live_server import serving
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ stylesearch (.*?)(?:\s{2,}#.*)?$", README, re.MULTILINE)

@@ -31,6 +31,8 @@ from stylesearch.importers.table import TableImporter
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<script>alert(1)</script>"
 CATEGORIES = ["dress", '<b>skirts & "tops"', "花柄"]
 N = 36

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 N_PRODUCTS = 60
 
 # Ingests with a cheap extractor that says on stdout how far it is, so that the test can kill it there.

@@ -26,6 +26,8 @@ from tests.integration.hostile_wire import Hostile, form, image, raw
 from tests.integration.served_process import CLI, PATIENCE, workers_of
 from tests.integration.tiny_shop import KEY, ingest_tiny_shop
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 30.0
 """Seconds that a search may take: more than bombs of eight clients at once need, on a slow machine too."""
 

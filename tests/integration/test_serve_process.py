@@ -22,6 +22,8 @@ import httpx
 import stylesearch as ss
 from tests.integration.served_process import CLI, PATIENCE, Load, Server, has_ended
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"extractor": "color-histogram", "regions": "few"}
 
 

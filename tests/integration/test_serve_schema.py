@@ -52,7 +52,7 @@ CHECKS = (
 """Not ``positive_data_acceptance``: to OpenAPI any bytes are a picture, and any four whole numbers a box."""
 
 # Other metrics than the workspace's have no index, which is searched without and said.
-pytestmark = pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning"), pytest.mark.slow]
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 

@@ -23,6 +23,8 @@ from tests.integration.serve_answers import put, stored
 from tests.integration.served_process import PATIENCE, Server
 from tests.integration.tiny_shop import KEY, draw, ingest_tiny_shop, png
 
+pytestmark = pytest.mark.slow
+
 WITH_KEY = {"STYLESEARCH_API_KEY": KEY}
 
 

@@ -27,7 +27,10 @@ from stylesearch.training.split import split_products
 from tests.integration.patchworks import CATEGORIES, N_PRODUCTS, NAME, photo_of
 
 # Keras converts its variables in a way that NumPy is going to give up.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.slow,
+]
 
 OPTIONS: Final = {"epochs": 12, "dim": 64}
 

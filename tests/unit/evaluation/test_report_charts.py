@@ -39,6 +39,8 @@ from stylesearch.evaluation.report.charts.style import (
 from stylesearch.evaluation.results import CatalogFacts, CategoryCounts, Columns, StudySettings
 from stylesearch.evaluation.scores import runs_of
 
+pytestmark = pytest.mark.slow
+
 ODD = [
     "dress",
     "$5 bags_$",

@@ -121,6 +121,7 @@ def test_the_layout_of_the_json_is_fixed():
     assert "".join(results_files._render(value, "")) == expected
 
 
+@pytest.mark.slow
 def test_many_queries_are_written_and_read_in_little_memory(tmp_path):
     n = 4000
     study = study_of({"good": np.ones(n, np.int64)}, n_resamples=2)

@@ -8,6 +8,8 @@ import pytest
 from stylesearch.extractors.backbones import BACKBONES, PREPROCESSING
 from stylesearch.extractors.keras_models import apply_preprocessing
 
+pytestmark = pytest.mark.slow
+
 # Table 1 of the study that this library grew from, checked with Keras: width and parameters up to the layer.
 # (The study prints InceptionV3's parameters in the row of ResNet50 by mistake.) The two Lite networks
 # are not of the study: their parameters are counted in their weights' files, see test_efficientnet_lite.py.

@@ -21,6 +21,8 @@ from stylesearch.extractors.engines.bf16 import (
 from stylesearch.extractors.engines.model_cache import converted_folder
 from stylesearch.extractors.engines.openvino import choose_precision, openvino_core
 
+pytestmark = pytest.mark.slow
+
 NAME = "efficientnet-lite0@64"
 
 

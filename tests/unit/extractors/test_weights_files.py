@@ -16,7 +16,10 @@ from stylesearch.extractors.weights import WeightsSource, find_weights
 from stylesearch.files import sha256_file
 
 # Keras itself, when it saves a model.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.slow,
+]
 
 
 def source(path):

@@ -140,6 +140,7 @@ def test_a_forest_that_was_cut_short_does_not_end_the_process(indexes, generatio
     assert done.returncode == 7
 
 
+@pytest.mark.slow
 def test_a_reader_in_another_process_survives_rebuilding(indexes, build, tmp_path):
     build()
     stop = tmp_path / "stop"

@@ -15,6 +15,8 @@ from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.keras_models import backbone_graph
 from stylesearch.training.keras.backbone import blocks_of, image_tower, network_of, train_last_blocks
 
+pytestmark = pytest.mark.slow
+
 
 def names(blocks: list[list[Any]]) -> list[str]:
     return [block[0].name for block in blocks]

@@ -21,7 +21,10 @@ from stylesearch.training.keras.step import tf
 from stylesearch.training.options import LOSSES, TrainOptions
 from stylesearch.training.validation import Validation
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.slow,
+]
 
 
 def run(toy: ModuleType, folder: Path, *, data: Any = None, resume: bool = False, **changes: Any) -> Trained:

@@ -12,6 +12,8 @@ from stylesearch.extractors.classical import compute
 from stylesearch.extractors.classical.feature import WHITE_BOXES
 from stylesearch.extractors.engines.choose import EngineChoice
 
+pytestmark = pytest.mark.slow
+
 # Whole numbers decide orientations, colors and regions in both; what is left is the rounding of float32.
 TOLERANCE = 1e-6
 
