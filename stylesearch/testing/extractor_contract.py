@@ -1,4 +1,4 @@
-"""What every extractor must do, as a class of tests to inherit from."""
+"""Contract tests of extractors, as a class to inherit from."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class ExtractorContract:
     ```
 
     Attributes:
-        min_cosine: how near two vectors of the same picture must be when it was computed in other company.
-        max_relative_difference: the same, as the largest difference of an element relative to the largest
-            element of the vector.
+        min_cosine: smallest cosine between two vectors of an image that were computed in different batches.
+        max_relative_difference: largest difference of an element of these, relative to the largest element of
+            the vector.
     """
 
     min_cosine = 0.99999
@@ -129,7 +129,7 @@ class ExtractorContract:
 
     @staticmethod
     def images(extractor: Extractor, n: int, seed: int = 0) -> Images:
-        """``n`` pictures that differ: a shaded background and a rectangle, each in a color of its own."""
+        """Draws ``n`` images that differ: a shaded background and a rectangle, each with its own color."""
         rng = np.random.default_rng(seed)
         size = extractor.input_size
         shade = np.linspace(0.5, 1.0, size)[:, None, None]
@@ -141,7 +141,7 @@ class ExtractorContract:
         return images
 
     def assert_alike(self, one: Features, other: Features) -> None:
-        """The same vectors, but for rounding."""
+        """Asserts that vectors are the same, except for rounding."""
         assert one.shape == other.shape
         for a, b in zip(_exact(one), _exact(other), strict=True):
             largest = max(np.abs(a).max(), np.abs(b).max())

@@ -1,4 +1,4 @@
-"""An extractor for tests: no network, no weights, a thousand pictures in a blink."""
+"""A fast extractor for tests, without network or weights."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _GRID = 4
 
 @dataclass(frozen=True)
 class FakeExtractor:
-    """Mean colors of a 4 x 4 grid, mixed by a fixed random matrix: alike pictures get alike vectors.
+    """Mixes mean colors of a 4 x 4 grid by a fixed random matrix: similar images get similar vectors.
 
     Attributes:
-        name: what it is called.
+        name: name of the extractor.
         dim: width of a vector.
         input_size: side of the square input in pixels, a multiple of 4.
-        seed: of the matrix; another seed is another extractor with another fingerprint.
-        concurrency: how many threads may call it at once.
+        seed: seed of the matrix; another seed is another extractor with another fingerprint.
+        concurrency: number of threads that may call it at once.
 
     Example:
         >>> fake = FakeExtractor(dim=8)
@@ -42,12 +42,12 @@ class FakeExtractor:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What decides the vectors besides the weights."""
+        """Everything besides the weights that decides the vectors."""
         return MappingProxyType({"dim": self.dim, "input_size": self.input_size})
 
     @property
     def weights_digest(self) -> str:
-        """Names the matrix."""
+        """Name of the matrix."""
         return f"random:{self.seed}"
 
     @property
@@ -56,10 +56,10 @@ class FakeExtractor:
         return fingerprint_of(self.name, self.parameters, self.weights_digest)
 
     def preload(self) -> None:
-        """There is nothing to load."""
+        """Does nothing: there is nothing to load."""
 
     def extract(self, images: Images) -> Features:
-        """Vectors of pictures: see ``Extractor.extract``."""
+        """Extracts vectors of images: see ``Extractor.extract``."""
         images = check_images(images, self.input_size)
         cell = self.input_size // _GRID
         cells = images.reshape(len(images), _GRID, cell, _GRID, cell, 3)

@@ -1,4 +1,4 @@
-"""A trained model for tests: a head of random numbers, saved like a real one, without Keras."""
+"""A fake trained model for tests: a head of random numbers, saved like a real one, without Keras."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ def fake_transform(
     weights: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> LearnedTransform:
-    """A head of random numbers beside an untrained transform.
+    """Makes a learned transform of an untrained one and a head of random numbers.
 
     Args:
-        untrained: the transform that it stands beside.
-        base: what the head sees; ``untrained`` if not given.
-        name: of the model.
-        metric: for l1 the head weighs each axis, as the network of pairs does; else it is two layers.
-        weights: by category; a half for all if not given.
-        seed: another seed, another model.
+        untrained: the untrained transform.
+        base: transform to the head's input; by default ``untrained``.
+        name: name of the model.
+        metric: metric of the model; for l1 the head weighs each axis, as a trained one does, else it has two
+            layers.
+        weights: weights by category; by default one half for all.
+        seed: seed of the random numbers.
     """
     rng = np.random.default_rng(seed)
     base = base or untrained
@@ -72,17 +73,17 @@ def save_fake_model(
 ) -> ModelCard:
     """Saves ``fake_transform`` as a model of a workspace, fitted on its gallery; builds no index.
 
-    There is no ``model.keras``: searches do without.
+    There is no ``model.keras``, which searches do not need.
 
     Args:
-        settings: of the workspace, into which something has been ingested.
-        name: of the model; one of that name is replaced.
-        extractor: whose features; the workspace's if not given.
+        settings: settings of a workspace with ingested products.
+        name: name of the model; one of that name is replaced.
+        extractor: extractor of the features; by default the workspace's.
         untrained: ``raw`` or ``whitened``.
         metric, weights, seed: see ``fake_transform``.
 
     Returns:
-        its card.
+        the card of the model.
     """
     resources = Resources(settings)
     spec = extractor or settings.extractor
@@ -120,7 +121,7 @@ def save_fake_model(
 
 
 def _no_change() -> dict[str, Any]:
-    """What a card says of queries for which nothing changed."""
+    """Makes the scores of a card for queries for which nothing changed."""
     half, none = ({"value": value, "low": value, "high": value} for value in (0.5, 0.0))
     names = ("top-1", "top-5", "top-20")
     return {

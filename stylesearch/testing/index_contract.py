@@ -1,4 +1,4 @@
-"""What every index must do, as a class of tests to inherit from."""
+"""Contract tests of indexes, as a class to inherit from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["IndexContract", "feature_like"]
 
 
 def feature_like(n_vectors: int, dim: int, *, seed: int) -> Floats:
-    """Vectors as a CNN makes them: ReLU of clusters in few dimensions; float32, (n_vectors, dim)."""
+    """Draws vectors like a CNN's features: ReLU of clusters in few dimensions; float32, (n_vectors, dim)."""
     fixed = np.random.default_rng(20)
     n_latent = min(24, dim)
     mix = fixed.standard_normal((n_latent, dim)) / np.sqrt(n_latent)
@@ -40,8 +40,8 @@ class IndexContract:
     ```
 
     Attributes:
-        recall_floor: share of the exact 20 nearest that have to be among the index's.
-        n_vectors, dim: of the gallery that it is tested with.
+        recall_floor: smallest share of the exact 20 nearest that the index must find.
+        n_vectors, dim: size of the gallery of the tests.
     """
 
     recall_floor = 0.99
@@ -51,7 +51,7 @@ class IndexContract:
     @pytest.fixture(scope="class")
     @classmethod
     def gallery(cls) -> Floats:
-        """Stored vectors, with duplicates and a zero vector among them."""
+        """Stored vectors, with duplicates and a zero vector."""
         vectors = feature_like(cls.n_vectors, cls.dim, seed=1)
         vectors[100] = vectors[200] = vectors[7]
         vectors[11] = 0
@@ -76,7 +76,7 @@ class IndexContract:
 
     @pytest.fixture
     def oracle(self, gallery: Floats, metric: str) -> ExactIndex:
-        """What it has to agree with."""
+        """Exact search, which the index has to agree with."""
         return ExactIndex(gallery, metric)
 
     def test_is_an_index(self, index: VectorIndex, metric: str) -> None:

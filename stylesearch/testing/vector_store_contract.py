@@ -1,4 +1,4 @@
-"""What every vector store must do, as a class of tests to inherit from."""
+"""Contract tests of vector stores, as a class to inherit from."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class VectorStoreContract:
     ```
 
     The shop begins with two categories or more. Its methods ``add`` and ``remove`` change the catalog only:
-    the store is told by ``VectorStore.add`` and ``VectorStore.remove``.
+    the tests call ``VectorStore.add`` and ``VectorStore.remove``.
 
     Attributes:
-        recall_floor: share of the exact 20 nearest that have to be among the store's.
+        recall_floor: smallest share of the exact 20 nearest that the store must find.
     """
 
     recall_floor = 0.99
@@ -49,7 +49,7 @@ class VectorStoreContract:
 
     @pytest.fixture
     def store(self, make: Callable[[str], VectorStore], metric: str) -> VectorStore:
-        """The store under test, with an index of everything that the shop began with."""
+        """The store under test, with an index of all products that the shop begins with."""
         store = make(metric)
         store.build()
         return store
@@ -158,7 +158,7 @@ class VectorStoreContract:
 
 
 def _vectors(location: SpaceLocation, store: VectorStore, category: str) -> tuple[Ids, Floats]:
-    """Ids and vectors of a category in the store's fit, from the catalog."""
+    """Reads ids and vectors of a category from the catalog, in the store's fit."""
     blocks = list(location.catalog.features(location.feature_set, category=category))
     ids = np.concatenate([ids for ids, _ in blocks])
     features = np.concatenate([features for _, features in blocks])

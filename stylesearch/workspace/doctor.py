@@ -1,4 +1,4 @@
-"""What works on this machine and in this workspace, and what to do about the rest."""
+"""Checks what works on this machine and in this workspace, with hints for what does not."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        check: what was looked at.
+        check: name of the check.
         state: ``ok``, ``note`` (works, but could be better) or ``problem``.
-        detail: what was found.
-        hint: what to do about it.
+        detail: result of the check.
+        hint: what to do about it; may be empty.
     """
 
     check: str
@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Looks at libraries, Annoy, the extractor, its weights, the workspace, its indexes; changes nothing."""
+    """Checks libraries, Annoy, the extractor, its weights, the workspace, its indexes; changes nothing."""
     yield Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
     yield from _libraries()
     yield _annoy()
@@ -124,7 +124,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
 
 
 def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
-    """One finding for each trained model, and one where the settings name a model that is not there."""
+    """Makes a finding for each trained model, and one where the settings name a missing model."""
     from stylesearch.models import store
     from stylesearch.models.card import PREFIX, is_trained
 
@@ -157,7 +157,7 @@ def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
-    """One finding for each space and metric that has indexes, or should; files are not read whole."""
+    """Makes a finding for each space and metric that has indexes or should have; files are not read whole."""
     from stylesearch.models.store import list_models
     from stylesearch.search import maintenance
     from stylesearch.spaces import SPACES
@@ -181,7 +181,7 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
 
 
 def _is_whole(settings: Settings, card: ModelCard) -> bool:
-    """Whether the model can be searched; if not, it has a finding of its own."""
+    """Whether the model can be searched with; if not, it has its own finding."""
     from stylesearch.models import store
 
     try:

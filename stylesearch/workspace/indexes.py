@@ -27,7 +27,7 @@ class Indexes:
     Where a method takes ``extractor``, ``space`` and ``metric``, an empty one is the workspace's own.
 
     Args:
-        resources: of the workspace.
+        resources: resources of the workspace.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -44,11 +44,11 @@ class Indexes:
         """Fits the space and builds the index of every category anew.
 
         Args:
-            extractor, space, metric: whose indexes.
+            extractor, space, metric: space and metric of the indexes.
             progress: called as ``progress("indexes", n_done, n_total)``.
 
         Returns:
-            how many images each category has.
+            the number of images by category.
 
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
@@ -63,22 +63,22 @@ class Indexes:
         return counts
 
     def status(self, *, extractor: str = "", space: str = "", metric: str = "") -> list[CategoryStatus]:
-        """What is built for each category, how much is pending since, and how much is gone."""
+        """The state of each category's index, with the numbers of images that are pending and gone."""
         from stylesearch.search.maintenance import status
 
         return status(self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery)
 
     def verify(self, *, extractor: str = "", space: str = "", metric: str = "") -> list[Failure]:
-        """Reads every index whole; lists the damaged and the missing ones."""
+        """Reads every index whole; lists damaged and missing ones."""
         from stylesearch.search.maintenance import verify
 
         return verify(self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery)
 
     def repair(self) -> None:
-        """Builds again the indexes that a search could not use; closing the workspace does this too.
+        """Builds the indexes again that a search could not use; closing the workspace does this too.
 
-        What cannot be built now (another process writes, no room) is left for later: answers are right
-        without it.
+        An index that cannot be built now (another process writes, no room) is left for later: answers are
+        right without it.
         """
         galleries = [searcher.gallery for searcher in self._resources.open_searchers()]
         damaged = [gallery for gallery in galleries if gallery.damaged]
@@ -102,15 +102,15 @@ class Indexes:
         progress: ReportProgress | None,
         command: str = "stylesearch index build",
     ) -> None:
-        """Fits and builds what is worth it, for every space and metric in use, the defaults among them.
+        """Fits and builds what is worth rebuilding, for every space and metric in use, with the defaults.
 
-        Indexes of trained models are always kept up: new products get their vectors here. Where something
-        cannot be done, a warning says so.
+        Indexes of trained models are always updated, since new products get their vectors here. What cannot
+        be done is reported by a warning.
 
         Args:
-            extractors: whose features are new.
+            extractors: extractors with new features.
             progress: called as ``progress("indexes", n_done, n_total)``.
-            command: what the warning names to build with later.
+            command: command that the warning names for building later.
         """
         from stylesearch.models.store import list_models
         from stylesearch.search import IndexWarning
@@ -137,9 +137,10 @@ class Indexes:
             )
 
     def _refresh_model(self, extractor: Extractor, card: ModelCard, progress: ReportProgress | None) -> None:
-        """As ``refresh``, for one trained model; a warning when it cannot have indexes.
+        """Refreshes the indexes of one trained model, with a warning when it cannot have any.
 
-        It may be damaged, removed, or trained anew on other features meanwhile; the others go on.
+        It may be damaged, removed, or trained anew on other features meanwhile; the other models are
+        refreshed.
         """
         from stylesearch.search import IndexWarning
         from stylesearch.search.maintenance import refresh

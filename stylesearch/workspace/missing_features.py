@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def warn_about_missing_features(catalog: Catalog) -> None:
-    """Logs a warning for each extractor whose features some images lack, since they came in without it.
+    """Logs a warning for each extractor whose features some images lack, since they were ingested without it.
 
-    Features of a network that is used with colors by now are what those were made from, and are not missed.
+    It does not warn of a network that is now used with colors, since only its features with colors are used.
     """
     counts = catalog.status().features
     names = {_name_of(feature_set) for feature_set, _ in counts}
@@ -38,12 +38,12 @@ def warn_about_missing_features(catalog: Catalog) -> None:
 
 
 def missing_features_error(extractor: Extractor, catalog: Catalog, database: str) -> NotInCatalog:
-    """The error for a catalog without any features of an extractor; its hint says which features it has.
+    """Makes the error for a catalog without features of an extractor; its hint names those that it has.
 
     Args:
-        extractor: whose features are wanted.
-        catalog: without them.
-        database: where the catalog is, for the message.
+        extractor: extractor of the missing features.
+        catalog: the catalog without them.
+        database: location of the catalog, for the message.
     """
     from stylesearch.extractors.with_colors import ExtractorWithColors
 
@@ -71,7 +71,7 @@ def missing_features_error(extractor: Extractor, catalog: Catalog, database: str
 
 
 def _name_of(feature_set: FeatureSet) -> tuple[str, str, Any]:
-    """Name, weights and input size: what tells an extractor from another for whoever chooses one."""
+    """Describes an extractor for whoever has to choose one: name, weights and input size."""
     return feature_set.extractor, feature_set.weights_digest, feature_set.parameters["input_size"]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stylesearch.models.card import ModelCard
     from stylesearch.workspace.resources import Resources
 
-    ModelCards: TypeAlias = list[ModelCard]  # in the class below, `list` is a method
+    ModelCards: TypeAlias = list[ModelCard]  # since `list` is a method in the class below
 
 __all__ = ["Models"]
 
@@ -22,7 +22,7 @@ class Models:
     """The trained models of a workspace; each is the space ``siamese:NAME``. Iterates over their cards.
 
     Args:
-        resources: of the workspace.
+        resources: resources of the workspace.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -32,16 +32,16 @@ class Models:
         return iter(self.list())
 
     def list(self) -> ModelCards:
-        """The cards of the models, by name; one that cannot be read is left out, and logged."""
+        """Lists the cards of the models by name; one that cannot be read is left out, and logged."""
         from stylesearch.models import store
 
         return store.list_models(self._resources.settings.home)
 
     def get(self, name: str) -> ModelCard:
-        """The card of a model: what it was trained on, and how well it does.
+        """Reads the card of a model: its training, weights and scores.
 
         Raises:
-            UnknownName: there is none of that name.
+            UnknownName: there is no model of that name.
             SpaceError: it is damaged.
         """
         from stylesearch.models import store
@@ -52,10 +52,10 @@ class Models:
         """Removes a model, its indexes, and an unfinished training of that name.
 
         Where ``config.toml`` names it as the workspace's space, or a network in its folder as the extractor,
-        these lines go with it, and the network that was fine-tuned takes its place.
+        these lines are removed too, and the network that was fine-tuned takes its place.
 
         Returns:
-            what was changed in ``config.toml``: the new value by the setting's name, None for one taken out.
+            the changes in ``config.toml``: new values by the setting's name, None for one that was removed.
 
         Raises:
             UnknownName: there is none.
@@ -71,7 +71,7 @@ class Models:
             if store.folder_of(settings.home, name).is_dir():
                 held.enter_context(store.training_lock(settings.home, name, settings.lock_timeout))
             if settings.db or Path(settings.database).exists():
-                # So that nobody builds indexes of it meanwhile.
+                # So that no process builds indexes of it meanwhile.
                 catalog = self._resources.catalog()
                 writer = held.enter_context(catalog.writing(timeout=settings.lock_timeout))
             store.check_removable(settings.home, name)
@@ -87,14 +87,14 @@ class Models:
         return changes
 
     def _settings_without(self, name: str) -> dict[str, str | None]:
-        """What has to change in ``config.toml`` before a model goes."""
+        """Finds the changes in ``config.toml`` before a model is removed."""
         from stylesearch.errors import SpaceError, UnknownName
         from stylesearch.models import store
         from stylesearch.models.card import space_of
 
         home = self._resources.settings.home
         original = None
-        with contextlib.suppress(UnknownName, SpaceError):  # an unfinished or a damaged one goes as well
+        with contextlib.suppress(UnknownName, SpaceError):  # unfinished and damaged ones too
             original = self.get(name).options.get("finetuned_from")
         in_file = load_settings({"home": home}, {})
         changes: dict[str, str | None] = {}

@@ -1,4 +1,4 @@
-"""What a workspace holds open: catalog, extractors and searchers, each made when first asked for."""
+"""The open resources of a workspace: catalog, extractors and searchers, each made when first used."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Resources:
     """Catalog, extractors and searchers of one workspace. Thread-safe: each is made once.
 
     Args:
-        settings: where things are and what is done unless a call says otherwise.
+        settings: settings of the workspace.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,10 +45,10 @@ class Resources:
         self._lock = threading.RLock()
 
     def catalog(self, *, create: bool = False) -> Catalog:
-        """The catalog, upgraded if need be; for reading only where it cannot be written.
+        """Opens the catalog, and upgrades it first if needed; read-only where it cannot be written.
 
         Raises:
-            CatalogError: there is none, and it is not to be made.
+            CatalogError: there is none, and ``create`` is false.
         """
         with self._lock:
             if self._catalog is None:
@@ -60,14 +60,14 @@ class Resources:
             return self._catalog
 
     def extractor(self, spec: str = "", *, throughput: bool = False, keep: bool = True) -> Extractor:
-        """An extractor by name; the workspace's for an empty one. Its network is not loaded yet.
+        """Returns an extractor by name, the workspace's for an empty one. Its network is not loaded yet.
 
-        Weights, engine and precision of the settings are for networks: white-box features do without.
+        Weights, engine and precision of the settings apply to networks, not to white-box features.
 
         Args:
-            spec: its name.
+            spec: spec of the extractor.
             throughput: whether many images will be extracted.
-            keep: whether it is kept for the next call; else its network goes when the caller drops it.
+            keep: whether it is kept for the next call; else its network is freed when the caller drops it.
         """
         key = (spec or self.settings.extractor, throughput)
         with self._lock:
@@ -85,7 +85,7 @@ class Resources:
         return load_extractor(parsed, throughput=throughput)
 
     def model_card(self, space: str) -> ModelCard:
-        """The card of the trained model that a space is of, as it is now.
+        """Reads the current card of the trained model that a space is of.
 
         Raises:
             UnknownName: there is no such model.
@@ -95,24 +95,24 @@ class Resources:
 
         folder = store.folder_of(self.settings.home, name_of(space))
         with self._lock:
-            # Before the card is read: what comes in between is read next time.
+            # Before the card is read: a change in between is read next time.
             stamp = store.version_stamp(folder)
             cached = self._cards.get(space)
             if cached is None or cached[0] != stamp:
-                # Trained anew, perhaps on other features: searchers of the older model are of no use.
+                # Trained anew, perhaps on other features: searchers of the older model cannot be used.
                 for key in [key for key in self._searchers if key[0].space == space]:
                     del self._searchers[key]
                 cached = self._cards[space] = (stamp, store.read_card(folder))
             return cached[1]
 
     def resolve(self, choice: SpaceChoice = OWN_SPACE) -> SpaceChoice:
-        """The choice with the workspace's own names in place of the empty ones.
+        """Fills in a choice: empty names become the workspace's own.
 
-        A trained model brings its extractor and its metric: the workspace's own are for the other spaces.
+        A trained model has its own extractor and metric: the workspace's are for the other spaces.
 
         Raises:
             UnknownName: there is no such model.
-            ConfigError: the model is searched with another metric.
+            ConfigError: the model has another metric.
         """
         own = self.settings
         space = choice.space or own.space
@@ -132,10 +132,10 @@ class Resources:
         return SpaceChoice(choice.extractor or card.extractor, card.space, card.metric)
 
     def searcher(self, choice: SpaceChoice = OWN_SPACE, *, throughput: bool = False) -> Searcher:
-        """The searcher of a space: the same one for each call, until its model is trained anew.
+        """Returns the searcher of a space: the same object for each call, until its model is trained anew.
 
         Args:
-            choice: of the space; the workspace's own for empty names.
+            choice: the space; empty names are the workspace's own.
             throughput: whether many photos will be searched with.
 
         Raises:
@@ -162,16 +162,16 @@ class Resources:
             return self._searchers[key]
 
     def open_searchers(self) -> list[Searcher]:
-        """The searchers that have been asked for so far."""
+        """Lists the searchers that have been opened so far."""
         with self._lock:
             return list(self._searchers.values())
 
     def space_location(self, extractor: Extractor, space: str) -> SpaceLocation:
-        """Where what is derived for a space of an extractor's features is kept.
+        """Returns the location of a space of an extractor's features.
 
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
-            ConfigError: a trained model takes features of another.
+            ConfigError: the trained model takes features of another extractor.
         """
         if is_trained(space):
             check_features(self.model_card(space), extractor.fingerprint)
@@ -184,10 +184,10 @@ class Resources:
         return locate_space(self.settings, catalog, feature_set, space)
 
     def study_context(self, max_memory: int, progress: ReportProgress | None) -> StudyContext:
-        """What an evaluation or a training works with.
+        """Makes the context of an evaluation or a training.
 
         Args:
-            max_memory: for vectors and distances, in MiB, roughly.
+            max_memory: rough limit of memory for vectors and distances, in MiB.
             progress: called as ``progress(stage, n_done, n_total)``.
         """
         from stylesearch.features.context import StudyContext
@@ -205,7 +205,7 @@ class Resources:
 
     @property
     def extraction_options(self) -> ExtractionOptions:
-        """How images are read and extracted, by the settings."""
+        """Makes the options for reading images and extracting features from the settings."""
         from stylesearch.features.stream import ExtractionOptions
         from stylesearch.parallel import usable_cores
 
@@ -216,7 +216,7 @@ class Resources:
 
     @property
     def cache(self) -> Path:
-        """The folder of vectors of regions, and of what does not fit into memory."""
+        """Folder for vectors of regions, and for arrays that do not fit into memory."""
         return self.settings.home / "cache"
 
     def close(self) -> None:
@@ -230,7 +230,7 @@ class Resources:
 
 
 def locate_space(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space: str) -> SpaceLocation:
-    """Where what is derived for a space of a feature set of the catalog is kept."""
+    """Returns the location of a space of a feature set of the catalog."""
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.search.local_store import LocalVectorStores
 
@@ -245,7 +245,7 @@ def locate_space(settings: Settings, catalog: Catalog, feature_set: FeatureSet, 
 
 
 def _check_names(choice: SpaceChoice) -> None:
-    """Makes sure that there are such a space and such a metric."""
+    """Checks that there are such a space and such a metric."""
     from stylesearch.distance import check_metric
     from stylesearch.spaces import SPACES
 

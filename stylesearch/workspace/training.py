@@ -1,4 +1,4 @@
-"""Trainings of a workspace: options by name, locks, settings, and the network that a new one replaces."""
+"""Trains models of a workspace: options by name, locks, settings, and removal of replaced networks."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def train(
     progress: ReportProgress | None,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> TrainReport:
-    """Trains a model and builds its indexes; what ``stylesearch.Workspace.train`` does.
+    """Trains a model and builds its indexes, for ``stylesearch.Workspace.train``.
 
     Args:
-        resources: of the workspace.
-        name: of the model.
-        choices: fields of the training's options, by name; None is as if not given.
-        default: make it the workspace's space.
-        max_memory: for vectors and distances, in MiB, roughly.
+        resources: resources of the workspace.
+        name: name of the model.
+        choices: fields of the training's options by name; None counts as not given.
+        default: whether to make it the workspace's space.
+        max_memory: rough limit of memory for vectors and distances, in MiB.
         progress: called as ``progress(stage, n_done, n_total)``.
         on_epoch: called with each epoch.
     """
@@ -64,7 +64,7 @@ def train(
     of_options = _take_fields(asked, TrainOptions)
     of_request = _take_fields(asked, TrainRequest, "extractor", "name", "network_options")
     if of_request.get("finetune"):
-        # What is said of steps and batches is said of the network; the head over its features is quick.
+        # Options of steps and batches apply to the network; the head over its features is quick to train.
         of_request["network_options"] = TrainOptions(**(FINETUNE_DEFAULTS | of_options))
         of_options = {name: one for name, one in of_options.items() if name not in FINETUNE_DEFAULTS}
     options = TrainOptions(**of_options)
@@ -74,7 +74,7 @@ def train(
     context = resources.study_context(max_memory, progress)
     owner = owner_of(own.home, spec)
     with contextlib.ExitStack() as held:
-        # No card says yet that this model takes that network. By name: so two never wait for each other.
+        # No card says yet that this model uses that network. In the order of names, against deadlocks.
         for one in sorted({name, owner or name}):
             held.enter_context(training_lock(own.home, one, own.lock_timeout))
         if owner:
@@ -84,7 +84,7 @@ def train(
             make_default(own.home, report.card, own.weights)
         else:
             follow_network(own.home, report.card)
-        _remove_leftovers(resources, name)  # only now: the settings name the old network no more
+        _remove_leftovers(resources, name)  # only now, when the settings no longer name the old network
         began = time.perf_counter()
         build = f"stylesearch index build -s {report.card.space}"
         Indexes(resources).refresh([resources.extractor(report.card.extractor)], progress, build)
@@ -94,7 +94,7 @@ def train(
 
 
 def _check_network_exists(spec: str, owner: str) -> None:
-    """Makes sure that a network has not gone while another process held its model."""
+    """Checks that a network was not removed while another process held its model."""
     from stylesearch.errors import ConfigError
     from stylesearch.extractors.spec import ExtractorSpec
 
@@ -107,10 +107,10 @@ def _check_network_exists(spec: str, owner: str) -> None:
 
 
 def _remove_leftovers(resources: Resources, name: str) -> None:
-    """Removes what only the training needed, and networks, with their features, that have been replaced.
+    """Removes files that only the training needed, and replaced networks with their features.
 
-    The model is in use: where networks cannot go now, a warning says so, and the next training of that name
-    or its removal takes them.
+    The model is in use already: where networks cannot be removed now, a warning says so, and the next
+    training of that name or its removal removes them.
     """
     from stylesearch.errors import StyleSearchError
     from stylesearch.models.networks import fingerprints_of, forget_features, unused_networks
@@ -136,13 +136,13 @@ def _remove_leftovers(resources: Resources, name: str) -> None:
 
 
 def _take_fields(asked: dict[str, Any], kind: type, *but: str) -> dict[str, Any]:
-    """Takes those of the choices that are fields of ``kind`` out of ``asked``."""
+    """Removes the choices that are fields of ``kind`` from ``asked``, and returns them."""
     names = {field.name for field in dataclasses.fields(kind)} - {"pair_options", "options", *but}
     return {name: asked.pop(name) for name in names & asked.keys()}
 
 
 def _absolute_spec(spec: str) -> str:
-    """A model's file by its whole path: a search may be run from another folder."""
+    """Makes the path of a model's file absolute, since a search may be run from another folder."""
     from stylesearch.extractors.spec import ExtractorSpec
 
     parsed = ExtractorSpec.parse(spec)
@@ -151,12 +151,12 @@ def _absolute_spec(spec: str) -> str:
 
 
 def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
-    """Writes into ``config.toml`` that a model is what searches use, and its extractor what ingests compute.
+    """Writes into ``config.toml`` that searches use a model, and ingests its extractor.
 
     Args:
         home: the workspace folder.
-        card: of the model.
-        weights: the setting that it was trained with; queries load the extractor with the same.
+        card: card of the model.
+        weights: the setting that it was trained with, which queries load the extractor with.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -165,7 +165,7 @@ def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
     from stylesearch.settings import change_settings, load_settings
 
     changes: dict[str, str | int | float | None] = {"space": card.space}
-    # Products that come in without the model's features would not be found.
+    # Products that are ingested without the model's features would not be found.
     if _extractor_of(home) != card.extractor:
         changes["extractor"] = relative_spec(card.extractor, home)
     lasting = str(Path(weights).resolve()) if Path(weights).is_file() else weights
@@ -175,9 +175,9 @@ def make_default(home: Path, card: ModelCard, weights: str = "") -> None:
 
 
 def follow_network(home: Path, card: ModelCard) -> None:
-    """Where ``config.toml`` names a network that a new one has replaced, it names the new one from now on.
+    """Replaces a network in ``config.toml`` by the new one that has replaced it.
 
-    Called before the old network is removed, so that the file never names one that is gone.
+    Called before the old network is removed, so that the file never names a missing one.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -193,7 +193,7 @@ def follow_network(home: Path, card: ModelCard) -> None:
 
 
 def _extractor_of(home: Path) -> str:
-    """What the settings file says, or the default."""
+    """The extractor in the settings file, or the default."""
     from stylesearch.settings import load_settings
 
     return load_settings({"home": home}, {}).extractor

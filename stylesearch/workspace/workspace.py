@@ -1,4 +1,4 @@
-"""A workspace: one folder with a catalog, its indexes, trained models and settings; the face of the library.
+"""The library's main class: a workspace, one folder with a catalog, indexes, trained models, settings.
 
 ```python
 import stylesearch as ss
@@ -50,12 +50,12 @@ __all__ = ["Workspace", "open"]
 
 
 def open(home: str | os.PathLike[str] | None = None, **settings: Any) -> Workspace:
-    """Opens a workspace; its folder and catalog are made when something is first put into it.
+    """Opens a workspace; its folder and catalog are created when they are first written to.
 
     Args:
         home: the workspace folder; by default ``$STYLESEARCH_HOME``, else ``.stylesearch``.
-        **settings: any field of ``stylesearch.settings.Settings``; they win over the environment and
-            over ``config.toml`` in the workspace folder.
+        **settings: any field of ``stylesearch.settings.Settings``; they override the environment and
+            ``config.toml`` in the workspace folder.
 
     Raises:
         ConfigError: a setting that cannot be used.
@@ -67,13 +67,13 @@ class Workspace:
     """A shop's products, searchable. Use it in a ``with`` block, or close it.
 
     Where a method takes ``extractor``, ``space`` and ``metric``, an empty one is the workspace's own; a
-    trained model (``space="siamese:NAME"``) brings its extractor and metric.
+    trained model (``space="siamese:NAME"``) has its own extractor and metric.
 
     Args:
-        settings: where things are and what is done unless a call says otherwise.
+        settings: settings of the workspace, which apply unless a call overrides them.
 
     Attributes:
-        settings: those.
+        settings: the settings.
         indexes: builds, inspects, verifies and repairs the indexes.
         models: lists, reads and removes the trained models.
     """
@@ -86,7 +86,7 @@ class Workspace:
 
     @property
     def catalog(self) -> Catalog:
-        """The catalog, upgraded if need be; opened for reading only where it cannot be written.
+        """The catalog, upgraded first if needed; read-only where it cannot be written.
 
         Raises:
             CatalogError: there is none yet.
@@ -107,7 +107,7 @@ class Workspace:
         categories: str = "own",
         progress: ReportProgress | None = None,
     ) -> IngestReport:
-        """Makes the catalog what a source says: computes what is new or changed, skips what is not.
+        """Updates the catalog to what a source lists; computes features of new and changed images only.
 
         It may be stopped at any point and run again. Images and rows that cannot be used are listed in
         the report and stop nothing.
@@ -115,14 +115,15 @@ class Workspace:
         Args:
             path: a folder, a table with a header (CSV or TSV), or a public dataset.
             format: ``auto``, ``folder``, ``csv``, or the name of a dataset's format.
-            extractors: what makes features, by name; by default what a query without any choice searches
-                with: that of the trained model where the workspace's space is one.
+            extractors: names of the extractors; by default the one that queries use, which is that of the
+                trained model where the workspace's space is one.
             domain: ``shop`` or ``consumer``, where the source does not say.
-            prune: remove products of this source that it no longer lists.
-            allow_outside: let a table name images outside its own folder.
-            splits: of a dataset: those whose images are taken; empty for all.
-            gallery: of a dataset: the splits whose shop images are taken; empty for the same as ``splits``.
-            categories: of a dataset: ``own``, or ``study2018`` for Dress, Skirt, upper, lower and other.
+            prune: whether to remove products of this source that it no longer lists.
+            allow_outside: whether a table may name images outside its own folder.
+            splits: the splits of a dataset whose images are ingested; empty for all.
+            gallery: the splits of a dataset whose shop images are ingested; empty for the same as ``splits``.
+            categories: the categories of a dataset's products: ``own``, or ``study2018`` for Dress, Skirt,
+                upper, lower and other.
             progress: called as ``progress(stage, n_done, n_total)``.
 
         Raises:
@@ -138,7 +139,7 @@ class Workspace:
         selection = ImportOptions(
             Domain(domain or Domain.SHOP), allow_outside, tuple(splits), tuple(gallery), categories
         )
-        # Before a workspace is made for what turns out to be no source.
+        # Before a workspace is created, in case it is no source.
         importer = choose_importer(source, format)
         check_options(importer, selection)
         specs = list(extractors or [self._resources.resolve().extractor])
@@ -165,14 +166,14 @@ class Workspace:
         metric: str = "",
         **options: Unpack[SearchKeywords],
     ) -> QueryResult:
-        """Products that a photo shows, nearest first; see ``stylesearch.search.searcher.Searcher.query``.
+        """Finds products that a photo shows, nearest first; see ``Searcher.query``.
 
         Args:
             photo: a file, its bytes, or a stream; any format that ``stylesearch.images.decode`` reads.
-            request: what is asked, as a value.
-            extractor, space, metric: where distances are taken.
-            **options: the fields of ``stylesearch.types.SearchRequest`` by name: ``k`` (20 products if
-                not said otherwise), ``category``, ``box``, ``regions``, ``exclude``. They win over
+            request: options of the search.
+            extractor, space, metric: extractor, space and metric of distances.
+            **options: the fields of ``stylesearch.types.SearchRequest`` by name: ``k`` (20 products by
+                default), ``category``, ``box``, ``regions``, ``exclude``. They win over
                 ``request``.
 
         Raises:
@@ -183,7 +184,7 @@ class Workspace:
         """
         asked = _search_request(request, options)
         choice = self._resources.resolve(SpaceChoice(extractor, space, metric))
-        # The network is loaded while the catalog is opened: from a cold shell that is a fifth of the time.
+        # The network is loaded while the catalog is opened, which saves a fifth of a cold query's time.
         self._resources.extractor(choice.extractor).preload()
         return self._resources.searcher(choice).query(photo, asked)
 
@@ -197,10 +198,10 @@ class Workspace:
         metric: str = "",
         **options: Unpack[SearchKeywords],
     ) -> QueryResult:
-        """Products that look like one in the catalog, which is itself left out.
+        """Finds products that look like one in the catalog, which is itself left out.
 
         Args:
-            product_id: of the product.
+            product_id: id of the product.
             request, extractor, space, metric, **options: as for ``query``.
 
         Raises:
@@ -211,11 +212,11 @@ class Workspace:
         return searcher.similar(product_id, asked)
 
     def contact_sheet(self, result: QueryResult, path: str | os.PathLike[str]) -> Path:
-        """Draws the photo, where on it each hit was found, and the hits, into an image file.
+        """Draws the photo, with the region where the nearest product was found, and the hits to a file.
 
         Args:
-            result: of ``query`` or ``similar``.
-            path: ends in ``.png``, ``.jpg`` or ``.webp``; folders are made.
+            result: result of ``query`` or ``similar``.
+            path: path that ends in ``.png``, ``.jpg`` or ``.webp``; its folders are created.
 
         Returns:
             ``path``.
@@ -235,21 +236,21 @@ class Workspace:
         progress: ReportProgress | None = None,
         **choices: Any,
     ) -> Study:
-        """How often each method finds the right product, and how sure that is.
+        """Measures how often each method finds the right product, with intervals.
 
-        Features that are missing are computed and kept: stopped and run again, it goes on where it was.
+        Missing features are computed and stored: an evaluation that was stopped continues where it was.
 
         Args:
             methods: ``extractor[@size][/space]``, or ``siamese:NAME`` for a trained model; by default the
                 workspace's extractor, raw and in its space.
-            max_memory: for vectors and distances, in MiB, roughly; ``stylesearch eval --help`` says what else
-                there is.
+            max_memory: rough limit of memory for vectors and distances, in MiB; see ``stylesearch eval
+                --help`` for other memory.
             progress: called as ``progress(stage, n_done, n_total)``.
             **choices: any other field of ``stylesearch.evaluation.results.StudySettings``: ``metrics``,
                 ``ks``, ``queries``, ``gallery``, ``split``, ``regions``, ``index``, ``seed``, ...
 
         Raises:
-            NotInCatalog: no queries, or nothing to search in.
+            NotInCatalog: there are no queries, or there is no gallery.
             ConfigError: a choice that makes no sense.
         """
         from stylesearch.evaluation.results import StudySettings
@@ -270,19 +271,19 @@ class Workspace:
         *,
         progress: ReportProgress | None = None,
     ) -> Path:
-        """Writes a study of this workspace as a page with charts and images, and its data beside it.
+        """Writes a study of this workspace as a page with charts and images, with its data beside it.
 
         Args:
-            study: what ``evaluate`` found.
-            folder: is made; the files of an older report in it are replaced.
-            comparison: with an older study, from ``stylesearch.evaluation.compare.compare``.
+            study: study from ``evaluate``.
+            folder: folder of the report, which is created; the files of an older report in it are replaced.
+            comparison: comparison with an older study, from ``stylesearch.evaluation.compare.compare``.
             progress: called as ``progress("report: SECTION", n_done, n_total)``.
 
         Returns:
             the path of the page, ``index.html``.
 
         Raises:
-            MissingDependency: what draws charts is not installed.
+            MissingDependency: a library for charts is not installed.
         """
         from stylesearch.evaluation.report.report import check_libraries, write_report
         from stylesearch.evaluation.results_files import save_results
@@ -312,14 +313,14 @@ class Workspace:
         on_epoch: Callable[[Epoch], None] | None = None,
         **choices: Any,
     ) -> TrainReport:
-        """Learns from pairs of images which differences matter; the result is the space ``siamese:NAME``.
+        """Trains a distance on pairs of images of one product; the result is the space ``siamese:NAME``.
 
-        Stopped and run again, it computes no feature twice; with ``resume=True`` the training itself goes on.
+        Computed features are stored; with ``resume=True`` a training that was stopped continues where it was.
 
         Args:
-            name: of the model; an older one of that name stays in use until the new one is complete.
-            default: make it the workspace's space, in ``config.toml``.
-            max_memory: for vectors and distances, in MiB, roughly.
+            name: name of the model; an older one of that name stays in use until the new one is complete.
+            default: whether to make it the workspace's space, in ``config.toml``.
+            max_memory: rough limit of memory for vectors and distances, in MiB.
             progress: called as ``progress(stage, n_done, n_total)``.
             on_epoch: called with each epoch.
             **choices: any field of ``stylesearch.training.options.TrainOptions`` (``loss``, ``epochs``,
@@ -330,7 +331,7 @@ class Workspace:
 
         Raises:
             ConfigError: too few pairs, or a choice that makes no sense.
-            TrainingDiverged: the loss is no number any more.
+            TrainingDiverged: the loss or the weights are not finite.
             CatalogLocked: features are missing and another process is writing.
         """
         from stylesearch.workspace.training import train
@@ -346,7 +347,7 @@ class Workspace:
         )
 
     def gallery(self, *, extractor: str = "", space: str = "", metric: str = "") -> Gallery:
-        """What is searched: the shop's images with features of that extractor, in that space.
+        """Returns the gallery: the shop's images with features of that extractor, in that space.
 
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
@@ -354,10 +355,10 @@ class Workspace:
         return self.searcher(extractor=extractor, space=space, metric=metric).gallery
 
     def extractor(self, *, space: str = "", throughput: bool = False) -> Extractor:
-        """What makes the features that a space is of: the workspace's own space if none is given.
+        """Returns the extractor of a space, by default the workspace's own space.
 
         Args:
-            space: a trained model brings its own extractor.
+            space: name of the space; a trained model has its own extractor.
             throughput: whether many images will be extracted, by several threads at once.
 
         Raises:
@@ -369,12 +370,12 @@ class Workspace:
     def searcher(
         self, *, extractor: str = "", space: str = "", metric: str = "", throughput: bool = False
     ) -> Searcher:
-        """What ``query`` searches with, for those who take it apart.
+        """Returns the searcher of ``query``, for callers that run the steps of a search one by one.
 
-        Ask again for each photo: it costs nothing, and a model that was trained anew brings another one.
+        Call it again for each photo: it is quick, and a model that was trained anew has another searcher.
 
         Args:
-            extractor, space, metric: where distances are taken.
+            extractor, space, metric: extractor, space and metric of distances.
             throughput: whether many photos will be searched with, by several threads at once.
 
         Raises:
@@ -385,7 +386,7 @@ class Workspace:
         return self._resources.searcher(SpaceChoice(extractor, space, metric), throughput=throughput)
 
     def product(self, product_id: str) -> Product:
-        """The product of that id.
+        """Reads the product of that id.
 
         Raises:
             NotInCatalog: there is none.
@@ -395,18 +396,18 @@ class Workspace:
     def products(
         self, *, category: str | None = None, after: str | None = None, limit: int = 100
     ) -> Iterator[Product]:
-        """Products in the order of their ids, at most ``limit``, from the one behind ``after``."""
+        """Reads products in the order of their ids, at most ``limit`` after the id ``after``."""
         return iter(self.catalog.products(category=category, after=after, limit=limit))
 
     def images(self, product_id: str) -> list[ImageRecord]:
-        """The images of a product."""
+        """Reads the images of a product."""
         return self.catalog.images_of(product_id)
 
     def remove(self, product_ids: Iterable[str]) -> int:
-        """Removes products with their images and features; returns how many there were.
+        """Removes products with their images and features; returns how many were removed.
 
         Raises:
-            NotInCatalog: one of them is not there; nothing is removed then.
+            NotInCatalog: one of them is missing; then none is removed.
         """
         wanted = list(product_ids)
         for product_id in wanted:
@@ -415,7 +416,7 @@ class Workspace:
             return writer.remove_products(wanted)
 
     def close(self) -> None:
-        """Builds again what was found damaged, and closes the catalog and the indexes."""
+        """Repairs indexes that were found damaged, and closes the catalog and the indexes."""
         try:
             self.indexes.repair()
         finally:
@@ -427,7 +428,7 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # After an error, or Ctrl-C, nobody waits for indexes to be built.
+        # After an error or Ctrl-C, no indexes are built.
         if kind is None:
             self.close()
         else:
@@ -435,7 +436,7 @@ class Workspace:
 
 
 def _search_request(request: SearchRequest | None, options: SearchKeywords) -> SearchRequest:
-    """The request with some options changed; a box may be given as four numbers."""
+    """Makes a request with some options changed; a box may be given as four numbers."""
     changes: dict[str, Any] = {**options}
     if isinstance(options.get("box"), tuple):
         changes["box"] = Box(*changes["box"])
