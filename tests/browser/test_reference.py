@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -37,7 +38,7 @@ def execute(page: ShopPage, name: str) -> str:
     """Tries a call that is unfolded; the line for a shell that does the same."""
     page.run("document.getElementById(arguments[0]).querySelector('.execute').click()", name)
     page.wait("document.getElementById(arguments[0]).querySelector('.live-responses-table') !== null", name)
-    assert page.text(f"#{name} .live-responses-table .response-col_status").startswith("200")
+    assert page.text(f"#{name} .live-responses-table tbody .response-col_status").startswith("200")
     return str(page.one(f"#{name} .curl").get_property("textContent"))
 
 
@@ -82,6 +83,19 @@ def test_calls_can_be_tried_and_their_lines_work(page: ShopPage, server: str) ->
     line = shlex.split(execute(page, name).replace("\\\n", ""))
     with urllib.request.urlopen(next(one for one in line if one.startswith("http"))) as answer:
         assert json.load(answer)["products"] == 24
+
+
+def test_a_form_sends_only_what_is_filled_in(page: ShopPage, server: str, street_photo: Path) -> None:
+    open_reference(page)
+    name = "operations-search-search"
+    open_call(page, name)
+    page.run("document.getElementById(arguments[0]).querySelector('.try-out__btn').click()", name)
+    page.one(f"#{name} input[type=file]").send_keys(str(street_photo))
+    line = shlex.split(execute(page, name).replace("\\\n", ""))
+    sent = [line[place + 1] for place, word in enumerate(line) if word == "-F"]
+    assert [one.partition("=")[0] for one in sent] == ["k", "image"]
+    answer = json.loads(page.text(f"#{name} .live-responses-table tbody .response-col_description pre"))
+    assert len(answer["hits"]) == 20
 
 
 def test_nothing_is_asked_of_another_server(page: ShopPage) -> None:

@@ -1,1 +1,1 @@
-"""Routes of the REST API, and what they take and answer."""
+"""Routes of the REST API, with their requests and responses."""

@@ -1,4 +1,4 @@
-"""What a monitor asks."""
+"""Routes for monitoring: health, readiness and metrics."""
 
 from typing import Annotated
 
@@ -62,7 +62,7 @@ def _text(service: Service) -> bytes:
     try:
         n_products, n_images = service.access.catalog.totals()
     except StyleSearchError:
-        n_products = n_images = 0  # /ready says what is wrong with it
+        n_products = n_images = 0  # /ready reports the error
     service.metrics.catalog_products.set(n_products)
     service.metrics.catalog_images.set(n_images)
     return service.metrics.text()

@@ -1,4 +1,4 @@
-"""The shop's pictures and their thumbnails."""
+"""Routes of the shop's images and their thumbnails."""
 
 from typing import Annotated
 
@@ -65,7 +65,7 @@ async def thumbnail(request: Request, hash: Hash, service: UsedService) -> Respo
     return Response(data, headers=_kept_for_ever(etag), media_type=THUMBNAIL_MEDIA_TYPE)
 
 
-# In a thread the catalog is asked for as well: whoever opens it, or loads a network, holds a lock meanwhile.
+# The catalog, too, is used in a thread: opening it, or loading a network, holds a lock meanwhile.
 def _require(service: Service, sha256: str) -> None:
     require_listed(service.access.catalog, sha256)
 
@@ -79,5 +79,5 @@ def _not_modified(etag: str) -> Response:
 
 
 def _kept_for_ever(etag: str) -> dict[str, str]:
-    """Also for the pages of the shop itself, which are of another origin and show the shop's own pictures."""
+    """Makes headers that let clients keep the response for ever, and pages of other origins show it."""
     return {"ETag": etag, "Cache-Control": FOREVER, "Cross-Origin-Resource-Policy": "cross-origin"}

@@ -1,6 +1,6 @@
-"""JSON that anybody may have written: deep, huge, not finite, half a character.
+"""Parses untrusted JSON: deep, huge, with numbers that are not finite or broken characters.
 
-Pydantic's own parser bounds neither how many values there are nor how long a number is.
+Pydantic's own parser limits neither the number of values nor the length of a number.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MAX_DIGITS: Final = 300
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is.
+    """Parses a body as a JSON object.
 
     Raises:
-        Problem: 400, it is not JSON; 413, it has more than ``MAX_VALUES``; 422, it is no object.
+        Problem: 400, it is not JSON; 413, it has more than ``MAX_VALUES`` values; 422, it is no object.
     """
     if sum(body.count(character) for character in (b",", b"[", b"{")) > MAX_VALUES:
         raise Problem(413, f"the JSON has more than {MAX_VALUES} values", reason="values")
@@ -51,11 +51,11 @@ def parse_json(body: bytes) -> dict[str, Any]:
 
 
 def check_values(value: Any, where: str) -> None:
-    """Refuses JSON that could not be stored and given out again.
+    """Refuses JSON that cannot be stored and returned.
 
     Args:
-        value: as ``parse_json`` has it.
-        where: to name in messages.
+        value: a value from ``parse_json``.
+        where: name of the value, for messages.
 
     Raises:
         Problem: 422, a text with a null character or half a surrogate pair, or more than

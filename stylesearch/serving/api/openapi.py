@@ -1,8 +1,8 @@
-"""The OpenAPI document: what FastAPI makes of the routes, with what only a running service knows.
+"""Builds the OpenAPI document from FastAPI's, with limits and examples of the running service.
 
-FastAPI describes a body by one model and one media type. Here it may be a form or JSON: ``request_body``.
-Of errors that are ``application/problem+json``, and of those that the layers around the routes answer with,
-FastAPI knows nothing: ``problems``.
+FastAPI describes a body by one model and one media type; here it may be a form or JSON (``request_body``).
+FastAPI does not describe errors in ``application/problem+json``, nor those of the layers around the routes
+(``problems``).
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ IMAGE_RESPONSES: Final[Responses] = {
 
 @dataclass(frozen=True, slots=True)
 class ApiExamples:
-    """What only a running service knows.
+    """Names and examples from the running service.
 
     Attributes:
-        spaces: that a search may name.
-        samples: an ``id``, a ``category`` and a ``hash`` that there are, for examples that work.
+        spaces: spaces that a search may name.
+        samples: an existing ``id``, ``category`` and ``hash``, for examples that work.
     """
 
     spaces: Sequence[str]
@@ -97,9 +97,9 @@ def build_openapi(app: FastAPI, settings: ServiceSettings, examples: ApiExamples
     """Builds the OpenAPI document.
 
     Args:
-        app: whose routes.
-        settings: for the limits in it.
-        examples: for examples and choices.
+        app: application with the routes.
+        settings: settings with the limits.
+        examples: examples and choices.
     """
     document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
     schemas = document["components"]["schemas"]
@@ -125,7 +125,7 @@ def build_openapi(app: FastAPI, settings: ServiceSettings, examples: ApiExamples
 
 
 def openapi_text(app: FastAPI, settings: ServiceSettings, examples: ApiExamples) -> str:
-    """The OpenAPI document as JSON, built again only when the examples have changed."""
+    """Returns the OpenAPI document as JSON; builds it again only when the examples have changed."""
     last: tuple[ApiExamples, str] | None = getattr(app.state, "openapi_text", None)
     if last is None or last[0] != examples:
         last = (examples, json.dumps(build_openapi(app, settings, examples)))
@@ -134,7 +134,7 @@ def openapi_text(app: FastAPI, settings: ServiceSettings, examples: ApiExamples)
 
 
 def problems(*statuses: int) -> Responses:
-    """Descriptions of error responses; those that any route may give are always among them."""
+    """Describes error responses, including those that any route may give."""
     responses: Responses = {}
     for status in sorted({*statuses, *FROM_ANY_ROUTE}):
         responses[status] = {
@@ -147,12 +147,12 @@ def problems(*statuses: int) -> Responses:
 
 
 def request_body(as_json: type[BaseModel], as_form: type[BaseModel], example: Json) -> Json:
-    """A body that may come either way.
+    """Describes a body that may be JSON or a form.
 
     Args:
         as_json: model of the body as JSON.
         as_form: model of the body as a form, whose fields are never null.
-        example: of the body as JSON.
+        example: example of the body as JSON.
     """
     form = _schema(as_form)
     form["properties"] = {name: _without_null(field) for name, field in form["properties"].items()}
@@ -163,12 +163,13 @@ def request_body(as_json: type[BaseModel], as_form: type[BaseModel], example: Js
 
 
 def product_request_body(as_form: type[ProductBody], example: Json) -> Json:
-    """The body of a product: of a form, one part holds the product as JSON."""
+    """Describes the body of a product, of which a form has the product as JSON in one part."""
     body = request_body(ProductBody, as_form, example)
     product, form = _schema(ProductBody), body["content"][FORM]["schema"]
     del product["properties"]["images"]
     product["required"].remove("images")
     product["description"] = "as JSON"
+    product["examples"] = [{name: value for name, value in example.items() if name != "images"}]
     form["properties"] = {"product": product, "images": form["properties"]["images"]}
     form["required"] = ["product", "images"]
     body["content"][FORM]["encoding"] = {"product": {"contentType": JSON}}
@@ -185,7 +186,7 @@ def _schema(model: type[BaseModel]) -> Json:
 
 
 def _without_null(schema: Json) -> Json:
-    """The schema of a value that a query or a form cannot say to be null."""
+    """Removes null from a schema, for a query or a form, which cannot have it."""
     kept = {name: value for name, value in schema.items() if name not in ("anyOf", "title")}
     for choice in schema.get("anyOf", []):
         if choice.get("type") != "null":
@@ -194,7 +195,7 @@ def _without_null(schema: Json) -> Json:
 
 
 def _options(document: Json, name: str) -> Iterator[Json]:
-    """Schemas of the option with this name, in queries and bodies."""
+    """Yields the schemas of the option with this name, in queries and bodies."""
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", []):
@@ -206,7 +207,7 @@ def _options(document: Json, name: str) -> Iterator[Json]:
 
 
 def _restrict(schema: Json, names: Sequence[str]) -> None:
-    """Makes the schema of a text, or of a text or null, allow these names only."""
+    """Restricts the schema of a text, or of a text or null, to these names."""
     for one in schema.get("anyOf", [schema]):
         if one.get("type") == "string":
             for rule in ("minLength", "maxLength", "pattern"):

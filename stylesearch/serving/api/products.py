@@ -1,4 +1,4 @@
-"""The routes of products: to list them, to search with one, and with an API key to put and to delete them."""
+"""Routes of products: list them, search with one, and with an API key put and delete them."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ KeyHeader = Annotated[
 
 
 def check_key(given: str, keys: Sequence[str]) -> None:
-    """Lets a request pass that brings one of the keys.
+    """Checks that a request has one of the keys.
 
-    The time it takes says nothing of a key: digests are compared, all of them, in constant time.
+    The time that it takes reveals nothing about the keys: all digests are compared, in constant time.
 
     Raises:
         Problem: 403 where no key is configured, 401 without a key or with a wrong one.
@@ -81,7 +81,7 @@ def check_key(given: str, keys: Sequence[str]) -> None:
 
 
 async def require_key(service: UsedService, bearer: Bearer, key: KeyHeader) -> None:
-    """A FastAPI dependency: ``check_key`` of ``Authorization: Bearer KEY``, or else of ``X-API-Key``."""
+    """FastAPI dependency: ``check_key`` with ``Authorization: Bearer KEY``, or else with ``X-API-Key``."""
     given = (key or "") if bearer is None else bearer.credentials
     check_key(given.strip(), service.settings.api_keys)
 
@@ -175,7 +175,7 @@ async def put_product(request: Request, id: NewProductId, service: UsedService) 
     body = await read_body(request, service.settings, ProductBody, ProductForm)
     product = Product(id, body.title, body.category, body.url, body.price, body.attributes)
     put = await service.writing.put(product, body.images)
-    # What was put, not what is there by now: somebody may have taken it out again.
+    # The product that was put, not the current one: it may have been deleted since.
     shown = product_with_images(put.product, put.images)
     return json_response(shown, 201 if put.change is Change.NEW else 200)
 

@@ -1,8 +1,8 @@
-"""What a request may ask for, and how it is read: from a query, from a form or from JSON.
+"""Models of requests, and reading them from a query, a form or JSON.
 
-One model stands for each kind of request; the OpenAPI document takes rules and descriptions from it. What is
-unknown, repeated or of another type is refused with 422. A form and a query hold texts where JSON holds
-numbers, so each has a model of its own, derived from the one for JSON.
+Each kind of request has a model, whose rules and descriptions are also in the OpenAPI document. Unknown or
+repeated fields and values of another type are refused with 422. A form and a query have texts where JSON has
+numbers, so each has its own model, derived from the one for JSON.
 """
 
 from __future__ import annotations
@@ -79,16 +79,16 @@ PHOTO_EXAMPLE: Final = (
 )
 """A red dress, PNG, in base64: 32 x 48 pixels, just enough to be searched with."""
 
-# Types of fields. Rules stand before validators: OpenAPI is not told of those behind one.
+# Types of fields. Rules come before validators: OpenAPI leaves out those that come after one.
 
 
 def _parse_whole_number(value: Any) -> Any:
-    """To JSON, 5.0 and 5 are the same number."""
+    """Converts 5.0 to 5, which are the same number in JSON."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_count(most: int) -> BeforeValidator:
-    """Says how many pictures are taken, in one sentence; ``minItems`` and ``maxItems`` say it in OpenAPI."""
+    """Checks the number of images, with one message; ``minItems`` and ``maxItems`` describe it in OpenAPI."""
 
     def check(value: Any) -> Any:
         if isinstance(value, list) and not 1 <= len(value) <= most:
@@ -99,7 +99,7 @@ def _check_count(most: int) -> BeforeValidator:
 
 
 def _parse_digits(value: Any) -> Any:
-    """A number from the text of a query or a form; what is no such text is left to be refused."""
+    """Parses a number in the text of a query or a form; any other text is left for pydantic to refuse."""
     is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
     return int(value) if is_number else value
 
@@ -206,7 +206,7 @@ class SearchOptions(StrictModel):
         return SpaceChoice(space=self.space or "", metric=self.metric or "")
 
     def check_k(self, max_k: int) -> None:
-        """Refuses more products than the server's settings allow.
+        """Refuses a k above that of the server's settings.
 
         Raises:
             Problem: 422.
@@ -345,7 +345,7 @@ NewProductId = Annotated[
 
 
 async def check_query_names(request: Request) -> None:
-    """A FastAPI dependency: refuses a parameter that is given twice; FastAPI would take the last.
+    """FastAPI dependency: refuses a parameter that is given twice, of which FastAPI would use the last.
 
     Raises:
         Problem: 422.
@@ -361,13 +361,13 @@ Body = TypeVar("Body", bound=StrictModel)
 async def read_body(
     request: Request, settings: ServiceSettings, as_json: type[Body], as_form: type[Body]
 ) -> Body:
-    """Reads and checks the body of a request.
+    """Reads and validates the body of a request.
 
     Args:
-        request: its body has not been read.
-        settings: for the limits.
-        as_json: the model of a body of JSON.
-        as_form: the model of a form.
+        request: a request whose body has not been read.
+        settings: settings with the limits.
+        as_json: model of a body of JSON.
+        as_form: model of a form.
 
     Raises:
         Problem: 400 malformed, 408 too slow, 413 too large, 415 another type, 422 wrong values.
@@ -379,7 +379,7 @@ async def read_body(
 
         def read() -> Body:
             values = _form_values(body, boundary, settings.max_parts)
-            if "images" in as_form.model_fields:  # a form without a file has none, rather than no such field
+            if "images" in as_form.model_fields:  # a form without a file has an empty list
                 values.setdefault("images", [])
             return _validate(as_form, values)
     else:
@@ -401,7 +401,7 @@ def _validate(model: type[Body], values: dict[str, Any]) -> Body:
 
 
 def _content_type(request: Request) -> tuple[str, str]:
-    """Media type and charset."""
+    """Reads media type and charset."""
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Problem(415, "the body is compressed", hint="send it as it is, without Content-Encoding")
     given = request.headers.getlist("content-type")
@@ -420,7 +420,7 @@ def _content_type(request: Request) -> tuple[str, str]:
 async def _receive_all(request: Request, timeout: float) -> bytes:
     try:
         async with asyncio.timeout(timeout):
-            # Not request.body(): that would hold a second copy for as long as the search takes.
+            # Not request.body(), which would keep a second copy for as long as the search takes.
             return b"".join([chunk async for chunk in request.stream()])
     except TimeoutError:
         raise Problem(
@@ -429,7 +429,7 @@ async def _receive_all(request: Request, timeout: float) -> bytes:
 
 
 def _form_values(body: bytes, boundary: bytes, max_parts: int) -> dict[str, Any]:
-    """The fields of a form: pictures as bytes, ``images`` as a list of them, and anything else as text."""
+    """Reads the fields of a form: an image as bytes, ``images`` as a list of these, any other as text."""
     values: dict[str, Any] = {}
     for name, parts in parse_multipart(body, boundary, max_parts).items():
         shown = name[:40].encode("unicode_escape").decode()

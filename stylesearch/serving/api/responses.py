@@ -1,7 +1,7 @@
-"""The bodies of responses: models that OpenAPI shows, and functions that make the JSON they describe.
+"""Bodies of responses: models for OpenAPI, and functions that make the JSON that they describe.
 
-The functions make the JSON directly, without building and checking a tree of models for each answer. Tests
-hold every answer against its model.
+The functions make the JSON directly, without building and validating models for each response. Tests validate
+every response with its model.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class SearchResult(_Answer):
     regions: list[PixelBox] = Field(description="the parts of the photo that were looked at")
     space: str = Field(examples=["whitened"])
     metric: str = Field(examples=["cosine"])
-    extractor: str = Field(examples=["efficientnet-lite0@320"])
+    extractor: str = Field(examples=["efficientnet-lite0@320+colors"])
     seconds: Seconds
 
 
@@ -260,22 +260,20 @@ class PageInfo(_Answer):
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer with a JSON body."""
+    """Makes a response with a JSON body."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     try:
         body = text.encode()
-    except (
-        UnicodeEncodeError
-    ):  # half a surrogate pair, from a table that was ingested: it can be escaped only
+    except UnicodeEncodeError:  # half a surrogate pair, from an ingested table, can only be escaped
         body = json.dumps(value, ensure_ascii=True, allow_nan=False).encode()
     return Response(body, status, headers=dict(headers or {}), media_type="application/json")
 
 
 def search_json(answer: SearchAnswer, total: float) -> dict[str, Any]:
-    """What was found.
+    """Makes the JSON of a search result.
 
     Args:
-        answer: of the search.
+        answer: answer of the search.
         total: seconds that the request has taken so far.
     """
     seconds = {"decode": 0.0, "wait": answer.wait, "extract": 0.0, "search": 0.0, **answer.result.seconds}
@@ -295,7 +293,7 @@ def search_json(answer: SearchAnswer, total: float) -> dict[str, Any]:
 
 
 def product_json(product: Product) -> dict[str, Any]:
-    """A product without its pictures."""
+    """Makes the JSON of a product without its images."""
     link = f"/v1/products/{quote(product.id, safe='')}"
     return {
         "id": product.id,
@@ -309,13 +307,13 @@ def product_json(product: Product) -> dict[str, Any]:
 
 
 def product_with_images(product: Product, images: Iterable[ImageRecord]) -> dict[str, Any]:
-    """A product with its pictures, each once."""
+    """Makes the JSON of a product with its images, each once."""
     unique = {image.sha256: image for image in images}
     return {**product_json(product), "images": [image_json(image) for image in unique.values()]}
 
 
 def image_json(image: ImageRecord) -> dict[str, Any]:
-    """A picture; where its file lies is not told."""
+    """Makes the JSON of an image, without the path of its file."""
     link = f"/v1/images/{image.sha256}"
     return {
         "hash": image.sha256,
@@ -326,13 +324,12 @@ def image_json(image: ImageRecord) -> dict[str, Any]:
 
 
 def similarity(distance: float, metric: str) -> float:
-    """How alike two pictures are: 1 for the same, never rising with the distance.
+    """Similarity of two images: 1 for equal ones, never rising with the distance.
 
-    ``cosine``: 1 - d, or 0 where d is above 1 (pictures that have nothing in common, or less). ``l1`` and
-    ``l2``, which have no upper end: 1 / (1 + d).
+    ``cosine``: 1 - d, or 0 where d is above 1. ``l1`` and ``l2``, which have no upper limit: 1 / (1 + d).
 
     Args:
-        distance: 0 or more, in that metric; rounding may leave it a little below.
+        distance: distance in that metric, 0 or more; rounding may make it slightly negative.
         metric: ``l1``, ``l2`` or ``cosine``.
 
     Example:
@@ -359,7 +356,7 @@ def _corners(box: Box) -> list[int]:
 
 
 def _is_web(url: str | None) -> bool:
-    """Whether a link may be shown: a page that makes a link of ``javascript:...`` would run it."""
+    """Whether a link is safe to show: a page that links to ``javascript:...`` would run it."""
     if url is None:
         return False
     try:

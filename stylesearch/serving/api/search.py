@@ -1,4 +1,4 @@
-"""Searching with a photo, or with several."""
+"""Routes of searches with one photo or several."""
 
 import asyncio
 import time
@@ -53,7 +53,7 @@ async def search(request: Request, service: UsedService) -> Response:
     body = await read_body(request, service.settings, SearchBody, SearchForm)
     began = time.perf_counter()
     body.check_k(service.settings.max_k)
-    if body.category is not None:  # the network has not to look at a photo for that
+    if body.category is not None:  # checked before the network runs
         await service.access.run(service.access.check_category, body.category)
     found = await _search(service, body.image, body, began)
     return json_response(found)
@@ -78,10 +78,10 @@ async def search_batch(request: Request, service: UsedService) -> Response:
     began = time.perf_counter()
     body.check_k(service.settings.max_k)
     count_photos(request.scope, len(body.images))
-    # What is wrong for all of them is said once.
+    # Errors that concern all photos are reported once.
     await service.access.run(service.access.check_search, body.search_request, body.space_choice)
 
-    # A few at a time: all at once would fill the queue, and take the turns of those who have one photo.
+    # A few at a time: all at once would fill the queue and delay clients with one photo.
     turns = asyncio.Semaphore(min(PHOTOS_AT_ONCE, service.settings.queue_size))
 
     async def one(photo: bytes) -> dict[str, Any] | Problem:
@@ -91,7 +91,7 @@ async def search_batch(request: Request, service: UsedService) -> Response:
         except Exception as error:
             problem = as_problem(error, service.access.private)
             if problem.status == 500:
-                raise  # a mistake here, which the log is to have
+                raise  # a programming error, which must be logged
             return problem
 
     async with asyncio.TaskGroup() as group:
@@ -106,7 +106,7 @@ async def search_batch(request: Request, service: UsedService) -> Response:
 
 
 def _item(outcome: dict[str, Any] | Problem) -> dict[str, Any]:
-    """What became of one photo of a batch."""
+    """Makes the JSON for one photo of a batch."""
     if isinstance(outcome, Problem):
         return {"problem": outcome.as_dict(request_id.get())}
     return {"result": outcome}
