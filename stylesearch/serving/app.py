@@ -55,12 +55,12 @@ ROUTERS = (
 def create_app(
     workspace: Workspace, settings: ServiceSettings, *, photo_search: PhotoSearch | None = None
 ) -> FastAPI:
-    """The service of a workspace; one a process.
+    """Makes the service of a workspace; one in each process.
 
     Args:
-        workspace: is read, and with an API key written to; whoever opened it closes it.
-        settings: of the service.
-        photo_search: what searches; made from the settings if not given. It is started and stopped with the
+        workspace: the workspace, which is read, and with an API key written to; its opener closes it.
+        settings: settings of the service.
+        photo_search: searches; by default made from the settings. It is started and stopped with the
             application.
     """
     metrics = ServiceMetrics()
@@ -104,7 +104,7 @@ def create_app(
 
 
 def _wrap(app: FastAPI, service: Service) -> None:
-    """Puts the layers around the routes; the one added last is the outermost."""
+    """Adds the middleware; the last one added is the outermost."""
     settings = service.settings
     clients = ClientAddresses(settings.trusted_proxies)
     app.add_middleware(ProductPaths)
@@ -117,7 +117,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
     app.add_middleware(ErrorHandler, metrics=service.metrics, private=service.access.private)
     if (
         settings.cors_origins
-    ):  # around all answers, or pages of these origins could not read why they were refused
+    ):  # around all responses, so that pages of these origins can read why they were refused
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
@@ -150,7 +150,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """A problem in place of the framework's own error response."""
+    """Answers with a problem in place of the framework's own error response."""
     problem = as_problem(error)
     if problem.status == 405 and (methods := _methods(request)):
         problem.headers["Allow"] = ", ".join(methods)
@@ -158,7 +158,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods that the routes of a path know."""
+    """Lists the methods of the routes of a path."""
     found: set[str] = set()
     for router in ROUTERS:
         for route in router.routes:
@@ -170,5 +170,5 @@ def _methods(request: Request) -> list[str]:
 def _version() -> str:
     try:
         return version("stylesearch")
-    except PackageNotFoundError:  # run from a checkout
+    except PackageNotFoundError:  # when run from a checkout
         return "0"

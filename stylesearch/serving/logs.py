@@ -1,10 +1,10 @@
 """The service's log: one JSON object a line, or text, with the id of the request.
 
-API keys, photos, names of clients' files and queries of URLs are never logged.
+API keys, photos, names of clients' files and URL queries are never logged.
 
 python-json-logger was tried in place of ``JsonFormatter``. Its renaming of fields does not give the
 documented ones (``level`` in lower case, ``time`` with milliseconds and ``Z``, no ``color_message`` of
-Uvicorn's), so each of them had to be set by hand there as here, in as many lines.
+Uvicorn's), so each had to be set by hand, in as many lines as here.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ FIELDS: Final = "fields"
 
 
 def configure_logging(style: str = "json", level: int = logging.INFO) -> None:
-    """Logs the service, Uvicorn and Python's warnings to standard error.
+    """Makes the service, Uvicorn and Python's warnings log to standard error.
 
-    Replaces the handlers that these loggers had: to be called once a process.
+    Replaces the handlers that these loggers had; to be called once in a process.
 
     Args:
         style: ``json`` or ``text``.
@@ -46,7 +46,7 @@ def configure_logging(style: str = "json", level: int = logging.INFO) -> None:
     for name in ("uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         child = logging.getLogger(name)
         child.handlers, child.propagate = [], True
-    # The service logs each request itself, with its id; Uvicorn's line would have the query in it.
+    # The service logs each request itself, with its id; Uvicorn's line would include the query.
     logging.getLogger("uvicorn.access").disabled = True
 
 
@@ -81,6 +81,6 @@ class TextFormatter(logging.Formatter):
 
 
 def _utc(seconds: float) -> str:
-    """A time of ``time.time`` in ISO 8601, with milliseconds."""
+    """Formats a time from ``time.time`` in ISO 8601, with milliseconds."""
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"

@@ -1,7 +1,7 @@
-"""Figures for Prometheus, of one worker or of all of them together.
+"""Metrics for Prometheus, of one worker or of all workers together.
 
-With ``PROMETHEUS_MULTIPROC_DIR`` set (before this module is imported) every worker writes its figures to
-files in that folder, and whichever is asked adds all of them up.
+With ``PROMETHEUS_MULTIPROC_DIR`` set (before this module is imported) every worker writes its metrics to
+files in that folder, and the worker that is asked adds all of them up.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PHOTOS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 32)
 
 
 class ServiceMetrics:
-    """The figures of one worker."""
+    """The metrics of one worker."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # as many lines again that nobody reads
@@ -79,15 +79,15 @@ class ServiceMetrics:
             multiprocess_mode="mostrecent",
             registry=registry,
         )
-        for step in STEPS:  # so that a rate can be taken from the first one on
+        for step in STEPS:  # so that a rate can be computed from the first one on
             self.step_seconds.labels(step)
 
     def observe(self, what: str, value: float) -> None:
-        """What a search tells, from any thread.
+        """Records a measurement of a search, from any thread.
 
         Args:
-            what: a step; ``batch``, or ``queue``.
-            value: seconds of the step; how many photos the batch had, or how many wait now.
+            what: name of a step, ``batch`` or ``queue``.
+            value: seconds of the step, number of photos in the batch, or number of waiting searches.
         """
         if what == "batch":
             self.batch_photos.observe(value)
@@ -98,17 +98,17 @@ class ServiceMetrics:
 
     def count_answer(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a request."""
-        known = method if method in METHODS else "other"  # a client may call its method anything
+        known = method if method in METHODS else "other"  # a client may send any text as method
         self.requests.labels(known, route, str(status)).inc()
         self.request_seconds.labels(route).observe(seconds)
 
     def count_refusal(self, reason: str) -> None:
-        """Counts a request that was turned away; not where there is no such reason."""
+        """Counts a request that was refused, by reason; an empty reason is not counted."""
         if reason:
             self.rejected.labels(reason).inc()
 
     def text(self) -> bytes:
-        """All figures as Prometheus reads them; of all workers where they share a folder."""
+        """All metrics in the format of Prometheus; of all workers where they share a folder."""
         if not self._folder:
             return generate_latest(self._registry)
         together = CollectorRegistry()
@@ -117,15 +117,15 @@ class ServiceMetrics:
 
 
 def forget_dead_workers(folder: str | os.PathLike[str]) -> list[int]:
-    """Removes what workers that have ended said of themselves alone, as how many photos wait.
+    """Removes the gauges of workers that have ended, such as the number of waiting photos.
 
-    What they counted stays: a counter must not fall.
+    Their counters are kept, since a counter must not fall.
 
     Args:
-        folder: where the workers' figures are.
+        folder: folder of the workers' metrics.
 
     Returns:
-        process ids of those that have ended.
+        process ids of the workers that have ended.
     """
     dead = sorted(pid for pid in _process_ids(Path(folder)) if not _is_alive(pid))
     for pid in dead:
@@ -143,6 +143,6 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's, so it is there
+    except PermissionError:  # of another user, so it is running
         return True
     return True

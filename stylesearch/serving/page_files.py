@@ -1,4 +1,4 @@
-"""The files of the web page and of Swagger UI, served from this package and from ``fastapi_offline``."""
+"""Serves the files of the web page and of Swagger UI, from this package and from ``fastapi_offline``."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ SUFFIXES: Final = frozenset({".css", ".html", ".js", ".png", ".svg"})
 
 
 class PageFiles(StaticFiles):
-    """The static files, at their path in their folder.
+    """Serves static files at their path in their folder.
 
     Args:
-        folder: where the page's own files are; they come before those of Swagger UI.
+        folder: folder of the page's own files, which come before those of Swagger UI.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
         super().__init__(directory=folder, packages=[SWAGGER_UI])
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """The file of a path."""
+        """Finds the file of a path."""
         return super().lookup_path(path) if PurePath(path).suffix in SUFFIXES else ("", None)
 
     def file_response(self, *arguments: Any, **options: Any) -> Response:
-        """A file, or that the client has it already."""
+        """Makes the response of a file, or 304 if the client has it already."""
         response = super().file_response(*arguments, **options)
-        # Names stay the same when an update changes the content: a browser is to ask each time.
+        # Names stay the same when an update changes the content, so a browser must ask each time.
         response.headers["Cache-Control"] = "no-cache"
         return response
 
 
 def has_entity(request: Request, etag: str) -> bool:
-    """Whether the client has an entity: ``If-None-Match`` names its tag (RFC 9110, 13.1.2), compared weakly.
+    """Whether the client has an entity: ``If-None-Match`` has its tag (RFC 9110, 13.1.2), compared weakly.
 
     Args:
-        request: any.
-        etag: with its quotation marks.
+        request: the request.
+        etag: the tag, with its quotation marks.
     """
     given = ",".join(request.headers.getlist("if-none-match"))
     tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}

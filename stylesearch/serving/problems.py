@@ -1,4 +1,4 @@
-"""Errors as the client sees them: ``application/problem+json`` in the library's words, never a traceback."""
+"""Errors for clients: ``application/problem+json`` with the library's messages, never a traceback."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ LOCK_SECONDS: Final = 5
 
 
 class OwnSpaceUnusable(StyleSearchError):
-    """The settings name a space or a model that is not there, or not whole, or without any features."""
+    """The settings name a space or a model that is missing or damaged, or has no features in the catalog."""
 
 
 class Overload(StyleSearchError):
-    """A search that was not done, through no fault of its own.
+    """A search was refused or ended because of load or shutdown.
 
     Attributes:
-        retry_after: seconds after which it is worth trying again.
+        retry_after: seconds after which to try again.
     """
 
     def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
@@ -57,15 +57,15 @@ class Overload(StyleSearchError):
 
 
 class QueueFull(Overload):
-    """As many photos as the queue holds are waiting already."""
+    """The queue of searches is full."""
 
 
 class SearchTimeout(Overload, TimeoutError):
-    """The answer was not there in time; the photo is not looked at any more."""
+    """A search took too long, and was cancelled."""
 
 
 class ServiceStopping(Overload):
-    """The service finishes what it holds and takes nothing new."""
+    """The service is stopping, and takes no new requests."""
 
 
 _STATUS_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
@@ -105,15 +105,15 @@ _MISTAKE: Final = "something went wrong here; the log of the server says what, u
 
 
 class Problem(Exception):
-    """What is answered in place of a result.
+    """An error response.
 
     Attributes:
-        status: of HTTP.
+        status: status code.
         detail: what happened, for people.
-        hint: what to do about it, or an empty string.
-        headers: that go with it.
-        reason: a word for the metrics, where the request was turned away for the server's sake. Of a 503 the
-            client is told it as well, or that the server is busy.
+        hint: what to do about it; may be empty.
+        headers: headers of the response.
+        reason: a word for the metrics, where the request was refused to protect the server. A 503 also tells
+            it to the client, or that the server is busy.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Problem(Exception):
         self.reason = reason
 
     def as_dict(self, request_id: str) -> dict[str, Any]:
-        """The body of the answer."""
+        """The body of the response."""
         body = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -142,17 +142,17 @@ class Problem(Exception):
         }
         if self.hint:
             body["hint"] = self.hint
-        if self.status == 503:  # the metrics tell one queue from another; a client waits for all alike
+        if self.status == 503:  # the metrics distinguish queues; for a client they are the same
             body["reason"] = self.reason if self.reason in get_args(Reason) else "busy"
         return {**body, "request_id": request_id}
 
 
 def problem_of(error: Exception, private: Sequence[str] = ()) -> Problem:
-    """What is answered for an error of the library.
+    """Makes the problem for an error of the library.
 
     Args:
-        error: any exception; those that are the server's own fault become a 500 without a word of theirs.
-        private: paths of the server. What names one of them is kept from the client; the log has it.
+        error: any exception; faults of the server become a 500 without their message.
+        private: paths of the server. A message with one of them is not sent to the client, only logged.
     """
     if isinstance(error, Problem):
         return error
@@ -169,7 +169,7 @@ def problem_of(error: Exception, private: Sequence[str] = ()) -> Problem:
         detail = "the settings of this server name a space or a model that cannot be used; its log says why"
         hint = "whoever runs it has to mend that; a request that names another space may be answered"
     elif any(path in detail or path in hint for path in private if path):
-        if isinstance(error, errors.NotInCatalog):  # it says again what was asked for, as an id
+        if isinstance(error, errors.NotInCatalog):  # it repeats a part of the request, such as an id
             detail, hint = "the catalog has nothing of that name", ""
         elif isinstance(error, errors.CatalogError):
             detail, hint = "the server's workspace cannot be used as it is; its log says why", ""
@@ -183,8 +183,8 @@ def problem_of(error: Exception, private: Sequence[str] = ()) -> Problem:
 
 
 def problem_response(problem: Problem, request_id: str) -> Response:
-    """The answer of a problem."""
-    # Escaped, so that whatever a client's text held, even half a surrogate pair, makes a valid answer.
+    """Makes the response of a problem."""
+    # Escaped, so that any text of a client, even half a surrogate pair, gives a valid response.
     body = json.dumps(problem.as_dict(request_id), ensure_ascii=True).encode()
     return Response(
         body,
@@ -195,15 +195,15 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 
 
 def validation_problem(findings: Sequence[Mapping[str, Any]], skip: int = 0) -> Problem:
-    """The problem of values that pydantic refuses: what is wrong, in one line, without what was received.
+    """Makes the problem of values that pydantic refuses: the errors in one line, without the values.
 
     Args:
-        findings: as ``errors()`` of pydantic and of FastAPI has them.
-        skip: of each location, how many parts say no more than where FastAPI looked, as ``query``.
+        findings: errors from ``errors()`` of pydantic or FastAPI.
+        skip: number of parts to drop from the beginning of each location, such as FastAPI's ``query``.
     """
     lines = []
     for one in findings[:ERRORS_SHOWN]:
-        # Names of unknown fields are the client's words: cut short, and made harmless for any terminal.
+        # Names of unknown fields come from the client: shortened, and with control characters escaped.
         parts = [str(part)[:40].encode("unicode_escape").decode() for part in one["loc"][skip:]]
         message = one["msg"].removeprefix("Value error, ")
         lines.append(f"{'.'.join(parts)}: {message}" if parts else message)

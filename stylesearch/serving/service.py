@@ -26,14 +26,14 @@ class Service:
     """One worker's service.
 
     Attributes:
-        settings: of the service.
+        settings: settings of the service.
         access: reads the workspace.
         photo_search: searches.
-        thumbnails: of the shop's images.
+        thumbnails: makes thumbnails of the shop's images.
         writing: puts and deletes products.
-        page: the page's files.
-        metrics: the worker's figures.
-        readiness: whether searches are answered.
+        page: serves the page's files.
+        metrics: metrics of the worker.
+        readiness: checks whether searches can be answered.
     """
 
     settings: ServiceSettings
@@ -47,6 +47,6 @@ class Service:
 
 
 async def service_of(request: Request) -> Service:
-    """A FastAPI dependency: the service that answers a request."""
+    """FastAPI dependency: the service that answers a request."""
     service: Service = request.app.state.service
     return service

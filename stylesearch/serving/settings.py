@@ -1,14 +1,13 @@
-"""Settings of the service: a flag wins over the environment, that over the file, that over the default.
+"""Settings of the service; flags override the environment, that the file, that the defaults.
 
 The file is ``config.toml`` in the workspace folder, its table ``[serve]``; the environment variable of a
 setting is its name in capitals behind ``STYLESEARCH_SERVE_`` (``STYLESEARCH_SERVE_PORT=8080``). API keys come
 from ``STYLESEARCH_API_KEY``, ``STYLESEARCH_API_KEYS`` (separated by commas) and from ``api_key_file``, one a
 line; never from a flag, which every user of the machine could read in the list of processes.
 
-The rules are those of the workspace's settings, ``stylesearch.settings.SettingRules``, so that messages
-say the same of both. With pydantic's validators the same messages, which name the setting and its source,
-took more lines (229 instead of 218), and pydantic-settings reads neither a source at a time nor lists with
-commas by itself.
+The rules are those of the workspace's settings, ``stylesearch.settings.SettingRules``, so that both have the
+same messages. With pydantic's validators the same messages, which name the setting and its source, took more
+lines (229 instead of 218), and pydantic-settings reads neither one source at a time nor lists with commas.
 """
 
 from __future__ import annotations
@@ -44,28 +43,28 @@ class ServiceSettings:
     """Settings of the service of a workspace.
 
     Attributes:
-        host: the address that is listened on; loopback unless told otherwise.
-        port: of that address; 0 for any that is free.
-        workers: processes that answer.
-        api_keys: with one of them products may be put and deleted; without any, nobody may.
-        api_key_file: a file with keys, one a line; ``#`` begins a comment.
-        max_bytes: of a request's body.
+        host: address to listen on; loopback by default.
+        port: port of that address; 0 for any free one.
+        workers: number of worker processes.
+        api_keys: keys for putting and deleting products; without any, nobody may.
+        api_key_file: file with keys, one a line; ``#`` begins a comment.
+        max_bytes: largest size of a request's body.
         max_pixels: larger photos are refused before they are decoded.
-        max_parts: parts of a multipart body.
-        queue_size: photos that may wait for the network in one worker.
-        batch_size: photos that go through the network together.
-        batch_wait: seconds that a photo waits for others to go with.
+        max_parts: largest number of parts of a multipart body.
+        queue_size: number of photos that may wait for the network in one worker.
+        batch_size: number of photos that the network computes together.
+        batch_wait: seconds that a photo waits for others of its batch.
         timeout: seconds that a search, or the arrival of a body, may take.
-        rate_limit: searches and other requests to the API a minute, from one client; 0 for any number.
-        trusted_proxies: addresses or networks whose ``X-Forwarded-For`` is believed.
+        rate_limit: requests to the API a minute from one client; 0 for any number.
+        trusted_proxies: addresses or networks whose ``X-Forwarded-For`` is trusted.
         cors_origins: other origins whose pages may use the API, ``https://shop.example``; ``*`` for all.
-        allowed_hosts: names under which the service is asked for, beside those of this machine; ``*`` for
-            any. With none of them, a service on loopback answers to that alone and any other to all names.
-        keep_uploads: a folder in which the photos that were searched with are kept; empty to keep none.
+        allowed_hosts: host names that the service answers to, besides those of this machine; ``*`` for any.
+            Without any, a service on loopback answers only to names of loopback, others to all names.
+        keep_uploads: folder for storing the photos that were searched with; empty to store none.
         log_format: ``json``, one object a line, or ``text``.
-        title: of the page.
-        max_k: the largest number of hits that may be asked for.
-        shutdown_grace: seconds in which a server that is stopped finishes what it holds.
+        title: title of the page.
+        max_k: largest number of hits that may be asked for.
+        shutdown_grace: seconds in which a server that is stopped may finish its requests.
     """
 
     host: str = "127.0.0.1"
@@ -203,7 +202,7 @@ def _is_origin(text: str) -> bool:
 
 
 def _read_keys(environment: Mapping[str, str], file: str) -> tuple[str, ...]:
-    """Reads the keys of the environment and of the file; no message has a key in it."""
+    """Reads the keys of the environment and of the file; no message contains a key."""
     found = [
         (part, "the environment") for name in KEY_VARIABLES for part in environment.get(name, "").split(",")
     ]

@@ -1,15 +1,15 @@
-"""Files that come over the API: images of products, their journal, and photos that are kept.
+"""Stores files from the API: images of products with a journal, and photos that were searched with.
 
-Names of files are made from their content, never from what a client calls them.
+File names are made from the content, never from a client's names.
 
-The file of an image has to lie in ``uploads/`` before the catalog lists it, and is removed when the catalog
-does so no more. A process that is killed in between leaves a file that nobody wants. So each change first
-writes a journal with the files that it adds or may remove, and removes the journal when it is done. Whoever
-finds a journal while nobody writes removes those of its files that the catalog does not list.
+The file of an image must be in ``uploads/`` before the catalog lists it, and is removed when the catalog no
+longer does. A process that is killed in between leaves an unused file. So each change first writes a journal
+with the files that it adds or may remove, and removes the journal at its end. A process that finds a journal
+while no other writes removes those of its files that the catalog does not list.
 
-Without a journal, everything that the catalog does not list would have to go. With another catalog than the
-one these images were put into, or an empty one while the right one is being restored, that would be all of
-them, and there may be no copies.
+Without a journal, every file that the catalog does not list would have to be removed. With a catalog other
+than the one that these images were put into, or an empty one while the right one is being restored, that
+would remove all of them, and there may be no copies.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ _SUFFIXES: Final = {
 
 
 class UploadFolder:
-    """Images that were put over the API, each once, in files named by the digest of their bytes.
+    """The folder of images that were put over the API, each once, in files named by their digest.
 
-    The catalog has their absolute paths. These lead nowhere when the workspace has moved, and are spelled
-    differently when it was reached through a link: a file is recognised by its real path, and by its name.
+    The catalog has their absolute paths, which are wrong after the workspace was moved, and differ when it
+    was opened through a link: so a file is recognised by its real path and by its name.
 
     Args:
         home: the workspace folder; the files lie in its ``uploads/``.
@@ -64,28 +64,28 @@ class UploadFolder:
         self.folder = Path(os.path.realpath(home)) / FOLDER
 
     def path_of(self, data: bytes) -> Path:
-        """The file of an image, whether it is there yet or not."""
+        """Path of the file of an image, which need not exist yet."""
         digest = sha256_bytes(data)
         format = recognise(data[:HEAD_BYTES])
         suffix = _SUFFIXES[format.name] if format else ""
         return self.folder / digest[:2] / f"{digest}{suffix}"
 
     def store(self, data: bytes) -> None:
-        """Writes an image, unless its file is there already, undamaged."""
+        """Writes an image, unless its file exists undamaged."""
         path = self.path_of(data)
         if not path.exists() or path.stat().st_size != len(data) or sha256_file(path) != sha256_bytes(data):
             with atomic_file(path) as file:
                 file.write(data)
 
     def holds(self, path: str) -> bool:
-        """Whether a file lies in this folder."""
+        """Whether a file is in this folder."""
         return os.path.realpath(Path(path).parent.parent) == os.path.realpath(self.folder)
 
     def find(self, path: str, sha256: str) -> Path | None:
-        """Finds the file of an image of the catalog; None for one that did not come over the API.
+        """Finds the file of an image of the catalog; None for one that was not put over the API.
 
         Args:
-            path: of the image, as the catalog has it.
+            path: path of the image, as the catalog has it.
             sha256: hexadecimal digest of its bytes.
         """
         listed = Path(path)
@@ -101,7 +101,7 @@ class UploadFolder:
         return file if has_moved else None
 
     def remove(self, path: str | Path) -> None:
-        """Removes a file of this folder; that it has gone already is no error."""
+        """Removes a file of this folder; a missing one is no error."""
         if not self.holds(str(path)):
             raise ValueError(f"not a file of {self.folder}: {path}")
         Path(path).unlink(missing_ok=True)
@@ -113,14 +113,14 @@ def upload_journal(
 ) -> Iterator[None]:
     """Keeps a journal of the files of a change; if the change fails, its unused files are removed.
 
-    To be used under the writer's lock: then no other change goes on, and a journal that is there is of a
-    process that was killed.
+    Must be used under the writer's lock: then no other change is running, and an existing journal is that of
+    a process that was killed.
 
     Args:
-        catalog: is changed.
-        uploads: has the files, or will have them.
-        files: returns path, as the catalog has it, and sha256 of each file. Called when what the last change
-            left has been removed: one of those files may be wanted by this change, and is then new again.
+        catalog: the catalog that is changed.
+        uploads: folder of the files.
+        files: returns path, as the catalog has it, and sha256 of each file. Called after the leftovers of the
+            last change have been removed, since one of them may be a new file of this change.
     """
     _remove_leftovers(catalog, uploads)
     journal = _journal_path(catalog, uploads)
@@ -135,16 +135,16 @@ def upload_journal(
     except BaseException:
         try:
             _remove_leftovers(catalog, uploads)
-        except (OSError, StyleSearchError) as error:  # the journal stays, for the next change
+        except (OSError, StyleSearchError) as error:  # the journal is kept for the next change
             log.warning("what a change left behind stays for now: %s", error)
         raise
     journal.unlink(missing_ok=True)
 
 
 def resume(workspace: Workspace, uploads: UploadFolder) -> None:
-    """Removes the files that a killed process has left, unless another process is writing now.
+    """Removes the files that a killed process has left, unless another process is writing.
 
-    Quick, and never waits: without a journal, the catalog is not even opened. What cannot be removed now is
+    Quick, and never waits: without a journal, the catalog is not opened. Files that cannot be removed now are
     removed before the next change.
     """
     if not any(uploads.folder.glob(_journal_name("*"))):
@@ -161,12 +161,12 @@ def resume(workspace: Workspace, uploads: UploadFolder) -> None:
 
 
 def remove_if_unused(catalog: Catalog, uploads: UploadFolder, path: str, sha256: str) -> None:
-    """Removes an uploaded file that the catalog lists no more, under whatever path.
+    """Removes an uploaded file that the catalog no longer lists, under any path.
 
     Args:
-        catalog: may list it.
-        uploads: may have it; files elsewhere stay.
-        path: of the image, as the catalog had it.
+        catalog: the catalog.
+        uploads: folder of uploaded files; files elsewhere are kept.
+        path: path of the image, as the catalog had it.
         sha256: hexadecimal digest of its bytes.
     """
     file = uploads.find(path, sha256)
@@ -178,7 +178,7 @@ def remove_if_unused(catalog: Catalog, uploads: UploadFolder, path: str, sha256:
 
 
 def _journal_name(catalog_id: str) -> str:
-    """One for each catalog: only one process writes to a catalog, so there is only one change."""
+    """Name of the journal of a catalog, which has one since only one process writes to it."""
     return f"unfinished-{catalog_id}.json"
 
 
@@ -201,12 +201,12 @@ def _read_journal(journal: Path) -> list[tuple[str, str]]:
         return [(str(path), str(sha256)) for path, sha256 in json.loads(journal.read_bytes())]
     except FileNotFoundError:
         return []
-    except ValueError:  # cut short: its change had not begun
+    except ValueError:  # an incomplete journal: its change had not begun
         return []
 
 
 def _partial_files(uploads: UploadFolder, path: str, sha256: str) -> list[Path]:
-    """Files that ``stylesearch.files.atomic_file`` was writing when its process was killed."""
+    """Finds files that ``stylesearch.files.atomic_file`` was writing when its process was killed."""
     folder, name = uploads.folder / sha256[:2], Path(path).name
     return list(folder.glob(f".{glob.escape(name)}.*"))
 
@@ -214,7 +214,7 @@ def _partial_files(uploads: UploadFolder, path: str, sha256: str) -> list[Path]:
 def keep_upload(folder: str, photo: bytes) -> None:
     """Writes a photo that was searched with into a folder, under its digest.
 
-    A failure is logged: the search is answered all the same.
+    A failure is only logged, and the search is answered.
     """
     format = recognise(photo[:HEAD_BYTES])
     if format is None:

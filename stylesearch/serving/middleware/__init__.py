@@ -1,1 +1,1 @@
-"""What happens around every request: its id, log line, limits and errors."""
+"""Middleware around every request: request id, log line, limits and errors."""

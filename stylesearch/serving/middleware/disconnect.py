@@ -22,18 +22,18 @@ GIVEN_UP: Final = "stylesearch.given_up"
 
 
 def is_given_up(scope: Scope) -> bool:
-    """Whether work for a request that is cancelled is so since its client has gone; else the server stops."""
+    """Whether a request was cancelled because its client has disconnected, not because the server stops."""
     return GIVEN_UP in scope and bool(scope[GIVEN_UP]())
 
 
 class CancelWhenGone:
     """ASGI middleware: cancels the work for a request when its client closes the connection.
 
-    Frameworks read what a client sends and otherwise listen no more; then a photo is searched with for
-    nobody, and others wait for that. Goes around the whole application.
+    Frameworks do not notice a disconnect once they have read the request; then a search would be finished for
+    nobody while others wait. Goes around the whole application.
 
-    When it is cancelled itself, since the server stops and waits no longer, the application is too, and may
-    still answer that.
+    When it is cancelled itself, because the server stops, the application is cancelled too, and may still
+    answer.
 
     Args:
         app: the application.
@@ -60,15 +60,15 @@ class CancelWhenGone:
                     await work
                 return
             await asyncio.wait({work})
-        except asyncio.CancelledError:  # of this task itself
+        except asyncio.CancelledError:  # cancellation of this task itself
             work.cancel("the server is stopping")
             await asyncio.wait({work})
         finally:
             watch.cancel()
             work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):  # of this task, which is at its end anyway
+            with contextlib.suppress(asyncio.CancelledError):  # cancellation of this task, which ends anyway
                 await asyncio.gather(work, watch, return_exceptions=True)
-        work.result()  # where nothing was made of the cancelling, it goes on from here
+        work.result()  # an exception of the application, or its cancellation, is raised here
 
 
 def _has_body(scope: Scope) -> bool:
@@ -79,11 +79,11 @@ def _has_body(scope: Scope) -> bool:
 
 
 class _Request:
-    """What a client sends, as the application reads it; its going away, for whoever waits for that.
+    """Passes a client's messages to the application, and tells when the client has disconnected.
 
     Attributes:
-        answered: whether the whole answer has been sent: then servers say "disconnect" as well.
-        given_up: whether the client has gone, and the work is cancelled for that.
+        answered: whether the whole response has been sent, after which servers send "disconnect" too.
+        given_up: whether the work was cancelled because the client has disconnected.
     """
 
     def __init__(self, receive: Receive, send: Send, *, has_body: bool) -> None:
@@ -93,19 +93,19 @@ class _Request:
         self._send = send
         self._read = asyncio.Event()
         self._gone = asyncio.Event()
-        # Most applications never ask for a body where none is usual: then nobody would listen.
+        # Most applications do not read the body of methods without one: then nothing would be received.
         self._empty_body_due = not has_body
         if not has_body:
             self._read.set()
 
     async def send(self, message: Any) -> None:
-        """A message of the answer."""
+        """Sends a message of the response."""
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.answered = True
         await self._send(message)
 
     async def receive(self) -> Any:
-        """The next message for the application; the only reader until the body is there."""
+        """Receives the next message for the application; the only reader until the body is complete."""
         if self._empty_body_due:
             self._empty_body_due = False
             return {"type": "http.request", "body": b"", "more_body": False}
@@ -121,7 +121,7 @@ class _Request:
         return message
 
     async def wait_until_gone(self) -> None:
-        """Returns when the body has been read and the client has gone."""
+        """Returns when the body has been read and the client has disconnected."""
         await self._read.wait()
         while not self._gone.is_set():
             message = await self._receive()

@@ -1,4 +1,4 @@
-"""Turns whatever is raised while a request is handled into a problem, never a traceback."""
+"""Turns any exception of a request into a problem response, never a traceback."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ RETRY_SECONDS = 1.0
 
 
 class ErrorHandler:
-    """ASGI middleware: answers for the application when it raises, or is cancelled since the server stops.
+    """ASGI middleware: answers when the application raises, or is cancelled because the server stops.
 
     Args:
-        app: what comes next.
-        metrics: where refusals are counted.
-        private: paths that no client is told.
+        app: the next application.
+        metrics: counts refusals.
+        private: paths that must not appear in responses.
     """
 
     def __init__(self, app: ASGIApp, metrics: ServiceMetrics, private: Sequence[str] = ()) -> None:
@@ -60,11 +60,11 @@ class ErrorHandler:
         try:
             await self._app(scope, receive, send_noted)
         except ClientDisconnect:
-            return  # nobody is there for an answer
+            return  # the client is gone
         except asyncio.CancelledError:
             if is_given_up(scope):
                 raise
-            if not has_begun:  # else the server says that it is cut off
+            if not has_begun:  # else the connection is closed
                 problem = self._problem(ServiceStopping("the server is stopping", retry_after=RETRY_SECONDS))
                 problem.headers["Connection"] = "close"
                 await problem_response(problem, request_id.get())(scope, receive, send)
@@ -85,7 +85,7 @@ class ErrorHandler:
 
 
 def as_problem(error: Exception, private: Sequence[str] = ()) -> Problem:
-    """As ``stylesearch.serving.problems.problem_of``, of the framework's errors too."""
+    """Makes the problem of an error, as ``problem_of``, also of the framework's."""
     if isinstance(error, RequestValidationError):
         return validation_problem(error.errors(), skip=1)
     if isinstance(error, HTTPException):

@@ -1,10 +1,9 @@
-"""Addresses and host names: which client asks, which address is listened on, and which names are answered to.
+"""Addresses and host names: finds a client's address, and refuses requests for other host names.
 
-A service on loopback answers only to names of loopback. Else a page of ``evil.example``, whose name is
-changed to mean 127.0.0.1 while it is open, may read what answers there as its own (DNS rebinding); its
-browser says in ``Host`` what name it asked for. Starlette's TrustedHostMiddleware would refuse a request
-without ``Host``, and ``/health`` under another name, and answers 400 in plain text where this is a problem,
-421.
+A service on loopback answers only to names of loopback. Otherwise a page of ``evil.example`` could change its
+name's address to 127.0.0.1 while it is open, and read responses from there as its own (DNS rebinding); the
+browser sends the name in ``Host``. Starlette's TrustedHostMiddleware would refuse a request without ``Host``,
+and ``/health`` under another name, and answers 400 in plain text, where this answers 421 as a problem.
 """
 
 from __future__ import annotations
@@ -40,18 +39,18 @@ EXEMPT: Final = "/health"
 class ClientAddresses:
     """Finds the address of a client, also behind proxies.
 
-    ``X-Forwarded-For`` is read from its end, where the nearest proxy wrote, and only for as long as whoever
-    wrote it is trusted: a client can put anything at its beginning.
+    ``X-Forwarded-For`` is read from its end, which the nearest proxy wrote, and only as far as each writer is
+    trusted: a client can write anything at its beginning.
 
     Args:
-        trusted_proxies: addresses or networks.
+        trusted_proxies: addresses or networks of trusted proxies.
     """
 
     def __init__(self, trusted_proxies: Sequence[str] = ()) -> None:
         self._trusted = [ipaddress.ip_network(network, strict=False) for network in trusted_proxies]
 
     def of(self, scope: Scope) -> str:
-        """The address as text; ``local`` where there is none, as over a Unix socket."""
+        """Returns the address as text; ``local`` where there is none, as on a Unix socket."""
         client = scope.get("client")
         address = _parse_address(client[0]) if client else None
         if address is None:
@@ -66,7 +65,7 @@ class ClientAddresses:
         return str(address)
 
     def household(self, scope: Scope) -> str:
-        """The address, or of an IPv6 address the network that one customer has: what a limit is for."""
+        """Returns the address, or for IPv6 the network of one customer, to which limits apply."""
         text = self.of(scope)
         address = _parse_address(text)
         if isinstance(address, ipaddress.IPv6Address):
@@ -83,7 +82,7 @@ def _forwarded_addresses(scope: Scope) -> list[str]:
 
 
 def _parse_address(text: str) -> Address | None:
-    """An address, without its port or scope; one of IPv4 in IPv6 clothes as what it is."""
+    """Parses an address without its port or scope; an IPv4 address mapped to IPv6 becomes IPv4."""
     bare = text.strip()
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]
@@ -99,7 +98,7 @@ def _parse_address(text: str) -> Address | None:
 def is_loopback(address: str) -> bool:
     """Whether an address is reached from this machine only.
 
-    Of names only ``localhost`` is known; what another one means is seen from the socket that is bound to it.
+    Of names only ``localhost`` is known; the address of any other is known from its bound socket.
 
     Example:
         >>> [is_loopback(one) for one in ("127.0.0.5", "::1", "::ffff:127.0.0.1", "0.0.0.0")]
@@ -109,32 +108,32 @@ def is_loopback(address: str) -> bool:
         parsed = ipaddress.ip_address(address.strip("[]"))
     except ValueError:
         return address.lower() == "localhost"
-    mapped = getattr(parsed, "ipv4_mapped", None)  # Python before 3.13 does not look into these
+    mapped = getattr(parsed, "ipv4_mapped", None)  # Python before 3.13 does not check mapped addresses
     return (mapped or parsed).is_loopback
 
 
 def as_bound(service: ServiceSettings, address: str) -> ServiceSettings:
-    """Settings of a service that listens, with the address in place of the name or the spelling for it.
+    """Copies the settings of a listening service, with the bound address in place of its name.
 
-    ``127.1`` is 127.0.0.1, and so may be any name in ``/etc/hosts``: what is to be answered on loopback only
-    is decided by the address. The name itself is answered to as before.
+    ``127.1`` is 127.0.0.1, and so may be any name in ``/etc/hosts``: whether the service is on loopback is
+    decided by the address. The service still answers to the name.
 
     Args:
-        service: the settings as they were given.
-        address: of the bound socket.
+        service: the settings as given.
+        address: address of the bound socket.
     """
     names = service.allowed_hosts
-    # With no names at all, an address that others reach answers to any: that is not to change here.
+    # Without any names, a public address answers to all names: adding one would change that.
     if service.host not in ("", address) and (names or is_loopback(address)):
         names = (*names, service.host)
     return dataclasses.replace(service, host=address, allowed_hosts=names)
 
 
 def names_answered(host: str, allowed: Iterable[str] = ()) -> frozenset[str] | None:
-    """The names that a service answers to, or None for any.
+    """Lists the names that a service answers to; None for any.
 
     Args:
-        host: the address that is listened on, as the socket says it (``as_bound``).
+        host: the bound address (``as_bound``).
         allowed: more names; ``*`` for any.
 
     Example:
@@ -155,8 +154,8 @@ class AllowedHosts:
     A request without ``Host`` passes: every browser sends one.
 
     Args:
-        app: what comes next.
-        names: that are answered to, in lower case, those of IPv6 in brackets.
+        app: the next application.
+        names: allowed names, in lower case, IPv6 addresses in brackets.
     """
 
     def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
@@ -185,7 +184,7 @@ def _without_port(host: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name as it is compared."""
+    """Normalises a name for comparison."""
     if ":" in name and not name.startswith("["):
         name = f"[{name}]"
     return name.lower().removesuffix(".")

@@ -1,8 +1,8 @@
-"""Limits of what a client may send: bytes of a body, bodies held at once, and requests a minute.
+"""Limits for clients: bytes of a body, bodies in memory at once, and requests a minute.
 
-The rate limit is one worker's own; a burst is ten seconds' worth. The library ``limits`` has no such
+Each worker counts requests for itself; a burst is ten seconds' worth. The library ``limits`` has no token
 bucket, keeps every client of a minute in memory (here there are 10,000 at most), and shares counts between
-workers only with a database beside them. The nginx file in ``deploy/`` limits in front of all workers.
+workers only through a database. The nginx file in ``deploy/`` limits in front of all workers.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _TAKE: Final = "stylesearch.take_tokens"
 
 
 class BodyLimit:
-    """ASGI middleware: refuses bodies over a limit, and more bodies at once than there is memory for.
+    """ASGI middleware: refuses bodies over a limit, and more bodies at once than fit in memory.
 
-    Bodies are counted as they arrive: of one that is too large no more than the limit is ever held.
+    Bodies are counted as they arrive: of a body that is too large no more than the limit is in memory.
 
     Args:
-        app: what comes next.
-        max_bytes: of one body.
+        app: the next application.
+        max_bytes: largest size of a body.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -115,7 +115,7 @@ class BodyLimit:
 
 
 def _content_length(scope: Scope) -> int | None:
-    """What Content-Length says, if it says anything."""
+    """Reads Content-Length; None if it is missing or invalid."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value) if value.isdigit() and len(value) < 19 else None
@@ -123,12 +123,12 @@ def _content_length(scope: Scope) -> int | None:
 
 
 def _waits(scope: Scope) -> bool:
-    """Whether the client sends its body only when it is told to."""
+    """Whether the client waits for "100 Continue" before it sends its body."""
     return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
 
 async def _drain(receive: Receive) -> None:
-    """Reads on for a while without keeping anything."""
+    """Reads and drops the rest of a body for a while."""
     n_bytes = 0
     try:
         async with asyncio.timeout(LINGER_SECONDS):
@@ -142,15 +142,15 @@ async def _drain(receive: Receive) -> None:
 
 
 class TokenBuckets:
-    """A bucket of tokens for each client: it fills steadily, and each request takes one out.
+    """A token bucket for each client, which fills steadily and from which each request takes a token.
 
-    Memory is bounded: of more clients than that, those not seen for longest are forgotten, which gives them
-    a full bucket.
+    Memory is bounded: with more than ``max_clients``, those not seen for longest are dropped, which gives
+    them a full bucket.
 
     Args:
-        per_minute: how many tokens come into a bucket in a minute.
-        max_clients: how many buckets there are at most.
-        clock: seconds, rising.
+        per_minute: tokens that are added to a bucket in a minute.
+        max_clients: largest number of buckets.
+        clock: returns rising seconds.
 
     Example:
         >>> buckets = TokenBuckets(60, clock=lambda: 0.0)
@@ -175,10 +175,10 @@ class TokenBuckets:
         return len(self._buckets)
 
     def take(self, client: str, n: int = 1) -> float:
-        """Takes tokens; 0, or the seconds after which there are enough.
+        """Takes tokens; returns 0, or takes none and returns the seconds until there are enough.
 
-        Of more than a bucket holds, as many have to be there as it can hold after another request; the
-        others are owed, and come out of what flows in later.
+        For more tokens than a bucket holds, as many must be there as it can hold after another request; the
+        others are owed, and taken from those that are added later.
         """
         now = self._clock()
         tokens, then = self._buckets.pop(client, (self.size, now))
@@ -194,7 +194,7 @@ class RateLimit:
     """ASGI middleware: rate limit per client; each worker counts for itself.
 
     Args:
-        app: what comes next.
+        app: the next application.
         per_minute: requests to the API that one client may make, after a burst of ten seconds' worth.
         clients: tells clients apart.
     """
@@ -214,7 +214,7 @@ class RateLimit:
         await self._app(scope, receive, send)
 
     def _take(self, client: str, n: int, again: int = 0) -> None:
-        """Takes tokens, or refuses; ``again``: those that the request has taken, and takes again with it."""
+        """Takes tokens, or refuses; ``again``: tokens taken already, which a repeated request takes again."""
         if seconds := self._buckets.take(client, n):
             raise Problem(
                 429,
@@ -226,15 +226,15 @@ class RateLimit:
 
 
 def count_photos(scope: Scope, n: int) -> None:
-    """Counts the photos of one request as so many requests; the first has been counted with the request.
+    """Counts each photo of a request as a request; the first was counted with the request itself.
 
     Args:
-        scope: of the request.
-        n: how many photos there are.
+        scope: scope of the request.
+        n: number of photos.
 
     Raises:
         Problem: 429, the client has asked too often.
     """
-    take = scope.get(_TAKE)  # not there without a limit
+    take = scope.get(_TAKE)  # missing without a limit
     if take is not None and n > 1:
         take(n - 1, again=1)

@@ -1,4 +1,4 @@
-"""Paths of requests: what a route is called in logs and metrics, and product ids with anything in them."""
+"""Paths of requests: names of routes for logs and metrics, and product ids with any characters."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _FIXED: Final = frozenset(
 
 
 class ProductPaths:
-    """ASGI middleware: lets a product id hold any characters, slashes too.
+    """ASGI middleware: allows any characters in a product id, also slashes.
 
     What stands between ``/v1/products/`` and a final ``/similar`` is put into the path as one segment,
     percent-encoded; whoever takes the id decodes it. It is read from the path as the client wrote it, so
     that ``a%2Fsimilar`` is the product ``a/similar`` and ``a/similar`` is what looks like the product ``a``.
 
     Args:
-        app: what comes next.
+        app: the next application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,7 +56,7 @@ class ProductPaths:
 def _as_one_segment(scope: Scope) -> str:
     raw: bytes = scope.get("raw_path") or b""
     written = raw.partition(b"?")[0].decode("latin-1")
-    if not written.startswith(PRODUCTS):  # a proxy or a client that encodes what need not be encoded
+    if not written.startswith(PRODUCTS):  # a proxy or a client that encodes more than necessary
         written = quote(scope["path"])
     rest = written[len(PRODUCTS) :]
     similar = SIMILAR if rest.endswith(SIMILAR) and rest != SIMILAR else ""
@@ -65,7 +65,7 @@ def _as_one_segment(scope: Scope) -> str:
 
 
 def route_of(path: str) -> str:
-    """The template of a path, one of a few; ``other`` for what is no path of this service."""
+    """Returns the route template of a path; ``other`` for any other path."""
     if path in _FIXED:
         return path
     if path.startswith(PRODUCTS) and len(path) > len(PRODUCTS):
@@ -76,8 +76,8 @@ def route_of(path: str) -> str:
 
 
 def counts_against_limit(route: str) -> bool:
-    """Whether a route is one of those that a client may only use so often.
+    """Whether requests to a route count for the rate limit.
 
-    Not the page, its files and the pictures in it, a hundred for each search; not what a monitor asks.
+    The page, its files and images (a hundred for each search) do not count, nor do routes for monitoring.
     """
     return route.startswith(("/v1/search", "/v1/products", "/v1/categories")) or route == "other"

@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, security headers, a line in the log and figures for each request."""
+"""The outermost middleware: request ids, security headers, a log line and metrics for each request."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestLog:
-    """ASGI middleware: the outermost layer of the service.
+    """ASGI middleware that logs and measures requests; the outermost layer of the service.
 
     Args:
-        app: what comes next.
-        metrics: where requests are counted.
-        clients: tells clients apart, for the log.
-        shared: whether pages of other origins may show what is answered here.
+        app: the next application.
+        metrics: counts requests.
+        clients: finds the address of a client, for the log.
+        shared: whether pages of other origins may show responses.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class RequestLog:
         identity = _identity(scope)
         token = request_id.set(identity)
         answer = _Answer(send, identity, self._headers, without_body=scope["method"] == "HEAD")
-        # What answers GET answers HEAD as well; the body is left out on its way.
+        # Routes for GET answer HEAD too; the body is dropped on its way.
         inner = {**scope, "method": "GET"} if answer.without_body else scope
         try:
             await self._app(inner, receive, answer.send)
@@ -114,13 +114,13 @@ class RequestLog:
             "bytes": answer.n_bytes,
             "client": self._clients.of(scope),
         }
-        # A monitor asks every few seconds: that all is well is no news.
+        # Monitors ask every few seconds, so their successful requests are not logged.
         is_news = route not in MONITORED or status >= 400
         log.log(logging.INFO if is_news else logging.DEBUG, "request", extra={"fields": fields})
 
 
 class _Answer:
-    """An answer on its way out: gets its headers, and is measured."""
+    """Adds headers to a response, and measures it."""
 
     def __init__(self, send: Send, identity: str, headers: Mapping[str, str], *, without_body: bool) -> None:
         self.status = 0
@@ -146,7 +146,7 @@ class _Answer:
 
 
 def _identity(scope: Scope) -> str:
-    """The client's own request id if it is a decent one, else a new one."""
+    """Returns the client's own request id if it is valid, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
             return str(value.decode("latin-1"))

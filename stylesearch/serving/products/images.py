@@ -1,7 +1,7 @@
-"""The shop's images and their thumbnails, by digest.
+"""Finds the shop's images by digest, and makes their thumbnails.
 
-Only files that the catalog lists are sent, and only while their bytes are what it says. Thumbnails are made
-once and kept in the workspace's ``thumbnails/``, which may be deleted.
+Only files that the catalog lists are sent, and only if their bytes have not changed. Thumbnails are made once
+and stored in the workspace's ``thumbnails/``, which may be deleted.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ class OpenImage:
     """An image file, open and at its beginning; the caller closes it.
 
     Attributes:
-        file: its bytes.
-        n_bytes: how many there are.
-        media_type: of the file.
+        file: the open file.
+        n_bytes: size of the file.
+        media_type: media type of the file.
     """
 
     file: BinaryIO
@@ -93,8 +93,8 @@ class ImageResponse(Response):
     """Sends a file in chunks, so that a client that reads slowly does not hold a whole image in memory.
 
     Args:
-        image: is closed when it has been sent, or cannot be.
-        headers: of the response.
+        image: the image, which is closed when it has been sent or the sending failed.
+        headers: headers of the response.
     """
 
     def __init__(self, image: OpenImage, headers: Mapping[str, str]) -> None:
@@ -127,11 +127,11 @@ def require_listed(catalog: Catalog, sha256: str) -> list[str]:
 
 
 def open_image(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenImage:
-    """Opens an image of the shop: the first of its files whose bytes are still what the catalog says.
+    """Opens an image of the shop: the first of its files whose bytes have not changed.
 
     Args:
-        catalog: lists it.
-        sha256: of its bytes.
+        catalog: the catalog that lists it.
+        sha256: digest of its bytes.
         uploads: the files that came over the API, which may have moved with the workspace.
 
     Raises:
@@ -155,7 +155,7 @@ def open_image(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenImag
 
 
 def _open_if_unchanged(path: str, sha256: str) -> OpenImage | None:
-    """Opens an image file with this digest; None where the file is something else."""
+    """Opens an image file if it has this digest; else returns None."""
     try:
         file, n_bytes = open_listed(path, sha256, max_bytes=MAX_FILE_BYTES)
     except CatalogError:
@@ -176,7 +176,7 @@ class Thumbnails:
     """Thumbnails of the shop's images.
 
     Args:
-        access: to the workspace.
+        access: reads the workspace.
     """
 
     def __init__(self, access: WorkspaceAccess) -> None:
@@ -188,7 +188,8 @@ class Thumbnails:
         """Returns the thumbnail of an image that the catalog lists.
 
         Raises:
-            Problem: 404, there is no such image, or its file has gone or changed and no thumbnail is kept.
+            Problem: 404, there is no such image, or its file is gone or has changed and no thumbnail is
+                stored.
         """
         data = await self._access.run(self._read, sha256)
         if data is None:
@@ -196,15 +197,15 @@ class Thumbnails:
         return data
 
     def forget(self, sha256: str) -> None:
-        """Removes the thumbnail of an image, where one is kept."""
+        """Removes the thumbnail of an image, if there is one."""
         self.path(sha256).unlink(missing_ok=True)
 
     def path(self, sha256: str) -> Path:
-        """The file in which the thumbnail of an image is kept."""
+        """File of the thumbnail of an image."""
         return self._folder / sha256[:2] / f"{sha256}-{LONGER_SIDE}-{THUMBNAIL_VERSION}.jpg"
 
     async def tidy(self) -> None:
-        """Removes the thumbnails of images that the catalog has no more, as an ingest leaves them."""
+        """Removes the thumbnails of images that are no longer in the catalog, as after an ingest."""
         limiter = anyio.CapacityLimiter(1)
         n_removed = await anyio.to_thread.run_sync(self._tidy, limiter=limiter, abandon_on_cancel=True)
         if n_removed:
@@ -215,7 +216,7 @@ class Thumbnails:
         try:
             for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
                 digests = {path: path.name.partition("-")[0] for path in folder.glob("*-*.jpg")}
-                # Asked after the folder was read: an image that comes meanwhile is not among them.
+                # Read after the folder, so that an image that is added meanwhile is not removed.
                 shown = self._access.catalog.shown_digests(digests.values())
                 for path, digest in digests.items():
                     if digest not in shown or path != self.path(digest):
@@ -238,7 +239,7 @@ class Thumbnails:
             return None
 
     def _make(self, sha256: str) -> bytes:
-        data = self._read(sha256)  # another request may have made it meanwhile
+        data = self._read(sha256)  # another request may have made it
         if data is not None:
             return data
         with open_image(self._access.catalog, sha256, self._access.uploads).file as file:
@@ -251,7 +252,7 @@ class Thumbnails:
             with atomic_file(self.path(sha256)) as file:
                 file.write(data)
         except OSError as error:
-            # Storage that is full or read-only makes it slower, and is no reason to show nothing.
+            # Full or read-only storage only makes it slower.
             log.warning("the thumbnail %s cannot be kept: %s", self.path(sha256), error)
         return data
 

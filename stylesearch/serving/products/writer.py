@@ -1,8 +1,8 @@
 """Puts products into the catalog, and deletes them, with their files and features in one transaction.
 
 No index is rebuilt for it. Rows that no index holds yet are searched exactly beside the indexes, and rows
-that have gone are dropped from what an index proposes, so the very next search, in any process, is right.
-One change is made at a time, a few wait, and the others are told to come back.
+that are gone are dropped from an index's candidates, so the next search, in any process, is right. One change
+is made at a time, a few wait, and others are refused with a time to try again.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ Result = TypeVar("Result")
 
 
 class ImageRefused(Exception):
-    """One of several images cannot be used; the cause says why.
+    """One of several images cannot be used; the cause has the reason.
 
     Attributes:
-        number: which one, from 1.
+        number: number of the image, from 1.
     """
 
     def __init__(self, number: int) -> None:
@@ -77,12 +77,12 @@ class ImageRefused(Exception):
 
 @dataclass(eq=False, slots=True)
 class UploadedImage(Sample):
-    """An image of a request that can be used, with its features.
+    """A usable image of a request, with its features.
 
     Attributes:
         data: bytes of the file.
-        sha256: hexadecimal digest of these.
-        width, height: of the upright image.
+        sha256: hexadecimal digest of the bytes.
+        width, height: size of the upright image in pixels.
     """
 
     data: bytes
@@ -93,13 +93,13 @@ class UploadedImage(Sample):
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """A product that was put, as the catalog has it.
+    """The result of putting a product.
 
     Attributes:
-        change: whether it is new, changed or as it was.
-        product: its data.
+        change: whether the product is new, changed or unchanged.
+        product: the product, as the catalog has it.
         images: the shop's images of it.
-        removed_digests: of images that the catalog has no longer.
+        removed_digests: digests of images that the catalog no longer has.
     """
 
     change: Change
@@ -111,14 +111,14 @@ class PutResult:
 def extract_images(
     catalog: Catalog, files: Sequence[bytes], extractors: Sequence[Extractor], max_pixels: int
 ) -> list[UploadedImage]:
-    """Decodes the images of a request, each once, and gives them features.
+    """Decodes the images of a request, each once, and extracts their features.
 
-    Features that the catalog has of the same bytes are taken from there, the others are extracted.
+    Features that the catalog has for the same bytes are read from there, the others are extracted.
 
     Args:
-        catalog: has known features.
+        catalog: the catalog with known features.
         files: bytes of image files.
-        extractors: make the features.
+        extractors: extractors of the features.
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
@@ -137,7 +137,7 @@ def extract_images(
 
     numbered = {sha256_bytes(data): (number, data) for number, data in reversed([*enumerate(files, 1)])}
     prepare = partial(_prepare, sizes=[one.input_size for one in extractors], max_pixels=max_pixels)
-    # One thread decodes: the other cores are for searches.
+    # One thread decodes, to leave the other cores to searches.
     samples = extract_stream(
         sorted(numbered.values()), prepare, extractors, n_workers=1, find_known=find_known
     )
@@ -163,16 +163,16 @@ def put_product(
     *,
     lock_timeout: float,
 ) -> PutResult:
-    """Puts a product into the catalog, in place of what was put under its id before.
+    """Puts a product into the catalog, replacing what was put under its id before.
 
-    Images that the product has from elsewhere, as from a table, stay.
+    Images that the product has from other sources, such as a table, stay.
 
     Args:
-        catalog: is written to.
-        uploads: gets the files.
-        product: its data.
-        images: with features of each extractor.
-        extractors: what made the features.
+        catalog: the catalog to write to.
+        uploads: folder for the files.
+        product: data of the product.
+        images: images with features of each extractor.
+        extractors: extractors of the features.
         lock_timeout: seconds to wait for another process that writes.
 
     Raises:
@@ -181,8 +181,8 @@ def put_product(
     with catalog.writing(timeout=lock_timeout) as writer:
         before = _uploaded_images(catalog, uploads, product.id)
         with upload_journal(catalog, uploads, lambda: [*_new_files(uploads, images), *_files(before)]):
-            # Under the lock: or a process that removes a product with the same image would take the file
-            # away again before the catalog says that it is wanted.
+            # Under the lock: otherwise a process that removes a product with the same image could remove
+            # the file before the catalog lists it.
             for image in images:
                 uploads.store(image.data)
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
@@ -193,7 +193,7 @@ def put_product(
                     vectors = np.concatenate([image.vectors[extractor.fingerprint] for image in images])
                     writer.add_features(feature_set, pks, vectors)
                 writer.prune(SOURCE, whole_products=False)
-            # Still under the lock: nobody can have taken it out again.
+            # Still under the lock, so no process can have deleted it.
             records = catalog.shop_images([product.id])[product.id]
             removed = _remove_unused(catalog, uploads, before)
             return PutResult(change, catalog.product(product.id), records, removed)
@@ -202,10 +202,10 @@ def put_product(
 def delete_product(
     catalog: Catalog, uploads: UploadFolder, product_id: str, *, lock_timeout: float
 ) -> tuple[str, ...]:
-    """Deletes a product, with the files that were put for it and that no other product has.
+    """Deletes a product, and the files that were put for it unless another product has them.
 
     Returns:
-        digests of images that the catalog has no longer.
+        digests of images that the catalog no longer has.
 
     Raises:
         NotInCatalog: there is no such product.
@@ -225,7 +225,7 @@ def delete_product(
 def _put_images(
     writer: Writer, uploads: UploadFolder, product: Product, images: Sequence[UploadedImage]
 ) -> list[int]:
-    """Lists the images in the catalog and marks these alone as seen; returns their keys."""
+    """Lists the images in the catalog, and marks only these as seen; returns their keys."""
     entries = [
         ImageEntry(
             product.id,
@@ -252,7 +252,7 @@ def _uploaded_images(catalog: Catalog, uploads: UploadFolder, product_id: str) -
 
 
 def _new_files(uploads: UploadFolder, images: Iterable[UploadedImage]) -> list[tuple[str, str]]:
-    """Path and digest of the images whose files are not stored yet."""
+    """Yields path and digest of the images whose files are not stored yet."""
     files = ((uploads.path_of(image.data), image.sha256) for image in images)
     return [(str(path), sha256) for path, sha256 in files if not path.exists()]
 
@@ -262,7 +262,7 @@ def _files(images: Iterable[ImageRecord]) -> list[tuple[str, str]]:
 
 
 def _remove_unused(catalog: Catalog, uploads: UploadFolder, images: Iterable[ImageRecord]) -> tuple[str, ...]:
-    """Removes files that no product has any more; returns digests that the catalog has no longer."""
+    """Removes files that no product has any more; returns digests that the catalog no longer has."""
     removed = []
     for image in images:
         remove_if_unused(catalog, uploads, image.path, image.sha256)
@@ -275,8 +275,8 @@ class ProductWriter:
     """Puts and deletes products for the API, one change at a time.
 
     Args:
-        access: to the workspace.
-        thumbnails: loses those of removed images.
+        access: reads the workspace.
+        thumbnails: thumbnails, of which those of removed images are removed.
         max_pixels: larger images are refused before they are decoded.
     """
 
@@ -292,12 +292,12 @@ class ProductWriter:
         """Puts a product, in place of what was put under its id before.
 
         Args:
-            product: its data.
+            product: data of the product.
             files: bytes of its image files.
 
         Raises:
             Problem: an image cannot be used, or too many changes are waiting.
-            OwnSpaceUnusable: the settings name a model that is not there.
+            OwnSpaceUnusable: the settings name a model that is missing.
             CatalogLocked: another process is writing.
         """
         return await self._in_turn(partial(self._put, product, files))
@@ -306,7 +306,7 @@ class ProductWriter:
         """Deletes a product.
 
         Raises:
-            NotInCatalog: there is none.
+            NotInCatalog: there is no such product.
             Problem: too many changes are waiting.
             CatalogLocked: another process is writing.
         """
@@ -329,7 +329,7 @@ class ProductWriter:
 
     def _put(self, product: Product, files: Sequence[bytes]) -> PutResult:
         with self._access.catalog.writing(timeout=LOCK_SECONDS):
-            pass  # while another process writes, all the work below would be for nothing
+            pass  # while another process writes, the work below would be wasted
         extractors = self._extractors()
         try:
             images = extract_images(self._access.catalog, files, extractors, self._max_pixels)
@@ -359,16 +359,16 @@ class ProductWriter:
             self._thumbnails.forget(digest)
 
     def _extractors(self) -> list[Extractor]:
-        """The extractors of the features that searches use, in whatever space.
+        """Loads the extractors of all features that searches use, in any space.
 
-        A feature set that nothing in the catalog has is no search's, so it is not begun here.
+        A feature set without vectors in the catalog is not used by searches, so it is not filled here.
         """
         workspace = self._access.workspace
         found: dict[str, Extractor] = {}
         for space in ["", *self._access.spaces()]:
             try:
                 with as_server_fault(SpaceChoice(space=space)):
-                    extractor = workspace.extractor(space=space, throughput=True)  # as searches load it
+                    extractor = workspace.extractor(space=space, throughput=True)  # loaded as for searches
             except StyleSearchError as error:
                 if not space:
                     raise

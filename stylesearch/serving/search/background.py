@@ -1,4 +1,4 @@
-"""Work behind the searches: warming up before the first one, and index maintenance while the service runs."""
+"""Background work: warming up before the first search, and index maintenance while the service runs."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def load_network(workspace: Workspace, n_images: int = 1) -> npt.NDArray[np.floa
     """Loads the network and extracts features of noise; blocks.
 
     Returns:
-        features of the noise, shape (n_images, dim); None where the workspace's model has been removed:
-        the service starts all the same, since other spaces can be searched.
+        features of the noise, shape (n_images, dim); None where the workspace's model was removed: the
+        service starts nevertheless, since other spaces can be searched.
 
     Raises:
         ExtractorError: the network cannot be loaded.
@@ -49,9 +49,9 @@ def load_network(workspace: Workspace, n_images: int = 1) -> npt.NDArray[np.floa
 
 
 def warm_up(workspace: Workspace) -> None:
-    """Loads the network, opens the gallery and searches with noise, so that the first client need not wait.
+    """Loads the network, opens the gallery and searches with noise, so that the first client does not wait.
 
-    Blocks. An empty catalog is no error, nor is a model that has been removed: there may be others.
+    Blocks. An empty catalog is no error, nor is a removed model: there may be others.
 
     Raises:
         ExtractorError: the network cannot be loaded.
@@ -66,17 +66,17 @@ def warm_up(workspace: Workspace) -> None:
 
 
 class _Stopping(Exception):
-    """The service ends, and a build with it; the next service begins it again."""
+    """Raised to end a build when the service stops; the next service begins it again."""
 
 
 class IndexMaintenance:
     """Rebuilds the indexes of the workspace's default space and metric when that is worth it.
 
-    Products that are put one by one bring no rebuild: answers are right without it, only slower. Other
-    spaces are searched as they are, or a client that names them could fill the disk with indexes.
+    Single products that are put cause no rebuild: answers are right without it, only slower. Other spaces are
+    not rebuilt, or clients that name them could fill the disk with indexes.
 
     Args:
-        workspace: has the indexes.
+        workspace: workspace with the indexes.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -85,7 +85,7 @@ class IndexMaintenance:
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Ends a build after its current category; indexes are whole or absent. From any thread."""
+        """Ends a build after its current category; indexes stay complete. May be called from any thread."""
         self._stopping.set()
 
     def run(self) -> bool:
@@ -102,13 +102,13 @@ class IndexMaintenance:
             catalog = self.workspace.catalog
             gallery = self.workspace.searcher(throughput=True).gallery
         except (CatalogError, ConfigError, SpaceError, UnknownName):
-            return False  # nothing to search in yet: searches say so
+            return False  # nothing to search in yet, which searches report
         state = catalog.state()
         if catalog.readonly or (not gallery.damaged and state is not None and state == self._last_state):
             return False
         from stylesearch.search.maintenance import refresh
 
-        was_damaged = bool(gallery.damaged)  # damage that a search finds from here on is for the next run
+        was_damaged = bool(gallery.damaged)  # damage found from here on is repaired by the next run
         try:
             with catalog.writing(timeout=0):
                 refresh(gallery.location, [gallery.metric], self._check_stopping)

@@ -1,4 +1,4 @@
-"""Batches photos of concurrent searches into calls of an extractor, oldest first."""
+"""Groups photos of concurrent searches into calls of an extractor, oldest first."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class PhotoFeatures:
     """Features of one photo.
 
     Attributes:
-        features: float32, shape (n, dim).
-        seconds: how long they took, together with what was computed along with them.
-        n_photos: how many were computed together.
+        features: features of its regions, float32, shape (n, dim).
+        seconds: time of the call that computed them.
+        n_photos: number of photos in that call.
     """
 
     features: npt.NDArray[np.float32]
@@ -44,19 +44,19 @@ class _Job:
 
 
 class Batcher:
-    """Extracts features of photos in threads, oldest first and several photos in one call.
+    """Extracts features of photos in threads, oldest first, several photos in one call.
 
-    A photo whose search was cancelled is not computed. Belongs to one event loop.
+    Photos of cancelled searches are skipped. Belongs to one event loop.
 
     Args:
         executor: runs the extractor.
-        batch_size: how many photos one call takes at most.
-        batch_wait: seconds that a photo waits for others that are on their way, when a batch is not full.
-        n_at_once: how many calls run at the same time.
-        enough_images: regions with which a call is full, whatever the number of photos: larger calls make
-            each photo wait for the others and gain nothing.
-        more_coming: returns whether photos are on their way.
-        observe: is called with the number of photos of each call.
+        batch_size: largest number of photos in a call.
+        batch_wait: seconds that a photo waits for others that are being decoded, when a batch is not full.
+        n_at_once: number of calls that run at the same time.
+        enough_images: number of regions with which a call is full, whatever the number of photos: larger
+            calls make each photo wait for the others and gain nothing.
+        more_coming: returns whether photos are being decoded.
+        observe: called with the number of photos of each call.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Batcher:
 
     @property
     def n_waiting(self) -> int:
-        """Photos that wait to be computed."""
+        """Number of photos that wait to be computed."""
         return sum(not job.done.done() for job in self._waiting)
 
     async def compute(
@@ -92,26 +92,26 @@ class Batcher:
         images: npt.NDArray[np.uint8],
         on_start: Callable[[], None] = lambda: None,
     ) -> PhotoFeatures:
-        """Queues a photo's regions, and returns their features when a call has made them.
+        """Queues a photo's regions, and returns their features when a call has computed them.
 
         Args:
-            extractor: makes them.
+            extractor: the extractor.
             images: the regions, uint8, shape (n, size, size, 3).
-            on_start: is called when the photo's turn has come.
+            on_start: called when the photo's call starts.
         """
         job = _Job(extractor, images, asyncio.get_running_loop().create_future(), on_start)
         self._waiting.append(job)
         self.start_batches()
-        return await job.done  # cancelled with the task that waits here
+        return await job.done  # cancelled together with the task that waits here
 
     def start_batches(self) -> None:
-        """Starts the calls that can start now; to be called when ``more_coming`` has changed."""
+        """Starts all calls that can start; to be called when ``more_coming`` has changed."""
         while len(self._running) < self.n_at_once and (batch := self._next_batch()):
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._running.add(task)
 
     def _next_batch(self) -> list[_Job]:
-        """The oldest photo and those right behind it with the same extractor; none while it is to wait."""
+        """Takes the oldest photo and those behind it with the same extractor; none while it should wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -164,7 +164,7 @@ class Batcher:
 def _extract(
     extractor: Extractor, images: list[npt.NDArray[np.uint8]]
 ) -> tuple[list[npt.NDArray[np.float32]], float]:
-    """Features of several photos in one call, photo by photo, and the seconds it took."""
+    """Extracts features of several photos in one call; returns them photo by photo, and the seconds."""
     began = time.perf_counter()
     together = np.concatenate(images) if len(images) > 1 else images[0]
     features = extractor.extract(together)

@@ -1,7 +1,7 @@
-"""Chooses what searches for a request, and tells a fault of the settings from one of the request.
+"""Chooses the searcher for a request, and distinguishes faults of the settings from those of the request.
 
-A request that names no space is searched in the default space of the settings. Where that cannot be used, or
-the catalog has no features of the settings' extractor, the server is at fault and not its client.
+A request that names no space uses the default space of the settings. Where that cannot be used, or the
+catalog has no features of the settings' extractor, the server is at fault and not its client.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DEFAULT_SPACE = SpaceChoice()
 
 
 def no_products_error() -> NotInCatalog:
-    """The error of a search while the shop is empty, in words for clients."""
+    """Makes the error of a search while the shop is empty, in words for clients."""
     return NotInCatalog(
         "there are no products yet",
         hint="products have to be ingested, or put over the API with a key, first",
@@ -57,7 +57,7 @@ def has_no_catalog(workspace: Workspace) -> bool:
 def is_empty(workspace: Workspace) -> bool:
     """Whether a workspace has no products, or none with features; blocks.
 
-    A new workspace has no catalog, or an empty one where products are put over the API.
+    A new workspace has no catalog, or an empty one if products are put over the API.
 
     Raises:
         CatalogError: the catalog cannot be read.
@@ -73,7 +73,7 @@ def as_server_fault(choice: SpaceChoice = DEFAULT_SPACE) -> Iterator[None]:
     """Turns an error of the default space into ``OwnSpaceUnusable``.
 
     Args:
-        choice: of the request; what it names is the request's own fault.
+        choice: choice of the request; faults of what it names are the request's.
 
     Raises:
         OwnSpaceUnusable: the request named no space, and the default space cannot be used.
@@ -94,18 +94,18 @@ def as_server_fault(choice: SpaceChoice = DEFAULT_SPACE) -> Iterator[None]:
     except ConfigError as error:
         if (
             choice.space or choice.metric
-        ):  # a metric that the default model does not take is the request's fault
+        ):  # a metric that the default model does not support is the request's fault
             raise
         raise OwnSpaceUnusable(error.message, hint=error.hint) from error
 
 
 def searcher_for(workspace: Workspace, choice: SpaceChoice = DEFAULT_SPACE) -> Searcher:
-    """Returns the searcher of a space and metric, where there is something to search in; blocks.
+    """Returns the searcher of a space and metric, if there is something to search in; blocks.
 
-    The extractor is that of the settings in every space but a trained model's, which brings its own.
+    The extractor is that of the settings, except in the space of a trained model, which has its own.
 
     Args:
-        workspace: is searched.
+        workspace: the workspace to search.
         choice: the space and metric that the request named.
 
     Raises:

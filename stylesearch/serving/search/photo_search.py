@@ -51,15 +51,15 @@ Observe = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """The result of a search, and how it was made.
+    """The result of a search, with its space, metric and times.
 
     Attributes:
         result: hits, regions, and the seconds of ``decode``, ``extract`` and ``search``.
-        width, height: of the upright photo in pixels; None when the search was for a product.
-        wait: seconds that the search waited for its turn, at any step.
-        extractor: the extractor's name.
-        space: where distances were taken.
-        metric: with which they were.
+        width, height: size of the upright photo in pixels; None when the search was for a product.
+        wait: seconds that the search waited, in all steps.
+        extractor: name of the extractor.
+        space: space of the distances.
+        metric: metric of the distances.
     """
 
     result: QueryResult
@@ -72,25 +72,24 @@ class SearchAnswer:
 
 
 class PhotoSearch:
-    """Searches one workspace for many clients; one of these a process, used from one event loop.
+    """Searches one workspace for many clients; one in each process, used from one event loop.
 
-    A photo goes through three steps, each in threads of its own: it is decoded and cut into regions, the
-    network makes features of these (of several photos in one call, oldest first), and the products nearest
-    to them are looked up (``stylesearch.serving.search.queue``). While the network has one photo the
-    next ones are decoded, a few and no more, so that memory stays bounded. Nothing here blocks the event
-    loop.
+    A search has three steps, each with its own threads: the photo is decoded and cut into regions, the
+    network extracts their features (of several photos in one call, oldest first), and the products nearest to
+    them are looked up (``stylesearch.serving.search.queue``). While the network works, the next photos are
+    decoded, but only a few, so that memory is bounded. Nothing here blocks the event loop.
 
-    A search that is cancelled, since its time is over or its client has gone, leaves every queue at once;
-    only a step that has begun is finished.
+    A search that is cancelled, because its time is over or its client has disconnected, leaves every queue at
+    once; only a step that has begun is finished.
 
     Args:
-        workspace: is searched.
-        queue_size: searches that may wait at the same time; more are refused with ``QueueFull``.
-        batch_size: photos that one call of the extractor takes at most.
-        batch_wait: seconds that a photo waits for others which are being decoded, when it would be alone.
+        workspace: the workspace to search.
+        queue_size: number of searches that may wait at the same time; more are refused with ``QueueFull``.
+        batch_size: largest number of photos in one call of the extractor.
+        batch_wait: seconds that a photo waits for others that are being decoded, when it would be alone.
         timeout: seconds after which a search ends with ``SearchTimeout``.
         max_pixels: photos with more pixels are refused before they are decoded.
-        observe: is called with the duration of each step.
+        observe: called with the duration of each step.
     """
 
     def __init__(
@@ -131,13 +130,13 @@ class PhotoSearch:
 
     @property
     def queue_length(self) -> int:
-        """Searches that wait for their turn."""
+        """Number of searches that wait."""
         return self._queue.n_waiting
 
     async def start(self) -> None:
         """Loads the network, opens the gallery and searches once, so that the first client does not wait.
 
-        A workspace with nothing in it yet is no error: it is searched as soon as there is something.
+        An empty workspace is no error: it is searched as soon as it has products.
 
         Raises:
             ExtractorError: the network cannot be loaded.
@@ -152,7 +151,7 @@ class PhotoSearch:
                 self.ready = True
 
     async def stop(self) -> None:
-        """Refuses new searches, and returns when all that were begun have been answered."""
+        """Refuses new searches, and returns when all others have been answered."""
         self.ready = False
         self._maintenance.stop()
         await self._queue.close()
@@ -161,7 +160,7 @@ class PhotoSearch:
             await asyncio.gather(self._maintenance_task, return_exceptions=True)
         self._pools.shutdown()
         for executor in (self._decoders, self._extractors, self._maintenance_thread):
-            # What may still run there is of searches that were given up.
+            # Only steps of cancelled searches may still run there.
             executor.shutdown(wait=False, cancel_futures=True)
 
     async def search(
@@ -175,7 +174,7 @@ class PhotoSearch:
         Args:
             photo: the bytes of an image file.
             request: how many products, of which category, and where the garment is in the photo.
-            choice: the space and metric; those of the settings where it names none.
+            choice: the space and metric; by default those of the settings.
 
         Raises:
             ImageError: the photo cannot be used.
@@ -183,7 +182,7 @@ class PhotoSearch:
             ConfigError: the model takes another metric.
             OwnSpaceUnusable: the space or the extractor of the settings is wanted, and cannot be used.
             NotInCatalog: no such category, or there is nothing to search in.
-            QueueFull, SearchTimeout, ServiceStopping: it cannot be done now.
+            QueueFull, SearchTimeout, ServiceStopping: the service cannot answer now.
         """
         began = time.perf_counter()
         async with self._queue.enter() as ticket:
@@ -192,7 +191,7 @@ class PhotoSearch:
             with pool.reserve():
                 made = await self._batcher.compute(searcher.extractor, view.images, ticket.leave)
                 ticket.wait()
-                view = dataclasses.replace(view, images=NO_IMAGES)  # they are not held while it waits
+                view = dataclasses.replace(view, images=NO_IMAGES)  # freed while it waits
                 self._observe("extract", made.seconds)
                 pace = made.seconds / made.n_photos / EXTRACT_CALLS_AT_ONCE
                 self._queue.pace += PACE_SMOOTHING * (pace - self._queue.pace)
@@ -212,8 +211,8 @@ class PhotoSearch:
         """Finds products that look like one of the catalog, which is itself left out.
 
         Args:
-            product_id: of the product.
-            request, choice: see ``search``; a box means nothing here.
+            product_id: id of the product.
+            request, choice: see ``search``; a box is ignored.
 
         Raises:
             NotInCatalog: no such product or category, or it has no features.
@@ -234,7 +233,7 @@ class PhotoSearch:
     async def _decode(
         self, ticket: QueueTicket, photo: bytes, request: SearchRequest, choice: SpaceChoice
     ) -> tuple[Searcher, Pool, View]:
-        """Cuts a photo into its regions, as soon as only a few photos lie ready for the network."""
+        """Decodes a photo and cuts its regions, as soon as only a few other photos wait for the network."""
         await self._decoded_slots.acquire()
         ticket.on_leave(self._decoded_slots.release)
         self._n_decoding += 1
@@ -247,12 +246,12 @@ class PhotoSearch:
             searcher, pool, view = await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
         finally:
             self._n_decoding -= 1
-            self._batcher.start_batches()  # a batch that waits for this photo may wait in vain
+            self._batcher.start_batches()  # a batch that waits for this photo need not wait any longer
         self._observe("decode", view.seconds)
         return searcher, pool, view
 
     def _select(self, choice: SpaceChoice) -> tuple[Searcher, Pool]:
-        """The searcher and its pool, for each photo anew: a model may have been trained meanwhile."""
+        """Returns the searcher and its pool, for each photo anew, as a model may have been trained."""
         searcher = searcher_for(self.workspace, choice)
         return searcher, self._pools.pool_for(searcher)
 
@@ -279,7 +278,7 @@ class PhotoSearch:
                 await asyncio.get_running_loop().run_in_executor(
                     self._maintenance_thread, self._maintenance.run
                 )
-            except Exception:  # searches go on; the next run may do better
+            except Exception:  # searches continue; the next run may succeed
                 log.exception("the indexes could not be looked after")
 
 

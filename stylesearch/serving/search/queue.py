@@ -1,7 +1,7 @@
-"""Bounded request queue, and the thread pools that look products up.
+"""The bounded request queue, and the thread pools that look products up.
 
-``RequestQueue`` bounds how many searches wait and how long each may take. ``SearchPools`` keeps
-searches that no index serves in a pool of their own, so that they hold up nobody else.
+``RequestQueue`` limits how many searches wait and how long each may take. ``SearchPools`` runs slow
+searches, which no index serves, in their own pool, so that they do not delay others.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ OTHER_RETRY: Final = 5.0
 
 
 class QueueTicket:
-    """One search's entry in a ``RequestQueue``: says when it waits, and when its turn has come.
+    """The entry of a search in a ``RequestQueue``, which counts it while it waits.
 
     Args:
-        count: is called with 1 when the search begins to wait, and with -1 when it ceases to.
+        count: called with 1 when the search begins to wait, and with -1 when it ends waiting.
     """
 
     def __init__(self, count: Callable[[int], None]) -> None:
@@ -46,13 +46,13 @@ class QueueTicket:
         self._callbacks: list[Callable[[], None]] | None = None
 
     def wait(self) -> None:
-        """Counts the search as waiting: for the first time, or once more for its next step."""
+        """Counts the search as waiting, first or again for its next step."""
         if self._callbacks is None:
             self._callbacks = []
             self._count(1)
 
     def leave(self) -> None:
-        """Counts the search as waiting no longer: its turn has come, or it was given up."""
+        """Counts the search as no longer waiting: it has started, or was cancelled."""
         if self._callbacks is None:
             return
         callbacks, self._callbacks = self._callbacks, None
@@ -61,7 +61,7 @@ class QueueTicket:
             call()
 
     def on_leave(self, call: Callable[[], None]) -> None:
-        """Calls a function when the search leaves the queue; at once where it has left already."""
+        """Calls a function when the search leaves the queue; at once if it has left already."""
         if self._callbacks is None:
             call()
         else:
@@ -74,13 +74,13 @@ class RequestQueue:
     Belongs to one event loop.
 
     Args:
-        size: how many searches may wait at the same time.
+        size: number of searches that may wait at the same time.
         timeout: seconds that each may take, waiting included.
-        on_change: is called with the number that wait, whenever it changes.
+        on_change: called with the number of waiting searches when it changes.
 
     Attributes:
-        n_waiting: how many wait.
-        pace: seconds between two that leave a queue which is never empty; 0 where it is not known.
+        n_waiting: number of waiting searches.
+        pace: seconds between two searches that leave a queue that is not empty; 0 if not known.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class RequestQueue:
 
     @contextlib.asynccontextmanager
     async def enter(self) -> AsyncIterator[QueueTicket]:
-        """Queues one search, which is cancelled when its time is over.
+        """Queues a search, and cancels it when its time is over.
 
         Raises:
             QueueFull: too many searches wait.
@@ -120,7 +120,7 @@ class RequestQueue:
             async with asyncio.timeout(self.timeout) as timer:
                 yield ticket
         except TimeoutError as error:
-            if not timer.expired():  # an error of the library that is a TimeoutError as well
+            if not timer.expired():  # an error of the library that derives from TimeoutError
                 raise
             raise SearchTimeout(
                 f"the search was not done within {self.timeout:g} seconds", retry_after=self._retry_after()
@@ -132,7 +132,7 @@ class RequestQueue:
                 self._empty.set()
 
     async def close(self) -> None:
-        """Refuses new searches, and returns when those that were let in have ended."""
+        """Refuses new searches, and returns when all others have ended."""
         self._closed = True
         await self._empty.wait()
 
@@ -141,19 +141,19 @@ class RequestQueue:
         self._on_change(self.n_waiting)
 
     def _retry_after(self) -> float:
-        """Seconds until the queue will roughly have been worked off."""
+        """Estimates the seconds until the queue is empty."""
         return min(MAX_RETRY, max(MIN_RETRY, self.n_waiting * self.pace))
 
 
 class Pool:
-    """Threads that look products up, with a bound on the searches that they take. Belongs to one event loop.
+    """Threads that look products up, with a limit on their searches. Belongs to one event loop.
 
     Args:
-        threads: search.
-        max_searches: how many may wait or be made; any number if None.
+        threads: the threads.
+        max_searches: number of searches that may wait or run; None for any number.
 
     Attributes:
-        n_searches: how many wait or are being made.
+        n_searches: number of searches that wait or run.
     """
 
     def __init__(self, threads: Executor, max_searches: int | None = None) -> None:
@@ -163,10 +163,10 @@ class Pool:
 
     @contextlib.contextmanager
     def reserve(self) -> Iterator[None]:
-        """Counts a search as one of the pool's.
+        """Counts a search of the pool, until it ends.
 
         Raises:
-            QueueFull: the pool has as many as it takes.
+            QueueFull: the pool has as many searches as it may.
         """
         if self.max_searches is not None and self.n_searches >= self.max_searches:
             raise QueueFull(
@@ -182,7 +182,7 @@ class Pool:
             self.n_searches -= 1
 
     async def run(self, find: Callable[[], Result], on_start: Callable[[], None]) -> Result:
-        """Searches in a thread of the pool; ``on_start`` is called in the event loop when one takes it up."""
+        """Searches in a thread of the pool; ``on_start`` is called in the event loop when it starts."""
         loop = asyncio.get_running_loop()
 
         def work() -> Result:
@@ -193,15 +193,15 @@ class Pool:
 
 
 class SearchPools:
-    """Thread pools of one workspace: one for its default space and metric, one for all others.
+    """The thread pools of a workspace: one for its default space and metric, one for all others.
 
-    A client may name any space and metric, and most have no index: such a search reads every vector, and
-    fits the space first where that was never done. One thread makes all of these; the others stay free.
+    A client may name any space and metric, most of which have no index: such a search reads every vector, and
+    first fits the space if it was never fitted. One thread runs all of these; the others stay free.
 
     Args:
-        workspace: is searched.
-        n_threads: for its default space and metric.
-        queue_size: searches that may wait in the service.
+        workspace: the workspace to search.
+        n_threads: number of threads for its default space and metric.
+        queue_size: number of searches that may wait in the service.
     """
 
     def __init__(self, workspace: Workspace, n_threads: int, queue_size: int) -> None:
@@ -211,18 +211,18 @@ class SearchPools:
         self.other = Pool(ThreadPoolExecutor(1, "stylesearch-find-other"), max_others)
 
     def pool_for(self, searcher: Searcher) -> Pool:
-        """The pool in which to search with it; blocks for a moment."""
+        """Returns the pool of a searcher; blocks for a moment."""
         return self.default if self._is_default(searcher) else self.other
 
     def shutdown(self) -> None:
-        """Ends the threads, without waiting for what may still run there."""
+        """Ends the threads, without waiting for searches that still run."""
         for pool in (self.default, self.other):
             pool.threads.shutdown(wait=False, cancel_futures=True)
 
     def _is_default(self, searcher: Searcher) -> bool:
         try:
             default = self.workspace.searcher(throughput=True)
-        except StyleSearchError:  # its model was removed: searches that name no other space are told so
+        except StyleSearchError:  # its model was removed, which searches in the default space report
             return False
         if searcher is not default:
             return False

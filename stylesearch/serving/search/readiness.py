@@ -1,4 +1,4 @@
-"""Whether the service can do its work: what ``GET /ready`` answers."""
+"""Checks whether the service can answer requests, for ``GET /ready``."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Readiness:
     """Checks the network, the default space and the catalog.
 
     Args:
-        access: to the workspace.
-        photo_search: has the network.
+        access: reads the workspace.
+        photo_search: searches with the network.
     """
 
     def __init__(self, access: WorkspaceAccess, photo_search: PhotoSearch) -> None:
@@ -37,11 +37,11 @@ class Readiness:
         self._index: tuple[float, str] | None = None
 
     def check(self) -> tuple[bool, dict[str, Any]]:
-        """Returns whether searches and changes are answered, and the state of each part; blocks.
+        """Returns whether searches and changes can be answered, and the state of each part; blocks.
 
-        Indexes do not count: without them searches are right all the same, and slower. Nor does a space
-        that is not the workspace's own. A catalog with nothing in it is as good as a full one: a shop that is
-        filled over the API begins with it, and would wait for ever for a service that waits for products.
+        Indexes do not count: without them searches are right, only slower. Nor do spaces other than the
+        workspace's own. An empty catalog counts as ready: a shop that is filled over the API begins with one,
+        and could not be filled if the service waited for products.
         """
         model = self._model_state()
         n_products = 0
@@ -68,7 +68,7 @@ class Readiness:
             log.warning("not ready: %s", error)
             return "the default space cannot be searched in"
         except StyleSearchError as error:
-            log.info("nothing to search in: %s", error)  # yet: the rest says whether that is as it should be
+            log.info("nothing to search in: %s", error)  # yet: other checks decide whether it is an error
         return LOADED
 
     def _index_state(self) -> str:

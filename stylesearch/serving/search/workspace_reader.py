@@ -29,11 +29,11 @@ Result = TypeVar("Result")
 
 
 class WorkspaceAccess:
-    """What the API reads of a workspace. Methods that are no coroutines block: call them with ``run``.
+    """Reads a workspace for the API. Methods other than coroutines block: call them with ``run``.
 
     Args:
-        workspace: is read.
-        create: whether ``open`` makes a catalog where there is none, since products will be put into it.
+        workspace: the workspace to read.
+        create: whether ``open`` creates a missing catalog, since products will be put into it.
     """
 
     def __init__(self, workspace: Workspace, *, create: bool = False) -> None:
@@ -45,7 +45,7 @@ class WorkspaceAccess:
         self._counts: tuple[int | None, dict[str, int]] | None = None
 
     async def run(self, function: Callable[P, Result], /, *arguments: P.args, **named: P.kwargs) -> Result:
-        """Calls a function that blocks in a thread."""
+        """Calls a blocking function in a thread."""
         call = functools.partial(function, *arguments, **named)
         return await anyio.to_thread.run_sync(call, limiter=self._readers)
 
@@ -54,7 +54,7 @@ class WorkspaceAccess:
         """The catalog.
 
         Raises:
-            NotInCatalog: there is none yet.
+            NotInCatalog: there is no catalog yet.
             CatalogError: it cannot be opened.
         """
         try:
@@ -65,7 +65,7 @@ class WorkspaceAccess:
             raise
 
     def open(self) -> None:
-        """Opens the catalog before the first request does; a missing one is the requests' to report."""
+        """Opens the catalog before the first request; a missing one is reported by requests."""
         from stylesearch.catalog import Catalog
 
         if self._create and has_no_catalog(self.workspace):
@@ -78,15 +78,15 @@ class WorkspaceAccess:
 
     @property
     def private(self) -> tuple[str, ...]:
-        """Paths that are left out of every answer."""
+        """Paths that must not appear in responses."""
         settings = self.workspace.settings
         places = {str(self.home.absolute()), os.path.realpath(self.home), os.path.realpath(settings.database)}
-        if os.sep in settings.database:  # a word alone could stand in any message
+        if os.sep in settings.database:  # a single word could be part of any message
             places.add(settings.database)
         return tuple(sorted(place for place in places if len(place) > 1))
 
     def product(self, product_id: str) -> tuple[Product, list[ImageRecord]]:
-        """A product and the shop's images of it.
+        """Reads a product and the shop's images of it.
 
         Raises:
             NotInCatalog: there is none.
@@ -100,7 +100,7 @@ class WorkspaceAccess:
     def products(
         self, category: str | None, after: str | None, limit: int
     ) -> tuple[list[tuple[Product, list[ImageRecord]]], str | None]:
-        """A page of products with images, and the id to continue after, None on the last page.
+        """Reads a page of products with images, and the id to continue after, None on the last page.
 
         Where there is no catalog yet the page is empty.
 
@@ -120,15 +120,15 @@ class WorkspaceAccess:
         return page, shown[-1].id if len(found) > limit else None
 
     def categories(self) -> dict[str, int]:
-        """How many products each category has; read again only when somebody has changed the catalog.
+        """Number of products by category; read again only when the catalog has changed.
 
-        Where there is no catalog yet there are none.
+        Without a catalog there are no categories.
         """
         try:
             catalog = self.catalog
         except NotInCatalog:
             return {}
-        state = catalog.state()  # before the counts are read: what comes in between is read next time
+        state = catalog.state()  # before the counts are read: a change in between is read next time
         cached = self._counts
         if cached is None or state is None or cached[0] != state:
             cached = self._counts = (state, catalog.product_counts())
@@ -139,7 +139,7 @@ class WorkspaceAccess:
 
         Raises:
             UnknownName: no such space.
-            ConfigError: no such metric, or a trained model wants another one.
+            ConfigError: no such metric, or a trained model has another one.
             OwnSpaceUnusable: the space or the extractor of the settings is wanted, and cannot be used.
             NotInCatalog: no such category, or nothing was ingested that could be searched there.
         """
@@ -148,18 +148,18 @@ class WorkspaceAccess:
             self.check_category(request.category)
 
     def samples(self) -> dict[str, str]:
-        """Example values: a product's ``id`` and ``category``, an image's ``hash``; empty without any."""
+        """Reads examples: a product's ``id`` and ``category``, an image's ``hash``; empty without any."""
         try:
             page, _ = self.products(None, None, 1)
         except CatalogError:
             return {}
-        if not page or not page[0][1]:  # its images may have gone between two readings
+        if not page or not page[0][1]:  # its images may be removed between two readings
             return {}
         product, images = page[0]
         return {"id": product.id, "category": product.category, "hash": images[0].sha256}
 
     def spaces(self) -> list[str]:
-        """Names of the spaces that a search may name, the default first."""
+        """Names of the spaces that a search may use, the default first."""
         from stylesearch.models.store import list_models
         from stylesearch.spaces import SPACES
 
@@ -168,10 +168,10 @@ class WorkspaceAccess:
         return sorted(names, key=lambda name: name != default)
 
     def check_category(self, category: str) -> None:
-        """Checks that there are products of a category.
+        """Checks that a category has products.
 
         Raises:
-            NotInCatalog: there are none.
+            NotInCatalog: it has none.
         """
         if category not in self.categories():
             raise NotInCatalog(f"there is no category {category!r}", hint="GET /v1/categories lists all")

@@ -1,8 +1,8 @@
-"""Uvicorn's HTTP/1.1 protocol on h11, with a time-out for requests and problem details for bad ones.
+"""Uvicorn's HTTP/1.1 protocol on h11, with a time-out for requests and problem responses for bad ones.
 
-Uvicorn (0.54) has no time-out for the headers of a request: with a few hundred connections that never send
-them, nobody else is answered where no proxy stands in front. ``tests/unit/serving/test_http_protocol.py`` has
-these clients. h11 itself refuses more than 16 KiB of headers; Uvicorn's other parser takes any number.
+Uvicorn (0.54) has no time-out for the headers of a request: without a proxy in front, a few hundred
+connections that never send them block all other clients, as ``tests/unit/serving/test_http_protocol.py``
+shows. h11 itself refuses more than 16 KiB of headers; Uvicorn's other parser accepts any number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REQUEST_SECONDS: Final = 15.0
 
 
 class TimeoutProtocol(H11Protocol):
-    """Closes connections whose request does not come in time; answers what is no HTTP with a problem."""
+    """Closes connections whose request does not arrive in time; answers invalid HTTP with a problem."""
 
     request_seconds = REQUEST_SECONDS
     _timer: asyncio.TimerHandle | None = None
@@ -49,20 +49,20 @@ class TimeoutProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what is no HTTP, or too large a header, with problem details as every other error.
+        """Answers invalid HTTP and too large headers with a problem, like any other error.
 
-        Where a response has begun or been sent, the connection is closed without another one.
+        If a response has begun or been sent, it only closes the connection.
         """
         may_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         if self.cycle is not None and not self.cycle.response_complete:
-            # The application may be about to answer, and would be refused by h11 as well.
+            # The application may be about to answer, which h11 would refuse too.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if not may_answer:
             self.transport.close()
             return
         status = HTTPStatus.BAD_REQUEST
-        identity = secrets.token_hex(8)  # whatever the client called it has not been understood
+        identity = secrets.token_hex(8)  # the client's own id was not parsed
         body = Problem(status.value, msg).as_dict(identity)
         headers = [("content-type", MEDIA_TYPE), ("x-request-id", identity), ("connection", "close")]
         events = (

@@ -1,7 +1,7 @@
-"""What the supervisor and its workers agree on: messages, the socket's backlog, and who handles Ctrl-C.
+"""Constants of supervisor and workers (messages, the socket's backlog), and handling of Ctrl-C.
 
-Ctrl-C reaches every process of a terminal, also a worker that has only begun to start. Python would print a
-traceback there; the worker has nothing to finish yet, and it is the supervisor that stops it.
+Ctrl-C is sent to every process of a terminal, also to a worker that is still starting, in which Python would
+print a traceback. Such a worker has nothing to finish, and is stopped by the supervisor.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def block_interrupts() -> Iterator[None]:
 def ignore_interrupts() -> None:
     """Unblocks SIGINT in a process that was started under ``block_interrupts``, and ignores it.
 
-    A server that runs in the process may handle it, for as long as it runs.
+    A server that runs in the process may still handle it while it runs.
     """
-    signal.signal(signal.SIGINT, _do_nothing)  # not SIG_IGN, which programs that it starts would inherit
+    signal.signal(signal.SIGINT, _do_nothing)  # not SIG_IGN, which its child processes would inherit
     if CAN_BLOCK:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:
-    """Is called in place of raising KeyboardInterrupt."""
+    """Signal handler in place of raising KeyboardInterrupt."""

@@ -1,12 +1,12 @@
-"""Starts the worker processes, restarts them when they die, and stops them within their grace.
+"""Starts the worker processes, restarts them when they die, and stops them within a time limit.
 
-Uvicorn's own supervisor (``uvicorn.supervisors.Multiprocess``, tried with version 0.54) does not do what is
-promised here; the tests that say so are in ``tests/unit/serving/test_supervisor.py`` and
+Uvicorn's own supervisor (``uvicorn.supervisors.Multiprocess``, tried with version 0.54) does not do the
+following, which is tested in ``tests/unit/serving/test_supervisor.py`` and
 ``tests/integration/test_serve_process.py``, ``test_serve_stopping.py``:
 
-- A start that fails says why, and ends with exit code 1 (``test_a_worker_that_cannot_start_says_why``,
-  ``test_one_that_falls_at_once_ends_the_service``). Uvicorn ends with exit code 0, and restarts a worker that
-  crashes before it has served for ever.
+- A start that fails reports the reason, and ends with exit code 1
+  (``test_a_worker_that_cannot_start_says_why``, ``test_one_that_falls_at_once_ends_the_service``). Uvicorn
+  ends with exit code 0, and restarts a worker that crashes before it has served, without end.
 - A later worker that cannot start is tried again, with growing pauses, while the others go on
   (``test_what_keeps_a_later_worker_from_starting_is_logged``). Uvicorn then stops all of them.
 - A worker that does not stop is killed after its grace, or upon a second signal
@@ -68,7 +68,7 @@ class ServiceFailed(StyleSearchError):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Returns a listening socket; clients can connect, and wait, also while no worker runs.
+    """Returns a listening socket, on which clients can connect and wait while no worker runs.
 
     Raises:
         ConfigError: the service cannot listen on this address.
@@ -84,7 +84,7 @@ def bind(host: str, port: int) -> socket.socket:
         ) from error
     listener = socket.socket(family, kind, protocol)
     try:
-        if os.name != "nt":  # there it would let two programs listen on the same port
+        if os.name != "nt":  # on Windows it would let two programs listen on the same port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
@@ -110,13 +110,13 @@ def serve(
     listener: socket.socket,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM comes, and finishes the requests that were begun.
+    """Serves until SIGINT or SIGTERM arrives, and finishes the requests that have begun.
 
     Args:
-        settings: of the workspace.
+        settings: settings of the workspace.
         service: settings of the service.
-        listener: from ``bind``; closed when the service stops.
-        ready: is called when the first worker answers.
+        listener: socket from ``bind``; closed when the service stops.
+        ready: called when the first worker answers.
 
     Raises:
         ServiceFailed: no worker could be started.
@@ -147,7 +147,7 @@ def serve(
 
 
 def _run_worker(*arguments: Any) -> None:
-    """What the process of a worker begins with."""
+    """Main function of a worker process."""
     ignore_interrupts()
     from stylesearch.serving.server.worker import run_worker
 
@@ -159,10 +159,10 @@ class _Worker:
     """A worker process.
 
     Attributes:
-        process: runs it.
-        pipe: brings its messages.
-        started_at: by the monotonic clock.
-        message: the last one: ``READY``, or message and hint of the error that keeps it from starting.
+        process: the process.
+        pipe: connection for its messages.
+        started_at: time of its start, by the monotonic clock.
+        message: the last message: ``READY``, or message and hint of the error that prevents its start.
     """
 
     process: SpawnProcess
@@ -171,22 +171,22 @@ class _Worker:
     message: object = None
 
     def receive(self) -> None:
-        """Reads the messages that have come."""
+        """Reads the messages that have arrived."""
         with contextlib.suppress(EOFError, OSError):
             while self.pipe.poll():
                 self.message = self.pipe.recv()
 
 
 class _Supervisor:
-    """Keeps workers running until a signal comes.
+    """Keeps workers running until a signal arrives.
 
     Args:
         start: starts a worker.
-        n_workers: how many run at the same time.
-        grace: seconds in which workers finish what they hold.
-        ready: is called when the first worker answers.
-        on_death: is called after each worker's end.
-        close: closes the socket that is listened on.
+        n_workers: number of workers.
+        grace: seconds in which workers may finish their requests.
+        ready: called when the first worker answers.
+        on_death: called after each worker's end.
+        close: closes the listening socket.
     """
 
     def __init__(
@@ -211,7 +211,7 @@ class _Supervisor:
         self._next_start = 0.0
 
     def run(self) -> None:
-        """Returns when all workers have ended after a signal.
+        """Runs until all workers have ended after a signal.
 
         Raises:
             ServiceFailed: a worker ended before any has served.
@@ -227,7 +227,7 @@ class _Supervisor:
                 self._stop_all()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._n_signals += 1  # nothing else is safe to do here
+        self._n_signals += 1  # nothing else is safe in a signal handler
 
     def _start_missing(self) -> None:
         if time.monotonic() >= self._next_start:
@@ -235,7 +235,7 @@ class _Supervisor:
                 self._workers.append(self._start())
 
     def _wait(self) -> None:
-        """Waits until a worker dies or sends something, or a moment has passed."""
+        """Waits until a worker dies or sends a message, or a moment has passed."""
         waited_for = [one.process.sentinel for one in self._workers]
         waited_for += [one.pipe for one in self._workers if one.message is None]  # type: ignore[misc]
         if waited_for:
@@ -262,7 +262,7 @@ class _Supervisor:
             raise ServiceFailed(message or f"a worker ended before it served anything ({how})", hint=hint)
         lived = time.monotonic() - worker.started_at
         self._pause = 0.0 if lived > STABLE_SECONDS else min(MAX_PAUSE, max(MIN_PAUSE, 2 * self._pause))
-        # The first one is replaced at once; workers that die again and again are not to take all cores.
+        # The first one is replaced at once; later ones after a pause, so that they do not use all cores.
         self._next_start = time.monotonic() + (self._pause if self._pause > MIN_PAUSE else 0.0)
         log.error(
             "worker %s ended (%s) after %.0f s; another takes its place%s",
@@ -278,9 +278,9 @@ class _Supervisor:
         self._on_death()
 
     def _stop_all(self) -> None:
-        """Lets every worker finish what it holds; kills those left upon a second signal, or after the grace.
+        """Lets every worker finish its requests; kills those left after a second signal or the time limit.
 
-        The socket is closed first, also here: a client must not wait for an answer that will not come.
+        The socket is closed first, in this process too, so that no client waits for an answer in vain.
         """
         self._close()
         for worker in self._workers:
@@ -299,7 +299,7 @@ class _Supervisor:
 
 
 def _describe_end(process: SpawnProcess) -> str:
-    """The signal that ended a process, or its exit code."""
+    """Describes how a process ended: by a signal, or with an exit code."""
     code = process.exitcode
     if code is None or code >= 0:
         return f"exit code {code}"
@@ -321,7 +321,7 @@ def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> Iterato
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Sets environment variables for the processes that are started meanwhile."""
+    """Sets environment variables for processes that are started inside the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

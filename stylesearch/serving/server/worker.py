@@ -1,4 +1,4 @@
-"""A worker process, started by the supervisor or by an ASGI server of the user's own."""
+"""A worker process, started by the supervisor or by a user's own ASGI server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KEEP_ALIVE_SECONDS = 75
 
 
 def app() -> Any:
-    """The service as an ASGI application, with its settings from the environment and ``config.toml``.
+    """Makes the service as an ASGI application, with settings from the environment and ``config.toml``.
 
     For another server: ``uvicorn --factory stylesearch.serving.server.worker:app``. That server then starts
     and stops the processes.
@@ -50,14 +50,14 @@ def app() -> Any:
 def run_worker(
     settings: Settings, service: ServiceSettings, sockets: list[socket.socket], supervisor: Connection
 ) -> None:
-    """Answers requests until a signal comes; the supervisor starts it as a process.
+    """Answers requests until a signal arrives; the supervisor starts it as a process.
 
     Args:
-        settings: of the workspace.
+        settings: settings of the workspace.
         service: settings of the service.
-        sockets: listen already, and are shared with the other workers.
-        supervisor: is sent ``READY``, or message and hint of the
-            error that keeps the worker from starting.
+        sockets: listening sockets, which are shared with the other workers.
+        supervisor: receives ``READY``, or message and hint of the
+            error that prevents the start.
     """
     configure_logging(service.log_format)
     _end_with_parent()
@@ -65,7 +65,7 @@ def run_worker(
         limit_cores(math.ceil(usable_cores() / service.workers))
     workspace = Workspace(settings)
     try:
-        load_network(workspace)  # here, a failure can be reported without a traceback
+        load_network(workspace)  # imported here, where a failure can be reported without a traceback
     except StyleSearchError as error:
         supervisor.send((error.message, error.hint))
         sys.exit(STARTUP_FAILURE)
@@ -77,19 +77,20 @@ def run_worker(
         proxy_headers=False,
         server_header=False,
         lifespan="on",
-        # Each worker accepts one waiting connection at a time, so that others get some; uvloop accepts all.
+        # Each worker accepts one waiting connection at a time and leaves others to the rest; uvloop accepts
+        # all.
         loop="asyncio",
         backlog=1,
         ws="none",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(service.shutdown_grace),
     )
-    # Uvicorn raises the signals it has handled once more when it is done; SIGINT is ignored then.
+    # Uvicorn raises the signals that it has handled again at its end; SIGINT is ignored then.
     _Server(config, supervisor).run(sockets)
 
 
 class _Server(uvicorn.Server):
-    """Sends the supervisor a message when it answers."""
+    """A server that sends the supervisor a message when it answers."""
 
     def __init__(self, config: uvicorn.Config, supervisor: Connection) -> None:
         super().__init__(config)
@@ -99,17 +100,17 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             for listener in sockets or []:
-                listener.listen(BACKLOG)  # the server has just made it shorter
+                listener.listen(BACKLOG)  # the server has just set a shorter one
             self._supervisor.send(READY)
 
 
 def _application(workspace: Workspace, service: ServiceSettings) -> Any:
-    resume(workspace, UploadFolder(workspace.settings.home))  # an earlier worker may have been killed
+    resume(workspace, UploadFolder(workspace.settings.home))  # left by a worker that was killed
     return CancelWhenGone(create_app(workspace, service))
 
 
 def _end_with_parent() -> None:
-    """Stops this process when its supervisor has ended without stopping it, killed perhaps."""
+    """Stops this process when its supervisor has ended without stopping it, as when it was killed."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
