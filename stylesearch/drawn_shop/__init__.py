@@ -1,4 +1,4 @@
-"""Draws products and street photos of them: a shop of any size to try things out with, without a download.
+"""Draws products and street photos of them: a demo shop of any size, without a download.
 
 A garment is described in words (``GarmentSpec``), cut to
 centimetres (``stylesearch.drawn_shop.garments.cuts``), drawn flat on strips of cloth

@@ -83,12 +83,12 @@ _PRICES = {
 
 @dataclass(frozen=True, slots=True)
 class DrawnProduct:
-    """A product of the range.
+    """A drawn product.
 
     Attributes:
         index: its number, from 0.
         id: unique over all ranges of one seed, ``"dress-000123"``.
-        spec: what it looks like.
+        spec: description of the garment.
         family: shared by near-twins.
         differs_in: the one attribute in which it differs from its family's first member; empty for that one.
         title, price, url: as a shop would write them.
@@ -105,7 +105,7 @@ class DrawnProduct:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What the shop's table says about it besides: one value for each of the garment's attributes."""
+        """More columns of the shop's table: a value for each of the garment's attributes."""
         values = {name: str(getattr(self.spec, name)) for name in ATTRIBUTES}
         if is_single_colored(self.spec):
             values["second"] = ""
@@ -144,7 +144,7 @@ def draw_product(index: int, seed: int) -> DrawnProduct:
 
 @functools.lru_cache(maxsize=64)
 def _shuffled_places(block: int, seed: int) -> tuple[tuple[int, int], ...]:
-    """Family number and place in it of each product of a block, in mixed order."""
+    """Lists family number and place in it of each product of a block, in mixed order."""
     random = Random(f"stylesearch/{seed}/block/{block}")
     sizes = list(_FAMILY_SIZES)
     random.shuffle(sizes)
@@ -156,7 +156,7 @@ def _shuffled_places(block: int, seed: int) -> tuple[tuple[int, int], ...]:
 
 @functools.lru_cache(maxsize=256)
 def _family(family: int, seed: int) -> tuple[tuple[GarmentSpec, str], ...]:
-    """The members of a family, as many as any family may have, each with the attribute it differs in."""
+    """Makes the members of a family, as many as any family may have, each with the attribute that differs."""
     turn, place = divmod(family, len(CATEGORIES))
     order = list(CATEGORIES)
     Random(f"stylesearch/{seed}/order/{turn}").shuffle(order)
@@ -170,7 +170,7 @@ def _family(family: int, seed: int) -> tuple[tuple[GarmentSpec, str], ...]:
 
 
 def _title(spec: GarmentSpec) -> str:
-    """A title such as "Striped A-line midi dress with V-neck and long sleeves, navy/white"."""
+    """Makes a title such as "Striped A-line midi dress with V-neck and long sleeves, navy/white"."""
     words = [
         _PATTERN_WORDS.get(spec.pattern, spec.pattern),
         _CUT_WORDS.get(spec.cut, spec.cut),

@@ -23,9 +23,9 @@ def draw_shop_image(spec: GarmentSpec, random: Random, *, size: int = 480, view:
 
     Args:
         spec: the garment.
-        random: decides folds, shadow, exact place.
+        random: decides folds, shadow and exact position.
         size: height in pixels; the image is four fifths as wide.
-        view: 0 the front, 1 the back, 2 a close-up of the front, then again.
+        view: 0 for the front, 1 for the back, 2 for a close-up of the front, then in turn again.
 
     Returns:
         RGB.
@@ -82,7 +82,7 @@ def _extent(spec: GarmentSpec) -> tuple[float, float, float, float]:
 
 
 def _sleeve_spine(spec: GarmentSpec, origin: tuple[float, float], scale: float, side: float = 1.0) -> Spine:
-    """The right sleeve (``side`` 1) or the left one (-1), spread out beside the body."""
+    """Makes the spine of the right sleeve (``side`` 1) or the left one (-1), spread out beside the body."""
     from stylesearch.drawn_shop.garments.cuts import cut_of
 
     cut = cut_of(spec)
@@ -123,7 +123,7 @@ def _along_curve(
 def _lay_out(
     garment: Garment, origin: tuple[float, float], scale: float, size: tuple[int, int]
 ) -> tuple[Image.Image, Image.Image]:
-    """Lays the garment out flat: its image, and where that goes."""
+    """Lays the garment out flat; returns its image, and its position."""
     cloth, mask = Image.new("RGBX", size, (128, 128, 128, 255)), Image.new("L", size, 0)
 
     def lay(layer: Image.Image, corner: tuple[int, int], shadow: float = 0.0) -> None:

@@ -26,7 +26,7 @@ from stylesearch.types import Box
 __all__ = ["StreetPhoto", "draw_street_photo"]
 
 _ASPECTS = (3 / 4, 3 / 4, 2 / 3, 2 / 3, 9 / 16, 4 / 5, 4 / 5, 1.0, 4 / 3)
-_SHOWN = {  # heights on the body that the picture's upper and lower edge may show
+_SHOWN = {  # heights on the body that the image's upper and lower edge may show
     "full": (-36.0, 150.0),
     "knees": (-36.0, 108.0),
     "hips": (-34.0, 78.0),
@@ -54,13 +54,13 @@ _LEAST_SEEN = 0.035
 
 @dataclass(frozen=True, slots=True)
 class StreetPhoto:
-    """A photo and the truth about it.
+    """A photo with its ground truth.
 
     Attributes:
         image: RGB, before compression.
         box: the visible part of the garment.
-        visible: L, 255 where the garment is to be seen.
-        camera: with what it was taken.
+        visible: L, 255 where the garment is visible.
+        camera: camera of the photo.
     """
 
     image: Image.Image
@@ -76,9 +76,9 @@ def draw_street_photo(
 
     Args:
         spec: the garment.
-        random: decides person, pose, place, other clothes, light, framing.
+        random: decides person, pose, background, other clothes, light, framing.
         size: the longer side in pixels.
-        hard: taken with a poor camera in bad light.
+        hard: whether it is taken with a poor camera in bad light.
     """
     best: tuple[int, Canvas, bool] | None = None
     for _ in range(_TRIES):
@@ -93,7 +93,7 @@ def draw_street_photo(
     camera = draw_camera(random, dark=dark, hard=hard)
     visible = canvas.wanted.point([255 if value >= 128 else 0 for value in range(256)])
     edges = visible.getbbox()
-    if edges is None:  # no framing above leaves it out; a photo without its garment would be a wrong answer
+    if edges is None:  # no framing above leaves it out; a photo without its garment could not be answered
         raise AssertionError(f"the garment is not in its street photo: {spec}")
     return StreetPhoto(expose(canvas.image.convert("RGB"), camera), Box(*edges), visible, camera)
 
@@ -157,7 +157,7 @@ class _Layer:
 def _clothes(
     spec: GarmentSpec, random: Random, scale: float, feminine: bool
 ) -> tuple[_Layer | None, list[_Layer], bool]:
-    """What is worn below the waist, what above it from the inside out, and whether that is tucked in."""
+    """Chooses the clothes below the waist, those above it inside first, and whether they are tucked in."""
 
     def other(categories: tuple[str, ...], **wishes: tuple[str, ...]) -> _Layer:
         category = random.choice(categories)
@@ -171,7 +171,7 @@ def _clothes(
         "skirt",
         "trousers",
         "shorts",
-    ):  # with something short, or there would be little to see
+    ):  # with something short, or little of it would be seen
         above = other(
             _ABOVE[feminine], length=("cropped", "hip"), cut=("fitted", "regular", "loose", "peplum")
         )

@@ -1,7 +1,7 @@
 """Descriptions of garments: the attributes of each category, and the values each may take.
 
-A value listed twice is drawn twice as often. Everything a garment's looks depend on is in a
-``GarmentSpec``, so two specs that differ in one field are two garments that differ in one detail.
+A value listed twice is drawn twice as often. The look of a garment depends only on its ``GarmentSpec``, so
+two specs that differ in one field are two garments that differ in one detail.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ class GarmentSpec:
 
     Attributes:
         category: one of ``CATEGORIES``.
-        cut, length, sleeves, neckline, waist, closure, pockets, trim: its shape and details.
-        material: what it is made of.
-        pattern, scale: what is on the cloth, and how large ("fine", "medium", "bold").
+        cut, length, sleeves, neckline, waist, closure, pockets, trim: shape and details.
+        material: material of the cloth.
+        pattern, scale: pattern of the cloth, and its size ("fine", "medium", "bold").
         color, second: names in ``stylesearch.drawn_shop.drawing.palette.COLORS``; ``second`` is that of
-        pattern and
-            trim.
-        seed: decides everything too small for a word: where each flower lies, the exact dye.
+            pattern and trim.
+        seed: decides everything else, such as the place of each flower and the exact dye.
     """
 
     category: str

@@ -34,11 +34,11 @@ _FIXED = ("id", "title", "category", "image", "price", "url", "domain", "box")
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """Numbers and places of what ``write_demo`` wrote.
+    """Counts and paths of the files that ``write_demo`` wrote.
 
     Attributes:
-        folder: where.
-        products, shop_photos, street_photos: how many.
+        folder: folder of the demo shop.
+        products, shop_photos, street_photos: number of each.
         catalog: the folder of the shop's images, ``<category>/<product id>/shop_1.jpg``.
         products_csv, street_csv: the tables.
     """
@@ -87,14 +87,15 @@ def write_demo(
 
     Args:
         folder: made if it is missing.
-        n_products: how many.
+        n_products: number of products.
         seed: another seed is another shop.
-        street_photos_per_product, shop_photos_per_product: how many images of each; the shop's second shows
-            the back, the third is a close-up.
+        street_photos_per_product, shop_photos_per_product: number of images of each product; the shop's
+            second shows the back, the third is a close-up.
         shop_size, street_size: the longer side in pixels.
-        hard: street photos of a poor camera in bad light, in which garments are harder to tell apart.
-        overwrite: replaces what an earlier call wrote into this folder.
-        processes: how many draw at once.
+        hard: whether street photos are of a poor camera in bad light, in which garments are harder to
+            distinguish.
+        overwrite: whether to replace files of an earlier call in this folder.
+        processes: number of processes that draw at once.
         progress: called with (products done, n_products) after each product.
 
     Raises:
@@ -143,17 +144,17 @@ def draw_photos(
     shop_size: int = 480,
     street_size: int = 640,
 ) -> Iterator[tuple[npt.NDArray[np.uint8], Record]]:
-    """Draws the images that ``write_demo`` would write, one after the other, without writing them.
+    """Yields the images that ``write_demo`` would write, without writing them.
 
     Args:
-        n_products: how many products, from number ``first`` on.
+        n_products: number of products, from number ``first`` on.
         seed, street_photos_per_product, shop_photos_per_product, shop_size, street_size: as for
             ``write_demo``.
         first: the first product's number.
 
     Yields:
-        The pixels as read back from the JPEG file, uint8 of shape (h, w, 3), RGB, and their record; its path
-        is relative to the folder that was never written.
+        The pixels as decoded from the JPEG, uint8 of shape (h, w, 3), RGB, and their record; its path is
+        relative to a folder of the demo shop.
 
     Example:
         >>> for pixels, record in draw_photos(1, seed=4, shop_size=64, street_size=96):
@@ -181,7 +182,7 @@ def draw_photos(
 
 
 def _product_images(product: DrawnProduct, order: _Order) -> Iterator[tuple[str, bytes, Box | None]]:
-    """Path, JPEG bytes, and for street photos the box, of each picture of a product."""
+    """Yields path, JPEG bytes, and for street photos the box, of each image of a product."""
     spec = product.spec
     for number in range(order.shop_photos):
         random = Random(f"stylesearch/{order.seed}/shop/{product.index}/{number}")
@@ -251,7 +252,7 @@ def _check(n_products: int, street: int, shop: int, shop_size: int, street_size:
 
 
 def _make_room(target: Path, *, overwrite: bool) -> None:
-    """An empty folder, or an error."""
+    """Creates or empties a folder, or raises an error."""
     if target.exists() and not target.is_dir():
         raise ConfigError(f"{target} is a file, not a folder", hint="name a new folder")
     if not target.exists() or not any(target.iterdir()):

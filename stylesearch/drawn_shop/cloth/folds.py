@@ -19,11 +19,11 @@ _Numbers = npt.NDArray[np.float32]
 
 
 class Folds:
-    """Brightness to add to a strip, computed on a coarse grid.
+    """Computes brightness to add to a strip, on a coarse grid.
 
     Args:
         bounds: left, top, right, bottom of the strip in centimetres.
-        random: decides every accident.
+        random: source of all random choices.
     """
 
     def __init__(self, bounds: tuple[float, float, float, float], random: Random) -> None:
@@ -37,10 +37,10 @@ class Folds:
     def streak(
         self, x: float, y: float, angle: float, length: float, width: float, depth: float, bend: float = 0.0
     ) -> None:
-        """One fold from about (x, y) both ways: dark on one side, light on the other, fading at its ends.
+        """Draws a fold from about (x, y) both ways: dark on one side, light on the other, fading at its ends.
 
         Args:
-            x, y: its middle, centimetres.
+            x, y: middle of the fold, centimetres.
             angle: its direction, radians from "to the right", towards "down".
             length, width: centimetres.
             depth: brightness of its darkest line, about 0.1 to 0.4.
@@ -59,7 +59,7 @@ class Folds:
     def draw_round(
         self, middle: npt.ArrayLike, half: npt.ArrayLike, amount: float, light: float = -0.25
     ) -> None:
-        """Darker towards both edges, brightest at ``light`` (-1 left edge, 1 right edge).
+        """Makes a strip darker towards both edges, brightest at ``light`` (-1 left edge, 1 right edge).
 
         Args:
             middle, half: middle and half width of the strip at each row, centimetres, broadcast to (rows, 1).
@@ -84,7 +84,7 @@ class Folds:
         middle: npt.ArrayLike = 0.0,
         from_top: float = 0.0,
     ) -> None:
-        """Folds that hang from ``top`` and grow towards ``bottom``; ``waves`` of them across."""
+        """Draws folds that hang from ``top`` and grow towards ``bottom``; ``waves`` of them across."""
         share = (self.x - np.asarray(middle, np.float32)) / np.asarray(half, np.float32)
         grow = np.clip((self.y - top) / max(bottom - top, 1e-3), 0.0, 1.0)
         uneven = self._random
@@ -101,7 +101,7 @@ class Folds:
         ).astype(np.float32)
 
     def wrinkles(self, amount: float, length: float = 9.0) -> None:
-        """Soft irregular unevenness, blotches about ``length`` centimetres long."""
+        """Draws soft irregular unevenness, in blotches about ``length`` centimetres long."""
         noise = grain()
         step = max(1.0, length / 2)
         columns, rows = (
@@ -120,7 +120,7 @@ class Folds:
         angle: float,
         spread: float,
     ) -> None:
-        """``count`` folds at random within ``box``, of about one direction."""
+        """Draws ``count`` folds at random within ``box``, of about one direction."""
         draw = self._random
         for _ in range(count):
             self.streak(
@@ -135,7 +135,7 @@ class Folds:
 
 
 def _stretch(coarse: _Numbers, shape: tuple[int, ...]) -> _Numbers:
-    """A smooth enlargement by cosine steps between the coarse values."""
+    """Enlarges coarse values smoothly, by cosine steps between them."""
     result = coarse
     for axis in (0, 1):
         at = np.linspace(0, coarse.shape[axis] - 1.001, shape[axis])

@@ -12,5 +12,5 @@ __all__ = ["grain"]
 
 @functools.cache
 def grain() -> npt.NDArray[np.float32]:
-    """Grey noise of mean 0 and deviation 1, shape (256, 256); made once, the same in every process."""
+    """Returns grey noise of mean 0 and deviation 1, shape (256, 256); the same in every process."""
     return np.random.default_rng(20_240_501).standard_normal((256, 256)).astype(np.float32)

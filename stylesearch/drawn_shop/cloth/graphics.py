@@ -203,7 +203,7 @@ _DESIGNS: tuple[Callable[[_Sheet, Color, Color, Random], None], ...] = (
 
 
 def graphic(seed: int, ink: Color, second: Color) -> Image.Image:
-    """A picture to print, RGBA, square; the same for the same seed and colors."""
+    """Draws an image to print, RGBA, square; the same for the same seed and colors."""
     random = Random(f"graphic/{seed}")
     sheet = _Sheet()
     random.choice(_DESIGNS)(sheet, ink, second, random)

@@ -25,7 +25,7 @@ def draw_pattern(pattern: str, dyes: Dyes, size: float, scale: float, seed: int)
     Args:
         pattern: its name; an unknown one is plain.
         dyes: its colors.
-        size: factor on the motifs.
+        size: scale factor of the motifs.
         scale: pixels for a centimetre.
         seed: decides where motifs lie.
     """
@@ -76,7 +76,7 @@ def _windowpane(tile: Tile, dyes: Dyes, random: Random) -> None:
 def _checks(
     tile: Tile, dyes: Dyes, bands: list[tuple[float, float, float]], color: Color | None = None
 ) -> None:
-    """Bands both ways (start, width as shares of a repeat; strength), which darken where they cross."""
+    """Draws bands both ways (start, width as shares of a repeat; strength), which darken where they cross."""
     side = tile.image.width
     phase = (np.arange(side) / side * tile.repeats) % 1.0
     profile = np.zeros(side, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The cloth of a garment: pattern, weave, colors, how it hangs and shines."""
+"""The cloth of a garment: pattern, weave, colors, gloss and stiffness."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SIZES = {"fine": 0.62, "medium": 1.0, "bold": 1.7}
 
 @dataclass(frozen=True, slots=True)
 class Cloth:
-    """What a garment is made of.
+    """The cloth of a garment.
 
     Attributes:
         pattern, material: as in the spec.
-        size: factor on the motifs, 1 for medium.
+        size: scale factor of the motifs, 1 for medium.
         base, figure, accent: colors of the ground, of what is on it, and a third one between.
         trim: color of bands, collars, cuffs in contrast.
         gloss: 0 (wool) to 1 (leather).
@@ -46,7 +46,7 @@ class Cloth:
     seed: int
 
     def tile(self, scale: float) -> Image.Image:
-        """A square of it that repeats, RGB, at ``scale`` pixels for a centimetre, with hard edges."""
+        """Draws a repeating square of the cloth, RGB, at ``scale`` pixels a centimetre, with hard edges."""
         dyes = Dyes(self.base, self.figure, self.accent)
         image = draw_pattern(self.pattern, dyes, self.size, scale, self.seed)
         pixels = np.asarray(image, dtype=np.float32) * _weave(self.material, image.width, scale)[:, :, None]
@@ -54,7 +54,7 @@ class Cloth:
 
 
 def cloth_of(spec: GarmentSpec) -> Cloth:
-    """The cloth of a garment; the same dye for all specs with the same seed and color names."""
+    """Makes the cloth of a garment; specs with the same seed and color names have the same dyes."""
     base = jitter_color(COLORS[spec.color], Random(f"dye/{spec.seed}/{spec.color}"))
     figure = jitter_color(COLORS[spec.second], Random(f"dye/{spec.seed}/{spec.second}"))
     third = Random(f"accent/{spec.seed}").choice(list(COLORS.values()))
@@ -88,13 +88,13 @@ def cloth_of(spec: GarmentSpec) -> Cloth:
 
 
 def _weave(material: str, side: int, scale: float) -> npt.NDArray[np.float32]:
-    """Brightness factors of the threads, float32 of shape (side, side), about 1."""
+    """Computes brightness factors of the threads, float32 of shape (side, side), about 1."""
     turn = 2 * np.pi * np.arange(side) / side
     x, y = turn[None, :], turn[:, None]
     noise = np.resize(grain(), (side, side)).astype(np.float64)
 
     def threads(centimetres: float, least: float) -> int:
-        """How many lie across, none thinner than ``least`` pixels; a whole number, or the seam would show."""
+        """Number of threads across, none thinner than ``least`` pixels; whole, so that no seam shows."""
         return max(4, round(side / max(least, centimetres * scale)))
 
     if material == "denim":

@@ -27,7 +27,7 @@ class Dyes:
 
 
 class Tile:
-    """A picture of ``period`` by ``period`` centimetres; what leaves on one side comes in on the other."""
+    """An image of ``period`` by ``period`` centimetres, whose opposite edges fit together."""
 
     def __init__(self, side: int, period: float, repeats: int, ground: Color) -> None:
         self.image = Image.new("RGB", (side, side), ground)
@@ -37,7 +37,7 @@ class Tile:
         self.scale = side / period
 
     def shape(self, points: Points, color: Color) -> None:
-        """A filled outline, in centimetres, wherever it shows."""
+        """Fills an outline, in centimetres, also where it crosses an edge."""
         low, high = points.min(axis=0), points.max(axis=0)
         for dx in self._copies(low[0], high[0]):
             for dy in self._copies(low[1], high[1]):
@@ -49,24 +49,24 @@ class Tile:
         yield from (step * self.period for step in range(first, last + 1))
 
     def band(self, start: float, width: float, color: Color, *, upright: bool) -> None:
-        """A stripe across the whole tile, from ``start`` on, in centimetres."""
+        """Draws a stripe across the whole tile, from ``start`` on, in centimetres."""
         a = start * self.scale
         b = max(a, (start + width) * self.scale - 1)
         side = self.image.width
         self.pen.rectangle((a, 0, b, side) if upright else (0, a, side, b), fill=color)
 
     def field(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Phases in x and y, 0 to 2 pi over the tile, for patterns that are formulas."""
+        """Returns phases in x and y, 0 to 2 pi over the tile, for patterns that are formulas."""
         turn = np.linspace(0, 2 * np.pi, self.image.width, endpoint=False, dtype=np.float32)
         return turn[None, :], turn[:, None]
 
     def choose(self, where: npt.NDArray[np.bool_], color: Color) -> None:
-        """``color`` where a mask of the tile's shape holds."""
+        """Paints ``color`` where a mask of the tile's shape is true."""
         self.image.paste(color, (0, 0), Image.fromarray(where))
         self.pen = ImageDraw.Draw(self.image)
 
     def scatter(self, random: Random, count: int) -> list[tuple[float, float]]:
-        """Points with room between them: each the best of a few tries, measured around the edges."""
+        """Chooses points with room between them: each the best of a few tries, measured across the edges."""
         half = self.period / 2
         found = np.empty((count, 2))
         for index in range(count):

@@ -1,1 +1,1 @@
-"""Canvas, pen and curves: what everything is drawn with."""
+"""Canvas, curves and colors, which everything is drawn with."""

@@ -16,7 +16,7 @@ _OVERSAMPLED = 3
 
 
 class Canvas:
-    """A picture, painted from back to front.
+    """An image that is painted from back to front.
 
     Args:
         image: the background, RGB.
@@ -42,11 +42,11 @@ class Canvas:
         """Puts an RGBX layer on top; its fourth channel is its mask.
 
         Args:
-            layer: what to put.
-            corner: where its top left corner goes.
-            wanted: whether it belongs to the wanted garment; else it hides it.
-            shadow: 0 to 1, how dark a soft shadow falls on what lies below and around it.
-            spread: how far the shadow reaches, pixels.
+            layer: the layer.
+            corner: position of its top left corner.
+            wanted: whether it belongs to the wanted garment; else it hides that.
+            shadow: darkness of its soft shadow on the layers below, 0 to 1.
+            spread: width of the shadow, pixels.
         """
         alpha = layer.getchannel("X")
         if shadow:
@@ -70,13 +70,13 @@ class Canvas:
         self.image.paste((24, 20, 24, 255), (corner[0] - pad, corner[1] - pad), soft)
 
     def fill(self, points: Points, color: Color, *, relief: float = 0.0, shadow: float = 0.0) -> None:
-        """One smooth-edged shape; see ``Sketch`` for several."""
+        """Fills a shape with smooth edges; see ``Sketch`` for several shapes."""
         sketch = Sketch(points, self.image.size, color)
         sketch.fill(points, color)
         sketch.lay_on(self, relief=relief, shadow=shadow)
 
     def veil(self, points: Points, color: Color, share: float, blur: float) -> None:
-        """A soft-edged, half transparent shape: shadows on the ground, light."""
+        """Fills a half transparent shape with soft edges, for shadows on the ground and light."""
         low, high = points.min(axis=0) - 2 * blur, points.max(axis=0) + 2 * blur
         x0, y0 = int(low[0]), int(low[1])
         size = (max(2, int(high[0]) - x0), max(2, int(high[1]) - y0))
@@ -89,12 +89,12 @@ class Canvas:
 
 
 class Sketch:
-    """A small drawing of several shapes, finely, that is then put on a canvas as one layer.
+    """A small, fine drawing of several shapes, which is put on a canvas as one layer.
 
     Args:
-        reach: points that hold everything to be drawn, pixels of the canvas.
+        reach: points that enclose everything to be drawn, pixels of the canvas.
         size: width and height of the canvas.
-        ground: the color that thin edges fade into.
+        ground: the color that thin edges fade to.
     """
 
     def __init__(self, reach: Points, size: tuple[int, int], ground: Color, *, pad: float = 2.0) -> None:
@@ -133,9 +133,9 @@ class Sketch:
         """Puts the drawing on a canvas.
 
         Args:
-            canvas: where to.
+            canvas: the canvas.
             relief: pixels from the edge over which it looks round, 0 for flat.
-            amount: how strongly.
+            amount: strength of the relief.
             shadow, spread: as for ``Canvas.lay``.
         """
         if not self.seen:
@@ -148,12 +148,12 @@ class Sketch:
 
 @functools.cache
 def _scale_table(percent: int) -> list[int]:
-    """A table for ``Image.point``: each value times ``percent`` / 100."""
+    """Makes a table for ``Image.point``: each value times ``percent`` / 100."""
     return [value * percent // 100 for value in range(256)]
 
 
 def _shade_edges(layer: Image.Image, reach: float, amount: float) -> Image.Image:
-    """Light from the upper left on a shape that bulges towards its middle."""
+    """Shades a shape as if it bulged towards its middle, with light from the upper left."""
     soft = np.asarray(layer.getchannel("X").filter(ImageFilter.BoxBlur(reach)), dtype=np.float32) / 255.0
     step = max(1, round(0.5 * reach))
     light = np.zeros_like(soft)

@@ -28,19 +28,19 @@ _Loose = Points | Sequence[tuple[float, float]]
 
 
 def polyline(points: _Loose) -> Points:
-    """``points`` as an array of shape (n, 2)."""
+    """Converts ``points`` to an array of shape (n, 2)."""
     return np.asarray(points, dtype=np.float64).reshape(-1, 2)
 
 
 def spline(points: _Loose, *, closed: bool = False, samples: int = 7) -> Points:
-    """A curve through all ``points``: cubic pieces with matching tangents, spaced by chord length.
+    """Makes a curve through all ``points``: cubic pieces with matching tangents, spaced by chord length.
 
     Chord-length tangents keep the curve from overshooting where the points are unevenly spaced.
 
     Args:
         points: at least two, shape (n, 2).
         closed: whether the last point leads back to the first.
-        samples: points on the curve for each piece.
+        samples: number of points on the curve for each piece.
 
     Returns:
         The curve, float64 of shape (m, 2); it begins with the first point and, unless closed, ends with the
@@ -57,7 +57,7 @@ def spline(points: _Loose, *, closed: bool = False, samples: int = 7) -> Points:
 
 @functools.lru_cache(maxsize=4096)
 def _cached_spline(points: tuple[tuple[float, float], ...], closed: bool, samples: int) -> Points:
-    """Most curves are written down as numbers and drawn again and again; the array is read-only."""
+    """Computes a spline once for curves that are drawn again and again; the array is read-only."""
     curve = _spline(polyline(points), closed, samples)
     curve.setflags(write=False)
     return curve
@@ -83,13 +83,13 @@ def _spline(knots: Points, closed: bool, samples: int) -> Points:
 
 @functools.cache
 def _basis(samples: int) -> Points:
-    """Weights of start, its tangent, end, its tangent at each step of a cubic piece, shape (samples, 4)."""
+    """Weights of start, end and their tangents at each step of a cubic piece, shape (samples, 4)."""
     t = np.arange(samples) / samples
     return np.column_stack([2 * t**3 - 3 * t**2 + 1, t**3 - 2 * t**2 + t, 3 * t**2 - 2 * t**3, t**3 - t**2])
 
 
 def outline(*pieces: _Loose) -> Points:
-    """Curves joined at corners: each piece becomes a spline, one after the other."""
+    """Joins curves at corners: each piece becomes a spline, one after the other."""
     return np.vstack([spline(piece) for piece in pieces])
 
 
@@ -105,7 +105,7 @@ def move(points: Points, dx: float, dy: float) -> Points:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, *, turn: float = 0.0, corners: int = 24) -> Points:
-    """An ellipse about (x, y), turned by ``turn`` radians."""
+    """Makes an ellipse about (x, y), turned by ``turn`` radians."""
     angle = np.linspace(0.0, 2 * np.pi, corners, endpoint=False)
     px, py = rx * np.cos(angle), ry * np.sin(angle)
     cos, sin = np.cos(turn), np.sin(turn)
@@ -113,20 +113,20 @@ def ellipse(x: float, y: float, rx: float, ry: float, *, turn: float = 0.0, corn
 
 
 def along(curve: Points, at: npt.NDArray[np.float64] | Sequence[float]) -> Points:
-    """Points on a polyline at fractions ``at`` (0 to 1) of its length."""
+    """Finds points on a polyline at fractions ``at`` (0 to 1) of its length."""
     length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])
     wanted = np.asarray(at, dtype=np.float64) * length[-1]
     return np.column_stack([np.interp(wanted, length, curve[:, 0]), np.interp(wanted, length, curve[:, 1])])
 
 
 def normals(curve: Points) -> Points:
-    """Unit vectors across a polyline at each of its points: to the left of someone who walks down it."""
+    """Computes unit normals of a polyline at each of its points; for one that runs down, to the right."""
     tangent = np.gradient(curve, axis=0)
     tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
     return np.column_stack([tangent[:, 1], -tangent[:, 0]])
 
 
 def between(curve: Points, half_width: npt.NDArray[np.float64] | float) -> Points:
-    """The closed outline of a ribbon about ``curve``, ``half_width`` to both sides."""
+    """Makes the closed outline of a ribbon about ``curve``, ``half_width`` to both sides."""
     across = normals(curve) * np.broadcast_to(half_width, (len(curve),))[:, None]
     return np.vstack([curve + across, (curve - across)[::-1]])

@@ -51,7 +51,7 @@ class Cut:
     leg_middle: float = 0.0
 
     def half(self, height: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Half width at each height, of the whole garment (of both legs, above and below the crotch)."""
+        """Half width of the whole garment at each height (of both legs, above and below the crotch)."""
         curve = spline([(x, y) for y, x in self.side], samples=6)
         return np.interp(height, curve[:, 1], curve[:, 0])
 
@@ -75,7 +75,7 @@ _SLEEVES = {  # length, half width at the armpit, at the end, puff
 
 
 def cut_of(spec: GarmentSpec) -> Cut:
-    """The measures of a garment."""
+    """Chooses the measures of a garment."""
     if spec.category in ("trousers", "shorts"):
         return _legs(spec)
     if spec.category == "skirt":
@@ -245,7 +245,7 @@ def _legs(spec: GarmentSpec) -> Cut:
 
 
 def _cut_off(knots: tuple[tuple[float, float], ...], length: float) -> tuple[tuple[float, float], ...]:
-    """Knots cut off at ``length``."""
+    """Cuts knots off at ``length``."""
     kept = tuple(knot for knot in knots if knot[0] < length - 1.0)
     curve = spline([(x, y) for y, x in knots], samples=6)
     return (*kept, (length, float(np.interp(length, curve[:, 1], curve[:, 0]))))

@@ -14,7 +14,7 @@ __all__ = ["button_color", "draw_border", "draw_patch"]
 
 
 def draw_border(pen: Pen, cut: Cut) -> None:
-    """Bands of growing width above the hem."""
+    """Draws bands of growing width above the hem."""
     for share, height, color in (
         (0.0, 7.0, pen.cloth.figure),
         (8.6, 1.6, pen.cloth.accent),
@@ -27,7 +27,7 @@ def draw_border(pen: Pen, cut: Cut) -> None:
 
 
 def button_color(pen: Pen, spec: GarmentSpec) -> Color:
-    """The color of a garment's buttons, one that shows on its cloth."""
+    """Chooses the color of a garment's buttons, one that shows on its cloth."""
     if spec.trim == "contrast":
         return pen.cloth.trim
     if spec.material == "denim":
@@ -39,7 +39,7 @@ def button_color(pen: Pen, spec: GarmentSpec) -> Color:
 
 
 def draw_patch(pen: Pen, x: float, y: float, width: float, height: float, color: Color | None) -> None:
-    """A patch pocket: (x, y) is the middle of its upper edge."""
+    """Draws a patch pocket; (x, y) is the middle of its upper edge."""
     w = width / 2
     pocket = polyline(
         [

@@ -30,8 +30,8 @@ class Piece:
     """One strip of a garment.
 
     Attributes:
-        strip: drawn, flat.
-        reach: an outline that holds all of it, centimetres on the strip.
+        strip: the strip, drawn flat.
+        reach: an outline that encloses all of it, centimetres on the strip.
     """
 
     strip: Strip
@@ -43,10 +43,10 @@ class Garment:
     """All strips of a garment.
 
     Attributes:
-        spec, cut, cloth: what it is.
-        body: the piece round the trunk, or both legs.
+        spec, cut, cloth: description, measures and cloth.
+        body: the piece around the trunk, or both legs.
         sleeve: the right sleeve; None without sleeves.
-        back: what lies behind the neck; None where nothing would be seen.
+        back: the part behind the neck; None where it would not be seen.
     """
 
     spec: GarmentSpec
@@ -61,11 +61,11 @@ def sew(spec: GarmentSpec, scale: float, random: Random, *, worn: bool, from_beh
     """Draws a garment.
 
     Args:
-        spec: what it is.
+        spec: description of the garment.
         scale: pixels for a centimetre.
-        random: decides how the folds fall; nothing of what the garment is.
-        worn: folds of a garment on a body; else of one that lies flat.
-        from_behind: its back.
+        random: decides the folds, and nothing else of the garment.
+        worn: whether it has the folds of a garment on a body; else of one that lies flat.
+        from_behind: whether to draw its back.
     """
     cut, cloth = cut_of(spec), cloth_of(spec)
     tile = cloth.tile(scale * 2)
@@ -129,7 +129,7 @@ def _sew_back(
 
 
 def _structure(folds: Folds, spec: GarmentSpec) -> None:
-    """Relief that belongs to the cloth: quilting, cables."""
+    """Draws the relief of the cloth: quilting, cables."""
     if spec.material == "quilt":
         phase = (folds.y / 7.0) % 1.0
         folds.relief += (0.16 * np.sin(np.pi * phase) ** 0.6 - 0.12 - 0.14 * (phase < 0.1)).astype(np.float32)

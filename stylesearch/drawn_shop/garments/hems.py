@@ -17,7 +17,7 @@ __all__ = ["draw_hem", "draw_tiers", "hem_line", "tier_heights"]
 
 
 def hem_line(cut: Cut, *, waves: float, random: Random) -> Points:
-    """The lower edge from right to left; ``waves`` centimetres up and down where the cloth falls in folds."""
+    """Makes the lower edge from right to left, with ``waves`` centimetres up and down for the folds."""
     half = cut.side[-1][1]
     x = np.linspace(half, -half, 41)
     share = x / half
@@ -28,7 +28,7 @@ def hem_line(cut: Cut, *, waves: float, random: Random) -> Points:
 
 
 def tier_heights(spec: GarmentSpec, cut: Cut, from_height: float) -> list[float]:
-    """Where a tiered skirt's seams run."""
+    """Heights of a tiered skirt's seams."""
     if spec.cut != "tiered":
         return []
     count = 2 if cut.length - from_height < 55 else 3
@@ -37,7 +37,7 @@ def tier_heights(spec: GarmentSpec, cut: Cut, from_height: float) -> list[float]
 
 
 def draw_tiers(pen: Pen, spec: GarmentSpec, cut: Cut, *, from_height: float) -> None:
-    """Seams across a tiered skirt, with the gathers below them."""
+    """Draws the seams across a tiered skirt, with the gathers below them."""
     for height in tier_heights(spec, cut, from_height):
         half = float(cut.half(np.array([height]))[0])
         _gathers(pen, height, half, cut.hem_dip * 0.6, 7.0)
@@ -61,7 +61,7 @@ def _gathers(pen: Pen, height: float, half: float, dip: float, length: float) ->
 
 
 def draw_hem(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
-    """What is sewn along the lower edge."""
+    """Draws what is sewn along the lower edge."""
     half, length, dip = cut.side[-1][1], cut.length, cut.hem_dip
     x = np.linspace(-half - 1, half + 1, 41)
     edge = np.column_stack([x, length + dip * (1 - (x / half) ** 2)])

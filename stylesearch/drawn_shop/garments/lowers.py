@@ -63,7 +63,7 @@ def draw_skirt(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool,
 
 
 def fold_skirt(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: bool, random: Random) -> None:
-    """Light and folds on a skirt."""
+    """Draws light and folds on a skirt."""
     half = np.maximum(cut.half(folds.y.astype(np.float64)), 6.0)
     soft = 1.0 - body
     folds.draw_round(0.0, half, 0.34 if worn else 0.15)
@@ -86,7 +86,7 @@ def fold_skirt(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: 
 
 
 def _leg_outline(cut: Cut) -> Points:
-    """One leg and its half of the hips, the right one, closed; a little past the middle."""
+    """Makes the closed outline of the right leg and its half of the hips, a little past the middle."""
     crotch = CROTCH + 2
     hips = np.linspace(cut.top, crotch, 14)
     outer_hip = np.column_stack([cut.half(hips), hips])
@@ -186,7 +186,7 @@ def _front_pockets(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
 
 
 def fold_legs(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: bool, random: Random) -> None:
-    """Light and folds on trousers."""
+    """Draws light and folds on trousers."""
     soft = 1.0 - 0.7 * body
     heights = folds.y.astype(np.float64)
     below = np.clip((heights - CROTCH - 1) / 6.0, 0, 1)

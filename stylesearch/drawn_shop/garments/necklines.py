@@ -57,7 +57,7 @@ def closure_top(spec: GarmentSpec) -> float:
 
 
 def neck_opening(spec: GarmentSpec, cut: Cut) -> Points:
-    """The line from the right shoulder's inner end down to the middle: the right half of the neckline."""
+    """Makes the right half of the neckline, from the right shoulder's inner end down to the middle."""
     depth, neck = _DEPTH[spec.neckline], cut.neck
     if spec.sleeves == "straps":
         dips = {"v": 8.0, "square": 0.6, "round": 3.0}.get(spec.neckline, 2.0)
@@ -73,14 +73,14 @@ def neck_opening(spec: GarmentSpec, cut: Cut) -> Points:
 
 
 def back_opening(spec: GarmentSpec, cut: Cut) -> Points:
-    """The same line on the back: shallow, whatever the front is like."""
+    """Makes the right half of the neckline on the back, which is always shallow."""
     if spec.sleeves == "straps":
         return outline([(9.6, 12.0), (5.0, 13.6), (0.0, 14.0)])
     return outline([(cut.neck, 0.0), (0.6 * cut.neck, 1.7), (0.0, 2.2)])
 
 
 def draw_collar_from_behind(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
-    """What is to be seen of collar or hood on the back."""
+    """Draws collar or hood as seen from behind."""
     neck, kind = cut.neck, spec.neckline
     if kind == "hood":
         hood = outline([(0.0, -5.0), (8.0, -4.6), (12.0, 1.0), (9.0, 10.0), (0.0, 19.0)])
@@ -101,7 +101,7 @@ def draw_collar_from_behind(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
 
 
 def draw_back(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
-    """What lies behind the neck: the inside of the back, a collar's stand, a hood."""
+    """Draws the part behind the neck: the inside of the back, a collar's stand, a hood."""
     inside = relight(pen.cloth.base, 0.62)
     if spec.neckline == "hood":
         if worn:
@@ -149,7 +149,7 @@ def draw_back(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
 
 
 def draw_collar(pen: Pen, spec: GarmentSpec, cut: Cut, *, worn: bool) -> None:
-    """What is sewn to the neckline, on the front."""
+    """Draws what is sewn to the neckline, on the front."""
     opening = neck_opening(spec, cut)
     both = np.vstack([opening, (opening * (-1, 1))[::-1]])
     trim, kind, neck = pen.cloth.trim, spec.neckline, cut.neck

@@ -21,11 +21,11 @@ _NEUTRAL = 128
 
 @dataclass(frozen=True, slots=True)
 class Shade:
-    """Light on a strip, coarse.
+    """Light on a strip, on a coarse grid.
 
     Attributes:
         relief: brightness to add, about 0, float32 of shape (h, w); it is stretched over the whole strip.
-        gloss: 0 to 1, how much of what is bright turns white.
+        gloss: how much bright parts turn white, 0 to 1.
     """
 
     relief: npt.NDArray[np.float32]
@@ -33,10 +33,10 @@ class Shade:
 
 
 class Pen:
-    """A piece of cloth and what is drawn on it.
+    """Draws on a strip of cloth.
 
     Args:
-        cloth: what the strip is made of.
+        cloth: cloth of the strip.
         bounds: left, top, right, bottom in centimetres; the strip's own axes, y down along it.
         scale: pixels for a centimetre of the finished strip.
         slip: where the cloth's pattern begins, in centimetres.
@@ -58,7 +58,7 @@ class Pen:
         height = max(2, round((bounds[3] - bounds[1]) * scale))
         self._size = (width, height)
         fine_size = (width * _OVERSAMPLED, height * _OVERSAMPLED)
-        # the pattern is pinned to the strip's origin, so that a striped dress is striped alike at any scale
+        # the pattern begins at the strip's origin, so that a striped dress has the same stripes at any scale
         start_x = round((-bounds[0] + slip[0]) * self._fine) % tile.width
         start_y = round((-bounds[1] + slip[1]) * self._fine) % tile.height
         pixels = np.asarray(tile)
@@ -81,19 +81,19 @@ class Pen:
         return pixels
 
     def cut(self, points: Points) -> None:
-        """Cloth within this outline is there."""
+        """Adds cloth within an outline."""
         self._on_alpha.polygon(self._fine_pixels(points), fill=255)
 
     def cut_away(self, points: Points) -> None:
-        """Cloth within this outline is gone."""
+        """Removes cloth within an outline."""
         self._on_alpha.polygon(self._fine_pixels(points), fill=0)
 
     def fill(self, points: Points, color: Color) -> None:
-        """Color within an outline."""
+        """Colors the cloth within an outline."""
         self._on_color.polygon(self._fine_pixels(points), fill=color)
 
     def piece(self, points: Points, color: Color | None = None, *, lifted: float = 0.0) -> None:
-        """A separate piece of cloth on top (a collar, a pocket): edge, shadow, and color if given."""
+        """Draws a separate piece of cloth on top (a collar, a pocket): edge, shadow, and color if given."""
         if lifted:
             self.shadow(move(points, 0.0, lifted), 0.72)
             self._on_shade.polygon(self._pixels(points), fill=_NEUTRAL + 5)
@@ -102,12 +102,12 @@ class Pen:
         self.seam(np.vstack([points, points[:1]]), strength=0.75)
 
     def line(self, points: Points, width: float, color: Color) -> None:
-        """A line ``width`` centimetres thick, never thinner than the strip can show."""
+        """Draws a line ``width`` centimetres thick, never thinner than the strip can show."""
         thick = max(1, round(width * self._fine))
         self._on_color.line(self._fine_pixels(points), fill=color, width=thick, joint="curve")
 
     def seam(self, points: Points, *, strength: float = 0.7, width: float = 0.22) -> None:
-        """A thin dark line where two pieces of cloth meet; lower ``strength`` is darker."""
+        """Draws a thin dark line where two pieces of cloth meet; lower ``strength`` is darker."""
         factor = max(0.0, min(1.0, strength))
         self.line(
             points,
@@ -116,7 +116,7 @@ class Pen:
         )
 
     def stitches(self, points: Points, color: Color | None = None) -> None:
-        """A dashed line of thread."""
+        """Draws a dashed line of thread."""
         thread = color or self._thread()
         curve = spline(points, samples=6) if len(points) > 2 else spline(points, samples=40)
         length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])
@@ -139,22 +139,22 @@ class Pen:
         )
 
     def band(self, curve: Points, width: float, color: Color) -> None:
-        """A ribbon of cloth along a curve."""
+        """Draws a ribbon of cloth along a curve."""
         self.fill(between(curve, width / 2), color)
 
     def shadow(self, points: Points, factor: float) -> None:
-        """What lies within an outline is darker (factor below 1) or lighter; the edges are soft."""
+        """Makes the cloth within an outline darker (factor below 1) or lighter, with soft edges."""
         self._on_shade.polygon(self._pixels(points), fill=max(0, min(255, round(_NEUTRAL * factor))))
 
     def crease(self, points: Points, width: float, factor: float) -> None:
-        """A soft line, darker or lighter."""
+        """Draws a soft line, darker or lighter."""
         value = max(0, min(255, round(_NEUTRAL * factor)))
         self._on_shade.line(
             self._pixels(points), fill=value, width=max(1, round(width * self.scale)), joint="curve"
         )
 
     def button(self, x: float, y: float, radius: float, color: Color) -> None:
-        """A round button with its shadow, rim and holes."""
+        """Draws a round button with its shadow, rim and holes."""
         self.shadow(ellipse(x + 0.15, y + 0.45, radius * 1.25, radius * 1.25), 0.6)
         self.fill(ellipse(x, y, radius, radius, corners=16), relight(color, 0.72))
         self.fill(ellipse(x - 0.05, y - 0.08, radius * 0.84, radius * 0.84, corners=16), color)
@@ -164,7 +164,7 @@ class Pen:
             )
 
     def print_image(self, image: Image.Image, centre: tuple[float, float], width: float) -> None:
-        """A printed picture (RGBA), ``width`` centimetres wide about ``centre``."""
+        """Prints an image (RGBA), ``width`` centimetres wide about ``centre``."""
         pixels = max(4, round(width * self._fine))
         scaled = image.resize(
             (pixels, max(4, round(pixels * image.height / image.width))), Image.Resampling.BILINEAR
@@ -180,7 +180,7 @@ class Pen:
         self._color.paste(color, (0, 0), mask)
 
     def finish(self, shade: Shade) -> Strip:
-        """The drawn strip, with light and folds on it."""
+        """Returns the drawn strip, with light and folds on it."""
         color = np.asarray(self._color.reduce(_OVERSAMPLED), dtype=np.float32)
         alpha = self._alpha.reduce(_OVERSAMPLED)
         soft = self._shade.filter(ImageFilter.BoxBlur(max(0.5, 0.22 * self.scale)))

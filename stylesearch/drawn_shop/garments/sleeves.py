@@ -117,7 +117,7 @@ def draw_sleeve(pen: Pen, spec: GarmentSpec, cut: Cut) -> Points:
 def fold_sleeve(
     folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: bool, random: Random
 ) -> None:
-    """Light and folds on a sleeve."""
+    """Draws light and folds on a sleeve."""
     half = np.maximum(sleeve_half(cut, folds.y.astype(np.float64)), 4.0)
     folds.draw_round(0.0, half, 0.36 if worn else 0.24, light=0.1)
     folds.wrinkles(0.035)

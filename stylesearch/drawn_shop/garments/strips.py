@@ -1,7 +1,7 @@
-"""Strips of cloth, drawn flat in centimetres, and how they are bent onto a body.
+"""Strips of cloth, drawn flat in centimetres, and bending them onto a body.
 
 Every piece of a garment (the body of a dress, a sleeve, a leg) is drawn once, flat. To wear it, the strip is
-bent along a ``Spine``: a curve in the picture with a direction across and a width at each height of the
+bent along a ``Spine``: a curve in the image with a direction across and a width at each height of the
 strip. What was drawn on the strip (stripes, buttons, a collar) goes along.
 """
 
@@ -27,9 +27,9 @@ class Strip:
     """Cloth cut and drawn.
 
     Attributes:
-        image: RGBX; the fourth channel is how much of the cloth is there. (RGBA would be multiplied out and
-            back at every step; here all colors are cloth, also where it has been cut away.)
-        left, top: centimetres of the picture's corner.
+        image: RGBX, with the share of cloth as the fourth channel. (RGBA would be multiplied out and back at
+            every step; here all colors are cloth, also where it has been cut away.)
+        left, top: centimetres of the image's corner.
         scale: pixels for a centimetre.
     """
 
@@ -41,15 +41,15 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Spine:
-    """Where a strip lies in a picture.
+    """The curve along which a strip lies in an image.
 
     Attributes:
         height: heights on the strip in centimetres, increasing, shape (k,).
-        centre: where those heights are in the picture, pixels, shape (k, 2).
+        centre: places of those heights in the image, pixels, shape (k, 2).
         across: one centimetre to the right on the strip there, in pixels, shape (k, 2).
         middle: centimetres on the strip that lie on ``centre``, shape (k,).
-        half: half the strip's width, centimetres, shape (k,); where ``turn`` moves nothing.
-        turn: -1 to 1: how far the wearer has turned: the middle moves sideways, the edges stay.
+        half: half the strip's width, centimetres, shape (k,), where ``turn`` moves nothing.
+        turn: turn of the wearer, -1 to 1: the middle moves sideways, the edges stay.
     """
 
     height: _Numbers
@@ -60,7 +60,7 @@ class Spine:
     turn: float = 0.0
 
     def place(self, points: Points) -> Points:
-        """Pixels of points on the strip (centimetres, shape (n, 2))."""
+        """Converts points on the strip (centimetres, shape (n, 2)) to pixels."""
         height = points[:, 1]
         centre, across = _at(self.height, self.centre, height), _at(self.height, self.across, height)
         from_middle = points[:, 0] - np.interp(height, self.height, self.middle)
@@ -69,9 +69,9 @@ class Spine:
         return centre + across * (from_middle + half * self.turn * 0.3 * (1 - share**2))[:, None]
 
     def locate(self, points: Points) -> Points:
-        """Centimetres on the strip of points in the picture (pixels, shape (n, 2)); inverse of ``place``.
+        """Converts points in the image (pixels, shape (n, 2)) to centimetres on it; inverse of ``place``.
 
-        Where the strip is bent so far that a point lies on it twice, the place nearer to the middle counts.
+        Where the strip is bent so far that a point is on it twice, the place nearer to the middle counts.
         """
         down = np.column_stack([-self.across[:, 1], self.across[:, 0]])
         down /= np.maximum(np.hypot(*down.T), 1e-9)[:, None]
@@ -109,13 +109,13 @@ def warp_strip(
     """Bends a strip along a spine, as it lies in an image.
 
     Args:
-        strip: the cloth.
-        spine: where it lies.
-        size: width and height of the picture; what lies outside is left out.
-        reach: an outline on the strip in centimetres that holds all of it.
+        strip: the strip.
+        spine: the curve that it follows.
+        size: width and height of the image; what lies outside is left out.
+        reach: an outline on the strip in centimetres that encloses all of it.
 
     Returns:
-        An RGBX picture and where its top left corner goes, or None where nothing of it would be seen.
+        An RGBX image and the position of its top left corner; None where nothing of it would be seen.
     """
     placed = spine.place(reach)
     x0, y0 = np.maximum(np.floor(placed.min(axis=0)).astype(int) - 3, 0)

@@ -16,7 +16,7 @@ _ALIKE = {"cotton", "jersey", "wool"}
 
 
 def is_possible(spec: GarmentSpec) -> bool:
-    """Whether such a garment can be sewn, and whether each word of it would be seen."""
+    """Whether such a garment can be sewn, with every attribute visible."""
     no_collar_there = spec.sleeves == "straps" and spec.neckline in (
         "collar",
         "band",
@@ -91,7 +91,7 @@ def is_possible(spec: GarmentSpec) -> bool:
 
 
 def is_single_colored(spec: GarmentSpec) -> bool:
-    """Whether nothing of the second color is to be seen."""
+    """Whether nothing of the second color is visible."""
     return spec.pattern == "plain" and spec.trim not in ("contrast", "side stripe", "raglan")
 
 
@@ -114,7 +114,7 @@ def _values(category: str, attribute: str, material: str) -> tuple[str, ...]:
 
 
 def draw_spec(category: str, random: Random) -> GarmentSpec:
-    """A garment of ``category`` at random; ``is_possible`` holds for it."""
+    """Draws a garment of ``category`` at random; ``is_possible`` is true for it."""
     while True:
         chosen = {name: random.choice(values) for name, values in CHOICES[category].items()}
         for name in ("scale", "color", "second"):

@@ -28,7 +28,7 @@ __all__ = ["draw_upper", "fold_upper", "upper_outline"]
 
 
 def upper_outline(spec: GarmentSpec, cut: Cut, *, waves: float, random: Random) -> Points:
-    """The closed outline of the body, neckline not yet cut out."""
+    """Makes the closed outline of the body, without the neckline."""
     if spec.sleeves == "straps":
         top = outline([(0.0, 12.6), (9.6, 11.6), (12.5, 15.0), (cut.side[0][1], 22.0)])
     elif spec.sleeves == "sleeveless":
@@ -58,7 +58,7 @@ def upper_outline(spec: GarmentSpec, cut: Cut, *, waves: float, random: Random) 
 
 
 def draw_upper(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool, random: Random) -> None:
-    """Cuts the body out of the cloth and draws all that is on it."""
+    """Cuts the body out of the cloth and draws everything on it."""
     waves = 0.0 if not worn else (1.0 - pen.cloth.body) * 1.8
     pen.cut(upper_outline(spec, cut, waves=waves, random=random))
     _draw_extras(pen, spec, cut, back=back)
@@ -98,7 +98,7 @@ def draw_upper(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool, worn: bool,
 
 
 def _draw_extras(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None:
-    """Patterns that are placed once instead of repeated."""
+    """Draws patterns that are placed once instead of repeated."""
     cloth, wide = pen.cloth, 80.0
     if spec.pattern == "graphic" and not back:
         ink = (
@@ -225,7 +225,7 @@ def _draw_back_details(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
 
 
 def fold_upper(folds: Folds, spec: GarmentSpec, cut: Cut, body: float, *, worn: bool, random: Random) -> None:
-    """Light and folds on the body."""
+    """Draws light and folds on the body."""
     half = np.maximum(cut.half(folds.y.astype(np.float64)), 6.0)
     soft = 1.0 - body
     folds.draw_round(0.0, half, 0.34 if worn else 0.13)

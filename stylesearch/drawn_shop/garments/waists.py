@@ -18,7 +18,7 @@ _LEATHER: tuple[Color, ...] = ((110, 68, 40), (38, 34, 34), (168, 118, 72), (214
 
 
 def draw_waist(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
-    """The waist of a garment that hangs from the shoulders."""
+    """Draws the waist of a garment that hangs from the shoulders."""
     if spec.waist == "none" or cut.length < WAIST + 4:
         return
     height = WAIST if spec.category != "top" else min(WAIST + 2, cut.length - 5)
@@ -34,7 +34,7 @@ def draw_waist(pen: Pen, spec: GarmentSpec, cut: Cut) -> None:
 
 
 def draw_waistband(pen: Pen, spec: GarmentSpec, cut: Cut, *, back: bool) -> None:
-    """The upper edge of a skirt or trousers."""
+    """Draws the upper edge of a skirt or trousers."""
     top, half = cut.top, cut.side[0][1] + 1.0
     if spec.waist == "elastic":
         _draw_gathers(pen, top + 1.8, half + 1, 3.6)
@@ -89,7 +89,7 @@ def _draw_gathers(pen: Pen, height: float, half: float, width: float) -> None:
 
 
 def _girdle(pen: Pen, spec: GarmentSpec, height: float, half: float, width: float) -> None:
-    """A belt with a buckle, or a cloth belt tied in a bow."""
+    """Draws a belt with a buckle, or a cloth belt tied in a bow."""
     tied = spec.waist == "tie"
     if tied:
         color = (

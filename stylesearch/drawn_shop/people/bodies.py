@@ -20,7 +20,7 @@ _POSES = (*("relaxed", "hip", "walking") * 2, "behind", "bag", "phone", "cup", "
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A person.
+    """The proportions of a person.
 
     Attributes:
         build: 0 (narrow shoulders, wide hips) to 1 (wide shoulders, narrow hips).
@@ -62,13 +62,13 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """How someone stands.
+    """The pose of a person.
 
-    Pairs are (left in the picture, right in the picture); angles are in degrees from straight down, positive
+    Pairs are (left in the image, right in the image); angles are in degrees from straight down, positive
     away from the body.
 
     Attributes:
-        name: what it is called.
+        name: name of the pose.
         lean, shoulder_tilt, hip_tilt: degrees, clockwise.
         hip_shift: centimetres to the right.
         turn: -1 to 1, how far the body is turned; head_turn likewise for the head.
@@ -76,7 +76,7 @@ class Pose:
         upper_arms, forearms, thighs, shins: angles.
         arm_reach, leg_reach: lengths as seen, 1 unless they point towards or away from the camera.
         arms_in_front: whether each arm passes before the body.
-        hands: what each hand does: "open", or what it holds: "phone", "bag", "cup".
+        hands: "open", or the thing that each hand holds: "phone", "bag", "cup".
     """
 
     name: str
@@ -98,7 +98,7 @@ class Pose:
 
 
 def draw_body(random: Random, *, build: float | None = None) -> Body:
-    """Someone at random; ``build`` narrows it down to who would wear the garment."""
+    """Draws a person at random; ``build`` restricts it to people who would wear the garment."""
     build = random.choice((0.0, 0.1, 0.2, 0.85, 1.0)) if build is None else build
     feminine = build < 0.5
     styles = (
@@ -117,7 +117,7 @@ def draw_body(random: Random, *, build: float | None = None) -> Body:
 
 
 def draw_pose(random: Random, *, mirror_photo: bool = False) -> Pose:
-    """A way to stand, at random."""
+    """Draws a pose at random."""
     jitter = random.gauss
     right_first = random.random() < 0.5
 

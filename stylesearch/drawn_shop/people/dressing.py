@@ -34,11 +34,11 @@ def wear_body(
     """Draws the body of a garment, or both legs of trousers.
 
     Args:
-        canvas: what to draw on.
-        person: who wears it.
-        garment: sewn as worn.
-        wanted: whether it is the one to be found.
-        below: height from which on it is tucked away, None for nowhere.
+        canvas: the canvas.
+        person: the wearer.
+        garment: the garment, sewn as worn.
+        wanted: whether it is the garment to be found.
+        below: height from which on it is tucked in; None for nowhere.
     """
     piece = garment.body
     if below is not None:
@@ -59,7 +59,7 @@ def wear_body(
 
 
 def wear_back(canvas: Canvas, person: Skeleton, garment: Garment, *, wanted: bool) -> None:
-    """Draws what lies behind the neck."""
+    """Draws the part behind the neck."""
     if garment.back is not None:
         _lay(
             canvas,
@@ -72,7 +72,7 @@ def wear_back(canvas: Canvas, person: Skeleton, garment: Garment, *, wanted: boo
 
 
 def wear_sleeve(canvas: Canvas, person: Skeleton, garment: Garment, side: int, *, wanted: bool) -> None:
-    """Draws one sleeve, if there is one; where the elbow is bent sharply, above and below it by itself."""
+    """Draws one sleeve, if there is one; where the elbow is bent sharply, in two halves."""
     if garment.sleeve is None:
         return
     shoulder, elbow, wrist = person.arms[side]
@@ -108,7 +108,7 @@ def _tuck(strip: Strip, below: float) -> Strip:
 
 
 def _between(strip: Strip, start: float, end: float) -> Strip:
-    """The strip without what is above ``start`` or below ``end``; both cuts are rounded."""
+    """Cuts a strip off above ``start`` and below ``end``, with rounded cuts."""
     keep = Image.new("L", strip.image.size, 0)
     top, bottom = (start - strip.top) * strip.scale, (end - strip.top) * strip.scale
     ImageDraw.Draw(keep).rounded_rectangle(
@@ -132,7 +132,7 @@ def _half(strip: Strip, side: int) -> Strip:
 
 
 def _worn_half(person: Skeleton, cut: Cut, height: _Numbers) -> _Numbers:
-    """Half the width of a garment on someone's trunk, centimetres."""
+    """Half width of a garment on a person's trunk, centimetres."""
     body = person.body
     size = _ROUND * (1 + 0.9 * (body.width - 1)) * (1 + 0.07 * body.build)
     flat = cut.half(np.maximum(height, 22.0))
@@ -146,7 +146,7 @@ def _worn_half(person: Skeleton, cut: Cut, height: _Numbers) -> _Numbers:
 
 
 def _reference(cut: Cut, height: _Numbers) -> _Numbers:
-    """The same edge on the flat strip."""
+    """Half width of the same garment on the flat strip, centimetres."""
     flat = cut.half(np.maximum(height, 22.0))
     if cut.kind != "upper":
         return flat
@@ -209,7 +209,7 @@ def _leg_spine(person: Skeleton, cut: Cut, side: int) -> Spine:
 
 
 def _sleeve_spine(person: Skeleton, cut: Cut, side: int, ends: Points | None) -> Spine:
-    """Along the whole arm, or along the straight half of it between ``ends``."""
+    """Makes the spine along the whole arm, or along its straight half between ``ends``."""
     sign = -1.0 if side == 0 else 1.0
     height = np.arange(-10.0, cut.sleeve + 6.0, 2.0)
     along_arm = height + 0.2

@@ -43,7 +43,7 @@ _LONG = {"long", "wavy", "fringe"}
 
 
 def draw_back_hair(canvas: Canvas, person: Skeleton, random: Random) -> None:
-    """Hair behind the neck and shoulders."""
+    """Draws hair behind the neck and shoulders."""
     style, color = person.body.hairstyle, relight(person.body.hair, 0.82)
     shapes: list[Points] = []
     if style in _LONG:
@@ -102,7 +102,7 @@ def draw_back_hair(canvas: Canvas, person: Skeleton, random: Random) -> None:
 
 
 def draw_head(canvas: Canvas, person: Skeleton, random: Random) -> None:
-    """Ears, face, and the hair on top."""
+    """Draws ears, face, and the hair on top."""
     body, scale = person.body, person.scale
     turn = person.pose.head_turn
     skin = body.skin
@@ -120,12 +120,12 @@ def draw_head(canvas: Canvas, person: Skeleton, random: Random) -> None:
 
 
 def _filler(sketch: Sketch, person: Skeleton) -> Callable[[Points, Color], None]:
-    """Fills outlines given in the head's centimetres."""
+    """Returns a function that fills outlines given in the head's centimetres."""
     return lambda points, color: sketch.fill(person.head(points), color)
 
 
 def _draw_features(sketch: Sketch, person: Skeleton, turn: float, random: Random) -> None:
-    """Cheeks, eyes, brows, nose, mouth; a beard; glasses."""
+    """Draws cheeks, eyes, brows, nose, mouth; a beard; glasses."""
     fill = _filler(sketch, person)
 
     def line(points: Points, width: float, color: Color) -> None:
@@ -202,7 +202,7 @@ def _draw_features(sketch: Sketch, person: Skeleton, turn: float, random: Random
 
 
 def _draw_top_hair(canvas: Canvas, person: Skeleton, turn: float, random: Random) -> None:
-    """Hair over the forehead and temples, or a cap."""
+    """Draws hair over the forehead and temples, or a cap."""
     style, color = person.body.hairstyle, person.body.hair
     if style == "bald":
         return
@@ -282,7 +282,7 @@ def _draw_top_hair(canvas: Canvas, person: Skeleton, turn: float, random: Random
 
 
 def draw_front_hair(canvas: Canvas, person: Skeleton, random: Random) -> None:
-    """Long hair that falls over the shoulders, in front of the clothes."""
+    """Draws long hair over the shoulders, in front of the clothes."""
     style, color = person.body.hairstyle, person.body.hair
     if style not in _LONG:
         return

@@ -15,7 +15,7 @@ __all__ = ["draw_arm", "draw_hand", "draw_legs_skin", "draw_shoes", "draw_trunk"
 
 
 def draw_trunk(canvas: Canvas, person: Skeleton) -> None:
-    """Neck, shoulders and trunk."""
+    """Draws neck, shoulders and trunk."""
     skin = person.body.skin
     heights = np.concatenate([np.linspace(-13.0, 8.0, 22), np.linspace(10.0, 66.0, 16)])
     half = person.body.trunk_half(heights)
@@ -36,7 +36,7 @@ def draw_trunk(canvas: Canvas, person: Skeleton) -> None:
 
 
 def draw_legs_skin(canvas: Canvas, person: Skeleton, *, tights: Color | None = None) -> None:
-    """Bare legs, or legs in tights."""
+    """Draws bare legs, or legs in tights."""
     color = tights or person.body.skin
     heights = np.linspace(58.0, 134.0, 40)
     half = person.body.leg_half(heights) * person.scale
@@ -48,7 +48,7 @@ def draw_legs_skin(canvas: Canvas, person: Skeleton, *, tights: Color | None = N
 
 
 def draw_arm(canvas: Canvas, person: Skeleton, side: int, *, bare_from: float = 0.0) -> None:
-    """A bare arm, without its hand; ``bare_from`` (0 to 1) is where a sleeve leaves it bare."""
+    """Draws a bare arm, without its hand; ``bare_from`` (0 to 1) is the end of a sleeve."""
     first = min(37, int(39 * max(0.0, bare_from)))
     curve = person.arm(side)
     half = person.body.arm_half(np.linspace(0, 1, 40)) * person.scale
@@ -70,7 +70,7 @@ def _disc(centre: Points, radius: float) -> Points:
 
 
 def hand_place(person: Skeleton, side: int, points: Points) -> Points:
-    """Pixels of points on a hand: x > 0 on the thumb's side, y down from the wrist, centimetres."""
+    """Converts points on a hand to pixels: x > 0 on the thumb's side, y down from the wrist, centimetres."""
     curve = person.arm(side)
     down = curve[-1] - curve[-4]
     down = down / max(1e-6, float(np.hypot(*down)))
@@ -81,7 +81,7 @@ def hand_place(person: Skeleton, side: int, points: Points) -> Points:
 
 
 def draw_hand(canvas: Canvas, person: Skeleton, side: int, *, fist: bool = False) -> None:
-    """A hand: relaxed, or closed around something."""
+    """Draws a hand: relaxed, or closed around something."""
     skin = person.body.skin
     if fist:
         palm = spline(
@@ -116,7 +116,7 @@ def draw_hand(canvas: Canvas, person: Skeleton, side: int, *, fist: bool = False
 
 
 def draw_shoes(canvas: Canvas, person: Skeleton, kind: str, color: Color, random: Random) -> None:
-    """Shoes seen from the front: "sneaker", "boot", "pump", "sandal"."""
+    """Draws shoes seen from the front: "sneaker", "boot", "pump", "sandal"."""
     sole: Color = (242, 242, 240) if kind == "sneaker" else relight(color, 0.5)
     for side, sign in ((0, -1.0), (1, 1.0)):
         ankle = person.leg(side)[-1]

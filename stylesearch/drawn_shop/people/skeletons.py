@@ -19,13 +19,13 @@ _HEAD = -17.6
 
 
 class Skeleton:
-    """A body in a pose, in the pixels of a picture.
+    """A body in a pose, in the pixels of an image.
 
     Heights are those of ``stylesearch.drawn_shop.garments.cuts``: centimetres below the neck on a body
-    170 cm tall. Of two arms or legs, 0 is the left one in the picture and 1 the right one.
+    170 cm tall. Of two arms or legs, 0 is the left one in the image and 1 the right one.
 
     Args:
-        body, pose: who and how.
+        body, pose: proportions and pose.
         origin: pixels of the point between the shoulders, where the neck begins.
         scale: pixels for a centimetre.
     """
@@ -85,17 +85,17 @@ class Skeleton:
         )
 
     def pixels(self, points: Points) -> Points:
-        """Pixels of points in the body's centimetres."""
+        """Converts points in the body's centimetres to pixels."""
         placed: Points = self._origin + self.scale * points @ self._lean.T
         return placed
 
     def trunk(self, height: _Numbers) -> tuple[Points, Points]:
-        """Middle of the trunk at each height (pixels), and one centimetre to the right there (pixels)."""
+        """The middle of the trunk at each height, and one centimetre to the right there, in pixels."""
         centre, across = self._trunk_cm(height)
         return self.pixels(centre), self.scale * across @ self._lean.T
 
     def on_trunk(self, points: Points) -> Points:
-        """Pixels of points given as (centimetres from the middle, height)."""
+        """Converts points given as (centimetres from the middle, height) to pixels."""
         centre, across = self.trunk(points[:, 1])
         return centre + across * points[:, :1]
 
@@ -108,7 +108,7 @@ class Skeleton:
         return self._limb(self.arms[0], 0.14), self._limb(self.arms[1], 0.14)
 
     def _limb(self, joints: Points, softness: float) -> Points:
-        """A smooth curve along a limb; ``softness`` is how much of it the bend takes up."""
+        """Makes a smooth curve along a limb; ``softness`` is the share of the bend."""
         start, bend, end = joints
         before, after = bend + softness * (start - bend), bend + softness * (end - bend)
         curve = spline(
@@ -117,15 +117,15 @@ class Skeleton:
         return along(self.pixels(curve), np.linspace(0, 1, 40))
 
     def leg(self, side: int) -> Points:
-        """From hip to ankle, pixels, evenly spaced: point i of 40 is at height 58 + i * 76 / 39."""
+        """Curve from hip to ankle, pixels, evenly spaced: point i of 40 is at height 58 + i * 76 / 39."""
         return self._leg_curves[side]
 
     def arm(self, side: int) -> Points:
-        """From shoulder to wrist, pixels, 40 points evenly spaced."""
+        """Curve from shoulder to wrist, pixels, 40 points evenly spaced."""
         return self._arm_curves[side]
 
     def head(self, points: Points) -> Points:
-        """Pixels of points on the head: centimetres from its middle, tilted with it."""
+        """Converts points on the head, in centimetres from its middle, to pixels."""
         tilt = np.radians(self.pose.head_tilt)
         turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
         return self.pixels((points @ turn.T) + np.array([0.0, _HEAD]))

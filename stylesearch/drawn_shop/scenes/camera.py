@@ -17,17 +17,17 @@ __all__ = ["Camera", "draw_camera", "encode_jpeg", "expose"]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """How a photo was taken.
+    """The settings and effects of a camera.
 
     Attributes:
         gains: factors of red, green, blue (exposure and white balance).
-        contrast: 1 leaves it.
+        contrast: factor of the contrast; 1 for no change.
         slope: how much brighter the left edge is than the right one, as a share; negative the other way.
         vignette: how much darker the corners are.
         blur: radius in pixels, 0 for sharp.
         shake: length of a smear in pixels, 0 for none.
         noise: standard deviation of the noise, 0 to 255.
-        coarse: below 1: resolution lost on the way.
+        coarse: share of the resolution that is left.
         quality: of the JPEG file, 1 to 95.
         seed: decides the noise.
     """
@@ -45,7 +45,7 @@ class Camera:
 
 
 def draw_camera(random: Random, *, dark: bool = False, hard: bool = False) -> Camera:
-    """A camera and light at random; ``dark`` for scenes at night, ``hard`` for a poor camera in bad light."""
+    """Draws a camera at random; ``dark`` for scenes at night, ``hard`` for a poor camera in bad light."""
     if hard:
         return _poor_camera(random, dark)
     exposure = random.gauss(0.72 if dark else 1.0, 0.11)
@@ -65,7 +65,7 @@ def draw_camera(random: Random, *, dark: bool = False, hard: bool = False) -> Ca
 
 
 def _poor_camera(random: Random, dark: bool) -> Camera:
-    """Colors off, light from one side, and two thirds of the resolution gone: garments look alike."""
+    """Draws a poor camera: wrong colors, light from one side, and a third of the resolution."""
     exposure = random.gauss(0.72 if dark else 1.0, 0.2)
     warmth, green = random.gauss(0.0, 0.11), random.gauss(0.0, 0.035)
     return Camera(
@@ -83,7 +83,7 @@ def _poor_camera(random: Random, dark: bool) -> Camera:
 
 
 def expose(image: Image.Image, camera: Camera) -> Image.Image:
-    """Takes a scene with a camera; the image keeps its size."""
+    """Applies the effects of a camera to a scene; the image keeps its size."""
     width, height = image.size
     if camera.coarse < 1:
         small = image.resize(

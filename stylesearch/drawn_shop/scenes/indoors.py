@@ -15,7 +15,7 @@ __all__ = ["room", "shop", "studio"]
 
 
 def room(stage: Stage, random: Random) -> None:
-    """A room with furniture."""
+    """Draws a room with furniture."""
     wall = random.choice(
         (
             muted_color(random, 190, 236, 12),
@@ -202,7 +202,7 @@ def _wardrobe(stage: Stage, random: Random, x: float) -> None:
 
 
 def _rail(stage: Stage, random: Random, x: float, wide: float) -> None:
-    """Clothes on a rail: other garments than the wanted one."""
+    """Draws clothes on a rail, other than the wanted garment."""
     p, y = stage.person, stage.floor + 0.05 * stage.person
     for end in (0.0, wide):
         stage.box(x + end - 1.5, y - 0.98 * p, x + end + 1.5, y, (90, 90, 94))
@@ -241,7 +241,7 @@ def _rail(stage: Stage, random: Random, x: float, wide: float) -> None:
 
 
 def shop(stage: Stage, random: Random) -> None:
-    """A shop with clothes on rails."""
+    """Draws a shop with clothes on rails."""
     wall = muted_color(random, 205, 240, 8)
     stage.fade(0, stage.floor, wall, relight(wall, 0.94))
     floor = muted_color(random, 150, 215, 14)
@@ -270,7 +270,7 @@ def shop(stage: Stage, random: Random) -> None:
 
 
 def studio(stage: Stage, random: Random) -> None:
-    """A plain backdrop."""
+    """Draws a plain backdrop."""
     tone = random.choice(
         (
             muted_color(random, 170, 235, 10),

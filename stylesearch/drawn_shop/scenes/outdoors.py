@@ -13,7 +13,7 @@ __all__ = ["beach", "night", "park", "tree", "wall"]
 
 
 def tree(stage: Stage, random: Random, x: float, y: float, tall: float) -> None:
-    """A tree that stands at (x, y)."""
+    """Draws a tree that stands at (x, y)."""
     stage.box(x - 0.03 * tall, y - 0.5 * tall, x + 0.03 * tall, y, (88, 70, 56))
     leaf = random.choice(((74, 112, 62), (98, 130, 70), (58, 92, 60), (164, 124, 60), (206, 150, 160)))
     for index in range(16):
@@ -30,7 +30,7 @@ def tree(stage: Stage, random: Random, x: float, y: float, tall: float) -> None:
 
 
 def park(stage: Stage, random: Random) -> None:
-    """Trees, lawn, perhaps a path and a bench."""
+    """Draws trees, lawn, perhaps a path and a bench."""
     sky = random.choice(((176, 206, 236), (214, 222, 228), (244, 222, 196)))
     stage.fade(0, stage.height, sky, relight(sky, 1.06))
     leaf = random.choice(((78, 116, 66), (60, 96, 62), (120, 130, 66), (150, 110, 56)))
@@ -82,7 +82,7 @@ def park(stage: Stage, random: Random) -> None:
 
 
 def wall(stage: Stage, random: Random) -> None:
-    """A wall of bricks, tiles, concrete or paint, and the ground before it."""
+    """Draws a wall of bricks, tiles, concrete or paint, and the ground before it."""
     kind = random.choice(("brick", "painted", "concrete", "tiles", "graffiti", "shutter"))
     base = {
         "brick": random.choice(((168, 92, 72), (196, 176, 156), (150, 80, 66))),
@@ -134,7 +134,7 @@ def wall(stage: Stage, random: Random) -> None:
 
 
 def beach(stage: Stage, random: Random) -> None:
-    """Sky, sea and sand."""
+    """Draws sky, sea and sand."""
     stage.fade(0, stage.horizon, (150, 196, 236), (222, 234, 242))
     stage.fade(stage.horizon, stage.floor, (60, 128, 160), (120, 186, 190))
     stage.fade(stage.floor, stage.height, (226, 206, 168), (206, 180, 138))
@@ -155,7 +155,7 @@ def beach(stage: Stage, random: Random) -> None:
 
 
 def night(stage: Stage, random: Random) -> None:
-    """Lights out of focus in the dark."""
+    """Draws lights out of focus in the dark."""
     stage.fade(0, stage.height, (34, 36, 56), (66, 56, 62))
     stage.ground((70, 66, 70), (46, 44, 52))
     for _ in range(60):

@@ -27,7 +27,7 @@ _BAGS: tuple[Color, ...] = (
 
 
 def draw_held(canvas: Canvas, person: Skeleton, side: int, random: Random, *, behind: bool) -> None:
-    """What a hand holds: the part of it behind the fingers, or in front of them."""
+    """Draws what a hand holds: the part behind the fingers, or in front of them."""
     held, scale = person.pose.hands[side], person.scale
     if held == "phone" and not behind:
         corners = polyline([(-4.0, -5.5), (4.0, -5.5), (4.0, 10.5), (-4.0, 10.5)])
@@ -101,7 +101,7 @@ def _handbag(canvas: Canvas, grip: Points, scale: float, random: Random) -> None
 
 
 def draw_worn_bag(canvas: Canvas, person: Skeleton, random: Random) -> None:
-    """Sometimes: a bag across the body or on a shoulder, the straps of a backpack, a scarf."""
+    """Sometimes draws a bag across the body or on a shoulder, the straps of a backpack, a scarf."""
     kind = random.random()
     color, scale = random.choice(_BAGS), person.scale
     side = random.choice((-1.0, 1.0))
@@ -168,7 +168,7 @@ def draw_worn_bag(canvas: Canvas, person: Skeleton, random: Random) -> None:
 
 
 def draw_mirror(canvas: Canvas, person: Skeleton, random: Random) -> None:
-    """The frame of the mirror in which the photo was taken, the wall around it, light on the glass."""
+    """Draws the frame of the mirror in which the photo was taken, the wall around it, light on the glass."""
     width, height = canvas.image.size
     wall: Color = random.choice(((226, 222, 214), (196, 200, 196), (150, 156, 164), (236, 230, 226)))
     frame: Color = random.choice(((40, 36, 34), (150, 110, 70), (206, 180, 120), (238, 238, 236)))
@@ -202,7 +202,7 @@ def draw_mirror(canvas: Canvas, person: Skeleton, random: Random) -> None:
 
 
 def draw_foreground(canvas: Canvas, random: Random, scale: float) -> None:
-    """Sometimes: something near the camera, out of focus, at an edge."""
+    """Sometimes draws something near the camera, out of focus, at an edge."""
     kind, (width, height) = random.random(), canvas.image.size
     side = random.choice((0.0, 1.0))
     if kind < 0.06:

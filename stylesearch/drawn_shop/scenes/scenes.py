@@ -22,15 +22,15 @@ __all__ = ["SCENES", "draw_scene"]
 def draw_scene(
     kind: str, random: Random, size: tuple[int, int], floor: float, horizon: float, person: float
 ) -> Image.Image:
-    """A background.
+    """Draws a background.
 
     Args:
         kind: a key of ``SCENES``.
-        random: decides everything else.
+        random: source of all random choices.
         size: width and height in pixels.
-        floor: height in the picture where the floor ends; beyond the picture for a close-up.
-        horizon: height in the picture of the camera.
-        person: height of a person there, pixels.
+        floor: y at which the floor ends, in pixels; outside the image for a close-up.
+        horizon: y of the camera's height, in pixels.
+        person: height of a person at the end of the floor, pixels.
 
     Returns:
         RGB, of ``size``.

@@ -16,12 +16,13 @@ __all__ = ["Stage", "muted_color"]
 
 
 class Stage:
-    """A small picture to draw on, with the two lines that everything else goes by.
+    """A small image to draw a background on, with the lines of floor and horizon.
 
     Args:
         size: width and height.
-        floor: where the floor ends and the back wall begins, or the far side of the street; may lie outside.
-        horizon: the height of the camera.
+        floor: y at which the floor ends and the back wall begins, or the far side of the street; may lie
+            outside.
+        horizon: y of the camera's height.
         person: pixels of a person's height at the floor line.
     """
 
@@ -32,16 +33,16 @@ class Stage:
         self.draw = ImageDraw.Draw(self.image)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, color: Color) -> None:
-        """A filled rectangle; nothing where it would be thinner than a pixel."""
+        """Fills a rectangle, unless it is thinner than a pixel."""
         if x1 >= x0 + 1 and y1 >= y0 + 1:
             self.draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=color)
 
     def shape(self, points: Points | Sequence[tuple[float, float]], color: Color) -> None:
-        """A filled outline."""
+        """Fills an outline."""
         self.draw.polygon(np.asarray(points, dtype=np.float64).ravel().tolist(), fill=color)
 
     def fade(self, y0: float, y1: float, top: Color, bottom: Color) -> None:
-        """A vertical gradient."""
+        """Draws a vertical gradient."""
         first, last = max(0, math.floor(y0)), min(self.height, math.ceil(y1))
         if last <= first:
             return
@@ -51,11 +52,11 @@ class Stage:
         self.image.paste(Image.fromarray(np.ascontiguousarray(strip)), (0, first))
 
     def ground(self, near: Color, far: Color) -> None:
-        """The floor."""
+        """Draws the floor."""
         self.fade(self.floor, self.height, far, near)
 
     def lines_to_horizon(self, count: int, color: Color, width: int = 1) -> None:
-        """Joints of a pavement or of floor boards, running away from the camera."""
+        """Draws joints of a pavement or of floor boards, running away from the camera."""
         if self.floor >= self.height:
             return
         for index in range(-count, count + 1):
@@ -65,14 +66,14 @@ class Stage:
             self.draw.line((far_x, self.floor, near_x, self.height), fill=color, width=width)
 
     def lines_across(self, count: int, color: Color) -> None:
-        """Joints of a pavement across the picture, closer together further away."""
+        """Draws joints of a pavement across the image, closer together farther away."""
         for index in range(1, count):
             y = self.floor + (self.height - self.floor) * (index / count) ** 2
             self.draw.line((0, y, self.width, y), fill=color)
 
 
 def muted_color(random: Random, low: int = 120, high: int = 225, spread: int = 22) -> Color:
-    """A color without much color."""
+    """Draws a color of low saturation."""
     base = random.randint(low, high)
     red, green, blue = (max(0, min(255, base + random.randint(-spread, spread))) for _ in range(3))
     return red, green, blue

@@ -13,7 +13,7 @@ __all__ = ["street"]
 
 
 def street(stage: Stage, random: Random) -> None:
-    """Houses, pavement, perhaps cars, trees and people."""
+    """Draws houses, pavement, perhaps cars, trees and people."""
     sky = random.choice(((196, 214, 232), (220, 224, 228), (168, 198, 230), (236, 222, 206)))
     stage.fade(0, stage.height, sky, relight(sky, 1.05))
     x = -random.uniform(0, 0.3) * stage.width
