@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from stylesearch.features.stream import ExtractionOptions, Sample, extract_strea
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import REGION_PLANS, crops, reduction
 from stylesearch.images.source import read_listed
-from stylesearch.types import Box
+from stylesearch.types import Box, ReportCount
 
 __all__ = [
     "MAX_REGIONS",
@@ -162,10 +162,10 @@ def temporary_crops(
     plan: str,
     size: int,
     folder: Path,
-    work: ExtractionOptions,
+    options: ExtractionOptions,
     *,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ReportCount | None = None,
 ) -> Iterator[Pixels]:
     """Decodes images and stores their crops in a temporary file, which is removed at the end of the block.
 
@@ -175,7 +175,7 @@ def temporary_crops(
             more than ``MAX_REGIONS`` regions, the whole image and a random choice of others are used.
         size: side of a crop in pixels.
         folder: folder of the temporary file.
-        work: has the number of threads and the limit of pixels.
+        options: number of threads, and the largest image that is decoded.
         seed: seed of the choice of regions.
         progress: called as ``progress(n_done, n_images)``.
 
@@ -191,8 +191,8 @@ def temporary_crops(
     shape = (len(images), n_regions, size, size, 3)
 
     with temporary_array(folder, shape, np.uint8, hint=_NO_ROOM) as array:
-        cut = partial(_cut_regions, plan=plan, size=size, max_pixels=work.max_pixels, seed=seed)
-        with closing(extract_stream(enumerate(images), cut, n_workers=work.n_workers)) as samples:
+        cut = partial(_cut_regions, plan=plan, size=size, max_pixels=options.max_pixels, seed=seed)
+        with closing(extract_stream(enumerate(images), cut, n_workers=options.n_workers)) as samples:
             for row, sample in enumerate(samples):
                 array[row] = sample.inputs[size]
                 if progress:

@@ -75,16 +75,16 @@ def finetune_network(
         n_of_network = features.shape[1] - n_colors_of(dataset.extractor.parameters)
         kernel, bias = _first_head(features[:, :n_of_network], options.dim)
     rows = dataset.learning_rows()
-    size, work, seed = extractor.input_size, context.extraction, options.seed
+    size, limits, seed = extractor.input_size, context.extraction, options.seed
     photos = [dataset.rows.photos[row] for row in rows.tolist()]
     from stylesearch.training.keras.backbone import image_tower, network_of
 
     with (
         temporary_crops(
-            dataset.rows.shop, BOX, size, context.cache, work, progress=context.tell("shop pictures")
+            dataset.rows.shop, BOX, size, context.cache, limits, progress=context.tell("shop pictures")
         ) as shop_pixels,
         temporary_crops(
-            photos, dataset.regions, size, context.cache, work, seed=seed, progress=context.tell("photos")
+            photos, dataset.regions, size, context.cache, limits, seed=seed, progress=context.tell("photos")
         ) as photo_pixels,
     ):
         data = build_training_data(dataset, shop_pixels[:, 0], photo_pixels, rows)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.array_types import Ints
 from stylesearch.errors import StyleSearchError
 from stylesearch.features.images import CatalogImage
 from stylesearch.features.stream import Sample, extract_stream
@@ -33,7 +34,7 @@ from stylesearch.training.perceptual_hash import (
     perceptual_hash,
     same_colors,
 )
-from stylesearch.types import Domain
+from stylesearch.types import Domain, ReportCount
 
 __all__ = [
     "MAX_PRODUCTS_OF_IMAGE",
@@ -60,9 +61,6 @@ KEPT_AT_ONCE: Final = 4096
 
 _ROWS_AT_ONCE: Final = 2048
 """Bit patterns that are compared with all others at once: bounds the memory for what is found."""
-
-Pairs = npt.NDArray[np.int64]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def find_near_duplicates(
     *,
     n_workers: int = 2,
     max_pixels: int = 200_000_000,
-    progress: Progress | None = None,
+    progress: ReportCount | None = None,
 ) -> NearDuplicates:
     """Compares all images of a catalog with each other. Their hashes are cached, so the next call is quick.
 
@@ -210,7 +208,7 @@ def _look_at(item: tuple[str, list[str]], *, max_pixels: int) -> _HashSample:
     return _HashSample(failure=reason)
 
 
-def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Pairs]:
+def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Ints]:
     """Finds pairs of bit patterns that differ in few bits, by comparing every one with every one.
 
     Equal patterns are paired one with the next, not each with each, so a thousand copies give a thousand
@@ -248,7 +246,7 @@ def near_pairs(patterns: npt.NDArray[np.uint64], max_bits: int) -> Iterator[Pair
             yield _sort_pairs(first[np.stack([rows[later], found[later]], axis=1)])
 
 
-def _sort_pairs(pairs: Pairs) -> Pairs:
+def _sort_pairs(pairs: Ints) -> Ints:
     pairs = np.sort(pairs, axis=1)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].astype(np.int64)
 
@@ -291,7 +289,7 @@ def _connect_products(links: Iterable[tuple[str, object]]) -> list[frozenset[str
     return [frozenset(names[one] for one in group) for group in groups]
 
 
-def _connect(n: int, pairs: Sequence[Pairs]) -> list[list[int]]:
+def _connect(n: int, pairs: Sequence[Ints]) -> list[list[int]]:
     """Finds connected components, of two or more, of the numbers below n: each rising, by smallest number."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

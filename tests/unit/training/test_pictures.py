@@ -19,7 +19,7 @@ from stylesearch.images.regions import crops, plan_boxes
 from stylesearch.training.data import MAX_REGIONS, temporary_crops
 from stylesearch.types import Box, Domain, ImageRecord, Product
 
-WORK = ExtractionOptions(n_workers=2)
+OPTIONS = ExtractionOptions(n_workers=2)
 
 
 def catalog_images(folder: Path, n_images: int, box: Box | None = None) -> list[CatalogImage]:
@@ -39,7 +39,7 @@ def expected(image: CatalogImage, boxes: list[Box]) -> np.ndarray[tuple[int, ...
 
 def test_crops_are_those_of_a_query(tmp_path: Path) -> None:
     images = catalog_images(tmp_path, 3)
-    with temporary_crops(images, "few", 24, tmp_path / "cache", WORK) as found:
+    with temporary_crops(images, "few", 24, tmp_path / "cache", OPTIONS) as found:
         assert found.shape == (3, 4, 24, 24, 3)
         for image, pixels in zip(images, found, strict=True):
             np.testing.assert_array_equal(pixels, expected(image, plan_boxes("few", 40, 60)))
@@ -48,7 +48,7 @@ def test_crops_are_those_of_a_query(tmp_path: Path) -> None:
 
 def test_of_many_regions_the_whole_and_a_few_others_are_drawn(tmp_path: Path) -> None:
     images = catalog_images(tmp_path, 4)
-    with temporary_crops(images, "street", 24, tmp_path, WORK, seed=1) as found:
+    with temporary_crops(images, "street", 24, tmp_path, OPTIONS, seed=1) as found:
         assert found.shape[1] == MAX_REGIONS
         first = np.array(found)
         drawn = set()
@@ -59,7 +59,7 @@ def test_of_many_regions_the_whole_and_a_few_others_are_drawn(tmp_path: Path) ->
             assert len(set(places)) == MAX_REGIONS
             drawn.add(tuple(places))
         assert len(drawn) > 1
-    with temporary_crops(images, "street", 24, tmp_path, WORK, seed=1) as again:
+    with temporary_crops(images, "street", 24, tmp_path, OPTIONS, seed=1) as again:
         np.testing.assert_array_equal(first, again)
 
 
@@ -71,7 +71,7 @@ def test_a_box_is_what_the_catalog_has_features_of(tmp_path: Path) -> None:
     def progress(n_done, n_images):
         done.append((n_done, n_images))
 
-    with temporary_crops(images, "box", 24, tmp_path, WORK, progress=progress) as found:
+    with temporary_crops(images, "box", 24, tmp_path, OPTIONS, progress=progress) as found:
         np.testing.assert_array_equal(found[1], expected(images[1], [box]))
     assert done == [(1, 2), (2, 2)]
 
@@ -81,13 +81,13 @@ def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (40, 60)).save(images[1].image.path)
     with (
         pytest.raises(CatalogError, match=r"1\.png: the file has changed"),
-        temporary_crops(images, "whole", 24, tmp_path, WORK),
+        temporary_crops(images, "whole", 24, tmp_path, OPTIONS),
     ):
         pass
     Path(images[1].image.path).unlink()
     with (
         pytest.raises(CatalogError, match=r"1\.png: No such file"),
-        temporary_crops(images, "whole", 24, tmp_path, WORK),
+        temporary_crops(images, "whole", 24, tmp_path, OPTIONS),
     ):
         pass
 
@@ -107,7 +107,7 @@ def test_a_disk_without_room_for_all_pictures_is_an_error_before_any_is_looked_a
     with (
         pytest.raises(StyleSearchError, match=r"does not fit: .*cache has .* MiB left") as caught,
         temporary_crops(
-            images, "few", 24, tmp_path / "cache", WORK, progress=lambda *counts: done.append(counts)
+            images, "few", 24, tmp_path / "cache", OPTIONS, progress=lambda *counts: done.append(counts)
         ),
     ):
         pass
