@@ -17,6 +17,7 @@ __all__ = [
     "ImageRecord",
     "Product",
     "Record",
+    "ReportCount",
     "ReportProgress",
     "SearchKeywords",
     "SearchRequest",
@@ -25,6 +26,9 @@ __all__ = [
 
 ReportProgress = Callable[[str, int, int | None], None]
 """Called as ``progress(stage, n_done, n_total)``; ``n_total`` is None where it is not known."""
+
+ReportCount = Callable[[int, int], None]
+"""Called as ``progress(n_done, n_total)``, of one stage."""
 
 
 class Domain(enum.StrEnum):

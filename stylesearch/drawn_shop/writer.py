@@ -7,7 +7,7 @@ import io
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -23,7 +23,7 @@ from stylesearch.drawn_shop.shop import draw_shop_image
 from stylesearch.drawn_shop.street import draw_street_photo
 from stylesearch.errors import ConfigError
 from stylesearch.files import atomic_file, write_json
-from stylesearch.types import Box, Domain, Product, Record
+from stylesearch.types import Box, Domain, Product, Record, ReportCount
 
 __all__ = ["DemoReport", "draw_photos", "write_demo"]
 
@@ -76,7 +76,7 @@ def write_demo(
     hard: bool = False,
     overwrite: bool = False,
     processes: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ReportCount | None = None,
 ) -> DemoReport:
     """Draws a shop: ``catalog/``, ``street/``, ``products.csv`` and ``street.csv``.
 

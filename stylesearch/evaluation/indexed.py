@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from stylesearch.evaluation.protocol import Protocol
 from stylesearch.evaluation.results import Columns, StudySettings
 from stylesearch.features.images import CatalogImage
 from stylesearch.search import Gallery, maintenance
-from stylesearch.types import Domain, SearchRequest
+from stylesearch.types import Domain, ReportCount, SearchRequest
 
 if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceLocation
@@ -56,7 +56,7 @@ def rank_by_index(
     protocol: Protocol,
     exact: Columns,
     settings: StudySettings,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ReportCount | None = None,
 ) -> Columns:
     """Ranks the queries as ``Gallery.search`` answers them.
 

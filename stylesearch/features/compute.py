@@ -21,7 +21,7 @@ from stylesearch.features.prepare import PreparedImage, Task, prepare_image, pre
 from stylesearch.features.region_cache import RegionCache
 from stylesearch.features.stream import ExtractionOptions, extract_stream
 from stylesearch.images.source import CHANGED
-from stylesearch.types import Domain, Record
+from stylesearch.types import Domain, Record, ReportCount
 
 if TYPE_CHECKING:
     from stylesearch.catalog.writer import Writer
@@ -31,8 +31,6 @@ __all__ = ["compute_missing", "compute_regions", "feature_set_of", "read_feature
 
 STORED_AT_ONCE = 256
 PLANNED_AT_ONCE: Final = 500
-
-Progress = Callable[[int, int], None]
 
 
 def feature_set_of(writer: Writer, extractor: Extractor) -> FeatureSet:
@@ -86,7 +84,7 @@ def compute_missing(
     extractor: Extractor,
     images: Sequence[CatalogImage],
     options: ExtractionOptions,
-    progress: Progress | None = None,
+    progress: ReportCount | None = None,
 ) -> tuple[FeatureSet, dict[int, str]]:
     """Gives every image a vector in the catalog.
 
@@ -129,7 +127,7 @@ def compute_regions(
     extractor: Extractor,
     images: Sequence[CatalogImage],
     options: ExtractionOptions,
-    progress: Progress | None = None,
+    progress: ReportCount | None = None,
 ) -> dict[int, str]:
     """Stores vectors of the cache's plan for every image in the cache; returns why some have none, by key."""
     missing = [one for one in images if not cache.has(one.image.sha256)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from stylesearch.catalog import Catalog
 from stylesearch.errors import UnknownName
 from stylesearch.features.stream import ExtractionOptions
-from stylesearch.types import ReportProgress
+from stylesearch.types import ReportCount, ReportProgress
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -52,7 +52,7 @@ class StudyContext:
     progress: ReportProgress | None = None
     model: Callable[[str], ModelCard] = _no_model
 
-    def tell(self, stage: str) -> Callable[[int, int], None] | None:
+    def tell(self, stage: str) -> ReportCount | None:
         """Returns a function that reports the progress of one stage as ``(n_done, n_total)``."""
         progress = self.progress
         return None if progress is None else lambda done, total: progress(stage, done, total)
