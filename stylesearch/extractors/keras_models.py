@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "append_texture",
     "apply_preprocessing",
     "backbone_graph",
     "build_backbone",
@@ -50,9 +51,21 @@ def apply_preprocessing(mode: str, images: Any) -> Any:
 
 
 def build_backbone(
-    backbone: Backbone, input_size: int, weights: WeightsSource, policy: str = "float32"
+    backbone: Backbone,
+    input_size: int,
+    weights: WeightsSource,
+    policy: str = "float32",
+    *,
+    with_texture: bool = False,
 ) -> keras.Model:
     """Builds the model of an extractor: uint8 RGB ``(n, input_size, input_size, 3)`` to float32 ``(n, dim)``.
+
+    Args:
+        backbone: the network.
+        input_size: side of the input in pixels.
+        weights: of the network.
+        policy: Keras's dtype policy of the layers.
+        with_texture: whether statistics of the backbone's texture layers stand behind its feature.
 
     Raises:
         WeightsMismatch: the weights are of another network.
@@ -62,6 +75,8 @@ def build_backbone(
     with _dtype_policy(policy):
         graph = backbone_graph(backbone, input_size)
         assign_weights(graph, weights)
+        if with_texture:
+            graph = append_texture(graph, backbone.texture_layers)
         return with_preprocessing(graph, input_size, backbone.preprocessing)
 
 
@@ -82,6 +97,27 @@ def backbone_graph(backbone: Backbone, input_size: int) -> keras.Model:
         return network(weights=None, include_top=False, pooling="avg", input_shape=shape)
     whole = network(weights=None, include_top=True, input_shape=shape)
     return keras.Model(whole.inputs, whole.get_layer(backbone.layer).output, name=backbone.name)
+
+
+def append_texture(graph: keras.Model, layers: Sequence[str]) -> keras.Model:
+    """Appends to a network's feature the mean and the deviation, over the image, of maps of some layers.
+
+    Args:
+        graph: from images to features ``(n, dim)``.
+        layers: names of layers whose output is ``(n, height, width, channels)``.
+
+    Returns:
+        A model with the same input, to ``(n, dim + 2 * channels of all layers)``: for each layer in turn the
+        means of its channels, then their deviations.
+    """
+    parts = [graph.output]
+    for name in layers:
+        maps = graph.get_layer(name).output
+        mean = keras.ops.mean(maps, axis=(1, 2), keepdims=True)
+        # The square of what is left of the mean: the difference of two means of squares would lose digits.
+        variance = keras.ops.mean(keras.ops.square(maps - mean), axis=(1, 2))
+        parts += [keras.ops.squeeze(mean, axis=(1, 2)), keras.ops.sqrt(variance)]
+    return keras.Model(graph.input, keras.ops.concatenate(parts, axis=-1), name=graph.name)
 
 
 def with_preprocessing(graph: keras.Model, input_size: int, mode: str) -> keras.Model:

@@ -18,7 +18,7 @@ from stylesearch.extractors.classical.feature import WHITE_BOXES, Feature, White
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
 from stylesearch.extractors.engines.choose import EngineChoice, choose_engine
-from stylesearch.extractors.spec import COLORS, ExtractorSpec
+from stylesearch.extractors.spec import COLORS, TEXTURE, ExtractorSpec
 from stylesearch.extractors.user_model import user_model_recipe
 from stylesearch.extractors.weights import WeightsSource, find_weights, imagenet_path, keras_models_folder
 from stylesearch.extractors.with_colors import ExtractorWithColors
@@ -44,16 +44,17 @@ class BackboneRecipe:
     backbone: Backbone
     input_size: int
     weights: WeightsSource
+    with_texture: bool = False
 
     @property
     def name(self) -> str:
-        """The name in the table."""
-        return self.backbone.name
+        """The name in the table, and ``+texture`` where there is one."""
+        return self.backbone.name + TEXTURE * self.with_texture
 
     @property
     def dim(self) -> int:
         """Width of a vector."""
-        return self.backbone.dim
+        return self.backbone.dim + self.backbone.texture_dim * self.with_texture
 
     @property
     def weights_digest(self) -> str:
@@ -63,13 +64,17 @@ class BackboneRecipe:
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
         """Everything besides the weights that decides the vectors."""
-        return MappingProxyType(
-            {
-                "input_size": self.input_size,
-                "layer": self.backbone.layer,
-                "preprocessing": self.backbone.preprocessing,
+        values: dict[str, Any] = {
+            "input_size": self.input_size,
+            "layer": self.backbone.layer,
+            "preprocessing": self.backbone.preprocessing,
+        }
+        if self.with_texture:
+            values["texture"] = {
+                "layers": list(self.backbone.texture_layers),
+                "dim": self.backbone.texture_dim,
             }
-        )
+        return MappingProxyType(values)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -87,7 +92,9 @@ class BackboneRecipe:
         import_keras()
         from stylesearch.extractors.keras_models import build_backbone
 
-        return build_backbone(self.backbone, self.input_size, self.weights, policy)
+        return build_backbone(
+            self.backbone, self.input_size, self.weights, policy, with_texture=self.with_texture
+        )
 
 
 def load_extractor(
@@ -106,7 +113,8 @@ def load_extractor(
     Args:
         spec: a name of the table (``describe_extractors``), or the path of a ``.keras`` file; with
             ``@SIZE`` behind it for another input size: ``"efficientnet-lite0@320"``; and with ``+colors``
-            behind a network, to which a color histogram is appended: ``"efficientnet-lite0@320+colors"``.
+            behind a network, to which a color histogram is appended: ``"efficientnet-lite0@320+colors"``;
+            before that with ``+texture``, for statistics of its middle layers.
             Or an ``ExtractorSpec``, in which the options below may be set already; those that are given
             here win.
         weights: for a network's name: ``"imagenet"`` (the default), the path of a weights file, or
@@ -149,6 +157,12 @@ def load_extractor(
             f"{COLORS} goes with a network, and {name} is none. Received: {str(spec)!r}",
             hint="efficientnet-lite0@320+colors",
         )
+    if spec.with_texture and not (name in BACKBONES and BACKBONES[name].texture_layers):
+        known = sorted(row.name for row in BACKBONES.values() if row.texture_layers)
+        raise ConfigError(
+            f"{TEXTURE} goes with {', '.join(known)}. Received: {str(spec)!r}",
+            hint=f"{known[0]}@320{TEXTURE}{COLORS}",
+        )
     recipe: GraphRecipe
     in_table = name in BACKBONES or spec.is_classical
     if in_table and (spec.preprocessing is not None or spec.layer is not None):
@@ -162,7 +176,8 @@ def load_extractor(
         return _load_white_box(WHITE_BOXES.load(name), size, compute)
     if name in BACKBONES:
         backbone = BACKBONES[name]
-        recipe = BackboneRecipe(backbone, _choose_size(backbone, size), find_weights(backbone, spec.weights))
+        found = find_weights(backbone, spec.weights)
+        recipe = BackboneRecipe(backbone, _choose_size(backbone, size), found, spec.with_texture)
     elif spec.is_model_file:
         if spec.weights is not None:
             raise ConfigError(f"{name} brings its own weights. Received: weights={spec.weights!r}")

@@ -1,6 +1,7 @@
-"""The spec of an extractor: its name, input size and colors, and the one parser of its text.
+"""The spec of an extractor: its name, input size, texture and colors, and the one parser of its text.
 
-The text is ``NAME[@SIZE][+colors]``, where the name is one of the table or the path of a ``.keras`` file.
+The text is ``NAME[@SIZE][+texture][+colors]``, where the name is one of the table or the path of a ``.keras``
+file.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from typing import Any, Self
 
 from stylesearch.errors import ConfigError
 
-__all__ = ["COLORS", "ExtractorSpec", "absolute_spec", "relative_spec"]
+__all__ = ["COLORS", "TEXTURE", "ExtractorSpec", "absolute_spec", "relative_spec"]
 
 COLORS = "+colors"
 """Stands behind a network to whose features a color histogram is appended."""
+
+TEXTURE = "+texture"
+"""Stands behind a network to whose features statistics of its middle layers are appended."""
 
 _MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 # A file may have an @ or "+colors" in its own name.
@@ -29,11 +33,12 @@ _MODELS_FOLDER = "models/"
 class ExtractorSpec:
     """All that ``load_extractor`` needs to build an extractor, in any process.
 
-    A plain value: it can be pickled and compared. Only the first three fields are part of its text.
+    A plain value: it can be pickled and compared. Only the first four fields are part of its text.
 
     Attributes:
         name: a name of the table, or the path of a model's file.
         input_size: side of the square input in pixels; None for the extractor's own.
+        with_texture: whether statistics of the network's middle layers are appended to its features.
         with_colors: whether a color histogram is appended to the network's features.
         weights: weights of a network of the table: ``"imagenet"`` (also None), a path or ``"random"``.
         engine, precision: the engine that runs it, and the numbers that it computes in.
@@ -50,6 +55,7 @@ class ExtractorSpec:
 
     name: str
     input_size: int | None = None
+    with_texture: bool = False
     with_colors: bool = False
     weights: str | None = None
     engine: str = "auto"
@@ -59,7 +65,7 @@ class ExtractorSpec:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads ``NAME[@SIZE][+colors]``. Whether there is such an extractor is not checked.
+        """Reads ``NAME[@SIZE][+texture][+colors]``. Whether there is such an extractor is not checked.
 
         The whole text is the name if there is a file that is called so.
 
@@ -82,34 +88,42 @@ class ExtractorSpec:
                 f"{COLORS} stands last. Received: {text!r}", hint=f"{file}{before}{behind}{COLORS}"
             )
         plain = file + before if with_colors else text
+        if with_colors and Path(plain).is_file():
+            return cls(plain, with_colors=True)
+        with_texture = len(plain) > len(file) and plain.endswith(TEXTURE) and plain != TEXTURE
+        if with_texture:
+            plain = plain.removesuffix(TEXTURE)
+            if Path(plain).is_file():
+                return cls(plain, None, with_texture, with_colors)
         name, at, size = plain[len(file) :].rpartition("@")
-        if not at or (with_colors and Path(plain).is_file()):
-            return cls(plain, with_colors=with_colors)
+        if not at:
+            return cls(plain, None, with_texture, with_colors)
         name = file + name
         if not size.isdecimal():
             raise ConfigError(
                 f"behind @ stands the input size in pixels. Received: {plain!r}", hint=f"{name}@320"
             )
-        return cls(name, int(size), with_colors)
+        return cls(name, int(size), with_texture, with_colors)
 
     @classmethod
     def from_name(cls, name: str, input_size: int) -> Self:
         """Makes the spec of a loaded extractor.
 
         Args:
-            name: as ``Extractor.name`` has it, ``+colors`` included.
+            name: as ``Extractor.name`` has it, ``+texture`` and ``+colors`` included.
             input_size: side of its input in pixels.
 
         Example:
             >>> str(ExtractorSpec.from_name("efficientnet-lite0+colors", 320))
             'efficientnet-lite0@320+colors'
         """
-        plain = name.removesuffix(COLORS)
-        return cls(plain, input_size, plain != name)
+        without_colors = name.removesuffix(COLORS)
+        plain = without_colors.removesuffix(TEXTURE)
+        return cls(plain, input_size, plain != without_colors, without_colors != name)
 
     def __str__(self) -> str:
         size = "" if self.input_size is None else f"@{self.input_size}"
-        return f"{self.name}{size}{COLORS if self.with_colors else ''}"
+        return f"{self.name}{size}{TEXTURE * self.with_texture}{COLORS * self.with_colors}"
 
     @property
     def is_model_file(self) -> bool:
