@@ -94,9 +94,9 @@ class PersonFinder:
             ExtractorError: no library here can run them.
             MissingDependency: none is installed.
         """
-        self._loaded()
+        self._load_once()
 
-    def _loaded(self) -> tuple[Network, Network]:
+    def _load_once(self) -> tuple[Network, Network]:
         with self._lock:
             if self._networks is None:
                 paths = [find_person_file(file) for file in (DETECTOR, LANDMARKS)]
@@ -123,7 +123,7 @@ class PersonFinder:
         """
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
             raise ValueError(f"pixels are uint8 of shape (h, w, 3). Received: {pixels.dtype} {pixels.shape}")
-        detector, landmarks = self._loaded()
+        detector, landmarks = self._load_once()
         height, width = pixels.shape[:2]
         small = _reduce(pixels)
         to_photo = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
