@@ -70,6 +70,7 @@ COMMANDS = {
     "index": (".index:index", "Build, inspect or verify the indexes."),
     "db": (".db:db", "Upgrade or check the catalog's schema."),
     "extractors": (".extractors:extractors", "List the extractors, which turn images into features."),
+    "weights": (".weights:weights", "Fetch, list, verify or remove files of weights."),
     "demo": (
         ".demo:demo",
         "Draw a demo shop in DIR: shop images of garments, and street photos of the same garments.",

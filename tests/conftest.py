@@ -45,3 +45,18 @@ def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     from stylesearch.catalog import writer
 
     monkeypatch.setattr(writer, "microseconds_since_1970", lambda: 0)
+
+
+@pytest.fixture(scope="session")
+def person_files() -> None:
+    """The files that persons are found with, in the user's cache; with CI set they are fetched."""
+    from stylesearch.errors import WeightsNotFound
+    from stylesearch.persons.weights import PERSON_FILES, fetch_person_files, find_person_file
+
+    if os.environ.get("CI"):
+        fetch_person_files()
+    try:
+        for file in PERSON_FILES:
+            find_person_file(file)
+    except WeightsNotFound as error:
+        pytest.skip(f"{error}; to run this test: {error.hint}")

@@ -61,12 +61,14 @@ class StreetPhoto:
         box: the visible part of the garment.
         visible: L, 255 where the garment is visible.
         camera: camera of the photo.
+        person: who wears it, in pixels of the photo; parts of the body may lie outside.
     """
 
     image: Image.Image
     box: Box
     visible: Image.Image
     camera: Camera
+    person: Skeleton
 
 
 def draw_street_photo(
@@ -80,25 +82,25 @@ def draw_street_photo(
         size: the longer side in pixels.
         hard: whether it is taken with a poor camera in bad light.
     """
-    best: tuple[int, Canvas, bool] | None = None
+    best: tuple[int, Canvas, bool, Skeleton] | None = None
     for _ in range(_TRIES):
-        canvas, dark = _scene_with_person(spec, random, size)
+        canvas, dark, person = _scene_with_person(spec, random, size)
         seen = canvas.wanted.histogram()[255]
         if best is None or seen > best[0]:
-            best = (seen, canvas, dark)
+            best = (seen, canvas, dark, person)
         if seen > _LEAST_SEEN * canvas.image.width * canvas.image.height:
             break
     assert best is not None
-    _, canvas, dark = best
+    _, canvas, dark, person = best
     camera = draw_camera(random, dark=dark, hard=hard)
     visible = canvas.wanted.point([255 if value >= 128 else 0 for value in range(256)])
     edges = visible.getbbox()
     if edges is None:  # no framing above leaves it out; a photo without its garment could not be answered
         raise AssertionError(f"the garment is not in its street photo: {spec}")
-    return StreetPhoto(expose(canvas.image.convert("RGB"), camera), Box(*edges), visible, camera)
+    return StreetPhoto(expose(canvas.image.convert("RGB"), camera), Box(*edges), visible, camera, person)
 
 
-def _scene_with_person(spec: GarmentSpec, random: Random, size: int) -> tuple[Canvas, bool]:
+def _scene_with_person(spec: GarmentSpec, random: Random, size: int) -> tuple[Canvas, bool, Skeleton]:
     aspect = random.choice(_ASPECTS)
     width, height = (round(size * aspect), size) if aspect <= 1 else (size, round(size / aspect))
     kind = random.choice(_PLACES)
@@ -130,7 +132,7 @@ def _scene_with_person(spec: GarmentSpec, random: Random, size: int) -> tuple[Ca
     if kind == "mirror":
         draw_mirror(canvas, person, random)
     draw_foreground(canvas, random, scale)
-    return canvas, kind == "night"
+    return canvas, kind == "night", person
 
 
 def _framing_of(spec: GarmentSpec) -> str:

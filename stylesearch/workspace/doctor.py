@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylesearch.errors import StyleSearchError
+from stylesearch.errors import StyleSearchError, WeightsNotFound
 from stylesearch.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,10 +43,14 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Checks libraries, Annoy, the extractor, its weights, the workspace, its indexes; changes nothing."""
+    """Checks libraries, Annoy, the files of persons, the extractor, its weights, the workspace, its indexes.
+
+    Changes nothing.
+    """
     yield Finding("Python", "ok", f"{platform.python_version()} at {sys.executable}")
     yield from _libraries()
     yield _annoy()
+    yield _persons()
     yield from _extractor(settings)
     yield from _workspace(settings)
 
@@ -68,6 +72,18 @@ def _annoy() -> Finding:
     return Finding(
         "annoy", "note", f"not used, searches are exact: {reason}", "pip install annoy (needs a C++ compiler)"
     )
+
+
+def _persons() -> Finding:
+    from stylesearch.persons.weights import PERSON_FILES, find_person_file
+
+    try:
+        folders = [str(find_person_file(file).parent) for file in PERSON_FILES]
+    except WeightsNotFound as error:
+        return Finding("persons in photos", "note", str(error), error.hint)
+    except StyleSearchError as error:
+        return Finding("persons in photos", "problem", str(error), error.hint)
+    return Finding("persons in photos", "ok", f"found with the files in {' and '.join(folders)}")
 
 
 def _extractor(settings: Settings) -> Iterator[Finding]:

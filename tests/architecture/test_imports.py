@@ -32,7 +32,7 @@ HEAVY = {
 LEAVES_OF_HEAVY = {
     "alembic": ("catalog/migrate",),
     "annoy": ("index/annoy",),
-    "cv2": ("extractors/", "images/"),
+    "cv2": ("extractors/", "images/", "persons/"),
     "fastapi": ("serving/",),
     "jinja2": ("evaluation/report/",),
     "keras": ("extractors/", "training/keras/"),

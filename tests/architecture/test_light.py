@@ -54,6 +54,8 @@ def test_the_probe_notices_a_heavy_import() -> None:
         "train",
         "models",
         "models show",
+        "weights",
+        "weights fetch",
     ],
 )
 def test_help_loads_nothing_heavy(command: str) -> None:

