@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.shops import real_photos
-from benchmarks.whitebox_sets import Features, Pictures, photo_sets, print_comparison, print_sets
+from benchmarks.whitebox_sets import Features, Images, photo_sets, print_comparison, print_sets
 from stylesearch.extractors.classical.color_histogram import COLOR_HISTOGRAM
 from stylesearch.extractors.classical.colors import N_COLORS, color_table, lab
 
@@ -53,16 +53,14 @@ def main() -> None:
     print_sets(sets)
 
 
-def _histogram(
-    reading: Reading, pictures: Pictures, *, white: str = "left out", power: float = 0.5
-) -> Features:
+def _histogram(reading: Reading, images: Images, *, white: str = "left out", power: float = 0.5) -> Features:
     """Shares of the bins of each table, to a power, one table after the other."""
-    levels = (pictures >> (8 - _BITS)).astype(np.intp)
+    levels = (images >> (8 - _BITS)).astype(np.intp)
     place = (levels[..., 0] << 2 * _BITS) | (levels[..., 1] << _BITS) | levels[..., 2]
     if white == "kept":
         counted = np.ones(place.shape, np.bool_)
     else:
-        counted = _inside(pictures) if white == "edge" else np.logical_not((pictures >= 248).all(axis=-1))
+        counted = _inside(images) if white == "edge" else np.logical_not((images >= 248).all(axis=-1))
     parts = []
     for table in reading:
         counts = np.stack(
@@ -72,9 +70,9 @@ def _histogram(
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def _inside(pictures: Pictures) -> npt.NDArray[np.bool_]:
+def _inside(images: Images) -> npt.NDArray[np.bool_]:
     """Which pixels are within the outermost rows and columns that are not all white."""
-    white = (pictures == 255).all(axis=-1)
+    white = (images == 255).all(axis=-1)
     inside = np.ones(white.shape, bool)
     for axis in (1, 2):
         content = ~white.all(axis=axis, keepdims=True)

@@ -35,9 +35,9 @@ def main() -> None:
         drawn_shop(Path(name), N_PRODUCTS)
         photos = []
         for path in sorted((Path(name) / "street").glob("*.jpg"))[:N_PHOTOS]:
-            picture = decode(path, reduce_to=reduction(size, settings.regions))
-            boxes = plan_boxes(settings.regions, picture.width, picture.height)
-            photos.append(crops(picture, boxes, size))
+            image = decode(path, reduce_to=reduction(size, settings.regions))
+            boxes = plan_boxes(settings.regions, image.width, image.height)
+            photos.append(crops(image, boxes, size))
         gallery = region_features(extractor, sorted((Path(name) / "catalog").rglob("*.jpg"))[:100])
     width = gallery.shape[1] - n_colors
     joined = fit_transform(

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from benchmarks.measuring import alternate, median_of, print_table
 
-N_PICTURES = 64
+N_IMAGES = 64
 SIZE = 64
 NETWORK_SIZE = 320
 N_ROUNDS = 15
@@ -114,9 +114,9 @@ def _steps() -> list[tuple[str, str, Step, Step, list[Array]]]:
     from stylesearch.extractors.hsv_histogram import _bins_of, _middle_blocks
     from stylesearch.images.regions import letterbox
 
-    pictures = sample_images(N_PICTURES, SIZE)
+    images = sample_images(N_IMAGES, SIZE)
     # As the features are computed: as many pictures at once as stay in the cache of a core.
-    batches = [pictures[start : start + 8] for start in range(0, len(pictures), 8)]
+    batches = [images[start : start + 8] for start in range(0, len(images), 8)]
     brightness = [luma(batch) for batch in batches]
     numbers = [colors(batch) for batch in batches]
     blurred = [blurred_colors(batch) for batch in batches]
@@ -226,31 +226,31 @@ def _cv_regions(numbers: Array) -> Array:
     import cv2
 
     sizes = np.empty(numbers.shape, np.int32)
-    for picture, out in zip(numbers, sizes, strict=True):
-        for color in np.unique(picture):
-            mask = picture == color
+    for image, out in zip(numbers, sizes, strict=True):
+        for color in np.unique(image):
+            mask = image == color
             _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
             out[mask] = stats[labels[mask], cv2.CC_STAT_AREA]
     return sizes
 
 
 def _own_histograms(numbers: Array) -> Array:
-    return np.stack([np.bincount(picture.ravel(), minlength=26) for picture in numbers])
+    return np.stack([np.bincount(image.ravel(), minlength=26) for image in numbers])
 
 
 def _cv_histograms(numbers: Array) -> Array:
     import cv2
 
-    return np.stack([cv2.calcHist([picture], [0], None, [26], [0, 26]).ravel() for picture in numbers])
+    return np.stack([cv2.calcHist([image], [0], None, [26], [0, 26]).ravel() for image in numbers])
 
 
 def _cv_harris(brightness: Array) -> Array:
     import cv2
 
-    return np.stack([cv2.cornerHarris(picture, 3, 3, 0.04) for picture in brightness])
+    return np.stack([cv2.cornerHarris(image, 3, 3, 0.04) for image in brightness])
 
 
 def _skimage_hog(brightness: Array) -> Array:
     from skimage.feature import hog
 
-    return np.stack([hog(picture, 9, (8, 8), (2, 2), block_norm="L2-Hys") for picture in brightness])
+    return np.stack([hog(image, 9, (8, 8), (2, 2), block_norm="L2-Hys") for image in brightness])

@@ -17,10 +17,10 @@ import numpy as np
 
 from benchmarks.measuring import alternate, print_table, seconds_of
 from benchmarks.plain_keras import keras_model
-from benchmarks.shops import drawn_pictures
+from benchmarks.shops import drawn_images
 from stylesearch.extractors.base import Extractor
 
-N_PICTURES = int(os.environ.get("BENCH_PICTURES", "480"))
+N_IMAGES = int(os.environ.get("BENCH_PICTURES", "480"))
 EXTRACTORS = {"efficientnet-lite0@224": None, "efficientnet-lite0@320+colors": None, "resnet50@224": "random"}
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     """Prints pictures a second, ratios, and the share of the bound."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "catalog"
-        drawn_pictures(folder, N_PICTURES)
+        drawn_images(folder, N_IMAGES)
         rows = [_measure(spec, weights, folder, Path(name)) for spec, weights in EXTRACTORS.items()]
     print_table(
         [
@@ -64,27 +64,27 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
         with Catalog.open(scratch / f"{spec}-{n_runs}.db") as catalog:
             options = IngestOptions(extraction=ExtractionOptions(n_workers=n_cores))
             report = ingest(catalog, folder, FolderImporter(), [extractor], options)
-        assert report.computed == N_PICTURES
+        assert report.computed == N_IMAGES
         return report.seconds["total"]
 
     def plain_keras() -> float:
         import keras
 
         began = time.perf_counter()
-        pictures = keras.utils.image_dataset_from_directory(
+        images = keras.utils.image_dataset_from_directory(
             folder, labels=None, image_size=(size, size), batch_size=32, shuffle=False, verbose=False
         )
-        assert len(network.predict(pictures, verbose=0)) == N_PICTURES
+        assert len(network.predict(images, verbose=0)) == N_IMAGES
         return time.perf_counter() - began
 
     our_seconds, keras_seconds = alternate(ours, plain_keras, n_rounds=3)
     bound = n_cores / (_decoding(folder, size) + _inferring(extractor, n_cores))
-    rate = N_PICTURES / statistics.median(our_seconds)
+    rate = N_IMAGES / statistics.median(our_seconds)
     ratio = statistics.median(keras_seconds) / statistics.median(our_seconds)
     return [
         spec,
         f"{rate:.0f}",
-        f"{N_PICTURES / statistics.median(keras_seconds):.0f}",
+        f"{N_IMAGES / statistics.median(keras_seconds):.0f}",
         f"{ratio:.1f}",
         f"{bound:.0f}",
         f"{rate / bound:.2f}",

@@ -53,7 +53,7 @@ def main() -> None:
                 shop.ingest(table, allow_outside=True)
                 report = shop.train("views", pairs="views", regions=regions, loss=loss, seed=number)
                 study, untrained, learned = _study(shop, report.card.name)
-                styles += [picture.product for picture in study.queries.images]
+                styles += [image.product for image in study.queries.images]
                 before.append(_scores(untrained))
                 after.append(_scores(learned))
                 weights = sorted(set(report.card.weights.values()))

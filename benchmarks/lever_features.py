@@ -97,7 +97,7 @@ def squares(path: Path, boxes: Boxes, size: int, mirrored: bool) -> npt.NDArray[
     def reduce_to(width: int, height: int) -> int:
         return reduction(size, [box.of(width, height) for box in boxes])(width, height)
 
-    picture = decode(path, reduce_to=reduce_to)
-    inside: list[Box] = [box.of(picture.width, picture.height) for box in boxes]
-    squares = crops(picture, inside, size)
+    image = decode(path, reduce_to=reduce_to)
+    inside: list[Box] = [box.of(image.width, image.height) for box in boxes]
+    squares = crops(image, inside, size)
     return np.ascontiguousarray(squares[:, :, ::-1]) if mirrored else squares

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measuring import command_line, print_table
-from benchmarks.shops import drawn_pictures
+from benchmarks.shops import drawn_images
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "1000,10000").split(",")]
 EXTRACTOR = os.environ.get("BENCH_EXTRACTOR", "efficientnet-lite0@224")
@@ -20,7 +20,7 @@ def main() -> None:
         folder = Path(name)
         peaks = []
         for size in SIZES:
-            drawn_pictures(folder / f"catalog-{size}", size)
+            drawn_images(folder / f"catalog-{size}", size)
         for size in SIZES:
             command = command_line(
                 "--home", folder / f"home-{size}", "-q", "ingest", folder / f"catalog-{size}", "-e", EXTRACTOR

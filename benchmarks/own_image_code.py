@@ -25,10 +25,10 @@ class Runs:
         begins: where a run begins, bool ``(n, h, w)``.
     """
 
-    __slots__ = ("begins", "color", "length", "of_pixel", "picture")
+    __slots__ = ("begins", "color", "image", "length", "of_pixel")
 
-    def __init__(self, picture: Any, color: Any, length: Any, of_pixel: Any, begins: Any) -> None:
-        self.picture: npt.NDArray[np.intp] = picture
+    def __init__(self, image: Any, color: Any, length: Any, of_pixel: Any, begins: Any) -> None:
+        self.image: npt.NDArray[np.intp] = image
         self.color: npt.NDArray[np.integer[Any]] = color
         self.length: npt.NDArray[np.intp] = length
         self.of_pixel: npt.NDArray[np.int32] = of_pixel
@@ -44,7 +44,7 @@ def runs_of(colors: npt.NDArray[np.integer[Any]]) -> Runs:
     of_pixel = np.cumsum(begins, dtype=np.int32).reshape(colors.shape)
     of_pixel -= 1
     return Runs(
-        picture=first // (height * width),
+        image=first // (height * width),
         color=colors.reshape(-1)[first],
         length=np.diff(first, append=colors.size),
         of_pixel=of_pixel,

@@ -20,8 +20,8 @@ from benchmarks.measuring import alternate, print_table
 from stylesearch.evaluation.ranking import RankedGallery, choose_fast_distances, rank
 
 N_QUERIES = int(os.environ.get("BENCH_QUERIES", "400"))
-N_PICTURES = 10_000
-PICTURES_A_PRODUCT = 2
+N_IMAGES = 10_000
+IMAGES_A_PRODUCT = 2
 WIDTHS = (1280, 4096)
 SCIPY_NAMES = {"l1": "cityblock", "l2": "euclidean", "cosine": "cosine"}
 N_ROUNDS = 2
@@ -48,19 +48,19 @@ def main() -> None:
                     f"{statistics.median(ratios):.1f}",
                 ]
             )
-    n_products = N_PICTURES // PICTURES_A_PRODUCT
-    print(f"{N_QUERIES:,} queries, {N_PICTURES:,} pictures of {n_products:,} products.\n")
+    n_products = N_IMAGES // IMAGES_A_PRODUCT
+    print(f"{N_QUERIES:,} queries, {N_IMAGES:,} pictures of {n_products:,} products.\n")
     print_table(["width", "metric", "ranks here, s", "cdist + argsort, s", "times faster"], rows)
 
 
 def _search(dim: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], RankedGallery]:
     """Vectors like pooled features: not negative, many of them small; queries are noisy pictures."""
     rng = np.random.default_rng(dim)
-    product_of = np.arange(N_PICTURES) // PICTURES_A_PRODUCT
-    gallery = rng.exponential(0.4, (N_PICTURES, dim)).astype(np.float32)
+    product_of = np.arange(N_IMAGES) // IMAGES_A_PRODUCT
+    gallery = rng.exponential(0.4, (N_IMAGES, dim)).astype(np.float32)
     right = rng.integers(0, product_of[-1] + 1, N_QUERIES)
     noise = rng.exponential(0.4, (N_QUERIES, dim)).astype(np.float32)
-    queries = 0.1 * gallery[right * PICTURES_A_PRODUCT] + 0.9 * noise
+    queries = 0.1 * gallery[right * IMAGES_A_PRODUCT] + 0.9 * noise
     return queries, right, RankedGallery(gallery, product_of)
 
 

@@ -41,9 +41,9 @@ def photo_features(extractor: Extractor, paths: Sequence[Path], plan: str) -> np
     size = extractor.input_size
     features = []
     for path in paths:
-        picture = decode(path, reduce_to=reduction(size, plan))
-        boxes = plan_boxes(plan, picture.width, picture.height)
-        features.append(extractor.extract(crops(picture, boxes, size)))
+        image = decode(path, reduce_to=reduction(size, plan))
+        boxes = plan_boxes(plan, image.width, image.height)
+        features.append(extractor.extract(crops(image, boxes, size)))
     return np.stack(features)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.measuring import command_line, print_table
 from benchmarks.served import Client, large_shop, quantile, serving
-from benchmarks.shops import drawn_pictures
+from benchmarks.shops import drawn_images
 
 N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "10000"))
 N_NEW = int(os.environ.get("BENCH_NEW", "1000"))
@@ -34,7 +34,7 @@ def main() -> None:
         home, photos = large_shop(Path(name), N_PRODUCTS)
         for number in range(N_RUNS):
             folder = Path(name) / f"new-{number}"
-            drawn_pictures(folder, N_NEW, seed=100 + number)
+            drawn_images(folder, N_NEW, seed=100 + number)
             _rename(folder, f"new{number}-")
             rows.append(_measure(home, photos, folder))
     print_table(

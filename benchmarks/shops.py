@@ -16,7 +16,7 @@ from stylesearch.extractors.base import Extractor
 
 __all__ = [
     "Source",
-    "drawn_pictures",
+    "drawn_images",
     "drawn_shop",
     "fill_catalog",
     "likely_features",
@@ -39,7 +39,7 @@ def drawn_shop(folder: Path, n_products: int, seed: int = 11) -> None:
     write_demo(folder, n_products=n_products, seed=seed, processes=os.cpu_count() or 1)
 
 
-def drawn_pictures(folder: Path, n_pictures: int, seed: int = 5) -> None:
+def drawn_images(folder: Path, n_images: int, seed: int = 5) -> None:
     """Writes different JPEG files of 600 to 1,000 pixels, as shops have them: few drawings, many crops."""
     from stylesearch.drawn_shop import write_demo
 
@@ -47,11 +47,11 @@ def drawn_pictures(folder: Path, n_pictures: int, seed: int = 5) -> None:
     write_demo(drawings, n_products=24, seed=seed, street_photos_per_product=0, processes=os.cpu_count() or 1)
     originals = [Image.open(path).convert("RGB") for path in sorted((drawings / "catalog").rglob("*.jpg"))]
     rng = np.random.default_rng(seed)
-    for number in range(n_pictures):
-        picture = originals[number % len(originals)]
-        width, height = picture.size
+    for number in range(n_images):
+        image = originals[number % len(originals)]
+        width, height = image.size
         left, top, right, bottom = (int(rng.integers(0, side // 10)) for side in (width, height) * 2)
-        cut = picture.crop((left, top, width - right, height - bottom))
+        cut = image.crop((left, top, width - right, height - bottom))
         long_side = int(rng.integers(600, 1000))
         scale = long_side / max(cut.size)
         size = (round(cut.width * scale), round(cut.height * scale))
@@ -91,9 +91,9 @@ def region_features(extractor: Extractor, paths: list[Path]) -> npt.NDArray[np.f
 
     features = []
     for path in paths:
-        picture = decode(path)
-        boxes = plan_boxes("street", picture.width, picture.height)
-        features.append(extractor.extract(crops(picture, boxes, extractor.input_size)))
+        image = decode(path)
+        boxes = plan_boxes("street", image.width, image.height)
+        features.append(extractor.extract(crops(image, boxes, extractor.input_size)))
     return np.concatenate(features)
 
 
@@ -109,28 +109,26 @@ class Source:
     """
 
     name: str
-    pictures: list[Path]
+    images: list[Path]
     originals: npt.NDArray[np.float32]
     photos: npt.NDArray[np.float32]
 
 
-def sources(
-    folder: Path, extractor: Extractor, n_pictures: int = 200, n_photos: int = 60
-) -> Iterator[Source]:
+def sources(folder: Path, extractor: Extractor, n_images: int = 200, n_photos: int = 60) -> Iterator[Source]:
     """Drawn shop pictures and street photos of them; then, if there are any, real photos and others."""
     from benchmarks.retrieval import photo_features
     from stylesearch.settings import Settings
 
     plan = Settings().regions
-    drawn_shop(folder, n_pictures)
+    drawn_shop(folder, n_images)
     shop = sorted((folder / "catalog").rglob("*.jpg"))
     street = sorted((folder / "street").glob("*.jpg"))[:n_photos]
     yield Source("drawn", shop, region_features(extractor, shop), photo_features(extractor, street, plan))
     home = real_photos()
     if home:
         paths = sorted(home.rglob("*.jpg"))
-        drawn = np.random.default_rng(0).permutation(len(paths))[: n_pictures + n_photos]
-        real, others = ([paths[i] for i in part] for part in np.split(drawn, [n_pictures]))
+        drawn = np.random.default_rng(0).permutation(len(paths))[: n_images + n_photos]
+        real, others = ([paths[i] for i in part] for part in np.split(drawn, [n_images]))
         yield Source("real", real, region_features(extractor, real), photo_features(extractor, others, plan))
 
 

@@ -31,7 +31,7 @@ def main() -> None:
             galleries = []
             for size in SIZES:
                 home = Path(name) / f"home-{source.name}-{size}"
-                fill_catalog(home / "catalog.db", extractor, size, 1, source.pictures, source.originals)
+                fill_catalog(home / "catalog.db", extractor, size, 1, source.images, source.originals)
                 shop = stylesearch.open(home)
                 shop.indexes.build()
                 galleries.append(shop.gallery())

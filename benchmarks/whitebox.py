@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.measuring import alternate, print_table, seconds_of
-from benchmarks.shops import drawn_pictures, real_photos
+from benchmarks.shops import drawn_images, real_photos
 
-N_PICTURES = 256
+N_IMAGES = 256
 N_COLORS = 25
 
-Pictures = npt.NDArray[np.uint8]
+Images = npt.NDArray[np.uint8]
 Label = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.integer[Any]]]
 
 
@@ -35,15 +35,15 @@ def main() -> None:
     cv2.setNumThreads(1)
     rows = []
     for size in (64, 128):
-        pictures = _pictures(size)
+        images = _images(size)
         extractor = load_extractor(f"whitebox@{size}", engine="numpy")
         for how, sizes_of in (("OpenCV", _opencv_sizes), ("SciPy", _scipy_sizes)):
-            difference = np.abs(_loop(pictures[:32], sizes_of) - extractor.extract(pictures[:32])).max()
+            difference = np.abs(_loop(images[:32], sizes_of) - extractor.extract(images[:32])).max()
             ours, theirs = alternate(
-                partial(seconds_of, partial(extractor.extract, pictures)),
-                partial(seconds_of, partial(_loop, pictures, sizes_of)),
+                partial(seconds_of, partial(extractor.extract, images)),
+                partial(seconds_of, partial(_loop, images, sizes_of)),
             )
-            ours_ms, theirs_ms = (1000 * statistics.median(one) / len(pictures) for one in (ours, theirs))
+            ours_ms, theirs_ms = (1000 * statistics.median(one) / len(images) for one in (ours, theirs))
             ratios = sorted(b / a for a, b in zip(ours, theirs, strict=True))
             rows.append(
                 [
@@ -58,7 +58,7 @@ def main() -> None:
             )
     print_table(
         [
-            f"{N_PICTURES} pictures",
+            f"{N_IMAGES} pictures",
             "regions labelled by",
             "loop, ms a picture",
             "whitebox, ms a picture",
@@ -70,7 +70,7 @@ def main() -> None:
     )
 
 
-def _pictures(size: int) -> Pictures:
+def _images(size: int) -> Images:
     """Letterboxed pictures: real photos of garments where there are some, else drawn ones."""
     from stylesearch.images.decode import decode
     from stylesearch.images.regions import letterbox, reduction
@@ -79,17 +79,17 @@ def _pictures(size: int) -> Pictures:
         photos = real_photos()
         folder = photos / "clothing" if photos else Path(name) / "drawn"
         if photos is None:
-            drawn_pictures(folder, N_PICTURES)
+            drawn_images(folder, N_IMAGES)
         paths = sorted(folder.rglob("*.jpg"))
-        chosen = paths[:: max(1, len(paths) // N_PICTURES)][:N_PICTURES]
+        chosen = paths[:: max(1, len(paths) // N_IMAGES)][:N_IMAGES]
         return np.stack([letterbox(decode(path, reduce_to=reduction(size)).pixels, size) for path in chosen])
 
 
-def _loop(pictures: Pictures, sizes_of: Label) -> npt.NDArray[np.float32]:
-    return np.stack([_one(picture, sizes_of) for picture in pictures])
+def _loop(images: Images, sizes_of: Label) -> npt.NDArray[np.float32]:
+    return np.stack([_one(image, sizes_of) for image in images])
 
 
-def _one(picture: Pictures, sizes_of: Label) -> npt.NDArray[np.float32]:
+def _one(image: Images, sizes_of: Label) -> npt.NDArray[np.float32]:
     """The vector of one picture as one would write it with the two libraries."""
     import cv2
     from skimage.feature import hog
@@ -97,11 +97,11 @@ def _one(picture: Pictures, sizes_of: Label) -> npt.NDArray[np.float32]:
     from stylesearch.extractors.classical.colors import colors, colors_of_levels
     from stylesearch.extractors.classical.luma import luma
 
-    size = len(picture)
-    brightness = luma(picture)
+    size = len(image)
+    brightness = luma(image)
     edges = hog(brightness, 9, (8, 8), (2, 2), block_norm="L2-Hys")
-    histogram = cv2.calcHist([colors(picture)], [0], None, [N_COLORS], [0, N_COLORS]).ravel()
-    sums = cv2.boxFilter(picture, cv2.CV_16U, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE)
+    histogram = cv2.calcHist([colors(image)], [0], None, [N_COLORS], [0, N_COLORS]).ravel()
+    sums = cv2.boxFilter(image, cv2.CV_16U, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE)
     blurred = colors_of_levels(sums // 72)
     coherence = np.zeros((2, N_COLORS))
     for color in np.unique(blurred[blurred < N_COLORS]):

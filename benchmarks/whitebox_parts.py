@@ -15,8 +15,8 @@ from benchmarks.measuring import print_table
 from benchmarks.whitebox_sets import (
     METRICS,
     Features,
+    Images,
     PhotoSet,
-    Pictures,
     photo_sets,
     print_comparison,
     print_sets,
@@ -36,7 +36,7 @@ _CORNER_FROM = 0.01
 def main() -> None:
     """Prints accuracy of each feature and of what was tried instead, then each part's share of distances."""
     sets = photo_sets(SIZE)
-    features: dict[str, Callable[[Pictures], Features]] = {
+    features: dict[str, Callable[[Images], Features]] = {
         name: WHITE_BOXES.load(name).from_arrays for name in WHITE_BOXES
     }
     features["hog with blocks of 3 x 3 cells"] = Hog(block=3).from_arrays
@@ -50,9 +50,9 @@ def main() -> None:
     _print_shares(sets)
 
 
-def _scale(exponent: float, pictures: Pictures) -> Features:
+def _scale(exponent: float, images: Images) -> Features:
     """The extractor whitebox with each part of d numbers multiplied by another power of d."""
-    features = WHITE_BOX.from_arrays(pictures)
+    features = WHITE_BOX.from_arrays(images)
     change = np.concatenate(
         [np.full(part.dim(SIZE), part.dim(SIZE) ** (0.25 - exponent)) for part in WHITE_BOX.parts]
     )
@@ -60,15 +60,15 @@ def _scale(exponent: float, pictures: Pictures) -> Features:
     return scaled
 
 
-def _corner_counts(pictures: Pictures) -> Features:
+def _corner_counts(images: Images) -> Features:
     """Square roots of the number of corners in 8 x 8 fields, of norm 1."""
-    response = harris_response(luma(pictures))
+    response = harris_response(luma(images))
     padded = np.pad(response, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
     around = [padded[:, y : y + SIZE, x : x + SIZE] for y in range(3) for x in range(3)]
     strongest = response.max(axis=(1, 2), keepdims=True)
     corners = (response == np.max(around, axis=0)) & (response > _CORNER_FROM * np.maximum(strongest, 1e-9))
-    counts = np.sqrt(corners.reshape(len(pictures), 8, SIZE // 8, 8, SIZE // 8).sum(axis=(2, 4)))
-    flat = counts.reshape(len(pictures), -1).astype(np.float32)
+    counts = np.sqrt(corners.reshape(len(images), 8, SIZE // 8, 8, SIZE // 8).sum(axis=(2, 4)))
+    flat = counts.reshape(len(images), -1).astype(np.float32)
     unit: Features = flat / np.maximum(1e-9, np.linalg.norm(flat, axis=1, keepdims=True))
     return unit
 

@@ -34,7 +34,7 @@ METRICS = ("l1", "l2", "cosine")
 TOP = (5, 20)
 N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "600"))
 
-Pictures = npt.NDArray[np.uint8]
+Images = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 
 
@@ -51,12 +51,12 @@ class PhotoSet:
 
     name: str
     half: str
-    gallery: Pictures
+    gallery: Images
     gallery_products: list[str]
-    queries: Pictures
+    queries: Images
     query_products: list[str]
 
-    def map(self, feature: Callable[[Pictures], Features]) -> tuple[Features, Features]:
+    def map(self, feature: Callable[[Images], Features]) -> tuple[Features, Features]:
         """Features of the gallery, (m, dim), and of the queries, (n, regions, dim)."""
         flat = self.queries.reshape(-1, *self.queries.shape[2:])
         gallery, queries = (
@@ -80,7 +80,7 @@ def photo_sets(size: int) -> list[PhotoSet]:
     return [half for one in found for half in _halves(one)]
 
 
-def found_by(photo_set: PhotoSet, feature: Callable[[Pictures], Features]) -> npt.NDArray[np.float64]:
+def found_by(photo_set: PhotoSet, feature: Callable[[Images], Features]) -> npt.NDArray[np.float64]:
     """Whether each query finds its product: 0 or 1, (queries, metrics, top 5 and top 20)."""
     gallery, queries = photo_set.map(feature)
     ranks = [
@@ -110,7 +110,7 @@ def mean_gain(
 
 
 def print_comparison(
-    sets: Sequence[PhotoSet], features: Mapping[str, Callable[[Pictures], Features]], baseline: str
+    sets: Sequence[PhotoSet], features: Mapping[str, Callable[[Images], Features]], baseline: str
 ) -> None:
     """Prints a row for each feature: the mean of both halves, the gain over ``baseline``, and details."""
     names = sorted({one.name for one in sets})
@@ -181,9 +181,9 @@ def _draw_set(size: int) -> PhotoSet:
         return PhotoSet(
             "drawn",
             "",
-            _pictures([folder / row["image"] for row in shop], size, "whole")[:, 0],
+            _images([folder / row["image"] for row in shop], size, "whole")[:, 0],
             [row["id"] for row in shop],
-            _pictures([folder / row["image"] for row in street], size, "street"),
+            _images([folder / row["image"] for row in street], size, "street"),
             [row["id"] for row in street],
         )
 
@@ -196,20 +196,20 @@ def _luma(folder: Path, size: int) -> PhotoSet:
     return PhotoSet(
         "luma",
         "",
-        _pictures([folder / row["image"] for row in main], size, "whole")[:, 0],
+        _images([folder / row["image"] for row in main], size, "whole")[:, 0],
         [row["style"] for row in main],
-        _pictures([folder / row["image"] for row in others], size, "whole"),
+        _images([folder / row["image"] for row in others], size, "whole"),
         [row["style"] for row in others],
     )
 
 
-def _pictures(paths: list[Path], size: int, plan: str) -> Pictures:
+def _images(paths: list[Path], size: int, plan: str) -> Images:
     """The regions of photos as squares, (n, regions, size, size, 3)."""
     from stylesearch.images.decode import decode
     from stylesearch.images.regions import crops, plan_boxes, reduction
 
     found = []
     for path in paths:
-        picture = decode(path, reduce_to=reduction(size, plan))
-        found.append(crops(picture, plan_boxes(plan, picture.width, picture.height), size))
+        image = decode(path, reduce_to=reduction(size, plan))
+        found.append(crops(image, plan_boxes(plan, image.width, image.height), size))
     return np.stack(found)

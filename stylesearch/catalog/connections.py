@@ -172,8 +172,8 @@ class ChangeCounter:
     """Counts the commits to an SQLite file, by any process.
 
     Args:
-        engine: of the database.
-        location: of the database.
+        engine: engine of the database.
+        location: location of the database.
     """
 
     def __init__(self, engine: Engine, location: Location) -> None:
@@ -223,7 +223,7 @@ def explain_errors(location: Location) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writer_lock(database: Path, timeout: float) -> Iterator[None]:
-    """Holds ``<database>.lock``; the file stays when the lock is let go.
+    """Holds ``<database>.lock``; the file stays when the lock is released.
 
     Args:
         database: path of the SQLite file.

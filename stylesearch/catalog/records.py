@@ -71,7 +71,7 @@ class ImageEntry:
         product_id: id of a product that the catalog has by then.
         path: the image's file, absolute.
         domain: who took it.
-        box: where the garment is, if known.
+        box: box around the garment, if known.
         sha256: hexadecimal digest of its bytes; None if it could not be read.
         width, height: pixels of the upright image; 0 if it could not be decoded.
         stat_key: see ``stylesearch.files.stat_key``.

@@ -212,7 +212,7 @@ def p_value_of_largest(gained: Doubles, *, n_resamples: int, seed: int) -> float
     Args:
         gained: differences, float64 (rows, values).
         n_resamples: number of draws of signs.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         From 1 / (n_resamples + 1) to 1.

@@ -198,7 +198,7 @@ class StudySettings:
 
     Attributes:
         methods: labels, in the order asked for.
-        metrics: in the order asked for.
+        metrics: metrics, in the order asked for.
         ks: values of k, rising.
         queries: ``consumer`` (consumer photos) or ``views`` (other shop images of a product).
         gallery: ``all``, ``queried``, ``others``, or a pattern of file names.

@@ -171,7 +171,7 @@ def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importe
     """Chooses the importer for ``path``.
 
     Args:
-        path: of the source.
+        path: path of the source.
         format: a name in ``stylesearch.importers.IMPORTERS``, or ``"auto"`` to inspect the source.
 
     Raises:

@@ -69,7 +69,7 @@ class Header:
     Attributes:
         columns: position of each of ``FIELDS`` that the table has.
         attributes: position and name of every other column that has a name.
-        width: how many columns there are.
+        width: number of columns.
         delimiter: the character between them.
     """
 

@@ -26,7 +26,7 @@ class VectorIndex(Protocol):
     Attributes:
         metric: one of ``stylesearch.distance.METRICS``.
         dim: width of a vector.
-        count: how many vectors there are.
+        count: number of vectors.
     """
 
     @property

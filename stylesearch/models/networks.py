@@ -26,7 +26,7 @@ def networks_of(home: Path, name: str) -> list[Path]:
 
     Args:
         home: the workspace folder.
-        name: of the model.
+        name: name of the model.
     """
     return sorted(folder_of(home, name).glob("network-*.keras"))
 

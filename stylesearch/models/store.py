@@ -86,7 +86,7 @@ def folder_of(home: Path, name: str) -> Path:
 
     Args:
         home: the workspace folder.
-        name: of the model.
+        name: name of the model.
 
     Raises:
         ConfigError: no model can have that name.
@@ -186,7 +186,7 @@ def is_network_of(home: Path, name: str, extractor: str) -> bool:
 
     Args:
         home: the workspace folder.
-        name: of the model.
+        name: name of the model.
         extractor: extractor of a card, or of the settings.
     """
     return Path(extractor).parent == folder_of(home, name).resolve()
@@ -286,7 +286,7 @@ def remove_model(home: Path, name: str) -> None:
 
     Args:
         home: the workspace folder.
-        name: of the model.
+        name: name of the model.
 
     Raises:
         UnknownName: there is neither a model nor a training of that name.
@@ -339,7 +339,7 @@ def training_lock(home: Path, name: str, timeout: float) -> contextlib.AbstractC
 
     Args:
         home: the workspace folder.
-        name: of the model.
+        name: name of the model.
         timeout: seconds to wait for another process.
 
     Raises:

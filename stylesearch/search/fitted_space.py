@@ -56,7 +56,7 @@ class SpaceLocation:
         catalog: holds products and features.
         feature_set: the features that the space transforms.
         space: name of the transform, ``raw``, ``whitened`` or ``siamese:NAME``.
-        folder: of this space; made when something is built.
+        folder: folder of this space; made when something is built.
         stores: the kind of vector store that keeps the space's vectors.
         model: folder of the trained model that the space is of; None where the space is fitted.
     """

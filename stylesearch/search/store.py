@@ -80,14 +80,14 @@ class VectorStore(Protocol):
         """Makes features that were added to the catalog searchable.
 
         Args:
-            ids: of the features, int64.
+            ids: feature ids, int64.
         """
 
     def remove(self, ids: Ids) -> None:
         """Leaves features out of every answer from now on; unknown ids are ignored.
 
         Args:
-            ids: of the features, int64.
+            ids: feature ids, int64.
         """
 
     def status(self) -> list[CategoryStatus]:
@@ -127,11 +127,11 @@ class VectorStores(Protocol):
         """The store of a fit, the current one or one that is being made.
 
         Args:
-            location: of the space.
+            location: location of the space.
             metric: ``l1``, ``l2`` or ``cosine``.
             transform: the fit.
-            stamp: of the record that named the fit, from before it was read.
-            warn: is told why an index cannot be used.
+            stamp: stamp of the record that named the fit, from before it was read.
+            warn: called with the reason when an index cannot be used.
             is_built: whether there may be indexes of this fit; without, the store searches exactly and says
                 nothing of it.
 
@@ -143,8 +143,8 @@ class VectorStores(Protocol):
         """Metrics for which there are indexes of a fit.
 
         Args:
-            location: of the space.
-            version: of the fit's transform.
+            location: location of the space.
+            version: version of the fit's transform.
         """
 
     def remove_other_fits(self, location: SpaceLocation, version: str) -> None:

@@ -166,7 +166,7 @@ def check_resumable(home: Path, name: str, fingerprint: str) -> None:
 
     Args:
         home: the workspace folder.
-        name: of the model.
+        name: name of the model.
         fingerprint: fingerprint of the features.
 
     Raises:

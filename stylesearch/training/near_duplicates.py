@@ -3,8 +3,8 @@
 Two degrees, by ``stylesearch.training.perceptual_hash``. Images of *one shape* (an image scaled, saved
 again, padded or slightly cropped, and the same photo with the garment colored anew) must not straddle a
 split. Images that are also of *one color* are copies: they make no pair with each other, and products that
-share one are a product under several ids, which no batch tells apart. A garment in two colors is two things
-that a network has to tell apart.
+share one are a product under several ids, which are no wrong pairs in a batch. A garment in two colors is two
+things that a network has to tell apart.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def photo(street_photo: Path) -> tuple[int, int]:
     """Width and height of the photo that is searched with."""
-    with Image.open(street_photo) as picture:
-        return picture.size
+    with Image.open(street_photo) as image:
+        return image.size
 
 
 @pytest.fixture

@@ -54,13 +54,13 @@ def test_an_empty_shop_says_that_it_is_empty(other_page: ShopPage, dress_photo: 
 @pytest.fixture
 def tricky_home(home: Path, drawn_shop: Path) -> Path:
     """The same home, with a product of each of those ids."""
-    pictures = sorted((drawn_shop / "catalog").glob("*/*/*.jpg"))
+    images = sorted((drawn_shop / "catalog").glob("*/*/*.jpg"))
     table = drawn_shop / "tricky.csv"
     with table.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(("id", "category", "title", "image"))
-        for product, picture in zip(TRICKY, pictures, strict=False):
-            rows.writerow((product, "dress", f"Product {product}", picture.relative_to(drawn_shop)))
+        for product, image in zip(TRICKY, images, strict=False):
+            rows.writerow((product, "dress", f"Product {product}", image.relative_to(drawn_shop)))
     with stylesearch.open(home) as shop:
         assert shop.ingest(table).added == len(TRICKY)
     return home

@@ -220,8 +220,8 @@ def test_a_photo_is_not_kept_over_a_reload(page: ShopPage, street_photo: Path) -
 def test_where_browser_and_service_turn_a_photo_differently_it_is_drawn_and_searched_again(
     page: ShopPage, dress_photo: Path
 ) -> None:
-    with Image.open(dress_photo) as picture:
-        width, height = picture.size
+    with Image.open(dress_photo) as image:
+        width, height = image.size
     page.go("/")
     page.run(
         "const real = window.fetch; let nSearches = 0; window.fetch = async (...all) => {"

@@ -127,7 +127,7 @@ def test_the_focus_is_not_lost_with_the_button_that_had_it(page: ShopPage, dress
     assert page.run("return document.activeElement.id") == "results-title"
 
 
-def test_a_picture_that_did_not_come_is_asked_for_again(page: ShopPage) -> None:
+def test_a_image_that_did_not_come_is_asked_for_again(page: ShopPage) -> None:
     page.go("/")
     late, never = (one.get_attribute("src") for one in page.all(".card img")[:2])
 
@@ -169,7 +169,7 @@ def test_a_category_or_a_product_that_is_gone(page: ShopPage) -> None:
         assert len(page.products) == 24
 
 
-def test_a_link_is_no_picture(page: ShopPage) -> None:
+def test_a_link_is_no_image(page: ShopPage) -> None:
     page.go("/")
     page.run(
         "const transfer = new DataTransfer(); transfer.setData('text/uri-list', 'https://shop.example/dress.jpg');"

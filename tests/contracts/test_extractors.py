@@ -50,7 +50,7 @@ class TestEfficientNetLite0WithColors(ExtractorContract):
         return load_extractor("efficientnet-lite0@64+colors", throughput=True)
 
 
-class TestEfficientNetLite0ForManyPictures(ExtractorContract):
+class TestEfficientNetLite0ForManyImages(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def extractor(cls):

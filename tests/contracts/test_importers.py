@@ -22,11 +22,11 @@ from stylesearch.importers.base import (
 from stylesearch.types import Domain, Failure, Record
 from tests.unit.importers.datasets import layouts
 
-PICTURES = ("dress/red/1.jpg", "dress/red/2.jpg", "dress/blue.png", "skirt/pleated.webp")
+IMAGES = ("dress/red/1.jpg", "dress/red/2.jpg", "dress/blue.png", "skirt/pleated.webp")
 
 
 def plant(root: Path) -> Path:
-    for name in PICTURES:
+    for name in IMAGES:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"nobody opens this")
     return root
@@ -40,7 +40,7 @@ def folder(root: Path) -> Path:
 
 def table(root: Path) -> Path:
     rows = [("red", "dress"), ("red", "dress"), ("blue", "dress"), ("pleated", "skirt")]
-    lines = [f"{name},{category},{path}" for (name, category), path in zip(rows, PICTURES, strict=True)]
+    lines = [f"{name},{category},{path}" for (name, category), path in zip(rows, IMAGES, strict=True)]
     path = plant(root) / "products.csv"
     path.write_text(
         "\n".join(["id,category,image", *lines, "gone,skirt,skirt/gone.jpg", ""]), encoding="utf-8"
@@ -92,7 +92,7 @@ class Sample:
     is_folder: bool = False
 
     @property
-    def n_pictures(self) -> int:
+    def n_images(self) -> int:
         return sum(len(names) for _, names in self.products.values())
 
 
@@ -208,7 +208,7 @@ def test_it_is_chosen_for_its_own_format(name: str, source: Path) -> None:
     assert choose_importer(source, name).name == name
 
 
-def test_it_finds_the_products_and_their_pictures(importer: Importer, source: Path, sample: Sample) -> None:
+def test_it_finds_the_products_and_their_images(importer: Importer, source: Path, sample: Sample) -> None:
     found = records(importer, source)
     listed: dict[str, tuple[str, list[str]]] = {}
     for record in found:
@@ -260,7 +260,7 @@ def test_the_user_s_domain_is_taken_where_the_source_says_none(
 
 
 def test_the_count_is_about_right(importer: Importer, source: Path, sample: Sample) -> None:
-    assert abs(importer.count(source) - sample.n_pictures) <= 1
+    assert abs(importer.count(source) - sample.n_images) <= 1
 
 
 def test_splits_part_the_source(importer: Importer, source: Path) -> None:
@@ -308,7 +308,7 @@ def test_a_dataset_says_what_an_evaluation_needs(importer: Importer, source: Pat
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_a_dataset_counts_pictures_that_are_missing(importer: Importer, source: Path) -> None:
+def test_a_dataset_counts_images_that_are_missing(importer: Importer, source: Path) -> None:
     lost = records(importer, source)[0].path
     Path(lost).unlink()
     items = list(importer.records(source, ImportOptions()))

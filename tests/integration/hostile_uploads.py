@@ -7,31 +7,31 @@ import gzip
 import json
 from collections.abc import Iterator
 
-from tests.integration import hostile_pictures
+from tests.integration import hostile_images
 from tests.integration.hostile_wire import BOUNDARY, Hostile, as_json, field, form, image, part, raw
 from tests.integration.tiny_shop import COLORS, KEY, draw, jpeg
 
-__all__ = ["MAX_BYTES", "NAMES", "PICTURE", "corpus"]
+__all__ = ["IMAGE", "MAX_BYTES", "NAMES", "corpus"]
 
 MAX_BYTES = 3_000_000
 """What the server that is attacked takes."""
 
-PICTURE = jpeg(draw(COLORS["dress"]["red"], seed=31))
-ENCODED = base64.b64encode(PICTURE).decode()
+IMAGE = jpeg(draw(COLORS["dress"]["red"], seed=31))
+ENCODED = base64.b64encode(IMAGE).decode()
 
 
 def corpus() -> list[Hostile]:
     """All of them."""
-    return [*_pictures(), *_names(), *_forms(), *_parameters(), *_json(), *_http(), *_products(), *_paths()]
+    return [*_images(), *_names(), *_forms(), *_parameters(), *_json(), *_http(), *_products(), *_paths()]
 
 
-def _pictures() -> Iterator[Hostile]:
+def _images() -> Iterator[Hostile]:
     makers = (
-        hostile_pictures.bombs,
-        hostile_pictures.of_no_size,
-        hostile_pictures.cut_short,
-        hostile_pictures.damaged,
-        hostile_pictures.no_pictures,
+        hostile_images.bombs,
+        hostile_images.of_no_size,
+        hostile_images.cut_short,
+        hostile_images.damaged,
+        hostile_images.no_images,
     )
     for maker in makers:
         for name, (data, statuses) in maker().items():
@@ -65,34 +65,34 @@ def _names() -> Iterator[Hostile]:
 
 def _forms() -> Iterator[Hostile]:
     many = b"".join(field(f"field{number}", "x") for number in range(5000))
-    yield raw("five thousand parts", 413, form(image(PICTURE), many))
+    yield raw("five thousand parts", 413, form(image(IMAGE), many))
     yield raw("five thousand pictures", 413, form(image(b"x") * 5000))
-    yield raw("two pictures", 422, form(image(PICTURE), image(PICTURE)))
+    yield raw("two pictures", 422, form(image(IMAGE), image(IMAGE)))
     yield raw("no picture", 422, form(field("k", "3")))
-    yield raw("a picture that is a text", 422, form(field("image", PICTURE)))
-    yield raw("no boundary named", 400, form(image(PICTURE)), kind="multipart/form-data")
-    yield raw("another boundary", 400, form(image(PICTURE)), kind="multipart/form-data; boundary=other")
+    yield raw("a picture that is a text", 422, form(field("image", IMAGE)))
+    yield raw("no boundary named", 400, form(image(IMAGE)), kind="multipart/form-data")
+    yield raw("another boundary", 400, form(image(IMAGE)), kind="multipart/form-data; boundary=other")
     yield raw(
-        "a boundary of 5 kB", 400, form(image(PICTURE)), kind=f"multipart/form-data; boundary={'b' * 5000}"
+        "a boundary of 5 kB", 400, form(image(IMAGE)), kind=f"multipart/form-data; boundary={'b' * 5000}"
     )
-    yield raw("an empty boundary", 400, form(image(PICTURE)), kind='multipart/form-data; boundary=""')
-    yield raw("no last boundary", 400, image(PICTURE))
+    yield raw("an empty boundary", 400, form(image(IMAGE)), kind='multipart/form-data; boundary=""')
+    yield raw("no last boundary", 400, image(IMAGE))
     yield raw("nothing but a boundary", 400, b"--hostile")
     yield raw("nearly boundaries only", 400, b"\r\n--hostil" * 250_000)
     yield raw("new lines only", 400, b"\r\n" * 1_000_000)
     yield raw("an empty body", 400, b"")
-    yield raw("a part without a name", 400, form(part('filename="x.jpg"', PICTURE)))
-    yield raw("a part without headers", 400, f"--{BOUNDARY}\r\n\r\n".encode() + PICTURE + form())
-    yield raw("headers of a part without end", 400, form(part("x" * 100_000, PICTURE)))
+    yield raw("a part without a name", 400, form(part('filename="x.jpg"', IMAGE)))
+    yield raw("a part without headers", 400, f"--{BOUNDARY}\r\n\r\n".encode() + IMAGE + form())
+    yield raw("headers of a part without end", 400, form(part("x" * 100_000, IMAGE)))
     yield raw("ten thousand headers of a part", 400, form(part('name="image"', b"", *["X: y"] * 10_000)))
     in_base64 = part('name="image"; filename="x"', ENCODED.encode(), "Content-Transfer-Encoding: base64")
     yield raw("a part in base64", 400, form(in_base64))
     yield raw(
-        "a name of a part that is not UTF-8", 400, form(image(PICTURE)).replace(b'"image"', b'"\xff\xfe"')
+        "a name of a part that is not UTF-8", 400, form(image(IMAGE)).replace(b'"image"', b'"\xff\xfe"')
     )
-    yield raw("an unknown field", 422, form(image(PICTURE), field("path", "/etc/passwd")))
-    yield raw("a field called like a method", 422, form(image(PICTURE), field("__class__", "x")))
-    yield raw("a field that is not UTF-8", 422, form(image(PICTURE), field("category", b"\xff\xfe")))
+    yield raw("an unknown field", 422, form(image(IMAGE), field("path", "/etc/passwd")))
+    yield raw("a field called like a method", 422, form(image(IMAGE), field("__class__", "x")))
+    yield raw("a field that is not UTF-8", 422, form(image(IMAGE), field("category", b"\xff\xfe")))
 
 
 def _parameters() -> Iterator[Hostile]:
@@ -117,10 +117,10 @@ def _parameters() -> Iterator[Hostile]:
     for name, values in wrong.items():
         for value in values:
             shown = value[:20].encode("unicode_escape").decode()
-            yield raw(f"{name} is {shown!r}", 422, form(image(PICTURE), field(name, value)))
-    yield raw("an unknown category", 404, form(image(PICTURE), field("category", "' OR 1=1 --")))
-    yield raw("k twice", 422, form(image(PICTURE), field("k", "3"), field("k", "4")))
-    yield raw("a field of 1 MB", 422, form(image(PICTURE), field("category", "x" * 1_000_000)))
+            yield raw(f"{name} is {shown!r}", 422, form(image(IMAGE), field(name, value)))
+    yield raw("an unknown category", 404, form(image(IMAGE), field("category", "' OR 1=1 --")))
+    yield raw("k twice", 422, form(image(IMAGE), field("k", "3"), field("k", "4")))
+    yield raw("a field of 1 MB", 422, form(image(IMAGE), field("category", "x" * 1_000_000)))
 
 
 def _json() -> Iterator[Hostile]:
@@ -164,7 +164,7 @@ def _json() -> Iterator[Hostile]:
 
 
 def _http() -> Iterator[Hostile]:
-    good = form(image(PICTURE))
+    good = form(image(IMAGE))
     packed = gzip.compress(good)
     yield raw("a gzip body", 415, packed, headers=("Content-Encoding: gzip",))
     yield raw("a body packed twice", 415, gzip.compress(packed), headers=("Content-Encoding: gzip, gzip",))
@@ -221,7 +221,7 @@ def _products() -> Iterator[Hostile]:
     nested = deep + b'{"a":' * 40 + b"1" + b"}" * 41
     yield as_json("attributes 40 levels deep", 422, nested, to=put, headers=key)
     yield as_json("twenty-one pictures", 422, {**product, "images": [ENCODED] * 21}, to=put, headers=key)
-    bomb = hostile_pictures.bombs()["a PNG of 900 megapixels of black"][0]
+    bomb = hostile_images.bombs()["a PNG of 900 megapixels of black"][0]
     both = [ENCODED, base64.b64encode(bomb).decode()]
     yield as_json("a bomb among the pictures", 413, {**product, "images": both}, to=put, headers=key)
     text = part('name="product"', json.dumps({"title": "x", "category": "y"}).encode())

@@ -50,13 +50,13 @@ def post_photo(client: httpx.Client, photo: bytes = RED, **fields: str) -> Any:
 def put(
     client: httpx.Client,
     product_id: str,
-    *pictures: bytes,
+    *images: bytes,
     headers: dict[str, str] = AUTHORIZED,
     **product: Any,
 ) -> httpx.Response:
     """Puts a product with these pictures, as a form."""
     data = json.dumps({"title": "A coat", "category": "coat", **product})
-    files = [("product", (None, data)), *(("images", ("../../evil.php", picture)) for picture in pictures)]
+    files = [("product", (None, data)), *(("images", ("../../evil.php", image)) for image in images)]
     return client.put(f"/v1/products/{product_id}", files=files, headers=headers)  # type: ignore[arg-type]
 
 

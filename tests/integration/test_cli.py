@@ -140,9 +140,7 @@ class TestQuery:
         assert len({hit["product"] for hit in found["hits"]}) == 7
         assert all(Path(hit["image"]).exists() for hit in found["hits"])
 
-    def test_a_shop_picture_finds_itself(
-        self, stylesearch: Command, ingested: Path, drawn_shop: Path
-    ) -> None:
+    def test_a_shop_image_finds_itself(self, stylesearch: Command, ingested: Path, drawn_shop: Path) -> None:
         for row in rows_of(drawn_shop / "products.csv")[::5]:
             found = stylesearch(
                 "--home", ingested, "query", drawn_shop / row["image"], "-k", 1, "--json"

@@ -88,7 +88,7 @@ def test_a_workspace_from_before_is_told_how_to_get_colors_and_gets_them_without
         assert np.array_equal(upgraded[key], vector)
 
 
-def test_new_pictures_come_in_beside_known_ones(
+def test_new_images_come_in_beside_known_ones(
     fresh: dict[tuple[str, str], np.ndarray], drawn_shop: Path, tmp_path: Path
 ) -> None:
     """Some with the network's part at hand and some without, in one batch, each get their own."""

@@ -25,7 +25,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "street2shop": layouts.street_to_shop,
     "deepfashion2": layouts.deepfashion2,
 }
-N_PICTURES = {"deepfashion-c2s": 10, "deepfashion-inshop": 5, "street2shop": 8, "deepfashion2": 7}
+N_IMAGES = {"deepfashion-c2s": 10, "deepfashion-inshop": 5, "street2shop": 8, "deepfashion2": 7}
 
 
 def catalog_of(home: Path) -> list[tuple[str, str, Domain, Box | None]]:
@@ -47,13 +47,13 @@ def test_a_dataset_is_ingested_and_then_unchanged(
     chosen = ["--format", name] if is_named else []
     first = stylesearch("--home", home, "ingest", root, *chosen, "--json")
     assert first.code == 0, first.err
-    assert (first.json["added"], first.json["failed"], first.json["missing"]) == (N_PICTURES[name], [], 0)
+    assert (first.json["added"], first.json["failed"], first.json["missing"]) == (N_IMAGES[name], [], 0)
     again = stylesearch("--home", home, "ingest", root, *chosen, "--json").json
-    assert (again["added"], again["unchanged"], again["computed"]) == (0, N_PICTURES[name], 0)
-    assert len(catalog_of(home)) == N_PICTURES[name]
+    assert (again["added"], again["unchanged"], again["computed"]) == (0, N_IMAGES[name], 0)
+    assert len(catalog_of(home)) == N_IMAGES[name]
 
 
-def test_one_picture_of_two_products_has_a_box_and_features_for_each(
+def test_one_image_of_two_products_has_a_box_and_features_for_each(
     stylesearch: Command, tmp_path: Path
 ) -> None:
     root, home = layouts.deepfashion2(tmp_path / "df2"), tmp_path / "home"
@@ -68,7 +68,7 @@ def test_one_picture_of_two_products_has_a_box_and_features_for_each(
     assert found.json["hits"]
 
 
-def test_missing_pictures_are_counted_with_examples_and_are_no_failure(
+def test_missing_images_are_counted_with_examples_and_are_no_failure(
     stylesearch: Command, tmp_path: Path
 ) -> None:
     root, home = layouts.consumer_to_shop(tmp_path / "c2s"), tmp_path / "home"
@@ -88,7 +88,7 @@ def test_missing_pictures_are_counted_with_examples_and_are_no_failure(
     assert "and 2 more missing images" in shown.err
 
 
-def test_a_picture_that_got_lost_leaves_the_catalog(stylesearch: Command, tmp_path: Path) -> None:
+def test_a_image_that_got_lost_leaves_the_catalog(stylesearch: Command, tmp_path: Path) -> None:
     root, home = layouts.consumer_to_shop(tmp_path / "c2s"), tmp_path / "home"
     assert stylesearch("--home", home, "ingest", root).code == 0
     (root / "img/TOPS/T_Shirt/id_00000218/shop_02.jpg").unlink()
@@ -186,7 +186,7 @@ def test_what_cannot_be_chosen_is_an_error_and_leaves_no_workspace(
         assert not home.exists()
 
 
-def test_no_pictures_at_all_is_an_error_with_a_hint(stylesearch: Command, tmp_path: Path) -> None:
+def test_no_images_at_all_is_an_error_with_a_hint(stylesearch: Command, tmp_path: Path) -> None:
     root = layouts.consumer_to_shop(tmp_path / "c2s")
     shutil.rmtree(root / "img")
     done = stylesearch("--home", tmp_path / "home", "ingest", root)

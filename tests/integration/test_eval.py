@@ -275,7 +275,7 @@ def test_an_interrupted_study_goes_on_where_it_was(
     assert [path for path in (home / "cache").iterdir() if not path.is_dir()] == []
 
 
-def test_a_picture_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_path: Path) -> None:
+def test_a_image_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_path: Path) -> None:
     """Features of other bytes than the catalog knows must not be stored for them."""
     from stylesearch.catalog import Catalog
     from stylesearch.evaluation.results import StudySettings
@@ -284,18 +284,18 @@ def test_a_picture_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_pa
     from stylesearch.testing.fake_extractor import FakeExtractor
 
     shutil.copytree(fresh, tmp_path / "home")
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "pictures"
+    images.mkdir()
     for file in fresh.glob("*.png"):
-        shutil.copy(file, pictures)
-    shutil.copy(fresh / "table.csv", pictures)
+        shutil.copy(file, images)
+    shutil.copy(fresh / "table.csv", images)
     from stylesearch.importers.table import TableImporter
     from stylesearch.ingest import IngestOptions, ingest
 
     with Catalog.open(tmp_path / "catalog.db") as catalog:
-        ingest(catalog, pictures / "table.csv", TableImporter(), [FakeExtractor(seed=9)], IngestOptions())
-        (pictures / "0-shop.png").unlink()
-        shutil.copy(pictures / "1-shop.png", pictures / "2-consumer.png")
+        ingest(catalog, images / "table.csv", TableImporter(), [FakeExtractor(seed=9)], IngestOptions())
+        (images / "0-shop.png").unlink()
+        shutil.copy(images / "1-shop.png", images / "2-consumer.png")
         context = StudyContext(catalog, lambda name: FakeExtractor(), None, tmp_path / "cache")  # type: ignore[arg-type]
         study = evaluate(context, StudySettings(("fake",), ("l1",), (1,)))
     assert study.gallery.n_unreadable == 1

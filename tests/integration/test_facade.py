@@ -80,10 +80,10 @@ def test_search_is_exact_whatever_way_it_is_done(ingested: Path, drawn_shop: Pat
 def test_new_products_are_found_at_once_and_removed_ones_are_gone_at_once(
     workspace: Path, drawn_shop: Path, tmp_path: Path
 ) -> None:
-    picture = drawn_shop / rows_of(drawn_shop / "products.csv")[0]["image"]
+    photo_file = drawn_shop / rows_of(drawn_shop / "products.csv")[0]["image"]
     new = tmp_path / "more" / "kilt" / "k1" / "front.png"
     new.parent.mkdir(parents=True)
-    with Image.open(picture) as image:
+    with Image.open(photo_file) as image:
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(new)
     with ss.open(workspace) as shop:
         before = shop.query(new, k=3)
@@ -211,13 +211,13 @@ def test_two_catalogs_under_one_home_keep_their_indexes_apart(
     drawn_shop: Path, tmp_path: Path, stopped_clock: None
 ) -> None:
     """With ids that count from one in both, nothing but the catalog's own id tells them apart."""
-    picture = drawn_shop / rows_of(drawn_shop / "products.csv")[0]["image"]
+    photo_file = drawn_shop / rows_of(drawn_shop / "products.csv")[0]["image"]
     for name, wanted in (("a", drawn_shop / "catalog"), ("b", drawn_shop / "products.csv")):
         with ss.open(tmp_path / "home", db=str(tmp_path / f"{name}.db")) as shop:
             shop.ingest(wanted)
     for name in ("a", "b"):
         with ss.open(tmp_path / "home", db=str(tmp_path / f"{name}.db")) as shop:
-            assert len(shop.query(picture, k=100)) == 24
+            assert len(shop.query(photo_file, k=100)) == 24
             assert {row.n_gone for row in shop.indexes.status()} == {0}
 
 

@@ -162,9 +162,9 @@ def test_new_products_get_their_vectors_on_ingest_and_the_network_runs_once(
     monkeypatch.setattr(maintenance, "REBUILD_AT_LEAST", 0)
     new = tmp_path / "new" / "dress"
     new.mkdir(parents=True)
-    pictures = sorted((drawn_shop / "catalog").rglob("*.jpg"))
+    images = sorted((drawn_shop / "catalog").rglob("*.jpg"))
     for number in range(4):
-        shutil.copy(pictures[number], new / f"new{number}.jpg")
+        shutil.copy(images[number], new / f"new{number}.jpg")
         with (new / f"new{number}.jpg").open("ab") as file:
             file.write(b"another file")
     ((_, n_before),) = shop.catalog.status().features
@@ -403,11 +403,11 @@ def test_a_study_ranks_by_the_weighted_distances_and_the_index_agrees(
     feature_set = shop.gallery(space=SPACE).location.feature_set
     catalog = shop.catalog
     for place in (0, len(study.queries.images) - 1):
-        picture = study.queries.images[place]
-        _, of_all = catalog.product_features(picture.product, feature_set)
-        paths = [image.path for image in catalog.images_of(picture.product)]
-        features = of_all[paths.index(picture.path)][None]
-        right, wanted = picture.product, expected(shop, features)
+        image = study.queries.images[place]
+        _, of_all = catalog.product_features(image.product, feature_set)
+        paths = [image.path for image in catalog.images_of(image.product)]
+        features = of_all[paths.index(image.path)][None]
+        right, wanted = image.product, expected(shop, features)
         assert run.columns.right_distance[place] == pytest.approx(wanted[right], rel=1e-4, abs=1e-5)
         nearer = sum(value < wanted[right] - 1e-6 for value in wanted.values())
         assert run.columns.n_nearer[place] == nearer

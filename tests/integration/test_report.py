@@ -273,7 +273,7 @@ def test_the_same_study_gives_the_same_bytes_and_older_charts_go(
         assert (report / file).read_bytes() == (tmp_path / file).read_bytes(), file
 
 
-def test_a_study_from_a_file_without_its_catalog_or_pictures(
+def test_a_study_from_a_file_without_its_catalog_or_images(
     home: Path, study: tuple[Study, Features], tmp_path: Path
 ) -> None:
     import json
@@ -298,17 +298,17 @@ def test_the_sample_has_the_features_that_were_searched_with(home: Path, regions
     assert len(sampled_queries(study)) == len(sampled_gallery(study)) == N
     assert len(found) == 2 * N
     for place, vector in list(zip(sampled_gallery(study), found[N:], strict=True))[:5]:
-        picture = decode(study.gallery.images[place].path)
-        pixels = crops(picture, plan_boxes("whole", picture.width, picture.height), fake.input_size)
+        decoded = decode(study.gallery.images[place].path)
+        pixels = crops(decoded, plan_boxes("whole", decoded.width, decoded.height), fake.input_size)
         assert np.allclose(vector, fake.extract(pixels)[0], atol=2e-2)
     for place, vector in list(zip(sampled_queries(study), found[:N], strict=True))[:5]:
         query = study.queries.images[place]
-        picture = decode(query.path)
+        decoded = decode(query.path)
         if regions == "box":
             assert query.box is not None
-            pixels = crop(picture, query.box, fake.input_size)[None]
+            pixels = crop(decoded, query.box, fake.input_size)[None]
         else:
-            pixels = crops(picture, plan_boxes("whole", picture.width, picture.height), fake.input_size)
+            pixels = crops(decoded, plan_boxes("whole", decoded.width, decoded.height), fake.input_size)
         assert np.allclose(vector, fake.extract(pixels)[0], atol=2e-2)
 
 

@@ -122,7 +122,7 @@ def test_products_page_by_page(client: httpx.Client) -> None:
     assert only["next_cursor"] is None
 
 
-def test_a_product_has_the_shops_pictures_and_not_the_customers(client: httpx.Client) -> None:
+def test_a_product_has_the_shops_images_and_not_the_customers(client: httpx.Client) -> None:
     product = valid(client.get("/v1/products/dress-red"), responses.ProductWithImages)
     assert product["attributes"] == {"fabric": "silk"}
     assert len(product["images"]) == 1
@@ -155,7 +155,7 @@ def test_categories_with_their_counts(client: httpx.Client) -> None:
     }
 
 
-def test_pictures_are_given_out_as_they_are_and_may_be_kept(client: httpx.Client, home: Path) -> None:
+def test_images_are_given_out_as_they_are_and_may_be_kept(client: httpx.Client, home: Path) -> None:
     image = client.get("/v1/products/dress-red").json()["images"][0]
     answer = client.get(image["links"]["original"])
     assert answer.content == (home.parent / "source" / "dress0.jpg").read_bytes()
@@ -176,7 +176,7 @@ def test_pictures_are_given_out_as_they_are_and_may_be_kept(client: httpx.Client
     assert answer.headers["etag"] != thumbnail.headers["etag"]
 
 
-def test_only_the_shops_pictures_are_given_out(client: httpx.Client, home: Path) -> None:
+def test_only_the_shops_images_are_given_out(client: httpx.Client, home: Path) -> None:
     with ss.open(home) as shop:
         customers = [one for one in shop.images("dress-red") if one.domain == "consumer"]
     for digest, status in ((customers[0].sha256, 404), ("0" * 64, 404), ("0" * 63, 422), ("G" * 64, 422)):
@@ -269,7 +269,7 @@ def test_a_workspace_with_nothing_in_it_says_so(tmp_path: Path) -> None:
         assert not (tmp_path / "home").exists(), "nothing is made by asking"
 
 
-def test_a_large_picture_is_sent_bit_by_bit_and_whole(tmp_path: Path) -> None:
+def test_a_large_image_is_sent_bit_by_bit_and_whole(tmp_path: Path) -> None:
     folder = tmp_path / "catalog" / "dress" / "large"
     folder.mkdir(parents=True)
     noise = np.random.default_rng(0).integers(0, 256, (800, 800, 3), np.uint8)

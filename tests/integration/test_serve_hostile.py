@@ -21,7 +21,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the service is an extra: pip install 'stylesearch[serve]'")
 
-from tests.integration.hostile_uploads import MAX_BYTES, NAMES, PICTURE, corpus
+from tests.integration.hostile_uploads import IMAGE, MAX_BYTES, NAMES, corpus
 from tests.integration.hostile_wire import Hostile, form, image, raw
 from tests.integration.served_process import CLI, PATIENCE, workers_of
 from tests.integration.tiny_shop import KEY, ingest_tiny_shop
@@ -152,7 +152,7 @@ def attacked(folder: Path, timeout: float) -> Iterator[Server]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that has searched already."""
     with attacked(tmp_path_factory.mktemp("attacked"), TIMEOUT) as running:
-        assert running.send(raw("", 200, form(image(PICTURE)))).status == 200
+        assert running.send(raw("", 200, form(image(IMAGE)))).status == 200
         yield running
 
 
@@ -206,7 +206,7 @@ def _is_a_problem(answer: Answer) -> None:
 def test_what_a_file_is_called_reaches_neither_the_disk_nor_the_log(server: Server, file: str) -> None:
     before = server.files()
     config = (server.home / "config.toml").read_bytes()
-    seen_first = PICTURE + file.encode()  # what stands behind a picture does not matter to anybody
+    seen_first = IMAGE + file.encode()  # what stands behind a picture does not matter to anybody
     assert server.send(raw("", 200, form(image(seen_first, file)))).status == 200
     assert server.files() == before
     assert (server.home / "config.toml").read_bytes() == config
@@ -230,7 +230,7 @@ def test_its_memory_comes_back(server: Server) -> None:
 
 
 def test_afterwards_it_answers_as_before_and_its_log_has_no_mistake(server: Server) -> None:
-    answer = server.send(raw("", 200, form(image(PICTURE))))
+    answer = server.send(raw("", 200, form(image(IMAGE))))
     assert answer.status == 200
     assert json.loads(answer.body)["hits"][0]["product"]["id"] == "dress-red"
     assert not _mistakes(server)

@@ -133,7 +133,7 @@ def test_what_another_process_ingests_rebuilds_and_removes_shows_up(
     with (drawn_shop / "products.csv").open() as file:
         rows = list(csv.DictReader(file))
     server = start("--workers", "2", home=home)
-    picture = (drawn_shop / rows[0]["image"]).read_bytes()
+    image = (drawn_shop / rows[0]["image"]).read_bytes()
 
     def run(*arguments: object) -> None:
         command = [sys.executable, "-c", CLI, "--home", str(home), "-q", *map(str, arguments)]
@@ -141,7 +141,7 @@ def test_what_another_process_ingests_rebuilds_and_removes_shows_up(
 
     def found_by_all() -> set[bool]:
         with httpx.Client(base_url=server.url, timeout=PATIENCE, headers={"Connection": "close"}) as client:
-            answers = [client.post("/v1/search", files={"image": picture}, data={"k": "1"}) for _ in range(8)]
+            answers = [client.post("/v1/search", files={"image": image}, data={"k": "1"}) for _ in range(8)]
         assert all(answer.status_code == 200 for answer in answers)
         return {answer.json()["hits"][0]["product"]["id"] == rows[0]["id"] for answer in answers}
 
@@ -164,8 +164,8 @@ def test_an_empty_workspace_starts_says_what_to_do_and_is_filled_meanwhile(
     said = server.wait_to_say("Ctrl-C stops")
     assert f"the workspace {empty} is empty" in said
     assert f"hint: stylesearch --home {empty} ingest FOLDER" in said
-    picture = (drawn_shop / "products.csv").parent
-    photo = next((picture / "street").glob("*.jpg")).read_bytes()
+    image = (drawn_shop / "products.csv").parent
+    photo = next((image / "street").glob("*.jpg")).read_bytes()
     refused = server.client.post("/v1/search", files={"image": photo})
     assert refused.status_code == 404
     assert refused.headers["content-type"].startswith("application/problem+json")

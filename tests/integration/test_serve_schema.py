@@ -56,16 +56,16 @@ pytestmark = [pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.Ind
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
-PICTURES = [
+IMAGES = [
     jpeg(draw(COLORS["dress"]["red"], seed=21)),
     png(draw(COLORS["skirt"]["yellow"], seed=22)),
 ]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def pictures_among_the_bytes() -> None:
+def images_among_the_bytes() -> None:
     """Where bytes of a picture are wanted they often are: else nothing would be answered but refusals."""
-    some_bytes = st.one_of(st.sampled_from(PICTURES), st.sampled_from(PICTURES), st.binary(max_size=64))
+    some_bytes = st.one_of(st.sampled_from(IMAGES), st.sampled_from(IMAGES), st.binary(max_size=64))
     schemathesis.openapi.format("binary", some_bytes)
     schemathesis.openapi.format("byte", some_bytes.map(lambda data: base64.b64encode(data).decode()))
 

@@ -61,13 +61,13 @@ def client(shop: Workspace) -> Iterator[httpx.Client]:
 
 
 def test_a_product_that_was_put_is_found_at_once_by_everybody(client: httpx.Client, home: Path) -> None:
-    picture = png(draw(ORANGE))
+    content = png(draw(ORANGE))
     with ss.open(home) as elsewhere:
-        assert elsewhere.query(picture, k=1, regions="whole")[0].product.id != "coat-1"
+        assert elsewhere.query(content, k=1, regions="whole")[0].product.id != "coat-1"
         answer = put(
             client,
             "coat-1",
-            picture,
+            content,
             price="10",
             url="https://shop.example/c",
             attributes={"sizes": [1, 2.5]},
@@ -77,11 +77,11 @@ def test_a_product_that_was_put_is_found_at_once_by_everybody(client: httpx.Clie
         responses.ProductWithImages.model_validate(product, strict=True)
         assert product["attributes"] == {"sizes": [1, 2.5]}
         assert client.get(product["links"]["self"]).json() == product
-        assert best(client, picture, category="coat") == "coat-1"
-        assert elsewhere.query(picture, k=1, regions="whole")[0].product.id == "coat-1"
+        assert best(client, content, category="coat") == "coat-1"
+        assert elsewhere.query(content, k=1, regions="whole")[0].product.id == "coat-1"
     assert client.get("/v1/categories").json()["categories"][0] == {"name": "coat", "products": 1}
     image = product["images"][0]
-    assert client.get(image["links"]["original"]).content == picture
+    assert client.get(image["links"]["original"]).content == content
     assert client.get(image["links"]["thumbnail"]).status_code == 200
     assert stored(home) == {f"{image['hash']}.png"}
 
@@ -115,7 +115,7 @@ def test_putting_again_replaces(client: httpx.Client, home: Path) -> None:
     assert (unchanged.status_code, unchanged.json()) == (200, again.json())
 
 
-def test_pictures_that_an_ingest_took_in_stay(client: httpx.Client, home: Path, source: Path) -> None:
+def test_images_that_an_ingest_took_in_stay(client: httpx.Client, home: Path, source: Path) -> None:
     before = client.get("/v1/products/dress-red").json()["images"]
     answer = put(client, "dress-red", png(draw(ORANGE)), title="New", category="dress")
     assert answer.status_code == 200
@@ -129,15 +129,15 @@ def test_pictures_that_an_ingest_took_in_stay(client: httpx.Client, home: Path, 
 
 
 def test_what_is_deleted_is_gone_at_once_with_its_files(client: httpx.Client, home: Path) -> None:
-    picture, shared = png(draw(ORANGE)), jpeg(draw(TEAL))
-    images = put(client, "one", picture, shared).json()["images"]
+    content, shared = png(draw(ORANGE)), jpeg(draw(TEAL))
+    images = put(client, "one", content, shared).json()["images"]
     put(client, "two/with slash", shared)
     for image in images:
         assert client.get(image["links"]["thumbnail"]).status_code == 200
     answer = client.delete("/v1/products/one", headers=AUTHORIZED)
     assert (answer.status_code, answer.content) == (204, b"")
     assert "content-type" not in answer.headers
-    assert best(client, picture, category="coat") == "two/with slash"
+    assert best(client, content, category="coat") == "two/with slash"
     assert client.get("/v1/products/one").status_code == 404
     assert len(stored(home)) == 1, "the other product has it still"
     assert len(list(home.glob("thumbnails/*/*"))) == 1
@@ -203,13 +203,13 @@ def test_many_changes_at_once_are_done_in_turn_or_told_to_come_back(client: http
 
 
 def test_searches_are_right_while_products_come_and_go(client: httpx.Client) -> None:
-    picture = png(draw(ORANGE))
+    content = png(draw(ORANGE))
     stop = threading.Event()
     wrong: list[Any] = []
 
     def search() -> None:
         while not stop.is_set():
-            answer = client.post("/v1/search", files={"image": picture}, data={"category": "dress"})
+            answer = client.post("/v1/search", files={"image": content}, data={"category": "dress"})
             hits = answer.json().get("hits", []) if answer.status_code == 200 else []
             if {hit["product"]["id"] for hit in hits} != {f"dress-{name}" for name in COLORS["dress"]}:
                 wrong.append(answer.text)
@@ -218,7 +218,7 @@ def test_searches_are_right_while_products_come_and_go(client: httpx.Client) -> 
     thread = threading.Thread(target=search)
     thread.start()
     for _ in range(8):
-        assert put(client, "c", picture).status_code == 201
+        assert put(client, "c", content).status_code == 201
         assert client.delete("/v1/products/c", headers=AUTHORIZED).status_code == 204
     stop.set()
     thread.join()
@@ -232,9 +232,9 @@ def test_a_shop_can_begin_with_nothing(tmp_path: Path) -> None:
     ):
         assert client.get("/v1/products").json() == {"products": [], "next_cursor": None}
         for number, color in enumerate((ORANGE, TEAL, (9, 9, 9), (200, 9, 9))):
-            picture = png(draw(color, seed=number))
-            assert put(client, f"c{number}", picture).status_code == 201
-            assert best(client, picture) == f"c{number}"
+            content = png(draw(color, seed=number))
+            assert put(client, f"c{number}", content).status_code == 201
+            assert best(client, content) == f"c{number}"
         assert client.delete("/v1/products/c0", headers=AUTHORIZED).status_code == 204
         assert best(client, png(draw(ORANGE))) != "c0"
 
@@ -257,16 +257,16 @@ def test_searches_in_the_space_of_a_model_find_it_too(home: Path, source: Path) 
         save_fake_model(shop.settings, extractor="hog")
     with ss.open(home) as shop, serving(shop, SETTINGS) as client:
         assert client.get("/v1/page").json()["spaces"] == ["whitened", "raw", "siamese:default"]
-        picture = png(draw(ORANGE, size=(160, 90)))
-        assert put(client, "c", picture).status_code == 201
+        content = png(draw(ORANGE, size=(160, 90)))
+        assert put(client, "c", content).status_code == 201
         found = client.post(
-            "/v1/search", files={"image": picture}, data={"space": "siamese:default", "category": "coat"}
+            "/v1/search", files={"image": content}, data={"space": "siamese:default", "category": "coat"}
         )
         assert [hit["product"]["id"] for hit in found.json()["hits"]] == ["c"]
         assert (found.json()["space"], found.json()["extractor"]) == ("siamese:default", "hog")
-        assert best(client, picture, category="coat") == "c"
+        assert best(client, content, category="coat") == "c"
         other = client.post(
-            "/v1/search", files={"image": picture}, data={"space": "siamese:default", "metric": "l1"}
+            "/v1/search", files={"image": content}, data={"space": "siamese:default", "metric": "l1"}
         )
         assert other.status_code == 422
         assert "trained for the metric cosine" in other.json()["detail"]

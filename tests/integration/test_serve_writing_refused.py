@@ -97,7 +97,7 @@ def test_ids_that_are_asking_for_trouble_are_refused(client: httpx.Client, produ
 
 
 @pytest.mark.parametrize(
-    ("pictures", "status", "words"),
+    ("images", "status", "words"),
     [
         ([], 422, "1 to 20 pictures"),
         ([png(draw(ORANGE, seed=n)) for n in range(21)], 422, "1 to 20 pictures"),
@@ -105,10 +105,10 @@ def test_ids_that_are_asking_for_trouble_are_refused(client: httpx.Client, produ
         ([png(draw(ORANGE, size=(10, 10)))], 422, "picture 1"),
     ],
 )
-def test_a_product_with_a_bad_picture_is_not_put(
-    client: httpx.Client, home: Path, pictures: list[bytes], status: int, words: str
+def test_a_product_with_a_bad_image_is_not_put(
+    client: httpx.Client, home: Path, images: list[bytes], status: int, words: str
 ) -> None:
-    answer = put(client, "c", *pictures)
+    answer = put(client, "c", *images)
     assert answer.status_code == status
     assert words in answer.json()["detail"]
     assert client.get("/v1/products/c").status_code == 404
@@ -116,9 +116,9 @@ def test_a_product_with_a_bad_picture_is_not_put(
 
 
 def test_forms_without_a_product_or_with_more_are_refused(client: httpx.Client) -> None:
-    picture = ("images", ("x", png(draw(ORANGE))))
+    image = ("images", ("x", png(draw(ORANGE))))
     product = ("product", (None, '{"title": "T", "category": "c"}'))
-    for files in ([picture], [product, picture, ("more", (None, "x"))], [product, product, picture]):
+    for files in ([image], [product, image, ("more", (None, "x"))], [product, product, image]):
         assert client.put("/v1/products/c", files=files, headers=AUTHORIZED).status_code == 422
-    broken = [("product", (None, "{")), picture]
+    broken = [("product", (None, "{")), image]
     assert client.put("/v1/products/c", files=broken, headers=AUTHORIZED).status_code == 400

@@ -89,7 +89,7 @@ def test_the_figures_of_the_report_are_those_of_a_study(trained: Path) -> None:
         test_products = split_products(categories, groups).test
         methods["before"] = NAME if card.untrained == "raw" else f"{NAME}/{card.untrained}"
         study = shop.evaluate(list(methods.values()), metrics=["cosine"], ks=[1, 5, 20], regions="few")
-    tested = [picture.product in test_products for picture in study.queries.images]
+    tested = [image.product in test_products for image in study.queries.images]
     assert sum(tested) == card.n_products["test"]
     for when, method in methods.items():
         shares = score_columns(study.run(method, "cosine").columns, SCORES)[tested]

@@ -50,21 +50,21 @@ def _check(data: bytes, reduce_to: int | None) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CutShortWarning)
-            picture = decode(data, reduce_to=reduce_to, max_pixels=MAX_PIXELS)
+            decoded = decode(data, reduce_to=reduce_to, max_pixels=MAX_PIXELS)
     except ImageError as error:
         assert str(error)
         return
-    assert isinstance(picture, DecodedImage)
-    assert picture.pixels.dtype == np.uint8
-    assert picture.pixels.ndim == 3
-    assert picture.pixels.shape[2] == 3
-    assert min(picture.width, picture.height) >= 16
-    assert picture.width * picture.height <= MAX_PIXELS
-    height, width = picture.pixels.shape[:2]
+    assert isinstance(decoded, DecodedImage)
+    assert decoded.pixels.dtype == np.uint8
+    assert decoded.pixels.ndim == 3
+    assert decoded.pixels.shape[2] == 3
+    assert min(decoded.width, decoded.height) >= 16
+    assert decoded.width * decoded.height <= MAX_PIXELS
+    height, width = decoded.pixels.shape[:2]
     if reduce_to is None:
-        assert (width, height) == (picture.width, picture.height)
+        assert (width, height) == (decoded.width, decoded.height)
     else:
-        assert max(width, height) >= min(reduce_to, max(picture.width, picture.height))
+        assert max(width, height) >= min(reduce_to, max(decoded.width, decoded.height))
 
 
 _reductions = st.sampled_from([None, 8, 20, 10_000])
@@ -120,18 +120,18 @@ def test_damaged_files(index, edits, reduce_to):
     corner=st.tuples(st.integers(0, 399), st.integers(0, 399)),
     extent=st.tuples(st.integers(1, 500), st.integers(1, 500)),
 )
-def test_crops_of_any_picture(width, height, size, plan, corner, extent):
+def test_crops_of_any_image(width, height, size, plan, corner, extent):
     buffer = BytesIO()
     Image.new("RGB", (width, height), (40, 90, 140)).save(buffer, "PNG")
     box = Box(min(corner[0], width - 1), min(corner[1], height - 1), width + extent[0], height + extent[1])
     for wanted, boxes in ((plan, plan_boxes(plan, width, height)), ([box], [box])):
-        picture = decode(buffer.getvalue(), reduce_to=reduction(size, wanted))
-        for square in crops(picture, boxes, size):
+        decoded = decode(buffer.getvalue(), reduce_to=reduction(size, wanted))
+        for square in crops(decoded, boxes, size):
             inked = (square != 255).any(axis=2)
             assert np.abs(square[inked].astype(int) - (40, 90, 140)).max() <= 1
             columns, rows = inked.any(axis=0), inked.any(axis=1)
             # One rectangle, as long as the square one way, centred the other way.
             assert columns.sum() == size or rows.sum() == size
             assert inked.sum() == columns.sum() * rows.sum()
-    square = letterbox(picture.pixels, size)
+    square = letterbox(decoded.pixels, size)
     assert square.shape == (size, size, 3)

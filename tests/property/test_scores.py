@@ -42,7 +42,7 @@ def searches(draw, elements=FEW_VALUES):
     return queries, right, RankedGallery(gallery, product_of), own
 
 
-def to_pictures(search, metric):
+def to_images(search, metric):
     """Distances (q, n), the query's own picture infinitely far; from float64 definitions via `nearest`."""
     from stylesearch.distance_kernels import exact_pairs
 
@@ -77,7 +77,7 @@ def test_ranks_count_products_that_are_nearer_or_as_far(search, metric, max_byte
     columns = rank(
         queries, right, gallery, metric, own=own, n_hits=4, max_bytes=max_bytes, fast_distances=fast_distances
     )
-    table = to_pictures(search, metric)
+    table = to_images(search, metric)
     for query, row in enumerate(table):
         of_products = np.array([row[gallery.product_of == p].min() for p in range(len(gallery.starts))])
         to_right = of_products[right[query]]
@@ -98,7 +98,7 @@ def test_ranks_count_products_that_are_nearer_or_as_far(search, metric, max_byte
 def test_average_precision_is_the_mean_over_all_orders_of_the_tied(search, metric):
     queries, right, gallery, own = search
     columns = rank(queries, right, gallery, metric, own=own)
-    for query, row in enumerate(to_pictures(search, metric)):
+    for query, row in enumerate(to_images(search, metric)):
         searched = np.flatnonzero(row < np.inf)
         values, is_right = row[searched], gallery.product_of[searched] == right[query]
         n_orders = math.prod(math.factorial(n) for n in np.unique(values, return_counts=True)[1])
@@ -117,7 +117,7 @@ def test_average_precision_is_the_mean_over_all_orders_of_the_tied(search, metri
 def test_average_precision_is_scikit_learns_where_nothing_is_tied(search):
     queries, right, gallery, own = search
     columns = rank(queries, right, gallery, "l2", own=own)
-    for query, row in enumerate(to_pictures(search, "l2")):
+    for query, row in enumerate(to_images(search, "l2")):
         searched = row < np.inf
         if len(np.unique(row[searched])) < searched.sum():
             continue
@@ -157,7 +157,7 @@ def test_expectations_are_means_over_the_places_of_a_tie(n_nearer, n_tied, k):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(0, 3)), min_size=1, max_size=4))
-def test_average_precision_of_one_group_a_picture_is_the_textbooks(groups):
+def test_average_precision_of_one_group_a_image_is_the_textbooks(groups):
     """Groups of one picture each: rank r_i of the i-th right picture gives the mean of i / r_i."""
     ranks = np.cumsum([1 + gap for gap, _, _ in groups])
     wanted = np.mean(np.arange(1, len(ranks) + 1) / ranks)

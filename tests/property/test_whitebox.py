@@ -13,7 +13,7 @@ from stylesearch.extractors.classical.combined import WHITE_BOX
 from stylesearch.extractors.classical.harris import HARRIS
 from stylesearch.extractors.classical.hog import HOG
 
-PICTURES = st.integers(16, 24).flatmap(lambda size: arrays(np.uint8, (1, size, size, 3)))
+IMAGES = st.integers(16, 24).flatmap(lambda size: arrays(np.uint8, (1, size, size, 3)))
 MAPS = st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12)).flatmap(
     lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 2))
 )
@@ -21,40 +21,40 @@ MAPS = st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12)).flat
 
 @given(MAPS)
 def test_regions_are_those_of_a_flood_fill(numbers):
-    for picture, found in zip(numbers, region_sizes(numbers), strict=True):
-        for color in np.unique(picture):
-            mask = picture == color
+    for image, found in zip(numbers, region_sizes(numbers), strict=True):
+        for color in np.unique(image):
+            mask = image == color
             labels, _ = label(mask, structure=np.ones((3, 3)))
             assert np.array_equal(found[mask], np.bincount(labels.ravel())[labels[mask]])
 
 
-@given(PICTURES)
+@given(IMAGES)
 @settings(deadline=None)
-def test_lengths(pictures):
-    n_blocks = (pictures.shape[1] // 8 - 1) ** 2
-    hog = HOG.from_arrays(pictures)[0]
+def test_lengths(images):
+    n_blocks = (images.shape[1] // 8 - 1) ** 2
+    hog = HOG.from_arrays(images)[0]
     assert (hog >= 0).all() and (hog <= 1).all()
     assert (np.linalg.norm(hog.reshape(n_blocks, -1), axis=1) <= 1 + 1e-5).all()
     for feature in (COLOR_HISTOGRAM, COLOR_COHERENCE, HARRIS):
-        norm = np.linalg.norm(feature.from_arrays(pictures)[0])
+        norm = np.linalg.norm(feature.from_arrays(images)[0])
         assert norm == 0 or abs(norm - 1) < 1e-5, feature.name
-    assert np.isfinite(WHITE_BOX.from_arrays(pictures)).all()
+    assert np.isfinite(WHITE_BOX.from_arrays(images)).all()
 
 
-@given(PICTURES)
+@given(IMAGES)
 @settings(deadline=None)
-def test_half_a_turn_moves_things_and_changes_none(pictures):
-    turned = np.ascontiguousarray(pictures[:, ::-1, ::-1])
+def test_half_a_turn_moves_things_and_changes_none(images):
+    turned = np.ascontiguousarray(images[:, ::-1, ::-1])
     for feature in (COLOR_HISTOGRAM, COLOR_COHERENCE):
-        assert np.array_equal(feature.from_arrays(turned), feature.from_arrays(pictures))
+        assert np.array_equal(feature.from_arrays(turned), feature.from_arrays(images))
 
 
-@given(PICTURES, st.integers(0, 2**32 - 1))
+@given(IMAGES, st.integers(0, 2**32 - 1))
 @settings(deadline=None)
-def test_a_histogram_does_not_see_where_a_pixel_is(pictures, seed):
-    pixels = pictures.reshape(-1, 3)
-    shuffled = np.random.default_rng(seed).permutation(pixels).reshape(pictures.shape)
-    assert np.array_equal(COLOR_HISTOGRAM.from_arrays(shuffled), COLOR_HISTOGRAM.from_arrays(pictures))
+def test_a_histogram_does_not_see_where_a_pixel_is(images, seed):
+    pixels = images.reshape(-1, 3)
+    shuffled = np.random.default_rng(seed).permutation(pixels).reshape(images.shape)
+    assert np.array_equal(COLOR_HISTOGRAM.from_arrays(shuffled), COLOR_HISTOGRAM.from_arrays(images))
 
 
 @given(arrays(np.uint8, (7, 3)))

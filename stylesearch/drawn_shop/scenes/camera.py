@@ -28,7 +28,7 @@ class Camera:
         shake: length of a smear in pixels, 0 for none.
         noise: standard deviation of the noise, 0 to 255.
         coarse: share of the resolution that is left.
-        quality: of the JPEG file, 1 to 95.
+        quality: quality of the JPEG file, 1 to 95.
         seed: decides the noise.
     """
 

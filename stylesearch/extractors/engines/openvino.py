@@ -121,7 +121,7 @@ class OpenVinoEngine:
     cores a sixth faster than one large batch over both, for the 16 crops of a query as for an ingest.
 
     Args:
-        recipe: what to run; converted with TensorFlow if the cache does not have it.
+        recipe: the network to run; converted with TensorFlow if the cache does not have it.
         precision: ``"auto"`` (bf16 where it is at hand and exact enough), ``"f32"`` or ``"bf16"``.
 
     Raises:

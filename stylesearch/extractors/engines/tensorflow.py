@@ -40,8 +40,8 @@ _lock = threading.Lock()
 def import_tensorflow() -> Any:
     """Imports the module ``tensorflow``.
 
-    What it says about processors and CUDA while it starts goes to the debug log, unless the user has set
-    ``TF_CPP_MIN_LOG_LEVEL`` to see it.
+    Its messages about processors and CUDA while it starts are written to the debug log, unless the user has
+    set ``TF_CPP_MIN_LOG_LEVEL`` to see it.
 
     Raises:
         MissingDependency: TensorFlow is not installed.
@@ -116,7 +116,7 @@ class TensorFlowEngine:
     """A Keras model as one TensorFlow function.
 
     Args:
-        recipe: what to run.
+        recipe: the network to run.
         precision: ``"auto"`` and ``"f32"``: float32; ``"mixed_float16"``: half precision with float32
             weights, which is faster on a GPU and slower on a CPU.
 

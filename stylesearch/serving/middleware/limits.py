@@ -196,7 +196,7 @@ class RateLimit:
     Args:
         app: the next application.
         per_minute: requests to the API that one client may make, after a burst of ten seconds' worth.
-        clients: tells clients apart.
+        clients: finds the address of a client.
     """
 
     def __init__(self, app: ASGIApp, per_minute: int, clients: ClientAddresses) -> None:

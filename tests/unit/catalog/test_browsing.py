@@ -26,7 +26,7 @@ def ids(products: list[Product]) -> list[str]:
     return [product.id for product in products]
 
 
-def test_only_products_with_a_picture_are_shown(catalog: Catalog, with_unseen: None) -> None:
+def test_only_products_with_a_image_are_shown(catalog: Catalog, with_unseen: None) -> None:
     assert ids(catalog.shop_products()) == ["blue", "pleated", "red"]
     assert ids(catalog.shop_products(category="dress")) == ["blue", "red"]
     assert catalog.shop_products(category="hat") == []
@@ -40,7 +40,7 @@ def test_pages_follow_each_other(catalog: Catalog, shop: Shop) -> None:
     assert ids(catalog.shop_products(category="dress", after="blue")) == ["red"]
 
 
-def test_pictures_of_many_products_at_once(catalog: Catalog, with_unseen: None) -> None:
+def test_images_of_many_products_at_once(catalog: Catalog, with_unseen: None) -> None:
     found = catalog.shop_images(["red", "worn", "bad", "nothing", "red"])
     assert {product_id: [image.path for image in images] for product_id, images in found.items()} == {
         "red": ["/shop/red-1.jpg", "/shop/red-2.jpg"],
@@ -51,7 +51,7 @@ def test_pictures_of_many_products_at_once(catalog: Catalog, with_unseen: None) 
     assert catalog.shop_images([]) == {}
 
 
-def test_pictures_by_their_digest(catalog: Catalog, with_unseen: None, store: Any, entry: Entry) -> None:
+def test_images_by_their_digest(catalog: Catalog, with_unseen: None, store: Any, entry: Entry) -> None:
     store(
         (Product("twin", "The same dress", "dress"), entry("twin", "/shop/twin.jpg", "sha of /shop/blue.jpg"))
     )

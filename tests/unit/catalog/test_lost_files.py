@@ -41,7 +41,7 @@ def forget(writer: Writer) -> int:
         return writer.forget_lost_files()
 
 
-def test_lost_pictures_of_seen_products_go_with_their_vectors(
+def test_lost_images_of_seen_products_go_with_their_vectors(
     catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: dict[str, int], see: See
 ) -> None:
     new = see("/nowhere/seen, so it stays.jpg")

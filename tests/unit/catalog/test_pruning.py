@@ -27,7 +27,7 @@ def test_what_was_not_seen_goes_with_its_vectors(
     assert [ids.tolist() for ids, _ in catalog.features(feature_set)] == [[1, 4]]
 
 
-def test_only_pictures_that_a_seen_product_no_longer_lists(
+def test_only_images_that_a_seen_product_no_longer_lists(
     catalog: Catalog, writer: Writer, shop: Shop
 ) -> None:
     with writer.transaction():
@@ -63,7 +63,7 @@ def test_other_sources_are_left_alone(
     assert catalog.products() == []
 
 
-def test_products_that_had_no_picture_anyway_stay(catalog: Catalog, writer: Writer, shop: Shop) -> None:
+def test_products_that_had_no_image_anyway_stay(catalog: Catalog, writer: Writer, shop: Shop) -> None:
     with writer.transaction():
         writer.upsert_products([Product("planned", "Planned", "dress")])
         writer.prune("shop")

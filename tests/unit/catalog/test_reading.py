@@ -144,7 +144,7 @@ def test_products_are_listed_in_pages(catalog: Catalog, shop: Shop) -> None:
     assert catalog.products(category="hat") == []
 
 
-def test_one_product_and_its_pictures(catalog: Catalog, feature_set: FeatureSet, shop: Shop) -> None:
+def test_one_product_and_its_images(catalog: Catalog, feature_set: FeatureSet, shop: Shop) -> None:
     assert catalog.product("blue") == Product("blue", "Blue dress", "dress", attributes={"size": "M"})
     assert [image.path for image in catalog.images_of("red")] == ["/shop/red-1.jpg", "/shop/red-2.jpg"]
     ids, vectors = catalog.product_features("red", feature_set)

@@ -110,7 +110,7 @@ def test_a_stat_key_a_size_or_a_source_alone_keeps_the_vectors(
     assert feature_ids(catalog, feature_set) == [1, 2, 3, 4]
 
 
-def test_a_failed_picture_is_kept_with_its_reason_and_can_recover(
+def test_a_failed_image_is_kept_with_its_reason_and_can_recover(
     catalog: Catalog, writer: Writer, feature_set: FeatureSet, entry: Entry, vectors_for: Any
 ) -> None:
     broken = ImageEntry("a", "/a.jpg", error="not a picture")
@@ -140,7 +140,7 @@ def test_an_entry_has_either_content_or_an_error() -> None:
         ImageEntry("a", "/a.jpg", width=3, height=3)
 
 
-def test_pictures_need_their_product(writer: Writer, entry: Entry) -> None:
+def test_images_need_their_product(writer: Writer, entry: Entry) -> None:
     with writer.transaction(), pytest.raises(NotInCatalog, match="'nobody'"):
         writer.upsert_images([entry("nobody", "/a.jpg")], source="shop")
 
@@ -177,7 +177,7 @@ def test_a_new_title_keeps_the_feature_ids(
     assert feature_ids(catalog, feature_set) == [1, 2, 3, 4]
 
 
-def test_a_picture_of_another_domain_is_filed_there_under_a_new_id(
+def test_a_image_of_another_domain_is_filed_there_under_a_new_id(
     catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: Shop, entry: Entry
 ) -> None:
     with writer.transaction():
@@ -208,7 +208,7 @@ def test_vectors_given_again_replace_the_old_under_new_ids(
     np.testing.assert_array_equal(vectors, vectors_for(1, start=9))
 
 
-def test_vectors_of_another_shape_or_of_no_picture_are_refused(
+def test_vectors_of_another_shape_or_of_no_image_are_refused(
     writer: Writer, feature_set: FeatureSet, shop: Shop, vectors_for: Any
 ) -> None:
     with writer.transaction(), pytest.raises(ValueError, match=r"need vectors of the shape \(2, 6\)"):

@@ -58,7 +58,7 @@ def test_mirroring_and_moving() -> None:
     np.testing.assert_array_equal(half[0], (0.0, 0.0))
 
 
-def test_normals_point_to_the_right_of_the_picture_on_the_way_down() -> None:
+def test_normals_point_to_the_right_of_the_image_on_the_way_down() -> None:
     down = np.column_stack([np.zeros(5), np.arange(5.0)])
     np.testing.assert_allclose(normals(down), np.tile((1.0, 0.0), (5, 1)))
     ribbon = between(down, 2.0)
@@ -102,14 +102,14 @@ def test_a_warped_strip_carries_its_drawing_along() -> None:
     spine = _arm(0.0)
     placed = warp_strip(strip, spine, (400, 400), reach)
     assert placed is not None
-    picture, corner = placed
+    image, corner = placed
     spots = spine.place(np.array([(1.5, 25.0), (1.5, 10.0), (1.5, 40.0)])).round().astype(int) - corner
-    red = [picture.getpixel((int(x), int(y)))[0] for x, y in spots]  # type: ignore[index]
+    red = [image.getpixel((int(x), int(y)))[0] for x, y in spots]  # type: ignore[index]
     assert red[0] > 200
     assert max(red[1:]) < 30
 
 
-def test_a_strip_outside_the_picture_is_not_drawn() -> None:
+def test_a_strip_outside_the_image_is_not_drawn() -> None:
     strip = Strip(Image.new("RGBX", (40, 100), (9, 9, 9, 255)), -8.5, 0.0, 2.0)
     reach = np.array([(-8.5, 0.0), (11.5, 50.0)])
     assert warp_strip(strip, _arm(0.0), (50, 50), reach) is None

@@ -77,11 +77,11 @@ def test_a_near_twin_looks_different() -> None:
         product = draw_product(index, 6)
         families[product.family].append(product)
     for members in families.values():
-        pictures = [
+        images = [
             np.asarray(draw_shop_image(m.spec, Random("same folds"), size=240)).astype(int) for m in members
         ]
-        for number, picture in enumerate(pictures[1:], 1):
-            changed = (np.abs(picture - pictures[0]).max(axis=2) > 10).mean()
+        for number, image in enumerate(images[1:], 1):
+            changed = (np.abs(image - images[0]).max(axis=2) > 10).mean()
             assert changed > 2e-4, (members[0].spec, members[number].spec)
 
 

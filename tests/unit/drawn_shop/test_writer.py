@@ -53,9 +53,9 @@ def test_hard_changes_street_photos_only(tmp_path: Path) -> None:
 def test_a_larger_shop_contains_the_smaller_one(tmp_path: Path) -> None:
     small = write_demo(tmp_path / "small", n_products=3, seed=2, **_SMALL)
     large = write_demo(tmp_path / "large", n_products=7, seed=2, **_SMALL)
-    pictures = {name: digest for name, digest in _digests(small.folder).items() if name.endswith(".jpg")}
-    assert len(pictures) == 6
-    assert pictures.items() <= _digests(large.folder).items()
+    images = {name: digest for name, digest in _digests(small.folder).items() if name.endswith(".jpg")}
+    assert len(images) == 6
+    assert images.items() <= _digests(large.folder).items()
     assert _rows(small.products_csv) == _rows(large.products_csv)[:3]
     assert _rows(small.street_csv) == _rows(large.street_csv)[:3]
 
@@ -107,10 +107,10 @@ def test_the_tables_say_what_is_there(tmp_path: Path) -> None:
     for row in street:
         assert row["domain"] == "consumer"
         box = Box.parse(row["box"])
-        with Image.open(report.folder / row["image"]) as picture:
-            assert picture.format == "JPEG"
-            assert box.x1 <= picture.width
-            assert box.y1 <= picture.height
+        with Image.open(report.folder / row["image"]) as image:
+            assert image.format == "JPEG"
+            assert box.x1 <= image.width
+            assert box.y1 <= image.height
     listed = {row["image"] for row in (*shop, *street)}
     written = {str(path.relative_to(report.folder)) for path in report.folder.rglob("*.jpg")}
     assert listed == written
@@ -177,8 +177,8 @@ def test_photos_without_files_are_those_of_the_files(tmp_path: Path) -> None:
     assert len(drawn) == 6
     boxes = {row["image"]: Box.parse(row["box"]) for row in _rows(report.street_csv)}
     for pixels, record in drawn:
-        with Image.open(report.folder / record.path) as picture:
-            np.testing.assert_array_equal(pixels, np.asarray(picture))
+        with Image.open(report.folder / record.path) as image:
+            np.testing.assert_array_equal(pixels, np.asarray(image))
         assert record.box == boxes.get(record.path)
         assert record.domain is (Domain.CONSUMER if record.path in boxes else Domain.SHOP)
     later = [record.product.id for _, record in draw_photos(1, seed=5, first=2, **_SMALL)]

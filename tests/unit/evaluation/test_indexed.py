@@ -17,7 +17,7 @@ ROWS = [(name, f"{name}.jpg", "shop", name) for name in "abcd"] + [("c", "street
 
 
 @pytest.mark.parametrize(("n_kept", "nearer", "recall"), [(3, 1, 1.0), (2, 3, 2 / 3)])
-def test_a_picture_that_another_method_cannot_use_is_no_answer(
+def test_a_image_that_another_method_cannot_use_is_no_answer(
     make_catalog, monkeypatch, n_kept, nearer, recall
 ):
     """The index answers a, b, c, d; b is not in the gallery, and the answer may break off early."""

@@ -36,7 +36,7 @@ def chosen(catalog, **changes) -> Protocol:
     return choose(list_images(catalog), replace(SETTINGS, **changes))
 
 
-def test_consumer_photos_are_searched_in_all_shop_pictures(make_catalog):
+def test_consumer_photos_are_searched_in_all_shop_images(make_catalog):
     protocol = chosen(make_catalog(ROWS))
     assert names(protocol.gallery) == ["a_main.jpg", "a_back.jpg", "b_main.jpg", "n_main.jpg"]
     assert names(protocol.queries) == ["a_street.jpg", "b_street.jpg"]
@@ -45,7 +45,7 @@ def test_consumer_photos_are_searched_in_all_shop_pictures(make_catalog):
     }
 
 
-def test_views_are_searched_in_first_pictures_as_they_were_listed(make_catalog):
+def test_views_are_searched_in_first_images_as_they_were_listed(make_catalog):
     protocol = chosen(make_catalog(ROWS), queries="views")
     assert names(protocol.gallery) == ["a_main.jpg", "b_main.jpg", "n_main.jpg"]
     assert names(protocol.queries) == ["a_back.jpg"]
@@ -91,7 +91,7 @@ def test_galleries_and_splits(make_catalog, changes, gallery, queries):
     assert names(protocol.queries) == queries
 
 
-def test_a_picture_that_cannot_be_read_takes_along_the_queries_that_only_it_answers(make_catalog):
+def test_a_image_that_cannot_be_read_takes_along_the_queries_that_only_it_answers(make_catalog):
     protocol = chosen(make_catalog(ROWS))
     lost = [one.pk for one in (*protocol.gallery, *protocol.queries) if one.product.id == "a"]
     rest = protocol.without({lost[0]: "unreadable"})
@@ -123,7 +123,7 @@ def test_queries_that_cannot_be_used_are_counted_by_reason(make_catalog):
     assert facts.n_listed == 5
 
 
-def test_equal_pictures_on_both_sides_are_counted(make_catalog):
+def test_equal_images_on_both_sides_are_counted(make_catalog):
     protocol = chosen(make_catalog(ROWS))
     facts = query_facts(protocol, SETTINGS)
     assert (facts.equal_images.n_queries, facts.equal_images.n_same_product) == (1, 1)
@@ -135,7 +135,7 @@ def test_equal_pictures_on_both_sides_are_counted(make_catalog):
     assert gallery.categories == {"dress": 3, "skirt": 1}
 
 
-def test_the_gallery_says_how_many_pictures_are_cut_to_their_box(make_catalog):
+def test_the_gallery_says_how_many_images_are_cut_to_their_box(make_catalog):
     protocol = chosen(make_catalog(ROWS))
     first, *others = protocol.gallery
     boxed = replace(first, image=replace(first.image, box=Box(0, 0, 3, 4)))
@@ -192,7 +192,7 @@ def test_indexes_are_only_asked_for_the_gallery_that_they_hold(make_catalog):
             check_indexed(choose(images, replace(SETTINGS, **changes)), images)
 
 
-def test_all_pictures_are_listed_in_few_reads_whatever_the_page(make_catalog, monkeypatch):
+def test_all_images_are_listed_in_few_reads_whatever_the_page(make_catalog, monkeypatch):
     rows = [(f"p{i % 5}", f"{i}.jpg", "shop" if i % 3 else "consumer", f"s{i}") for i in range(23)]
     catalog = make_catalog(rows)
     images = list_images(catalog)

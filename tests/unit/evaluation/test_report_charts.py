@@ -195,7 +195,7 @@ def clusters() -> tuple[np.ndarray, list[str]]:
     return features.astype(np.float32), [name for name in ("dress", "skirt", "花柄") for _ in range(15)]
 
 
-def test_a_map_keeps_alike_pictures_together_and_is_the_same_each_time(tmp_path: Path) -> None:
+def test_a_map_keeps_alike_images_together_and_is_the_same_each_time(tmp_path: Path) -> None:
     features, categories = clusters()
     kept = features.copy()
     places = tsne_map(features, seed=1)
@@ -249,7 +249,7 @@ def test_a_map_of_equal_or_narrow_features(features: np.ndarray, tmp_path: Path)
     save_figure(dot_map(places, ["dress"] * MIN_IMAGES, {"dress": 0}), tmp_path, "map")
 
 
-def test_too_few_pictures_make_no_map() -> None:
+def test_too_few_images_make_no_map() -> None:
     with pytest.raises(ValueError, match="at least"):
         tsne_map(np.zeros((MIN_IMAGES - 1, 4), np.float32), 0)
 

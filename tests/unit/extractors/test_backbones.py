@@ -46,39 +46,39 @@ def test_the_graph_has_what_the_table_says(name):
 def test_preprocessing_is_that_of_keras(name):
     row = BACKBONES[name]
     module = importlib.import_module(f"keras.applications.{row.module}")
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 9, 7, 3), dtype=np.uint8)
-    pictures[0, 0], pictures[1, 0] = 0, 255
-    expected = module.preprocess_input(pictures.astype(np.float32))
-    np.testing.assert_allclose(_preprocessed(row.preprocessing, pictures), expected, rtol=1e-5, atol=1e-5)
+    images = np.random.default_rng(0).integers(0, 256, (2, 9, 7, 3), dtype=np.uint8)
+    images[0, 0], images[1, 0] = 0, 255
+    expected = module.preprocess_input(images.astype(np.float32))
+    np.testing.assert_allclose(_preprocessed(row.preprocessing, images), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_preprocessing_of_efficientnet_lite():
-    pictures = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    expected = (pictures.astype(np.float64) - 127) / 128
-    np.testing.assert_allclose(_preprocessed("lite", pictures), expected, atol=1e-6)
+    images = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    expected = (images.astype(np.float64) - 127) / 128
+    np.testing.assert_allclose(_preprocessed("lite", images), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["tf", "torch", "caffe"])
 def test_modes_have_the_names_of_keras(mode):
     from keras.applications.imagenet_utils import preprocess_input
 
-    pictures = np.random.default_rng(1).integers(0, 256, (1, 5, 5, 3), dtype=np.uint8)
-    expected = preprocess_input(pictures.astype(np.float32), mode=mode)
-    np.testing.assert_allclose(_preprocessed(mode, pictures), expected, rtol=1e-5, atol=1e-5)
+    images = np.random.default_rng(1).integers(0, 256, (1, 5, 5, 3), dtype=np.uint8)
+    expected = preprocess_input(images.astype(np.float32), mode=mode)
+    np.testing.assert_allclose(_preprocessed(mode, images), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("mode", "scale"), [("none", 1.0), ("0-1", 255.0)])
 def test_plain_modes(mode, scale):
-    pictures = np.arange(27, dtype=np.uint8).reshape(1, 3, 3, 3)
-    np.testing.assert_allclose(_preprocessed(mode, pictures), pictures / scale, rtol=1e-6)
+    images = np.arange(27, dtype=np.uint8).reshape(1, 3, 3, 3)
+    np.testing.assert_allclose(_preprocessed(mode, images), images / scale, rtol=1e-6)
 
 
 @pytest.mark.parametrize("mode", sorted(PREPROCESSING))
 def test_preprocessing_does_not_write_into_its_input(mode):
-    pictures = np.random.default_rng(2).integers(0, 256, (1, 4, 4, 3), dtype=np.uint8)
-    before = pictures.copy()
-    _preprocessed(mode, pictures)
-    np.testing.assert_array_equal(pictures, before)
+    images = np.random.default_rng(2).integers(0, 256, (1, 4, 4, 3), dtype=np.uint8)
+    before = images.copy()
+    _preprocessed(mode, images)
+    np.testing.assert_array_equal(images, before)
 
 
 @pytest.mark.parametrize("name", KERAS_ROWS)
@@ -101,9 +101,9 @@ def test_keras_keeps_the_weights_under_the_name_in_the_table(name, monkeypatch):
     assert asked.value.args == (row.weights_file, "models")
 
 
-def _preprocessed(mode, pictures):
+def _preprocessed(mode, images):
     import keras
 
-    images = keras.Input(pictures.shape[1:], dtype="uint8")
-    model = keras.Model(images, apply_preprocessing(mode, images))
-    return np.asarray(model(pictures))
+    inputs = keras.Input(images.shape[1:], dtype="uint8")
+    model = keras.Model(inputs, apply_preprocessing(mode, inputs))
+    return np.asarray(model(images))

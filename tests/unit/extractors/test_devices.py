@@ -21,7 +21,7 @@ def test_without_a_gpu_openvino_runs_everything(no_gpu):
     assert choose_engine("tensorflow") == EngineChoice("tensorflow", "CPU")
 
 
-def test_with_a_gpu_tensorflow_takes_the_many_pictures(gpu):
+def test_with_a_gpu_tensorflow_takes_the_many_images(gpu):
     assert choose_engine(throughput=True) == EngineChoice("tensorflow", "GPU", certain=False)
     assert choose_engine(throughput=False) == EngineChoice("openvino", "CPU")
     assert choose_engine("openvino") == EngineChoice("openvino", "CPU")

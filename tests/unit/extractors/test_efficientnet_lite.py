@@ -36,8 +36,8 @@ def test_its_own_classifier_knows_a_cat_and_a_cup(name):
     row = BACKBONES[name]
     model = build_backbone(row, row.input_size, find_weights(row))
     tensors = read_legacy_state_dict(imagenet_path(row))
-    pictures = np.stack([letterbox(picture, row.input_size) for picture in (data.cat(), data.coffee())])
-    scores = np.asarray(model(pictures)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    images = np.stack([letterbox(image, row.input_size) for image in (data.cat(), data.coffee())])
+    scores = np.asarray(model(images)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
     assert scores.argmax(axis=1).tolist() == [EGYPTIAN_CAT, ESPRESSO]
 
 

@@ -27,32 +27,32 @@ NAME = "efficientnet-lite0@64"
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return sample_images(7, 64, seed=3)
 
 
 @pytest.fixture(scope="module")
-def exact(pictures):
+def exact(images):
     """The vectors of TensorFlow in f32."""
-    return load_extractor(NAME, engine="tensorflow").extract(pictures)
+    return load_extractor(NAME, engine="tensorflow").extract(images)
 
 
-def test_openvino_in_f32_gives_tensorflows_vectors(pictures, exact):
-    found = load_extractor(NAME, engine="openvino", precision="f32").extract(pictures)
+def test_openvino_in_f32_gives_tensorflows_vectors(images, exact):
+    found = load_extractor(NAME, engine="openvino", precision="f32").extract(images)
     assert least_cosine(found.astype(float), exact.astype(float)) > 0.999999
     np.testing.assert_allclose(found, exact, atol=1e-3 * exact.max())
 
 
-def test_whatever_openvino_chooses_agrees_with_f32(pictures, exact):
+def test_whatever_openvino_chooses_agrees_with_f32(images, exact):
     extractor = load_extractor(NAME, engine="openvino")
-    assert least_cosine(extractor.extract(pictures).astype(float), exact.astype(float)) >= 0.999
+    assert least_cosine(extractor.extract(images).astype(float), exact.astype(float)) >= 0.999
     assert extractor.engine.precision in ("f32", "bf16")
 
 
-def test_mixed_precision_agrees_and_leaves_keras_as_it_was(pictures, exact):
+def test_mixed_precision_agrees_and_leaves_keras_as_it_was(images, exact):
     import keras
 
-    found = load_extractor(NAME, engine="tensorflow", precision="mixed_float16").extract(pictures)
+    found = load_extractor(NAME, engine="tensorflow", precision="mixed_float16").extract(images)
     assert found.dtype == np.float32
     assert least_cosine(found.astype(float), exact.astype(float)) >= 0.999
     assert keras.config.dtype_policy().name == "float32"
@@ -88,8 +88,8 @@ def run_python(code, **environment):
     return done
 
 
-def test_a_warm_start_needs_no_tensorflow(pictures):
-    load_extractor(NAME, engine="openvino").extract(pictures)
+def test_a_warm_start_needs_no_tensorflow(images):
+    load_extractor(NAME, engine="openvino").extract(images)
     code = (
         "import sys, numpy as np;"
         "from stylesearch.extractors import load_extractor;"
@@ -120,9 +120,9 @@ def test_openvino_is_imported_without_telemetry_but_whole():
     run_python(code)
 
 
-def test_signals_are_handled_after_an_extractor_is_gone(pictures):
+def test_signals_are_handled_after_an_extractor_is_gone(images):
     """OpenVINO takes the stack of signal handlers from the thread that used it first: see openvino_core."""
-    load_extractor(NAME, engine="openvino").extract(pictures)
+    load_extractor(NAME, engine="openvino").extract(images)
     code = (
         "import os, signal, threading, numpy as np;"
         "from stylesearch.extractors import load_extractor;"
@@ -147,12 +147,12 @@ def test_conversion_says_nothing(tmp_path):
 
 
 @pytest.fixture
-def own_cache(tmp_path, monkeypatch, pictures):
+def own_cache(tmp_path, monkeypatch, images):
     """The converted model in a cache of this test's own, compiled; and its folder."""
     import shutil
 
     extractor = load_extractor(NAME, engine="openvino")
-    extractor.extract(pictures)
+    extractor.extract(images)
     folder = converted_folder(extractor.name, extractor.fingerprint)
     target = tmp_path / "models" / folder.name
     shutil.copytree(folder, target, ignore=shutil.ignore_patterns("compiled-*"))
@@ -161,8 +161,8 @@ def own_cache(tmp_path, monkeypatch, pictures):
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "record", "no record"])
-def test_a_damaged_compiled_model_is_compiled_again(own_cache, pictures, damage):
-    expected = load_extractor(NAME, engine="openvino").extract(pictures)
+def test_a_damaged_compiled_model_is_compiled_again(own_cache, images, damage):
+    expected = load_extractor(NAME, engine="openvino").extract(images)
     (blob,) = own_cache.glob("*.blob")
     record = blob.with_suffix(".json")
     content = bytearray(blob.read_bytes())
@@ -173,34 +173,34 @@ def test_a_damaged_compiled_model_is_compiled_again(own_cache, pictures, damage)
         record.unlink()
     else:
         blob.write_bytes({"cut": content[:-1], "flip": content, "empty": b""}[damage])
-    found = load_extractor(NAME, engine="openvino").extract(pictures)
+    found = load_extractor(NAME, engine="openvino").extract(images)
     np.testing.assert_array_equal(found, expected)
     assert json.loads(record.read_bytes())["size"] == blob.stat().st_size
 
 
-def test_a_compiled_model_that_openvino_refuses_is_compiled_again(own_cache, pictures, caplog):
+def test_a_compiled_model_that_openvino_refuses_is_compiled_again(own_cache, images, caplog):
     from stylesearch.extractors.engines.model_cache import record_of
     from stylesearch.files import write_json
 
-    load_extractor(NAME, engine="openvino").extract(pictures)
+    load_extractor(NAME, engine="openvino").extract(images)
     (blob,) = own_cache.glob("*.blob")
     blob.write_bytes(b"of an older version" * 1000)
     write_json(blob.with_suffix(".json"), record_of(blob))
-    assert np.isfinite(load_extractor(NAME, engine="openvino").extract(pictures)).all()
+    assert np.isfinite(load_extractor(NAME, engine="openvino").extract(images)).all()
     assert "refuses" in caplog.text
 
 
-def test_a_compiled_model_is_used(own_cache, pictures, monkeypatch):
-    load_extractor(NAME, engine="openvino").extract(pictures)
+def test_a_compiled_model_is_used(own_cache, images, monkeypatch):
+    load_extractor(NAME, engine="openvino").extract(images)
 
     def never(*arguments):
         raise AssertionError("compiled again")
 
     monkeypatch.setattr(model_cache, "_export", never)
-    load_extractor(NAME, engine="openvino").extract(pictures)
+    load_extractor(NAME, engine="openvino").extract(images)
 
 
-def test_a_converted_model_that_openvino_cannot_read(own_cache, pictures):
+def test_a_converted_model_that_openvino_cannot_read(own_cache, images):
     manifest = json.loads((own_cache / "manifest.json").read_bytes())
     (own_cache / "model.xml").write_bytes(b"<net/>")
     from stylesearch.extractors.engines.model_cache import record_of
@@ -208,7 +208,7 @@ def test_a_converted_model_that_openvino_cannot_read(own_cache, pictures):
     manifest["files"]["model.xml"] = record_of(own_cache / "model.xml")
     (own_cache / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ExtractorError, match="cannot compile"):
-        load_extractor(NAME, engine="openvino").extract(pictures)
+        load_extractor(NAME, engine="openvino").extract(images)
 
 
 class Core:
@@ -284,7 +284,7 @@ def test_layers_are_marked_up_to_a_convolution():
     assert marked(9) == "abcdef"
 
 
-def test_marked_layers_do_compute_in_f32(own_cache, pictures):
+def test_marked_layers_do_compute_in_f32(own_cache, images):
     core = openvino_core()
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has no bf16")
@@ -295,7 +295,7 @@ def test_marked_layers_do_compute_in_f32(own_cache, pictures):
         xml.write_bytes(keep_in_f32(plain, n_convolutions))
         for precision in ("f32", "bf16"):
             compiled = core.compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": precision})
-            vectors[n_convolutions, precision] = np.asarray(compiled(pictures[:2])[0], dtype=float)
+            vectors[n_convolutions, precision] = np.asarray(compiled(images[:2])[0], dtype=float)
     assert least_cosine(vectors[0, "bf16"], vectors[0, "f32"]) < 0.99999
     assert least_cosine(vectors[1000, "bf16"], vectors[1000, "f32"]) > 0.9999999
 
@@ -308,7 +308,7 @@ def test_least_cosine_of_unusable_vectors_is_no_agreement():
     assert least_cosine(ones, np.array([[1, 1, 1], [1, -1, 0]])) == pytest.approx(0.0)
 
 
-def test_sample_pictures_are_the_same_again_and_differ():
+def test_sample_images_are_the_same_again_and_differ():
     one = sample_images(3, 32)
     np.testing.assert_array_equal(one, sample_images(3, 32))
     assert not np.array_equal(one[0], one[1])

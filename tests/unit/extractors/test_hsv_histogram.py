@@ -32,9 +32,9 @@ def bin_of(red: int, green: int, blue: int) -> int | None:
     return (numbers[0] * 3 + numbers[1]) * 3 + numbers[2]
 
 
-def by_definition(picture: np.ndarray) -> np.ndarray:
+def by_definition(image: np.ndarray) -> np.ndarray:
     """The histogram of one picture, in loops."""
-    size = len(picture)
+    size = len(image)
     step = max(1, size // 64)
     n_blocks = size // step - 2 * round(size // step * 0.2)
     start = (size - n_blocks * step) // 2
@@ -42,7 +42,7 @@ def by_definition(picture: np.ndarray) -> np.ndarray:
     for row in range(n_blocks):
         for column in range(n_blocks):
             top, left = start + row * step, start + column * step
-            block = picture[top : top + step, left : left + step].reshape(-1, 3)
+            block = image[top : top + step, left : left + step].reshape(-1, 3)
             mean = (block.sum(axis=0, dtype=np.int64) + step**2 // 2) // step**2
             found = bin_of(*mean.tolist())
             if found is not None:
@@ -50,7 +50,7 @@ def by_definition(picture: np.ndarray) -> np.ndarray:
     return np.sqrt(counts / max(1, counts.sum()))
 
 
-def pictures(n: int, size: int, seed: int = 0) -> np.ndarray:
+def draw_images(n: int, size: int, seed: int = 0) -> np.ndarray:
     """Patches of all kinds of colors, greyish, white and saturated ones among them."""
     rng = np.random.default_rng(seed)
     made = []
@@ -67,7 +67,7 @@ def pictures(n: int, size: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [1, 2, 9, 32, 64, 75, 128, 129, 224, 320])
 def test_it_is_what_its_definition_says(size: int) -> None:
-    images = pictures(3, size)
+    images = draw_images(3, size)
     assert np.allclose(color_histogram(images), [by_definition(one) for one in images], atol=1e-6)
 
 
@@ -81,15 +81,15 @@ def test_every_kind_of_color_is_in_the_bin_that_pillow_gives() -> None:
     assert (found == expected).mean() > 0.995
 
 
-def test_a_picture_of_one_color_is_one_bin() -> None:
+def test_a_image_of_one_color_is_one_bin() -> None:
     for color in ((255, 0, 0), (0, 0, 0), (127, 127, 127), (20, 90, 200), (247, 255, 255), (255, 248, 247)):
         found = color_histogram(np.full((1, 64, 64, 3), color, np.uint8))[0]
         assert np.flatnonzero(found).tolist() == [bin_of(*color)]
         assert found.max() == 1.0
 
 
-def test_white_does_not_count_and_a_white_picture_is_all_zeros() -> None:
-    images = pictures(2, 64)
+def test_white_does_not_count_and_a_white_image_is_all_zeros() -> None:
+    images = draw_images(2, 64)
     images[0] = 255
     images[1] = 248
     assert not color_histogram(images).any()
@@ -97,7 +97,7 @@ def test_white_does_not_count_and_a_white_picture_is_all_zeros() -> None:
     assert color_histogram(images)[1].max() == 1.0
 
 
-def test_the_white_that_a_picture_is_letterboxed_on_does_not_count() -> None:
+def test_the_white_that_a_image_is_letterboxed_on_does_not_count() -> None:
     shirt = np.full((300, 60, 3), (30, 60, 120), np.uint8)
     narrow, square = letterbox(shirt, 320), np.full((320, 320, 3), (30, 60, 120), np.uint8)
     narrow, square = color_histogram(np.stack([narrow, square]))
@@ -113,7 +113,7 @@ def test_what_lies_at_the_edge_does_not_count() -> None:
 
 
 def test_vectors_have_length_one_and_the_input_is_untouched() -> None:
-    images = pictures(4, 96)
+    images = draw_images(4, 96)
     before = images.copy()
     images.flags.writeable = False
     found = color_histogram(images)
@@ -125,7 +125,7 @@ def test_vectors_have_length_one_and_the_input_is_untouched() -> None:
     assert color_histogram(images[:0]).shape == (0, N_COLORS)
 
 
-def test_large_pictures_do_not_overflow() -> None:
+def test_large_images_do_not_overflow() -> None:
     found = color_histogram(np.full((1, 2048, 2048, 3), 240, np.uint8))[0]
     assert np.flatnonzero(found).tolist() == [bin_of(240, 240, 240)]
 

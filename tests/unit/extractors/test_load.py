@@ -68,7 +68,7 @@ def test_vgg_takes_its_own_size():
     assert load_extractor("vgg16@224", weights="random").input_size == 224
 
 
-def test_many_pictures_are_extracted_by_several_threads(monkeypatch):
+def test_many_images_are_extracted_by_several_threads(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "cpu")
     assert load_extractor("efficientnet-lite0").concurrency == 1
     assert load_extractor("efficientnet-lite0", throughput=True).concurrency == usable_cores()
@@ -101,7 +101,7 @@ def test_a_gpu_that_tensorflow_does_not_see_is_said_and_openvino_runs(monkeypatc
     assert type(extractor.engine).__name__ == "OpenVinoEngine"
 
 
-def test_a_gpu_is_used_for_many_pictures(monkeypatch):
+def test_a_gpu_is_used_for_many_images(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "gpu")
     import stylesearch.extractors.engines.tensorflow as engine
 

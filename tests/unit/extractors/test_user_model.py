@@ -109,12 +109,12 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_features_are_the_models_own(save, pooled):
     model = small(pooled=pooled)
     extractor = load_extractor(str(save(model, CARD)), precision="f32")
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
-    expected = np.asarray(model(pictures.astype(np.float32) / 255))
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    expected = np.asarray(model(images.astype(np.float32) / 255))
     if not pooled:
         expected = expected.mean(axis=(1, 2))
     assert extractor.dim == 6
-    np.testing.assert_allclose(extractor.extract(pictures), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(extractor.extract(images), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_an_inner_layer_and_a_free_input_size(save):
@@ -147,7 +147,7 @@ def test_another_input_size(save):
         build(save(small()), input_size=32)
 
 
-def test_an_input_that_is_no_picture(save):
+def test_an_input_that_is_no_image(save):
     inputs = keras.Input((5,))
     with pytest.raises(ExtractorError, match=r"\(None, 5\)"):
         build(save(keras.Model(inputs, keras.layers.Dense(2)(inputs))))

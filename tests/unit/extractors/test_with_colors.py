@@ -15,7 +15,7 @@ from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.testing import FakeExtractor
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
 
 
 def test_features_are_those_of_the_network_and_then_the_colors() -> None:
@@ -23,10 +23,10 @@ def test_features_are_those_of_the_network_and_then_the_colors() -> None:
     joined = ExtractorWithColors(network)
     assert (joined.dim, joined.input_size, joined.concurrency) == (32 + N_COLORS, 64, 3)
     assert joined.weights_digest == network.weights_digest
-    found = joined.extract(PICTURES)
-    assert np.array_equal(found[:, :32], network.extract(PICTURES))
-    assert np.array_equal(found[:, 32:], color_histogram(PICTURES))
-    assert np.array_equal(joined.append_colors(found[:, :32], PICTURES), found)
+    found = joined.extract(IMAGES)
+    assert np.array_equal(found[:, :32], network.extract(IMAGES))
+    assert np.array_equal(found[:, 32:], color_histogram(IMAGES))
+    assert np.array_equal(joined.append_colors(found[:, :32], IMAGES), found)
 
 
 def test_fingerprint_and_parameters_tell_both_parts() -> None:

@@ -17,11 +17,11 @@ def _flat(mode, value):
     return Image.new(mode, (SIDE, SIDE), value)
 
 
-def _color(picture):
+def _color(decoded):
     """The only color of a picture, within what compression may do to it."""
-    low, high = picture.pixels.min(axis=(0, 1)), picture.pixels.max(axis=(0, 1))
+    low, high = decoded.pixels.min(axis=(0, 1)), decoded.pixels.max(axis=(0, 1))
     assert (high - low).max() <= 8
-    return tuple(int(value) for value in picture.pixels[SIDE // 2, SIDE // 2])
+    return tuple(int(value) for value in decoded.pixels[SIDE // 2, SIDE // 2])
 
 
 def _close(color, expected, tolerance=3):
@@ -81,31 +81,31 @@ class TestTransparency:
     def test_one_transparent_color_of_rgb_and_grey(self, encode):
         half = np.full((SIDE, SIDE, 3), (10, 200, 30), np.uint8)
         half[:, : SIDE // 2] = (1, 2, 3)
-        picture = decode(encode(half, "PNG", transparency=(1, 2, 3)))
-        assert picture.pixels[0, 0].tolist() == [255, 255, 255]
-        assert picture.pixels[0, -1].tolist() == [10, 200, 30]
+        decoded = decode(encode(half, "PNG", transparency=(1, 2, 3)))
+        assert decoded.pixels[0, 0].tolist() == [255, 255, 255]
+        assert decoded.pixels[0, -1].tolist() == [10, 200, 30]
         grey = np.where(np.arange(SIDE) < SIDE // 2, 7, 90).astype(np.uint8)[None].repeat(SIDE, axis=0)
-        picture = decode(encode(grey, "PNG", transparency=7))
-        assert picture.pixels[0, 0].tolist() == [255, 255, 255]
-        assert picture.pixels[0, -1].tolist() == [90, 90, 90]
+        decoded = decode(encode(grey, "PNG", transparency=7))
+        assert decoded.pixels[0, 0].tolist() == [255, 255, 255]
+        assert decoded.pixels[0, -1].tolist() == [90, 90, 90]
 
     @pytest.mark.parametrize("transparency", [0, b"\x00\xff", b"\x80\xff"])
     def test_palette_with_transparency(self, transparency, encode):
         image = Image.new("P", (SIDE, SIDE), 0)
         image.putpalette([200, 0, 0, 0, 0, 200])
         image.paste(1, (SIDE // 2, 0, SIDE, SIDE))
-        picture = decode(encode(image, "PNG", transparency=transparency))
+        decoded = decode(encode(image, "PNG", transparency=transparency))
         expected = (227, 127, 127) if transparency == b"\x80\xff" else (255, 255, 255)
-        _close(picture.pixels[0, 0], expected)
-        assert picture.pixels[0, -1].tolist() == [0, 0, 200]
+        _close(decoded.pixels[0, 0], expected)
+        assert decoded.pixels[0, -1].tolist() == [0, 0, 200]
 
     def test_transparent_gif(self, encode):
         image = Image.new("P", (SIDE, SIDE), 0)
         image.putpalette([200, 0, 0, 0, 0, 200])
         image.paste(1, (SIDE // 2, 0, SIDE, SIDE))
-        picture = decode(encode(image, "GIF", transparency=0))
-        assert picture.pixels[0, 0].tolist() == [255, 255, 255]
-        assert picture.pixels[0, -1].tolist() == [0, 0, 200]
+        decoded = decode(encode(image, "GIF", transparency=0))
+        assert decoded.pixels[0, 0].tolist() == [255, 255, 255]
+        assert decoded.pixels[0, -1].tolist() == [0, 0, 200]
 
     def test_palette_with_transparency_of_its_own(self):
         image = Image.new("P", (SIDE, SIDE), 1)
@@ -144,9 +144,9 @@ class TestDepth:
         data = encode(values, "PNG")
         content = b"tRNS" + struct.pack(">H", 300)
         chunk = struct.pack(">I", 2) + content + struct.pack(">I", zlib.crc32(content))
-        picture = decode(data[:33] + chunk + data[33:])
-        assert picture.pixels[0, 0].tolist() == [255, 255, 255]
-        assert picture.pixels[0, -1].tolist() == [156, 156, 156]
+        decoded = decode(data[:33] + chunk + data[33:])
+        assert decoded.pixels[0, 0].tolist() == [255, 255, 255]
+        assert decoded.pixels[0, -1].tolist() == [156, 156, 156]
 
     def test_16_bit_rgb_png(self):
         # Pillow writes none, so by hand: color type 2, 16 bit.
@@ -168,9 +168,9 @@ class TestDepth:
         bits = np.zeros((SIDE, SIDE), bool)
         bits[:, : SIDE // 2] = True
         for file_format in ("PNG", "TIFF", "BMP"):
-            picture = decode(encode(bits, file_format))
-            assert picture.pixels[0, 0].tolist() == [255, 255, 255]
-            assert picture.pixels[0, -1].tolist() == [0, 0, 0]
+            decoded = decode(encode(bits, file_format))
+            assert decoded.pixels[0, 0].tolist() == [255, 255, 255]
+            assert decoded.pixels[0, -1].tolist() == [0, 0, 0]
 
     def test_grey_and_palette(self, encode):
         assert _color(decode(encode(_flat("L", 77), "PNG"))) == (77, 77, 77)
@@ -187,8 +187,8 @@ class TestDepth:
     )  # fmt: skip
     def test_float_tiff(self, values, expected, encode):
         columns = np.array([*values, 1.0 if max(expected) == 128 else values[2]], np.float32)
-        picture = decode(encode(columns[None].repeat(16, 0).repeat(16, 1), "TIFF"))
-        assert tuple(picture.pixels[0, [8, 24, 40], 0].tolist()) == expected
+        decoded = decode(encode(columns[None].repeat(16, 0).repeat(16, 1), "TIFF"))
+        assert tuple(decoded.pixels[0, [8, 24, 40], 0].tolist()) == expected
 
     def test_32_bit_integers(self, encode):
         dark = np.full((SIDE, SIDE), 200 * 257, np.int32)

@@ -71,7 +71,7 @@ def test_hits_come_left_to_right_then_down(photo, entry, encode):
 @pytest.mark.parametrize(
     "image", [None, b"", b"no picture", "/nowhere/at/all.jpg", b"\xff\xd8\xff\xe0", b"\0\0\0\x18ftypmp42"]
 )
-def test_a_hit_without_a_usable_picture_gets_a_placeholder(image, photo, entry):
+def test_a_hit_without_a_usable_image_gets_a_placeholder(image, photo, entry):
     sheet = contact_sheet(photo, [dataclasses.replace(entry, image=image)])
     assert _share(sheet, (10, 150, 60)) == 0
     assert _share(sheet, (236, 236, 233), 0) > 0.02

@@ -36,14 +36,14 @@ def test_missing_rows_are_white_and_the_others_untouched(reduce_to, noisy, encod
     data = encode(noisy, "JPEG", quality=90)
     whole = decode(data, reduce_to=reduce_to).pixels
     with pytest.warns(CutShortWarning) as caught:
-        picture = decode(data[: int(0.95 * len(data))], reduce_to=reduce_to)
+        image = decode(data[: int(0.95 * len(data))], reduce_to=reduce_to)
     percent = int(re.search(r"the last (\d+)% of its rows are white", str(caught[0].message))[1])
     assert 2 <= percent <= 10
-    assert (picture.width, picture.height) == (300, 400)
+    assert (image.width, image.height) == (300, 400)
     height = len(whole)
-    n_white = int((picture.pixels == 255).all(axis=(1, 2))[::-1].argmin())
+    n_white = int((image.pixels == 255).all(axis=(1, 2))[::-1].argmin())
     assert n_white == pytest.approx(percent / 100 * height, abs=3)
-    np.testing.assert_array_equal(picture.pixels[: height - n_white], whole[: height - n_white])
+    np.testing.assert_array_equal(image.pixels[: height - n_white], whole[: height - n_white])
 
 
 def test_the_warning_names_the_file_and_points_at_the_caller(tmp_path, noisy, encode):
@@ -65,7 +65,7 @@ def test_a_jpeg_of_which_much_is_missing_is_refused(options, share, noisy, encod
         decode(data[: int(share * len(data))])
 
 
-def test_a_cut_progressive_jpeg_keeps_the_whole_picture(noisy, encode):
+def test_a_cut_progressive_jpeg_keeps_the_whole_image(noisy, encode):
     data = encode(noisy, "JPEG", progressive=True)
     last_scan = data.rindex(b"\xff\xda")
     with pytest.warns(CutShortWarning, match="some detail may be missing"):
@@ -120,7 +120,7 @@ class TestScans:
         assert not read_scans(data).all_begun
         assert not has_too_many_scans(data)
 
-    def test_scan_markers_behind_the_picture_do_not_count(self, noisy, encode):
+    def test_scan_markers_behind_the_image_do_not_count(self, noisy, encode):
         data = encode(noisy, "JPEG") + b"\xff\xda\0\x08" * 500
         assert not has_too_many_scans(data)
         assert read_scans(data).count == 1

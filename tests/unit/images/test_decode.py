@@ -30,10 +30,10 @@ def _png_header(width, height, bits=8, kind=2):
 class TestFormats:
     @pytest.mark.parametrize("file_format", [*LOSSY, *LOSSLESS])
     def test_each_is_read(self, file_format, quadrants, encode, near):
-        picture = decode(encode(quadrants, file_format, **LOSSY.get(file_format, {})))
-        assert (picture.width, picture.height) == (64, 96)
-        assert picture.pixels.dtype == np.uint8
-        near(picture.pixels, quadrants, mean=5 if file_format in LOSSY else 0)
+        decoded = decode(encode(quadrants, file_format, **LOSSY.get(file_format, {})))
+        assert (decoded.width, decoded.height) == (64, 96)
+        assert decoded.pixels.dtype == np.uint8
+        near(decoded.pixels, quadrants, mean=5 if file_format in LOSSY else 0)
 
     @pytest.mark.parametrize("options", [{"progressive": True}, {"subsampling": 0}, {"subsampling": 2}])
     def test_kinds_of_jpeg(self, options, garment, encode, near):
@@ -46,7 +46,7 @@ class TestFormats:
     def test_bare_jpeg_2000_codestream(self, garment, encode, near):
         near(decode(encode(garment, "JPEG2000", no_jp2=True)).pixels, garment, mean=0)
 
-    def test_first_picture_of_mpo(self, garment, encode, near):
+    def test_first_image_of_mpo(self, garment, encode, near):
         data = encode(garment, "MPO", save_all=True, append_images=[garment.rotate(90)], quality=92)
         near(decode(data).pixels, garment)
 
@@ -155,7 +155,7 @@ class TestRefused:
             (b"\0" * 100, "no picture of a known format"),
         ],
     )
-    def test_not_a_picture(self, data, what):
+    def test_not_a_image(self, data, what):
         with pytest.raises(NotAnImage, match=what) as caught:
             decode(data)
         assert "JPEG" in caught.value.hint
@@ -304,8 +304,8 @@ class TestWarnings:
         entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()]
         entries.append(odd)
         data = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(entries)
-        picture = decode(data.ljust(200, b"\0") + b"\x63" * 4096)
-        assert (picture.pixels == 0x63).all()
+        decoded = decode(data.ljust(200, b"\0") + b"\x63" * 4096)
+        assert (decoded.pixels == 0x63).all()
 
 
 class TestReduction:
@@ -314,12 +314,12 @@ class TestReduction:
         for file_format in ("JPEG", "PNG", "WEBP"):
             data = encode(large, file_format)
             for long_side in (50, 160, 201, 399, 400, 401, 799, 800, 5000):
-                picture = decode(data, reduce_to=long_side)
-                assert (picture.width, picture.height) == (600, 800)
-                height, width = picture.pixels.shape[:2]
+                decoded = decode(data, reduce_to=long_side)
+                assert (decoded.width, decoded.height) == (600, 800)
+                height, width = decoded.pixels.shape[:2]
                 assert min(long_side, 800) <= height <= max(100, 2 * long_side)
                 assert width == pytest.approx(height * 0.75, abs=1)
-                near(picture.pixels, large.resize((width, height), Image.Resampling.BOX), mean=6)
+                near(decoded.pixels, large.resize((width, height), Image.Resampling.BOX), mean=6)
 
     def test_a_jpeg_is_decoded_at_reduced_scale(self, garment, encode, monkeypatch):
         scales = []

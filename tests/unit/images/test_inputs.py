@@ -29,26 +29,26 @@ def photo(format: str, size: tuple[int, int] = (900, 1300), **choices: object) -
 def test_every_reduction_is_that_of_decode_alone(format: str, size: tuple[int, int]) -> None:
     data = photo(format, size)
     wanted = [None, 700, *(reduction(side, "few") for side in SIZES)]
-    for picture, reduce_to in zip(decode_reduced(data, wanted), wanted, strict=True):
+    for image, reduce_to in zip(decode_reduced(data, wanted), wanted, strict=True):
         alone = decode(data, reduce_to=reduce_to)
-        assert (picture.width, picture.height) == (alone.width, alone.height) == size
-        np.testing.assert_array_equal(picture.pixels, alone.pixels)
+        assert (image.width, image.height) == (alone.width, alone.height) == size
+        np.testing.assert_array_equal(image.pixels, alone.pixels)
 
 
-def test_a_turned_and_a_cut_picture_too() -> None:
+def test_a_turned_and_a_cut_image_too() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = photo("JPEG", exif=exif)
-    for picture, side in zip(decode_reduced(turned, [100, 400]), (100, 400), strict=True):
-        assert (picture.width, picture.height) == (1300, 900)
-        np.testing.assert_array_equal(picture.pixels, decode(turned, reduce_to=side).pixels)
+    for image, side in zip(decode_reduced(turned, [100, 400]), (100, 400), strict=True):
+        assert (image.width, image.height) == (1300, 900)
+        np.testing.assert_array_equal(image.pixels, decode(turned, reduce_to=side).pixels)
     cut = photo("JPEG")[:-20]
     with pytest.warns(CutShortWarning) as warned:
-        pictures = decode_reduced(cut, [100, 400])
+        images = decode_reduced(cut, [100, 400])
     assert len(warned) == 1
-    for picture, side in zip(pictures, (100, 400), strict=True):
+    for image, side in zip(images, (100, 400), strict=True):
         with pytest.warns(CutShortWarning):
-            np.testing.assert_array_equal(picture.pixels, decode(cut, reduce_to=side).pixels)
+            np.testing.assert_array_equal(image.pixels, decode(cut, reduce_to=side).pixels)
 
 
 @pytest.mark.parametrize(("format", "n_expected"), [("PNG", 1), ("JPEG", 2)])

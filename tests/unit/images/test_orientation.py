@@ -34,12 +34,12 @@ def _exif(orientation: int) -> Image.Exif:
 def test_every_orientation_of_every_format_that_has_one(file_format, orientation, quadrants, encode, near):
     stored = np.ascontiguousarray(STORED[orientation](quadrants))
     data = encode(stored, file_format, exif=_exif(orientation), quality=95)
-    picture = decode(data)
-    assert (picture.width, picture.height) == (64, 96)
-    near(picture.pixels, quadrants, mean=6)
+    image = decode(data)
+    assert (image.width, image.height) == (64, 96)
+    near(image.pixels, quadrants, mean=6)
     # The middle of each quadrant, where compression has no edge to smear.
     for y, x in ((20, 15), (20, 48), (75, 15), (75, 48)):
-        assert np.abs(picture.pixels[y, x].astype(int) - quadrants[y, x]).max() < 12
+        assert np.abs(image.pixels[y, x].astype(int) - quadrants[y, x]).max() < 12
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -52,19 +52,19 @@ def test_orientation_and_reduction_together(orientation, garment, encode, near):
         asked.append((width, height))
         return 400
 
-    picture = decode(encode(stored, "JPEG", exif=_exif(orientation), quality=95), reduce_to=long_side)
+    image = decode(encode(stored, "JPEG", exif=_exif(orientation), quality=95), reduce_to=long_side)
     assert set(asked) == {(600, 800)}
-    assert picture.pixels.shape == (400, 300, 3)
-    assert (picture.width, picture.height) == (600, 800)
-    near(picture.pixels, garment, mean=4)
+    assert image.pixels.shape == (400, 300, 3)
+    assert (image.width, image.height) == (600, 800)
+    near(image.pixels, garment, mean=4)
 
 
 def test_png_that_tells_its_orientation_behind_the_pixels(quadrants, encode, near):
     data = encode(np.ascontiguousarray(STORED[6](quadrants)), "PNG")
     content = b"eXIf" + _exif(6).tobytes().removeprefix(b"Exif\0\0")
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
-    picture = decode(data[:-12] + chunk + data[-12:])
-    np.testing.assert_array_equal(picture.pixels, quadrants)
+    image = decode(data[:-12] + chunk + data[-12:])
+    np.testing.assert_array_equal(image.pixels, quadrants)
 
 
 @pytest.mark.parametrize(
@@ -102,5 +102,5 @@ def test_damaged_exif_costs_nothing_but_the_orientation(quadrants, encode):
     # Pillow would warn here, which the tests count as an error.
     block = b"Exif\0\0II*\0\x08\0\0\0\x05\0" + b"\x1a\x01\x05\0\x01\0\0\0\xff\xff\xff\x7f" * 3
     for file_format in ("JPEG", "PNG", "WEBP"):
-        picture = decode(encode(quadrants, file_format, exif=block))
-        assert (picture.width, picture.height) == (64, 96)
+        image = decode(encode(quadrants, file_format, exif=block))
+        assert (image.width, image.height) == (64, 96)

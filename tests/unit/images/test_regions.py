@@ -83,42 +83,42 @@ class TestCrop:
         assert np.abs(ours.astype(int) - full).mean(axis=(1, 2, 3)).max() < 1.5
 
     def test_the_whole_as_a_crop_is_the_letterboxed_photo(self, garment, encode):
-        picture = decode(encode(garment, "PNG"))
-        np.testing.assert_array_equal(crop(picture, Box(0, 0, 300, 400), 224), letterbox(picture.pixels, 224))
+        image = decode(encode(garment, "PNG"))
+        np.testing.assert_array_equal(crop(image, Box(0, 0, 300, 400), 224), letterbox(image.pixels, 224))
 
     def test_a_box_that_reaches_out_is_cut_off(self, quadrants, encode):
-        picture = decode(encode(quadrants, "PNG"))
+        image = decode(encode(quadrants, "PNG"))
         np.testing.assert_array_equal(
-            crop(picture, Box(32, 48, 5000, 9000), 40), crop(picture, Box(32, 48, 64, 96), 40)
+            crop(image, Box(32, 48, 5000, 9000), 40), crop(image, Box(32, 48, 64, 96), 40)
         )
 
     @pytest.mark.parametrize("box", [Box(64, 0, 70, 10), Box(0, 96, 10, 100), Box(900, 900, 901, 901)])
-    def test_a_box_outside_names_the_size_of_the_picture(self, box, quadrants, encode):
-        picture = decode(encode(quadrants, "PNG"), reduce_to=20)
+    def test_a_box_outside_names_the_size_of_the_image(self, box, quadrants, encode):
+        image = decode(encode(quadrants, "PNG"), reduce_to=20)
         with pytest.raises(ImageError, match=f"the box {box} lies outside the picture, which is 64 x 96"):
-            crop(picture, box, 32)
+            crop(image, box, 32)
 
-    def test_the_last_pixel_of_a_reduced_picture(self):
+    def test_the_last_pixel_of_a_reduced_image(self):
         # 1001 / 3 is no whole number, and neither is the scale.
-        picture = DecodedImage(np.full((334, 334, 3), 7, np.uint8), 1001, 1001)
-        assert (crop(picture, Box(1000, 1000, 1001, 1001), 16) == 7).all()
+        image = DecodedImage(np.full((334, 334, 3), 7, np.uint8), 1001, 1001)
+        assert (crop(image, Box(1000, 1000, 1001, 1001), 16) == 7).all()
         for edge in range(990, 1001):
-            assert (crop(picture, Box(edge, edge, 1001, 1001), 16) == 7).all()
+            assert (crop(image, Box(edge, edge, 1001, 1001), 16) == 7).all()
 
     def test_rounding_carries_no_corner_over_the_edge(self):
         assert 113 * (15 / 113) > 15, "the case must show it"
-        picture = DecodedImage(np.full((15, 15, 3), 7, np.uint8), 113, 113)
-        assert (crop(picture, Box(50, 50, 113, 113), 16) == 7).all()
+        image = DecodedImage(np.full((15, 15, 3), 7, np.uint8), 113, 113)
+        assert (crop(image, Box(50, 50, 113, 113), 16) == 7).all()
 
     def test_a_batch_is_one_array_in_the_order_of_the_boxes(self, garment, encode):
-        picture = decode(encode(garment, "PNG"))
-        boxes = plan_boxes("street", picture.width, picture.height)
-        batch = crops(picture, boxes, 64)
+        image = decode(encode(garment, "PNG"))
+        boxes = plan_boxes("street", image.width, image.height)
+        batch = crops(image, boxes, 64)
         assert batch.shape == (16, 64, 64, 3)
         assert batch.dtype == np.uint8
         for box, square in zip(boxes, batch, strict=True):
-            np.testing.assert_array_equal(square, crop(picture, box, 64))
-        assert crops(picture, [], 64).shape == (0, 64, 64, 3)
+            np.testing.assert_array_equal(square, crop(image, box, 64))
+        assert crops(image, [], 64).shape == (0, 64, 64, 3)
 
 
 class TestReduction:
@@ -133,8 +133,8 @@ class TestReduction:
 
     def test_a_small_box_keeps_every_pixel(self, garment, encode):
         data = encode(garment.resize((1200, 1600)), "JPEG")
-        picture = decode(data, reduce_to=reduction(224, [Box(10, 10, 110, 110)]))
-        assert picture.pixels.shape == (1600, 1200, 3)
+        image = decode(data, reduce_to=reduction(224, [Box(10, 10, 110, 110)]))
+        assert image.pixels.shape == (1600, 1200, 3)
 
     def test_a_box_counts_with_what_lies_inside(self):
         assert reduction(100, [Box(900, 0, 5000, 50)])(1000, 1000) == reduction(100, [Box(900, 0, 1000, 50)])(

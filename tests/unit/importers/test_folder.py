@@ -24,7 +24,7 @@ def read(root: Path, **options: object) -> list[Record | Failure]:
     return list(FolderImporter().records(root, ImportOptions(**options)))  # type: ignore[arg-type]
 
 
-def pictures(root: Path) -> dict[str, str]:
+def images(root: Path) -> dict[str, str]:
     """Product id by path from the root; there must be no failures."""
     found = {}
     for item in read(root):
@@ -47,9 +47,9 @@ def test_a_category_of_product_folders(tmp_path: Path) -> None:
     ]
 
 
-def test_a_category_of_pictures_and_one_of_both(tmp_path: Path) -> None:
+def test_a_category_of_images_and_one_of_both(tmp_path: Path) -> None:
     plant(tmp_path, "dress/10021.jpg", "dress/wrap/1.jpg", "dress/wrap/2.jpg", "top/10022.webp")
-    assert pictures(tmp_path) == {
+    assert images(tmp_path) == {
         "dress/10021.jpg": "10021",
         "dress/wrap/1.jpg": "wrap",
         "dress/wrap/2.jpg": "wrap",
@@ -64,9 +64,9 @@ def test_a_category_s_own_folder_finds_the_same_products(tmp_path: Path) -> None
     assert own[0] == above[0] == Record(Product("10021", "10021", "dress"), str(tmp_path / "dress/10021.jpg"))
 
 
-def test_pictures_deeper_down_belong_to_the_product(tmp_path: Path) -> None:
+def test_images_deeper_down_belong_to_the_product(tmp_path: Path) -> None:
     plant(tmp_path, "dress/wrap/front/1.jpg", "dress/wrap/back/detail/2.jpg", "dress/wrap/0.jpg")
-    assert pictures(tmp_path) == {
+    assert images(tmp_path) == {
         "dress/wrap/0.jpg": "wrap",
         "dress/wrap/back/detail/2.jpg": "wrap",
         "dress/wrap/front/1.jpg": "wrap",
@@ -75,7 +75,7 @@ def test_pictures_deeper_down_belong_to_the_product(tmp_path: Path) -> None:
 
 def test_a_name_in_two_categories_is_told_apart(tmp_path: Path) -> None:
     plant(tmp_path, "dress/1.jpg", "skirt/1.jpg", "top/1/a.jpg", "top/2.jpg")
-    assert pictures(tmp_path) == {
+    assert images(tmp_path) == {
         "dress/1.jpg": "dress/1",
         "skirt/1.jpg": "skirt/1",
         "top/1/a.jpg": "top/1",
@@ -85,7 +85,7 @@ def test_a_name_in_two_categories_is_told_apart(tmp_path: Path) -> None:
 
 def test_a_name_twice_in_one_category_is_told_apart(tmp_path: Path) -> None:
     plant(tmp_path, "dress/1.jpg", "dress/1.png", "dress/2/a.jpg", "dress/2.jpg", "dress/3.jpg")
-    assert pictures(tmp_path) == {
+    assert images(tmp_path) == {
         "dress/1.jpg": "dress/1.jpg",
         "dress/1.png": "dress/1.png",
         "dress/2/a.jpg": "dress/2",
@@ -96,14 +96,14 @@ def test_a_name_twice_in_one_category_is_told_apart(tmp_path: Path) -> None:
 
 def test_a_name_in_the_root_and_in_a_category_named_like_the_root(tmp_path: Path) -> None:
     root = plant(tmp_path / "shop", "1.jpg", "shop/1.jpg")
-    assert pictures(root) == {"1.jpg": "./1", "shop/1.jpg": "shop/1"}
+    assert images(root) == {"1.jpg": "./1", "shop/1.jpg": "shop/1"}
     assert {item.product.category for item in read(root) if isinstance(item, Record)} == {"shop"}
 
 
-def test_a_folder_without_pictures_does_not_change_another_product_s_id(tmp_path: Path) -> None:
+def test_a_folder_without_images_does_not_change_another_product_s_id(tmp_path: Path) -> None:
     plant(tmp_path, "dress/1.jpg", "skirt/1/notes.txt")
     (tmp_path / "top" / "1").mkdir(parents=True)
-    assert pictures(tmp_path) == {"dress/1.jpg": "1"}
+    assert images(tmp_path) == {"dress/1.jpg": "1"}
 
 
 def test_ids_are_all_different_whatever_the_names(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_ids_are_all_different_whatever_the_names(tmp_path: Path) -> None:
         "a/b.jpg",
     ]
     plant(tmp_path, *names)
-    ids = pictures(tmp_path)
+    ids = images(tmp_path)
     assert set(ids) == set(names)
     assert len(set(ids.values())) == len(names)
 
@@ -128,10 +128,10 @@ def test_the_order_depends_on_the_names_alone(tmp_path: Path) -> None:
     names = [f"c{c}/p{p}/{i}.jpg" for c in range(3) for p in range(3) for i in range(3)]
     first = plant(tmp_path / "first", *names)
     second = plant(tmp_path / "second", *reversed(names))
-    assert list(pictures(first)) == list(pictures(second)) == sorted(names)
+    assert list(images(first)) == list(images(second)) == sorted(names)
 
 
-def test_junk_and_files_that_are_no_pictures_are_passed_over(tmp_path: Path) -> None:
+def test_junk_and_files_that_are_no_images_are_passed_over(tmp_path: Path) -> None:
     plant(
         tmp_path, "dress/ok.jpg", ".stylesearch/catalog.db", ".git/x/y.jpg", "labels.csv", "LICENSE", "README"
     )
@@ -144,12 +144,12 @@ def test_junk_and_files_that_are_no_pictures_are_passed_over(tmp_path: Path) -> 
         "dress/desktop.ini",
     )
     plant(tmp_path, "__MACOSX/dress/ok.jpg", "dress/wrap/sizes.PDF", "dress/wrap/film.mp4", "dress/Readme.md")
-    assert pictures(tmp_path) == {"dress/ok.jpg": "ok"}
+    assert images(tmp_path) == {"dress/ok.jpg": "ok"}
 
 
 def test_everything_else_is_left_to_the_decoder(tmp_path: Path) -> None:
     plant(tmp_path, "dress/a.heic", "dress/b", "dress/c.jpeg.download", "dress/d.psd", "dress/e.JPG")
-    assert pictures(tmp_path) == {
+    assert images(tmp_path) == {
         "dress/a.heic": "a",
         "dress/b": "b",
         "dress/c.jpeg.download": "c.jpeg",
@@ -179,7 +179,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
     (root / "linked").symlink_to(elsewhere)
     (root / "dress" / "linked-product").symlink_to(elsewhere / "wrap")
     (root / "dress" / "linked-picture.jpg").symlink_to(elsewhere / "single.jpg")
-    assert pictures(root) == {
+    assert images(root) == {
         "dress/linked-picture.jpg": "linked-picture",
         "dress/linked-product/1.jpg": "linked-product",
         "dress/own.jpg": "own",

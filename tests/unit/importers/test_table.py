@@ -51,7 +51,7 @@ def test_every_column(shop: Path) -> None:
     )
 
 
-def test_several_rows_are_several_pictures_of_a_product(shop: Path) -> None:
+def test_several_rows_are_several_images_of_a_product(shop: Path) -> None:
     first, second, third = records(
         read(shop, "id,image,category,title,color\nx,a.jpg,dress,X,red\ny,img/c.jpg,top,Y,\nx,b.jpg,,,\n")
     )
@@ -59,7 +59,7 @@ def test_several_rows_are_several_pictures_of_a_product(shop: Path) -> None:
     assert [Path(r.path).name for r in (first, second, third)] == ["a.jpg", "c.jpg", "b.jpg"]
 
 
-def test_only_a_picture_is_needed(shop: Path) -> None:
+def test_only_a_image_is_needed(shop: Path) -> None:
     found = records(read(shop, "image\na.jpg\nimg/c.jpg\n./img/../img/straße 1.jpg\n"))
     assert [r.product for r in found] == [
         Product("a.jpg", "A", UNCATEGORIZED),
@@ -249,7 +249,7 @@ def test_the_first_row_of_a_product_describes_it_wherever_the_others_are(shop: P
     assert items[2].product == items[0].product == Product("x", "First", "dress", price="1")
 
 
-def test_a_first_row_describes_its_product_even_if_its_picture_is_missing(shop: Path) -> None:
+def test_a_first_row_describes_its_product_even_if_its_image_is_missing(shop: Path) -> None:
     failure, record = read(shop, "id,image,title,category\nx,missing.jpg,First,dress\nx,a.jpg,,\n")
     assert isinstance(failure, Failure)
     assert isinstance(record, Record)
@@ -266,7 +266,7 @@ def test_a_row_that_moves_its_product_to_another_category_is_refused(shop: Path)
     }
 
 
-def test_a_picture_listed_twice_counts_once(shop: Path) -> None:
+def test_a_image_listed_twice_counts_once(shop: Path) -> None:
     items = read(
         shop,
         "id,image,box\nx,a.jpg,1 2 3 4\nx,./a.jpg,1 2 3 4\nx,a.jpg,5 6 7 8\ny,a.jpg,5 6 7 8\n",

@@ -93,7 +93,7 @@ def test_another_box_waits_until_the_file_can_be_read(
     assert str(known(catalog, source)[0].box) == "0,0,20,20"
 
 
-def test_a_new_picture_that_cannot_be_read_is_marked(
+def test_a_new_image_that_cannot_be_read_is_marked(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = Catalog.open(tmp_path / "other.db")
@@ -108,13 +108,13 @@ def test_a_new_picture_that_cannot_be_read_is_marked(
 def test_a_missing_or_damaged_file_takes_the_vectors_with_it(
     catalog: Catalog, source: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    picture = source.parent / "a.png"
+    image = source.parent / "a.png"
     with monkeypatch.context() as patch:
         if what == "missing":  # between the listing and the reading: the table's rows are looked at before
-            picture.touch()
+            image.touch()
             make_unreadable(patch, errno.ENOENT)
         else:
-            picture.write_bytes(b"no picture")
+            image.write_bytes(b"no picture")
         assert len(run(catalog, source).failed) == 1
     after, _ = known(catalog, source)
     assert after.error

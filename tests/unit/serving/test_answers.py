@@ -32,7 +32,7 @@ def test_links_are_safe_whatever_the_id() -> None:
     assert links["similar"] == links["self"] + "/similar"
 
 
-def test_a_picture_is_shown_once_and_its_file_is_not_named() -> None:
+def test_a_image_is_shown_once_and_its_file_is_not_named() -> None:
     image = ImageRecord("/srv/secret/1.jpg", "ab" * 32, Domain.SHOP, 30, 40)
     shown = product_with_images(Product("a", "A", "c"), [image, image])
     assert len(shown["images"]) == 1

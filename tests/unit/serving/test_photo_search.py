@@ -421,7 +421,7 @@ def test_threads_search_rightly_while_products_come_and_go_and_the_fit_is_replac
     """
     kept = sorted(product.id for product in shop.products())[:6]
     others = sorted(product.id for product in shop.products())[6:]
-    pictures = {product: Path(shop.images(product)[0].path).read_bytes() for product in kept}
+    photos = {product: Path(shop.images(product)[0].path).read_bytes() for product in kept}
     stop = threading.Event()
     problems: list[BaseException] = []
 
@@ -430,7 +430,7 @@ def test_threads_search_rightly_while_products_come_and_go_and_the_fit_is_replac
         try:
             while not stop.is_set():
                 product = kept[(number + n_done) % len(kept)]
-                hits = shop.query(pictures[product], k=3, regions="whole")
+                hits = shop.query(photos[product], k=3, regions="whole")
                 assert any(h.product.id == product and h.distance < 1e-3 for h in hits), hits
                 distances = [hit.distance for hit in hits]
                 assert distances == sorted(distances)

@@ -13,7 +13,7 @@ from stylesearch.serving.app import create_app
 from stylesearch.serving.settings import ServiceSettings
 from tests.unit.serving.asgi import call, scope_of
 
-PICTURE = f"/v1/images/{'ab' * 32}"
+IMAGE = f"/v1/images/{'ab' * 32}"
 LET_GO_AFTER = 5.0
 
 
@@ -24,7 +24,7 @@ def loopback(path: str, **headers: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("path", "etag"), [("", ""), ("", f'"{"ab" * 32}"'), ("/thumbnail", f'"{"ab" * 32}-400-1"')]
 )
-def test_a_picture_that_waits_for_the_catalog_holds_up_nobody(tmp_path: Path, path: str, etag: str) -> None:
+def test_a_image_that_waits_for_the_catalog_holds_up_nobody(tmp_path: Path, path: str, etag: str) -> None:
     with ss.open(tmp_path / "home", extractor="color-histogram") as shop:
         app = create_app(shop, ServiceSettings())
         is_held, let_go = threading.Event(), threading.Event()
@@ -38,14 +38,14 @@ def test_a_picture_that_waits_for_the_catalog_holds_up_nobody(tmp_path: Path, pa
 
         async def ask() -> None:
             headers = {"if-none-match": etag} if etag else {}
-            picture = asyncio.create_task(call(app, loopback(PICTURE + path, **headers)))
+            image = asyncio.create_task(call(app, loopback(IMAGE + path, **headers)))
             await asyncio.sleep(0.1)
             health = await call(app, loopback("/health"))
             assert health.status == 200
             assert not is_free.is_set(), "the event loop stood still until the catalog was there"
-            assert not picture.done()
+            assert not image.done()
             let_go.set()
-            assert (await picture).status == 404
+            assert (await image).status == 404
 
         holder = threading.Thread(target=hold)
         holder.start()

@@ -157,15 +157,15 @@ def all_gone(references: list[Any]) -> bool:
     return all(reference() is None for reference in references)
 
 
-def test_what_waits_to_be_looked_up_is_counted_and_holds_no_pictures(
+def test_what_waits_to_be_looked_up_is_counted_and_holds_no_images(
     shop: Workspace, photos: list[bytes], held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures: list[Any] = []
+    images: list[Any] = []
     look = Searcher.look
 
     def watched(self: Searcher, *arguments: Any, **options: Any) -> Any:
         view = look(self, *arguments, **options)
-        pictures.append(weakref.ref(view.images))
+        images.append(weakref.ref(view.images))
         return view
 
     monkeypatch.setattr(Searcher, "look", watched)
@@ -184,7 +184,7 @@ def test_what_waits_to_be_looked_up_is_counted_and_holds_no_pictures(
         # It is being looked up, so it waits no more; the two others will.
         tasks += [begin(photo) for photo in photos[1:3]]
         await until(lambda: search._pools.other.n_searches == 3)
-        await until(lambda: len(pictures) == 3 and all_gone(pictures))
+        await until(lambda: len(images) == 3 and all_gone(images))
         await until(lambda: search.queue_length == 2)
         assert counts[-1] == 2
         tasks[-1].cancel()

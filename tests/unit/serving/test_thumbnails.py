@@ -47,7 +47,7 @@ def test_upright_and_no_larger_than_it_may_be(data: bytes, size: tuple[int, int]
     assert not image.getexif(), "where it was taken is nobody's business"
 
 
-def test_what_is_no_picture_has_none() -> None:
+def test_what_is_no_image_has_none() -> None:
     with pytest.raises(NotAnImage):
         make_thumbnail(b"no picture", 10**8)
 
@@ -107,7 +107,7 @@ def test_where_nothing_can_be_kept_it_is_shown_all_the_same(
     assert "cannot be kept" in caplog.text
 
 
-def test_those_of_pictures_that_have_gone_are_removed(shop: Workspace) -> None:
+def test_those_of_images_that_have_gone_are_removed(shop: Workspace) -> None:
     made(shop)
     service = Thumbnails(WorkspaceAccess(shop))
     kept, old = service.path(DIGEST), service.path(DIGEST).with_name(f"{DIGEST}-300.jpg")

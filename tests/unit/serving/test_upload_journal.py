@@ -109,7 +109,7 @@ def test_a_change_that_was_killed_and_is_sent_again_leaves_nothing_when_it_fails
     be_killed(shop.catalog, uploads, LEFT, stored=LEFT)
     extractor = load_extractor("color-histogram")
     vectors = {extractor.fingerprint: np.ones((1, extractor.dim), np.float32)}
-    picture = UploadedImage(LEFT, sha256_bytes(LEFT), 9, 9, vectors=vectors)
+    image = UploadedImage(LEFT, sha256_bytes(LEFT), 9, 9, vectors=vectors)
     stored = []
 
     def fail(*_: object, **__: object) -> None:
@@ -118,7 +118,7 @@ def test_a_change_that_was_killed_and_is_sent_again_leaves_nothing_when_it_fails
 
     monkeypatch.setattr(Writer, "prune", fail)
     with pytest.raises(ZeroDivisionError):
-        put_product(shop.catalog, uploads, Product("b", "B", "coat"), [picture], [extractor], lock_timeout=1)
+        put_product(shop.catalog, uploads, Product("b", "B", "coat"), [image], [extractor], lock_timeout=1)
     assert stored == [True]
     assert files(uploads) == {uploads.path_of(LISTED)}
 

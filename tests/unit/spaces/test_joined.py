@@ -100,7 +100,7 @@ def test_a_part_of_zeros_stays_zero(space: str) -> None:
         assert not transform.apply(np.zeros_like(rows[:2])).any()
 
 
-def test_a_picture_without_colors_is_found_by_what_else_it_is() -> None:
+def test_a_image_without_colors_is_found_by_what_else_it_is() -> None:
     rows = features(100)
     transform = fit("whitened", rows)
     colorless = rows[5:6].copy()

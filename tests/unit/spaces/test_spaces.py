@@ -100,7 +100,7 @@ def test_a_small_gallery_has_a_space_too(n_rows: int) -> None:
     assert np.isfinite(transform.apply(features(5))).all()
 
 
-def test_a_gallery_of_one_picture_many_times_has_a_space_too() -> None:
+def test_a_gallery_of_one_image_many_times_has_a_space_too() -> None:
     rows = np.repeat(features(1), 50, axis=0)
     transform = fit("whitened", rows)
     assert np.isfinite(transform.apply(features(5))).all()

@@ -87,8 +87,8 @@ def test_a_tower_is_the_network_and_one_matrix() -> None:
     kernel, bias = rng.normal(size=(1280, 6)).astype(np.float32), rng.normal(size=6).astype(np.float32)
     tower = image_tower(extractor.recipe.build, 1, kernel, bias)
     assert tower.name == "tower"
-    pictures = rng.integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
-    wanted = extractor.extract(pictures) @ kernel + bias
-    np.testing.assert_allclose(tower.predict(pictures, verbose=0), wanted, rtol=1e-3, atol=1e-3)
+    images = rng.integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    wanted = extractor.extract(images) @ kernel + bias
+    np.testing.assert_allclose(tower.predict(images, verbose=0), wanted, rtol=1e-3, atol=1e-3)
     assert network_of(tower).name == "efficientnet-lite0"
     assert network_of(network_of(tower)) is network_of(tower)

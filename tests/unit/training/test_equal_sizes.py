@@ -32,7 +32,7 @@ def test_cosines_are_of_one_size_already() -> None:
     assert equalize_scales(given, np.ones((5, 8), np.float32)) is given
 
 
-def test_equal_pictures_have_no_size() -> None:
+def test_equal_images_have_no_size() -> None:
     assert equalize_scales(transform("l1"), np.ones((5, 8), np.float32)).untrained_scale == 1.0
 
 

@@ -247,7 +247,7 @@ def test_a_tower_that_is_given(toy: ModuleType, tmp_path: Path) -> None:
     def to_bytes(array):
         return np.clip(array * 20 + 128, 0, 255).astype(np.uint8)
 
-    pictures = dataclasses.replace(
+    pixel_data = dataclasses.replace(
         data,
         photos=to_bytes(data.photos).reshape(150, 3, 4, 4, 1),
         shop=to_bytes(data.shop).reshape(300, 4, 4, 1),
@@ -262,7 +262,7 @@ def test_a_tower_that_is_given(toy: ModuleType, tmp_path: Path) -> None:
         )
 
     options = TrainOptions(**(toy.SMALL | {"epochs": 15}))
-    trained = train(pictures, toy.toy_batches(pictures, options), options, tmp_path, build_tower=tower)
+    trained = train(pixel_data, toy.toy_batches(pixel_data, options), options, tmp_path, build_tower=tower)
     assert trained.layers is None
     assert trained.history[trained.best].top_k > trained.history[0].top_k + 0.2
 

@@ -62,7 +62,7 @@ def test_softmax_is_the_cross_entropy_both_ways() -> None:
     assert float(softmax_loss(photos, shop, DIAGONAL, 0.5)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_softmax_of_pictures_that_are_all_alike_is_the_logarithm_of_their_number() -> None:
+def test_softmax_of_images_that_are_all_alike_is_the_logarithm_of_their_number() -> None:
     photos, shop = batch([10] * 5, [30] * 5)
     assert float(softmax_loss(photos, shop, np.eye(5, dtype=bool), 0.05)) == pytest.approx(
         np.log(5), rel=1e-5

@@ -107,7 +107,7 @@ def test_a_recolored_dress_is_of_one_shape_and_another_color():
     assert not one_color(red, blue)
 
 
-def test_looking_changes_no_pixel_and_takes_pictures_of_nothing():
+def test_looking_changes_no_pixel_and_takes_images_of_nothing():
     pixels = np.full((40, 30, 3), 255, np.uint8)
     code = perceptual_hash(pixels)
     assert (pixels == 255).all()
@@ -136,7 +136,7 @@ def test_copies_join_products_and_so_do_other_colors_for_a_split(shop, tmp_path)
     assert dict(near.same_shape) == dict.fromkeys(names, names[0])
 
 
-def test_a_picture_is_looked_at_once(shop, tmp_path, monkeypatch):
+def test_a_image_is_looked_at_once(shop, tmp_path, monkeypatch):
     told: list[tuple[int, int]] = []
     first = find_near_duplicates(shop, tmp_path / "cache", progress=lambda *numbers: told.append(numbers))
     assert told == [(number, 5) for number in range(1, 6)]
@@ -156,7 +156,7 @@ def test_what_was_seen_before_a_stop_is_kept(shop, tmp_path, monkeypatch):
     assert told[-1] == (2, 2)
 
 
-def test_a_picture_that_cannot_be_read_is_told_and_compared_by_its_hash(shop, tmp_path):
+def test_a_image_that_cannot_be_read_is_told_and_compared_by_its_hash(shop, tmp_path):
     Path(shop[0].image.path).write_bytes(b"no picture")
     Path(shop[3].image.path).unlink()
     twin = listed(shop[3].image.path, "twin", sha256=shop[3].image.sha256)
@@ -183,7 +183,7 @@ def test_chains_are_one_group_and_nothing_joins_nothing():
     assert connected_products([], near) == []
 
 
-def test_two_boxes_in_one_shop_picture_are_two_products():
+def test_two_boxes_in_one_shop_image_are_two_products():
     images = [
         listed("x", "top", sha256="1", box=Box(0, 0, 9, 9)),
         listed("x", "skirt", sha256="1", box=Box(0, 9, 9, 18)),
@@ -192,7 +192,7 @@ def test_two_boxes_in_one_shop_picture_are_two_products():
     assert duplicate_products(images, NearDuplicates()) == []
 
 
-def test_a_picture_of_very_many_products_joins_none():
+def test_a_image_of_very_many_products_joins_none():
     few = [listed("x", f"p{number}", sha256="1") for number in range(MAX_PRODUCTS_OF_IMAGE)]
     assert len(connected_products(few, NearDuplicates())[0]) == MAX_PRODUCTS_OF_IMAGE
     many = [*few, listed("x", "one more", sha256="1")]

@@ -37,7 +37,7 @@ def found(pairs):
     return {one.id: (sha(one.photos), sha(one.shop)) for one in pairs.products}
 
 
-def test_consumer_pairs_are_photos_and_shop_pictures():
+def test_consumer_pairs_are_photos_and_shop_images():
     pairs = find_pairs(SHOP, "consumer", min_products=2)
     assert found(pairs) == {"a": ("3", "12"), "b": ("5", "4")}
     assert [one.category for one in pairs.products] == ["dress", "dress"]
@@ -70,7 +70,7 @@ def test_an_unknown_kind_is_told():
         find_pairs(SHOP, "view")
 
 
-def test_a_picture_and_its_copy_are_no_pair():
+def test_a_image_and_its_copy_are_no_pair():
     images = listed("a shop 1", "a shop 1", "b shop 2", "b shop 3", "c shop 4", "c shop 5", "c shop 6")
     assert found(find_pairs(images, "views", min_products=1)) == {"b": ("23", "23"), "c": ("456", "456")}
     near = NearDuplicates(
@@ -79,7 +79,7 @@ def test_a_picture_and_its_copy_are_no_pair():
     assert found(find_pairs(images, "views", near=near, min_products=1)) == {"c": ("45", "45")}
 
 
-def test_a_shop_picture_under_a_consumers_name_is_no_photo():
+def test_a_shop_image_under_a_consumers_name_is_no_photo():
     images = listed("a shop 1", "a consumer 1", "b shop 2", "b consumer 2", "b consumer 3")
     assert found(find_pairs(images, "consumer", min_products=1)) == {"b": ("3", "2")}
 

@@ -26,7 +26,7 @@ def test_an_unchanged_catalog_is_the_same() -> None:
 
 
 @pytest.mark.parametrize("change", [{"photos": ("x",)}, {"test": "d"}, {"duplicates": (0, 0, 2)}])
-def test_pictures_that_stay_may_still_join_other_products(change: dict[str, Any]) -> None:
+def test_images_that_stay_may_still_join_other_products(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="the catalog has changed") as caught:
         _check_same(dataset(), dataset(**change))
     assert "without --resume" in caught.value.hint

@@ -48,7 +48,7 @@ def test_the_same_shop_loses_nothing() -> None:
     assert known_after(split).exclude(split, [], split_settings(split, CHOICE)) == split
 
 
-def test_what_shares_a_picture_with_a_known_product_is_known() -> None:
+def test_what_shares_a_image_with_a_known_product_is_known() -> None:
     old = split_of(200)
     learned, chosen = sorted(old.train)[:2], min(old.validation)
     # Copies came in later, under ids that nothing was known of, and drew the others along.

@@ -216,7 +216,7 @@ class CountedRows(np.ndarray[tuple[int, ...], np.dtype[np.float32]]):
         return found
 
 
-def test_a_photo_of_a_product_without_another_picture_is_left_out() -> None:
+def test_a_photo_of_a_product_without_another_image_is_left_out() -> None:
     data = shuffled_data(own=True)
     alone = data.shop_product.copy()
     first = int(data.validation_photos()[0])

@@ -60,7 +60,7 @@ def tsne_map(features: npt.NDArray[np.float32], seed: int) -> Places:
 
     Args:
         features: float32 (n, dim), n at least ``MIN_IMAGES``.
-        seed: of scikit-learn's t-SNE.
+        seed: seed of scikit-learn's t-SNE.
 
     Returns:
         places, float64 (n, 2), within -1 to 1.

@@ -21,9 +21,9 @@ TOLERANCE = 1e-6
 @pytest.mark.parametrize("name", WHITE_BOXES)
 @pytest.mark.parametrize("size", [48, 45])
 def test_tensors_and_arrays_agree(photo_like, name, size):
-    pictures = np.ascontiguousarray(photo_like[:, :size, :size])
-    arrays = load_extractor(f"{name}@{size}", engine="numpy").extract(pictures)
-    tensors = load_extractor(f"{name}@{size}", engine="tensorflow").extract(pictures)
+    images = np.ascontiguousarray(photo_like[:, :size, :size])
+    arrays = load_extractor(f"{name}@{size}", engine="numpy").extract(images)
+    tensors = load_extractor(f"{name}@{size}", engine="tensorflow").extract(images)
     assert np.abs(arrays - tensors).max() < TOLERANCE
     assert arrays.any(axis=1).all()
 
@@ -39,7 +39,7 @@ def test_tensors_and_arrays_agree_on_noise_and_on_nothing(name):
 
 
 @pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
-def test_more_pictures_than_a_step(photo_like, engine, monkeypatch):
+def test_more_images_than_a_step(photo_like, engine, monkeypatch):
     expected = load_extractor("whitebox@48", engine=engine).extract(photo_like)
     monkeypatch.setattr(compute, "_PIXELS_A_STEP", 2 * 48**2)
     monkeypatch.setattr(compute, "_PIXELS_A_BATCH", 4 * 48**2)
@@ -103,7 +103,7 @@ def test_the_list(monkeypatch):
         assert row.summary
 
 
-def test_a_gpu_is_used_for_many_pictures_only(monkeypatch):
+def test_a_gpu_is_used_for_many_images_only(monkeypatch):
     monkeypatch.setenv("STYLESEARCH_DEVICE", "gpu")
     assert compute.choose_compute(throughput=True) == EngineChoice("tensorflow", "GPU", certain=False)
     assert compute.choose_compute(throughput=False) == EngineChoice("numpy", "CPU")

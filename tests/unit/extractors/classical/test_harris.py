@@ -28,7 +28,7 @@ def test_scipy_gives_the_same_response(photo_like):
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 5), (8, 8), (31, 17)])
-def test_scipy_gives_the_same_response_for_small_pictures_of_noise(shape):
+def test_scipy_gives_the_same_response_for_small_images_of_noise(shape):
     brightness = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(np.uint8)
     expected = by_definition(brightness)
     assert np.abs(harris_response(brightness) - expected).max() <= 1e-6 * np.abs(expected).max()
@@ -81,9 +81,9 @@ def test_flips_and_turns_move_the_fields(photo_like):
 
 
 def test_no_corner_is_zeros():
-    picture = np.full((2, 16, 16, 3), 120, np.uint8)
-    picture[1, 8:] = 30
-    assert not HARRIS.from_arrays(picture).any()
+    image = np.full((2, 16, 16, 3), 120, np.uint8)
+    image[1, 8:] = 30
+    assert not HARRIS.from_arrays(image).any()
 
 
 def test_golden():

@@ -6,9 +6,9 @@ from stylesearch.extractors.classical.hog import HOG, Hog
 from stylesearch.extractors.classical.luma import luma
 
 
-def reference(pictures, block=2):
+def reference(images, block=2):
     return np.stack(
-        [skimage_hog(luma(one), 9, (8, 8), (block, block), block_norm="L2-Hys") for one in pictures]
+        [skimage_hog(luma(one), 9, (8, 8), (block, block), block_norm="L2-Hys") for one in images]
     )
 
 
@@ -58,7 +58,7 @@ def test_a_slope_in_a_cell_made_by_hand():
     assert np.allclose(found, expected)
 
 
-def test_the_edge_of_a_picture_counts_nothing():
+def test_the_edge_of_a_image_counts_nothing():
     assert not HOG.from_arrays(np.full((1, 32, 32, 3), 200, np.uint8)).any()
 
 
@@ -73,9 +73,9 @@ def test_blocks_are_cut_off_and_of_norm_one():
 
 
 def test_a_flip_moves_the_cells_and_mirrors_the_orientations(photo_like):
-    pictures = photo_like + np.zeros(1, np.uint8)
-    plain = HOG._cells(luma(pictures))
-    mirrored = HOG._cells(luma(np.ascontiguousarray(pictures[:, :, ::-1])))
+    images = photo_like + np.zeros(1, np.uint8)
+    plain = HOG._cells(luma(images))
+    mirrored = HOG._cells(luma(np.ascontiguousarray(images[:, :, ::-1])))
     # An angle becomes 180 degrees minus itself; only 0 degrees stays in its own orientation by rounding, so
     # orientations are compared where no gradient lies upright.
     total = plain[:, :, ::-1].sum(axis=-1)
@@ -103,8 +103,8 @@ def test_a_quarter_turn_swaps_upright_and_level():
 def test_golden():
     """Recorded from scikit-image 0.26.0."""
     y, x = np.mgrid[:16, :16]
-    picture = np.stack([x * 16, y * 16, x * y], axis=-1).astype(np.uint8)
-    found = HOG.from_arrays(picture[None]).reshape(4, 9)
+    image = np.stack([x * 16, y * 16, x * y], axis=-1).astype(np.uint8)
+    found = HOG.from_arrays(image[None]).reshape(4, 9)
     expected = [
         [0.0678, 0, 0.3078, 0.3991, 0.1316, 0, 0, 0, 0],
         [0.0658, 0, 0.0233, 0.3991, 0.1555, 0, 0, 0, 0],

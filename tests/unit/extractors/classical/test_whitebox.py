@@ -34,8 +34,8 @@ def test_no_part_drowns_the_others(photo_like, order):
 def test_golden():
     """Recorded from the first version, whose parts agree with scikit-image, SciPy and OpenCV."""
     y, x = np.mgrid[:32, :32]
-    picture = np.stack([x * 8, y * 8, (x * y) % 256], axis=-1).astype(np.uint8)
-    found = WHITE_BOX.from_arrays(picture[None])[0]
+    image = np.stack([x * 8, y * 8, (x * y) % 256], axis=-1).astype(np.uint8)
+    found = WHITE_BOX.from_arrays(image[None])[0]
     ends = np.cumsum([WHITE_BOXES.load(name).dim(32) for name in PARTS])[:-1]
     parts = np.split(found, ends)
     assert [round(float(part.sum()), 3) for part in parts] == GOLDEN_SUMS

@@ -99,7 +99,7 @@ def consumer_to_shop(
     root: Path,
     extra: Iterable[Sequence[str] | str | bytes] = (),
     extra_boxes: Iterable[Sequence[str] | str | bytes] = (),
-    pictures: str = "img",
+    images: str = "img",
     size: tuple[int, int] = (100, 120),
     **form: Any,
 ) -> Path:
@@ -111,7 +111,7 @@ def consumer_to_shop(
         root / "Anno/list_bbox_consumer2shop.txt", C2S_BOX_NAMES, [*C2S_BOXES, *extra_boxes], **form
     )
     for name in sorted({name for row in C2S_PAIRS for name in row[:2]}):
-        draw(root / pictures / name.removeprefix("img/"), size)
+        draw(root / images / name.removeprefix("img/"), size)
     return root
 
 
@@ -119,7 +119,7 @@ def in_shop(
     root: Path,
     extra: Iterable[Sequence[str] | str | bytes] = (),
     extra_boxes: Iterable[Sequence[str] | str | bytes] = (),
-    pictures: str = "Img/img",
+    images: str = "Img/img",
     size: tuple[int, int] = (128, 128),
     **form: Any,
 ) -> Path:
@@ -129,7 +129,7 @@ def in_shop(
         root / "Anno/list_bbox_inshop.txt", INSHOP_BOX_NAMES, [*INSHOP_BOXES, *extra_boxes], **form
     )
     for name, *_ in INSHOP_ROWS:
-        draw(root / pictures / name.removeprefix("img/"), size)
+        draw(root / images / name.removeprefix("img/"), size)
     return root
 
 

@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
     return consumer_to_shop(tmp_path / "c2s")
 
 
-def test_every_picture_of_the_pairs_once_with_product_domain_and_box(read: Read, root: Path) -> None:
+def test_every_image_of_the_pairs_once_with_product_domain_and_box(read: Read, root: Path) -> None:
     found = read(ConsumerToShop(), root)
     assert found.names == [
         "deepfashion-c2s:id_00000001 id_00000001/comsumer_01.jpg consumer",
@@ -157,7 +157,7 @@ BROKEN_BOXES = [
 
 
 @pytest.mark.parametrize(("row", "reason"), BROKEN_BOXES, ids=range(len(BROKEN_BOXES)))
-def test_a_broken_box_is_told_and_its_picture_is_taken_whole(
+def test_a_broken_box_is_told_and_its_image_is_taken_whole(
     read: Read, tmp_path: Path, row: str | bytes, reason: str
 ) -> None:
     root = consumer_to_shop(tmp_path / "c2s", extra_boxes=[row])
@@ -168,13 +168,13 @@ def test_a_broken_box_is_told_and_its_picture_is_taken_whole(
     assert found.records[9].box == Box(12, 22, 92, 112)
 
 
-def test_a_box_that_begins_left_of_the_picture_is_cut(read: Read, tmp_path: Path) -> None:
+def test_a_box_that_begins_left_of_the_image_is_cut(read: Read, tmp_path: Path) -> None:
     row = f"{JEANS}/comsumer_01.jpg 2 2 -05 -1 50 60"
     found = read(ConsumerToShop(), consumer_to_shop(tmp_path / "c2s", extra_boxes=[row]))
     assert found.records[8].box == Box(0, 0, 50, 60)
 
 
-def test_missing_pictures_are_counted_with_the_line_that_lists_them(read: Read, root: Path) -> None:
+def test_missing_images_are_counted_with_the_line_that_lists_them(read: Read, root: Path) -> None:
     gone = root / "img/DRESSES/Dress/id_00000001/shop_01.jpg"
     gone.unlink()
     found = read(ConsumerToShop(), root)
@@ -183,7 +183,7 @@ def test_missing_pictures_are_counted_with_the_line_that_lists_them(read: Read, 
     assert len(found.records) == 9
 
 
-def test_not_one_picture_is_an_error_that_says_where_it_looked(read: Read, root: Path) -> None:
+def test_not_one_image_is_an_error_that_says_where_it_looked(read: Read, root: Path) -> None:
     shutil.rmtree(root / "img")
     with pytest.raises(DatasetError, match="neither img/ nor img_highres/"):
         read(ConsumerToShop(), root)
@@ -195,19 +195,19 @@ def test_not_one_picture_is_an_error_that_says_where_it_looked(read: Read, root:
         read(ConsumerToShop(), root)
 
 
-@pytest.mark.parametrize("pictures", ["img", "Img/img", "Img"])
-def test_pictures_in_several_places(read: Read, tmp_path: Path, pictures: str) -> None:
-    found = read(ConsumerToShop(), consumer_to_shop(tmp_path / "c2s", pictures=pictures))
+@pytest.mark.parametrize("images", ["img", "Img/img", "Img"])
+def test_images_in_several_places(read: Read, tmp_path: Path, images: str) -> None:
+    found = read(ConsumerToShop(), consumer_to_shop(tmp_path / "c2s", images=images))
     assert (len(found.records), found.missing) == (10, [])
     assert found.records[0].box == Box(10, 20, 90, 110)
 
 
-@pytest.mark.parametrize("pictures", ["img_highres", "Img/img_highres"])
-def test_boxes_are_scaled_for_pictures_in_high_resolution(read: Read, tmp_path: Path, pictures: str) -> None:
-    root = consumer_to_shop(tmp_path / "c2s", pictures=pictures, size=(500, 600))
+@pytest.mark.parametrize("images", ["img_highres", "Img/img_highres"])
+def test_boxes_are_scaled_for_images_in_high_resolution(read: Read, tmp_path: Path, images: str) -> None:
+    root = consumer_to_shop(tmp_path / "c2s", images=images, size=(500, 600))
     found = read(ConsumerToShop(), root)
     assert [r.box for r in found.records[:2]] == [Box(20, 40, 180, 220), Box(10, 12, 190, 230)]
-    broken = root / pictures / "DRESSES/Dress/id_00000001/comsumer_01.jpg"
+    broken = root / images / "DRESSES/Dress/id_00000001/comsumer_01.jpg"
     broken.write_bytes(b"no picture")
     assert read(ConsumerToShop(), root).records[0].box is None
 
@@ -215,7 +215,7 @@ def test_boxes_are_scaled_for_pictures_in_high_resolution(read: Read, tmp_path: 
 def test_the_folder_that_has_two_names(read: Read, tmp_path: Path) -> None:
     name = "img/CLOTHING/Summer_Wear/id_00000500"
     row = (f"{name}/comsumer_01.jpg", f"{name}/shop_01.jpg", "id_00000500", "test")
-    root = consumer_to_shop(tmp_path / "c2s", extra=[row], pictures="img_highres")
+    root = consumer_to_shop(tmp_path / "c2s", extra=[row], images="img_highres")
     for file in ("comsumer_01.jpg", "shop_01.jpg"):
         draw(root / "img_highres/CLOTHING/Summer_Suit/id_00000500" / file)
     found = read(ConsumerToShop(), root)
@@ -276,7 +276,7 @@ def test_no_partition(read: Read, tmp_path: Path) -> None:
         read(ConsumerToShop(), tmp_path)
 
 
-def test_of_two_boxes_for_a_picture_the_first_counts(read: Read, tmp_path: Path) -> None:
+def test_of_two_boxes_for_a_image_the_first_counts(read: Read, tmp_path: Path) -> None:
     row = f"{LACE}/consumer_01.jpg 3 2 001 002 003 004"
     found = read(ConsumerToShop(), consumer_to_shop(tmp_path / "c2s", extra_boxes=[row]))
     assert found.of("deepfashion-c2s:id_00000007")[0].box == Box(11, 21, 91, 111)

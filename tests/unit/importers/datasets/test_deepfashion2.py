@@ -20,7 +20,7 @@ def root(tmp_path: Path) -> Path:
     return deepfashion2(tmp_path / "df2")
 
 
-def test_garments_are_products_and_a_picture_may_show_several(read: Read, root: Path) -> None:
+def test_garments_are_products_and_a_image_may_show_several(read: Read, root: Path) -> None:
     found = read(DeepFashion2(), root)
     assert found.names == [
         "deepfashion2:train/1/1/1 image/000001.jpg consumer",
@@ -80,7 +80,7 @@ def test_of_two_boxes_for_one_product_the_larger_counts(read: Read, root: Path) 
     assert [r.box for r in read(DeepFashion2(), root).of("deepfashion2:train/9/1/1")] == [Box(5, 5, 50, 50)]
 
 
-def test_a_missing_picture_and_another_extension(read: Read, root: Path) -> None:
+def test_a_missing_image_and_another_extension(read: Read, root: Path) -> None:
     (root / "train/image/000001.jpg").unlink()
     shutil.move(root / "train/image/000002.jpg", root / "train/image/000002.jpeg")
     found = read(DeepFashion2(), root)
@@ -153,7 +153,7 @@ def test_a_byte_order_mark_crlf_and_junk(read: Read, root: Path) -> None:
     assert (found.failures, len(found.records)) == ([], 7)
 
 
-def test_no_annotations_and_no_pictures(read: Read, root: Path) -> None:
+def test_no_annotations_and_no_images(read: Read, root: Path) -> None:
     shutil.rmtree(root / "train/image")
     shutil.rmtree(root / "validation/image")
     with pytest.raises(DatasetError, match="not one of the 7 pictures"):

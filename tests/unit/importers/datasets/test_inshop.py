@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
     return in_shop(tmp_path / "inshop")
 
 
-def test_pictures_products_and_query_pictures_as_those_of_consumers(read: Read, root: Path) -> None:
+def test_images_products_and_query_images_as_those_of_consumers(read: Read, root: Path) -> None:
     found = read(InShop(), root)
     assert found.names == [
         "deepfashion-inshop:id_00000002 id_00000002/02_1_front.jpg shop",
@@ -62,7 +62,7 @@ def test_splits(read: Read, root: Path, options: dict[str, tuple[str, ...]], fil
 
 
 def test_boxes_in_high_resolution_lose_the_margin_of_the_square(read: Read, tmp_path: Path) -> None:
-    root = in_shop(tmp_path / "inshop", pictures="img_highres", size=(750, 1101))
+    root = in_shop(tmp_path / "inshop", images="img_highres", size=(750, 1101))
     found = read(InShop(), root)
     # The square of 256 shows 1101 pixels: a margin of 175.5 on either side.
     scale = 1101 / 256
@@ -104,7 +104,7 @@ def test_a_broken_box(read: Read, tmp_path: Path) -> None:
     assert found.records[1].box == Box(1, 2, 3, 4)
 
 
-def test_a_missing_picture_and_missing_boxes(read: Read, root: Path) -> None:
+def test_a_missing_image_and_missing_boxes(read: Read, root: Path) -> None:
     (root / "Img" / INSHOP_ROWS[1][0]).unlink()
     (root / "Anno/list_bbox_inshop.txt").unlink()
     with pytest.warns(DatasetWarning, match="without boxes"):

@@ -74,7 +74,7 @@ def test_splits_can_be_chosen(
     assert Street2Shop().count(root, ImportOptions(**options)) == len(records)
 
 
-def test_pictures_that_are_gone_are_counted(read: Read, root: Path) -> None:
+def test_images_that_are_gone_are_counted(read: Read, root: Path) -> None:
     (root / "photos/000163478.jpg").unlink()
     found = read(Street2Shop(), root)
     assert found.failures == []
@@ -83,7 +83,7 @@ def test_pictures_that_are_gone_are_counted(read: Read, root: Path) -> None:
     ]
 
 
-def test_pictures_in_folders_and_beside_junk(read: Read, root: Path) -> None:
+def test_images_in_folders_and_beside_junk(read: Read, root: Path) -> None:
     shutil.move(root / "photos/12.jpg", root / "photos/31.txt")
     draw(root / "photos/dresses/0012.webp")
     (root / "photos/._2848.jpg").write_bytes(b"junk")
@@ -169,7 +169,7 @@ def test_a_file_that_is_not_there_is_a_failure(read: Read, root: Path) -> None:
     assert len(found.records) == 8
 
 
-def test_a_picture_on_both_sides_of_one_product(read: Read, root: Path) -> None:
+def test_a_image_on_both_sides_of_one_product(read: Read, root: Path) -> None:
     write_json(root / "meta/json/retrieval_bags.json", [{"photo": 2848, "product": 1}])
     found = read(Street2Shop(), root)
     assert [f.reason for f in found.failures] == ["photo 2848 is a street photo of the product 1 too"]

@@ -92,7 +92,7 @@ def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_disk_without_room_for_all_pictures_is_an_error_before_any_is_looked_at(
+def test_a_disk_without_room_for_all_images_is_an_error_before_any_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = catalog_images(tmp_path, 3)

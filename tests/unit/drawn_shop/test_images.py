@@ -24,11 +24,11 @@ _PATTERNS = sorted({pattern for choices in CHOICES.values() for pattern in choic
 
 @pytest.mark.parametrize("category", CATEGORIES)
 @pytest.mark.parametrize("view", [0, 1, 2])
-def test_a_shop_picture_is_a_garment_in_the_middle_of_white(category: str, view: int) -> None:
+def test_a_shop_image_is_a_garment_in_the_middle_of_white(category: str, view: int) -> None:
     spec = replace(draw_spec(category, Random(f"shop/{category}")), color="green")
-    picture = draw_shop_image(spec, Random(1), size=200, view=view)
-    assert picture.size == (160, 200)
-    pixels = np.asarray(picture).astype(int)
+    image = draw_shop_image(spec, Random(1), size=200, view=view)
+    assert image.size == (160, 200)
+    pixels = np.asarray(image).astype(int)
     # the close-up fills the picture up to its edges, the others leave the corners white
     if view < 2:
         for corner in (pixels[:6, :6], pixels[:6, -6:], pixels[-6:, :6], pixels[-6:, -6:]):
@@ -42,13 +42,13 @@ def test_a_shop_picture_is_a_garment_in_the_middle_of_white(category: str, view:
 
 def test_views_differ_and_repeat_after_three() -> None:
     spec = draw_spec("shirt", Random(5))
-    pictures = [draw_shop_image(spec, Random(1), size=120, view=view).tobytes() for view in range(4)]
-    assert len(set(pictures)) == 3
-    assert pictures[3] == pictures[0]
+    images = [draw_shop_image(spec, Random(1), size=120, view=view).tobytes() for view in range(4)]
+    assert len(set(images)) == 3
+    assert images[3] == images[0]
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_the_same_random_draws_the_same_picture(category: str) -> None:
+def test_the_same_random_draws_the_same_image(category: str) -> None:
     spec = draw_spec(category, Random(3))
     shop = [draw_shop_image(spec, Random("a"), size=120).tobytes() for _ in range(2)]
     street = [draw_street_photo(spec, Random("a"), size=160).image.tobytes() for _ in range(2)]
@@ -140,27 +140,27 @@ def test_every_category_is_cut_and_sewn_at_any_scale(category: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(SCENES))
 @pytest.mark.parametrize(("floor", "horizon"), [(100.0, 40.0), (400.0, 60.0), (12.0, 5.0)])
-def test_scenes_fill_the_picture_wherever_the_floor_is(kind: str, floor: float, horizon: float) -> None:
-    picture = draw_scene(kind, Random(kind), (91, 130), floor, horizon, 90.0)
-    assert picture.size == (91, 130)
-    assert picture.mode == "RGB"
-    assert np.asarray(picture).std() > 2
+def test_scenes_fill_the_image_wherever_the_floor_is(kind: str, floor: float, horizon: float) -> None:
+    image = draw_scene(kind, Random(kind), (91, 130), floor, horizon, 90.0)
+    assert image.size == (91, 130)
+    assert image.mode == "RGB"
+    assert np.asarray(image).std() > 2
 
 
 def test_a_camera_changes_light_and_sharpness_but_not_size() -> None:
-    picture = Image.fromarray(np.random.default_rng(1).integers(0, 255, (60, 40, 3), dtype=np.uint8))
-    before = picture.tobytes()
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 255, (60, 40, 3), dtype=np.uint8))
+    before = image.tobytes()
     plain = Camera((1, 1, 1), 1.0, 0.0, 0.0, 0.0, 0, 0.0, 1.0, 90, 0)
-    assert expose(picture, plain).tobytes() == before
-    warm = np.asarray(expose(picture, replace(plain, gains=(1.0, 1.0, 0.5)))).mean(axis=(0, 1))
+    assert expose(image, plain).tobytes() == before
+    warm = np.asarray(expose(image, replace(plain, gains=(1.0, 1.0, 0.5)))).mean(axis=(0, 1))
     assert warm[2] < 0.6 * warm[0]
     for change in ({"blur": 2.0}, {"shake": 5}, {"coarse": 0.4}):
-        softer = expose(picture, replace(plain, **change))  # type: ignore[arg-type]
-        assert softer.size == picture.size
-        assert np.asarray(softer).std() < 0.8 * np.asarray(picture).std()
+        softer = expose(image, replace(plain, **change))  # type: ignore[arg-type]
+        assert softer.size == image.size
+        assert np.asarray(softer).std() < 0.8 * np.asarray(image).std()
     noisy = expose(Image.new("RGB", (300, 300), (120, 120, 120)), replace(plain, noise=6.0))
     assert 5.0 < np.asarray(noisy).std() < 7.0
-    assert picture.tobytes() == before
+    assert image.tobytes() == before
 
 
 def test_hard_photos_show_the_same_scene_with_less_of_its_detail_and_other_colors() -> None:

@@ -13,9 +13,9 @@ from PIL import Image
 
 from tests.integration.tiny_shop import COLORS, draw
 
-__all__ = ["bombs", "cut_short", "damaged", "no_pictures", "of_no_size"]
+__all__ = ["bombs", "cut_short", "damaged", "no_images", "of_no_size"]
 
-TOO_LARGE, NO_PICTURE = 413, 415
+TOO_LARGE, NO_IMAGE = 413, 415
 Files = dict[str, tuple[bytes, int | tuple[int, ...]]]
 """Bytes by name, with the status that is the answer."""
 
@@ -118,35 +118,35 @@ def bombs() -> Files:
     return {
         "a PNG of 900 megapixels of black": (_png(30_000, 30_000, rows), TOO_LARGE),
         "a PNG that claims the most": (_png(2**31 - 1, 2**31 - 1), TOO_LARGE),
-        "a PNG with a text of 200 MB": (_png(64, 64, text, pixel_rows), NO_PICTURE),
-        "a PNG with a color profile of 200 MB": (_png(64, 64, profile, pixel_rows), NO_PICTURE),
+        "a PNG with a text of 200 MB": (_png(64, 64, text, pixel_rows), NO_IMAGE),
+        "a PNG with a color profile of 200 MB": (_png(64, 64, profile, pixel_rows), NO_IMAGE),
         "a GIF that claims the most": (_gif(65_535, 65_535), TOO_LARGE),
-        "a GIF with a frame larger than itself": (_gif(32, 32, (65_535, 65_535)), (TOO_LARGE, NO_PICTURE)),
-        "a WebP that claims the most": (_webp(16_384, 16_384), (TOO_LARGE, NO_PICTURE)),
+        "a GIF with a frame larger than itself": (_gif(32, 32, (65_535, 65_535)), (TOO_LARGE, NO_IMAGE)),
+        "a WebP that claims the most": (_webp(16_384, 16_384), (TOO_LARGE, NO_IMAGE)),
         "a TIFF of 900 megapixels of black": (_tiff_of(30_000, 30_000, _zeros(900_000_000)), TOO_LARGE),
         "a TIFF that claims the most": (_tiff_of(2**32 - 1, 2**32 - 1, b""), TOO_LARGE),
         "a TIFF with a tag of 4 GB": (
             _tiff_of(64, 64, zlib.compress(bytes(10)), (700, 1, 2**32 - 1, 8)),
-            NO_PICTURE,
+            NO_IMAGE,
         ),
-        "a TIFF whose directories go in a circle": (loop, NO_PICTURE),
+        "a TIFF whose directories go in a circle": (loop, NO_IMAGE),
         "a BMP that claims the most": (_bmp(2**31 - 1, 2**31 - 1), TOO_LARGE),
         "a BMP of runs that never end": (
             _bmp(30_000, 30_000, bits=8, compression=1, data=b"\xff\0" * 9000),
             413,
         ),
         "a JPEG that claims the most": (_jpeg_claiming(65_500, 65_500), TOO_LARGE),
-        "a JPEG of a thousand scans": (_many_scans(), NO_PICTURE),
-        "a JPEG 2000 that claims the most": (_jpeg_2000(2**32 - 1, 2**32 - 1), (TOO_LARGE, NO_PICTURE)),
+        "a JPEG of a thousand scans": (_many_scans(), NO_IMAGE),
+        "a JPEG 2000 that claims the most": (_jpeg_2000(2**32 - 1, 2**32 - 1), (TOO_LARGE, NO_IMAGE)),
         "a PPM that claims the most": (b"P6 2000000000 2000000000 255\n\0\0\0", TOO_LARGE),
-        "a PPM with a number without end": (b"P6 " + b"9" * 100_000, NO_PICTURE),
+        "a PPM with a number without end": (b"P6 " + b"9" * 100_000, NO_IMAGE),
         "a HEIC that claims the most": (
             _claiming(_saved("HEIF"), 2**31 - 1, 2**31 - 1),
-            (TOO_LARGE, NO_PICTURE),
+            (TOO_LARGE, NO_IMAGE),
         ),
         "an AVIF that claims the most": (
             _claiming(_saved("AVIF"), 2**31 - 1, 2**31 - 1),
-            (TOO_LARGE, NO_PICTURE),
+            (TOO_LARGE, NO_IMAGE),
         ),
     }
 
@@ -156,14 +156,14 @@ def of_no_size() -> Files:
     tiny = io.BytesIO()
     Image.new("RGB", (1, 1)).save(tiny, "PNG")
     return {
-        "a PNG without width": (_png(0, 10), (NO_PICTURE, 422)),
-        "a GIF without size": (_gif(0, 0), (NO_PICTURE, 422)),
-        "a BMP without size": (_bmp(0, 0), (NO_PICTURE, 422)),
+        "a PNG without width": (_png(0, 10), (NO_IMAGE, 422)),
+        "a GIF without size": (_gif(0, 0), (NO_IMAGE, 422)),
+        "a BMP without size": (_bmp(0, 0), (NO_IMAGE, 422)),
         "a BMP of the least height": (_bmp(10, -(2**31)), 422),
-        "a BMP of negative width": (_bmp(-100, 100), (TOO_LARGE, NO_PICTURE)),
-        "a JPEG without height": (_jpeg_claiming(100, 0), (NO_PICTURE, 422)),
-        "a PPM without size": (b"P6 0 0 255\n", (NO_PICTURE, 422)),
-        "a TIFF that says no size": (_tiff([(262, 3, 1, 1)]), NO_PICTURE),
+        "a BMP of negative width": (_bmp(-100, 100), (TOO_LARGE, NO_IMAGE)),
+        "a JPEG without height": (_jpeg_claiming(100, 0), (NO_IMAGE, 422)),
+        "a PPM without size": (b"P6 0 0 255\n", (NO_IMAGE, 422)),
+        "a TIFF that says no size": (_tiff([(262, 3, 1, 1)]), NO_IMAGE),
         "a picture of one pixel": (tiny.getvalue(), 422),
     }
 
@@ -174,8 +174,8 @@ def cut_short() -> Files:
     found: Files = {}
     for name in formats:
         whole = _saved(name)
-        found[f"half a {name}"] = (whole[: len(whole) // 2], NO_PICTURE)
-        found[f"the beginning of a {name}"] = (whole[:40], NO_PICTURE)
+        found[f"half a {name}"] = (whole[: len(whole) // 2], NO_IMAGE)
+        found[f"the beginning of a {name}"] = (whole[:40], NO_IMAGE)
     return found
 
 
@@ -186,19 +186,19 @@ def damaged() -> Files:
     script = b"/*" + bytes(200) + b"*/=1;alert(document.domain);"
     document = b"%PDF-1.7\n1 0 obj<</Type/Catalog/OpenAction<</S/JavaScript/JS(app.alert(1))>>>>endobj"
     return {
-        "a PNG with a wrong checksum": (png[:at] + bytes(8) + png[at + 8 :], NO_PICTURE),
-        "a PNG whose pixels are no zlib": (_png(64, 64, _chunk(b"IDAT", b"rubbish" * 9)), NO_PICTURE),
-        "a GIF that is a script": (b"GIF89a" + script, (NO_PICTURE, 422, TOO_LARGE)),
-        "a JPEG that is a PDF": (b"\xff\xd8\xff\xe0" + document, NO_PICTURE),
-        "a PNG that is a page": (b"\x89PNG\r\n\x1a\n<html><script>alert(1)</script></html>", NO_PICTURE),
-        "a BMP that is a page": (b"BM<html><body onload=alert(1)>" + bytes(80), (NO_PICTURE, 422, TOO_LARGE)),
-        "a WebP that is a sound": (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), NO_PICTURE),
-        "a HEIC of noise": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(range(256)) * 4, NO_PICTURE),
-        "an AVIF of noise": (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(range(256)) * 4, NO_PICTURE),
+        "a PNG with a wrong checksum": (png[:at] + bytes(8) + png[at + 8 :], NO_IMAGE),
+        "a PNG whose pixels are no zlib": (_png(64, 64, _chunk(b"IDAT", b"rubbish" * 9)), NO_IMAGE),
+        "a GIF that is a script": (b"GIF89a" + script, (NO_IMAGE, 422, TOO_LARGE)),
+        "a JPEG that is a PDF": (b"\xff\xd8\xff\xe0" + document, NO_IMAGE),
+        "a PNG that is a page": (b"\x89PNG\r\n\x1a\n<html><script>alert(1)</script></html>", NO_IMAGE),
+        "a BMP that is a page": (b"BM<html><body onload=alert(1)>" + bytes(80), (NO_IMAGE, 422, TOO_LARGE)),
+        "a WebP that is a sound": (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), NO_IMAGE),
+        "a HEIC of noise": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(range(256)) * 4, NO_IMAGE),
+        "an AVIF of noise": (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(range(256)) * 4, NO_IMAGE),
     }
 
 
-def no_pictures() -> Files:
+def no_images() -> Files:
     """Other things that people send, or that decoders of other programs would have opened."""
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99">%s</svg>'
     entity = b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
@@ -231,4 +231,4 @@ def no_pictures() -> Files:
         "a NumPy array": b"\x93NUMPY\x01\0" + bytes(500),
         "an SQLite file": b"SQLite format 3\0" + bytes(500),
     }
-    return {name: (data, NO_PICTURE) for name, data in things.items()}
+    return {name: (data, NO_IMAGE) for name, data in things.items()}
