@@ -32,6 +32,7 @@ __all__ = [
     "MIN_ROWS",
     "RawTransform",
     "WhitenedTransform",
+    "WhiteningFit",
 ]
 
 STRENGTH = 0.5
@@ -108,25 +109,10 @@ class WhitenedTransform:
         Raises:
             SpaceError: features of another width.
         """
-        stride = max(1, -(-n_rows // MAX_ROWS))
-        n_fitted, origin = 0, np.zeros(dim_in, np.float32)
-        total = np.zeros(dim_in)
-        products = np.zeros((dim_in, dim_in))
+        fitter = WhiteningFit(dim_in, n_rows)
         for features in blocks:
-            rooted = _signed_root(validate_features(features, dim_in)[::stride])
-            if not n_fitted and len(rooted):
-                origin = rooted.mean(axis=0)  # near the mean, so that products do not swallow differences
-            rooted -= origin
-            total += rooted.sum(axis=0, dtype=np.float64)
-            products += rooted.T @ rooted
-            n_fitted += len(rooted)
-        if n_fitted < MIN_ROWS:
-            return cls(np.zeros(dim_in, np.float32), None)
-        shift = total / n_fitted
-        axes = _axes(products / n_fitted - np.outer(shift, shift), n_fitted)
-        if axes is None:
-            return cls(np.zeros(dim_in, np.float32), None)
-        return cls((origin + shift).astype(np.float32), axes)
+            fitter.add(features)
+        return cls(*fitter.mean_and_axes())
 
     def arrays(self) -> dict[str, Any]:
         """What there is to be stored, by name."""
@@ -141,6 +127,51 @@ class WhitenedTransform:
         """Writes mean and axes; see ``Transform.save``."""
         with atomic_file(path) as file:
             np.savez(file, **self.arrays())
+
+
+class WhiteningFit:
+    """Fits mean and axes to features that come block by block; memory is bounded by one block.
+
+    Args:
+        dim_in: width of a feature.
+        n_rows: how many features there will be in all, roughly; decides how many are left out.
+    """
+
+    def __init__(self, dim_in: int, n_rows: int) -> None:
+        self._dim_in = dim_in
+        self._stride = max(1, -(-n_rows // MAX_ROWS))
+        self._n_fitted = 0
+        self._origin = np.zeros(dim_in, np.float32)
+        self._total = np.zeros(dim_in)
+        self._products = np.zeros((dim_in, dim_in))
+
+    def add(self, features: Floats) -> None:
+        """Counts a block of features in.
+
+        Args:
+            features: shape (n, dim_in); not modified.
+
+        Raises:
+            SpaceError: features of another width.
+        """
+        rooted = _signed_root(validate_features(features, self._dim_in)[:: self._stride])
+        if not self._n_fitted and len(rooted):
+            self._origin = rooted.mean(axis=0)  # near the mean, so that products do not swallow differences
+        rooted -= self._origin
+        self._total += rooted.sum(axis=0, dtype=np.float64)
+        self._products += rooted.T @ rooted
+        self._n_fitted += len(rooted)
+
+    def mean_and_axes(self) -> tuple[Floats, Floats | None]:
+        """Mean and axes of ``WhitenedTransform``; zeros and None for fewer than ``MIN_ROWS`` features."""
+        zeros = np.zeros(self._dim_in, np.float32)
+        if self._n_fitted < MIN_ROWS:
+            return zeros, None
+        shift = self._total / self._n_fitted
+        axes = _axes(self._products / self._n_fitted - np.outer(shift, shift), self._n_fitted)
+        if axes is None:
+            return zeros, None
+        return (self._origin + shift).astype(np.float32), axes
 
 
 def _axes(covariance: npt.NDArray[np.float64], n_fitted: int) -> Floats | None:
