@@ -105,7 +105,7 @@ def extractor_options(with_extractor: bool = True) -> Callable[[Command], Comman
             click.option(
                 "-e",
                 "--extractor",
-                metavar="NAME[@SIZE]",
+                metavar="NAME[@SIZE][+colors]",
                 help="Extractor of the features; `stylesearch extractors` lists them.",
             )
         )
