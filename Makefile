@@ -81,6 +81,7 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite the code
 
 docs: $(VENV)/.installed-dev  ## build the documentation into build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The documentation is in $(CURDIR)/build/site/index.html"
 
 bench: $(VENV)/.installed-dev  ## measure speed and accuracy (see docs/benchmarks.md)
 	$(BIN)/python -m benchmarks
