@@ -55,7 +55,7 @@ def pass_shared(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def shared_options(command: Command) -> Command:
-    """Adds ``--home --db --json -v -q``; where an option is given twice, the last value wins."""
+    """Adds ``--home --db --json -v -q``; where one is given twice, the last value wins, and -q over -v."""
 
     @click.option(
         "--home",
@@ -64,8 +64,8 @@ def shared_options(command: Command) -> Command:
     )
     @click.option("--db", metavar="URL", help="SQLAlchemy URL of a catalog elsewhere.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-    @click.option("-v", "--verbose", count=True, help="Print timings, and tracebacks of errors.")
-    @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings.")
+    @click.option("-v", "--verbose", count=True, help="Print timings of ingest and query, and tracebacks.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings; wins over -v.")
     @functools.wraps(command)
     def with_shared(
         *args: Any, home: Path | None, db: str | None, as_json: bool, verbose: int, quiet: bool, **kwargs: Any
@@ -74,7 +74,7 @@ def shared_options(command: Command) -> Command:
         shared.settings.update({name: value for name, value in {"home": home, "db": db}.items() if value})
         shared.as_json |= as_json
         if verbose or quiet:
-            shared.verbosity = -1 if quiet else verbose
+            shared.verbosity = -1 if quiet or shared.verbosity < 0 else verbose
             _set_log_level(shared.verbosity)
         return command(*args, **kwargs)
 

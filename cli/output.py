@@ -18,6 +18,7 @@ __all__ = [
     "echo_changes",
     "echo_json",
     "echo_table",
+    "list_seconds",
 ]
 
 GAP = "  "
@@ -26,6 +27,11 @@ GAP = "  "
 def echo_json(value: Any, *, indent: int | None = None) -> None:
     """Prints ``value`` as JSON on stdout: one line, unless ``indent`` is given."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+
+
+def list_seconds(seconds: Mapping[str, float]) -> str:
+    """Formats the time of each step: ``decode 0.24 s, extract 0.31 s``."""
+    return ", ".join(f"{step} {value:.2f} s" for step, value in seconds.items())
 
 
 def echo_table(
