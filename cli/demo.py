@@ -80,4 +80,4 @@ def demo(
         f"{report.products} products, {report.shop_photos} shop images, "
         f"{report.street_photos} street photos in {folder}"
     )
-    click.echo(f"next: stylesearch ingest {report.products_csv}")
+    click.echo(f"next: stylesearch ingest {report.products_csv}{shared.flags()}")

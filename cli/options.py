@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +33,15 @@ class Shared:
         self.settings: dict[str, Any] = {}
         self.as_json = False
         self.verbosity = 0
+
+    def flags(self, **others: str | None) -> str:
+        """The flags that name this workspace, and others that were given, for a command to be copied.
+
+        Args:
+            others: values by the name of their flag; None where a flag was not given.
+        """
+        given = {**{name: self.settings.get(name) for name in ("home", "db")}, **others}
+        return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value)
 
     def open(self, **flags: Any) -> Workspace:
         """Opens the workspace that the flags, the environment and the configuration file name."""
