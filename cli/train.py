@@ -134,8 +134,9 @@ def train(
     """Learn a distance from pairs of images that show the same product.
 
     The result is the space siamese:NAME. Its distance is a weighted sum of the learned distance and that of
-    the best untrained space. The weights are chosen for each category, on products that were not trained on;
-    where learning does not help, the weight is 0. Missing features are computed and stored.
+    the best untrained space. One weight is chosen for all categories, on products that were not trained on,
+    and another for a category with enough of these that gains by it; where learning does not help, the weight
+    is 0. Missing features are computed and stored.
 
     \b
     stylesearch train
