@@ -41,7 +41,7 @@ DEMO_PRODUCT = dress-000006
 DEMO_PHOTO = demo/street/$(DEMO_PRODUCT)_1.jpg
 
 demo: $(VENV)/.installed  ## draw a small shop, take it in, search it with a street photo, show the result
-	$(BIN)/stylesearch demo demo --products 60 --overwrite
+	$(BIN)/stylesearch --home demo/.stylesearch demo demo --products 60 --overwrite
 	$(BIN)/stylesearch --home demo/.stylesearch ingest demo/products.csv
 	@$(MAKE) --no-print-directory demo-query
 
@@ -50,7 +50,7 @@ demo-query:
 	@echo
 	@echo "The photo and its hits are drawn in $(CURDIR)/demo/sheet.png"
 	@echo "A photo's name, and demo/street.csv, say which product it shows. Search with another one:"
-	@echo "  $(BIN)/stylesearch --home demo/.stylesearch query demo/street/coat-000011_1.jpg --expect coat-000011"
+	@echo "  $(BIN)/stylesearch --home demo/.stylesearch query demo/street/shorts-000056_1.jpg --expect shorts-000056"
 	@echo "Or on a page: make serve, and open http://127.0.0.1:8000"
 
 serve: $(VENV)/.installed  ## serve the shop that `make demo` drew: a page to search with, and the API
@@ -81,6 +81,7 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite the code
 
 docs: $(VENV)/.installed-dev  ## build the documentation into build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The documentation is in $(CURDIR)/build/site/index.html"
 
 bench: $(VENV)/.installed-dev  ## measure speed and accuracy (see docs/benchmarks.md)
 	$(BIN)/python -m benchmarks

@@ -9,6 +9,7 @@ import click
 
 from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json
+from .process import explain_interruption
 
 
 @click.command()
@@ -50,7 +51,10 @@ def demo(
     """
     from stylesearch.drawn_shop import write_demo
 
-    with Progress(quiet=shared.verbosity < 0) as progress:
+    def explain() -> str:
+        return f"{folder} is drawn in part only; to draw it again, run the same command with --overwrite"
+
+    with explain_interruption(explain), Progress(quiet=shared.verbosity < 0) as progress:
         report = write_demo(
             folder,
             n_products=n_products,
@@ -76,4 +80,4 @@ def demo(
         f"{report.products} products, {report.shop_photos} shop images, "
         f"{report.street_photos} street photos in {folder}"
     )
-    click.echo(f"next: stylesearch ingest {report.products_csv}")
+    click.echo(f"next: stylesearch ingest {report.products_csv}{shared.flags()}")

@@ -225,6 +225,7 @@ def _echo_json(study: Study, comparison: Comparison | None) -> None:
 
 def _echo_study(study: Study) -> None:
     from stylesearch.evaluation.results_files import notes, short_percent
+    from stylesearch.settings import Settings
 
     for note in notes(study):
         click.echo(note)
@@ -238,7 +239,8 @@ def _echo_study(study: Study) -> None:
             [run.method, run.metric, *figures, *([short_percent(run.ann_recall)] if run.ann_recall else [])]
         )
     echo_table(["method", "metric", *names, *recall], rows, right=[*names, *recall])
-    best = max(study.runs, key=lambda run: run.micro.values[names[-1]].value)
+    usual = Settings().metric
+    best = max(study.runs, key=lambda run: (run.micro.values[names[-1]].value, run.metric == usual))
     click.echo(f"\nby category, for the method with the highest {names[-1]}, {best.label}:")
     of_categories = [
         [scores.category, scores.n_queries, *(short_percent(scores.values[name]) for name in names)]

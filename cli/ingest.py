@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .options import Shared, extractor_options, pass_shared, shared_options
-from .output import Progress, echo_json
+from .output import Progress, echo_json, list_seconds
 from .process import EXIT_SOME_FAILED, give_way, resumable
 
 N_FAILURES_SHOWN = 20
@@ -54,7 +54,7 @@ class CategoriesChoice(click.Choice[str]):
     "--extractor",
     "extractors",
     multiple=True,
-    metavar="NAME[@SIZE]",
+    metavar="NAME[@SIZE][+colors]",
     help="Extractor of the features; may be repeated.",
 )
 @click.option(
@@ -162,13 +162,9 @@ def ingest(
 
 def _timings(seconds: Mapping[str, float]) -> str:
     """Formats the time of each stage: summed over all cores, or elapsed."""
-
-    def list_stages(stages: Iterable[str]) -> str:
-        return ", ".join(f"{stage} {seconds[stage]:.2f} s" for stage in stages)
-
-    by_core = [stage for stage in seconds if stage in OF_ALL_CORES]
-    by_wall = [stage for stage in seconds if stage not in OF_ALL_CORES]
-    return f"core-seconds: {list_stages(by_core)}; wall: {list_stages(by_wall)}"
+    by_core = {stage: value for stage, value in seconds.items() if stage in OF_ALL_CORES}
+    by_wall = {stage: value for stage, value in seconds.items() if stage not in OF_ALL_CORES}
+    return f"core-seconds: {list_seconds(by_core)}; wall: {list_seconds(by_wall)}"
 
 
 def _split_names(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -93,10 +94,12 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
-    from .process import claim_process, run
+    from .process import EXIT_INTERRUPTED, claim_process, run
 
     claim_process()
     code = run(cli)
+    if code == EXIT_INTERRUPTED:
+        gc.collect()  # of a pool that was interrupted: multiprocessing warns of semaphores that are left
     sys.stdout.flush()
     sys.stderr.flush()
     # Everything is closed by now. An orderly shutdown of the interpreter and OpenVINO would add a tenth of a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +34,15 @@ class Shared:
         self.as_json = False
         self.verbosity = 0
 
+    def flags(self, **others: str | None) -> str:
+        """The flags that name this workspace, and others that were given, for a command to be copied.
+
+        Args:
+            others: values by the name of their flag; None where a flag was not given.
+        """
+        given = {**{name: self.settings.get(name) for name in ("home", "db")}, **others}
+        return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value)
+
     def open(self, **flags: Any) -> Workspace:
         """Opens the workspace that the flags, the environment and the configuration file name."""
         from stylesearch.workspace.workspace import Workspace
@@ -55,7 +65,7 @@ def pass_shared(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def shared_options(command: Command) -> Command:
-    """Adds ``--home --db --json -v -q``; where an option is given twice, the last value wins."""
+    """Adds ``--home --db --json -v -q``; where one is given twice, the last value wins, and -q over -v."""
 
     @click.option(
         "--home",
@@ -64,8 +74,8 @@ def shared_options(command: Command) -> Command:
     )
     @click.option("--db", metavar="URL", help="SQLAlchemy URL of a catalog elsewhere.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-    @click.option("-v", "--verbose", count=True, help="Print timings, and tracebacks of errors.")
-    @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings.")
+    @click.option("-v", "--verbose", count=True, help="Print timings of ingest and query, and tracebacks.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings; wins over -v.")
     @functools.wraps(command)
     def with_shared(
         *args: Any, home: Path | None, db: str | None, as_json: bool, verbose: int, quiet: bool, **kwargs: Any
@@ -74,7 +84,7 @@ def shared_options(command: Command) -> Command:
         shared.settings.update({name: value for name, value in {"home": home, "db": db}.items() if value})
         shared.as_json |= as_json
         if verbose or quiet:
-            shared.verbosity = -1 if quiet else verbose
+            shared.verbosity = -1 if quiet or shared.verbosity < 0 else verbose
             _set_log_level(shared.verbosity)
         return command(*args, **kwargs)
 
@@ -105,7 +115,7 @@ def extractor_options(with_extractor: bool = True) -> Callable[[Command], Comman
             click.option(
                 "-e",
                 "--extractor",
-                metavar="NAME[@SIZE]",
+                metavar="NAME[@SIZE][+colors]",
                 help="Extractor of the features; `stylesearch extractors` lists them.",
             )
         )

@@ -18,6 +18,7 @@ __all__ = [
     "echo_changes",
     "echo_json",
     "echo_table",
+    "list_seconds",
 ]
 
 GAP = "  "
@@ -26,6 +27,11 @@ GAP = "  "
 def echo_json(value: Any, *, indent: int | None = None) -> None:
     """Prints ``value`` as JSON on stdout: one line, unless ``indent`` is given."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+
+
+def list_seconds(seconds: Mapping[str, float]) -> str:
+    """Formats the time of each step: ``decode 0.24 s, extract 0.31 s``."""
+    return ", ".join(f"{step} {value:.2f} s" for step, value in seconds.items())
 
 
 def echo_table(
@@ -122,8 +128,9 @@ class Progress:
     A stage's name may end in ``": PART"``, which names the part that is being done now.
 
     On a terminal each stage is a bar with the rate and the time left. Elsewhere it is a line every ten
-    seconds and one at the end of the stage, so that a log stays readable. The rate is the number done,
-    divided by the time from the start of the stage to the last call.
+    seconds and one at the end of the stage, so that a log stays readable. The rate at the end is the number
+    done, divided by the time from the start of the stage to the last call. Before, rate and time left are
+    reckoned from the first count on: what comes before it, such as loading a network, comes only once.
 
     Args:
         quiet: whether to print nothing.
@@ -141,6 +148,7 @@ class Progress:
         self._last_line = 0.0
         self._heard = time.monotonic()  # time of the last call
         self._last: tuple[int, int | None] = (0, None)
+        self._first: tuple[int, float] | None = None  # the first count of the stage, and its time
 
     def __call__(self, stage: str, n_done: int, n_total: int | None) -> None:
         """Reports that ``n_done`` of ``n_total`` (None: not known yet) are through ``stage``."""
@@ -153,13 +161,17 @@ class Progress:
             # A stage whose first call is not for 0 began when the stage before it ended.
             self._stage, self._started = stage, self._heard if n_done else now
             self._last_line = self._started
+            self._first = None
         self._last, self._heard = (n_done, n_total), now
+        is_first = self._first is None and n_done > 0
+        if is_first:
+            self._first = n_done, now
         if self._is_terminal:
-            self._draw_bar(n_done, n_total)
+            self._draw_bar(n_done, n_total, is_first)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._write_line()
 
-    def _draw_bar(self, n_done: int, n_total: int | None) -> None:
+    def _draw_bar(self, n_done: int, n_total: int | None, is_first: bool) -> None:
         if self._bar is None:
             from tqdm import tqdm
 
@@ -169,18 +181,26 @@ class Progress:
             self._bar.start_t -= time.monotonic() - self._started
         if n_total is not None:
             self._bar.total = n_total
-        self._bar.update(n_done - self._bar.n)
+        if is_first:
+            started = self._bar.start_t
+            self._bar.unpause()  # the time left is reckoned from here on
+            self._bar.start_t = started
+            self._bar.n = self._bar.last_print_n = n_done
+            self._bar.refresh()
+        else:
+            self._bar.update(n_done - self._bar.n)
         if self._part:
             self._bar.set_postfix_str(self._part if n_done != n_total else "")
 
-    def _write_line(self) -> None:
+    def _write_line(self, *, is_last: bool = False) -> None:
         n_done, n_total = self._last
-        elapsed = max(self._heard - self._started, 1e-9)
-        rate = n_done / elapsed
-        line = f"{self._stage}: {n_done}" + (f"/{n_total}" if n_total is not None else "")
-        line += f" {self._unit}, {rate:.1f} a second"
-        if n_total is not None and rate > 0 and n_done < n_total:
-            line += f", {(n_total - n_done) / rate:.0f} s left"
+        n_first, began = (0, self._started) if is_last or self._first is None else self._first
+        line = f"{self._stage}: {n_done}" + (f"/{n_total}" if n_total is not None else "") + f" {self._unit}"
+        if is_last or n_done > n_first:
+            rate = (n_done - n_first) / max(self._heard - began, 1e-9)
+            line += f", {rate:.1f} a second"
+            if n_total is not None and not is_last and n_done < n_total:
+                line += f", {(n_total - n_done) / rate:.0f} s left"
         line += f" ({self._part})" if self._part and n_done != n_total else ""
         click.echo(line, err=True)
         self._last_line = time.monotonic()
@@ -193,7 +213,7 @@ class Progress:
             self._bar.close()
             self._bar = None
         elif self._stage and self._last[0] and not self._is_terminal:
-            self._write_line()
+            self._write_line(is_last=True)
         self._stage = ""
 
     def __enter__(self) -> Self:

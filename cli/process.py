@@ -23,8 +23,10 @@ from stylesearch.errors import StyleSearchError
 
 __all__ = [
     "EXIT_ERROR",
+    "EXIT_INTERRUPTED",
     "EXIT_SOME_FAILED",
     "claim_process",
+    "explain_interruption",
     "give_way",
     "past_click",
     "resumable",
@@ -34,7 +36,7 @@ __all__ = [
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
-AND_KEPT = ": finished work is kept; to continue, run {how}"
+AND_KEPT = "finished work is kept; to continue, run {how}"
 
 
 def run(command: click.Command, args: list[str] | None = None) -> int:
@@ -50,8 +52,8 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        kept = AND_KEPT.format(how=error.how) if isinstance(error, _Resumable) else ""
-        click.echo(f"interrupted{kept}", err=True)
+        explanation = f": {error.explanation}" if isinstance(error, _Interrupted) else ""
+        click.echo(f"interrupted{explanation}", err=True)
         return EXIT_INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError) and (gone := _outputs_without_reader()):
@@ -67,25 +69,36 @@ class _PastClick(Exception):
     """Carries an exception through Click's ``main``, as its cause."""
 
 
-class _Resumable(click.Abort):
-    """The user interrupted work that can be continued; ``how`` says what to run for that."""
+class _Interrupted(click.Abort):
+    """The user interrupted a command; ``explanation`` says what is left behind and what to run next."""
 
-    def __init__(self, how: str) -> None:
+    def __init__(self, explanation: str) -> None:
         super().__init__()
-        self.how = how
+        self.explanation = explanation
 
 
 @contextlib.contextmanager
-def resumable(how: Callable[[], str] = lambda: "the same command again") -> Iterator[None]:
+def explain_interruption(explain: Callable[[], str]) -> Iterator[None]:
+    """Has the message of an interruption by the user explained.
+
+    Args:
+        explain: returns what is left behind and what to run next; called when the work is interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise _Interrupted(explain()) from error
+
+
+def resumable(
+    how: Callable[[], str] = lambda: "the same command again",
+) -> contextlib.AbstractContextManager[None]:
     """Marks work that keeps its finished parts when the user interrupts it; the message then says so.
 
     Args:
         how: returns what to run to continue; called when the work is interrupted.
     """
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        raise _Resumable(how()) from error
+    return explain_interruption(lambda: AND_KEPT.format(how=how()))
 
 
 @contextlib.contextmanager

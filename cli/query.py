@@ -12,7 +12,7 @@ from stylesearch.errors import ImageError
 from stylesearch.types import Box, SearchRequest
 
 from .options import Shared, extractor_options, pass_shared, shared_options
-from .output import echo_json, echo_table
+from .output import echo_json, echo_table, list_seconds
 from .process import EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.argument("photos", nargs=-1, metavar="[PHOTO...]")
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="Number of products.")
 @click.option("-c", "--category", help="Search in this category only.")
-@click.option("--box", type=BoxParameter(), help="Box of the garment in the photo; replaces the regions.")
+@click.option(
+    "--box", type=BoxParameter(), help="Box of the garment in the photo, clipped to it; replaces the regions."
+)
 @click.option(
     "--regions",
     metavar="|".join(PLANS),
@@ -116,14 +118,8 @@ def query(
         if expect:
             shop.product(expect)  # raises if it is not in the catalog
         if product:
-            _show(
-                shop,
-                shop.similar(product, request, extractor=extractor, space=space, metric=metric),
-                f"product {product}",
-                shared.as_json,
-                sheet,
-                expect,
-            )
+            result = shop.similar(product, request, extractor=extractor, space=space, metric=metric)
+            _show(shared, shop, result, f"product {product}", sheet, expect)
             return 0
         n_failed = 0
         for number, photo in enumerate(photos):
@@ -145,7 +141,7 @@ def query(
                 continue
             if number and not shared.as_json:
                 click.echo()
-            _show(shop, result, photo, shared.as_json, _sheet_name(sheet, number, len(photos)), expect)
+            _show(shared, shop, result, photo, _sheet_name(sheet, number, len(photos)), expect)
     return EXIT_SOME_FAILED if n_failed else 0
 
 
@@ -160,15 +156,15 @@ def _read_stdin() -> bytes:
 
 
 def _show(
+    shared: Shared,
     shop: Workspace,
     result: QueryResult,
     name: str,
-    as_json: bool,
     sheet: Path | None,
     expect: str | None,
 ) -> None:
     rank = next((hit.rank for hit in result.hits if hit.product.id == expect), None)
-    if as_json:
+    if shared.as_json:
         found: dict[str, Any] = {"photo": name, "hits": [_hit_object(hit) for hit in result.hits]}
         if expect:
             found["expected"] = {"product": expect, "rank": rank}
@@ -199,6 +195,8 @@ def _show(
     if sheet:
         shop.contact_sheet(result, sheet)
         click.echo(f"contact sheet: {sheet}", err=True)
+    if shared.verbosity > 0:
+        click.echo(f"wall: {list_seconds(result.seconds)}", err=True)
 
 
 def _summary(result: QueryResult) -> str:
@@ -210,7 +208,8 @@ def _summary(result: QueryResult) -> str:
     shares = ", ".join(
         f"{category} {n}" for category, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )
-    return f"{len(result.hits)} products ({shares})"
+    things = "product" if len(result.hits) == 1 else "products"
+    return f"{len(result.hits)} {things} ({shares})"
 
 
 def _hit_object(hit: Any) -> dict[str, Any]:

@@ -134,8 +134,9 @@ def train(
     """Learn a distance from pairs of images that show the same product.
 
     The result is the space siamese:NAME. Its distance is a weighted sum of the learned distance and that of
-    the best untrained space. The weights are chosen for each category, on products that were not trained on;
-    where learning does not help, the weight is 0. Missing features are computed and stored.
+    the best untrained space. One weight is chosen for all categories, on products that were not trained on,
+    and another for a category with enough of these that gains by it; where learning does not help, the weight
+    is 0. Missing features are computed and stored.
 
     \b
     stylesearch train
@@ -152,7 +153,7 @@ def train(
         if name in interrupted_trainings(shop.settings.home):
             return "the same command with --resume"
         if seen:  # the checkpoint was removed, so the model is in use already
-            return f"`stylesearch index build -s siamese:{name}`"
+            return f"`stylesearch index build -s siamese:{name}{shared.flags()}`"
         return "the same command without --resume"
 
     with (
@@ -176,7 +177,13 @@ def train(
     if shared.as_json:
         echo_json(report.as_dict())
         return
-    echo_report(report, is_default=bool(asked["default"]), with_seconds=shared.verbosity > 0)
+    echo_report(
+        report,
+        is_default=bool(asked["default"]),
+        with_seconds=shared.verbosity > 0,
+        workspace=shared.flags(),
+        network=shared.flags(extractor=extractor, engine=engine, precision=precision, weights=weights),
+    )
 
 
 # The output of ``stylesearch train``: a line for an epoch while it runs, and the report at its end.
@@ -239,13 +246,17 @@ class EpochLines:
         self.finish()
 
 
-def echo_report(report: TrainReport, *, is_default: bool, with_seconds: bool) -> None:
+def echo_report(
+    report: TrainReport, *, is_default: bool, with_seconds: bool, workspace: str = "", network: str = ""
+) -> None:
     """Prints the result of a training, and the commands that use it.
 
     Args:
         report: of the training.
         is_default: whether the model was made the default space.
         with_seconds: whether to print how long each stage took.
+        workspace: flags that name the workspace, for the commands.
+        network: the same, with those of the extractor.
     """
     card = report.card
     counts = card.n_products
@@ -287,12 +298,14 @@ def echo_report(report: TrainReport, *, is_default: bool, with_seconds: bool) ->
     if not report.helps:
         click.echo(f"\nTraining did not help: {card.space} gives the same results as {card.untrained}.")
     click.echo(f"\nin use:   {card.space}, files in {report.folder}")
-    click.echo(f"search:   stylesearch query photo.jpg -s {card.space}")
+    click.echo(f"search:   stylesearch query photo.jpg -s {card.space}{workspace}")
     if is_default:
         click.echo("default:  yes, by `space` in config.toml")
     else:
         name = "" if card.name == "default" else f" {card.name}"
-        click.echo(f'default:  space = "{card.space}" in config.toml, or stylesearch train{name} --default')
+        click.echo(
+            f'default:  space = "{card.space}" in config.toml, or stylesearch train{name} --default{network}'
+        )
     if with_seconds:
         stages = ", ".join(f"{stage} {taken:.1f} s" for stage, taken in seconds.items())
         click.echo(f"seconds: {stages}", err=True)

@@ -83,7 +83,5 @@ class Registry(Mapping[str, EntryT]):
 def unknown_name(kind: str, name: str, known: Mapping[str, object]) -> UnknownName:
     """Makes the error for a name that is not known, with the nearest known one as a suggestion."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    suggestion = f" Did you mean {near[0]!r}?" if near else ""
-    return UnknownName(
-        f"no {kind} is called {name!r}.{suggestion}", hint=f"known: {', '.join(sorted(known))}"
-    )
+    suggestion = f". Did you mean {near[0]!r}?" if near else ""
+    return UnknownName(f"no {kind} is called {name!r}{suggestion}", hint=f"known: {', '.join(sorted(known))}")

@@ -7,8 +7,11 @@ import io
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from random import Random
 from typing import IO
@@ -209,8 +212,31 @@ def _draw_products(folder: Path, order: _Order, n_products: int, processes: int)
         yield from map(_write_product, tasks)
         return
     # spawned, since a fork of a process with threads (TensorFlow's, OpenVINO's) may hang
-    with multiprocessing.get_context("spawn").Pool(min(processes, n_products)) as pool:
+    with _interruptions_held_back():
+        pool = multiprocessing.get_context("spawn").Pool(min(processes, n_products))
+    try:
         yield from pool.imap(_write_product, tasks, chunksize=4)
+    finally:
+        pool.terminate()
+        pool.join()
+
+
+@contextmanager
+def _interruptions_held_back() -> Iterator[None]:
+    """Lets Ctrl-C wait, and keeps it for ever from processes that are started meanwhile.
+
+    A terminal sends it to all processes. Those started here inherit what the thread holds back, and are ended
+    by the process that started them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # which would otherwise begin within, and end what is held back
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _write_product(task: tuple[Path, _Order, int]) -> _Written:

@@ -160,6 +160,8 @@ class LocalVectorStore:
         counts = self.location.counts()
         names = list(counts if categories is None else categories)
         n_done, n_total = 0, sum(counts.get(category, 0) for category in names)
+        if progress and n_total:
+            progress("indexes", 0, n_total)  # callers that report a rate start their clock here
         for category in names:
             if category not in counts:
                 self.indexes.remove(category)

@@ -101,7 +101,7 @@ class VectorStore(Protocol):
 
         Args:
             categories: categories to build; by default all.
-            progress: called as ``progress("indexes", n_done, n_total)``, in images.
+            progress: called as ``progress("indexes", n_done, n_total)``, in images, first with none done.
 
         Raises:
             IndexingError: there is no room, or another process does not finish building.

@@ -15,7 +15,7 @@ from stylesearch.errors import StyleSearchError, WeightsNotFound
 from stylesearch.settings import Settings
 
 if TYPE_CHECKING:
-    from stylesearch.catalog import Catalog
+    from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.models.card import ModelCard
     from stylesearch.search.fitted_space import SpaceLocation
 
@@ -131,7 +131,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
     )
     for feature_set, n_features in status.features:
         yield Finding(
-            f"features {feature_set.extractor}",
+            f"features {_spec_of(feature_set)}",
             "ok",
             f"{n_features} vectors of {feature_set.dim} numbers, fingerprint {feature_set.fingerprint[:12]}",
         )
@@ -196,6 +196,13 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
                     yield _index_finding(location, metric)
 
 
+def _spec_of(feature_set: FeatureSet) -> str:
+    """Formats the extractor of stored features as the option ``-e`` takes it."""
+    from stylesearch.extractors.spec import ExtractorSpec
+
+    return str(ExtractorSpec.from_name(feature_set.extractor, feature_set.parameters["input_size"]))
+
+
 def _is_whole(settings: Settings, card: ModelCard) -> bool:
     """Whether the model can be searched with; if not, it has its own finding."""
     from stylesearch.models import store
@@ -212,7 +219,7 @@ def _index_finding(location: SpaceLocation, metric: str) -> Finding:
     from stylesearch.search.fitted_space import load, version_stamp
 
     states = Counter(row.state for row in maintenance.status(Gallery(location, metric)))
-    name = f"indexes {location.feature_set.extractor}/{location.space}/{metric}"
+    name = f"indexes {_spec_of(location.feature_set)}/{location.space}/{metric}"
     detail = f"{sum(states.values())} categories: " + ", ".join(
         f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
     )

@@ -18,11 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def warn_about_missing_features(catalog: Catalog) -> None:
-    """Logs a warning for each extractor whose features some images lack, since they were ingested without it.
+    """Logs a warning for each extractor whose features some shop images lack: they were ingested without it.
 
-    It does not warn of a network that is now used with colors, since only its features with colors are used.
+    Consumer photos are not counted: no search looks for them. It does not warn of a network that is now used
+    with colors, since only its features with colors are used.
     """
-    counts = catalog.status().features
+    counts = [(one, sum(catalog.categories(one).values())) for one in catalog.feature_sets()]
     names = {_name_of(feature_set) for feature_set, _ in counts}
     most = max((n_features for _, n_features in counts), default=0)
     for feature_set, n_features in counts:
@@ -30,7 +31,7 @@ def warn_about_missing_features(catalog: Catalog) -> None:
         if n_features < most and (name + COLORS, *others) not in names:
             spec = _spec_of(feature_set)
             log.warning(
-                "%d pictures have no %s features: ingest again with -e %s to search them with it",
+                "%d shop images have no %s features: ingest again with -e %s to search them with it",
                 most - n_features,
                 spec,
                 spec,

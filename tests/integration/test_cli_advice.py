@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -114,6 +115,20 @@ class TestQuery:
         as_json = stylesearch("--home", ingested, "query", photo, "--expect", right, "--json").json
         assert as_json == {"photo": str(photo), "hits": hits, "expected": {"product": right, "rank": 3}}
 
+    def test_verbose_prints_the_seconds_of_each_step_and_quiet_wins(
+        self, stylesearch: Command, ingested: Path, photo: Path
+    ) -> None:
+        loud = stylesearch("--home", ingested, "query", photo, "-v")
+        assert re.search(
+            r"^wall: decode [\d.]+ s, extract [\d.]+ s, search [\d.]+ s$", loud.err, re.MULTILINE
+        )
+        for quiet in (("query", photo, "-v", "-q"), ("-q", "query", photo, "-v"), ("query", photo)):
+            assert "wall:" not in stylesearch("--home", ingested, *quiet).err
+
+    def test_one_product_is_no_products(self, stylesearch: Command, ingested: Path, photo: Path) -> None:
+        found = stylesearch("--home", ingested, "query", photo, "-k", 1)
+        assert re.search(r": 1 product \([a-z-]+ 1\)$", found.out.splitlines()[0])
+
     def test_an_expected_product_that_there_is_not(
         self, stylesearch: Command, ingested: Path, photo: Path
     ) -> None:
@@ -180,7 +195,7 @@ class TestTheRest:
             return dict(one)
 
         whole = indexes()
-        assert whole["check"] == "indexes efficientnet-lite0+colors/whitened/cosine"
+        assert whole["check"] == "indexes efficientnet-lite0@320+colors/whitened/cosine"
         assert whole["state"] == "ok"
         assert "ready" in whole["detail"]
         (one, *_) = sorted((workspace / "indexes").rglob("manifest.json"))

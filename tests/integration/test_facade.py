@@ -255,6 +255,14 @@ def test_a_status_builds_nothing(workspace: Path) -> None:
     assert not (workspace / "indexes").exists()
 
 
+def test_a_build_of_indexes_tells_first_that_none_is_done(workspace: Path) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    with ss.open(workspace) as shop:
+        shop.indexes.build(progress=lambda *count: told.append(count))
+    assert told[0] == ("indexes", 0, 24)
+    assert told[-1] == ("indexes", 24, 24)
+
+
 def test_every_space_and_metric_in_use_is_kept_up(workspace: Path, drawn_shop: Path, tmp_path: Path) -> None:
     photo = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
     with ss.open(workspace, space="raw", metric="l1") as shop:

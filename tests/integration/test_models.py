@@ -367,7 +367,7 @@ def test_a_damaged_model_is_said_and_keeps_no_other_index_from_being_built(
     checks = {one["check"]: one for one in found}
     assert checks["model broken"]["state"] == "problem"
     assert checks["model default"]["state"] == "ok"
-    assert checks["indexes efficientnet-lite0+colors/siamese:default/cosine"]["state"] == "ok"
+    assert checks["indexes efficientnet-lite0@320+colors/siamese:default/cosine"]["state"] == "ok"
 
 
 def test_the_doctor_names_a_model_without_features_and_indexes_that_are_missing(
@@ -383,7 +383,7 @@ def test_the_doctor_names_a_model_without_features_and_indexes_that_are_missing(
     found = stylesearch("--home", home, "--json", "doctor").json
     checks = {one["check"]: one for one in found}
     assert "which the catalog does not have" in checks["model other"]["detail"]
-    missing = checks["indexes efficientnet-lite0+colors/siamese:default/cosine"]
+    missing = checks["indexes efficientnet-lite0@320+colors/siamese:default/cosine"]
     assert missing["state"] == "note"
     assert missing["hint"] == "stylesearch index build --space siamese:default"
     assert "siamese:gone" in checks["space"]["detail"]

@@ -263,7 +263,7 @@ def test_searches_in_the_space_of_a_model_find_it_too(home: Path, source: Path) 
             "/v1/search", files={"image": content}, data={"space": "siamese:default", "category": "coat"}
         )
         assert [hit["product"]["id"] for hit in found.json()["hits"]] == ["c"]
-        assert (found.json()["space"], found.json()["extractor"]) == ("siamese:default", "hog")
+        assert (found.json()["space"], found.json()["extractor"]) == ("siamese:default", "hog@64")
         assert best(client, content, category="coat") == "c"
         other = client.post(
             "/v1/search", files={"image": content}, data={"space": "siamese:default", "metric": "l1"}

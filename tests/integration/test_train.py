@@ -109,15 +109,16 @@ def test_a_model_is_searched_as_a_space(stylesearch: Any, workspace: Path) -> No
 
 
 def test_the_table_has_weights_and_marks_noise(stylesearch: Any, workspace: Path) -> None:
-    done = stylesearch("--home", workspace, "train", "again", "--epochs", 2, "--loss", "bce")
+    done = stylesearch("--home", workspace, "train", "again", "--epochs", 2, "--loss", "bce", "-e", NAME)
     assert done.code == 0, done.err
     with ss.open(workspace) as shop:
         n = shop.models.get("again").n_products
     counts = f"{n['train']} products to train, {n['validation']} to validate, {n['test']} to test"
     assert f"learned from consumer photos: {counts}" in done.out
     assert [line for line in done.out.splitlines() if line.startswith("coarse")]
-    assert "stylesearch query photo.jpg -s siamese:again" in done.out
+    assert f"stylesearch query photo.jpg -s siamese:again --home {workspace}" in done.out
     assert 'space = "siamese:again" in config.toml, or stylesearch train again --default' in done.out
+    assert f"train again --default --home {workspace} --extractor {NAME}" in done.out
     assert "epoch 2: loss" in done.err
     with ss.open(workspace) as shop:
         assert [card.name for card in shop.models.list()] == ["again", "default"]
@@ -190,7 +191,7 @@ def test_an_interruption_while_indexes_are_built_leaves_a_default(
     monkeypatch.setattr("stylesearch.workspace.indexes.Indexes.refresh", interrupt)
     stopped = stylesearch("--home", workspace, "train", "late", "--epochs", 1, "--default")
     assert stopped.code == 130
-    assert "stylesearch index build -s siamese:late" in stopped.err
+    assert f"stylesearch index build -s siamese:late --home {workspace}" in stopped.err
     assert load_settings({"home": workspace}, {}).space == "siamese:late"
     assert not training_folder(workspace, "late").exists()
     again = stylesearch("--home", workspace, "train", "late", "--epochs", 1, "--resume")

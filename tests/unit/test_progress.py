@@ -93,8 +93,43 @@ def test_the_part_that_is_being_done_is_named(
         clock.now += 4
         progress("report: maps", 2, 2)
     assert capsys.readouterr().err.splitlines() == [
-        "report: 0/2 parts, 0.0 a second (results)",
-        "report: 1/2 parts, 0.2 a second, 4 s left (maps)",
+        "report: 0/2 parts (results)",
+        "report: 1/2 parts (maps)",
         "report: 2/2 parts, 0.2 a second",
         "report: 2/2 parts, 0.2 a second",
     ]
+
+
+def test_what_comes_before_the_first_count_is_not_in_the_time_left(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.0)
+    with Progress() as progress:
+        progress("pictures", 0, 60)
+        clock.now += 20  # a network is loaded
+        progress("pictures", 1, 60)
+        clock.now += 2
+        progress("pictures", 21, 60)
+        clock.now += 4
+        progress("pictures", 60, 60)
+    assert capsys.readouterr().err.splitlines()[:3] == [
+        "pictures: 0/60 images",
+        "pictures: 1/60 images",
+        "pictures: 21/60 images, 10.0 a second, 4 s left",
+    ]
+
+
+def test_the_bar_reckons_the_time_left_so_too(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tqdm.std
+
+    monkeypatch.setattr(tqdm.std, "time", lambda: clock.now)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Progress() as progress:
+        progress("pictures", 0, 60)
+        clock.now += 20
+        progress("pictures", 1, 60)
+        clock.now += 2
+        progress("pictures", 21, 60)
+        assert "<00:03, 10.00 images/s" in capsys.readouterr().err

@@ -22,6 +22,8 @@ def test_an_unknown_name_comes_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'square'") as caught:
         TABLE.load("sqare")
     assert "circle" in caught.value.hint
+    with pytest.raises(UnknownName, match=r"no shape is called 'zzz'$"):
+        TABLE.load("zzz")
     assert isinstance(caught.value, LookupError)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from stylesearch.evaluation.results import Run, Study
 from stylesearch.extractors.classical.feature import WHITE_BOXES
+from stylesearch.settings import Settings
 
 __all__ = [
     "STUDY2018_METRIC",
@@ -36,9 +37,10 @@ def chart_k(study: Study) -> int:
     return max((k for k in study.settings.ks if k <= largest), default=study.settings.ks[0])
 
 
-def ranking_key(run: Run, k: int) -> tuple[float, float]:
-    """Key for sorting runs: the top-k accuracy over all queries, then the mean reciprocal rank."""
-    return run.micro.values[f"top-{k}"].value, run.micro.values["MRR"].value
+def ranking_key(run: Run, k: int) -> tuple[float, float, bool]:
+    """Key for sorting runs: top-k accuracy over all queries, mean reciprocal rank, the default metric."""
+    values = run.micro.values
+    return values[f"top-{k}"].value, values["MRR"].value, run.metric == Settings().metric
 
 
 def best_runs(study: Study) -> dict[str, Run]:

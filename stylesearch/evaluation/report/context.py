@@ -76,7 +76,7 @@ class ReportContext:
 
     @property
     def search_note(self) -> str:
-        """Sentence of every caption that says what was searched with what."""
+        """Sentence at the top of a section that says what was searched with what."""
         return searched_in(self.study)
 
     @property

@@ -135,7 +135,7 @@ def examples(context: ReportContext) -> Section:
         f"{run.label}, the best of this study. Drawn at random with the seed {study.settings.seed}, not "
         "picked (the 2018 study's Figure 10). Each sheet: the query, on it the part that was nearest, and "
         f"the {_N_SHOWN} nearest products; green and ticked: the right one. Where that comes later, it "
-        f"stands last, with its rank{beyond}. {context.search_note}"
+        f"stands last, with its rank{beyond}."
     )
     blocks: list[Block] = [Paragraph(text, "faint")]
     for heading, places, total in (
@@ -146,7 +146,7 @@ def examples(context: ReportContext) -> Section:
         blocks += [_sheet(context, run, place) for place in places]
         if not places:
             blocks.append(Paragraph("None."))
-    return Section("examples", "Examples", blocks)
+    return Section("examples", "Examples", blocks, context.search_note)
 
 
 def errors(context: ReportContext) -> Section:
@@ -163,20 +163,20 @@ def errors(context: ReportContext) -> Section:
                 "confusion",
                 f"What came first with {run.label}, in percent of each category's queries (how many stand in "
                 "brackets). First column: the right product. The others: a wrong product of that category; "
-                f"framed: of the right category. {context.search_note}",
+                "framed: of the right category.",
                 f"Table of shares: the right product came first for {100 * right:.0f} % of all queries",
             )
         )
     hardest = hardest_queries(context.best_runs, _N_HARDEST)
     text = (
         "By the geometric mean of the right product's rank over all methods, each with its best metric. "
-        f"What came first: with {_best_run(context).label}. {context.search_note}"
+        f"What came first: with {_best_run(context).label}."
     )
     blocks += [Heading("The hardest queries"), Paragraph(text, "faint")]
     blocks += [_hard_query(context, number, place) for number, place in enumerate(hardest, 1)]
     if not hardest:
         blocks.append(Paragraph("None: every method ranks every right product first."))
-    return Section("errors", "Where errors go", blocks)
+    return Section("errors", "Where errors go", blocks, context.search_note)
 
 
 def _best_run(context: ReportContext) -> Run:

@@ -37,7 +37,7 @@ def maps(context: ReportContext) -> Section:
             "without them, or of fewer."
         )
         blocks.append(Paragraph(text))
-    return Section("maps", "Which pictures look alike to an extractor", blocks)
+    return Section("maps", "Which pictures look alike to an extractor", blocks, context.search_note)
 
 
 def _two_maps(
@@ -63,8 +63,8 @@ def _two_maps(
             dot_map(places, [one.category for one in images], numbers, n_queries),
             f"map-{file}",
             f"t-SNE of {content} (the 2018 study's Figure 5), after PCA. Near means alike; far apart, sizes "
-            "and directions mean nothing. Color and shape: the category; filled: queries; hollow: gallery. "
-            f"{context.search_note}{region}",
+            "and directions mean nothing. Color and shape: the category; filled: queries; hollow: gallery."
+            f"{region}",
             f"Dots in the plane: {n_queries} queries and {n_shop} gallery pictures colored by category",
         )
     ]
@@ -82,8 +82,8 @@ def _two_maps(
                 figure,
                 f"thumbnails-{file}",
                 f"The same map of {content} with the pictures themselves: {len(shown):,}, as many as have "
-                "room. Color of the frames: the category, as above; thick: queries; thin: gallery. "
-                f"{context.search_note}{region}",
+                "room. Color of the frames: the category, as above; thick: queries; thin: gallery."
+                f"{region}",
                 f"{len(shown)} small pictures at their places on the map",
             )
         )

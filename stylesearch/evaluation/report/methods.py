@@ -10,6 +10,7 @@ from stylesearch.evaluation.report.page import Block, Chart, Details, Heading, S
 from stylesearch.evaluation.results import Run
 from stylesearch.evaluation.results_files import percent
 from stylesearch.extractors.load import describe_extractors
+from stylesearch.extractors.spec import COLORS
 from stylesearch.models.card import is_trained
 
 __all__ = ["by_category", "extractors", "metrics"]
@@ -22,11 +23,12 @@ def extractors(context: ReportContext) -> Section:
     described = {info.name: info for info in describe_extractors()}
     rows = []
     for method in context.study.methods:
-        info = described.get(method.extractor)
+        info = described.get(method.extractor.removesuffix(COLORS))
+        and_colors = ", and colors" if method.extractor.endswith(COLORS) else ""
         rows.append(
             [
                 method.label,
-                info.layer if info else "its own",
+                info.layer + and_colors if info else "its own",
                 f"{method.feature_dim:,}",
                 f"{info.parameters:,}" if info else "not known",
                 f"{method.input_size} × {method.input_size}",
@@ -36,12 +38,12 @@ def extractors(context: ReportContext) -> Section:
         )
     table = Table(
         "What makes the vectors (the 2018 study's Table 1, with the input size and the space). Layer: where "
-        f"the network is cut; parameters: learned ones up to that layer. {context.search_note}",
+        "the network is cut; parameters: learned ones up to that layer.",
         ["method", "layer", "width", "parameters", "input", "space", "width in it"],
         rows,
         n_labels=2,
     )
-    return Section("extractors", "Extractors", [table])
+    return Section("extractors", "Extractors", [table], context.search_note)
 
 
 def metrics(context: ReportContext) -> Section:
@@ -54,11 +56,11 @@ def metrics(context: ReportContext) -> Section:
         runs = [run for run in study.runs if run.method == label]
         note = " (the 2018 study's Figure 6)" if is_white_box(study, label) else ""
         with_metrics = _enumerate_words([run.metric for run in runs])
-        caption = f"{label} with {with_metrics}{note}. {context.search_note} {context.interval_note}"
+        caption = f"{label} with {with_metrics}{note}. {context.interval_note}"
         series = [(run.metric, run, metric_names.index(run.metric)) for run in runs]
         blocks.append(Heading(label))
         blocks.append(_dot_chart(context, series, f"metrics-{_file_name(label)}", caption))
-    return Section("metrics", "Each method with each metric", blocks)
+    return Section("metrics", "Each method with each metric", blocks, context.search_note)
 
 
 def by_category(context: ReportContext) -> Section:
@@ -71,20 +73,19 @@ def by_category(context: ReportContext) -> Section:
         metrics = study.settings.metrics
         metric = STUDY2018_METRIC if STUDY2018_METRIC in metrics else metrics[0]
         caption = (
-            f"The networks alone, all with {metric} (the 2018 study's Figure 7). {context.search_note} "
-            f"{context.interval_note}"
+            f"The networks alone, all with {metric} (the 2018 study's Figure 7). {context.interval_note}"
         )
         series = [(label, study.run(label, metric), numbers[label]) for label in networks]
         blocks.append(_dot_chart(context, series, "networks", caption))
     caption = (
         f"All methods, each with the metric of its highest {context.score} (the 2018 study's Figure 9). "
-        f"{context.search_note} {context.interval_note}"
+        f"{context.interval_note}"
     )
     series = [(run.label, run, numbers[label]) for label, run in context.best_runs.items()]
     blocks.append(_dot_chart(context, series, "methods", caption))
     blocks.append(_score_table(context))
     blocks += [_all_scores(context, run) for run in study.runs]
-    return Section("categories", "Category by category", blocks)
+    return Section("categories", "Category by category", blocks, context.search_note)
 
 
 def _score_table(context: ReportContext) -> Table:
@@ -96,7 +97,7 @@ def _score_table(context: ReportContext) -> Table:
         for label, row in zip(_row_labels(runs[0]), of_rows, strict=True)
     ]
     return Table(
-        f"{context.score}, percent, the figures of the chart above. {context.search_note}",
+        f"{context.score}, percent, the figures of the chart above.",
         ["category", "queries", *(run.label for run in runs)],
         rows,
         strong=(len(rows) - 2, len(rows) - 1),
@@ -111,7 +112,7 @@ def _all_scores(context: ReportContext, run: Run) -> Details:
         for label, scores in zip(_row_labels(run), (*run.categories, run.macro, run.micro), strict=True)
     ]
     table = Table(
-        f"{run.label}, percent. {context.search_note}",
+        f"{run.label}, percent.",
         ["category", "queries", *names],
         rows,
         strong=(len(rows) - 2, len(rows) - 1),

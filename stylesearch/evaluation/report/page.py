@@ -5,6 +5,7 @@ Sections hold plain text only; the templates escape all of it, so a name from th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
@@ -173,16 +174,23 @@ class Section:
         anchor: id in the page.
         heading: heading, also in the table of contents.
         blocks: blocks below the heading.
+        note: paragraph before the blocks, for all of them; none where it is empty.
     """
 
     anchor: str
     heading: str
     blocks: Sequence[Block]
+    note: str = ""
 
 
 def render_page(title: str, introduction: Sequence[Block], sections: Sequence[Section]) -> str:
     """Renders the whole page as HTML; imports Jinja2."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup, escape
+
+    def mark_code(text: str) -> Markup:
+        """Escapes a text, and shows what stands between backticks as code."""
+        return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
     environment = Environment(
         loader=PackageLoader("stylesearch.evaluation.report"),
@@ -192,5 +200,6 @@ def render_page(title: str, introduction: Sequence[Block], sections: Sequence[Se
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["mark_code"] = mark_code
     template = environment.get_template("page.html.jinja")
     return template.render(title=title, introduction=introduction, sections=sections)

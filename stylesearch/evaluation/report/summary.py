@@ -106,7 +106,7 @@ def result(context: ReportContext) -> Section:
         top_k_curves(series, study.settings, study.gallery.n_products),
         "top-k",
         "Top-k accuracy: how many queries have the right product among the first k. Of each method the "
-        f"metric with the highest {context.score}. {context.search_note} Bands: "
+        f"metric with the highest {context.score}. Bands: "
         f"{100 * study.settings.confidence:g} % bootstrap intervals over queries; dashed: what chance finds.",
         "Curves of the top-k accuracy over k: " + _scores_in_words(context),
     )
@@ -118,21 +118,20 @@ def result(context: ReportContext) -> Section:
         rows.append([run.method, run.metric, *_figures(run.micro, names), *extra])
     strong = [number for number, run in enumerate(study.runs) if run in context.best_runs.values()]
     overall = Table(
-        f"All queries alike (micro), percent. {context.search_note} Bold: each method's best metric by "
-        f"{context.score}.",
+        f"All queries alike (micro), percent. Bold: each method's best metric by {context.score}.",
         ["method", "metric", *names, *recall],
         rows,
         n_labels=2,
         strong=strong,
     )
     macro = Table(
-        f"Mean of the categories (macro), percent. {context.search_note}",
+        "Mean of the categories (macro), percent.",
         ["method", "metric", *names],
         [[run.method, run.metric, *_figures(run.macro, names)] for run in study.runs],
         n_labels=2,
         strong=strong,
     )
-    return Section("result", "Result", [chart, overall, macro])
+    return Section("result", "Result", [chart, overall, macro], context.search_note)
 
 
 def differences(context: ReportContext) -> Section:
@@ -151,12 +150,12 @@ def differences(context: ReportContext) -> Section:
     table = Table(
         f"{context.score}, first minus second on the same queries, in percent points; each method with its "
         "best metric. p: paired bootstrap, two-sided, adjusted by Holm's method for all pairs of runs in the "
-        f"study. {context.search_note}",
+        "study.",
         ["first", "second", "difference", "p", "p adjusted", f"at {100 * alpha:.0f} %"],
         [_difference_row(one, alpha) for one in shown],
         n_labels=2,
     )
-    return Section("differences", "Is it more than noise?", [table])
+    return Section("differences", "Is it more than noise?", [table], context.search_note)
 
 
 def counts(context: ReportContext) -> Section:
@@ -170,7 +169,7 @@ def counts(context: ReportContext) -> Section:
         "pictures",
         "Consumer photos and shop pictures of each category in the whole catalog, searched or not (the "
         f"2018 study's Figure 2): {catalog.n_consumer_images:,} consumer photos and "
-        f"{catalog.n_shop_images:,} shop pictures of {catalog.n_products:,} products. {context.search_note}",
+        f"{catalog.n_shop_images:,} shop pictures of {catalog.n_products:,} products.",
         "Bars: "
         + "; ".join(
             f"{one.category} {one.n_consumer_images} consumer photos, {one.n_shop_images} shop pictures"
@@ -189,7 +188,7 @@ def counts(context: ReportContext) -> Section:
         for one in catalog.categories
     ]
     searched = Table(
-        f"The catalog, and what of it was searched. {context.search_note}",
+        "The catalog, and what of it was searched.",
         ["category", "products", "consumer photos", "shop pictures", "queries", "gallery"],
         rows,
     )
@@ -197,7 +196,7 @@ def counts(context: ReportContext) -> Section:
         Details(f"{one.n:,} queries left out: {one.reason}", ItemList(one.examples))
         for one in queries.left_out
     ]
-    return Section("pictures", "What was searched", [chart, searched, *left_out])
+    return Section("pictures", "What was searched", [chart, searched, *left_out], context.search_note)
 
 
 def _figures(scores: Scores, names: list[str]) -> list[str]:
@@ -292,5 +291,5 @@ def settings_and_data(context: ReportContext) -> Section:
         *([f"fingerprint of {one.label}", one.fingerprint[:16]] for one in study.methods),
     ]
     files = FileLinks("The same as data:", ["results.json", "results.csv", "results.md"])
-    table = Table(f"What decides the figures. {context.search_note}", ["setting", "value"], rows, n_labels=2)
-    return Section("settings", "Settings and data", [files, table])
+    table = Table("What decides the figures.", ["setting", "value"], rows, n_labels=2)
+    return Section("settings", "Settings and data", [files, table], context.search_note)

@@ -20,7 +20,7 @@ UsedService = Annotated[Service, Depends(service_of)]
 @router.get(
     "/health",
     operation_id="health",
-    summary="Is the process alive?",
+    summary="Liveness: whether the process answers",
     response_model=Alive,
     responses=problems(),
 )
@@ -32,7 +32,7 @@ async def health() -> Response:
 @router.get(
     "/ready",
     operation_id="ready",
-    summary="Can the service do its work?",
+    summary="Readiness: whether searches are answered",
     response_model=Readiness,
     responses={**problems(), 503: {"description": "Not yet, or not just now.", "model": Readiness}},
 )
@@ -46,7 +46,7 @@ async def ready(service: UsedService) -> Response:
 @router.get(
     "/metrics",
     operation_id="metrics",
-    summary="Figures for Prometheus",
+    summary="Metrics for Prometheus",
     response_class=Response,
     responses={
         200: {"description": "Prometheus text.", "content": {"text/plain": {"schema": {"type": "string"}}}},

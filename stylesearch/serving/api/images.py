@@ -34,7 +34,7 @@ Hash = Annotated[
 @router.get(
     "/v1/images/{hash}",
     operation_id="image",
-    summary="A picture of the shop, as it is",
+    summary="An image of the shop, unchanged",
     response_class=Response,
     responses={**IMAGE_RESPONSES, **problems(404, 422, 503)},
 )
@@ -51,7 +51,7 @@ async def image(request: Request, hash: Hash, service: UsedService) -> Response:
 @router.get(
     "/v1/images/{hash}/thumbnail",
     operation_id="thumbnail",
-    summary="A small one of it",
+    summary="Thumbnail of an image",
     response_class=Response,
     responses={**IMAGE_RESPONSES, **problems(404, 422, 503)},
 )

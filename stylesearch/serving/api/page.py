@@ -49,7 +49,7 @@ def _examples(service: Service) -> ApiExamples:
 @router.get(
     "/v1/page",
     operation_id="page",
-    summary="What the page has to know",
+    summary="Limits and spaces, for the search page",
     response_model=PageInfo,
     responses=problems(),
 )

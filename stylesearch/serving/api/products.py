@@ -92,7 +92,7 @@ router = APIRouter(tags=["products"])
 @router.get(
     "/v1/products",
     operation_id="products",
-    summary="Products, page by page",
+    summary="List products, in pages",
     response_model=ProductPage,
     responses=problems(404, 422, 429, 503),
     dependencies=[Depends(check_query_names)],
@@ -109,7 +109,7 @@ async def products(query: Annotated[ProductsQuery, Query()], service: UsedServic
 @router.get(
     "/v1/products/{id}/similar",
     operation_id="similar",
-    summary="Products that look like one",
+    summary="Find products that look like one",
     response_model=SearchResult,
     responses=problems(404, 422, 429, 503, 504),
     dependencies=[Depends(check_query_names)],
@@ -125,7 +125,7 @@ async def similar(id: ProductId, query: Annotated[SimilarQuery, Query()], servic
 @router.get(
     "/v1/products/{id}",
     operation_id="product",
-    summary="One product",
+    summary="Show a product",
     response_model=ProductWithImages,
     responses=problems(404, 422, 429, 503),
 )
@@ -138,7 +138,7 @@ async def product(id: ProductId, service: UsedService) -> Response:
 @router.get(
     "/v1/categories",
     operation_id="categories",
-    summary="What can be searched in",
+    summary="Categories and their numbers of products",
     response_model=Categories,
     responses=problems(422, 429, 503),
 )
@@ -152,11 +152,11 @@ async def categories(service: UsedService) -> Response:
 @router.put(
     "/v1/products/{id}",
     operation_id="put_product",
-    summary="Put a product in, or replace it",
+    summary="Add or replace a product",
     response_model=ProductWithImages,
     responses={
-        200: {"description": "It was there, and is replaced."},
-        201: {"description": "It is new.", "model": ProductWithImages},
+        200: {"description": "The product was replaced."},
+        201: {"description": "The product was added.", "model": ProductWithImages},
         **problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     },
     dependencies=[Depends(require_key)],
@@ -170,7 +170,7 @@ async def categories(service: UsedService) -> Response:
 async def put_product(request: Request, id: NewProductId, service: UsedService) -> Response:
     """The very next search finds it, with no rebuild.
 
-    Pictures that an earlier call put in and that are not among these go; those that an ingest took in stay.
+    Images that an earlier call added and that are not among these are removed; those of an ingest stay.
     """
     body = await read_body(request, service.settings, ProductBody, ProductForm)
     product = Product(id, body.title, body.category, body.url, body.price, body.attributes)
@@ -183,16 +183,16 @@ async def put_product(request: Request, id: NewProductId, service: UsedService) 
 @router.delete(
     "/v1/products/{id}",
     operation_id="delete_product",
-    summary="Take a product out",
+    summary="Remove a product",
     status_code=204,
     response_class=Response,
-    responses={204: {"description": "It is gone."}, **problems(401, 403, 404, 422, 429, 503)},
+    responses={204: {"description": "The product was removed."}, **problems(401, 403, 404, 422, 429, 503)},
     dependencies=[Depends(require_key)],
 )
 async def delete_product(id: ProductId, service: UsedService) -> Response:
-    """The very next search does not find it. Pictures that were put in for it go, unless another has them.
+    """The very next search does not find it.
 
-    A product that a table or a folder lists comes back with the next ingest of that.
+    Images that were added with it are removed too, unless another product has them. A product that a table or a folder lists comes back with the next ingest of that.
     """
     await service.writing.delete(id)
     return Response(status_code=204)

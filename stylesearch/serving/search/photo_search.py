@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylesearch.extractors.engines.choose import choose_engine
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.parallel import usable_cores
 from stylesearch.serving.search.background import IndexMaintenance, warm_up
 from stylesearch.serving.search.batcher import Batcher
@@ -57,7 +58,7 @@ class SearchAnswer:
         result: hits, regions, and the seconds of ``decode``, ``extract`` and ``search``.
         width, height: size of the upright photo in pixels; None when the search was for a product.
         wait: seconds that the search waited, in all steps.
-        extractor: name of the extractor.
+        extractor: spec of the extractor, with its input size.
         space: space of the distances.
         metric: metric of the distances.
     """
@@ -261,12 +262,13 @@ class PhotoSearch:
         wait = max(0.0, seconds - sum(result.seconds.values()))
         self._observe("search", result.seconds["search"])
         self._observe("wait", wait)
+        extractor = searcher.extractor
         return SearchAnswer(
             result,
             view.width if view else None,
             view.height if view else None,
             wait,
-            searcher.extractor.name,
+            str(ExtractorSpec.from_name(extractor.name, extractor.input_size)),
             searcher.gallery.location.space,
             searcher.gallery.metric,
         )

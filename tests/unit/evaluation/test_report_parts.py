@@ -168,6 +168,11 @@ def test_each_method_is_shown_with_its_best_metric() -> None:
     assert not is_white_box(study, "net")
 
 
+def test_of_equal_metrics_the_default_is_shown() -> None:
+    study = study_of({("net", metric): [1] * N for metric in ("l1", "cosine", "l2")})
+    assert {label: run.metric for label, run in best_runs(study).items()} == {"net": "cosine"}
+
+
 def test_confusions_count_the_right_product_apart_from_its_category() -> None:
     # Not first: queries 3 and 4, whose first hit is product 0, a dress.
     study = study_of({("m", "l1"): [1, 1, 1, 2, 2, 1, 1, 1, 1]})

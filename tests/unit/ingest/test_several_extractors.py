@@ -6,6 +6,7 @@ import dataclasses
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from stylesearch.catalog import Catalog
 from stylesearch.extractors.base import Extractor
 from stylesearch.features import prepare
 from stylesearch.features.stream import ExtractionOptions
-from stylesearch.images import decode
+from stylesearch.images import inputs
 from stylesearch.importers.folder import FolderImporter
 from stylesearch.ingest import IngestOptions, IngestReport, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
@@ -84,19 +85,19 @@ def test_another_executor_stores_the_same(tmp_path: Path, source: Path) -> None:
 def test_every_image_is_read_once(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     n_decoded = 0
-    really_read, really_decode = prepare.read_image, decode._decode
+    really_read, really_decode = prepare.read_image, inputs.decode_reduced
 
     def count_reads(path: str) -> bytes:
         read.append(path)
         return really_read(path)
 
-    def count_decodes(*arguments: object) -> object:
+    def count_decodes(*arguments: Any, **options: Any) -> Any:
         nonlocal n_decoded
         n_decoded += 1
-        return really_decode(*arguments)  # type: ignore[arg-type]
+        return really_decode(*arguments, **options)
 
     monkeypatch.setattr(prepare, "read_image", count_reads)
-    monkeypatch.setattr(decode, "_decode", count_decodes)
+    monkeypatch.setattr(inputs, "decode_reduced", count_decodes)
     run(Catalog.open(tmp_path / "catalog.db"), source, SMALL, LARGE)
     assert len(read) == len(set(read)) == n_decoded == N_IMAGES + 1
 

@@ -26,6 +26,7 @@ from stylesearch.types import Box, SearchRequest, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
 
 SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
+SPEC = "color-histogram@64"
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_every_client_gets_the_answer_to_its_own_photo(shop: Workspace, photos: 
         assert set(steps) == {"decode", "wait", "extract", "search", "batch", "queue"}
         first = answers[0]
         assert set(first.result.seconds) == {"decode", "extract", "search"}
-        assert (first.extractor, first.space, first.metric) == ("color-histogram", "whitened", "cosine")
+        assert (first.extractor, first.space, first.metric) == (SPEC, "whitened", "cosine")
         assert first.wait >= 0
         assert first.width and first.height
         assert first.result.regions[0] == Box(0, 0, first.width, first.height)
