@@ -55,6 +55,9 @@ RUN python -c "import numpy, stylesearch; \
 network = stylesearch.load_extractor('efficientnet-lite0@320', engine='openvino', throughput=True); \
 network.extract(numpy.zeros((1, network.input_size, network.input_size, 3), numpy.uint8))" \
     && rm -rf /tmp/keras
+# The files that find persons in photos (docs/persons.md). Without a network the image is built all the same.
+RUN PIP_NO_CACHE_DIR=1 stylesearch weights fetch --quiet \
+    || echo "without these files persons are not looked for in photos; searches work as before" >&2
 WORKDIR /workspace
 VOLUME /workspace
 EXPOSE 8000

@@ -23,12 +23,15 @@ $(BIN)/python:
 	  echo "no virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(PIP) install --quiet --upgrade pip
 
-# Annoy is C++ source: without a compiler the search is exact, slower on large catalogs, and says so.
+# Annoy is C++ source: without a compiler the search is exact, slower on large catalogs, and says so. The files
+# that find persons in photos (9 MB, docs/persons.md) go into the user's cache; a failure says how to get them.
 $(VENV)/.installed: setup.py constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV); the first time this takes some minutes"
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[serve]'
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[annoy]' || \
 	  echo "Annoy could not be built (is a C++ compiler installed?): searches will be exact." >&2
+	@$(BIN)/stylesearch weights fetch --quiet || \
+	  echo "without these files persons are not looked for in photos; searches work as before." >&2
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -33,7 +33,6 @@ __all__ = [
     "mask_in_photo",
 ]
 
-
 LANDMARKS_SIZE: Final = 256
 """Side of the network's square input, and of its mask, in pixels."""
 

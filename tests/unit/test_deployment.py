@@ -108,6 +108,13 @@ def test_the_image_is_built_from_all_that_installing_reads() -> None:
     assert {"README.md", "LICENSE"} <= set(kept)
 
 
+@pytest.mark.parametrize("name", ["Makefile", "Dockerfile"])
+def test_installing_goes_on_where_the_files_of_persons_cannot_be_fetched(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    (line,) = [line for line in text.splitlines() if "stylesearch weights fetch" in line]
+    assert re.search(r"weights fetch --quiet\s+\|\|\s+echo .* >&2$", line)
+
+
 def test_what_runs_in_the_image_is_no_administrator_and_no_shell() -> None:
     last = DOCKERFILE.split("\nFROM ")[-1]
     assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
