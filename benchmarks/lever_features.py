@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,26 +69,43 @@ class Kept:
             mirrored: whether each region is looked at in a mirror.
         """
 
+        def cut(path: Path) -> npt.NDArray[np.uint8]:
+            return squares(path, boxes, source.input_size, mirrored)
+
+        return np.stack(self.of_squares(source, paths, f"{boxes!r} {mirrored}", cut))
+
+    def of_squares(
+        self, source: Source, paths: Sequence[Path], what: str, cut: Callable[[Path], npt.NDArray[np.uint8]]
+    ) -> list[Floats]:
+        """Features of squares that are cut out of images, (n, dim) for each image.
+
+        Args:
+            source: makes them; only asked for what is not kept.
+            paths: of the images.
+            what: tells these squares from others of the same image.
+            cut: makes the squares of an image, uint8 (n, size, size, 3); n may be 0.
+        """
+
         def of_one(path: Path) -> Floats:
-            kept = self.folder / source.fingerprint[:16] / f"{_key(path, boxes, mirrored)}.npy"
+            kept = self.folder / source.fingerprint[:16] / f"{_key(path, what)}.npy"
             if kept.is_file():
                 return np.asarray(np.load(kept), np.float32)
-            found = source.extract(squares(path, boxes, source.input_size, mirrored))
+            found = source.extract(cut(path))
             kept.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(kept) as file:
                 np.save(file, found)
             return found
 
         with ThreadPoolExecutor(source.concurrency) as pool:
-            return np.stack(list(pool.map(of_one, paths)))
+            return list(pool.map(of_one, paths))
 
     def whole(self, source: Source, paths: Sequence[Path], *, mirrored: bool = False) -> Floats:
         """Features of whole pictures, (n, dim), as ingest computes them."""
         return self.regions(source, paths, (WHOLE,), mirrored=mirrored)[:, 0]
 
 
-def _key(path: Path, boxes: Boxes, mirrored: bool) -> str:
-    return hashlib.sha256(f"{sha256_file(path)} {boxes!r} {mirrored}".encode()).hexdigest()
+def _key(path: Path, what: str) -> str:
+    return hashlib.sha256(f"{sha256_file(path)} {what}".encode()).hexdigest()
 
 
 def squares(path: Path, boxes: Boxes, size: int, mirrored: bool) -> npt.NDArray[np.uint8]:
