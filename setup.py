@@ -74,6 +74,7 @@ setup(
     package_data={
         "stylesearch": ["py.typed"],
         "stylesearch.evaluation.report": ["templates/*"],
+        "stylesearch.kinds": ["card.json", "weights.npz"],
         "stylesearch.serving": ["page/*"],
         "stylesearch.migrations": ["script.py.mako"],
     },

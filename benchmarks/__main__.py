@@ -32,6 +32,8 @@ BENCHMARKS = {
     "levers": "what else may help, each against the default, on held-out products, with its cost",
     "colors": "what colors joined to a network cost a query",
     "categories": "real photos: share of the 10 nearest that are of the same category",
+    "kind_head": "trains the head that names kinds of garments, and how often it is right",
+    "kinds_test": "real photos in a real shop: hits of their kind, the most shown product; kinds as a prior",
     "luma": "real views of one shop, per category: white-box against EfficientNet-Lite0, three metrics",
     "ranking": "exact ranks of an evaluation against SciPy's cdist and argsort",
     "whitebox": "white-box features against a loop over scikit-image and OpenCV, same vectors",

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from benchmarks.shops import drawn_shop, real_photos
 from stylesearch.files import atomic_file
 
-__all__ = ["PhotoTest", "in_other_light", "photo_tests"]
+__all__ = ["PhotoTest", "in_other_light", "photo_tests", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def in_other_light(test: PhotoTest, folder: Path) -> PhotoTest:
 
 
 def _draw_test(folder: Path, n_products: int) -> PhotoTest:
-    shop = _rows(folder / "products.csv")[:n_products]
-    street = [row for row in _rows(folder / "street.csv") if row["id"] in {one["id"] for one in shop}]
+    shop = rows_of(folder / "products.csv")[:n_products]
+    street = [row for row in rows_of(folder / "street.csv") if row["id"] in {one["id"] for one in shop}]
     return PhotoTest(
         [folder / row["image"] for row in street],
         [row["id"] for row in street],
@@ -92,7 +92,7 @@ def _draw_test(folder: Path, n_products: int) -> PhotoTest:
 
 
 def _views(photos: Path) -> PhotoTest:
-    rows = _rows(photos / "luma" / "images.csv")
+    rows = rows_of(photos / "luma" / "images.csv")
     queries = [row for row in rows if row["view"] != "main"]
     gallery = [row for row in rows if row["view"] == "main"]
     return PhotoTest(
@@ -105,7 +105,7 @@ def _views(photos: Path) -> PhotoTest:
 
 def _cut_out(photos: Path, folder: Path) -> PhotoTest:
     folder.mkdir(exist_ok=True)
-    rows = _rows(photos / "luma" / "images.csv")
+    rows = rows_of(photos / "luma" / "images.csv")
     others = sorted((photos / "clothing").rglob("*.jpg"))
     rng = np.random.default_rng(5)
     pasted: list[Path] = []
@@ -156,6 +156,7 @@ def _figure_mask(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return inside.astype(np.uint8) * 255
 
 
-def _rows(table: Path) -> list[Mapping[str, str]]:
+def rows_of(table: Path) -> list[Mapping[str, str]]:
+    """The rows of a CSV file."""
     with table.open() as file:
         return list(csv.DictReader(file))
