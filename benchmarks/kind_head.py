@@ -28,6 +28,7 @@ from benchmarks.kind_photos import KINDS, PARTS, SHARES, KindPhotos, cache_folde
 from benchmarks.lever_features import Floats
 from benchmarks.lever_vectors import signed_root, unit
 from benchmarks.measuring import print_table
+from stylesearch.extractors.backbones import BACKBONES
 from stylesearch.extractors.base import Extractor
 from stylesearch.files import atomic_file, sha256_bytes, write_json
 from stylesearch.kinds.head import CARD, WEIGHTS, HeadFeatures, KindHead

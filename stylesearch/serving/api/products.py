@@ -192,7 +192,8 @@ async def put_product(request: Request, id: NewProductId, service: UsedService) 
 async def delete_product(id: ProductId, service: UsedService) -> Response:
     """The very next search does not find it.
 
-    Images that were added with it are removed too, unless another product has them. A product that a table or a folder lists comes back with the next ingest of that.
+    Images that were added with it are removed too, unless another product has them. A product
+    that a table or a folder lists comes back with the next ingest of that.
     """
     await service.writing.delete(id)
     return Response(status_code=204)
