@@ -155,8 +155,8 @@ class KindHead:
         """Gives the probability of each kind.
 
         Args:
-            features: as the extractor made them, shape (n, dim), or wider by texture and colors, which are not
-                read; not modified. That they are of the right extractor is for ``check_features`` to say.
+            features: as the extractor made them, shape (n, dim), or wider by texture and colors, which are
+                not read; not modified. That they are of the right extractor is for ``check_features`` to say.
 
         Returns:
             float32, shape (n, number of kinds); each row sums to 1.
