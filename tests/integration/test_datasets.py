@@ -17,6 +17,8 @@ from stylesearch.importers.base import CATEGORIES
 from stylesearch.types import Box, Domain
 from tests.unit.importers.datasets import layouts
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., Any]
 
 MAKERS: dict[str, Callable[[Path], Path]] = {

@@ -19,6 +19,8 @@ from stylesearch.drawn_shop.shop import draw_shop_image
 from stylesearch.drawn_shop.street import draw_street_photo
 from stylesearch.drawn_shop.wardrobe import CATEGORIES, CHOICES
 
+pytestmark = pytest.mark.slow
+
 _PATTERNS = sorted({pattern for choices in CHOICES.values() for pattern in choices["pattern"]})
 
 
