@@ -102,7 +102,7 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
     metavar="PLAN",
     default="whole",
     show_default=True,
-    help="Regions of a query: `whole`, `few`, `street`, or its `box`.",
+    help="Regions of a query: `whole`, `few`, `street`, `person`, or its `box`.",
 )
 @click.option(
     "--index",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Copies of constants of other modules, so that `--help` need not import them. A test compares them.
 SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-PLANS = ("whole", "few", "street")
+PLANS = ("whole", "few", "street", "person")
 SPACES = ("raw", "whitened")
 TRAINED = "siamese:NAME"
 METRICS = ("l1", "l2", "cosine")
@@ -60,7 +60,8 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.option(
     "--regions",
     metavar="|".join(PLANS),
-    help="Regions of the photo to search with; `whole` is the photo itself.  "
+    help="Regions of the photo to search with; `whole` is the photo itself, `person` are squares around the "
+    "person's garments, or `street` where no person is found.  "
     f"[default: {DEFAULTS['regions']}]",
 )
 @click.option(

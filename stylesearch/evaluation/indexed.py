@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stylesearch.array_types import Doubles, Floats
+from stylesearch.array_types import Doubles, Floats, Ints
 from stylesearch.errors import ConfigError
 from stylesearch.evaluation.protocol import Protocol
 from stylesearch.evaluation.results import Columns, StudySettings
 from stylesearch.features.images import CatalogImage
+from stylesearch.images.regions import PERSON_PLAN, count_squares
 from stylesearch.search import Gallery, maintenance
 from stylesearch.types import Domain, ReportCount, SearchRequest
 
@@ -53,6 +54,7 @@ def rank_by_index(
     home: SpaceLocation,
     metric: str,
     queries: Floats,
+    n_regions: Ints,
     protocol: Protocol,
     exact: Columns,
     settings: StudySettings,
@@ -68,6 +70,7 @@ def rank_by_index(
         home: location of the space, refreshed; its current fit made the vectors of ``exact``.
         metric: ``l1``, ``l2`` or ``cosine``.
         queries: features, not vectors, float32 (q, regions, dim).
+        n_regions: how many regions each query has, int64 (q,).
         protocol: the queries and the gallery.
         exact: the exact answers, which ANN recall is measured against.
         settings: settings of the study; the number of products asked for is the larger of the largest k and
@@ -91,9 +94,11 @@ def rank_by_index(
     )
     for place, features in enumerate(queries):
         key = protocol.queries[place].key
+        n = int(n_regions[place])
         answers = gallery.search(
-            np.ascontiguousarray(features),
+            np.ascontiguousarray(features[:n]),
             SearchRequest(k=n_wanted + len(protocol.unreadable), exclude_image=key if key in rows else None),
+            n_squares=count_squares(n) if settings.regions == PERSON_PLAN else 0,
         )
         hits = [hit for hit in answers if (hit.product.id, hit.image.path) in rows][:n_wanted]
         distances = np.array([hit.distance for hit in hits])

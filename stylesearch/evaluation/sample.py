@@ -67,7 +67,7 @@ def read_sample(study: Study, catalog: Catalog, cache: Path) -> Features:
         plan = "whole" if regions == "box" else regions
         vectors = RegionCache(cache, method.fingerprint, method.feature_dim, plan)
         with ArrayPool(cache, 2**40) as pool:  # a few hundred rows fit into any memory
-            found = query_features(
+            found, _ = query_features(
                 pool, catalog, feature_set, images, through_catalog, through_cache, vectors
             )
             in_gallery = gallery_features(pool, catalog, feature_set, searched)

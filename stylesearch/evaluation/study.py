@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from stylesearch.array_types import Floats
+from stylesearch.array_types import Floats, Ints
 from stylesearch.catalog import FeatureSet
 from stylesearch.distance import check_metric
 from stylesearch.errors import ConfigError
@@ -40,13 +40,19 @@ from stylesearch.evaluation.results import (
     StudySettings,
 )
 from stylesearch.evaluation.scores import differences_of, runs_of
-from stylesearch.features.arrays import ArrayPool, category_scales, gallery_features, query_features
+from stylesearch.features.arrays import (
+    ArrayPool,
+    category_scales,
+    gallery_features,
+    join_query_squares,
+    query_features,
+)
 from stylesearch.features.compute import compute_missing, compute_regions
 from stylesearch.features.context import StudyContext, time_stage
 from stylesearch.features.images import BOX, CatalogImage, list_images, split_queries
 from stylesearch.features.region_cache import RegionCache
 from stylesearch.files import digest_of
-from stylesearch.images.regions import REGION_PLANS
+from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS
 from stylesearch.models.card import check_features
 from stylesearch.registry import unknown_name
 from stylesearch.spaces.joined import n_colors_of
@@ -137,8 +143,9 @@ def _check_settings(settings: StudySettings) -> StudySettings:
             raise ConfigError(str(error)) from None
     if min(settings.ks) < 1 or settings.n_hits < 1:
         raise ConfigError(f"every k has to be 1 or more. Received: {min(*settings.ks, settings.n_hits)}")
-    if settings.regions != BOX and settings.regions not in REGION_PLANS:
-        raise unknown_name("region plan", settings.regions, {BOX: None, **REGION_PLANS})
+    plans = {BOX: None, PERSON_PLAN: None, **REGION_PLANS}
+    if settings.regions not in plans:
+        raise unknown_name("region plan", settings.regions, plans)
     if settings.n_resamples < 1 or not 0 < settings.confidence < 1 or settings.seed < 0:
         raise ConfigError("a bootstrap needs resamples, a confidence between 0 and 1, and a seed from 0 up")
     return with_gallery_split(
@@ -232,7 +239,7 @@ class MethodRanking:
                 gallery = gallery_features(pool, context.catalog, feature_set, protocol.gallery)
                 plan = "whole" if regions == BOX else regions
                 cache = RegionCache(context.cache, extractor.fingerprint, feature_set.dim, plan)
-                queries = query_features(
+                queries, n_regions = query_features(
                     pool,
                     context.catalog,
                     feature_set,
@@ -242,10 +249,16 @@ class MethodRanking:
                     cache,
                 )
             for spec in specs:
-                self._rank_in(pool, extractor, spec, gallery, queries)
+                self._rank_in(pool, extractor, spec, gallery, queries, n_regions)
 
     def _rank_in(
-        self, pool: ArrayPool, extractor: Extractor, spec: MethodSpec, gallery: Floats, queries: Floats
+        self,
+        pool: ArrayPool,
+        extractor: Extractor,
+        spec: MethodSpec,
+        gallery: Floats,
+        queries: Floats,
+        n_regions: Ints,
     ) -> None:
         """Ranks the queries with every metric of one space, whose vectors are dropped at the end."""
         context, protocol = self._context, self._protocol
@@ -275,11 +288,12 @@ class MethodRanking:
             dim=transform.dim,
             transform_version=transform.version,
         )
+        is_person_plan = self._settings.regions == PERSON_PLAN
         for metric in metrics:
             stage = f"ranks of {spec.label}, {metric}"
             with time_stage(self._seconds, stage):
                 found = rank(
-                    searched,
+                    join_query_squares(pool, searched, n_regions, metric) if is_person_plan else searched,
                     self._right,
                     RankedGallery(vectors, self._product_of, scale_of, scales),
                     metric,
@@ -291,7 +305,7 @@ class MethodRanking:
                 )
                 if home is not None and self._settings.index:
                     found = rank_by_index(
-                        home, metric, queries, protocol, found, self._settings, context.tell(stage)
+                        home, metric, queries, n_regions, protocol, found, self._settings, context.tell(stage)
                     )
             self.columns[spec.label, metric] = found
 

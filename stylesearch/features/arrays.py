@@ -21,7 +21,9 @@ from stylesearch.errors import StyleSearchError
 from stylesearch.features.compute import read_features
 from stylesearch.features.images import CatalogImage
 from stylesearch.features.region_cache import RegionCache
+from stylesearch.images.regions import count_squares
 from stylesearch.spaces import fit_transform
+from stylesearch.spaces.base import join_squares
 from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.types import Box
 
@@ -34,6 +36,7 @@ __all__ = [
     "ArrayPool",
     "category_scales",
     "gallery_features",
+    "join_query_squares",
     "query_features",
     "temporary_array",
 ]
@@ -237,8 +240,8 @@ def query_features(
     through_catalog: Sequence[CatalogImage],
     through_cache: Sequence[CatalogImage],
     cache: RegionCache,
-) -> Floats:
-    """Reads the features of the queries' regions, float32 (q, regions, dim).
+) -> tuple[Floats, Ints]:
+    """Reads the features of the queries' regions.
 
     Args:
         pool: allocates the array.
@@ -247,6 +250,10 @@ def query_features(
         through_catalog: the queries whose vector is in the catalog.
         through_cache: the other queries.
         cache: holds the vectors of ``through_cache``, for its region plan.
+
+    Returns:
+        Features, float32 (q, regions, dim), and how many regions each query has, int64 (q,); behind them its
+        first is repeated.
     """
     places = {one.pk: place for place, one in enumerate(queries)}
     n_regions = cache.n_regions if through_cache else 1
@@ -254,9 +261,33 @@ def query_features(
     if through_catalog:  # then there is one region
         rows = [places[one.pk] for one in through_catalog]
         read_features(catalog, feature_set, through_catalog, features[:, 0], rows)
+    n_regions_of = np.full(len(queries), n_regions, np.int64)
     for one in through_cache:
-        features[places[one.pk]] = cache.get(one.image.sha256)
-    return features
+        found, place = cache.get(one.image.sha256), places[one.pk]
+        n_regions_of[place] = len(found)
+        features[place, : len(found)] = found
+        features[place, len(found) :] = found[0]
+    return features, n_regions_of
+
+
+def join_query_squares(pool: ArrayPool, vectors: Floats, n_regions: Ints, metric: str) -> Floats:
+    """Joins the regions of each query of the plan ``person`` with its squares, as a search does.
+
+    Args:
+        pool: allocates the array.
+        vectors: of the queries' regions, float32 (q, regions, dim); not modified.
+        n_regions: how many of them each query has, int64 (q,).
+        metric: ``l1``, ``l2`` or ``cosine``.
+
+    Returns:
+        float32 (q, regions, dim): behind a query's pairs its first is repeated.
+    """
+    joined = pool.array(*vectors.shape)
+    for place, n in enumerate(n_regions.tolist()):
+        pairs = join_squares(vectors[place, :n], count_squares(n), metric)
+        joined[place, : len(pairs)] = pairs
+        joined[place, len(pairs) :] = pairs[0]
+    return joined
 
 
 def _ranges(n_rows: int) -> Iterator[tuple[int, int]]:

@@ -12,6 +12,7 @@ from stylesearch.features.images import CatalogImage
 from stylesearch.features.stream import Sample
 from stylesearch.files import sha256_bytes, stat_key
 from stylesearch.images.inputs import make_inputs
+from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.images.source import read_image, read_listed, stat_image
 from stylesearch.types import Record
 
@@ -83,13 +84,18 @@ def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: in
 
     Args:
         image: the photo.
-        plan: a name in ``stylesearch.images.regions.REGION_PLANS``.
+        plan: a name in ``stylesearch.images.regions.REGION_PLANS``, or ``person``.
         size: side of the extractor's input.
         max_pixels: larger images are refused before they are decoded.
     """
     try:
         data = read_listed(image.image.path, image.image.sha256)
-        inputs = make_inputs(data, [size], plan, max_pixels=max_pixels).pixels
+        if plan == PERSON_PLAN:
+            from stylesearch.persons.regions import make_person_inputs  # OpenCV: other plans do without
+
+            inputs = make_person_inputs(data, [size], max_pixels=max_pixels).pixels
+        else:
+            inputs = make_inputs(data, [size], plan, max_pixels=max_pixels).pixels
     except StyleSearchError as error:
         return PhotoSample(image, failure=str(error))
     except OSError as error:

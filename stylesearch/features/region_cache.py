@@ -2,7 +2,8 @@
 
 One file a photo, ``FOLDER/<extractor>/<plan>/<ab>/<sha256>``: the vectors of its regions in the order of the
 plan, encoded as the catalog encodes vectors. A file of another length than the plan asks for counts as
-missing and is written again.
+missing and is written again. In the plan *person* photos have different numbers of regions, which the length
+of the file tells.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from stylesearch.catalog.vector_codec import decode_vectors, encode_vectors
 from stylesearch.errors import StyleSearchError
 from stylesearch.files import atomic_file, digest_of
-from stylesearch.images.regions import REGION_PLANS
+from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS, WITH_PERSON, WITHOUT_PERSON
 from stylesearch.registry import unknown_name
 
 __all__ = ["RegionCache"]
@@ -28,26 +29,34 @@ class RegionCache:
         folder: folder for the caches of a workspace.
         fingerprint: fingerprint of the extractor.
         dim: width of its vectors.
-        plan: a name in ``stylesearch.images.regions.REGION_PLANS``.
+        plan: a name in ``stylesearch.images.regions.REGION_PLANS``, or ``person``.
+
+    Attributes:
+        n_regions: the most regions that a photo has in the plan.
 
     Raises:
         UnknownName: no such plan.
     """
 
     def __init__(self, folder: Path, fingerprint: str, dim: int, plan: str) -> None:
-        if plan not in REGION_PLANS:
-            raise unknown_name("region plan", plan, REGION_PLANS)
-        boxes = [[box.x0, box.y0, box.x1, box.y1] for box in REGION_PLANS[plan]]
-        self.plan = plan
-        self.n_regions = len(boxes)
-        self.dim = dim
+        if plan != PERSON_PLAN and plan not in REGION_PLANS:
+            raise unknown_name("region plan", plan, {PERSON_PLAN: None, **REGION_PLANS})
         # A plan whose boxes change is another plan.
+        names = (WITH_PERSON, WITHOUT_PERSON) if plan == PERSON_PLAN else (plan,)
+        boxes = [[box.x0, box.y0, box.x1, box.y1] for name in names for box in REGION_PLANS[name]]
+        n_fixed = len(REGION_PLANS[names[0]])
+        numbers = [n_fixed + 1, n_fixed + 2] if plan == PERSON_PLAN else []
+        numbers.append(len(REGION_PLANS[names[-1]]))
+        self.plan = plan
+        self.n_regions = max(numbers)
+        self.dim = dim
         self.folder = folder / fingerprint[:16] / f"{plan}-{digest_of({'boxes': boxes})[:8]}"
+        self._n_regions_of = {width * n * dim: n for n in numbers for width in (2, 4)}  # by length in bytes
 
     def has(self, sha256: str) -> bool:
         """Whether the cache has the vectors of that content."""
         try:
-            return self._path(sha256).stat().st_size in self._lengths
+            return self._path(sha256).stat().st_size in self._n_regions_of
         except FileNotFoundError:
             return False
 
@@ -59,10 +68,11 @@ class RegionCache:
         """
         path = self._path(sha256)
         data = path.read_bytes() if path.exists() else b""
-        if len(data) not in self._lengths:
+        if len(data) not in self._n_regions_of:
             raise StyleSearchError(f"{path} is gone or damaged", hint="run it again: it is computed anew")
-        width = len(data) // self.n_regions
-        return decode_vectors([data[i * width : (i + 1) * width] for i in range(self.n_regions)], self.dim)
+        n_regions = self._n_regions_of[len(data)]
+        width = len(data) // n_regions
+        return decode_vectors([data[i * width : (i + 1) * width] for i in range(n_regions)], self.dim)
 
     def put(self, sha256: str, vectors: npt.NDArray[np.float32]) -> None:
         """Stores the vectors of the regions, float32 (regions, dim), finite."""
@@ -71,11 +81,6 @@ class RegionCache:
             rows = encode_vectors(vectors, "float32")
         with atomic_file(self._path(sha256)) as file:
             file.write(b"".join(rows))
-
-    @property
-    def _lengths(self) -> tuple[int, int]:
-        n_values = self.n_regions * self.dim
-        return 2 * n_values, 4 * n_values
 
     def _path(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / sha256

@@ -22,12 +22,14 @@ class NetworkInputs:
         width, height: size of the upright image at full resolution.
         boxes: the regions, in pixels of the upright image.
         pixels: the regions by input size, uint8 (regions, size, size, 3), RGB, letterboxed on white.
+        n_squares: how many regions, the last ones, are squares around a person, in which the rest is white.
     """
 
     width: int
     height: int
     boxes: tuple[Box, ...]
     pixels: dict[int, Pixels]
+    n_squares: int = 0
 
 
 def make_inputs(

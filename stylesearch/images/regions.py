@@ -24,9 +24,13 @@ from stylesearch.types import Box
 
 __all__ = [
     "OVERSAMPLING",
+    "PERSON_PLAN",
     "REGION_PLANS",
+    "WITHOUT_PERSON",
+    "WITH_PERSON",
     "RelativeBox",
     "centred_boxes",
+    "count_squares",
     "crop",
     "crops",
     "draw_letterboxed",
@@ -180,6 +184,29 @@ REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
 """Where to look, by name; the whole photo comes first. Another plan is another row."""
 
 
+PERSON_PLAN: Final = "person"
+"""The plan whose regions depend on what the photo shows: see ``stylesearch.persons.regions``."""
+
+WITH_PERSON: Final = "few"
+"""The plan of the fixed regions of a photo with a person, beside which there are one or two squares."""
+
+WITHOUT_PERSON: Final = "street"
+"""The plan of a photo in which no person is found."""
+
+
+def count_squares(n_regions: int) -> int:
+    """Counts the squares among the regions of a photo in the plan ``person``.
+
+    Args:
+        n_regions: how many regions the photo has.
+
+    Example:
+        >>> [count_squares(n) for n in (5, 6, 16)]
+        [1, 2, 0]
+    """
+    return 0 if n_regions == len(REGION_PLANS[WITHOUT_PERSON]) else n_regions - len(REGION_PLANS[WITH_PERSON])
+
+
 def plan_boxes(plan: str, width: int, height: int) -> list[Box]:
     """Lists the boxes of a plan, in its order, for an image of that upright size at full resolution.
 
@@ -191,7 +218,7 @@ def plan_boxes(plan: str, width: int, height: int) -> list[Box]:
         [Box(x0=0, y0=0, x1=300, y1=400)]
     """
     if plan not in REGION_PLANS:
-        raise unknown_name("region plan", plan, REGION_PLANS)
+        raise unknown_name("region plan", plan, {**REGION_PLANS, PERSON_PLAN: ()})
     return [box.of(width, height) for box in REGION_PLANS[plan]]
 
 
@@ -221,7 +248,7 @@ def reduction(
         (448, 996)
     """
     if isinstance(plan_or_boxes, str) and plan_or_boxes not in REGION_PLANS:
-        raise unknown_name("region plan", plan_or_boxes, REGION_PLANS)
+        raise unknown_name("region plan", plan_or_boxes, {**REGION_PLANS, PERSON_PLAN: ()})
 
     def long_side(width: int, height: int) -> int:
         if isinstance(plan_or_boxes, str):

@@ -14,7 +14,7 @@ from stylesearch.errors import IndexDamaged, NotInCatalog
 from stylesearch.registry import unknown_name
 from stylesearch.search import fitted_space
 from stylesearch.search.store import Candidates, StoreReplaced, VectorStore, merge_candidates
-from stylesearch.spaces.base import scale_for_category
+from stylesearch.spaces.base import join_squares, scale_for_category
 from stylesearch.types import ImageRecord, Product, SearchRequest
 
 if TYPE_CHECKING:
@@ -81,19 +81,23 @@ class Gallery:
         """Categories that were searched without their index."""
         return self._store.damaged if self._store is not None else {}
 
-    def search(self, features: Floats, request: SearchRequest = DEFAULT_REQUEST) -> list[GalleryHit]:
+    def search(
+        self, features: Floats, request: SearchRequest = DEFAULT_REQUEST, *, n_squares: int = 0
+    ) -> list[GalleryHit]:
         """Finds the products nearest to any of several features, nearest first.
 
         Args:
             features: features of one photo's regions, float32, shape (q, feature_set.dim).
             request: how many products, of one category or of all merged, and what is left out.
+            n_squares: how many of them, the last ones, are of squares around a person: they are searched in
+                pairs, which ``stylesearch.spaces.base.join_squares`` makes.
 
         Raises:
             NotInCatalog: the category is unknown, or the gallery is empty.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._search(self._current_store(), features, request)
+                return self._search(self._current_store(), features, request, n_squares)
             except StoreReplaced:
                 log.info("the space was fitted anew by another process (attempt %d)", attempt)
         raise IndexDamaged(
@@ -148,9 +152,11 @@ class Gallery:
             location, self.metric, transform, stamp=stamp, warn=warn, is_built=is_built
         )
 
-    def _search(self, store: VectorStore, features: Floats, request: SearchRequest) -> list[GalleryHit]:
+    def _search(
+        self, store: VectorStore, features: Floats, request: SearchRequest, n_squares: int
+    ) -> list[GalleryHit]:
         categories = self._categories(store, request.category)
-        vectors = store.transform.apply(features)
+        vectors = join_squares(store.transform.apply(features), n_squares, self.metric)
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
         while True:
             found = []

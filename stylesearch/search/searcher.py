@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS
 from stylesearch.images.inputs import make_inputs
+from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.search.gallery import Gallery
 from stylesearch.types import Box, Hit, SearchRequest
 
@@ -66,6 +67,7 @@ class View:
         width, height: size of the upright photo in pixels.
         photo: the file, or its bytes.
         seconds: time that it took to read and cut it.
+        n_squares: how many regions, the last ones, are squares around a person.
     """
 
     images: npt.NDArray[np.uint8]
@@ -74,6 +76,7 @@ class View:
     height: int
     photo: bytes | str | os.PathLike[str]
     seconds: float
+    n_squares: int = 0
 
 
 class Searcher:
@@ -139,14 +142,17 @@ class Searcher:
         kept = photo.read() if hasattr(photo, "read") else photo
         size = self.extractor.input_size
         box, plan = request.box, request.regions or self.regions
-        inputs = make_inputs(
-            kept,
-            [size],
-            [box] if box else plan,
-            max_pixels=self.max_pixels if max_pixels is None else max_pixels,
-        )
+        limit = self.max_pixels if max_pixels is None else max_pixels
+        if plan == PERSON_PLAN and box is None:
+            from stylesearch.persons.regions import make_person_inputs  # OpenCV: other plans do without
+
+            inputs = make_person_inputs(kept, [size], max_pixels=limit)
+        else:
+            inputs = make_inputs(kept, [size], [box] if box else plan, max_pixels=limit)
         took = time.perf_counter() - began
-        return View(inputs.pixels[size], inputs.boxes, inputs.width, inputs.height, kept, took)
+        return View(
+            inputs.pixels[size], inputs.boxes, inputs.width, inputs.height, kept, took, inputs.n_squares
+        )
 
     def find(
         self,
@@ -168,9 +174,9 @@ class Searcher:
             NotInCatalog: no such category.
         """
         began = time.perf_counter()
-        found = self.gallery.search(features, request)
+        found = self.gallery.search(features, request, n_squares=view.n_squares)
         hits = tuple(
-            Hit(rank, one.product, one.distance, one.image, region=view.boxes[one.row])
+            Hit(rank, one.product, one.distance, one.image, region=_box_of(view, one.row))
             for rank, one in enumerate(found, start=1)
         )
         steps = {"decode": view.seconds, **(seconds or {}), "search": time.perf_counter() - began}
@@ -197,3 +203,10 @@ class Searcher:
         images = self.gallery.location.catalog.images_of(product_id)
         photo = images[0].path if images else None
         return QueryResult(hits, (), seconds, photo, f"product {product_id}")
+
+
+def _box_of(view: View, row: int) -> Box:
+    """The box of a query vector: of its region, or of the square of its pair."""
+    if not view.n_squares:
+        return view.boxes[row]
+    return view.boxes[len(view.boxes) - view.n_squares + row % view.n_squares]

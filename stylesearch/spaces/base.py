@@ -12,7 +12,14 @@ from stylesearch.array_types import Floats
 from stylesearch.distance_kernels import matrix_product
 from stylesearch.errors import SpaceError
 
-__all__ = ["Transform", "multiply", "normalize_rows", "scale_for_category", "validate_features"]
+__all__ = [
+    "Transform",
+    "join_squares",
+    "multiply",
+    "normalize_rows",
+    "scale_for_category",
+    "validate_features",
+]
 
 
 FEW = 64
@@ -86,6 +93,34 @@ def normalize_rows(vectors: Floats) -> Floats:
     lengths = np.sqrt(np.einsum("...j,...j->...", vectors, vectors))[..., None]
     unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     return unit
+
+
+def join_squares(vectors: Floats, n_squares: int, metric: str) -> Floats:
+    """Joins each vector of a region with each of a square, which are a photo's last ones.
+
+    The cosine distance to a pair is, but for its length, the sum of the distances to both: so the nearest
+    pair is a region and a square that are near together, and an index can search it.
+
+    Args:
+        vectors: of a photo's regions and squares in a space, float32, shape (n, dim); not modified.
+        n_squares: how many of them are squares; 0: ``vectors`` itself is returned.
+        metric: ``l1``, ``l2`` or ``cosine``.
+
+    Returns:
+        float32, shape ((n - n_squares) * n_squares, dim): the pairs of the first region, then of the second.
+        For cosine a pair is the mean of both at length one; else their mean.
+
+    Example:
+        >>> join_squares(np.float32([[3, 0], [0, 5], [0, 2]]), 1, "l2").tolist()
+        [[1.5, 1.0], [0.0, 3.5]]
+    """
+    if not n_squares:
+        return vectors
+    if metric == "cosine":
+        vectors = normalize_rows(vectors)
+    regions, squares = vectors[:-n_squares], vectors[-n_squares:]
+    pairs: Floats = (regions[:, None] + squares[None]).reshape(-1, vectors.shape[1]) / np.float32(2)
+    return normalize_rows(pairs) if metric == "cosine" else pairs
 
 
 def scale_for_category(transform: Transform, vectors: Floats, category: str) -> Floats:

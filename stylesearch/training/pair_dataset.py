@@ -459,6 +459,7 @@ def photo_features(pool: ArrayPool, context: StudyContext, dataset: PairDataset,
     extractor = dataset.extractor
     plan = "whole" if dataset.regions == BOX else dataset.regions
     cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, plan)
-    return query_features(
+    features, _ = query_features(
         pool, context.catalog, dataset.feature_set, photos, through_catalog, through_cache, cache
     )
+    return features

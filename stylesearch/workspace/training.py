@@ -47,6 +47,7 @@ def train(
         on_epoch: called with each epoch.
     """
     from stylesearch.errors import ConfigError
+    from stylesearch.images.regions import PERSON_PLAN, WITHOUT_PERSON
     from stylesearch.models.networks import owner_of
     from stylesearch.models.store import training_lock
     from stylesearch.training.finetune import FINETUNE_DEFAULTS
@@ -59,7 +60,9 @@ def train(
     asked = {name: value for name, value in choices.items() if value is not None}
     spec = _absolute_spec(str(asked.pop("extractor", "") or own.extractor))
     seed = asked.get("seed", 0)
-    of_pairs = {"regions": own.regions} | _take_fields(asked, PairOptions, "seed")
+    # A head learns from regions that are the same for all photos; photos without a person have these.
+    regions = WITHOUT_PERSON if own.regions == PERSON_PLAN else own.regions
+    of_pairs = {"regions": regions} | _take_fields(asked, PairOptions, "seed")
     pair_options = PairOptions(**of_pairs, seed=seed)
     of_options = _take_fields(asked, TrainOptions)
     of_request = _take_fields(asked, TrainRequest, "extractor", "name", "network_options")

@@ -13,7 +13,7 @@ from stylesearch.evaluation.report.context import ReportContext
 from stylesearch.evaluation.report.page import Block, Card, Heading, Paragraph, Section, Sheet
 from stylesearch.evaluation.results import Run, Study, StudyImage
 from stylesearch.images.contact_sheet import SheetEntry
-from stylesearch.images.regions import REGION_PLANS
+from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS
 from stylesearch.types import Box
 
 __all__ = [
@@ -109,6 +109,8 @@ def count_confusions(study: Study, run: Run) -> tuple[list[str], Ints]:
 def nearest_region(study: Study, run: Run, place: int, size: tuple[int, int]) -> list[Box]:
     """Returns the box on a query in which the nearest product was found; none if it was searched whole.
 
+    None also for the plan ``person``, whose squares depend on what the photo shows.
+
     Args:
         study, run: the study and the run.
         place: place of the query in ``queries.images``.
@@ -119,7 +121,7 @@ def nearest_region(study: Study, run: Run, place: int, size: tuple[int, int]) ->
         box = study.queries.images[place].box
         return [] if box is None else [box]
     region = int(run.columns.hit_regions[place, 0])
-    if region <= 0:  # the first of every plan is the whole photo
+    if region <= 0 or regions == PERSON_PLAN:  # the first of every plan is the whole photo
         return []
     return [REGION_PLANS[regions][region].of(*size)]
 

@@ -16,7 +16,7 @@ from stylesearch.errors import (
     StyleSearchError,
     UnknownName,
 )
-from stylesearch.images.regions import plan_boxes
+from stylesearch.images.regions import PERSON_PLAN, WITHOUT_PERSON, plan_boxes
 from stylesearch.types import SearchRequest
 
 if TYPE_CHECKING:
@@ -56,7 +56,13 @@ def warm_up(workspace: Workspace) -> None:
     Raises:
         ExtractorError: the network cannot be loaded.
     """
-    features = load_network(workspace, len(plan_boxes(workspace.settings.regions, 1, 1)))
+    plan = workspace.settings.regions
+    if plan == PERSON_PLAN:
+        from stylesearch.persons.regions import warm_up_finder  # OpenCV: other plans do without
+
+        warm_up_finder()
+        plan = WITHOUT_PERSON
+    features = load_network(workspace, len(plan_boxes(plan, 1, 1)))
     if features is None:
         return
     try:

@@ -1,0 +1,148 @@
+"""The region plan ``person``: squares beside few regions, or the regions of ``street`` where nobody is."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylesearch.errors import WeightsNotFound
+from stylesearch.images.inputs import make_inputs
+from stylesearch.images.regions import plan_boxes
+from stylesearch.persons import regions
+from stylesearch.persons.finder import Person
+from stylesearch.persons.regions import make_person_inputs
+from stylesearch.spaces.base import join_squares, normalize_rows
+from stylesearch.types import Box
+
+WIDTH, HEIGHT = 300, 400
+BODY = Box(100, 50, 200, 350)
+
+
+class FakeFinder:
+    """Finds one person, at a place relative to the photo's size, or nobody."""
+
+    def __init__(self, *, somebody: bool = True, shoulders: float = 100) -> None:
+        self.somebody = somebody
+        self.shoulders = shoulders
+
+    def find(self, pixels: np.ndarray, max_persons: int = 4) -> list[Person]:
+        if not self.somebody:
+            return []
+        scale = pixels.shape[1] / WIDTH
+        points = np.full((33, 2), 150, np.float32)
+        points[[11, 12]] = [[130, self.shoulders], [170, self.shoulders]]
+        points[[23, 24]] = [[130, self.shoulders + 100], [170, self.shoulders + 100]]
+        mask = np.zeros(pixels.shape[:2], np.uint8)
+        x0, y0, x1, y1 = (round(edge * scale) for edge in (BODY.x0, BODY.y0, BODY.x1, BODY.y1))
+        mask[y0:y1, x0:x1] = 255
+        box = Box(x0, y0, x1, y1)
+        return [Person(0.9, box, points * np.float32(scale), np.ones(33, np.float32), mask)]
+
+
+@pytest.fixture
+def photo() -> bytes:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 200, (HEIGHT // 10, WIDTH // 10, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).resize((WIDTH, HEIGHT), Image.Resampling.NEAREST).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def finder(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFinder]:
+    fake = FakeFinder()
+    monkeypatch.setattr(regions, "_shared_finder", lambda: fake)
+    regions._say_once.cache_clear()
+    yield fake
+    regions._say_once.cache_clear()
+
+
+def test_a_person_is_seen_through_few_regions_and_two_squares(photo: bytes, finder: FakeFinder) -> None:
+    inputs = make_person_inputs(photo, [64, 96])
+    assert inputs.n_squares == 2
+    assert list(inputs.boxes[:4]) == plan_boxes("few", WIDTH, HEIGHT)
+    # The trunk is 100 long: 15 beside the joints, 20 above, 10 below.
+    assert inputs.boxes[4:] == (Box(115, 80, 185, 210), BODY)
+    for size in (64, 96):
+        assert inputs.pixels[size].shape == (6, size, size, 3)
+        assert inputs.pixels[size].dtype == np.uint8
+        fixed = make_inputs(photo, [size], "few").pixels[size]
+        assert np.array_equal(inputs.pixels[size][0], fixed[0])
+
+
+def test_around_the_person_all_is_white(photo: bytes, finder: FakeFinder) -> None:
+    finder.shoulders = 0  # the torso reaches above the mask
+    inputs = make_person_inputs(photo, [64])
+    torso = inputs.pixels[64][4]
+    box = inputs.boxes[4]
+    assert (box.y0, box.y1) == (0, 110)
+    of_mask = round(64 * (BODY.y0 - box.y0) / (box.y1 - box.y0))
+    assert (torso[: of_mask - 2] == 255).all()
+    assert (torso[of_mask + 2 :, 20:44] < 255).any()
+
+
+def test_a_torso_outside_the_photo_leaves_the_body(photo: bytes, finder: FakeFinder) -> None:
+    finder.shoulders = 900
+    inputs = make_person_inputs(photo, [64])
+    assert inputs.n_squares == 1
+    assert inputs.boxes[4:] == (BODY,)
+    assert len(inputs.pixels[64]) == 5
+
+
+def test_without_a_person_the_regions_are_those_of_street(photo: bytes, finder: FakeFinder) -> None:
+    finder.somebody = False
+    found, street = make_person_inputs(photo, [64]), make_inputs(photo, [64], "street")
+    assert found.n_squares == 0
+    assert found.boxes == street.boxes
+    assert np.array_equal(found.pixels[64], street.pixels[64])
+
+
+def test_without_the_files_too_and_it_is_said_once(
+    photo: bytes, finder: FakeFinder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(pixels: np.ndarray, max_persons: int = 4) -> list[Person]:
+        raise WeightsNotFound("no files", hint="stylesearch weights fetch")
+
+    monkeypatch.setattr(finder, "find", refuse)
+    street = make_inputs(photo, [64], "street")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert np.array_equal(make_person_inputs(photo, [64]).pixels[64], street.pixels[64])
+    assert [record.message for record in caplog.records] == [
+        "persons are not looked for in photos: no files (stylesearch weights fetch)"
+    ]
+
+
+@pytest.mark.usefixtures("person_files")
+def test_a_drawn_person_is_found_by_the_real_finder(drawn_shop: Path) -> None:
+    photos = sorted((drawn_shop / "street").glob("*.jpg"))[:6]
+    n_squares = [make_person_inputs(path, [64]).n_squares for path in photos]
+    assert n_squares.count(2) >= 4
+
+
+class TestPairs:
+    vectors = normalize_rows(np.random.default_rng(1).standard_normal((6, 8)).astype(np.float32))
+    gallery = normalize_rows(np.random.default_rng(2).standard_normal((20, 8)).astype(np.float32))
+
+    def test_there_is_one_of_each_region_and_square(self) -> None:
+        pairs = join_squares(self.vectors, 2, "l1")
+        assert pairs.shape == (8, 8)
+        for row in range(8):
+            region, square = self.vectors[row // 2], self.vectors[4 + row % 2]
+            assert np.allclose(pairs[row], (region + square) / 2)
+
+    def test_its_cosine_distance_orders_as_the_sum_of_both(self) -> None:
+        pairs = join_squares(self.vectors, 2, "cosine")
+        assert np.allclose(np.linalg.norm(pairs, axis=1), 1, atol=1e-6)
+        for row in range(8):
+            sums = -self.gallery @ (self.vectors[row // 2] + self.vectors[4 + row % 2])
+            assert np.array_equal(np.argsort(1 - self.gallery @ pairs[row]), np.argsort(sums))
+
+    def test_without_squares_nothing_changes(self) -> None:
+        assert join_squares(self.vectors, 0, "cosine") is self.vectors
