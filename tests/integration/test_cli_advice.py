@@ -159,10 +159,10 @@ class TestQuery:
 
     def test_the_help_says_what_may_be_said_and_what_holds_otherwise(self, stylesearch: Command) -> None:
         from stylesearch.distance import METRICS
-        from stylesearch.images.regions import REGION_PLANS
+        from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS
         from stylesearch.spaces import SPACES
 
-        assert set(query.PLANS) == set(REGION_PLANS)
+        assert set(query.PLANS) == {*REGION_PLANS, PERSON_PLAN}
         assert set(query.SPACES) == set(SPACES)
         assert set(query.METRICS) == set(METRICS)
         assert {name: getattr(Settings(), name) for name in query.DEFAULTS} == query.DEFAULTS

@@ -37,7 +37,7 @@ def test_a_image_that_another_method_cannot_use_is_no_answer(
         def __init__(self, home, metric):
             pass
 
-        def search(self, features, request):
+        def search(self, features, request, *, n_squares=0):
             assert request.exclude_image is None  # the query is a street photo
             asked.append(request.k)
             return answers[: request.k]
@@ -55,7 +55,7 @@ def test_a_image_that_another_method_cannot_use_is_no_answer(
     )
     home = SimpleNamespace(catalog=catalog)
     queries = np.zeros((1, 1, 4), np.float32)
-    found = indexed.rank_by_index(home, "l1", queries, protocol, exact, settings)  # type: ignore[arg-type]
+    found = indexed.rank_by_index(home, "l1", queries, np.array([1]), protocol, exact, settings)  # type: ignore[arg-type]
     assert asked == [4]
     expected = [0, 1, 2] if n_kept == 3 else [0, 2, -1]
     assert found.hit_images[0].tolist() == expected
