@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from stylesearch.array_types import Pixels
-from stylesearch.errors import WeightsMismatch, WeightsNotFound
+from stylesearch.errors import StyleSearchError, WeightsMismatch, WeightsNotFound
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS, DecodedImage, decode_reduced
 from stylesearch.images.inputs import NetworkInputs
 from stylesearch.images.regions import WITH_PERSON, WITHOUT_PERSON, crops, plan_boxes, reduction
@@ -63,7 +63,10 @@ def make_person_inputs(
 
 def warm_up_finder() -> None:
     """Loads the finder's networks, so that the first photo need not wait; says once if files are missing."""
-    _find_person(np.zeros((64, 64, 3), np.uint8))
+    try:
+        _shared_finder().prepare()
+    except (WeightsNotFound, WeightsMismatch) as error:
+        _say_missing(error)
 
 
 @functools.cache
@@ -76,12 +79,16 @@ def _say_once(reason: str) -> None:
     log.warning("persons are not looked for in photos: %s", reason)
 
 
+def _say_missing(error: StyleSearchError) -> None:
+    _say_once(f"{error} ({error.hint})" if error.hint else str(error))
+
+
 def _find_person(pixels: Pixels) -> Person | None:
     """The largest and most central person; None also where the finder's files cannot be used."""
     try:
         found = _shared_finder().find(pixels, max_persons=1)
     except (WeightsNotFound, WeightsMismatch) as error:
-        _say_once(f"{error} ({error.hint})" if error.hint else str(error))
+        _say_missing(error)
         return None
     return found[0] if found else None
 

@@ -182,10 +182,16 @@ class Workspace:
             UnknownName: no such extractor, space or model.
             ConfigError: the model takes another extractor or metric than this, or ``k`` is below 1.
         """
+        from stylesearch.images.regions import PERSON_PLAN
+
         asked = _search_request(request, options)
         choice = self._resources.resolve(SpaceChoice(extractor, space, metric))
         # The network is loaded while the catalog is opened, which saves a fifth of a cold query's time.
         self._resources.extractor(choice.extractor).preload()
+        if (asked.regions or self.settings.regions) == PERSON_PLAN and asked.box is None:
+            from stylesearch.persons.preload import preload_finder
+
+            preload_finder()  # likewise
         return self._resources.searcher(choice).query(photo, asked)
 
     def similar(

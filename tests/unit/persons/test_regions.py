@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from stylesearch.images.inputs import make_inputs
 from stylesearch.images.regions import plan_boxes
 from stylesearch.persons import regions
 from stylesearch.persons.finder import Person
+from stylesearch.persons.preload import preload_finder
 from stylesearch.persons.regions import make_person_inputs
 from stylesearch.spaces.base import join_squares, normalize_rows
 from stylesearch.types import Box
@@ -146,3 +148,21 @@ class TestPairs:
 
     def test_without_squares_nothing_changes(self) -> None:
         assert join_squares(self.vectors, 0, "cosine") is self.vectors
+
+
+def test_it_is_loaded_in_the_background_once(finder: FakeFinder, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def prepare() -> None:
+        loaded.append(threading.current_thread().name)
+        raise WeightsNotFound("no files")  # is not raised here, but said
+
+    monkeypatch.setattr(finder, "prepare", prepare, raising=False)
+    preload_finder.cache_clear()
+    for _ in range(2):
+        preload_finder()
+    for thread in threading.enumerate():
+        if thread.name == "load persons":
+            thread.join()
+    assert loaded == ["load persons"]
+    preload_finder.cache_clear()
