@@ -123,7 +123,7 @@ def _with_memory(
 ) -> Callable[[Budget], Mapping[str, Any]]:
     """Adds to what a section returns the most memory of the GPU that it held at once."""
 
-    def measured(budget: Budget) -> Mapping[str, Any]:
+    def measure(budget: Budget) -> Mapping[str, Any]:
         memory = device.tensorflow.config.experimental
         if device.gpus:
             memory.reset_memory_stats("GPU:0")
@@ -133,7 +133,7 @@ def _with_memory(
             print(f"\nPeak memory of the GPU: {peak:.0f} MB")
         return {**result, "peak_gpu_memory_mb": peak}
 
-    return measured
+    return measure
 
 
 def _machine(device: Device, budget: Budget) -> Mapping[str, Any]:
@@ -221,7 +221,7 @@ def _vectors(device: Device, spec: str, folder: Path, budget: Budget) -> Mapping
                 f"{facts['largest difference']:.1e}",
                 f"{facts['largest value']:.1f}",
                 *(f"{facts[key]:.7f}" for key in ("least cosine", "of drawn pictures", "of noise")),
-                "yes" if facts["equal"] else "**no**",
+                "yes" if facts["equal"] else f"**no**, {facts['not finite']} not finite",
                 f"{seconds:.1f}",
             ]
         )
@@ -261,6 +261,7 @@ def _differences(found: Features, wanted: Features) -> dict[str, Any]:
     return {
         "largest difference": float(np.abs(a - b).max()),
         "largest value": float(np.abs(b).max()),
+        "not finite": int((~np.isfinite(a).all(axis=1)).sum()),
         "least cosine": float(cosines.min()),
         "of drawn pictures": float(drawn.min()),
         "of noise": float(noise.min()),
@@ -268,7 +269,10 @@ def _differences(found: Features, wanted: Features) -> dict[str, Any]:
 
 
 def _speed(device: Device, spec: str, folder: Path, budget: Budget) -> Mapping[str, Any]:
-    """Pictures a second, from arrays to vectors, by the size of a batch and in each precision."""
+    """Pictures a second, from arrays to vectors, by the size of a batch and in each precision.
+
+    It takes a sixth of the budget at most, so that on a slow device the other sections have their turn.
+    """
     from stylesearch.extractors import load_extractor
     from stylesearch.extractors.engines.tensorflow import TensorFlowEngine
 
@@ -278,6 +282,7 @@ def _speed(device: Device, spec: str, folder: Path, budget: Budget) -> Mapping[s
         name: TensorFlowEngine(network.recipe, precision, batch_size=max(BATCHES))
         for name, precision in PRECISIONS.items()
     }
+    budget = Budget(min(budget.left, budget.seconds / 6), budget.clock)
     rates: dict[str, dict[str, float | str]] = {name: {} for name in engines}
     rows = []
     for size in BATCHES:
