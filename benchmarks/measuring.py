@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 __all__ = [
     "alternate",
     "command_line",
     "describe_machine",
+    "library_version",
     "median_of",
     "print_table",
     "seconds_of",
@@ -35,9 +36,18 @@ def describe_machine() -> str:
         ]
         model = names[0] if names else model
     libraries = ", ".join(
-        f"{name} {version(name)}" for name in ("tensorflow", "keras", "openvino", "numpy", "annoy")
+        f"{name} {library_version(name) or '(none)'}"
+        for name in ("tensorflow", "keras", "openvino", "numpy", "annoy")
     )
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {libraries}"
+
+
+def library_version(name: str) -> str | None:
+    """Version of an installed library; None where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def seconds_of(function: Callable[[], object]) -> float:

@@ -119,6 +119,7 @@ class TensorFlowEngine:
         recipe: the network to run.
         precision: ``"auto"`` and ``"f32"``: float32; ``"mixed_float16"``: half precision with float32
             weights, which is faster on a GPU and slower on a CPU.
+        batch_size: images a step, at most.
 
     Raises:
         ConfigError: TensorFlow does not compute in this precision.
@@ -126,12 +127,13 @@ class TensorFlowEngine:
         MissingDependency: TensorFlow or Keras are not installed.
     """
 
-    def __init__(self, recipe: GraphRecipe, precision: str = "auto") -> None:
+    def __init__(self, recipe: GraphRecipe, precision: str = "auto", batch_size: int = _BATCH) -> None:
         if precision not in _POLICIES:
             raise ConfigError(
                 f"the engine tensorflow computes in f32 or mixed_float16, not in {precision!r}",
                 hint="choose the precision auto, f32 or mixed_float16",
             )
+        self.batch_size = batch_size
         self._tensorflow = import_tensorflow()
         self.device = "GPU" if visible_gpus(self._tensorflow) else "CPU"
         self.precision = "mixed_float16" if precision == "mixed_float16" else "f32"
@@ -146,10 +148,10 @@ class TensorFlowEngine:
     def run(self, images: Images) -> Features:
         """Computes vectors of ``images``, uint8 ``(n, s, s, 3)`` with n at least 1."""
         features = np.empty((len(images), self.dim), np.float32)
-        for start in range(0, len(images), _BATCH):
-            batch = self._tensorflow.constant(images[start : start + _BATCH])
+        for start in range(0, len(images), self.batch_size):
+            batch = self._tensorflow.constant(images[start : start + self.batch_size])
             try:
-                features[start : start + _BATCH] = self._function(batch).numpy()
+                features[start : start + self.batch_size] = self._function(batch).numpy()
             except self._tensorflow.errors.ResourceExhaustedError as error:
                 raise ExtractorError(
                     f"the {self.device} has not enough memory for {len(batch)} pictures at once",

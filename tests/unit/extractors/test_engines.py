@@ -257,6 +257,14 @@ def test_tensorflow_does_not_take_every_precision():
         TensorFlowEngine(load_extractor(NAME).recipe, "f64")
 
 
+@pytest.mark.parametrize("batch_size", [2, 256])
+def test_the_size_of_a_step_changes_no_vector(images, exact, batch_size):
+    from stylesearch.extractors.engines.tensorflow import TensorFlowEngine
+
+    found = TensorFlowEngine(load_extractor(NAME).recipe, batch_size=batch_size).run(images)
+    np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-4)
+
+
 def test_layers_are_marked_up_to_a_convolution():
     xml = b"""<?xml version="1.0"?><net><layers>
         <layer id="0" name="x" type="Parameter"><output/></layer>
