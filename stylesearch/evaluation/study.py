@@ -288,12 +288,12 @@ class MethodRanking:
             dim=transform.dim,
             transform_version=transform.version,
         )
-        is_person_plan = self._settings.regions == PERSON_PLAN
+        joined = pool.array(*searched.shape) if self._settings.regions == PERSON_PLAN else None
         for metric in metrics:
             stage = f"ranks of {spec.label}, {metric}"
             with time_stage(self._seconds, stage):
                 found = rank(
-                    join_query_squares(pool, searched, n_regions, metric) if is_person_plan else searched,
+                    searched if joined is None else join_query_squares(searched, n_regions, metric, joined),
                     self._right,
                     RankedGallery(vectors, self._product_of, scale_of, scales),
                     metric,

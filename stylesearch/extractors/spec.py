@@ -33,17 +33,17 @@ _MODELS_FOLDER = "models/"
 class ExtractorSpec:
     """All that ``load_extractor`` needs to build an extractor, in any process.
 
-    A plain value: it can be pickled and compared. Only the first four fields are part of its text.
+    A plain value: it can be pickled and compared. Its text has the first three fields and ``with_texture``.
 
     Attributes:
         name: a name of the table, or the path of a model's file.
         input_size: side of the square input in pixels; None for the extractor's own.
-        with_texture: whether statistics of the network's middle layers are appended to its features.
         with_colors: whether a color histogram is appended to the network's features.
         weights: weights of a network of the table: ``"imagenet"`` (also None), a path or ``"random"``.
         engine, precision: the engine that runs it, and the numbers that it computes in.
         preprocessing, layer: for a model's file: values that its JSON file does not have, or that win over
             it.
+        with_texture: whether statistics of the network's middle layers are appended to its features.
 
     Example:
         >>> spec = ExtractorSpec.parse("efficientnet-lite0@320+colors")
@@ -55,13 +55,13 @@ class ExtractorSpec:
 
     name: str
     input_size: int | None = None
-    with_texture: bool = False
     with_colors: bool = False
     weights: str | None = None
     engine: str = "auto"
     precision: str = "auto"
     preprocessing: str | None = None
     layer: str | None = None
+    with_texture: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -94,16 +94,16 @@ class ExtractorSpec:
         if with_texture:
             plain = plain.removesuffix(TEXTURE)
             if Path(plain).is_file():
-                return cls(plain, None, with_texture, with_colors)
+                return cls(plain, None, with_colors, with_texture=with_texture)
         name, at, size = plain[len(file) :].rpartition("@")
         if not at:
-            return cls(plain, None, with_texture, with_colors)
+            return cls(plain, None, with_colors, with_texture=with_texture)
         name = file + name
         if not size.isdecimal():
             raise ConfigError(
                 f"behind @ stands the input size in pixels. Received: {plain!r}", hint=f"{name}@320"
             )
-        return cls(name, int(size), with_texture, with_colors)
+        return cls(name, int(size), with_colors, with_texture=with_texture)
 
     @classmethod
     def from_name(cls, name: str, input_size: int) -> Self:
@@ -119,7 +119,7 @@ class ExtractorSpec:
         """
         without_colors = name.removesuffix(COLORS)
         plain = without_colors.removesuffix(TEXTURE)
-        return cls(plain, input_size, plain != without_colors, without_colors != name)
+        return cls(plain, input_size, without_colors != name, with_texture=plain != without_colors)
 
     def __str__(self) -> str:
         size = "" if self.input_size is None else f"@{self.input_size}"

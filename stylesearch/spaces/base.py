@@ -98,8 +98,9 @@ def normalize_rows(vectors: Floats) -> Floats:
 def join_squares(vectors: Floats, n_squares: int, metric: str) -> Floats:
     """Joins each vector of a region with each of a square, which are a photo's last ones.
 
-    The cosine distance to a pair is, but for its length, the sum of the distances to both: so the nearest
-    pair is a region and a square that are near together, and an index can search it.
+    An image is near to a pair if it is near to both: so an index can look for images that a region and a
+    square agree on. For cosine, a pair orders the images as the sum of the distances to both does. Between
+    pairs the order is not quite that of the sums, since their lengths differ before they are brought to one.
 
     Args:
         vectors: of a photo's regions and squares in a space, float32, shape (n, dim); not modified.

@@ -7,12 +7,16 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from stylesearch.errors import WeightsNotFound
+from stylesearch.features.compute import compute_regions
+from stylesearch.features.region_cache import RegionCache
+from stylesearch.features.stream import ExtractionOptions
 from stylesearch.images.inputs import make_inputs
 from stylesearch.images.regions import plan_boxes
 from stylesearch.persons import regions
@@ -95,6 +99,35 @@ def test_a_torso_outside_the_photo_leaves_the_body(photo: bytes, finder: FakeFin
     assert inputs.n_squares == 1
     assert inputs.boxes[4:] == (BODY,)
     assert len(inputs.pixels[64]) == 5
+
+
+def test_a_torso_of_which_nothing_is_seen_leaves_the_body(photo: bytes, finder: FakeFinder) -> None:
+    finder.shoulders = -95  # the box ends at 15, where the mask has not begun
+    inputs = make_person_inputs(photo, [64])
+    assert inputs.n_squares == 1
+    assert inputs.boxes[4:] == (BODY,)
+
+
+def test_a_square_is_made_of_as_many_pixels_as_the_photo_has(finder: FakeFinder) -> None:
+    stripes = np.zeros((2400, 1800, 3), np.uint8)
+    stripes[:, ::6] = stripes[:, 1::6] = 180
+    file = io.BytesIO()
+    Image.fromarray(stripes).save(file, "PNG")
+    torso = make_person_inputs(file.getvalue(), [320]).pixels[320][4]
+    # The torso is 420 pixels wide there, and 210 in the photo that is reduced for the regions of street.
+    middle = torso[160, 100:220, 0].astype(float)
+    assert middle.std() > 45
+
+
+def test_a_study_wants_the_files(finder: FakeFinder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def prepare() -> None:
+        raise WeightsNotFound("no files", hint="stylesearch weights fetch")
+
+    monkeypatch.setattr(finder, "prepare", prepare, raising=False)
+    cache = RegionCache(tmp_path, "f" * 64, 3, "person")
+    missing = SimpleNamespace(image=SimpleNamespace(sha256="ab" * 32))
+    with pytest.raises(WeightsNotFound):
+        compute_regions(cache, None, [missing], ExtractionOptions())  # type: ignore[arg-type, list-item]
 
 
 def test_without_a_person_the_regions_are_those_of_street(photo: bytes, finder: FakeFinder) -> None:
