@@ -8,6 +8,8 @@ from stylesearch.index.category_indexes import CategoryIndexes
 from stylesearch.index.reranked import RerankedIndex, Strategy
 from stylesearch.testing.index_contract import IndexContract
 
+pytestmark = pytest.mark.slow
+
 
 class TestExact(IndexContract):
     recall_floor = 1.0

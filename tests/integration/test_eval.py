@@ -57,6 +57,7 @@ def test_hits_and_ranks_are_those_of_a_query(streets: Path, regions: str) -> Non
     assert top_1.low <= top_1.value <= top_1.high
 
 
+@pytest.mark.slow
 def test_the_report_is_the_same_byte_for_byte(stylesearch: Any, streets: Path, tmp_path: Path) -> None:
     methods = f"{NAME},{NAME}/whitened"
     for folder in ("one", "two"):
