@@ -141,14 +141,17 @@ class TestQuickest(LocalStore):
     pass
 
 
+@pytest.mark.slow
 class TestExact(LocalStore):
     strategy, recall_floor = Strategy.EXACT, 1.0
 
 
+@pytest.mark.slow
 class TestScan(LocalStore):
     strategy = Strategy.SCAN
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not annoy_works(), reason="Annoy gives wrong answers here")
 class TestAnnoy(LocalStore):
     strategy = Strategy.ANNOY

@@ -19,6 +19,8 @@ from stylesearch.cli.eval import METRICS as METRICS_OF_HELP
 from stylesearch.distance import METRICS
 from stylesearch.evaluation.results_files import load_study, save_results
 
+pytestmark = pytest.mark.slow
+
 NAME = "efficientnet-lite0@320+colors"
 
 
@@ -57,7 +59,6 @@ def test_hits_and_ranks_are_those_of_a_query(streets: Path, regions: str) -> Non
     assert top_1.low <= top_1.value <= top_1.high
 
 
-@pytest.mark.slow
 def test_the_report_is_the_same_byte_for_byte(stylesearch: Any, streets: Path, tmp_path: Path) -> None:
     methods = f"{NAME},{NAME}/whitened"
     for folder in ("one", "two"):
