@@ -78,7 +78,7 @@ def make_person_inputs(
 def warm_up_finder() -> None:
     """Loads the finder's networks, so that the first photo need not wait; says once if files are missing."""
     try:
-        _shared_finder().prepare()
+        _FINDER.prepare()
     except (ExtractorError, MissingDependency) as error:
         _say_missing(error)
 
@@ -91,14 +91,11 @@ def check_finder() -> None:
         ExtractorError: they cannot be used.
         MissingDependency: no library here can run them.
     """
-    _shared_finder().prepare()
+    _FINDER.prepare()
 
 
 _FINDER = PersonFinder()
-
-
-def _shared_finder() -> PersonFinder:
-    return _FINDER
+"""Shared by all searches of a process; its networks are loaded at the first photo."""
 
 
 @functools.cache
@@ -113,7 +110,7 @@ def _say_missing(error: StyleSearchError) -> None:
 def _find_person(pixels: Pixels) -> Person | None:
     """The largest and most central person; None also where the finder's files cannot be used."""
     try:
-        found = _shared_finder().find(pixels, max_persons=1)
+        found = _FINDER.find(pixels, max_persons=1)
     except (ExtractorError, MissingDependency) as error:
         _say_missing(error)
         return None

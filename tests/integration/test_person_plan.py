@@ -55,7 +55,7 @@ def test_without_a_person_the_hits_are_those_of_street(
         def find(self, pixels: object, max_persons: int = 4) -> list[object]:
             return []
 
-    monkeypatch.setattr(regions, "_shared_finder", Nobody)
+    monkeypatch.setattr(regions, "_FINDER", Nobody())
     photo = next((drawn_shop / "street").glob("*.jpg"))
     with ss.open(home) as shop:
         found, street = shop.query(photo), shop.query(photo, regions="street")

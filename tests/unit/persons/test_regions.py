@@ -63,7 +63,7 @@ def photo() -> bytes:
 @pytest.fixture
 def finder(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFinder]:
     fake = FakeFinder()
-    monkeypatch.setattr(regions, "_shared_finder", lambda: fake)
+    monkeypatch.setattr(regions, "_FINDER", fake)
     regions._say_once.cache_clear()
     yield fake
     regions._say_once.cache_clear()
