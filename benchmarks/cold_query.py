@@ -42,7 +42,7 @@ def main() -> None:
     from stylesearch.extractors import load_extractor
     from stylesearch.extractors.spec import ExtractorSpec
     from stylesearch.settings import Settings
-    from stylesearch.spaces.joined import n_colors_of
+    from stylesearch.spaces.parts import FeatureParts
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -61,7 +61,7 @@ def main() -> None:
         with Catalog.open(folder / "home" / "catalog.db") as catalog:
             (feature_set,) = catalog.feature_sets()
             vectors = np.concatenate([block for _, block in catalog.features(feature_set)])
-        np.save(folder / "gallery.npy", vectors[:, : extractor.dim - n_colors_of(extractor.parameters)])
+        np.save(folder / "gallery.npy", FeatureParts.of_extractor(extractor).split(vectors)[0])
         keras_model(str(ExtractorSpec.parse(spec).without_colors)).save(folder / "model.keras")
         (folder / "plain.py").write_text(PLAIN_KERAS.replace("SIZE", str(extractor.input_size)))
         query = command_line("--home", folder / "home", "query", photo, "-k", "20", "--json")

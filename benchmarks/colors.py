@@ -25,12 +25,12 @@ def main() -> None:
     from stylesearch.images.regions import crops, plan_boxes, reduction
     from stylesearch.settings import Settings
     from stylesearch.spaces import fit_transform
-    from stylesearch.spaces.joined import n_colors_of
+    from stylesearch.spaces.parts import FeatureParts
 
     settings = Settings()
     extractor = load_extractor(settings.extractor)
     assert isinstance(extractor, ExtractorWithColors), "the default joins colors"
-    size, n_colors = extractor.input_size, n_colors_of(extractor.parameters)
+    size, parts = extractor.input_size, FeatureParts.of_extractor(extractor)
     with tempfile.TemporaryDirectory() as name:
         drawn_shop(Path(name), N_PRODUCTS)
         photos = []
@@ -39,9 +39,9 @@ def main() -> None:
             boxes = plan_boxes(settings.regions, image.width, image.height)
             photos.append(crops(image, boxes, size))
         gallery = region_features(extractor, sorted((Path(name) / "catalog").rglob("*.jpg"))[:100])
-    width = gallery.shape[1] - n_colors
+    width = parts.n_network(gallery.shape[1])
     joined = fit_transform(
-        settings.space, iter([gallery]), dim_in=gallery.shape[1], n_rows=len(gallery), n_colors=n_colors
+        settings.space, iter([gallery]), dim_in=gallery.shape[1], n_rows=len(gallery), parts=parts
     )
     alone = fit_transform(settings.space, iter([gallery[:, :width]]), dim_in=width, n_rows=len(gallery))
     times: dict[str, list[float]] = {}

@@ -32,7 +32,7 @@ from stylesearch.extractors.backbones import BACKBONES
 from stylesearch.extractors.base import Extractor
 from stylesearch.files import atomic_file, sha256_bytes, write_json
 from stylesearch.kinds.head import CARD, WEIGHTS, HeadFeatures, KindHead
-from stylesearch.spaces.joined import n_colors_of
+from stylesearch.spaces.parts import FeatureParts
 
 __all__ = ["main", "right_with_interval"]
 
@@ -102,8 +102,8 @@ def right_with_interval(is_right: npt.NDArray[np.bool_]) -> tuple[float, float, 
 
 
 def _network_part(examples: Examples, extractor: Extractor) -> Examples:
-    n = extractor.dim - n_colors_of(extractor.parameters)
-    return replace(examples, features=np.ascontiguousarray(examples.features[:, :n]))
+    network = FeatureParts.of_extractor(extractor).split(examples.features)[0]
+    return replace(examples, features=np.ascontiguousarray(network))
 
 
 def _join(one: Examples, other: Examples) -> Examples:
@@ -213,8 +213,8 @@ def _weights(examples: Examples, options: Options) -> Floats:
 
 def _head_features(extractor: Extractor) -> HeadFeatures:
     parameters = extractor.parameters
-    n_colors = n_colors_of(parameters)
-    dim = extractor.dim - n_colors
+    parts = FeatureParts.of_extractor(extractor)
+    dim, n_colors = parts.n_network(extractor.dim), parts.n_colors
     name = extractor.name.partition("+")[0]
     appended = {colors + texture for colors in (0, n_colors) for texture in (0, BACKBONES[name].texture_dim)}
     return HeadFeatures(

@@ -30,7 +30,7 @@ from stylesearch.extractors.base import Extractor
 from stylesearch.images.regions import WHOLE
 from stylesearch.kinds.head import KindHead, kind_distances
 from stylesearch.spaces import fit_transform
-from stylesearch.spaces.joined import n_colors_of
+from stylesearch.spaces.parts import FeatureParts
 
 __all__ = ["main", "share_of_kind", "share_of_most_shown"]
 
@@ -74,7 +74,7 @@ class Shown:
         products: of each gallery image.
         photo_kinds: probabilities of each region, (n, regions, kinds).
         gallery_kinds: probabilities, (m, kinds).
-        n_colors: how many of the last numbers are colors.
+        parts: the parts of a feature.
     """
 
     photos: Floats
@@ -82,13 +82,13 @@ class Shown:
     products: list[str]
     photo_kinds: Floats
     gallery_kinds: Floats
-    n_colors: int
+    parts: FeatureParts
 
     def distances(self, space: str, regions: bool) -> Floats:
         """Distances of regions to images, (n, regions, m), as searches take them."""
         dim = self.gallery.shape[1]
         transform = fit_transform(
-            space, iter([self.gallery]), dim_in=dim, n_rows=len(self.gallery), n_colors=self.n_colors
+            space, iter([self.gallery]), dim_in=dim, n_rows=len(self.gallery), parts=self.parts
         )
         photos = self.photos if regions else self.photos[:, :1]
         moved = transform.apply(photos.reshape(-1, dim)).reshape(*photos.shape[:2], transform.dim)
@@ -192,8 +192,8 @@ def _look(
     regions = kept.regions(extractor, photos, STREET)
     images = kept.regions(extractor, gallery, (WHOLE,))[:, 0]
     of_regions = head.predict(regions.reshape(-1, regions.shape[2])).reshape(*regions.shape[:2], -1)
-    n_colors = n_colors_of(extractor.parameters)
-    return Shown(regions, images, products, of_regions, head.predict(images), n_colors)
+    parts = FeatureParts.of_extractor(extractor)
+    return Shown(regions, images, products, of_regions, head.predict(images), parts)
 
 
 def _product(row: Mapping[str, str]) -> str:

@@ -28,7 +28,7 @@ def main() -> None:
     from stylesearch.index.reranked import Strategy
     from stylesearch.settings import Settings
     from stylesearch.spaces import fit_transform
-    from stylesearch.spaces.joined import n_colors_of
+    from stylesearch.spaces.parts import FeatureParts
 
     extractor = load_extractor(Settings().extractor, throughput=True)
     with tempfile.TemporaryDirectory() as name:
@@ -49,7 +49,7 @@ def main() -> None:
                         iter([features]),
                         dim_in=extractor.dim,
                         n_rows=size,
-                        n_colors=n_colors_of(extractor.parameters),
+                        parts=FeatureParts.of_extractor(extractor),
                     )
                     vectors = transform.apply(features)
                     indexes = CategoryIndexes(

@@ -20,10 +20,12 @@ N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "500"))
 
 def main() -> None:
     """Prints top-k accuracy with intervals, and the gain over the baseline."""
+    import numpy as np
+
     from stylesearch.extractors import load_extractor
     from stylesearch.settings import Settings
     from stylesearch.spaces import fit_transform
-    from stylesearch.spaces.joined import n_colors_of
+    from stylesearch.spaces.parts import FeatureParts
 
     settings = Settings()
     extractor = load_extractor(settings.extractor, throughput=True)
@@ -36,15 +38,12 @@ def main() -> None:
         gallery = gallery_features(extractor, [folder / row["image"] for row in shop])
         photos = photo_features(extractor, [folder / row["image"] for row in street], settings.regions)
     products, right = [row["id"] for row in shop], [row["id"] for row in street]
+    parts = FeatureParts.of_extractor(extractor)
     transform = fit_transform(
-        settings.space,
-        iter([gallery]),
-        dim_in=extractor.dim,
-        n_rows=len(gallery),
-        n_colors=n_colors_of(extractor.parameters),
+        settings.space, iter([gallery]), dim_in=extractor.dim, n_rows=len(gallery), parts=parts
     )
-    moved = transform.apply(photos.reshape(-1, extractor.dim)).reshape(*photos.shape[:2], transform.dim)
-    n_of_network = extractor.dim - n_colors_of(extractor.parameters)
+    moved = np.stack([transform.apply_to_photo(regions) for regions in photos])
+    n_of_network = parts.n_network(extractor.dim)
     baseline = ranks_of(photos[:, :1, :n_of_network], right, gallery[:, :n_of_network], products, "cosine")
     ours = ranks_of(moved, right, transform.apply(gallery), products, settings.metric)
     rows = []

@@ -55,7 +55,7 @@ from stylesearch.files import digest_of
 from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS
 from stylesearch.models.card import check_features
 from stylesearch.registry import unknown_name
-from stylesearch.spaces.joined import n_colors_of
+from stylesearch.spaces.parts import FeatureParts
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -270,13 +270,13 @@ class MethodRanking:
             with time_stage(self._seconds, f"indexes of {spec.label}"):
                 refresh_indexes(home, metrics)  # before anything is computed with the current fit
         with time_stage(self._seconds, f"vectors of {spec.label}"):
-            n_colors = n_colors_of(extractor.parameters)
-            transform = pool.fit(spec.space, gallery, home, n_colors=n_colors)
+            parts = FeatureParts.of_extractor(extractor)
+            transform = pool.fit(spec.space, gallery, home, parts=parts)
             vectors = pool.transform(transform, gallery)
             pool.copy_equal(vectors, [(one.image.sha256, one.image.box) for one in protocol.gallery])
             scale_of, scales = category_scales(transform, [one.product.category for one in protocol.gallery])
             pool.scale(vectors, scale_of, scales)
-            searched = pool.transform(transform, queries)
+            searched = pool.transform_photos(transform, queries, n_regions, self._settings.regions)
         self.methods[spec.label] = Method(
             label=spec.label,
             extractor=extractor.name,

@@ -21,7 +21,7 @@ from stylesearch.errors import StyleSearchError
 from stylesearch.features.compute import read_features
 from stylesearch.features.images import CatalogImage
 from stylesearch.features.region_cache import RegionCache
-from stylesearch.images.regions import count_squares
+from stylesearch.images.regions import PERSON_PLAN, count_squares
 from stylesearch.spaces import fit_transform
 from stylesearch.spaces.base import join_squares
 from stylesearch.spaces.unsupervised import RawTransform
@@ -30,6 +30,7 @@ from stylesearch.types import Box
 if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
+    from stylesearch.spaces.parts import FeatureParts
 
 __all__ = [
     "ROWS_AT_ONCE",
@@ -144,7 +145,9 @@ class ArrayPool:
             return np.zeros(shape, np.float32)
         return self._held.enter_context(temporary_array(self._folder, shape, np.float32, hint=_DISK_HINT))
 
-    def fit(self, space: str, gallery: Floats, home: SpaceLocation | None, *, n_colors: int = 0) -> Transform:
+    def fit(
+        self, space: str, gallery: Floats, home: SpaceLocation | None, *, parts: FeatureParts | None = None
+    ) -> Transform:
         """Fits the transform of a space on the gallery alone, or loads the one that indexes were built with.
 
         Args:
@@ -152,7 +155,7 @@ class ArrayPool:
             gallery: features, float32 (n, dim).
             home: location of the fitted space; None to fit it here. Required for the space of a trained
                 model.
-            n_colors: how many of a feature's last numbers are colors.
+            parts: the parts of a feature.
         """
         if home is not None and home.model is not None:
             from stylesearch.search import fitted_space
@@ -163,10 +166,10 @@ class ArrayPool:
 
             return Gallery(home, "l2").transform
         blocks = (gallery[start:stop] for start, stop in _ranges(len(gallery)))
-        return fit_transform(space, blocks, dim_in=gallery.shape[1], n_rows=len(gallery), n_colors=n_colors)
+        return fit_transform(space, blocks, dim_in=gallery.shape[1], n_rows=len(gallery), parts=parts)
 
     def transform(self, transform: Transform, features: Floats) -> Floats:
-        """Transforms features of shape (..., dim_in) to vectors (..., dim); of the identity, the features."""
+        """Transforms images' features (..., dim_in) to vectors (..., dim); of the identity, the features."""
         if isinstance(transform, RawTransform):
             return features
         *outer, dim_in = features.shape
@@ -175,6 +178,28 @@ class ArrayPool:
         for start, stop in _ranges(len(flat)):
             vectors[start:stop] = transform.apply(flat[start:stop])
         return vectors.reshape(*outer, transform.dim)
+
+    def transform_photos(
+        self, transform: Transform, photos: Floats, n_regions: Ints | None = None, plan: str = ""
+    ) -> Floats:
+        """Transforms features of photos' regions, as a search does, to vectors (q, regions, dim).
+
+        Args:
+            transform: transform of the space.
+            photos: features, float32 (q, regions, dim_in).
+            n_regions: how many regions each photo has, int64 (q,); behind them its first vector is repeated.
+                None: all that there are.
+            plan: plan of the regions; of the plan ``person``, some are squares.
+        """
+        if isinstance(transform, RawTransform):
+            return photos
+        vectors = self.array(*photos.shape[:2], transform.dim)
+        numbers = [photos.shape[1]] * len(photos) if n_regions is None else n_regions.tolist()
+        for place, n in enumerate(numbers):
+            n_squares = count_squares(n) if plan == PERSON_PLAN else 0
+            vectors[place, :n] = transform.apply_to_photo(np.ascontiguousarray(photos[place, :n]), n_squares)
+            vectors[place, n:] = vectors[place, 0]
+        return vectors
 
     @staticmethod
     def scale(vectors: Floats, scale_of: Ints | None, scales: Floats | None) -> None:

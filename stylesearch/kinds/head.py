@@ -7,6 +7,8 @@ docs/kinds.md says how it was made and how often it is right.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import io
 import itertools
 import json
@@ -23,9 +25,9 @@ import numpy as np
 from stylesearch.array_types import AnyFloats, Floats
 from stylesearch.errors import ConfigError, SpaceError
 from stylesearch.files import sha256_bytes
-from stylesearch.spaces.base import multiply, normalize_rows
+from stylesearch.vectors import multiply, normalize_rows
 
-__all__ = ["CARD", "WEIGHTS", "HeadFeatures", "KindHead", "kind_distances"]
+__all__ = ["CARD", "WEIGHTS", "HeadFeatures", "KindHead", "kind_distances", "shipped_head"]
 
 CARD: Final = "card.json"
 WEIGHTS: Final = "weights.npz"
@@ -96,6 +98,15 @@ class KindHead:
         if widths[-1] != len(self.kinds):
             raise SpaceError(f"a head of {len(self.kinds)} kinds gives {widths[-1]} numbers")
         self._rows = [np.ascontiguousarray(matrix.T) for matrix, _ in self._layers]
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Digest of its kinds and layers."""
+        digest = hashlib.sha256(repr(self.kinds).encode())
+        for layer in self._layers:
+            for array in layer:
+                digest.update(repr(array.shape).encode() + array.astype("<f4").tobytes())
+        return digest.hexdigest()
 
     @property
     def dim(self) -> int:
@@ -181,6 +192,12 @@ class KindHead:
         values = np.exp(values - values.max(axis=1, keepdims=True))
         probabilities: Floats = values / values.sum(axis=1, keepdims=True)
         return probabilities
+
+
+@functools.cache
+def shipped_head() -> KindHead:
+    """The head that ships with the package, loaded once."""
+    return KindHead.load()
 
 
 def kind_distances(photos: Floats, images: Floats) -> Floats:

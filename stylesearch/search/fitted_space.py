@@ -19,7 +19,7 @@ from stylesearch.errors import NotInCatalog, SpaceError
 from stylesearch.files import write_json
 from stylesearch.models.card import check_features
 from stylesearch.spaces import fit_transform, load_transform
-from stylesearch.spaces.joined import n_colors_of
+from stylesearch.spaces.parts import FeatureParts
 from stylesearch.types import Domain
 
 if TYPE_CHECKING:
@@ -77,6 +77,12 @@ class SpaceLocation:
         """Number of images by category of the gallery."""
         return self.catalog.categories(self.feature_set, domain=Domain.SHOP)
 
+    @property
+    def parts(self) -> FeatureParts:
+        """The parts of the features."""
+        one = self.feature_set
+        return FeatureParts.of(one.extractor, one.parameters, one.weights_digest)
+
     def empty_error(self) -> NotInCatalog:
         """Makes the error of a search where there is nothing to search in."""
         return NotInCatalog(
@@ -111,7 +117,7 @@ def fit_in_memory(location: SpaceLocation) -> Transform:
         blocks,
         dim_in=location.feature_set.dim,
         n_rows=n_rows,
-        n_colors=n_colors_of(location.feature_set.parameters),
+        parts=location.parts,
     )
 
 

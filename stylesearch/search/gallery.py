@@ -82,22 +82,34 @@ class Gallery:
         return self._store.damaged if self._store is not None else {}
 
     def search(
-        self, features: Floats, request: SearchRequest = DEFAULT_REQUEST, *, n_squares: int = 0
+        self,
+        features: Floats,
+        request: SearchRequest = DEFAULT_REQUEST,
+        *,
+        n_squares: int = 0,
+        of_images: bool = False,
     ) -> list[GalleryHit]:
         """Finds the products nearest to any of several features, nearest first.
 
         Args:
-            features: features of one photo's regions, float32, shape (q, feature_set.dim).
+            features: features of one photo's regions, float32, shape (q, feature_set.dim); or of images.
             request: how many products, of one category or of all merged, and what is left out.
             n_squares: how many of them, the last ones, are of squares around a person: they are searched in
                 pairs, which ``stylesearch.spaces.base.join_squares`` makes.
+            of_images: whether ``features`` are of images such as the gallery's, and not of a photo.
 
         Raises:
             NotInCatalog: the category is unknown, or the gallery is empty.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._search(self._current_store(), features, request, n_squares)
+                store = self._current_store()
+                if of_images:
+                    vectors = store.transform.apply(features)
+                else:
+                    vectors = store.transform.apply_to_photo(features, n_squares)
+                    vectors = join_squares(vectors, n_squares, self.metric)
+                return self._search(store, vectors, request)
             except StoreReplaced:
                 log.info("the space was fitted anew by another process (attempt %d)", attempt)
         raise IndexDamaged(
@@ -152,11 +164,8 @@ class Gallery:
             location, self.metric, transform, stamp=stamp, warn=warn, is_built=is_built
         )
 
-    def _search(
-        self, store: VectorStore, features: Floats, request: SearchRequest, n_squares: int
-    ) -> list[GalleryHit]:
+    def _search(self, store: VectorStore, vectors: Floats, request: SearchRequest) -> list[GalleryHit]:
         categories = self._categories(store, request.category)
-        vectors = join_squares(store.transform.apply(features), n_squares, self.metric)
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
         while True:
             found = []

@@ -195,7 +195,7 @@ class Searcher:
         """
         began = time.perf_counter()
         features = self.gallery.features_of(product_id)
-        found = self.gallery.search(features, replace(request, exclude=product_id))
+        found = self.gallery.search(features, replace(request, exclude=product_id), of_images=True)
         hits = tuple(
             Hit(rank, one.product, one.distance, one.image) for rank, one in enumerate(found, start=1)
         )

@@ -8,29 +8,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stylesearch.errors import SpaceError
-from stylesearch.registry import Entry, Registry
+from stylesearch.registry import unknown_name
 
 if TYPE_CHECKING:
     from stylesearch.array_types import Floats
-    from stylesearch.spaces.base import Transform
+    from stylesearch.spaces.parts import FeatureParts
+    from stylesearch.spaces.untrained import Untrained
 
-__all__ = ["SPACES", "fit_transform", "load_transform"]
+__all__ = ["SPACES", "check_space", "fit_transform", "load_transform"]
 
-SPACES: Final = Registry(
-    "space",
-    {
-        "raw": Entry("stylesearch.spaces.unsupervised:RawTransform", "features as they are"),
-        "whitened": Entry(
-            "stylesearch.spaces.unsupervised:WhitenedTransform", "half-whitened principal axes of the gallery"
-        ),
-    },
-)
-"""Every space, by the name that ``--space`` takes."""
+SPACES: Final = {
+    "mixed": "raw and whitened features, texture, colors and kinds of garments together",
+    "raw": "features as they are",
+    "whitened": "half-whitened principal axes of the gallery",
+}
+"""Every untrained space, by the name that ``--space`` takes, with what its vectors are."""
 
 
 def fit_transform(
-    space: str, blocks: Iterable[Floats], *, dim_in: int, n_rows: int, n_colors: int = 0
-) -> Transform:
+    space: str,
+    blocks: Iterable[Floats],
+    *,
+    dim_in: int,
+    n_rows: int,
+    parts: FeatureParts | None = None,
+) -> Untrained:
     """Fits the transform of a space on a gallery.
 
     Args:
@@ -38,37 +40,43 @@ def fit_transform(
         blocks: features, float32 (n, dim_in) each; read at most once.
         dim_in: width of a feature.
         n_rows: how many features there are in all, roughly.
-        n_colors: how many of a feature's last numbers are colors
-            (``n_colors_of`` knows); they are then joined to what the space
-            makes of the others, see ``stylesearch.spaces.joined``.
+        parts: the parts of a feature, from ``FeatureParts.of``; by default all of it is the network's.
 
     Raises:
         UnknownName: no such space.
         SpaceError: features of another width.
     """
-    kind = SPACES.load(space)
-    if n_colors:
-        from stylesearch.spaces.joined import JoinedTransform
+    check_space(space)
+    from stylesearch.spaces.parts import FeatureParts
+    from stylesearch.spaces.untrained import fit_untrained
 
-        return JoinedTransform.fit(kind, blocks, dim_in=dim_in, n_rows=n_rows, n_colors=n_colors)
-    transform: Transform = kind.fit(blocks, dim_in=dim_in, n_rows=n_rows)
-    return transform
+    return fit_untrained(space, blocks, dim_in=dim_in, n_rows=n_rows, parts=parts or FeatureParts())
 
 
-def load_transform(space: str, path: Path) -> Transform:
+def load_transform(space: str, path: Path) -> Untrained:
     """Reads a transform that was saved.
 
     Raises:
         UnknownName: no such space.
         SpaceError: the file is missing, damaged or of another space.
     """
+    check_space(space)
     import numpy as np
 
-    from stylesearch.spaces.joined import transform_from_arrays
+    from stylesearch.spaces.untrained import transform_from_arrays
 
-    kind = SPACES.load(space)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return transform_from_arrays(kind, stored)
+            return transform_from_arrays(space, stored)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise SpaceError(f"{path} is no fit of the space {space}: {error}") from error
+
+
+def check_space(space: str) -> None:
+    """Checks that there is a space of that name which is not a trained model's.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    if space not in SPACES:
+        raise unknown_name("space", space, SPACES)

@@ -9,21 +9,15 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from stylesearch.array_types import Floats
-from stylesearch.distance_kernels import matrix_product
 from stylesearch.errors import SpaceError
+from stylesearch.vectors import normalize_rows
 
 __all__ = [
     "Transform",
     "join_squares",
-    "multiply",
-    "normalize_rows",
     "scale_for_category",
     "validate_features",
 ]
-
-
-FEW = 64
-"""Up to so many features are those of one query."""
 
 
 @runtime_checkable
@@ -68,6 +62,22 @@ class Transform(Protocol):
         """
         ...
 
+    def apply_to_photo(self, features: Floats, n_squares: int = 0) -> Floats:
+        """Vectors of the rows of one photo, as they are compared with those of images.
+
+        Args:
+            features: of the photo's regions and, behind them, of squares around a person, shape (n, dim_in);
+                not modified.
+            n_squares: how many of them are squares.
+
+        Returns:
+            float32, shape (n, dim): those of ``apply`` where the space makes no difference.
+
+        Raises:
+            SpaceError: features of another width.
+        """
+        ...
+
     def save(self, path: Path) -> None:
         """Writes the transform to a file, atomically."""
         ...
@@ -84,17 +94,6 @@ def validate_features(features: Floats, dim_in: int) -> Floats:
     return np.asarray(features, dtype=np.float32)
 
 
-def normalize_rows(vectors: Floats) -> Floats:
-    """Each vector divided by its length, in a new array; vectors of zeros stay.
-
-    Args:
-        vectors: float32, shape (..., dim); not modified.
-    """
-    lengths = np.sqrt(np.einsum("...j,...j->...", vectors, vectors))[..., None]
-    unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit
-
-
 def join_squares(vectors: Floats, n_squares: int, metric: str) -> Floats:
     """Joins each vector of a region with each of a square, which are a photo's last ones.
 
@@ -109,7 +108,7 @@ def join_squares(vectors: Floats, n_squares: int, metric: str) -> Floats:
 
     Returns:
         float32, shape ((n - n_squares) * n_squares, dim): the pairs of the first region, then of the second.
-        For cosine a pair is the mean of both at length one; else their mean.
+        For cosine a pair is the mean of both at length one; else their mean. Without a region, the squares.
 
     Example:
         >>> join_squares(np.float32([[3, 0], [0, 5], [0, 2]]), 1, "l2").tolist()
@@ -120,6 +119,8 @@ def join_squares(vectors: Floats, n_squares: int, metric: str) -> Floats:
     if metric == "cosine":
         vectors = normalize_rows(vectors)
     regions, squares = vectors[:-n_squares], vectors[-n_squares:]
+    if not len(regions):
+        return squares
     pairs: Floats = (regions[:, None] + squares[None]).reshape(-1, vectors.shape[1]) / np.float32(2)
     return normalize_rows(pairs) if metric == "cosine" else pairs
 
@@ -140,23 +141,4 @@ def scale_for_category(transform: Transform, vectors: Floats, category: str) -> 
         return vectors
     of_category = scales.get(category)
     product: Floats = vectors * (scales[""] if of_category is None else of_category)
-    return product
-
-
-def multiply(vectors: Floats, matrix: Floats, rows: Floats) -> Floats:
-    """``vectors @ matrix``; few vectors, as those of one query, on one core.
-
-    Threads of BLAS wait in a busy loop after a product, which would slow down the next step of a search.
-
-    Args:
-        vectors: float32, shape (n, i).
-        matrix: float32, shape (i, o).
-        rows: the same transposed, contiguous, shape (o, i): kept by the caller.
-
-    Returns:
-        float32, shape (n, o).
-    """
-    if len(vectors) <= FEW:
-        return np.ascontiguousarray(matrix_product(rows, np.ascontiguousarray(vectors.T)).T)
-    product: Floats = vectors @ matrix
     return product

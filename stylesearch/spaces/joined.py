@@ -1,6 +1,7 @@
 """Joins a network's features and a color histogram in one space, at a fixed weight.
 
-A feature is ``[f ; h]``: f of the network, h its last numbers, a histogram of colors. A vector is:
+A feature is ``[f ; t ; h]``: f of the network, t of texture, h its last numbers, a histogram of colors.
+Texture is not used: on whole pictures it compares cameras and grounds. A vector is:
 
 ```text
 [ sqrt(1 - w) * unit(t(f)) ; sqrt(w) * unit(h) ]
@@ -30,10 +31,12 @@ import numpy as np
 from stylesearch.array_types import Floats
 from stylesearch.errors import SpaceError
 from stylesearch.files import atomic_file, digest_of
-from stylesearch.spaces.base import normalize_rows, validate_features
+from stylesearch.spaces.base import validate_features
+from stylesearch.spaces.parts import FeatureParts
 from stylesearch.spaces.unsupervised import RawTransform, WhitenedTransform
+from stylesearch.vectors import normalize_rows
 
-__all__ = ["COLOR_WEIGHT", "JoinedTransform", "Plain", "Untrained", "n_colors_of", "transform_from_arrays"]
+__all__ = ["COLOR_WEIGHT", "JoinedTransform", "Plain"]
 
 COLOR_WEIGHT: Final = 0.15
 """How much colors count. More finds more under a shop's own lamps and less in another light, where half of a
@@ -44,19 +47,6 @@ Plain = RawTransform | WhitenedTransform
 """Transforms of features of one part."""
 
 
-def n_colors_of(parameters: Mapping[str, Any]) -> int:
-    """How many of a feature's last numbers are colors.
-
-    Args:
-        parameters: of the extractor, or of its feature set.
-
-    Example:
-        >>> n_colors_of({"input_size": 320}), n_colors_of({"colors": {"dim": 108}})
-        (0, 108)
-    """
-    return int(parameters["colors"]["dim"]) if "colors" in parameters else 0
-
-
 @dataclass(frozen=True, eq=False)
 class JoinedTransform:
     """A plain transform of the network's part beside the colors; see the module.
@@ -64,10 +54,11 @@ class JoinedTransform:
     Args:
         plain: transform of the network's part.
         n_colors: how many of a feature's last numbers are colors.
-        weight: weight of the colors, between 0 and 1.
+        weight: weight of the colors, between 0 and 1; without colors it is not used.
+        n_texture: how many numbers before the colors are left out.
 
     Raises:
-        SpaceError: no colors, or a weight that leaves nothing of a part.
+        SpaceError: neither colors nor texture, or a weight that leaves nothing of a part.
 
     Example:
         >>> transform = JoinedTransform(RawTransform(2), 1, weight=0.36)
@@ -78,12 +69,13 @@ class JoinedTransform:
     plain: Plain
     n_colors: int
     weight: float = COLOR_WEIGHT
+    n_texture: int = 0
 
     scales = None
     metric = None
 
     def __post_init__(self) -> None:
-        if self.n_colors < 1 or not 0 < self.weight < 1:
+        if self.n_colors + self.n_texture < 1 or not 0 < self.weight < 1:
             raise SpaceError(
                 "colors are joined in some number with a weight between 0 and 1. "
                 f"Received: {self.n_colors} with {self.weight}"
@@ -97,7 +89,7 @@ class JoinedTransform:
     @property
     def dim_in(self) -> int:
         """Width of a feature."""
-        return self.plain.dim_in + self.n_colors
+        return self.plain.dim_in + self.n_texture + self.n_colors
 
     @property
     def dim(self) -> int:
@@ -107,14 +99,13 @@ class JoinedTransform:
     @property
     def version(self) -> str:
         """Digest of the plain transform's version, the number of colors and their weight."""
-        return digest_of(
-            {
-                "space": self.name,
-                "plain": self.plain.version,
-                "colors": self.n_colors,
-                "weight": float(self.weight),
-            }
-        )
+        decides = {
+            "space": self.name,
+            "plain": self.plain.version,
+            "colors": self.n_colors,
+            "weight": float(self.weight),
+        }
+        return digest_of(decides | ({"texture": self.n_texture} if self.n_texture else {}))
 
     def apply(self, features: Floats) -> Floats:
         """Vectors of the space, of length one; see ``Transform.apply``."""
@@ -122,54 +113,54 @@ class JoinedTransform:
         vectors = np.empty((len(features), self.dim), np.float32)
         of_network, of_colors = vectors[:, : self.plain.dim], vectors[:, self.plain.dim :]
         found = normalize_rows(self.plain.apply(features[:, : self.plain.dim_in]))
-        np.multiply(found, np.float32((1 - self.weight) ** 0.5), out=of_network)
-        colors = normalize_rows(features[:, self.plain.dim_in :])
-        np.multiply(colors, np.float32(self.weight**0.5), out=of_colors)
+        weight = self.weight if self.n_colors else 0.0
+        np.multiply(found, np.float32((1 - weight) ** 0.5), out=of_network)
+        colors = normalize_rows(features[:, self.plain.dim_in + self.n_texture :])
+        np.multiply(colors, np.float32(weight**0.5), out=of_colors)
         return vectors
+
+    def apply_to_photo(self, features: Floats, n_squares: int = 0) -> Floats:
+        """The same vectors as of images; see ``Transform.apply_to_photo``."""
+        return self.apply(features)
 
     @classmethod
     def fit(
-        cls, kind: type[Plain], blocks: Iterable[Floats], *, dim_in: int, n_rows: int, n_colors: int
+        cls, kind: type[Plain], blocks: Iterable[Floats], *, dim_in: int, n_rows: int, parts: FeatureParts
     ) -> Self:
         """Fits the plain transform to the network's part; nothing is fitted to colors.
 
         Args:
             kind: class of the plain transform.
-            blocks, dim_in, n_rows: see ``stylesearch.spaces.fit_transform``.
-            n_colors: how many of the last numbers are colors.
+            blocks, dim_in, n_rows, parts: see ``stylesearch.spaces.fit_transform``.
 
         Raises:
             SpaceError: features of another width.
         """
-        of_network = (validate_features(block, dim_in)[:, : dim_in - n_colors] for block in blocks)
-        return cls(kind.fit(of_network, dim_in=dim_in - n_colors, n_rows=n_rows), n_colors)
+        of_network = (parts.split(validate_features(block, dim_in))[0] for block in blocks)
+        plain = kind.fit(of_network, dim_in=parts.n_network(dim_in), n_rows=n_rows)
+        return cls(plain, parts.n_colors, n_texture=parts.n_texture)
 
     def arrays(self) -> dict[str, Any]:
         """Arrays to be stored, by name: the plain transform's, and two numbers."""
-        return {
+        found = {
             **self.plain.arrays(),
             "n_colors": np.int64(self.n_colors),
             "color_weight": np.float64(self.weight),
         }
+        return found | ({"n_texture": np.int64(self.n_texture)} if self.n_texture else {})
+
+    @classmethod
+    def from_arrays(cls, plain: Plain, stored: Mapping[str, Any]) -> Self:
+        """The inverse of ``arrays``, given the plain transform.
+
+        Raises:
+            KeyError: something is missing.
+            SpaceError: the values do not fit each other.
+        """
+        n_texture = int(stored["n_texture"]) if "n_texture" in stored else 0
+        return cls(plain, int(stored["n_colors"]), float(stored["color_weight"]), n_texture)
 
     def save(self, path: Path) -> None:
         """Writes ``arrays``; see ``Transform.save``."""
         with atomic_file(path) as file:
             np.savez(file, **self.arrays())
-
-
-Untrained = RawTransform | WhitenedTransform | JoinedTransform
-"""Every transform that is not a trained model's."""
-
-
-def transform_from_arrays(kind: type[Plain], stored: Mapping[str, Any]) -> Untrained:
-    """The inverse of ``arrays()``, of a plain transform or of one that is joined with colors.
-
-    Raises:
-        KeyError: something is missing.
-        SpaceError: the values do not fit each other.
-    """
-    plain = kind.from_arrays(stored)
-    if "n_colors" not in stored:
-        return plain
-    return JoinedTransform(plain, int(stored["n_colors"]), float(stored["color_weight"]))

@@ -25,7 +25,7 @@ import functools
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -37,9 +37,9 @@ from stylesearch.array_types import Floats
 from stylesearch.distance import METRICS
 from stylesearch.errors import SpaceError
 from stylesearch.files import atomic_file
-from stylesearch.spaces.base import multiply, normalize_rows, validate_features
-from stylesearch.spaces.joined import Plain, Untrained, transform_from_arrays
-from stylesearch.spaces.unsupervised import RawTransform, WhitenedTransform
+from stylesearch.spaces.base import validate_features
+from stylesearch.spaces.untrained import Untrained, transform_from_arrays
+from stylesearch.vectors import multiply, normalize_rows
 
 __all__ = [
     "ACTIVATIONS",
@@ -161,8 +161,6 @@ DEFAULT_CATEGORY: Final = ""
 
 FORMAT = 1
 
-_PLAIN: Final[Mapping[str, type[Plain]]] = {one.name: one for one in (RawTransform, WhitenedTransform)}
-
 
 @dataclass(frozen=True, eq=False)
 class LearnedTransform:
@@ -252,8 +250,16 @@ class LearnedTransform:
         For cosine both parts are of length one.
         """
         features = validate_features(features, self.dim_in)
+        return self._join(lambda transform: transform.apply(features))
+
+    def apply_to_photo(self, features: Floats, n_squares: int = 0) -> Floats:
+        """Vectors ``[e ; u]`` of a photo's rows; see ``Transform.apply_to_photo``."""
+        features = validate_features(features, self.dim_in)
+        return self._join(lambda transform: transform.apply_to_photo(features, n_squares))
+
+    def _join(self, apply: Callable[[Untrained], Floats]) -> Floats:
         n_learned, n_untrained = self._widths
-        base = self.base.apply(features) if n_learned else None
+        base = apply(self.base) if n_learned else None
         parts = []
         if base is not None:
             learned = base
@@ -262,7 +268,7 @@ class LearnedTransform:
             parts.append(normalize_rows(learned) if self.metric == "cosine" else learned)
         if n_untrained:
             shared = base is not None and self._shares_base
-            untrained = base if shared and base is not None else self.untrained.apply(features)
+            untrained = base if shared and base is not None else apply(self.untrained)
             if self.metric == "cosine":
                 parts.append(normalize_rows(untrained))
             else:
@@ -364,4 +370,4 @@ def _read_untrained(name: str, prefix: str, arrays: Mapping[str, Any]) -> Untrai
     own = {
         key.removeprefix(f"{prefix}."): array for key, array in arrays.items() if key.startswith(f"{prefix}.")
     }
-    return transform_from_arrays(_PLAIN[name], own)
+    return transform_from_arrays(name, own)

@@ -26,10 +26,12 @@ import numpy.typing as npt
 
 from stylesearch.array_types import Floats
 from stylesearch.files import atomic_file, digest_of
-from stylesearch.spaces.base import multiply, validate_features
+from stylesearch.spaces.base import validate_features
+from stylesearch.vectors import multiply
 
 __all__ = [
     "MIN_ROWS",
+    "PrincipalFit",
     "RawTransform",
     "WhitenedTransform",
     "WhiteningFit",
@@ -92,6 +94,10 @@ class WhitenedTransform:
             return centred
         return multiply(centred, self.axes, self._rows)
 
+    def apply_to_photo(self, features: Floats, n_squares: int = 0) -> Floats:
+        """The same vectors as of images; see ``Transform.apply_to_photo``."""
+        return self.apply(features)
+
     @functools.cached_property
     def _rows(self) -> Floats:
         """The axes as rows, one behind the other."""
@@ -129,6 +135,35 @@ class WhitenedTransform:
             np.savez(file, **self.arrays())
 
 
+class PrincipalFit:
+    """Fits axes to vectors that come block by block, on which most of their length lies.
+
+    Args:
+        dim: width of a vector.
+        n_rows: how many vectors there will be in all, roughly; decides how many are left out.
+
+    Attributes:
+        n_fitted: how many vectors were counted in.
+    """
+
+    def __init__(self, dim: int, n_rows: int) -> None:
+        self.n_fitted = 0
+        self._stride = _stride_for(n_rows)
+        self._products = np.zeros((dim, dim))
+
+    def add(self, vectors: Floats) -> None:
+        """Counts a block of vectors in, float32 (n, dim); not modified."""
+        some = vectors[:: self._stride]
+        self._products += some.T @ some
+        self.n_fitted += len(some)
+
+    def axes(self, n_most: int) -> Floats:
+        """Orthonormal axes, at most ``n_most``, the one with most of the length first, float32 (dim, n)."""
+        lengths, vectors = np.linalg.eigh(self._products)
+        n_axes = min(n_most, int((lengths > max(lengths[-1], 0) * 1e-7).sum()))
+        return _with_signs(vectors[:, ::-1][:, :n_axes]).astype(np.float32)
+
+
 class WhiteningFit:
     """Fits mean and axes to features that come block by block; memory is bounded by one block.
 
@@ -139,7 +174,7 @@ class WhiteningFit:
 
     def __init__(self, dim_in: int, n_rows: int) -> None:
         self._dim_in = dim_in
-        self._stride = max(1, -(-n_rows // MAX_ROWS))
+        self._stride = _stride_for(n_rows)
         self._n_fitted = 0
         self._origin = np.zeros(dim_in, np.float32)
         self._total = np.zeros(dim_in)
@@ -183,10 +218,20 @@ def _axes(covariance: npt.NDArray[np.float64], n_fitted: int) -> Floats | None:
     if dim < 1:
         return None
     vectors = vectors[:, :dim]
-    # An axis has no direction of its own: the largest component is made positive, so that fits repeat.
-    largest = np.abs(vectors).argmax(axis=0)
-    signs = np.sign(vectors[largest, np.arange(dim)])
-    return np.ascontiguousarray(vectors * signs / variances[:dim] ** (STRENGTH / 2), dtype=np.float32)
+    scaled = _with_signs(vectors) / variances[:dim] ** (STRENGTH / 2)
+    return np.ascontiguousarray(scaled, dtype=np.float32)
+
+
+def _stride_for(n_rows: int) -> int:
+    """Of so many rows, every how manieth is fitted to."""
+    return max(1, -(-n_rows // MAX_ROWS))
+
+
+def _with_signs(axes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The columns with their largest component made positive, so that fits repeat: axes have no direction."""
+    largest = np.abs(axes).argmax(axis=0)
+    signed: npt.NDArray[np.float64] = axes * np.sign(axes[largest, np.arange(axes.shape[1])])
+    return signed
 
 
 def _signed_root(features: Floats) -> Floats:
@@ -223,6 +268,10 @@ class RawTransform:
     def apply(self, features: Floats) -> Floats:
         """The features themselves; see ``Transform.apply``."""
         return validate_features(features, self.dim_in)
+
+    def apply_to_photo(self, features: Floats, n_squares: int = 0) -> Floats:
+        """The same vectors as of images; see ``Transform.apply_to_photo``."""
+        return self.apply(features)
 
     @classmethod
     def fit(cls, blocks: Iterable[Floats], *, dim_in: int, n_rows: int) -> Self:

@@ -16,8 +16,8 @@ from stylesearch.features.arrays import ArrayPool
 from stylesearch.features.context import StudyContext, time_stage
 from stylesearch.models.card import space_of
 from stylesearch.spaces.base import Transform
-from stylesearch.spaces.joined import n_colors_of
 from stylesearch.spaces.learned import LearnedTransform
+from stylesearch.spaces.parts import FeatureParts
 from stylesearch.training.baseline import UntrainedSpaces, select_baseline
 from stylesearch.training.batches import Batches
 from stylesearch.training.category_weights import (
@@ -224,13 +224,14 @@ def train_candidate(
         on_epoch: called with each epoch.
     """
     options, metric, rows = request.options, request.options.metric, features.rows
-    n_colors = n_colors_of(dataset.extractor.parameters)
+    parts = FeatureParts.of_extractor(dataset.extractor)
     with time_stage(seconds, "vectors"):
         data = build_training_data(dataset, features.shop, features.photos, rows)
-        untrained = select_baseline(pool, features.shop, features.photos, data, metric, n_colors=n_colors)
+        untrained = select_baseline(pool, features.shop, features.photos, data, metric, parts=parts)
         base = untrained.base(metric)
-        of_shop, of_photos = (pool.transform(base, one) for one in (features.shop, features.photos))
-        data = build_training_data(dataset, of_shop, of_photos, rows, n_colors=n_colors)
+        of_shop = pool.transform(base, features.shop)
+        of_photos = pool.transform_photos(base, features.photos)
+        data = build_training_data(dataset, of_shop, of_photos, rows, n_colors=parts.n_colors)
     with time_stage(seconds, "training"):
         fingerprint = dataset.extractor.fingerprint
         result = train_tower(data, options, head_folder(folder, fingerprint), request, fingerprint, on_epoch)

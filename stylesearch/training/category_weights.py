@@ -407,7 +407,7 @@ def weight_categories(
     number_of = {name: number for number, name in enumerate(names, 1)}
     width = transform.dim_learned
     both = _with_both_parts(transform)
-    of_photos = pool.transform(both, photos)
+    of_photos = pool.transform_photos(both, photos)
     table = blend_table(
         BlendInput(
             queries=(of_photos[..., :width], of_photos[..., width:]),

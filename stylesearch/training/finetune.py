@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ import numpy as np
 from stylesearch.array_types import Floats
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.cnn import CnnExtractor
+from stylesearch.extractors.load import BackboneRecipe
 from stylesearch.extractors.spec import COLORS
 from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.arrays import ArrayPool
@@ -20,7 +22,7 @@ from stylesearch.features.context import StudyContext
 from stylesearch.features.images import BOX
 from stylesearch.files import write_json
 from stylesearch.models.store import folder_of
-from stylesearch.spaces.joined import n_colors_of
+from stylesearch.spaces.parts import FeatureParts
 from stylesearch.spaces.unsupervised import WhitenedTransform
 from stylesearch.training.candidate import build_training_data, train_tower
 from stylesearch.training.data import temporary_crops
@@ -70,10 +72,12 @@ def finetune_network(
             hint="choose one of `stylesearch extractors` that has parameters",
         )
     recipe = extractor.recipe
+    if isinstance(recipe, BackboneRecipe):  # only networks of the table have texture, the trained file has none
+        recipe = replace(recipe, with_texture=False)
     with ArrayPool(context.cache, context.max_bytes) as pool:
         features = shop_features(pool, context, dataset)
-        n_of_network = features.shape[1] - n_colors_of(dataset.extractor.parameters)
-        kernel, bias = _first_head(features[:, :n_of_network], options.dim)
+        parts = FeatureParts.of_extractor(dataset.extractor)
+        kernel, bias = _first_head(parts.split(features)[0], options.dim)
     rows = dataset.learning_rows()
     size, limits, seed = extractor.input_size, context.extraction, options.seed
     photos = [dataset.rows.photos[row] for row in rows.tolist()]

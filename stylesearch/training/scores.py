@@ -93,7 +93,7 @@ def rank_photos(
     numbers = dataset.rows
     present, product_of = np.unique(numbers.shop_product, return_inverse=True)
     return rank(
-        pool.transform(transform, photos),
+        pool.transform_photos(transform, photos),
         np.searchsorted(present, numbers.photo_product[rows]).astype(np.int64),
         RankedGallery(vectors, product_of.astype(np.int64), scale_of, scales),
         metric,

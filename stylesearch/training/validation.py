@@ -11,8 +11,8 @@ import numpy.typing as npt
 from stylesearch.array_types import Floats, Ids
 from stylesearch.distance_kernels import FastDistances
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.spaces.base import normalize_rows
 from stylesearch.training.data import TrainingData
+from stylesearch.vectors import normalize_rows
 
 __all__ = ["Validation"]
 

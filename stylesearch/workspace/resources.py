@@ -247,10 +247,10 @@ def locate_space(settings: Settings, catalog: Catalog, feature_set: FeatureSet, 
 def _check_names(choice: SpaceChoice) -> None:
     """Checks that there are such a space and such a metric."""
     from stylesearch.distance import check_metric
-    from stylesearch.spaces import SPACES
+    from stylesearch.spaces import check_space
 
     if not is_trained(choice.space):
-        _ = SPACES[choice.space]
+        check_space(choice.space)
     try:
         check_metric(choice.metric)
     except ValueError as error:
