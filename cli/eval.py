@@ -100,9 +100,8 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
 @click.option(
     "--regions",
     metavar="PLAN",
-    default="whole",
-    show_default=True,
-    help="Regions of a query: `whole`, `few`, `street`, `person`, or its `box`.",
+    help="Regions of a query: `whole`, `few`, `large`, `street`, `person`, or its `box`.  [default: as for "
+    "queries]",
 )
 @click.option(
     "--index",
@@ -147,7 +146,7 @@ def evaluate(
     gallery: str,
     split: str | None,
     gallery_split: str | None,
-    regions: str,
+    regions: str | None,
     index: bool,
     report: Path | None,
     baseline: Path | None,
@@ -181,7 +180,7 @@ def evaluate(
                 gallery=gallery,
                 split=split or "",
                 gallery_split=gallery_split or "",
-                regions=regions,
+                regions=regions or "",
                 index=index,
                 seed=seed,
                 max_memory=max_memory,

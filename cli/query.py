@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 # Copies of constants of other modules, so that `--help` need not import them. A test compares them.
 SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-PLANS = ("whole", "few", "street", "person")
+PLANS = ("whole", "few", "large", "street", "person")
 SPACES = ("mixed", "raw", "whitened")
 TRAINED = "siamese:NAME"
 METRICS = ("l1", "l2", "cosine")
-DEFAULTS = {"regions": "street", "space": "whitened", "metric": "cosine"}
+DEFAULTS = {"regions": "person", "space": "mixed", "metric": "cosine"}
 
 
 class BoxParameter(click.ParamType[Box]):

@@ -60,8 +60,8 @@ class Shares(click.ParamType[tuple[float, float, float]]):
 @click.option(
     "--regions",
     metavar="PLAN",
-    help="Regions of a photo: `whole`, `few`, `street`, or its `box`.  [default: as for queries; `street` "
-    "where these are `person`]",
+    help="Regions of a photo: `whole`, `few`, `large`, `street`, or its `box`.  [default: as for queries; "
+    "`street` where these are `person`]",
 )
 @click.option(
     "--split-shares", "shares", type=Shares(), help="Percentages of the products.  [default: 70,15,15]"

@@ -112,13 +112,13 @@ class Settings:
         home: the workspace folder.
         db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
         extractor: extractor of features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
-            behind a network, ``+colors`` joins a color histogram to it. In the settings file, a model's file
-            in the workspace folder goes by its path from there on.
+            behind a network, ``+texture`` and ``+colors`` join these to it. In the settings file, a model's
+            file in the workspace folder goes by its path from there on.
         weights: ``imagenet``, ``random``, a file, or empty for the extractor's own.
         engine: ``auto``, ``openvino`` or ``tensorflow``.
         precision: ``auto``, ``f32``, ``bf16`` or ``mixed_float16``.
-        space: ``raw``, ``whitened``, or ``siamese:NAME`` for a trained model, which brings its own extractor
-            and metric.
+        space: ``mixed``, ``raw``, ``whitened``, or ``siamese:NAME`` for a trained model, which brings its own
+            extractor and metric.
         metric: ``l1``, ``l2`` or ``cosine``; for spaces that are not a trained model's.
         regions: plan of the regions of a query photo that are searched with.
         max_pixels: images with more pixels are refused before they are decoded.
@@ -129,13 +129,13 @@ class Settings:
 
     home: Path = Path(DEFAULT_HOME)
     db: str = ""
-    extractor: str = "efficientnet-lite0@320+colors"
+    extractor: str = "efficientnet-lite0@320+texture+colors"
     weights: str = ""
     engine: str = "auto"
     precision: str = "auto"
-    space: str = "whitened"
+    space: str = "mixed"
     metric: str = "cosine"
-    regions: str = "street"
+    regions: str = "person"
     max_pixels: int = 200_000_000
     batch_size: int = 32
     workers: int = 0

@@ -171,6 +171,7 @@ WHOLE = RelativeBox(0.0, 0.0, 1.0, 1.0)
 REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
     {
         "whole": (WHOLE,),
+        "large": (WHOLE, *centred_boxes(0.8, 0.8, 3), *centred_boxes(0.6, 0.6, 5)),
         "few": (WHOLE, *centred_boxes(0.8, 0.5, 3)),
         "street": (
             WHOLE,
@@ -190,8 +191,8 @@ PERSON_PLAN: Final = "person"
 WITH_PERSON: Final = "few"
 """The plan of the fixed regions of a photo with a person, beside which there are one or two squares."""
 
-WITHOUT_PERSON: Final = "street"
-"""The plan of a photo in which no person is found."""
+WITHOUT_PERSON: Final = "large"
+"""The plan of a photo in which no person is found: a garment that lies or hangs fills most of it."""
 
 
 def count_squares(n_regions: int) -> int:
@@ -201,7 +202,7 @@ def count_squares(n_regions: int) -> int:
         n_regions: how many regions the photo has.
 
     Example:
-        >>> [count_squares(n) for n in (5, 6, 16)]
+        >>> [count_squares(n) for n in (5, 6, 9)]
         [1, 2, 0]
     """
     return 0 if n_regions == len(REGION_PLANS[WITHOUT_PERSON]) else n_regions - len(REGION_PLANS[WITH_PERSON])

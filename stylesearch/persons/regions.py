@@ -3,7 +3,7 @@
 With a person, a photo is looked at through the four regions of the plan *few* and through two squares, of the
 torso and of the body, in which what is not the person is white. A distance is then of a region and a square
 together: ``stylesearch.spaces.base.join_squares`` makes one vector of each pair. Without a person, or without
-the files of the finder, the regions are those of the plan *street*, and so are the hits.
+the files of the finder, the regions are those of the plan *large*, and so are the hits.
 
 docs/benchmarks.md, *The garment on a person*, has the measurements.
 """
@@ -75,12 +75,18 @@ def make_person_inputs(
     return NetworkInputs(width, height, (*boxes, *squares), pixels, n_squares=len(squares))
 
 
-def warm_up_finder() -> None:
-    """Loads the finder's networks, so that the first photo need not wait; says once if files are missing."""
+def warm_up_finder() -> bool:
+    """Loads the finder's networks, so that the first photo need not wait; says once if files are missing.
+
+    Returns:
+        whether persons can be found.
+    """
     try:
         _FINDER.prepare()
     except (ExtractorError, MissingDependency) as error:
         _say_missing(error)
+        return False
+    return True
 
 
 def check_finder() -> None:

@@ -12,6 +12,7 @@ from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import ModelCard, check_features, index_folder, is_trained, name_of
 from stylesearch.settings import Settings
 from stylesearch.types import ReportProgress, SpaceChoice
+from stylesearch.workspace.own_space import OwnSpace
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
@@ -41,6 +42,7 @@ class Resources:
         self._extractors: dict[tuple[str, bool], Extractor] = {}
         self._searchers: dict[tuple[SpaceChoice, bool], Searcher] = {}
         self._cards: dict[str, tuple[VersionStamp, ModelCard]] = {}
+        self.own_space = OwnSpace(self)
         # Two networks in memory, or two pools of connections, are one too many.
         self._lock = threading.RLock()
 
@@ -105,6 +107,18 @@ class Resources:
                 cached = self._cards[space] = (stamp, store.read_card(folder))
             return cached[1]
 
+    def likely_extractor(self, space: str) -> str:
+        """The extractor that a space will be searched with, guessed without opening the catalog.
+
+        Args:
+            space: name of the space; empty for the workspace's own.
+
+        Raises:
+            UnknownName: there is no such model.
+        """
+        space = space or self.settings.space
+        return self.model_card(space).extractor if is_trained(space) else self.own_space.likely_extractor()
+
     def resolve(self, choice: SpaceChoice = OWN_SPACE) -> SpaceChoice:
         """Fills in a choice: empty names become the workspace's own.
 
@@ -117,7 +131,9 @@ class Resources:
         own = self.settings
         space = choice.space or own.space
         if not is_trained(space):
-            return SpaceChoice(choice.extractor or own.extractor, space, choice.metric or own.metric)
+            extractor = choice.extractor or self.own_space.extractor()
+            space = choice.space or self.own_space.space(extractor)
+            return SpaceChoice(extractor, space, choice.metric or own.metric)
         try:
             card = self.model_card(space)
         except UnknownName as error:

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from stylesearch.models.card import is_trained
 from stylesearch.settings import Settings, load_settings
 from stylesearch.types import (
     Box,
@@ -142,7 +143,7 @@ class Workspace:
         # Before a workspace is created, in case it is no source.
         importer = choose_importer(source, format)
         check_options(importer, selection)
-        specs = list(extractors or [self._resources.resolve().extractor])
+        specs = list(extractors or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
         options = IngestOptions(selection, self._resources.extraction_options, prune=prune)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
@@ -185,14 +186,13 @@ class Workspace:
         from stylesearch.images.regions import PERSON_PLAN
 
         asked = _search_request(request, options)
-        choice = self._resources.resolve(SpaceChoice(extractor, space, metric))
         # The network is loaded while the catalog is opened, which saves a fifth of a cold query's time.
-        self._resources.extractor(choice.extractor).preload()
+        self._resources.extractor(extractor or self._resources.likely_extractor(space)).preload()
         if (asked.regions or self.settings.regions) == PERSON_PLAN and asked.box is None:
             from stylesearch.persons.preload import preload_finder
 
             preload_finder()  # likewise
-        return self._resources.searcher(choice).query(photo, asked)
+        return self._resources.searcher(SpaceChoice(extractor, space, metric)).query(photo, asked)
 
     def similar(
         self,
@@ -253,7 +253,8 @@ class Workspace:
                 --help`` for other memory.
             progress: called as ``progress(stage, n_done, n_total)``.
             **choices: any other field of ``stylesearch.evaluation.results.StudySettings``: ``metrics``,
-                ``ks``, ``queries``, ``gallery``, ``split``, ``regions``, ``index``, ``seed``, ...
+                ``ks``, ``queries``, ``gallery``, ``split``, ``regions`` (by default those of searches),
+                ``index``, ``seed``, ...
 
         Raises:
             NotInCatalog: there are no queries, or there is no gallery.
@@ -261,13 +262,23 @@ class Workspace:
         """
         from stylesearch.evaluation.results import StudySettings
         from stylesearch.evaluation.study import evaluate
-        from stylesearch.models.card import is_trained
 
         context = self._resources.study_context(max_memory, progress)
         own = self._resources.resolve()
         in_its_space = own.space if is_trained(own.space) else f"{own.extractor}/{own.space}"
         default = dict.fromkeys((own.extractor, in_its_space))
+        choices["regions"] = choices.get("regions") or self._study_regions()
         return evaluate(context, StudySettings(tuple(methods or default), **choices))
+
+    def _study_regions(self) -> str:
+        """The plan that searches use here: where persons cannot be found, that of a photo without one."""
+        from stylesearch.images.regions import PERSON_PLAN, WITHOUT_PERSON
+
+        if self.settings.regions != PERSON_PLAN:
+            return self.settings.regions
+        from stylesearch.persons.regions import warm_up_finder  # OpenCV: other plans do without
+
+        return PERSON_PLAN if warm_up_finder() else WITHOUT_PERSON
 
     def save_report(
         self,
@@ -390,6 +401,20 @@ class Workspace:
             NotInCatalog: nothing was ingested with that extractor.
         """
         return self._resources.searcher(SpaceChoice(extractor, space, metric), throughput=throughput)
+
+    def extractors_to_fill(self) -> list[str]:
+        """Names the extractors whose features new images get by default.
+
+        Beside the one that searches use it is that of the settings, while an older workspace has its features
+        for a part of its products only.
+
+        Raises:
+            UnknownName: the space of the settings is of a model that has been removed.
+        """
+        own = self._resources.resolve()
+        if is_trained(own.space):
+            return [own.extractor]
+        return self._resources.own_space.extractors_to_fill()
 
     def product(self, product_id: str) -> Product:
         """Reads the product of that id.
