@@ -1,4 +1,4 @@
-"""The region plan ``person``: squares beside few regions, or the regions of ``street`` where nobody is."""
+"""The region plan ``person``: squares beside few regions, or the regions of ``large`` where nobody is."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from stylesearch.persons import regions
 from stylesearch.persons.finder import Person
 from stylesearch.persons.preload import preload_finder
 from stylesearch.persons.regions import make_person_inputs
-from stylesearch.spaces.base import join_squares, normalize_rows
+from stylesearch.spaces.base import join_squares
 from stylesearch.types import Box
+from stylesearch.vectors import normalize_rows
 
 WIDTH, HEIGHT = 300, 400
 BODY = Box(100, 50, 200, 350)
@@ -130,12 +131,12 @@ def test_a_study_wants_the_files(finder: FakeFinder, monkeypatch: pytest.MonkeyP
         compute_regions(cache, None, [missing], ExtractionOptions())  # type: ignore[arg-type, list-item]
 
 
-def test_without_a_person_the_regions_are_those_of_street(photo: bytes, finder: FakeFinder) -> None:
+def test_without_a_person_the_regions_are_those_of_large(photo: bytes, finder: FakeFinder) -> None:
     finder.somebody = False
-    found, street = make_person_inputs(photo, [64]), make_inputs(photo, [64], "street")
+    found, large = make_person_inputs(photo, [64]), make_inputs(photo, [64], "large")
     assert found.n_squares == 0
-    assert found.boxes == street.boxes
-    assert np.array_equal(found.pixels[64], street.pixels[64])
+    assert found.boxes == large.boxes
+    assert np.array_equal(found.pixels[64], large.pixels[64])
 
 
 def test_without_the_files_too_and_it_is_said_once(
@@ -145,10 +146,10 @@ def test_without_the_files_too_and_it_is_said_once(
         raise WeightsNotFound("no files", hint="stylesearch weights fetch")
 
     monkeypatch.setattr(finder, "find", refuse)
-    street = make_inputs(photo, [64], "street")
+    large = make_inputs(photo, [64], "large")
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            assert np.array_equal(make_person_inputs(photo, [64]).pixels[64], street.pixels[64])
+            assert np.array_equal(make_person_inputs(photo, [64]).pixels[64], large.pixels[64])
     assert [record.message for record in caplog.records] == [
         "persons are not looked for in photos: no files (stylesearch weights fetch)"
     ]

@@ -87,7 +87,7 @@ def test_the_workspaces_own_searches_have_threads_of_their_own(shop: Workspace) 
         return pools.pool_for(shop.searcher(throughput=True, **options)) is pools.default
 
     assert is_default()
-    assert is_default(space="whitened", metric="cosine")
+    assert is_default(space="mixed", metric="cosine")
     assert not is_default(metric="l1")
     assert not is_default(space="raw")
     pools.shutdown()

@@ -9,14 +9,17 @@ import pytest
 
 from stylesearch.distance import METRICS, distances
 from stylesearch.errors import SpaceError
-from stylesearch.spaces import SPACES, fit_transform, load_transform
+from stylesearch.spaces import fit_transform, load_transform
 from stylesearch.spaces.base import Transform
-from stylesearch.spaces.joined import COLOR_WEIGHT, JoinedTransform, n_colors_of
+from stylesearch.spaces.joined import COLOR_WEIGHT, JoinedTransform
 from stylesearch.spaces.learned import LearnedTransform
-from stylesearch.spaces.unsupervised import RawTransform
+from stylesearch.spaces.parts import FeatureParts
+from stylesearch.spaces.unsupervised import RawTransform, WhitenedTransform
 from stylesearch.testing import fake_transform
+from stylesearch.vectors import normalize_rows
 
 DIM, N_COLORS = 40, 12
+PLAIN = {"raw": RawTransform, "whitened": WhitenedTransform}
 
 
 def features(n: int, seed: int = 0) -> np.ndarray:
@@ -28,14 +31,16 @@ def features(n: int, seed: int = 0) -> np.ndarray:
 
 def fit(space: str, rows: np.ndarray, n_blocks: int = 1) -> Transform:
     blocks = iter(np.array_split(rows, n_blocks))
-    return fit_transform(space, blocks, dim_in=rows.shape[1], n_rows=len(rows), n_colors=N_COLORS)
+    return fit_transform(
+        space, blocks, dim_in=rows.shape[1], n_rows=len(rows), parts=FeatureParts(n_colors=N_COLORS)
+    )
 
 
 def plain(space: str, rows: np.ndarray) -> Transform:
     return fit_transform(space, iter([rows[:, :DIM]]), dim_in=DIM, n_rows=len(rows))
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", PLAIN)
 def test_it_keeps_the_promises_of_a_transform(space: str, tmp_path: Path) -> None:
     rows = features(200)
     transform = fit(space, rows)
@@ -60,7 +65,7 @@ def test_it_keeps_the_promises_of_a_transform(space: str, tmp_path: Path) -> Non
     assert np.array_equal(loaded.apply(rows), vectors)
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", PLAIN)
 def test_cosine_is_the_weighted_sum_of_both_parts(space: str) -> None:
     rows, queries = features(80), features(9, 1)
     transform, alone = fit(space, rows), plain(space, rows)
@@ -85,7 +90,7 @@ def test_the_network_part_is_fitted_as_if_it_were_alone() -> None:
     assert transform.plain.version == alone.version
 
 
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", PLAIN)
 def test_a_part_of_zeros_stays_zero(space: str) -> None:
     rows = features(100)
     transform = fit(space, rows)
@@ -112,11 +117,11 @@ def test_weight_and_width_make_another_version_and_a_plain_transform_keeps_its_o
     one = JoinedTransform(RawTransform(4), 2)
     others = [JoinedTransform(RawTransform(4), 2, 0.1), JoinedTransform(RawTransform(3), 3), RawTransform(6)]
     assert len({one.version, *(other.version for other in others)}) == 4
-    for space in SPACES:
+    for space, kind in PLAIN.items():
         rows = features(100)[:, :DIM]
         unjoined = plain(space, rows)
         unjoined.save(tmp_path / "plain.npz")
-        assert type(unjoined) is type(SPACES.load(space).fit(iter([rows]), dim_in=DIM, n_rows=100))
+        assert type(unjoined) is kind
         with np.load(tmp_path / "plain.npz") as stored:
             assert set(stored) <= {"mean", "axes", "dim_in"}
 
@@ -127,9 +132,29 @@ def test_what_makes_no_sense_is_refused(n_colors: int, weight: float) -> None:
         JoinedTransform(RawTransform(4), n_colors, weight)
 
 
-def test_parameters_say_how_many_colors_there_are() -> None:
-    assert n_colors_of({"input_size": 64}) == 0
-    assert n_colors_of({"input_size": 64, "colors": {"dim": 12}}) == 12
+def test_parameters_say_how_many_numbers_are_of_texture_and_colors() -> None:
+    assert FeatureParts.of("net", {"input_size": 64}, "ab") == FeatureParts()
+    both = {"input_size": 64, "texture": {"dim": 30}, "colors": {"dim": 12}}
+    parts = FeatureParts.of("net+texture+colors", both, "ab")
+    assert parts == FeatureParts(30, 12)
+    assert [part.shape[1] for part in parts.split(np.zeros((2, 100), np.float32))] == [58, 30, 12]
+
+
+@pytest.mark.parametrize("n_colors", [0, N_COLORS])
+def test_texture_is_left_out(n_colors: int, tmp_path: Path) -> None:
+    rows = features(100)[:, : DIM + n_colors]
+    with_texture = np.insert(rows, [DIM] * 5, 7, axis=1)
+    parts = FeatureParts(5, n_colors)
+    transform = fit_transform(
+        "whitened", iter([with_texture]), dim_in=with_texture.shape[1], n_rows=100, parts=parts
+    )
+    found = transform.apply(with_texture)
+    if n_colors:
+        assert np.array_equal(found, fit("whitened", rows).apply(rows))
+    else:
+        assert np.allclose(found, normalize_rows(plain("whitened", rows).apply(rows)), atol=1e-6)
+    transform.save(tmp_path / "fit.npz")
+    assert load_transform("whitened", tmp_path / "fit.npz").version == transform.version
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -11,9 +11,9 @@ import pytest
 from stylesearch.array_types import Floats, Ids
 from stylesearch.evaluation.ranking import RankedGallery, rank
 from stylesearch.evaluation.scores import expected_reciprocal_rank, top_k_share
-from stylesearch.spaces.base import normalize_rows
 from stylesearch.training.data import TrainingData
 from stylesearch.training.validation import Validation
+from stylesearch.vectors import normalize_rows
 
 
 def shuffled_data(own: bool) -> TrainingData:
