@@ -1,13 +1,10 @@
-"""What finds the garment on a person: squares cut around it, texture, and a space between raw and whitened.
+"""What finds the garment: plan ``person`` and space ``mixed``, against earlier ways and without parts.
 
-On the three tests of ``benchmarks.photo_tests``, and on *cut out* in other light. BlazePose finds the person;
-a square around the torso and one around the body are cut out, and what is not the person is white there. A
-distance is a weighted sum of cosine distances of four parts: the network's features whitened (``w``), the
-same in 512 axes divided by their deviation to the power 0.25 (``p``), texture (``t``, statistics of middle
-layers, compared on these squares only), and colors (``c``).
+On the three tests of ``benchmarks.photo_tests``, and on *cut out* in other light. Vectors are made by the
+library's own transforms and compared by brute force, so the rows are what searches find.
 
-A photo without a person is searched through the fixed regions *street*, as by default. ``pairs`` is what an
-index can search: each fixed region is joined with each square to one vector of length one.
+``BENCH_CROSS=1`` adds how much of the gain remains where the weights are chosen on other products: the
+products of all tests are halved, the best weights of a grid on one half are those of the other.
 
 Environment: ``BENCH_PRODUCTS`` (drawn products, 300), ``BENCH_FOLDER`` (where pictures and features are kept
 for the next run; else a temporary folder), ``STYLESEARCH_TEST_DATA`` (real photos).
@@ -15,6 +12,7 @@ for the next run; else a temporary folder), ``STYLESEARCH_TEST_DATA`` (real phot
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -25,40 +23,28 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.lever_features import STREET, Floats, Kept
-from benchmarks.lever_vectors import Principal, product_ranks, resampled_gain, unit
+from benchmarks.kinds_test import share_of_most_shown
+from benchmarks.lever_features import STREET, Floats, Kept, places_of
+from benchmarks.lever_vectors import product_ranks, resampled_gain
 from benchmarks.measuring import print_table
 from benchmarks.photo_tests import PhotoTest, in_other_light, photo_tests
 from stylesearch.extractors import load_extractor
+from stylesearch.files import sha256_bytes
 from stylesearch.images.decode import decode
+from stylesearch.images.regions import REGION_PLANS, WITH_PERSON, WITHOUT_PERSON
 from stylesearch.persons.finder import PersonFinder
 from stylesearch.persons.squares import masked_square, torso_box
+from stylesearch.settings import Settings
 from stylesearch.spaces import fit_transform
+from stylesearch.spaces.base import Transform, join_squares
+from stylesearch.spaces.mixed import IMAGE, MixedTransform
+from stylesearch.spaces.parts import FeatureParts
 
 __all__ = ["main"]
 
-EXTRACTOR: Final = "efficientnet-lite0@320+texture+colors"
-NETWORK, TEXTURE, COLORS = slice(0, 1280), slice(1280, 1520), slice(1520, 1628)
-FEW: Final = (0, 9, 10, 11)
-"""Of *street*: the whole photo, and three crops of 0.8 x 0.5, which are the regions of *few*."""
-
 TOP: Final = (1, 5, 20)
+PARTS: Final = ("network", "texture", "colors", "kinds")
 Doubles = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How much each part counts: in all 1. Without texture, the network's parts share its weight."""
-
-    w: float
-    p: float
-    t: float
-    c: float
-
-    def of_fixed(self) -> Weights:
-        """The weights of a region on which texture is not compared."""
-        share = (1 - self.c) / (self.w + self.p)
-        return Weights(self.w * share, self.p * share, 0, self.c)
 
 
 @dataclass(frozen=True)
@@ -67,43 +53,30 @@ class Method:
 
     Attributes:
         name: what the table calls it.
-        weights: of the parts.
-        fixed: which of the regions *street* are looked at, where a person is found.
-        squares: which squares: 0 the torso, 1 the body; none: no person is looked for.
-        pairs: whether fixed regions and squares are joined to vectors; else the smallest distances of both
-            are added.
+        space: name of the space.
+        plan: plan of a photo without a person; of every photo where none is looked for.
+        persons: whether squares around a person are searched with.
+        parts: the parts of features that are used.
     """
 
     name: str
-    weights: Weights
-    fixed: Sequence[int] = range(len(STREET))
-    squares: Sequence[int] = ()
-    pairs: bool = False
+    space: str
+    plan: str = WITHOUT_PERSON
+    persons: bool = True
+    parts: Sequence[str] = PARTS
 
 
-WHITENED, MIXED, POWER = (
-    Weights(0.85, 0, 0, 0.15),
-    Weights(0.29, 0.26, 0.3, 0.15),
-    Weights(0, 0.55, 0.3, 0.15),
-)
-WITH_TEXTURE: Final = Weights(0.55, 0, 0.3, 0.15)
 METHODS: Final = (
-    Method("default", WHITENED),
-    Method("default, p instead of w", Weights(0, 0.85, 0, 0.15)),
-    Method("default, both", Weights(0.45, 0.4, 0, 0.15)),
-    Method("squares alone, no texture", WHITENED, fixed=(), squares=(0, 1)),
-    Method("squares alone", WITH_TEXTURE, fixed=(), squares=(0, 1)),
-    Method("street + squares, no texture", WHITENED, squares=(0, 1)),
-    Method("few + squares, no texture, pairs", WHITENED, FEW, (0, 1), pairs=True),
-    Method("street + torso", WITH_TEXTURE, squares=(0,)),
-    Method("street + body", WITH_TEXTURE, squares=(1,)),
-    Method("street + squares", WITH_TEXTURE, squares=(0, 1)),
-    Method("few + squares", WITH_TEXTURE, FEW, (0, 1)),
-    Method("few + squares, pairs", WITH_TEXTURE, FEW, (0, 1), pairs=True),
-    Method("street + squares, both", MIXED, squares=(0, 1)),
-    Method("few + squares, both, pairs", MIXED, FEW, (0, 1), pairs=True),
-    Method("street + squares, p instead of w", POWER, squares=(0, 1)),
-    Method("few + squares, p instead of w, pairs", POWER, FEW, (0, 1), pairs=True),
+    Method("0.2: street, whitened", "whitened", "street", persons=False),
+    Method("street, raw", "raw", "street", persons=False),
+    Method("street, mixed", "mixed", "street", persons=False),
+    Method("large, mixed: nobody is found", "mixed", persons=False),
+    Method("person, whitened", "whitened", "street"),
+    Method("person, raw", "raw"),
+    Method("person, mixed", "mixed"),
+    Method("- without texture", "mixed", parts=("network", "colors", "kinds")),
+    Method("- without kinds", "mixed", parts=("network", "texture", "colors")),
+    Method("- without colors", "mixed", parts=("network", "texture", "kinds")),
 )
 
 
@@ -117,27 +90,30 @@ def main() -> None:
         if "cut out" in tests:
             tests["other light"] = in_other_light(tests["cut out"], folder / "other-light")
         cases = {name: _Case(test, Kept(folder / "features")) for name, test in tests.items()}
-        for name, case in cases.items():
-            n_found = sum(len(one) > 0 for one in case.squares)
-            print(f"- {name}: {len(case.squares)} photos, on {n_found} of them a person")
-        print()
-        before = {name: case.ranks(METHODS[0]) for name, case in cases.items()}
-        headings = ["method", *(f"{name}: top 1 / 5 / 20, %" for name in cases)]
-        rows = []
-        for method in METHODS:
-            cells = [_cell(case, case.ranks(method), before[name]) for name, case in cases.items()]
-            rows.append([method.name, *cells])
-        print_table(headings, rows)
+    for name, case in cases.items():
+        n_found = sum(len(one) > 0 for one in case.squares)
+        print(f"- {name}: {len(case.squares)} photos, on {n_found} of them a person")
+    print("\nIn brackets: percent of the photos that have the most shown product in their first 10.\n")
+    before = {name: case.ranks(METHODS[0])[0] for name, case in cases.items()}
+    rows = []
+    for method in METHODS:
+        cells = [_cell(case, *case.ranks(method), before[name]) for name, case in cases.items()]
+        rows.append([method.name, *cells])
+    print_table(["method", *(f"{name}: top 1 / 5 / 20, %" for name in cases)], rows)
+    if os.environ.get("BENCH_CROSS"):
+        _print_cross(cases, before)
 
 
-def _cell(case: _Case, ranks: Doubles, before: Doubles) -> str:
-    """Percent found, with what was gained over the default in the top 5, its interval, and better : worse."""
-    found = " / ".join(f"{100 * (ranks < k).mean():.0f}" for k in TOP)
-    if ranks is before or np.array_equal(ranks, before):
+def _cell(case: _Case, ranks: Doubles, most: float, before: Doubles) -> str:
+    """Percent found, with the gain in the top 1 and 5 and its interval, and better : worse."""
+    found = " / ".join(f"{100 * (ranks < k).mean():.0f}" for k in TOP) + f" [{100 * most:.0f}]"
+    if np.array_equal(ranks, before):
         return found
-    gain, low, high = resampled_gain(1.0 * (ranks < 5) - (before < 5), case.test.right)
-    better, worse = int((ranks < before).sum()), int((ranks > before).sum())
-    return f"{found} ({100 * gain:+.0f} [{100 * low:.0f}, {100 * high:.0f}], {better}:{worse})"
+    gains = []
+    for k in TOP[:2]:
+        gain, low, high = resampled_gain(1.0 * (ranks < k) - (before < k), case.test.right)
+        gains.append(f"{100 * gain:+.0f} ({100 * low:.0f}, {100 * high:.0f})")
+    return f"{found}; {', '.join(gains)}; {(ranks < before).sum()}:{(ranks > before).sum()}"
 
 
 class _Case:
@@ -145,7 +121,7 @@ class _Case:
 
     def __init__(self, test: PhotoTest, kept: Kept) -> None:
         self.test = test
-        extractor = load_extractor(EXTRACTOR, throughput=True)
+        extractor = load_extractor(Settings().extractor, throughput=True)
         finder, size = PersonFinder(), extractor.input_size
 
         def cut(path: Path) -> npt.NDArray[np.uint8]:
@@ -154,79 +130,148 @@ class _Case:
             height, width = pixels.shape[:2]
             for person in finder.find(pixels, max_persons=1):
                 torso = torso_box(person.landmarks, width, height) or person.box
-                return np.stack(
-                    [
-                        masked_square(pixels, person.mask, box, extractor.input_size)
-                        for box in (torso, person.box)
-                    ]
-                )
+                boxes = (torso, person.box)
+                return np.stack([masked_square(pixels, person.mask, box, size) for box in boxes])
             return np.empty((0, size, size, 3), np.uint8)
 
         self.squares = kept.of_squares(extractor, test.photos, "torso and body of the first person", cut)
-        self._fixed = kept.regions(extractor, test.photos, STREET)
-        gallery = kept.whole(extractor, test.gallery)
-        self._parts = _parts(gallery)
-        self._gallery = {name: unit(part(gallery)) for name, part in self._parts.items()}
+        self.fixed = kept.regions(extractor, test.photos, STREET)
+        self.gallery = kept.whole(extractor, test.gallery)
+        self._parts = FeatureParts.of_extractor(extractor)
 
-    def ranks(self, method: Method) -> Doubles:
-        """Ranks of the right products, (n,), 0 for the first."""
-        to_images = np.stack([self._distances(method, row) for row in range(len(self.squares))])
-        return product_ranks(to_images, self.test.products, self.test.right)
+    def ranks(self, method: Method) -> tuple[Doubles, float]:
+        """Ranks of the right products, (n,), 0 for the first; and the share of the most shown product."""
+        head = self._parts.head if "kinds" in method.parts else None
+        texture, colors = ("texture" in method.parts, "colors" in method.parts)
+        parts = FeatureParts(self._parts.n_texture * texture, self._parts.n_colors * colors, head)
 
-    def _distances(self, method: Method, row: int) -> Floats:
-        """Distances of one photo to every image of the gallery, (m,)."""
-        weights, fixed_weights = method.weights, method.weights.of_fixed()
-        if not method.squares or not len(self.squares[row]):
-            return self._to_gallery(self._fixed[row], fixed_weights)
-        squares = self.squares[row][list(method.squares)]
-        if not len(method.fixed):
-            return self._to_gallery(squares, weights)
-        fixed = self._fixed[row][list(method.fixed)]
-        if not method.pairs:
-            return self._to_gallery(fixed, fixed_weights) + self._to_gallery(squares, weights)
-        one, other = self._linear(fixed, weights, fixed_weights), self._linear(squares, weights, weights)
-        pairs = unit((one[:, None] + other[None]).reshape(-1, one.shape[1]))
-        gallery = np.concatenate(
-            [np.float32(getattr(weights, name) ** 0.5) * part for name, part in self._gallery.items()], axis=1
+        def of(features: Floats) -> Floats:
+            network, of_texture, of_colors = self._parts.split(features)
+            kept = [network, *([of_texture] * texture), *([of_colors] * colors)]
+            return np.concatenate(kept, axis=1)
+
+        gallery = of(self.gallery)
+        transform = fit_transform(
+            method.space, iter([gallery]), dim_in=gallery.shape[1], n_rows=len(gallery), parts=parts
         )
-        found: Floats = (1 - pairs @ gallery.T).min(axis=0)
+        to_images = self._distances(transform, method, transform.apply(gallery), of)
+        ranks = product_ranks(to_images, self.test.products, self.test.right)
+        return ranks, share_of_most_shown(to_images, self.test.products)
+
+    def _distances(
+        self, transform: Transform, method: Method, images: Floats, of: Callable[[Floats], Floats]
+    ) -> Floats:
+        """Cosine distances of each photo to every image of the gallery, (n, m)."""
+        units = images / np.maximum(np.linalg.norm(images, axis=1, keepdims=True), 1e-12)
+        alone, beside = (places_of(REGION_PLANS[name], STREET) for name in (method.plan, WITH_PERSON))
+        rows = []
+        for fixed, squares in zip(self.fixed, self.squares, strict=True):
+            n_squares = len(squares) if method.persons else 0
+            looked_at = [fixed[beside], squares] if n_squares else [fixed[alone]]
+            vectors = transform.apply_to_photo(of(np.concatenate(looked_at)), n_squares)
+            pairs = join_squares(vectors, n_squares, "cosine")
+            pairs = pairs / np.maximum(np.linalg.norm(pairs, axis=1, keepdims=True), 1e-12)
+            rows.append(1 - (pairs @ units.T).max(axis=0))
+        found: Floats = np.stack(rows)
         return found
 
-    def _to_gallery(self, features: Floats, weights: Weights) -> Floats:
-        """The smallest weighted sum of the parts' cosine distances to each image, (m,)."""
-        total = np.ones((len(features), len(self.test.gallery)), np.float32)
-        for name, part in self._parts.items():
-            if weight := getattr(weights, name):
-                total -= np.float32(weight) * (unit(part(features)) @ self._gallery[name].T)
-        smallest: Floats = total.min(axis=0)
-        return smallest
+    def similarities(self) -> tuple[list[Doubles], list[Doubles], list[Doubles]]:
+        """Cosines by part of photos with a person: of regions and squares to images, (rows, m, parts).
 
-    def _linear(self, features: Floats, gallery: Weights, weights: Weights) -> Floats:
-        """Vectors whose products with the gallery's, in which each part has the root of its weight, are sums.
-
-        Args:
-            features: of regions or squares.
-            gallery: weights of the parts in the gallery's vectors.
-            weights: weights that the products are to have.
+        Returns:
+            those of regions and of squares; and of photos without a person the distances to images, (m,).
         """
-        parts = []
-        for name, part in self._parts.items():
-            root, weight = getattr(gallery, name) ** 0.5, getattr(weights, name)
-            parts.append(unit(part(features)) * np.float32(weight / root if root else 0))
-        return np.concatenate(parts, axis=1)
+        whole = fit_transform(
+            "mixed",
+            iter([self.gallery]),
+            dim_in=self.gallery.shape[1],
+            n_rows=len(self.gallery),
+            parts=self._parts,
+        )
+        assert isinstance(whole, MixedTransform)
+        images = whole.apply(self.gallery)
+        beside, alone = (places_of(REGION_PLANS[name], STREET) for name in (WITH_PERSON, WITHOUT_PERSON))
+
+        def by_part(vectors: Floats) -> Doubles:
+            found = [_cosines(vectors[:, place], images[:, place]) for place in whole.slices.values()]
+            return np.stack(found, axis=2)
+
+        regions, squares, others = [], [], []
+        for fixed, around in zip(self.fixed, self.squares, strict=True):
+            if len(around):
+                # As images are laid out, so that all parts are there; the raw part's axes for what lies
+                # beside the others are one then, which moves its cosine by a few hundredths.
+                regions.append(by_part(whole.apply(fixed[beside])))
+                squares.append(by_part(whole.apply(around)))
+            else:
+                others.append(1.0 - (whole.apply_to_photo(fixed[alone]) @ images.T).max(axis=0))
+        return regions, squares, others
 
 
-def _parts(gallery: Floats) -> Mapping[str, Callable[[Floats], Floats]]:
-    """From features to the vectors of each part, fitted to a gallery."""
-    network, texture = gallery[:, NETWORK], gallery[:, TEXTURE]
-    whitened, of_texture = (
-        fit_transform("whitened", iter([part]), dim_in=part.shape[1], n_rows=len(part))
-        for part in (network, texture)
-    )
-    axes = Principal.of(network)
-    return {
-        "w": lambda features: whitened.apply(features[:, NETWORK]),
-        "p": lambda features: axes.apply(features[:, NETWORK], 512, 0.25),
-        "t": lambda features: of_texture.apply(features[:, TEXTURE]),
-        "c": lambda features: features[:, COLORS],
+def _cosines(one: Floats, other: Floats) -> Floats:
+    units = [rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in (one, other)]
+    found: Floats = units[0] @ units[1].T
+    return found
+
+
+# Whether the weights were chosen for these photos only: they are chosen again on half of the products.
+
+SHARES: Final = (0.0, 0.25, 0.4, 0.6, 0.8, 1.0)
+"""Of the raw part in the network's."""
+
+TEXTURES: Final = (0.0, 0.15, 0.3, 0.45)
+KINDS: Final = (0.0, 0.05, 0.1, 0.2)
+
+
+def _print_cross(cases: Mapping[str, _Case], before: Mapping[str, Doubles]) -> None:
+    """Prints what photos with a person gain by weights that were chosen on the other half of the products."""
+    grid = list(itertools.product(SHARES, TEXTURES, KINDS))
+    ranks = {name: _ranks_of_grid(case, grid) for name, case in cases.items()}
+    halves = {
+        name: np.array([sha256_bytes(one.encode())[0] in "01234567" for one in case.test.right])
+        for name, case in cases.items()
     }
+    chosen = []
+    for is_other in (True, False):
+        gains = [
+            sum(
+                (1.0 * (ranks[name][at] < k) - (before[name] < k))[halves[name] == is_other].mean()
+                for name in cases
+                for k in TOP
+            )
+            for at in range(len(grid))
+        ]
+        chosen.append(int(np.argmax(gains)))
+    print("\nWeights chosen on the other half of the products (regions and squares added, not in pairs):")
+    for at in chosen:
+        print("- chosen: raw {}, texture {}, kinds {}".format(*grid[at]))
+    print()
+    shipped = (0.4, IMAGE.texture, IMAGE.kinds)
+    rows = []
+    for name in cases:
+        crossed = np.where(halves[name], ranks[name][chosen[1]], ranks[name][chosen[0]])
+        own = ranks[name][grid.index(shipped)]
+        cells = [" / ".join(f"{100 * (one < k).mean():.0f}" for k in TOP) for one in (crossed, own)]
+        rows.append([name, *cells])
+    print_table(["test", "crosswise: top 1 / 5 / 20, %", "shipped weights"], rows)
+
+
+def _ranks_of_grid(case: _Case, grid: Sequence[tuple[float, float, float]]) -> list[Doubles]:
+    """Ranks of the right products by each choice of weights, (n,) each."""
+    regions, squares, others = case.similarities()
+    found = []
+    for share, texture, kinds in grid:
+        network, colors = 1 - IMAGE.colors, IMAGE.colors
+        of_region = np.array([network * share, network * (1 - share), 0, colors, kinds])
+        network -= texture
+        of_square = np.array([network * share, network * (1 - share), texture, colors, kinds])
+        one, other, alone = iter(regions), iter(squares), iter(others)
+        to_images = []
+        for around in case.squares:
+            if len(around):
+                likeness = (next(one) @ of_region).max(axis=0) + (next(other) @ of_square).max(axis=0)
+                to_images.append(-likeness)
+            else:
+                to_images.append(next(alone))
+        found.append(product_ranks(np.stack(to_images), case.test.products, case.test.right))
+    return found

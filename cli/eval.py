@@ -160,7 +160,7 @@ def evaluate(
     among the first k. Missing features are computed and stored, so an interrupted run can be continued.
 
     \b
-    stylesearch eval --methods whitebox,efficientnet-lite0@320+colors/whitened --report reports/first
+    stylesearch eval --methods whitebox,efficientnet-lite0@320+texture+colors/mixed --report reports/first
     stylesearch eval --queries views -k 1,5,20
     stylesearch eval --baseline reports/first/results.json
     """

@@ -30,8 +30,8 @@ def _space_options(command: Any) -> Any:
     command = click.option(
         "-s",
         "--space",
-        metavar="raw|whitened|siamese:NAME",
-        help="Space in which distances are taken.  [default: whitened]",
+        metavar="mixed|raw|whitened|siamese:NAME",
+        help="Space in which distances are taken.  [default: mixed]",
     )(command)
     return extractor_options()(shared_options(pass_shared(command)))
 

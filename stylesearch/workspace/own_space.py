@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylesearch.errors import StyleSearchError
+from stylesearch.errors import CatalogError, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
 
 if TYPE_CHECKING:
@@ -86,24 +86,28 @@ class OwnSpace:
         return own
 
     def _existing_catalog(self) -> Catalog | None:
+        """The catalog; None where there is none yet, or it cannot be read: whoever searches is told."""
         settings = self._resources.settings
         if not settings.db and not Path(settings.database).exists():
             return None
-        return self._resources.catalog()
+        try:
+            return self._resources.catalog()
+        except CatalogError:
+            return None
 
     def _count_missing(self, catalog: Catalog) -> int:
         """How many more shop images have the older features than the wanted ones."""
-        sets = []
-        for spec in (self._wanted, self._older):
-            try:
-                sets.append(catalog.find_feature_set(self._resources.extractor(spec).fingerprint))
-            except StyleSearchError:  # whoever searches with it is told
+        try:
+            wanted, older = (
+                catalog.find_feature_set(self._resources.extractor(spec).fingerprint)
+                for spec in (self._wanted, self._older)
+            )
+            if older is None:
                 return 0
-        wanted, older = sets
-        if older is None:
+            n_wanted = sum(catalog.categories(wanted).values()) if wanted else 0
+            return sum(catalog.categories(older).values()) - n_wanted
+        except StyleSearchError:  # whoever searches is told
             return 0
-        n_wanted = sum(catalog.categories(wanted).values()) if wanted else 0
-        return sum(catalog.categories(older).values()) - n_wanted
 
     def _has_fit(self, extractor: str, space: str) -> bool:
         from stylesearch.search.fitted_space import version_stamp

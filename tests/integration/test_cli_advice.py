@@ -195,7 +195,7 @@ class TestTheRest:
             return dict(one)
 
         whole = indexes()
-        assert whole["check"] == "indexes efficientnet-lite0@320+colors/whitened/cosine"
+        assert whole["check"] == "indexes efficientnet-lite0@320+texture+colors/mixed/cosine"
         assert whole["state"] == "ok"
         assert "ready" in whole["detail"]
         (one, *_) = sorted((workspace / "indexes").rglob("manifest.json"))

@@ -47,17 +47,6 @@ def a_photo(drawn_shop: Path) -> Path:
         return drawn_shop / next(csv.DictReader(file))["image"]
 
 
-def test_colors_are_joined_by_default(ingested: Path) -> None:
-    assert Settings().extractor == "efficientnet-lite0@320+colors"
-    with ss.open(ingested) as shop:
-        (feature_set,) = shop.catalog.feature_sets()
-        assert (feature_set.extractor, feature_set.dim) == ("efficientnet-lite0+colors", 1280 + 108)
-        transform = shop.gallery().transform
-    assert isinstance(transform, JoinedTransform)
-    assert transform.name == "whitened"
-    assert transform.n_colors == 108
-
-
 def test_a_workspace_from_before_is_told_how_to_get_colors_and_gets_them_without_the_network(
     fresh: dict[tuple[str, str], np.ndarray],
     drawn_shop: Path,
@@ -113,12 +102,12 @@ def test_studies_know_the_joined_spaces(metric: str, workspace: Path, drawn_shop
     default = Settings().extractor
     with ss.open(workspace) as shop:
         shop.ingest(drawn_shop / "street.csv")
-        methods = [default, f"{default}/whitened"]
+        methods = [default, f"{default}/mixed"]
         study = shop.evaluate(methods, metrics=[metric], ks=[1, 5], regions="whole")
         through_index = shop.evaluate(methods[1:], metrics=[metric], ks=[1, 5], regions="whole", index=True)
     assert [one.label for one in study.methods] == methods
-    assert [one.feature_dim for one in study.methods] == [1388, 1388]
-    assert study.methods[1].dim < 1388
+    assert [one.feature_dim for one in study.methods] == [1628, 1628]
+    assert study.methods[1].dim < 1628
     exact = study.run(methods[1], metric).micro.values["top-5"].value
     assert through_index.run(methods[1], metric).micro.values["top-5"].value == exact
 

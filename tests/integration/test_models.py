@@ -30,7 +30,7 @@ from tests.integration.conftest import Command
 pytestmark = pytest.mark.slow
 
 SPACE = "siamese:default"
-EXTRACTOR = "efficientnet-lite0@320+colors"
+EXTRACTOR = "efficientnet-lite0@320+texture+colors"
 
 
 @pytest.fixture(scope="session")
@@ -367,7 +367,7 @@ def test_a_damaged_model_is_said_and_keeps_no_other_index_from_being_built(
     checks = {one["check"]: one for one in found}
     assert checks["model broken"]["state"] == "problem"
     assert checks["model default"]["state"] == "ok"
-    assert checks["indexes efficientnet-lite0@320+colors/siamese:default/cosine"]["state"] == "ok"
+    assert checks["indexes efficientnet-lite0@320+texture+colors/siamese:default/cosine"]["state"] == "ok"
 
 
 def test_the_doctor_names_a_model_without_features_and_indexes_that_are_missing(
@@ -383,7 +383,7 @@ def test_the_doctor_names_a_model_without_features_and_indexes_that_are_missing(
     found = stylesearch("--home", home, "--json", "doctor").json
     checks = {one["check"]: one for one in found}
     assert "which the catalog does not have" in checks["model other"]["detail"]
-    missing = checks["indexes efficientnet-lite0@320+colors/siamese:default/cosine"]
+    missing = checks["indexes efficientnet-lite0@320+texture+colors/siamese:default/cosine"]
     assert missing["state"] == "note"
     assert missing["hint"] == "stylesearch index build --space siamese:default"
     assert "siamese:gone" in checks["space"]["detail"]
@@ -437,7 +437,7 @@ def test_models_are_listed_shown_and_removed(shop: Workspace, stylesearch: Comma
         assert "siamese:default" in listed.out
     assert stylesearch("--home", home, "--json", "models").json[0]["name"] == "default"
     shown = stylesearch("--home", home, "models", "show", "default")
-    assert "efficientnet-lite0@320+colors" in shown.out
+    assert "efficientnet-lite0@320+texture+colors" in shown.out
     assert "any other" in shown.out
     assert "all            2          50.0 -> 50.0 (+0.0 to +0.0) ~" in shown.out
     assert re.search(r"top-1 +top-5 +top-20", shown.out)

@@ -256,7 +256,7 @@ def test_searches_in_the_space_of_a_model_find_it_too(home: Path, source: Path) 
         shop.ingest(source / "products.csv", extractors=[EXTRACTOR, "hog"])
         save_fake_model(shop.settings, extractor="hog")
     with ss.open(home) as shop, serving(shop, SETTINGS) as client:
-        assert client.get("/v1/page").json()["spaces"] == ["whitened", "raw", "siamese:default"]
+        assert client.get("/v1/page").json()["spaces"] == ["mixed", "raw", "whitened", "siamese:default"]
         content = png(draw(ORANGE, size=(160, 90)))
         assert put(client, "c", content).status_code == 201
         found = client.post(

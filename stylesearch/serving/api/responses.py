@@ -181,9 +181,9 @@ class SearchResult(_Answer):
     )
     height: int | None = Field(description="as the width", examples=[640])
     regions: list[PixelBox] = Field(description="the parts of the photo that were looked at")
-    space: str = Field(examples=["whitened"])
+    space: str = Field(examples=["mixed"])
     metric: str = Field(examples=["cosine"])
-    extractor: str = Field(examples=["efficientnet-lite0@320+colors"])
+    extractor: str = Field(examples=["efficientnet-lite0@320+texture+colors"])
     seconds: Seconds
 
 
@@ -254,7 +254,7 @@ class PageInfo(_Answer):
 
     max_bytes: int = Field(examples=[20_000_000])
     max_k: int = Field(examples=[100])
-    spaces: list[str] = Field(description="the first is the default", examples=[["whitened", "raw"]])
+    spaces: list[str] = Field(description="the first is the default", examples=[["mixed", "raw", "whitened"]])
     title: str = Field(examples=["stylesearch"])
     keeps_uploads: bool = Field(description="whether photos that are searched with are kept")
 
