@@ -123,7 +123,7 @@ def find_person_file(file: PersonFile) -> Path:
     if digest != file.sha256:
         raise WeightsMismatch(
             f"{path} is not the file it should be: its sha256 begins {digest[:12]}, not {file.sha256[:12]}",
-            hint=f"stylesearch weights remove persons, then {FETCH}",
+            hint=FETCH,
         )
     return path
 
