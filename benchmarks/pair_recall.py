@@ -17,32 +17,25 @@ is looked for, 200), ``STYLESEARCH_TEST_DATA`` (real photos).
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.measuring import print_table, seconds_of
+from benchmarks.measuring import print_table
+from benchmarks.recall import SIZES, WAYS, build_index, search_in_turn
 from benchmarks.shops import Source, likely_features, sources
 from stylesearch.extractors import load_extractor
 from stylesearch.extractors.base import Extractor
-from stylesearch.index.category_indexes import CategoryIndexes
-from stylesearch.index.reranked import Strategy
 from stylesearch.persons.regions import check_finder, make_person_inputs
 from stylesearch.search.gallery import FETCH_AT_LEAST, FETCH_FACTOR
 from stylesearch.settings import Settings
-from stylesearch.spaces import fit_transform
 from stylesearch.spaces.base import join_squares
-from stylesearch.spaces.joined import n_colors_of
 
-__all__ = ["first_products", "main", "recall", "search_in_turn"]
+__all__ = ["first_products", "main"]
 
-SIZES: Final = [int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000").split(",")]
 N_PHOTOS: Final = int(os.environ.get("BENCH_PHOTOS", "200"))
 N_PRODUCTS: Final = 20
 N_IMAGES: Final = max(FETCH_AT_LEAST, FETCH_FACTOR * N_PRODUCTS)
@@ -71,20 +64,8 @@ def main() -> None:
             with_person = _person_features(source, extractor)
             for size in SIZES:
                 features = np.concatenate(list(likely_features(size, extractor.dim, source.originals)))
-                transform = fit_transform(
-                    SPACE,
-                    iter([features]),
-                    dim_in=extractor.dim,
-                    n_rows=size,
-                    n_colors=n_colors_of(extractor.parameters),
-                )
-                indexes = CategoryIndexes(folder / f"{source.name}-{size}", "bench", METRIC, transform.dim)
-                indexes.build(
-                    "all",
-                    iter([(np.arange(size), transform.apply(features))]),
-                    transform_version=transform.version,
-                    last_feature_id=size,
-                )
+                home = folder / f"{source.name}-{size}"
+                transform, indexes = build_index(home, extractor, features, SPACE, METRIC)
                 del features
                 queries = {
                     "8 pairs": [
@@ -93,21 +74,15 @@ def main() -> None:
                     ],
                     "16 regions": [transform.apply(source.photos[number]) for number in with_person],
                 }
-                for what, cells in search_in_turn(indexes, queries).items():
+                for what, cells in search_in_turn(indexes, queries, N_IMAGES, first_products).items():
                     rows.append([source.name, f"{size:,}", len(with_person), what, *cells])
-    print_table(
-        ["features", "images", "photos", "query", "exact", "scan", "annoy", "chosen by default"], rows
-    )
+    print_table(["features", "images", "photos", "query", *WAYS], rows)
 
 
-def first_products(images: Ids) -> list[int]:
+def first_products(images: Ids) -> Ids:
     """The first 20 products of images that are sorted by distance; every two images are of one product."""
-    return list(dict.fromkeys((images // IMAGES_A_PRODUCT).tolist()))[:N_PRODUCTS]
-
-
-def recall(true: Sequence[Sequence[int]], found: Sequence[Sequence[int]]) -> float:
-    """Share of the true products that were found, the mean over photos."""
-    return float(np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]))
+    products = dict.fromkeys((images // IMAGES_A_PRODUCT).tolist())
+    return np.array(list(products)[:N_PRODUCTS], np.int64)
 
 
 def _person_features(source: Source, extractor: Extractor) -> dict[int, Floats]:
@@ -118,27 +93,3 @@ def _person_features(source: Source, extractor: Extractor) -> dict[int, Floats]:
         if inputs.n_squares == N_SQUARES:
             features[number] = extractor.extract(inputs.pixels[extractor.input_size])
     return features
-
-
-def search_in_turn(indexes: CategoryIndexes, queries: dict[str, list[Floats]]) -> dict[str, list[str]]:
-    """Recall and time of each way, by kind of query; the kinds are searched in turn."""
-    cells: dict[str, list[str]] = {what: [] for what in queries}
-    true: dict[str, list[list[int]]] = {}
-    for strategy in (Strategy.EXACT, Strategy.SCAN, Strategy.ANNOY, None):
-        indexes.strategy = strategy
-        opened = indexes.open("all")
-        found: dict[str, list[list[int]]] = {what: [] for what in queries}
-        times: dict[str, list[float]] = {what: [] for what in queries}
-        for photo in zip(*queries.values(), strict=True):
-            for what, vectors in zip(queries, photo, strict=True):
-                found[what].append(first_products(opened.search_any(vectors, N_IMAGES).ids))
-                times[what].append(seconds_of(partial(opened.search_any, vectors, N_IMAGES)))
-        opened.close()
-        for what, products in found.items():
-            text = f"{1000 * statistics.median(times[what]):.1f} ms"
-            if strategy is Strategy.EXACT:
-                true[what] = products
-            else:
-                text = f"{recall(true[what], products):.4f}, {text}"
-            cells[what].append(text)
-    return cells
