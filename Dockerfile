@@ -38,12 +38,14 @@ FROM python:${PYTHON}-slim-bookworm
 RUN groupadd --gid 10001 stylesearch \
     && useradd --uid 10001 --gid stylesearch --no-create-home --home-dir /workspace \
        --shell /usr/sbin/nologin stylesearch \
-    && install --directory --owner=stylesearch --group=stylesearch /workspace /var/cache/stylesearch
+    && install --directory --owner=stylesearch --group=stylesearch \
+       /workspace /var/cache/stylesearch /usr/local/share/stylesearch
 COPY --from=build /opt/stylesearch /opt/stylesearch
 # 0.0.0.0 is the container's own network: which address of the machine leads there, `docker run -p` says.
 ENV PATH=/opt/stylesearch/bin:$PATH \
     STYLESEARCH_HOME=/workspace \
     STYLESEARCH_CACHE=/var/cache/stylesearch \
+    STYLESEARCH_SHIPPED=/usr/local/share/stylesearch \
     STYLESEARCH_SERVE_HOST=0.0.0.0 \
     STYLESEARCH_SERVE_PORT=8000 \
     KERAS_HOME=/tmp/keras \
@@ -55,8 +57,9 @@ RUN python -c "import numpy, stylesearch; \
 network = stylesearch.load_extractor('efficientnet-lite0@320', engine='openvino', throughput=True); \
 network.extract(numpy.zeros((1, network.input_size, network.input_size, 3), numpy.uint8))" \
     && rm -rf /tmp/keras
-# The files that find persons in photos (docs/persons.md). Without a network the image is built all the same.
-RUN PIP_NO_CACHE_DIR=1 stylesearch weights fetch --quiet \
+# The files that find persons in photos (docs/persons.md), outside of the cache: a volume of an older container
+# would hide them there. Without a network the image is built all the same.
+RUN PIP_NO_CACHE_DIR=1 STYLESEARCH_CACHE=$STYLESEARCH_SHIPPED stylesearch weights fetch --quiet \
     || echo "without these files persons are not looked for in photos; searches work as before" >&2
 WORKDIR /workspace
 VOLUME /workspace

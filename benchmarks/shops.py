@@ -103,33 +103,39 @@ class Source:
 
     Attributes:
         name: for tables.
-        pictures: whose features are mixed.
+        images: whose features are mixed.
         originals: those features, through all regions, float32, (n, dim).
-        photos: features of other photos, through all regions, float32, (m, regions, dim).
+        photo_paths: files of other photos.
+        photos: their features, through all regions, float32, (m, regions, dim).
     """
 
     name: str
     images: list[Path]
     originals: npt.NDArray[np.float32]
+    photo_paths: list[Path]
     photos: npt.NDArray[np.float32]
 
 
 def sources(folder: Path, extractor: Extractor, n_images: int = 200, n_photos: int = 60) -> Iterator[Source]:
     """Drawn shop pictures and street photos of them; then, if there are any, real photos and others."""
-    from benchmarks.retrieval import photo_features
-    from stylesearch.settings import Settings
-
-    plan = Settings().regions
     drawn_shop(folder, n_images)
     shop = sorted((folder / "catalog").rglob("*.jpg"))
     street = sorted((folder / "street").glob("*.jpg"))[:n_photos]
-    yield Source("drawn", shop, region_features(extractor, shop), photo_features(extractor, street, plan))
+    yield _source("drawn", extractor, shop, street)
     home = real_photos()
     if home:
         paths = sorted(home.rglob("*.jpg"))
         drawn = np.random.default_rng(0).permutation(len(paths))[: n_images + n_photos]
         real, others = ([paths[i] for i in part] for part in np.split(drawn, [n_images]))
-        yield Source("real", real, region_features(extractor, real), photo_features(extractor, others, plan))
+        yield _source("real", extractor, real, others)
+
+
+def _source(name: str, extractor: Extractor, images: list[Path], photos: list[Path]) -> Source:
+    from benchmarks.retrieval import photo_features
+    from stylesearch.settings import Settings
+
+    features = photo_features(extractor, photos, Settings().regions)
+    return Source(name, images, region_features(extractor, images), photos, features)
 
 
 def fill_catalog(

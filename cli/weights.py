@@ -41,7 +41,7 @@ def weights() -> None:
 @shared_options
 @pass_shared
 def fetch(shared: Shared, names: tuple[str, ...], wheel: Path | None) -> int:
-    """Download weights that are missing; without a NAME, the files of `persons`.
+    """Download weights that are missing or damaged; without a NAME, the files of `persons`.
 
     Exit code 3 if only some could be fetched.
     """
@@ -148,8 +148,10 @@ def _echo_files(shared: Shared, files: Sequence[WeightsFile]) -> None:
         ],
         right=["bytes"],
     )
-    if any(one.verified is False for one in files):
-        click.secho("a damaged file is not used: remove it, and fetch it again", fg="red", err=True)
+    for one in files:
+        if one.verified is False:
+            click.secho(f"error: {one.path} is damaged", fg="red", err=True)
+            click.echo(f"hint: {one.hint}", err=True)
 
 
 def _state_of(file: WeightsFile) -> str:

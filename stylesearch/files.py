@@ -23,6 +23,7 @@ __all__ = [
     "cache_folder",
     "digest_of",
     "hold_lock",
+    "md5_file",
     "pack_vectors",
     "sha256_bytes",
     "sha256_file",
@@ -91,6 +92,12 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     """Hexadecimal sha256 of a file's bytes, read in blocks."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def md5_file(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal md5 of a file's bytes, read in blocks: to notice damage only, md5 protects from no one."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def stat_key(status: os.stat_result, *, now: float | None = None) -> str | None:

@@ -389,13 +389,15 @@ class Catalog:
             ]
 
     def product_features(self, product_id: str, feature_set: FeatureSet) -> FeatureBlock:
-        """Reads the vectors of one product's images, of either domain, in the order of their ids.
+        """Reads the vectors of one product's shop images, in the order of their ids.
+
+        Those of its consumer photos are read only where no shop image has one: a photo shows a street too.
 
         Raises:
             NotInCatalog: no such product, or none of its images has a vector in this feature set.
         """
         statement = (
-            select(features.c.id, features.c.vector)
+            select(features.c.id, features.c.vector, features.c.domain)
             .select_from(
                 products.join(images, images.c.product_pk == products.c.pk).join(
                     features, features.c.image_pk == images.c.pk
@@ -405,7 +407,9 @@ class Catalog:
             .order_by(features.c.id)
         )
         with self._connect() as connection:
-            rows = connection.execute(statement).all()
+            of_both = connection.execute(statement).all()
+        of_shop = [(key, vector) for key, vector, domain in of_both if domain == Domain.SHOP.value]
+        rows = of_shop or [(key, vector) for key, vector, _ in of_both]
         if not rows:
             self.product(product_id)
             raise NotInCatalog(

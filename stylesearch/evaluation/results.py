@@ -164,6 +164,8 @@ class QueryFacts:
         equal_images: queries whose photo is in the gallery as well.
         digest: digest of product ids and sha256 of all queries in the scores.
         images: the queries, sorted by product id, then path: the order of every column of a run.
+        n_with_person: with regions ``person``: number of queries in which a person was found; the others were
+            looked at as with ``street``. None with other regions.
     """
 
     description: str
@@ -176,6 +178,7 @@ class QueryFacts:
     equal_images: EqualImages = field(metadata={"key": "equal_pictures"})
     digest: str
     images: tuple[StudyImage, ...] = field(metadata={"key": "pictures"})
+    n_with_person: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from stylesearch.evaluation.results import (
     StudySettings,
 )
 from stylesearch.files import atomic_file, write_json
+from stylesearch.images.regions import WITHOUT_PERSON
 from stylesearch.models.card import is_trained, name_of
 from stylesearch.types import Box
 
@@ -398,6 +399,11 @@ def notes(study: Study) -> list[str]:
         lines.append(f"{gallery.n_unreadable} pictures of the gallery could not be read and are not in it.")
     if queries.n_without_box:
         lines.append(f"{queries.n_without_box} queries have no box and were looked at whole.")
+    if queries.n_with_person is not None:
+        lines.append(
+            f"A person was found in {queries.n_with_person:,} of {queries.n_queries:,} queries; the others "
+            f"were looked at through the regions `{WITHOUT_PERSON}`."
+        )
     equal = queries.equal_images
     if equal.n_queries:
         lines.append(

@@ -52,7 +52,7 @@ from stylesearch.features.context import StudyContext, time_stage
 from stylesearch.features.images import BOX, CatalogImage, list_images, split_queries
 from stylesearch.features.region_cache import RegionCache
 from stylesearch.files import digest_of
-from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS
+from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS, count_squares
 from stylesearch.models.card import check_features
 from stylesearch.registry import unknown_name
 from stylesearch.spaces.parts import FeatureParts
@@ -125,7 +125,7 @@ def evaluate(context: StudyContext, settings: StudySettings) -> Study:
         settings=settings,
         catalog=facts,
         gallery=gallery_facts(protocol, settings),
-        queries=query_facts(protocol, settings),
+        queries=query_facts(protocol, settings, n_with_person=ranker.n_with_person),
         methods=tuple(ranker.methods[label] for label in settings.methods),
         runs=runs,
         differences=differences,
@@ -211,6 +211,7 @@ class MethodRanking:
     Attributes:
         columns: results by the method's label and the metric.
         methods: the methods by label.
+        n_with_person: number of queries in which a person was found; None with other regions than ``person``.
     """
 
     def __init__(
@@ -218,6 +219,7 @@ class MethodRanking:
     ) -> None:
         self.columns: dict[tuple[str, str], Columns] = {}
         self.methods: dict[str, Method] = {}
+        self.n_with_person: int | None = None
         self._context = context
         self._settings = settings
         self._protocol = protocol
@@ -248,6 +250,8 @@ class MethodRanking:
                     through_cache,
                     cache,
                 )
+            if regions == PERSON_PLAN:  # the same for all extractors
+                self.n_with_person = sum(count_squares(n) > 0 for n in n_regions.tolist())
             for spec in specs:
                 self._rank_in(pool, extractor, spec, gallery, queries, n_regions)
 
@@ -328,8 +332,15 @@ def gallery_facts(protocol: Protocol, settings: StudySettings) -> GalleryFacts:
     )
 
 
-def query_facts(protocol: Protocol, settings: StudySettings) -> QueryFacts:
-    """Describes and counts the queries of a study, and those left out."""
+def query_facts(
+    protocol: Protocol, settings: StudySettings, *, n_with_person: int | None = None
+) -> QueryFacts:
+    """Describes and counts the queries of a study, and those left out.
+
+    Args:
+        protocol, settings: of the study.
+        n_with_person: number of queries in which a person was found, where one was looked for.
+    """
     queries = protocol.queries
     n_left_out = sum(map(len, protocol.left_out.values()))
     n_products = len({one.product.id for one in queries})
@@ -353,6 +364,7 @@ def query_facts(protocol: Protocol, settings: StudySettings) -> QueryFacts:
         equal_images=_equal_images(protocol),
         digest=_digest(queries),
         images=tuple(map(_study_image, queries)),
+        n_with_person=n_with_person,
     )
 
 

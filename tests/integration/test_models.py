@@ -18,6 +18,8 @@ import pytest
 import stylesearch as ss
 from stylesearch.distance import distances
 from stylesearch.errors import CatalogLocked, ConfigError, SpaceError, UnknownName
+from stylesearch.features.compute import read_features
+from stylesearch.features.images import list_images
 from stylesearch.models import store
 from stylesearch.search import IndexWarning, maintenance
 from stylesearch.settings import change_settings
@@ -404,9 +406,9 @@ def test_a_study_ranks_by_the_weighted_distances_and_the_index_agrees(
     catalog = shop.catalog
     for place in (0, len(study.queries.images) - 1):
         image = study.queries.images[place]
-        _, of_all = catalog.product_features(image.product, feature_set)
-        paths = [image.path for image in catalog.images_of(image.product)]
-        features = of_all[paths.index(image.path)][None]
+        (one,) = [one for one in list_images(catalog) if one.image.path == image.path]
+        features = np.empty((1, feature_set.dim), np.float32)
+        read_features(catalog, feature_set, [one], features)
         right, wanted = image.product, expected(shop, features)
         assert run.columns.right_distance[place] == pytest.approx(wanted[right], rel=1e-4, abs=1e-5)
         nearer = sum(value < wanted[right] - 1e-6 for value in wanted.values())

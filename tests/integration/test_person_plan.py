@@ -32,13 +32,15 @@ def test_a_study_ranks_as_searches_answer(home: Path) -> None:
             [f"{EXTRACTOR}/whitened"], regions="person", metrics=["cosine", "l1"], index=True
         )
         assert len(study.queries.images) == 24
-        n_joined = 0
+        n_joined, with_person = 0, set()
         for metric in ("cosine", "l1"):
             run = next(one for one in study.runs if one.metric == metric)
             again = next(one for one in indexed.runs if one.metric == metric)
             for place, photo in enumerate(study.queries.images):
                 answer = shop.query(photo.path, k=24, metric=metric)
                 n_joined += len(answer.regions) == 6
+                if len(answer.regions) < 16:
+                    with_person.add(photo.path)
                 ids = [hit.product.id for hit in answer]
                 assert ids.index(photo.product) == run.columns.n_nearer[place]
                 assert again.columns.n_nearer[place] == run.columns.n_nearer[place]
@@ -46,6 +48,7 @@ def test_a_study_ranks_as_searches_answer(home: Path) -> None:
                 if len(answer.regions) < 16:  # the nearest pair is shown by its square
                     assert answer[0].region in answer.regions[4:]
         assert n_joined >= 24
+        assert study.queries.n_with_person == indexed.queries.n_with_person == len(with_person)
 
 
 def test_without_a_person_the_hits_are_those_of_street(

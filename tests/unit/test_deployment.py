@@ -115,6 +115,17 @@ def test_installing_goes_on_where_the_files_of_persons_cannot_be_fetched(name: s
     assert re.search(r"weights fetch --quiet\s+\|\|\s+echo .* >&2$", line)
 
 
+def test_no_volume_hides_the_files_of_persons_in_the_image() -> None:
+    (shipped,) = re.findall(r"STYLESEARCH_SHIPPED=(\S+)", DOCKERFILE)
+    fetching = DOCKERFILE[DOCKERFILE.rindex("\nRUN", 0, DOCKERFILE.index("stylesearch weights fetch")) :]
+    assert "STYLESEARCH_CACHE=$STYLESEARCH_SHIPPED stylesearch weights fetch" in fetching
+    volumes = re.findall(r"^ +- \w+:(/\S+)$", COMPOSE, re.MULTILINE)
+    volumes += re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)
+    volumes += re.findall(r"^ +- (/tmp)$", COMPOSE, re.MULTILINE)
+    assert "/var/cache/stylesearch" in volumes
+    assert not any(Path(shipped).is_relative_to(folder) for folder in volumes)
+
+
 def test_what_runs_in_the_image_is_no_administrator_and_no_shell() -> None:
     last = DOCKERFILE.split("\nFROM ")[-1]
     assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
@@ -127,7 +138,8 @@ def test_what_runs_in_the_image_is_no_administrator_and_no_shell() -> None:
 )
 def test_every_variable_is_one_that_is_read(text: str) -> None:
     settings = {field.name for field in dataclasses.fields(Settings)}
-    known = {f"STYLESEARCH_{name.upper()}" for name in settings} | {"STYLESEARCH_CACHE", *KEY_VARIABLES}
+    folders = {"STYLESEARCH_CACHE", "STYLESEARCH_SHIPPED"}
+    known = {f"STYLESEARCH_{name.upper()}" for name in settings} | folders | set(KEY_VARIABLES)
     known |= {ENVIRONMENT_PREFIX + field.name.upper() for field in dataclasses.fields(ServiceSettings)}
     named = set(re.findall(r"\bSTYLESEARCH_[A-Z_]+[A-Z]\b", text))
     assert named

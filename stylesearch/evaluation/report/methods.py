@@ -10,7 +10,7 @@ from stylesearch.evaluation.report.page import Block, Chart, Details, Heading, S
 from stylesearch.evaluation.results import Run
 from stylesearch.evaluation.results_files import percent
 from stylesearch.extractors.load import describe_extractors
-from stylesearch.extractors.spec import COLORS
+from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import is_trained
 
 __all__ = ["by_category", "extractors", "metrics"]
@@ -23,12 +23,13 @@ def extractors(context: ReportContext) -> Section:
     described = {info.name: info for info in describe_extractors()}
     rows = []
     for method in context.study.methods:
-        info = described.get(method.extractor.removesuffix(COLORS))
-        and_colors = ", and colors" if method.extractor.endswith(COLORS) else ""
+        spec = ExtractorSpec.from_name(method.extractor, method.input_size)
+        info = described.get(spec.name)
+        layer = info.layer if info else "its own"
         rows.append(
             [
                 method.label,
-                info.layer + and_colors if info else "its own",
+                layer + ", and texture" * spec.with_texture + ", and colors" * spec.with_colors,
                 f"{method.feature_dim:,}",
                 f"{info.parameters:,}" if info else "not known",
                 f"{method.input_size} × {method.input_size}",

@@ -152,6 +152,24 @@ def test_one_product_and_its_images(catalog: Catalog, feature_set: FeatureSet, s
     assert vectors.shape == (2, 6)
 
 
+def test_the_vectors_of_a_product_are_those_of_shop_images_where_it_has_any(
+    catalog: Catalog, feature_set: FeatureSet, store: Any, entry: Entry
+) -> None:
+    both, seen = Product("both", "Both", "dress"), Product("seen", "Seen", "dress")
+    store(
+        (both, entry("both", "/a-street.jpg", domain=Domain.CONSUMER)),
+        (both, entry("both", "/shop.jpg")),
+        (seen, entry("seen", "/b-street.jpg", domain=Domain.CONSUMER)),
+        (seen, entry("seen", "/c-street.jpg", domain=Domain.CONSUMER)),
+    )
+    found = {name: catalog.product_features(name, feature_set) for name in ("both", "seen")}
+    assert {name: ids.tolist() for name, (ids, _) in found.items()} == {"both": [2], "seen": [3, 4]}
+    assert {name: vectors[:, 0].tolist() for name, (_, vectors) in found.items()} == {
+        "both": [1],
+        "seen": [2, 3],
+    }
+
+
 def test_a_product_that_is_not_there(catalog: Catalog, feature_set: FeatureSet) -> None:
     for ask in (
         catalog.product,

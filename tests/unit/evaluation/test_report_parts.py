@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stylesearch.evaluation.report import examples
+from stylesearch.evaluation.report import examples, methods
 from stylesearch.evaluation.report.chart_selection import best_runs, chart_k, is_white_box
 from stylesearch.evaluation.report.context import ReportContext
 from stylesearch.evaluation.report.images import ImageFolder
@@ -245,3 +245,20 @@ def test_the_part_that_was_nearest_is_outlined(regions: str, expected: list[Box]
     run = only_run(study)
     run.columns.hit_regions[0, 0] = 3 if regions == "few" else 0
     assert examples.nearest_region(study, run, 0, (100, 200)) == expected
+
+
+@pytest.mark.parametrize(
+    ("extractor", "layer", "parameters"),
+    [
+        ("efficientnet-lite0", "avg_pool", "3,413,024"),
+        ("efficientnet-lite0+colors", "avg_pool, and colors", "3,413,024"),
+        ("efficientnet-lite0+texture", "avg_pool, and texture", "3,413,024"),
+        ("efficientnet-lite0+texture+colors", "avg_pool, and texture, and colors", "3,413,024"),
+        ("models/own.keras+colors", "its own, and colors", "not known"),
+    ],
+)
+def test_what_stands_behind_a_network_is_no_other_network(tmp_path, extractor, layer, parameters):
+    study = study_of({("a", "l1"): [1, 2, 3]})
+    study = replace(study, methods=tuple(replace(one, extractor=extractor) for one in study.methods))
+    (table,) = methods.extractors(ReportContext(study, tmp_path, {}, None)).blocks
+    assert table.rows[0][1:4] == [layer, "8", parameters]

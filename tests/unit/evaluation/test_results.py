@@ -94,6 +94,20 @@ def test_json_goes_there_and_back_and_times_stay_apart(tmp_path):
     assert json.loads((tmp_path / "report/times.json").read_text()) == {"total": 1.0}
 
 
+def test_how_many_photos_show_a_person_is_told_where_one_was_looked_for():
+    study = study_of(RANKS)
+    assert not any("person" in note for note in notes(study))
+    study = replace(study, queries=replace(study.queries, n_with_person=3))
+    n = study.queries.n_queries
+    told = f"A person was found in 3 of {n} queries; the others were looked at through the regions `street`."
+    assert told in notes(study)
+    stored = json.loads(json_text(study))
+    assert stored["queries"]["n_with_person"] == 3
+    assert study_from_json(json.loads(json_text(study))).queries == study.queries
+    del stored["queries"]["n_with_person"]  # as earlier versions wrote it
+    assert study_from_json(stored).queries.n_with_person is None
+
+
 def test_the_layout_of_the_json_is_fixed():
     """Its bytes are compared between runs: mappings and lists of lists by the line, plain lists on one."""
     value = {

@@ -43,6 +43,28 @@ def test_the_graph_has_what_the_table_says(name):
 
 
 @pytest.mark.parametrize("name", KERAS_ROWS)
+def test_the_checksum_is_that_of_keras(name, monkeypatch):
+    import keras
+    from keras.src.utils import file_utils
+
+    asked = {}
+
+    class NoDownload(Exception):
+        pass
+
+    def get_file(file_name, origin, **options):
+        asked[file_name] = options["file_hash"]
+        raise NoDownload
+
+    monkeypatch.setattr(file_utils, "get_file", get_file)
+    row = BACKBONES[name]
+    module = importlib.import_module(f"keras.applications.{row.module}")
+    with keras.StatelessScope(), pytest.raises(NoDownload):
+        getattr(module, row.class_name)(weights="imagenet", include_top=not row.any_size)
+    assert asked == {row.weights_file: row.weights_md5}
+
+
+@pytest.mark.parametrize("name", KERAS_ROWS)
 def test_preprocessing_is_that_of_keras(name):
     row = BACKBONES[name]
     module = importlib.import_module(f"keras.applications.{row.module}")

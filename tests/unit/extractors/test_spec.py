@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +63,51 @@ def test_what_a_name_stands_for() -> None:
 def test_what_is_malformed_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="input size"):
         ExtractorSpec.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("efficientnet-lite0+texture@320", "efficientnet-lite0@320+texture"),
+        ("efficientnet-lite0+colors@320", "efficientnet-lite0@320+colors"),
+        ("efficientnet-lite0+texture+colors@320", "efficientnet-lite0@320+texture+colors"),
+        ("efficientnet-lite0+texture@320+colors", "efficientnet-lite0@320+texture+colors"),
+        ("efficientnet-lite0+colors+texture@320", "efficientnet-lite0@320+texture+colors"),
+        ("efficientnet-lite0@320+colors+texture", "efficientnet-lite0@320+texture+colors"),
+        ("efficientnet-lite0+colors+texture", "efficientnet-lite0+texture+colors"),
+        ("efficientnet-lite0+colors+colors", "efficientnet-lite0+colors"),
+        ("efficientnet-lite0+texture+texture", "efficientnet-lite0+texture"),
+        ("folder/net@home.keras+colors@96", "folder/net@home.keras@96+colors"),
+        ("efficientnet-lite0@big+texture", "efficientnet-lite0@320+texture"),
+        ("efficientnet-lite0@320+color", "efficientnet-lite0@320"),
+        ("+texture+colors", "resnet50+texture+colors"),
+        ("@320", "resnet50@320"),
+    ],
+)
+def test_the_right_form_is_told(text: str, right: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        ExtractorSpec.parse(text)
+    assert refused.value.hint == right
+    assert repr(text) in refused.value.message
+    assert str(ExtractorSpec.parse(right)) == right
+
+
+@pytest.mark.parametrize("name", ["net", "net@64", "net+texture@64", "we@ird", "a+colors.keras@96"])
+def test_an_existing_file_is_the_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    for text, size, colors in (
+        (name, None, False),
+        (f"{name}+colors", None, True),
+        (f"{name}@32+colors", 32, True),
+    ):
+        spec = ExtractorSpec.parse(text)
+        assert (spec.name, spec.input_size, spec.with_colors, spec.with_texture) == (
+            name,
+            size,
+            colors,
+            False,
+        )
 
 
 def test_settings_for_networks_apply_where_they_can() -> None:

@@ -68,8 +68,8 @@ def test_the_fingerprint_of_the_default_does_not_drift() -> None:
     [
         ("hog+colors", "hog is none"),
         ("whitebox@128+colors", "whitebox is none"),
-        ("+colors", "behind a network"),
-        ("resnet50+colors@320", "stands last"),
+        ("+colors", "behind the name of a network"),
+        ("resnet50+colors@320", "is written NAME"),
         ("resnet50@+colors", "input size"),
     ],
 )

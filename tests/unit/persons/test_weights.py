@@ -51,6 +51,17 @@ def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[PersonFile, 
     return made
 
 
+def ship(
+    files: tuple[PersonFile, ...], folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None = None
+) -> None:
+    """Puts the files where a container image ships them."""
+    monkeypatch.setenv("STYLESEARCH_SHIPPED", str(folder))
+    for file in files:
+        assert file.shipped_path is not None
+        file.shipped_path.parent.mkdir(parents=True)
+        file.shipped_path.write_bytes(CONTENTS[file.member] if content is None else content)
+
+
 @pytest.fixture
 def pip(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A pip that writes a wheel, or says what it says; it counts its calls."""
@@ -104,6 +115,41 @@ class TestFetching:
             find_person_file(files[1])
         assert fetch_person_files() == [files[1]]
         assert find_person_file(files[1]).read_bytes() == CONTENTS[files[1].member]
+
+    def test_what_an_image_ships_is_copied_into_a_cache_that_lacks_it_or_has_it_damaged(
+        self,
+        files: tuple[PersonFile, ...],
+        pip: SimpleNamespace,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        ship(files, tmp_path / "image", monkeypatch)
+        assert find_person_file(files[0]) == files[0].path
+        assert files[0].path.is_relative_to(tmp_path / "cache")
+        files[0].path.write_bytes(b"damaged")
+        assert find_person_file(files[0]).read_bytes() == CONTENTS[files[0].member]
+        assert fetch_person_files() == []
+        assert pip.commands == []
+
+    def test_a_cache_that_cannot_be_written_is_done_without(
+        self, files: tuple[PersonFile, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ship(files, tmp_path / "image", monkeypatch)
+        (tmp_path / "cache").write_text("no folder")
+        assert find_person_file(files[0]) == files[0].shipped_path
+
+    def test_a_damaged_shipped_file_is_not_used(
+        self,
+        files: tuple[PersonFile, ...],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        ship(files, tmp_path / "image", monkeypatch, content=b"damaged")
+        with pytest.raises(WeightsNotFound):
+            find_person_file(files[0])
+        assert "is damaged and not used" in caplog.text
+        assert not files[0].path.exists()
 
     def test_a_wheel_that_is_here_needs_no_pip(
         self, files: tuple[PersonFile, ...], pip: SimpleNamespace, tmp_path: Path
