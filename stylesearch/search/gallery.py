@@ -6,13 +6,14 @@ import logging
 import threading
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stylesearch.array_types import Floats
 from stylesearch.errors import IndexDamaged, NotInCatalog
 from stylesearch.registry import unknown_name
 from stylesearch.search import fitted_space
+from stylesearch.search.explain import explain_hits
 from stylesearch.search.store import Candidates, StoreReplaced, VectorStore, merge_candidates
 from stylesearch.spaces.base import join_squares, scale_for_category
 from stylesearch.types import ImageRecord, Product, SearchRequest
@@ -48,12 +49,17 @@ class GalleryHit:
         image: its nearest image.
         distance: distance between that image and the nearest of the query's vectors.
         row: number of that vector of the query.
+        feature_id: id of the image's feature.
+        parts: how much each part of the vectors made of the likeness, from ``explain_hits``; None if it was
+            not asked for.
     """
 
     product: Product
     image: ImageRecord
     distance: float
     row: int
+    feature_id: int
+    parts: Mapping[str, float] | None = None
 
 
 class Gallery:
@@ -109,7 +115,11 @@ class Gallery:
                 else:
                     vectors = store.transform.apply_to_photo(features, n_squares)
                     vectors = join_squares(vectors, n_squares, self.metric)
-                return self._search(store, vectors, request)
+                hits = self._search(store, vectors, request)
+                if not request.explain:
+                    return hits
+                found = explain_hits(self.location, store.transform, vectors, self.metric, hits)
+                return [replace(hit, parts=parts) for hit, parts in zip(hits, found, strict=True)]
             except StoreReplaced:
                 log.info("the space was fitted anew by another process (attempt %d)", attempt)
         raise IndexDamaged(
@@ -208,9 +218,8 @@ class Gallery:
                     continue
                 if product.id == request.exclude or (product.id, image.path) == request.exclude_image:
                     continue
-                hits[product.id] = GalleryHit(
-                    product, image, float(candidates.distances[position]), int(candidates.rows[position])
-                )
+                distance, row = float(candidates.distances[position]), int(candidates.rows[position])
+                hits[product.id] = GalleryHit(product, image, distance, row, feature_id)
                 if len(hits) == request.k:
                     return list(hits.values())
             start, step = start + step, 2 * step

@@ -33,6 +33,7 @@ class Transform(Protocol):
             category of the picture that is searched, float32 (dim,); ``""`` stands for every category that
             has none of its own. None: nothing is multiplied. See ``scale_for_category``.
         metric: the metric that it was made for; None for any.
+        slices: where each part of a vector is, by its name: ``network``, ``colors``, ...
     """
 
     @property
@@ -47,6 +48,8 @@ class Transform(Protocol):
     def scales(self) -> Mapping[str, Floats] | None: ...
     @property
     def metric(self) -> str | None: ...
+    @property
+    def slices(self) -> Mapping[str, slice]: ...
 
     def apply(self, features: Floats) -> Floats:
         """Vectors of the space.

@@ -97,6 +97,11 @@ class JoinedTransform:
         return self.plain.dim + self.n_colors
 
     @property
+    def slices(self) -> Mapping[str, slice]:
+        """Where the network's part and the colors of a vector are."""
+        return {"network": slice(0, self.plain.dim), "colors": slice(self.plain.dim, self.dim)}
+
+    @property
     def version(self) -> str:
         """Digest of the plain transform's version, the number of colors and their weight."""
         decides = {

@@ -222,6 +222,16 @@ class LearnedTransform:
         """Width of a vector: that of e and of u together, or of the one of them that any category uses."""
         return sum(self._widths)
 
+    @property
+    def slices(self) -> Mapping[str, slice]:
+        """Where the learned part of a vector is, and the parts of the untrained one behind it."""
+        n_learned, n_untrained = self._widths
+        parts = {"learned": slice(0, n_learned)}
+        if n_untrained:
+            for name, one in self.untrained.slices.items():
+                parts[name] = slice(one.start + n_learned, one.stop + n_learned)
+        return parts
+
     @functools.cached_property
     def scales(self) -> Mapping[str, Floats]:
         """Scales of the axes by category, float32 (dim,); see ``Transform.scales``."""

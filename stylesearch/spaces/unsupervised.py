@@ -78,6 +78,11 @@ class WhitenedTransform:
         """Width of a vector."""
         return self.dim_in if self.axes is None else int(self.axes.shape[1])
 
+    @property
+    def slices(self) -> Mapping[str, slice]:
+        """Where each part of a vector is: all of it is the network's."""
+        return {"network": slice(0, self.dim)}
+
     @functools.cached_property
     def version(self) -> str:
         """Digest of mean and axes."""
@@ -259,6 +264,11 @@ class RawTransform:
     def dim(self) -> int:
         """Width of a vector: that of a feature."""
         return self.dim_in
+
+    @property
+    def slices(self) -> Mapping[str, slice]:
+        """Where each part of a vector is: all of it is the network's."""
+        return {"network": slice(0, self.dim)}
 
     @property
     def version(self) -> str:

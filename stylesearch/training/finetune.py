@@ -72,9 +72,7 @@ def finetune_network(
             hint="choose one of `stylesearch extractors` that has parameters",
         )
     recipe = extractor.recipe
-    if isinstance(
-        recipe, BackboneRecipe
-    ):  # the file that is trained has no texture
+    if isinstance(recipe, BackboneRecipe):  # the file that is trained has no texture
         recipe = replace(recipe, with_texture=False)
     with ArrayPool(context.cache, context.max_bytes) as pool:
         features = shop_features(pool, context, dataset)
