@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylesearch.errors import ImageError
-from stylesearch.types import Box, SearchRequest
+from stylesearch.errors import ConfigError, ImageError
+from stylesearch.types import REGION_NAMES, Box, SearchRequest, Seen
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
@@ -41,6 +41,19 @@ class BoxParameter(click.ParamType[Box]):
             self.fail(str(error), param, ctx)
 
 
+class RegionParameter(click.ParamType[str]):
+    """The name of a region, or the number of a spot."""
+
+    name = "|".join((*REGION_NAMES, "N"))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Checks the text, or fails as wrong usage."""
+        try:
+            return SearchRequest(region=value).region
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
 def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None) -> Path | None:
     """Refuses a contact sheet of an unknown format before the search begins."""
     if sheet is not None and sheet.suffix.lower() not in SHEET_ENDINGS:
@@ -63,6 +76,13 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
     help="Regions of the photo to search with; `whole` is the photo itself, `person` are squares around the "
     "person's garments, or `street` where no person is found.  "
     f"[default: {DEFAULTS['regions']}]",
+)
+@click.option(
+    "--region",
+    type=RegionParameter(),
+    default="auto",
+    help="The one part of the photo to search for: of the person in it, or N, the number of a spot. `auto`: "
+    "as --regions says.  [default: auto]",
 )
 @click.option(
     "-s",
@@ -98,6 +118,7 @@ def query(
     k: int,
     category: str | None,
     box: Box | None,
+    region: str,
     product: str | None,
     expect: str | None,
     sheet: Path | None,
@@ -112,9 +133,11 @@ def query(
         raise click.UsageError("give one or more photos, or --product ID (not both)")
     if product and box:
         raise click.UsageError("--box needs a photo and cannot be used with --product")
+    if region != "auto" and (product or box):
+        raise click.UsageError("--region needs a photo and cannot be used with --product or --box")
     # Passed by name and not as settings, so that a trained model refuses another extractor or metric.
     extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
-    request = SearchRequest(k=k, category=category, box=box)
+    request = SearchRequest(k=k, category=category, box=box, region=region)
     with shared.open(**choices) as shop:
         if expect:
             shop.product(expect)  # raises if it is not in the catalog
@@ -138,7 +161,7 @@ def query(
                 if error.hint:
                     click.echo(f"hint: {error.hint}", err=True)
                 if shared.as_json:
-                    echo_json({"photo": photo, "hits": [], "error": str(error)})
+                    echo_json({"photo": photo, "seen": [], "hits": [], "error": str(error)})
                 continue
             if number and not shared.as_json:
                 click.echo()
@@ -166,12 +189,18 @@ def _show(
 ) -> None:
     rank = next((hit.rank for hit in result.hits if hit.product.id == expect), None)
     if shared.as_json:
-        found: dict[str, Any] = {"photo": name, "hits": [_hit_object(hit) for hit in result.hits]}
+        found: dict[str, Any] = {
+            "photo": name,
+            "seen": [_seen_object(one) for one in result.seen],
+            "hits": [_hit_object(hit) for hit in result.hits],
+        }
         if expect:
             found["expected"] = {"product": expect, "rank": rank}
         echo_json(found)
     else:
         click.secho(f"{name}: {_summary(result)}", bold=True)
+        if seen := _seen_line(result):
+            click.echo(seen)
         echo_table(
             ["rank", "product", "title", "category", "distance", "image"],
             [
@@ -211,6 +240,25 @@ def _summary(result: QueryResult) -> str:
     )
     things = "product" if len(result.hits) == 1 else "products"
     return f"{len(result.hits)} {things} ({shares})"
+
+
+def _seen_line(result: QueryResult) -> str:
+    """What the photo shows, in one line; empty where the features do not tell it."""
+    told = [
+        f"{one.kind} {one.confidence:.0%} ({one.region})"
+        for one in result.seen
+        if one.kind is not None and one.confidence is not None
+    ]
+    return f"seen: {', '.join(told)}" if told else ""
+
+
+def _seen_object(one: Seen) -> dict[str, Any]:
+    return {
+        "region": one.region,
+        "box": [one.box.x0, one.box.y0, one.box.x1, one.box.y1],
+        "kind": one.kind,
+        "confidence": one.confidence,
+    }
 
 
 def _hit_object(hit: Any) -> dict[str, Any]:

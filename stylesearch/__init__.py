@@ -24,19 +24,22 @@ if TYPE_CHECKING:
     from stylesearch.errors import StyleSearchError
     from stylesearch.extractors import load_extractor
     from stylesearch.images.decode import decode
-    from stylesearch.search.searcher import QueryResult
+    from stylesearch.search.searcher import DetectResult, QueryResult
     from stylesearch.settings import Settings
-    from stylesearch.types import Box, Domain, Hit, Product
+    from stylesearch.types import Box, Domain, Hit, Product, Seen, Spot
     from stylesearch.workspace.workspace import Workspace, open
 
 __all__ = [
     "Box",
     "Catalog",
+    "DetectResult",
     "Domain",
     "Hit",
     "Product",
     "QueryResult",
+    "Seen",
     "Settings",
+    "Spot",
     "StyleSearchError",
     "Workspace",
     "decode",
@@ -53,9 +56,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "errors": ["StyleSearchError"],
         "extractors": ["load_extractor"],
         "images.decode": ["decode"],
-        "search.searcher": ["QueryResult"],
+        "search.searcher": ["DetectResult", "QueryResult"],
         "settings": ["Settings"],
-        "types": ["Box", "Domain", "Hit", "Product"],
+        "types": ["Box", "Domain", "Hit", "Product", "Seen", "Spot"],
         "workspace.workspace": ["Workspace", "open"],
     },
 )

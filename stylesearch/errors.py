@@ -8,7 +8,8 @@ StyleSearchError                      message, and a hint: what to do about it
 ├── ImageError           (ValueError)     a picture that cannot be used
 │   ├── NotAnImage                            empty, not a picture, or damaged
 │   ├── ImageTooSmall                         fewer pixels a side than any garment needs
-│   └── ImageTooLarge                         more pixels than the limit, seen before decoding
+│   ├── ImageTooLarge                         more pixels than the limit, seen before decoding
+│   └── NoSuchSpot                            the part that is to be searched for is not in it
 ├── DatasetError         (ValueError)     a source that cannot be read: file and line
 ├── CatalogError                          the database
 │   ├── CatalogTooNew                         written by a newer stylesearch
@@ -41,6 +42,7 @@ __all__ = [
     "IndexDamaged",
     "IndexingError",
     "MissingDependency",
+    "NoSuchSpot",
     "NotAnImage",
     "NotInCatalog",
     "SpaceError",
@@ -96,6 +98,10 @@ class ImageTooSmall(ImageError):
 
 class ImageTooLarge(ImageError):
     """A picture over the pixel limit, refused before decoding."""
+
+
+class NoSuchSpot(ImageError):
+    """The part of a photo that is to be searched for is not in it: no person, or no spot of that number."""
 
 
 class DatasetError(StyleSearchError, ValueError):

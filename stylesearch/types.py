@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from stylesearch.errors import ConfigError
 
 __all__ = [
+    "REGION_NAMES",
     "Box",
     "Domain",
     "Failure",
@@ -21,7 +23,9 @@ __all__ = [
     "ReportProgress",
     "SearchKeywords",
     "SearchRequest",
+    "Seen",
     "SpaceChoice",
+    "Spot",
 ]
 
 ReportProgress = Callable[[str, int, int | None], None]
@@ -29,6 +33,11 @@ ReportProgress = Callable[[str, int, int | None], None]
 
 ReportCount = Callable[[int, int], None]
 """Called as ``progress(n_done, n_total)``, of one stage."""
+
+REGION_NAMES: Final = ("auto", "whole", "torso", "legs", "body")
+"""Where in a photo a search looks, by name; the number of a spot does as well."""
+
+_NUMBER: Final = re.compile("[1-9][0-9]?")
 
 
 class Domain(enum.StrEnum):
@@ -162,6 +171,37 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A part of a photo, and the kind of garment that it shows.
+
+    Attributes:
+        region: ``torso``, ``legs``, ``body``, ``whole``, or ``box`` for one that was given.
+        box: where it is, in pixels of the upright photo.
+        kind: a kind of ``stylesearch.kinds``, which may be "not a garment"; None where the extractor's
+            features do not tell it.
+        confidence: probability of the kind, 0 to 1; None where the kind is.
+    """
+
+    region: str
+    box: Box
+    kind: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spot(Seen):
+    """A part of a photo that can be searched for by its number.
+
+    Attributes:
+        number: from 1; a search takes it as its ``region``.
+        person: whose part it is, 1 for the largest and most central person; 0 for the whole photo.
+    """
+
+    number: int = field(kw_only=True)
+    person: int = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchRequest:
     """Options of a search, from the library, the command line or the API.
 
@@ -172,23 +212,36 @@ class SearchRequest:
         category: the category to search in; None for all.
         box: box around the garment in the photo, in pixels of the upright photo; replaces the regions.
         regions: plan of the regions that a photo is searched with; the searcher's own for "".
+        region: the one part of the photo that is searched for: ``whole``, ``torso``, ``legs`` or ``body`` of
+            the largest and most central person, or the number of a spot, as text. ``auto``: as the plan says.
         exclude: id of a product that is left out.
         exclude_image: product id and path of an image that is left out; the product's other images are not.
 
     Raises:
-        ConfigError: k below 1.
+        ConfigError: k below 1, no such region, or a region beside a box.
     """
 
     k: int = 20
     category: str | None = None
     box: Box | None = None
     regions: str = ""
+    region: str = "auto"
     exclude: str | None = None
     exclude_image: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ConfigError(f"k has to be 1 or more. Received: {self.k}")
+        if self.region not in REGION_NAMES and not _NUMBER.fullmatch(self.region):
+            raise ConfigError(
+                f"a region is {', '.join(REGION_NAMES)}, or the number of a spot. Received: {self.region!r}"
+            )
+        if self.box is not None and self.region != "auto":
+            raise ConfigError(
+                f"a box and the region {self.region} are both given, and only one part of a photo can be "
+                "searched for",
+                hint="leave one of them out",
+            )
 
 
 class SearchKeywords(TypedDict, total=False):
@@ -198,6 +251,7 @@ class SearchKeywords(TypedDict, total=False):
     category: str | None
     box: Box | tuple[int, int, int, int] | None
     regions: str
+    region: str | int
     exclude: str | None
     exclude_image: tuple[str, str] | None
 

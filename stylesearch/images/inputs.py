@@ -9,7 +9,7 @@ from stylesearch.array_types import Pixels
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS, decode_reduced
 from stylesearch.images.regions import crops, letterbox, plan_boxes, reduction
 from stylesearch.images.source import ImageSource
-from stylesearch.types import Box
+from stylesearch.types import Box, Seen
 
 __all__ = ["NetworkInputs", "make_inputs"]
 
@@ -22,14 +22,19 @@ class NetworkInputs:
         width, height: size of the upright image at full resolution.
         boxes: the regions, in pixels of the upright image.
         pixels: the regions by input size, uint8 (regions, size, size, 3), RGB, letterboxed on white.
-        n_squares: how many regions, the last ones, are squares around a person, in which the rest is white.
+        squares: what the last regions are, if they are squares around a person, in which the rest is white.
     """
 
     width: int
     height: int
     boxes: tuple[Box, ...]
     pixels: dict[int, Pixels]
-    n_squares: int = 0
+    squares: tuple[Seen, ...] = ()
+
+    @property
+    def n_squares(self) -> int:
+        """How many regions, the last ones, are squares around a person."""
+        return len(self.squares)
 
 
 def make_inputs(

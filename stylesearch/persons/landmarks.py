@@ -23,6 +23,7 @@ from stylesearch.persons.detection import sigmoid
 __all__ = [
     "ANKLES",
     "HIPS",
+    "KNEES",
     "LANDMARKS_SIZE",
     "N_LANDMARKS",
     "SHOULDERS",
@@ -44,6 +45,9 @@ SHOULDERS: Final = (11, 12)
 
 HIPS: Final = (23, 24)
 """Landmarks of the left and right hip."""
+
+KNEES: Final = (25, 26)
+"""Landmarks of the left and right knee."""
 
 ANKLES: Final = (27, 28)
 """Landmarks of the left and right ankle."""

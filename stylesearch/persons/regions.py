@@ -12,31 +12,30 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
-from PIL import Image
 
 from stylesearch.array_types import Pixels
 from stylesearch.errors import ExtractorError, MissingDependency, StyleSearchError
-from stylesearch.images.decode import DEFAULT_MAX_PIXELS, DecodedImage, decode_reduced
+from stylesearch.images.decode import DEFAULT_MAX_PIXELS, decode_reduced
 from stylesearch.images.inputs import NetworkInputs
 from stylesearch.images.regions import WITH_PERSON, WITHOUT_PERSON, crops, plan_boxes, reduction
 from stylesearch.images.source import ImageSource
 from stylesearch.persons.finder import WORKING_SIDE, Person, PersonFinder
-from stylesearch.persons.squares import masked_square, torso_box
-from stylesearch.types import Box
+from stylesearch.persons.parts import cut_part, list_parts
+from stylesearch.types import Seen
 
-__all__ = ["check_finder", "make_person_inputs", "warm_up_finder"]
+__all__ = [
+    "check_finder",
+    "find_persons",
+    "make_person_inputs",
+    "reduction_for_finder",
+    "warm_up_finder",
+]
 
 log = logging.getLogger(__name__)
-
-MIN_TORSO_SIDE: Final = 16
-"""Pixels below which the box of a torso is none, in the photo in which the person was found."""
-
-MIN_TORSO_SHARE: Final = 0.1
-"""Share of its box that a torso covers at least."""
 
 
 def make_person_inputs(
@@ -54,25 +53,50 @@ def make_person_inputs(
     """
     wanted = sorted(set(sizes))
     reductions = [reduction(size, WITHOUT_PERSON) for size in wanted]
-
-    def reduce_for_finder(width: int, height: int) -> int:
-        return max(WORKING_SIDE, reductions[-1](width, height))
-
-    *decoded, searched = decode_reduced(source, [*reductions, reduce_for_finder], max_pixels=max_pixels)
+    wanted_for_finder = reduction_for_finder(wanted[-1])
+    *decoded, searched = decode_reduced(source, [*reductions, wanted_for_finder], max_pixels=max_pixels)
     images = dict(zip(wanted, decoded, strict=True))
     width, height = searched.width, searched.height
-    person = _find_person(searched.pixels)
-    boxes = plan_boxes(WITHOUT_PERSON if person is None else WITH_PERSON, width, height)
+    persons = find_persons(searched.pixels, 1)
+    boxes = plan_boxes(WITH_PERSON if persons else WITHOUT_PERSON, width, height)
     pixels = {size: crops(one, boxes, size) for size, one in images.items()}
-    if person is None:
+    if not persons:
         return NetworkInputs(width, height, tuple(boxes), pixels)
-    squares = _square_boxes(person, searched)
+    parts = [part for part in list_parts(persons, searched) if part.region in _SQUARES]
+    squares = [part.box for part in parts]
     # A torso may be small in the photo: then its square is made of more pixels than the regions are.
     larger = decode_reduced(source, [reduction(size, squares) for size in wanted], max_pixels=max_pixels)
     for size, one in zip(wanted, larger, strict=True):
-        cut = [_cut_square(one, person, box, size) for box in squares]
+        cut = [cut_part(one, part, size) for part in parts]
         pixels[size] = np.concatenate([pixels[size], np.stack(cut)])
-    return NetworkInputs(width, height, (*boxes, *squares), pixels, n_squares=len(squares))
+    seen = tuple(Seen(part.region, part.box) for part in parts)
+    return NetworkInputs(width, height, (*boxes, *squares), pixels, seen)
+
+
+def reduction_for_finder(size: int) -> Callable[[int, int], int]:
+    """Computes how far a photo may be reduced for the finder; see ``stylesearch.images.regions.reduction``.
+
+    Args:
+        size: side in pixels of the largest input of an extractor.
+    """
+    for_regions = reduction(size, WITHOUT_PERSON)
+    return lambda width, height: max(WORKING_SIDE, for_regions(width, height))
+
+
+def find_persons(pixels: Pixels, max_persons: int) -> list[Person] | None:
+    """Finds the persons in a photo, the largest and most central first, with the finder of the process.
+
+    Args:
+        pixels, max_persons: see ``PersonFinder.find``.
+
+    Returns:
+        The persons; None where the finder's files cannot be used, which is said once.
+    """
+    try:
+        return _FINDER.find(pixels, max_persons)
+    except (ExtractorError, MissingDependency) as error:
+        _say_missing(error)
+        return None
 
 
 def warm_up_finder() -> bool:
@@ -100,6 +124,9 @@ def check_finder() -> None:
     _FINDER.prepare()
 
 
+_SQUARES: Final = ("torso", "body")
+"""Parts of the person that are searched with beside the fixed regions."""
+
 _FINDER = PersonFinder()
 """Shared by all searches of a process; its networks are loaded at the first photo."""
 
@@ -111,40 +138,3 @@ def _say_once(reason: str) -> None:
 
 def _say_missing(error: StyleSearchError) -> None:
     _say_once(f"{error} ({error.hint})" if error.hint else str(error))
-
-
-def _find_person(pixels: Pixels) -> Person | None:
-    """The largest and most central person; None also where the finder's files cannot be used."""
-    try:
-        found = _FINDER.find(pixels, max_persons=1)
-    except (ExtractorError, MissingDependency) as error:
-        _say_missing(error)
-        return None
-    return found[0] if found else None
-
-
-def _square_boxes(person: Person, image: DecodedImage) -> list[Box]:
-    """Boxes of torso and body at full resolution; of the body alone where there is hardly a torso."""
-    height, width = image.pixels.shape[:2]
-    torso = torso_box(person.landmarks, width, height)
-    if torso is not None:
-        in_torso = person.mask[torso.y0 : torso.y1, torso.x0 : torso.x1]
-        if min(in_torso.shape) < MIN_TORSO_SIDE or in_torso.mean() < 255 * MIN_TORSO_SHARE:
-            torso = None  # its square would be white for the most part, and near to all that is
-    scale_x, scale_y = image.width / width, image.height / height
-    return [_scale(box, scale_x, scale_y) for box in (torso, person.box) if box is not None]
-
-
-def _scale(box: Box, x: float, y: float) -> Box:
-    x0, y0 = int(box.x0 * x), int(box.y0 * y)  # rounded down, so that it is not carried over the edge
-    return Box(x0, y0, max(x0 + 1, round(box.x1 * x)), max(y0 + 1, round(box.y1 * y)))
-
-
-def _cut_square(image: DecodedImage, person: Person, box: Box, size: int) -> Pixels:
-    """The masked square of a box at full resolution, from an image that may be reduced."""
-    height, width = image.pixels.shape[:2]
-    mask = person.mask
-    if mask.shape != (height, width):
-        mask = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
-    inside = _scale(box, width / image.width, height / image.height)
-    return masked_square(image.pixels, mask, inside, size)

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS
-from stylesearch.images.inputs import make_inputs
+from stylesearch.images.inputs import NetworkInputs, make_inputs
 from stylesearch.images.regions import PERSON_PLAN
+from stylesearch.kinds.head import KindHead
 from stylesearch.search.gallery import Gallery
-from stylesearch.types import Box, Domain, Hit, SearchRequest
+from stylesearch.types import Box, Domain, Hit, SearchRequest, Seen, Spot
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
 
-__all__ = ["Photo", "QueryResult", "Searcher", "View"]
+__all__ = ["DetectResult", "Photo", "QueryResult", "Searcher", "View"]
 
 Photo = bytes | str | os.PathLike[str] | BinaryIO
 
@@ -39,6 +41,9 @@ class QueryResult(Sequence[Hit]):
         seconds: wall time of each step: ``decode``, ``extract``, ``search``.
         photo: the photo, a file or its bytes; for a product, its first image.
         subject: description of the query in words.
+        seen: the parts of the photo that were looked at for what they show, with the kinds of garments: the
+            squares around a person, else the box that was given, else the whole photo; empty when the query
+            was a product.
     """
 
     hits: tuple[Hit, ...]
@@ -46,6 +51,7 @@ class QueryResult(Sequence[Hit]):
     seconds: dict[str, float] = field(default_factory=dict)
     photo: bytes | str | os.PathLike[str] | None = None
     subject: str = ""
+    seen: tuple[Seen, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -55,6 +61,31 @@ class QueryResult(Sequence[Hit]):
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectResult(Sequence[Spot]):
+    """The spots of a photo, by number: each can be searched for as the ``region`` of a request.
+
+    Attributes:
+        spots: parts of the persons, the largest and most central person first; then the whole photo.
+        width, height: size of the upright photo in pixels.
+        seconds: wall time of each step: ``decode``, ``extract``.
+    """
+
+    spots: tuple[Spot, ...]
+    width: int
+    height: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.spots)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self.spots[index]
+
+    def __iter__(self) -> Iterator[Spot]:
+        return iter(self.spots)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -68,6 +99,7 @@ class View:
         photo: the file, or its bytes.
         seconds: time that it took to read and cut it.
         n_squares: how many regions, the last ones, are squares around a person.
+        seen: parts whose kinds are to be told, as numbers of their regions and what they are.
     """
 
     images: npt.NDArray[np.uint8]
@@ -77,6 +109,7 @@ class View:
     photo: bytes | str | os.PathLike[str]
     seconds: float
     n_squares: int = 0
+    seen: tuple[tuple[int, Seen], ...] = ()
 
 
 class Searcher:
@@ -113,7 +146,7 @@ class Searcher:
             request: how many products, of which category, in which part of the photo.
 
         Raises:
-            ImageError: the photo cannot be used.
+            ImageError: the photo cannot be used, or has no such region.
             NotInCatalog: no such category.
         """
         view = self.look(photo, request)
@@ -132,27 +165,86 @@ class Searcher:
 
         Args:
             photo: a file, its bytes, or a stream, as for ``query``.
-            request: its box, or its plan of regions, decides which parts are cut out.
+            request: its box, its region or its plan of regions decides which parts are cut out.
             max_pixels: photos with more pixels are refused; by default the searcher's own limit.
 
         Raises:
-            ImageError: the photo cannot be used.
+            ImageError: the photo cannot be used, or has no such region.
         """
         began = time.perf_counter()
         kept = photo.read() if hasattr(photo, "read") else photo
         size = self.extractor.input_size
-        box, plan = request.box, request.regions or self.regions
+        box, plan, region = request.box, request.regions or self.regions, request.region
         limit = self.max_pixels if max_pixels is None else max_pixels
-        if plan == PERSON_PLAN and box is None:
-            from stylesearch.persons.regions import make_person_inputs  # OpenCV: other plans do without
+        # OpenCV is imported where persons are looked for: other searches do without.
+        if region not in ("auto", "whole"):
+            from stylesearch.persons.spots import make_region_inputs
+
+            inputs = make_region_inputs(kept, size, region, max_pixels=limit)
+        elif plan == PERSON_PLAN and box is None and region == "auto":
+            from stylesearch.persons.regions import make_person_inputs
 
             inputs = make_person_inputs(kept, [size], max_pixels=limit)
         else:
+            plan = "whole" if region == "whole" else plan
             inputs = make_inputs(kept, [size], [box] if box else plan, max_pixels=limit)
-        took = time.perf_counter() - began
-        return View(
-            inputs.pixels[size], inputs.boxes, inputs.width, inputs.height, kept, took, inputs.n_squares
-        )
+        n_fixed = len(inputs.boxes) - inputs.n_squares
+        seen = tuple(enumerate(inputs.squares, start=n_fixed))
+        if not seen:
+            seen = ((0, Seen("box" if box else "whole", inputs.boxes[0])),)
+        return _view(inputs, size, kept, seen, time.perf_counter() - began)
+
+    def detect(self, photo: Photo) -> DetectResult:
+        """Finds what in a photo can be searched for, and names the kinds of garments.
+
+        Args:
+            photo: a file, its bytes, or a stream, as for ``query``.
+
+        Raises:
+            ImageError: the photo cannot be used.
+        """
+        view = self.look_for_spots(photo)
+        began = time.perf_counter()
+        features = self.extractor.extract(view.images)
+        return self.name_spots(view, features, seconds={"extract": time.perf_counter() - began})
+
+    def look_for_spots(self, photo: Photo, *, max_pixels: int | None = None) -> View:
+        """Reads a photo and cuts out its spots: the first step of ``detect``.
+
+        Args:
+            photo, max_pixels: as for ``look``.
+
+        Raises:
+            ImageError: the photo cannot be used.
+        """
+        from stylesearch.persons.spots import make_spot_inputs  # OpenCV: searches do without
+
+        began = time.perf_counter()
+        kept = photo.read() if hasattr(photo, "read") else photo
+        size = self.extractor.input_size
+        limit = self.max_pixels if max_pixels is None else max_pixels
+        inputs, spots = make_spot_inputs(kept, size, max_pixels=limit)
+        # The whole photo is the first region and the last spot.
+        rows = (*range(1, len(spots)), 0)
+        seen = tuple(zip(rows, spots, strict=True))
+        return _view(inputs, size, kept, seen, time.perf_counter() - began)
+
+    def name_spots(
+        self,
+        view: View,
+        features: npt.NDArray[np.float32],
+        *,
+        seconds: Mapping[str, float] | None = None,
+    ) -> DetectResult:
+        """Names the kinds of garments that spots show: the last step of ``detect``.
+
+        Args:
+            view: the photo, from ``look_for_spots``.
+            features: the extractor's features of ``view.images``, float32, shape (n, dim).
+            seconds: time of the steps in between, to be added to the result.
+        """
+        spots = tuple(one for one in self._name_kinds(view, features) if isinstance(one, Spot))
+        return DetectResult(spots, view.width, view.height, {"decode": view.seconds, **(seconds or {})})
 
     def find(
         self,
@@ -181,7 +273,8 @@ class Searcher:
         )
         steps = {"decode": view.seconds, **(seconds or {}), "search": time.perf_counter() - began}
         subject = "photo" if isinstance(view.photo, bytes) else Path(view.photo).name
-        return QueryResult(hits, view.boxes, steps, view.photo, subject)
+        seen = self._name_kinds(view, features)
+        return QueryResult(hits, view.boxes, steps, view.photo, subject, seen)
 
     def similar(self, product_id: str, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
         """Finds products that look like one in the catalog, which is itself left out.
@@ -206,6 +299,36 @@ class Searcher:
         shown = min(images, key=lambda image: image.domain is not Domain.SHOP, default=None)
         photo = None if shown is None else shown.path
         return QueryResult(hits, (), seconds, photo, f"product {product_id}")
+
+    @cached_property
+    def _kinds(self) -> KindHead | None:
+        """The head that names kinds; None where it was not trained on the extractor's features."""
+        extractor, head = self.extractor, KindHead.load()
+        is_for = head.is_for(extractor.name, extractor.parameters, extractor.weights_digest)
+        return head if is_for and extractor.dim in head.features.widths else None
+
+    def _name_kinds(self, view: View, features: npt.NDArray[np.float32]) -> tuple[Seen, ...]:
+        """What is seen in a photo, with the likeliest kinds, where the features tell them."""
+        head = self._kinds
+        if head is None or not view.seen:
+            return tuple(one for _, one in view.seen)
+        probabilities = head.predict(features[[row for row, _ in view.seen]])
+        return tuple(
+            replace(one, kind=head.kinds[of_one.argmax()], confidence=float(of_one.max()))
+            for (_, one), of_one in zip(view.seen, probabilities, strict=True)
+        )
+
+
+def _view(
+    inputs: NetworkInputs,
+    size: int,
+    photo: bytes | str | os.PathLike[str],
+    seen: tuple[tuple[int, Seen], ...],
+    seconds: float,
+) -> View:
+    return View(
+        inputs.pixels[size], inputs.boxes, inputs.width, inputs.height, photo, seconds, inputs.n_squares, seen
+    )
 
 
 def _box_of(view: View, row: int) -> Box:

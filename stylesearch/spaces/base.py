@@ -106,7 +106,7 @@ def join_squares(vectors: Floats, n_squares: int, metric: str) -> Floats:
 
     Args:
         vectors: of a photo's regions and squares in a space, float32, shape (n, dim); not modified.
-        n_squares: how many of them are squares; 0: ``vectors`` itself is returned.
+        n_squares: how many of them are squares; 0, or all of them: ``vectors`` itself is returned.
         metric: ``l1``, ``l2`` or ``cosine``.
 
     Returns:
@@ -117,7 +117,7 @@ def join_squares(vectors: Floats, n_squares: int, metric: str) -> Floats:
         >>> join_squares(np.float32([[3, 0], [0, 5], [0, 2]]), 1, "l2").tolist()
         [[1.5, 1.0], [0.0, 3.5]]
     """
-    if not n_squares:
+    if not n_squares or n_squares == len(vectors):
         return vectors
     if metric == "cosine":
         vectors = normalize_rows(vectors)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
     from stylesearch.ingest import IngestReport
     from stylesearch.search import Gallery
-    from stylesearch.search.searcher import Photo, QueryResult, Searcher
+    from stylesearch.search.searcher import DetectResult, Photo, QueryResult, Searcher
     from stylesearch.training.epoch import Epoch
     from stylesearch.training.results import TrainReport
 
@@ -174,25 +174,49 @@ class Workspace:
             request: options of the search.
             extractor, space, metric: extractor, space and metric of distances.
             **options: the fields of ``stylesearch.types.SearchRequest`` by name: ``k`` (20 products by
-                default), ``category``, ``box``, ``regions``, ``exclude``. They win over
+                default), ``category``, ``box``, ``regions``, ``region``, ``exclude``. They win over
                 ``request``.
 
         Raises:
-            ImageError: the photo cannot be used.
+            ImageError: the photo cannot be used, or has no such region.
             NotInCatalog: no such category, or nothing has been ingested.
             UnknownName: no such extractor, space or model.
-            ConfigError: the model takes another extractor or metric than this, or ``k`` is below 1.
+            ConfigError: the model takes another extractor or metric than this, ``k`` is below 1, or a region
+                is given beside a box.
         """
         from stylesearch.images.regions import PERSON_PLAN
 
         asked = _search_request(request, options)
         # The network is loaded while the catalog is opened, which saves a fifth of a cold query's time.
         self._resources.extractor(extractor or self._resources.likely_extractor(space)).preload()
-        if (asked.regions or self.settings.regions) == PERSON_PLAN and asked.box is None:
+        plans_person = (asked.regions or self.settings.regions) == PERSON_PLAN and asked.box is None
+        if asked.region not in ("auto", "whole") or (plans_person and asked.region == "auto"):
             from stylesearch.persons.preload import preload_finder
 
             preload_finder()  # likewise
         return self._resources.searcher(SpaceChoice(extractor, space, metric)).query(photo, asked)
+
+    def detect(self, photo: Photo, *, extractor: str = "", space: str = "") -> DetectResult:
+        """Finds what in a photo can be searched for: torso, legs and body of persons, and the whole photo.
+
+        The number of a spot is a ``region`` of ``query`` for the same photo.
+
+        Args:
+            photo: a file, its bytes, or a stream; any format that ``stylesearch.images.decode`` reads.
+            extractor, space: extractor that sees the kinds of garments, or the space whose extractor does.
+
+        Raises:
+            ImageError: the photo cannot be used.
+            NotInCatalog: nothing has been ingested.
+            UnknownName: no such extractor, space or model.
+            ConfigError: the model takes another extractor than this.
+        """
+        from stylesearch.persons.preload import preload_finder
+
+        choice = self._resources.resolve(SpaceChoice(extractor, space))
+        self._resources.extractor(choice.extractor).preload()
+        preload_finder()
+        return self._resources.searcher(choice).detect(photo)
 
     def similar(
         self,
@@ -467,8 +491,10 @@ class Workspace:
 
 
 def _search_request(request: SearchRequest | None, options: SearchKeywords) -> SearchRequest:
-    """Makes a request with some options changed; a box may be given as four numbers."""
+    """Makes a request with some options changed; box and region may be given as numbers."""
     changes: dict[str, Any] = {**options}
+    if "region" in options:
+        changes["region"] = str(options["region"])
     if isinstance(options.get("box"), tuple):
         changes["box"] = Box(*changes["box"])
     return replace(request or SearchRequest(), **changes)

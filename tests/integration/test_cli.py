@@ -131,7 +131,7 @@ class TestQuery:
         assert done.code == 0, done.err
         assert done.out.count("\n") == 1
         found = done.json
-        assert set(found) == {"photo", "hits"}
+        assert set(found) == {"photo", "seen", "hits"}
         assert found["photo"] == str(photo)
         assert [hit["rank"] for hit in found["hits"]] == list(range(1, 8))
         assert set(found["hits"][0]) == {"rank", "product", "title", "category", "distance", "image"}
@@ -155,8 +155,9 @@ class TestQuery:
         done = stylesearch("--home", ingested, "query", a_street_photo(drawn_shop), "-k", 5)
         lines = done.out.splitlines()
         assert "5 products (" in lines[0]
-        assert lines[1].split() == ["rank", "product", "title", "category", "distance", "image"]
-        assert len(lines) == 7
+        assert lines[1].startswith("seen: ")
+        assert lines[2].split() == ["rank", "product", "title", "category", "distance", "image"]
+        assert len(lines) == 8
 
     def test_a_category_is_searched_alone(
         self, stylesearch: Command, ingested: Path, drawn_shop: Path
@@ -189,7 +190,7 @@ class TestQuery:
         objects = [json.loads(line) for line in done.out.splitlines()]
         assert [one["photo"] for one in objects] == [str(photo), str(tmp_path / "bad.jpg"), "-"]
         assert objects[0]["hits"] == objects[2]["hits"]
-        assert set(objects[0]) == {"photo", "hits"}
+        assert set(objects[0]) == {"photo", "seen", "hits"}
         assert objects[1]["hits"] == []
         assert "bad.jpg" in objects[1]["error"]
         assert "bad.jpg" in done.err

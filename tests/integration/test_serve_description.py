@@ -48,7 +48,7 @@ def test_examples_of_the_description_work(client: httpx.Client) -> None:
         query = {"category": examples["category"]["example"]} if "category" in examples else {}
         if "get" in operations:
             assert client.get(path, params=query).status_code == 200, path
-    for path in ("/v1/search", "/v1/search/batch"):
+    for path in ("/v1/search", "/v1/search/batch", "/v1/detect"):
         example = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"]
         assert client.post(path, json=example).status_code == 200
     schemas = document["components"]["schemas"]

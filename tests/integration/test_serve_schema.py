@@ -143,10 +143,15 @@ def _config(headers: dict[str, str], phases: tuple[str, ...]) -> SchemathesisCon
 def test_without_a_key(home: Path) -> None:
     run = Run(home, ServiceSettings(), {})
     assert not run.wrong, "\n".join(run.wrong)
-    assert run.n_operations == 14
+    assert run.n_operations == 15
     for operation in ("PUT /v1/products/{id}", "DELETE /v1/products/{id}"):
         assert set(run.statuses[operation]) == {403}, operation
-    for operation in ("POST /v1/search", "POST /v1/search/batch", "GET /v1/products/{id}/similar"):
+    for operation in (
+        "POST /v1/search",
+        "POST /v1/search/batch",
+        "POST /v1/detect",
+        "GET /v1/products/{id}/similar",
+    ):
         assert {200, 422} <= set(run.statuses[operation]), operation
 
 

@@ -32,6 +32,7 @@ def commands() -> list[str]:
     return re.findall(r"^\$ (.+)$", text, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("person_files")
 def test_every_command_of_the_guide(drawn_shop: Path, tmp_path: Path) -> None:
     if not all(map(shutil.which, ("bash", "curl", "base64"))):
         pytest.skip("the guide's commands need bash, curl and base64")
@@ -80,7 +81,10 @@ def test_every_command_of_the_guide(drawn_shop: Path, tmp_path: Path) -> None:
     assert (tmp_path / "thumbnail.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
     first = json.loads((tmp_path / "answer-0").read_text())
     assert len(first["hits"]) == 3
-    assert _keys_of(_example()) <= _keys_of(first)
+    of_search, of_detection = _examples()
+    assert _keys_of(of_search) <= _keys_of(first)
+    (number,) = (n for n, line in enumerate(typed) if "/v1/detect" in line)
+    assert _keys_of(of_detection) == _keys_of(json.loads((tmp_path / f"answer-{number}").read_text()))
 
 
 def _two_products(shop: Path) -> tuple[str, str]:
@@ -88,9 +92,8 @@ def _two_products(shop: Path) -> tuple[str, str]:
     return photos[0], photos[-1]
 
 
-def _example() -> object:
-    (text,) = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
-    return json.loads(text)
+def _examples() -> list[object]:
+    return [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
 
 
 def _keys_of(value: object, path: str = "") -> set[str]:

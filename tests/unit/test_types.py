@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from stylesearch.errors import ConfigError
 from stylesearch.types import Box, SearchKeywords, SearchRequest
 
 
@@ -21,3 +22,20 @@ def test_what_is_no_box_is_refused(text: str) -> None:
 
 def test_every_option_of_a_search_can_be_given_as_a_keyword() -> None:
     assert SearchKeywords.__annotations__.keys() == {one.name for one in dataclasses.fields(SearchRequest)}
+
+
+@pytest.mark.parametrize("region", ["auto", "whole", "torso", "legs", "body", "1", "13", "99"])
+def test_a_region_is_a_name_or_the_number_of_a_spot(region: str) -> None:
+    assert SearchRequest(region=region).region == region
+
+
+@pytest.mark.parametrize("region", ["", "0", "01", "100", "-1", "1.5", "٣", "Torso", "torso ", "head"])
+def test_other_regions_are_refused(region: str) -> None:
+    with pytest.raises(ConfigError, match="a region is auto, whole, torso, legs, body"):
+        SearchRequest(region=region)
+
+
+def test_a_region_and_a_box_are_too_much() -> None:
+    with pytest.raises(ConfigError, match="a box and the region torso"):
+        SearchRequest(region="torso", box=Box(0, 0, 5, 5))
+    assert SearchRequest(region="auto", box=Box(0, 0, 5, 5)).box

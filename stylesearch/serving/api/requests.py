@@ -42,6 +42,8 @@ __all__ = [
     "PHOTO_EXAMPLE",
     "BatchBody",
     "BatchForm",
+    "DetectBody",
+    "DetectForm",
     "NewProductId",
     "ProductBody",
     "ProductForm",
@@ -167,6 +169,8 @@ PhotoFile = Annotated[
     ),
 ]
 
+RegionName = Annotated[str, Field(pattern="^(auto|whole|torso|legs|body|[1-9][0-9]?)$")]
+
 _BOX: Final = (
     "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; "
     "takes the place of the regions"
@@ -221,7 +225,23 @@ class SimilarQuery(SearchOptions):
     k: CountText = 20
 
 
-class SearchBody(SearchOptions):
+class PhotoOptions(SearchOptions):
+    """How a search with photos is done."""
+
+    region: RegionName = Field(
+        "auto",
+        description="the one part of the photo that is searched for: `whole`, the `torso`, `legs` or `body` "
+        "of the largest and most central person, or the number of a spot of `POST /v1/detect`, as text. "
+        "`auto`: as the server's settings say. Not together with a box",
+    )
+
+    @property
+    def search_request(self) -> SearchRequest:
+        """What is asked, as a value."""
+        return replace(super().search_request, region=self.region)
+
+
+class SearchBody(PhotoOptions):
     """A search with one photo, as JSON."""
 
     image: Photo
@@ -241,7 +261,19 @@ class SearchForm(SearchBody):
     box: BoxText | None = Field(None, description=f"{_BOX}; written x0,y0,x1,y1")
 
 
-class BatchBody(SearchOptions):
+class DetectBody(StrictModel):
+    """A photo whose spots are wanted, as JSON."""
+
+    image: Photo
+
+
+class DetectForm(DetectBody):
+    """A photo whose spots are wanted, as a form."""
+
+    image: PhotoFile
+
+
+class BatchBody(PhotoOptions):
     """A search with several photos, as JSON."""
 
     images: Annotated[list[Photo], Field(min_length=1, max_length=MAX_PHOTOS), _check_count(MAX_PHOTOS)]

@@ -17,8 +17,8 @@ from starlette.responses import Response
 from stylesearch.serving.problems import Reason
 
 if TYPE_CHECKING:
-    from stylesearch.serving.search.photo_search import SearchAnswer
-    from stylesearch.types import Box, Hit, ImageRecord, Product
+    from stylesearch.serving.search.photo_search import DetectAnswer, SearchAnswer
+    from stylesearch.types import Box, Hit, ImageRecord, Product, Seen
 
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "Categories",
     "Category",
     "Checks",
+    "DetectSeconds",
+    "DetectedSpots",
     "HitModel",
     "ImageLinks",
     "ImageModel",
@@ -41,6 +43,9 @@ __all__ = [
     "Readiness",
     "SearchResult",
     "Seconds",
+    "SeenModel",
+    "SpotModel",
+    "detect_json",
     "image_json",
     "json_response",
     "product_json",
@@ -172,6 +177,57 @@ class Seconds(_Answer):
     )
 
 
+class SeenModel(_Answer):
+    """A part of the photo, and the kind of garment that it shows."""
+
+    region: str = Field(
+        description="`torso`, `legs` or `body` of a person, the `whole` photo, or the `box` that was given",
+        examples=["torso"],
+    )
+    box: PixelBox
+    kind: str | None = Field(
+        description="which may be `not a garment`; null where the server's features do not tell it",
+        examples=["t-shirt"],
+    )
+    confidence: float | None = Field(
+        ge=0, le=1, description="probability of the kind; null where that is", examples=[0.92]
+    )
+
+
+class SpotModel(SeenModel):
+    """A part of the photo that can be searched for."""
+
+    number: int = Field(description="for the `region` of a search", examples=[1])
+    person: int = Field(
+        description="whose part it is: 1 for the largest and most central person, 0 for the whole photo",
+        examples=[1],
+    )
+
+
+class DetectSeconds(_Answer):
+    """Wall time of each step."""
+
+    decode: float = Field(ge=0, description="from bytes to pixels, persons found", examples=[0.081])
+    wait: float = Field(ge=0, description="for the network, and for photos to go with", examples=[0.004])
+    extract: float = Field(ge=0, description="in the network", examples=[0.064])
+    total: float = Field(
+        ge=0, description="from the request's last byte to the answer's first", examples=[0.149]
+    )
+
+
+class DetectedSpots(_Answer):
+    """What in a photo can be searched for."""
+
+    spots: list[SpotModel] = Field(
+        description="torso, legs and body of each person, the largest and most central person first; "
+        "the whole photo last"
+    )
+    width: int = Field(description="of the upright photo", examples=[480])
+    height: int = Field(description="as the width", examples=[640])
+    extractor: str = Field(examples=["efficientnet-lite0@320+colors"])
+    seconds: DetectSeconds
+
+
 class SearchResult(_Answer):
     """What was found for a photo or a product."""
 
@@ -181,6 +237,10 @@ class SearchResult(_Answer):
     )
     height: int | None = Field(description="as the width", examples=[640])
     regions: list[PixelBox] = Field(description="the parts of the photo that were looked at")
+    seen: list[SeenModel] = Field(
+        description="what the photo shows: around a person, else in the box or in the whole photo; empty "
+        "where a product was searched with"
+    )
     space: str = Field(examples=["mixed"])
     metric: str = Field(examples=["cosine"])
     extractor: str = Field(examples=["efficientnet-lite0@320+texture+colors"])
@@ -282,6 +342,7 @@ def search_json(answer: SearchAnswer, total: float) -> dict[str, Any]:
         "width": answer.width,
         "height": answer.height,
         "regions": [_corners(box) for box in answer.result.regions],
+        "seen": [_seen(one) for one in answer.result.seen],
         "space": answer.space,
         "metric": answer.metric,
         "extractor": answer.extractor,
@@ -289,6 +350,23 @@ def search_json(answer: SearchAnswer, total: float) -> dict[str, Any]:
             **{name: round(seconds[name], 6) for name in ("decode", "wait", "extract", "search")},
             "total": round(total, 6),
         },
+    }
+
+
+def detect_json(answer: DetectAnswer, total: float) -> dict[str, Any]:
+    """Makes the JSON of the spots of a photo.
+
+    Args:
+        answer: the spots.
+        total: seconds that the request has taken so far.
+    """
+    seconds = {**answer.result.seconds, "wait": answer.wait, "total": total}
+    return {
+        "spots": [{"number": one.number, "person": one.person, **_seen(one)} for one in answer.result],
+        "width": answer.result.width,
+        "height": answer.result.height,
+        "extractor": answer.extractor,
+        "seconds": {name: round(seconds[name], 6) for name in ("decode", "wait", "extract", "total")},
     }
 
 
@@ -349,6 +427,11 @@ def _hit(hit: Hit, metric: str) -> dict[str, Any]:
         "image": image_json(hit.image),
         "region": None if hit.region is None else _corners(hit.region),
     }
+
+
+def _seen(one: Seen) -> dict[str, Any]:
+    confidence = None if one.confidence is None else round(one.confidence, 4)
+    return {"region": one.region, "box": _corners(one.box), "kind": one.kind, "confidence": confidence}
 
 
 def _corners(box: Box) -> list[int]:

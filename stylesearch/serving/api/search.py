@@ -13,12 +13,21 @@ from stylesearch.serving.api.requests import (
     PHOTO_EXAMPLE,
     BatchBody,
     BatchForm,
+    DetectBody,
+    DetectForm,
     SearchBody,
     SearchForm,
     SearchOptions,
     read_body,
 )
-from stylesearch.serving.api.responses import BatchResult, SearchResult, json_response, search_json
+from stylesearch.serving.api.responses import (
+    BatchResult,
+    DetectedSpots,
+    SearchResult,
+    detect_json,
+    json_response,
+    search_json,
+)
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.middleware.error_handler import as_problem
 from stylesearch.serving.middleware.limits import count_photos
@@ -44,7 +53,7 @@ UsedService = Annotated[Service, Depends(service_of)]
     openapi_extra={"requestBody": request_body(SearchBody, SearchForm, {"image": PHOTO_EXAMPLE, "k": 5})},
 )
 async def search(request: Request, service: UsedService) -> Response:
-    """Looks at a photo through several regions, or at one `box` of it, and answers the nearest products.
+    """Looks at a photo through several regions, or at one `region` or `box` of it: the nearest products.
 
     Send the picture as it is (`multipart/form-data`, field `image`), or in JSON as base64. JPEG, PNG, WebP,
     HEIC, AVIF, GIF, BMP, TIFF, JPEG 2000 and PPM are read, whatever the file is called.
@@ -57,6 +66,26 @@ async def search(request: Request, service: UsedService) -> Response:
         await service.access.run(service.access.check_category, body.category)
     found = await _search(service, body.image, body, began)
     return json_response(found)
+
+
+@router.post(
+    "/v1/detect",
+    operation_id="detect",
+    summary="Find what in a photo can be searched for",
+    response_model=DetectedSpots,
+    responses=problems(400, 404, 408, 413, 415, 422, 429, 503, 504),
+    openapi_extra={"requestBody": request_body(DetectBody, DetectForm, {"image": PHOTO_EXAMPLE})},
+)
+async def detect(request: Request, service: UsedService) -> Response:
+    """Finds the persons in a photo and answers its spots, with the kinds of garments that they show.
+
+    The `number` of a spot is a `region` of `POST /v1/search` with the same photo. Where nobody is seen, the
+    whole photo is the only spot. The photo is not kept.
+    """
+    body = await read_body(request, service.settings, DetectBody, DetectForm)
+    began = time.perf_counter()
+    answer = await service.photo_search.detect(body.image)
+    return json_response(detect_json(answer, time.perf_counter() - began))
 
 
 @router.post(

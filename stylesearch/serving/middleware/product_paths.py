@@ -26,6 +26,7 @@ _FIXED: Final = frozenset(
         "/v1/page",
         "/v1/search",
         "/v1/search/batch",
+        "/v1/detect",
         "/v1/products",
         "/v1/categories",
     }
@@ -80,4 +81,6 @@ def counts_against_limit(route: str) -> bool:
 
     The page, its files and images (a hundred for each search) do not count, nor do routes for monitoring.
     """
-    return route.startswith(("/v1/search", "/v1/products", "/v1/categories")) or route == "other"
+    return (
+        route.startswith(("/v1/search", "/v1/detect", "/v1/products", "/v1/categories")) or route == "other"
+    )

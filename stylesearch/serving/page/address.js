@@ -28,8 +28,8 @@ export function addressOf({ category = null, k = K_DEFAULT, space = "", similar 
 
 /** What this tab remembers with an entry of its history. */
 export function readEntry() {
-  const { photo = null, box = null, scroll = 0 } = history.state ?? {};
-  return { photo, box, scroll };
+  const { photo = null, box = null, region = null, scroll = 0 } = history.state ?? {};
+  return { photo, box, region, scroll };
 }
 
 export function keepInEntry(changes) {

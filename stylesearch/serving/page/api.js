@@ -84,14 +84,26 @@ export function similar(id, { k, category, space }, signal) {
 
 /**
  * @param {Blob} image
- * @param {{k: number, category: ?string, space: string, box: ?number[]}} choices box in pixels of `image`, upright
+ * @param {{k: number, category: ?string, space: string, box: ?number[], region: ?number}} choices box in pixels of
+ *   `image`, upright; region is the number of a spot
  */
-export function search(image, { k, category, space, box }, signal) {
-  const form = new FormData();
-  form.set("image", image, "photo"); // the file's own name is nobody's business
+export function search(image, { k, category, space, box, region }, signal) {
+  const form = formWith(image);
   form.set("k", String(k));
   if (category) form.set("category", category);
   if (space) form.set("space", space);
   if (box) form.set("box", box.join(","));
+  else if (region) form.set("region", String(region));
   return call("v1/search", { method: "POST", body: form, signal });
+}
+
+/** @param {Blob} image */
+export function detect(image) {
+  return call("v1/detect", { method: "POST", body: formWith(image) });
+}
+
+function formWith(image) {
+  const form = new FormData();
+  form.set("image", image, "photo"); // the file's own name is nobody's business
+  return form;
 }

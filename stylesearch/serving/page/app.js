@@ -1,6 +1,6 @@
 // The page: its state, where it comes from (address, history, what people do) and what follows from it.
 
-import { Problem, browse, categories, pageSettings, product, search, similar } from "./api.js";
+import { Problem, browse, categories, pageSettings, product, similar } from "./api.js";
 import { keepInEntry, pushEntry, readAddress, readEntry, replaceEntry } from "./address.js";
 import { readable, showCategories } from "./categories.js";
 import { offerChoices, showChoices } from "./choices.js";
@@ -10,6 +10,7 @@ import { Recent } from "./memory.js";
 import { clearNotice, inOneLine, showNothing, showNotice, showProblem } from "./notices.js";
 import { openPhoto } from "./photo.js";
 import { clearProducts, showProducts, showSkeletons } from "./results.js";
+import { detectIn, searchWith } from "./sending.js";
 import { PhotoPanel, showProductPanel } from "./subject.js";
 
 const PAGE_OF_PRODUCTS = 24;
@@ -24,33 +25,42 @@ let shop = null;
 let state = readAddress();
 let photo = null;
 let box = null;
+/** The number of the spot that is searched for; null: the service chooses. */
+let region = null;
 let running = new AbortController();
 let tries = 0;
 let nTaken = 0;
 let title = "";
 
-const panel = new PhotoPanel((changed) => {
-  box = changed;
-  keepInEntry({ box });
-  show({ keep: true });
-});
+const panel = new PhotoPanel(
+  (changed) => narrow({ box: changed, region: null }),
+  (number) => narrow({ box: null, region: number }),
+);
 
 // Moving about ----------------------------------------------------------------------------------------------
+
+/** Another part of the same photo: the same entry in the history. */
+function narrow(part) {
+  ({ box, region } = part);
+  keepInEntry(part);
+  show({ keep: true });
+}
 
 /** A new entry in the history: another address, another photo. */
 function go(changes, { entry = {}, focus = false } = {}) {
   state = { ...state, ...changes };
-  const kept = { photo: photo?.number ?? null, box };
+  const kept = { photo: photo?.number ?? null, box, region };
   pushEntry(state, { ...kept, ...entry });
   settle();
   show({ focus });
 }
 
-/** Takes photo and box from the history's entry. */
+/** Takes photo, box and region from the history's entry. */
 function settle() {
   const entry = readEntry();
   photo = photos.get(entry.photo) ?? null;
   box = photo ? entry.box : null;
+  region = photo ? entry.region : null;
 }
 
 function view() {
@@ -69,18 +79,41 @@ function show({ focus = false, keep = false, scroll = null } = {}) {
   tries = 0;
   const now = view();
   document.body.dataset.view = now;
-  panel.show(now === "photo" ? photo : null, box);
+  panel.show(now === "photo" ? photo : null, box, region);
+  if (now === "photo") lookForSpots(photo);
   if (now !== "similar") showProductPanel(null, false);
   showChoices(state, now !== "start");
   byId("gone").hidden = now !== "start" || !readEntry().photo;
   if (shop) showCategories(shop.categories, shop.products, state.category, (name) => go({ category: name }));
-  say(now === "photo" ? "Most like your photo" : now === "similar" ? "Most like this" : state.category ? readable(state.category) : "In the shop");
+  say(now === "photo" ? headingOfPhoto() : now === "similar" ? "Most like this" : state.category ? readable(state.category) : "In the shop");
   if (focus) {
     // The photo or product is above, and on a phone all that fits: first that, then the heading's products.
     window.scrollTo({ top: 0 });
     byId("results-title").focus({ preventScroll: true });
   }
   return load({ keep, scroll });
+}
+
+function headingOfPhoto() {
+  const name = box ? null : panel.chosen;
+  return name ? `Most like this: ${name}` : "Most like your photo";
+}
+
+/** Asks for the spots of a photo, while it is searched with; without them the photo is only searched with. */
+async function lookForSpots(of) {
+  if (!of.isShown || of.spots) return;
+  of.spots = []; // asked for
+  try {
+    of.spots = await detectIn(of, settings.max_bytes);
+  } catch (error) {
+    // What passes is tried again with the next search.
+    of.spots = [0, 429, 503, 504].includes(error.status) ? null : [];
+    if (!(error instanceof Problem)) console.error(error);
+    return;
+  }
+  if (of !== photo || view() !== "photo") return;
+  panel.tell();
+  panel.announceSpots();
 }
 
 function say(heading) {
@@ -94,7 +127,7 @@ async function load({ keep = false, scroll = null } = {}) {
   running.abort();
   running = new AbortController();
   const { signal } = running;
-  const key = JSON.stringify([view(), state, view() === "photo" ? [photo.number, box] : null]);
+  const key = JSON.stringify([view(), state, view() === "photo" ? [photo.number, box, region] : null]);
   clearNotice();
   for (const id of ["more", "more-failed", "footnote"]) byId(id).hidden = true;
   let answer = answers.get(key);
@@ -130,24 +163,7 @@ async function ask(signal) {
     return { ...likes, subject };
   }
   if (view() === "start") return browse({ category: state.category, limit: PAGE_OF_PRODUCTS }, signal);
-  return searchPhoto(signal);
-}
-
-async function searchPhoto(signal) {
-  const send = async () => {
-    const sent = await photo.toSend(box, settings.max_bytes);
-    const answer = await search(sent.image, { ...state, box: sent.box }, signal);
-    return { sent, answer };
-  };
-  let { sent, answer } = await send();
-  if (!photo.redraw && sent.image === photo.file && photo.disagrees(answer.width, answer.height)) {
-    // This browser and the service turn the file differently. A picture drawn here has only one way up.
-    photo.redraw = true;
-    ({ sent, answer } = await send());
-  }
-  const grow = photo.isShown ? [photo.width / sent.width, photo.height / sent.height] : [1, 1];
-  const inPhoto = (region) => region?.map((number, axis) => number * grow[axis % 2]) ?? null;
-  return { ...answer, hits: answer.hits.map((hit) => ({ ...hit, region: inPhoto(hit.region) })) };
+  return searchWith(photo, { ...state, box, region }, settings.max_bytes, signal);
 }
 
 function render(answer, key) {
@@ -155,6 +171,10 @@ function render(answer, key) {
   if (now === "similar") {
     showProductPanel(answer.subject, photos.has(readEntry().photo));
     say(`Like ${answer.subject.title || answer.subject.id}`);
+  }
+  if (now === "photo") {
+    if (!box && !region) photo.seen = answer.seen;
+    panel.tell(answer.seen);
   }
   const entries = now === "start" ? answer.products.map(shelved) : answer.hits;
   if (!entries.length) return nothing();
@@ -223,6 +243,7 @@ function fail(error) {
   if (shop?.products === 0 && error.status === 404) return nothing();
   // What is on the screen answered another question.
   clearProducts();
+  if (view() === "photo") panel.tell([]);
   byId("count").textContent = "";
   showProblem(error, {
     again: () => {
@@ -231,7 +252,7 @@ function fail(error) {
       else load();
     },
     chooseAnother: () => byId(view() === "photo" ? "other" : "choose").click(),
-    everything: () => go({ category: null, similar: null, space: "" }, { entry: { photo: null, box: null }, focus: true }),
+    everything: () => go({ category: null, similar: null, space: "" }, { entry: { photo: null, box: null, region: null }, focus: true }),
     hasPhoto: view() === "photo", tries, maxBytes: settings.max_bytes,
   });
   if (!(error instanceof Problem)) console.error(error);
@@ -246,7 +267,7 @@ async function take(file, nFiles) {
   const opened = await openPhoto(file);
   if (number !== nTaken) return opened.forget(); // the next one was opened more quickly
   photos.put(opened.number, opened);
-  go({ similar: null }, { entry: { photo: opened.number, box: null }, focus: true });
+  go({ similar: null }, { entry: { photo: opened.number, box: null, region: null }, focus: true });
   if (nFiles < 2) return undefined;
   return announce(`Of ${count(nFiles)} files the first is searched with.`, { topic: "files" });
 }
@@ -258,7 +279,7 @@ function like(one) {
 function home(event) {
   if (!isPlainClick(event)) return;
   event.preventDefault();
-  go({ category: null, similar: null }, { entry: { photo: null, box: null } });
+  go({ category: null, similar: null }, { entry: { photo: null, box: null, region: null } });
   window.scrollTo({ top: 0 });
 }
 

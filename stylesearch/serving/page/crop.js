@@ -110,7 +110,8 @@ export class CropBox extends EventTarget {
     const kind = edges ? "stretch" : onBox ? "move" : "draw";
     this.#drag = { kind, edges, from: this.#at(event), before: this.#box, pointer: event.pointerId, began: false };
     this.#drag.screen = [event.clientX, event.clientY];
-    this.#stage.setPointerCapture(event.pointerId);
+    // What is captured is clicked: a spot of the photo could not be pressed any more.
+    if (kind !== "draw") this.#stage.setPointerCapture(event.pointerId);
     if (kind !== "draw") {
       event.preventDefault();
       this.#frame.focus({ preventScroll: true });
@@ -120,15 +121,17 @@ export class CropBox extends EventTarget {
   #pull(event) {
     const drag = this.#drag;
     if (!drag || event.pointerId !== drag.pointer) return;
+    if (event.buttons === 0) return this.#cancel(); // let go where the stage was not told of it
     const [x, y] = drag.screen;
     if (!drag.began && Math.hypot(event.clientX - x, event.clientY - y) < CLICK_SLOP) return;
+    if (!drag.began) this.#stage.setPointerCapture(event.pointerId);
     drag.began = true;
     const to = this.#at(event);
     const [dx, dy] = [to[0] - drag.from[0], to[1] - drag.from[1]];
     if (drag.kind === "draw") this.#place(spanned(drag.from, to, this.#size));
     else if (drag.kind === "move") this.#place(moved(drag.before, dx, dy, this.#size));
     else this.#place(stretched(drag.before, drag.edges, dx, dy, this.#size));
-    this.#tell(false);
+    return this.#tell(false);
   }
 
   #release(event) {

@@ -18,12 +18,18 @@ const CANVAS_PIXELS = 16e6;
 let lastNumber = 0;
 
 export class Photo {
+  #whole = null;
+
   /** Use {@link openPhoto}. `width` and `height` are 0 where this browser cannot show the file. */
   constructor(file, url, width, height) {
     lastNumber += 1;
     // Of this life of the page: an entry in the history may still hold the number of a photo that is gone.
     const number = `${performance.timeOrigin}-${lastNumber}`;
     Object.assign(this, { number, file, url, width, height, redraw: false });
+    /** What was found in it (see spots.js); null until then, and where that failed. */
+    this.spots = null;
+    /** What a search without box and region looked at. */
+    this.seen = null;
   }
 
   get isShown() {
@@ -36,7 +42,20 @@ export class Photo {
    * @param {number} maxBytes what the service takes
    * @returns {Promise<{image: Blob, box: ?number[], width: number, height: number}>} box in pixels of `image`
    */
-  async toSend(box, maxBytes) {
+  toSend(box, maxBytes) {
+    if (box) return this.#made(box, maxBytes);
+    // One picture for all that is asked of the whole photo: the numbers of its spots are those of this picture.
+    if (this.#whole?.redraw !== this.redraw) {
+      const made = this.#made(null, maxBytes);
+      this.#whole = { redraw: this.redraw, made };
+      made.catch(() => {
+        this.#whole = null;
+      });
+    }
+    return this.#whole.made;
+  }
+
+  async #made(box, maxBytes) {
     const room = maxBytes - 4096; // the form around the picture takes some bytes as well
     const fine = this.file.size <= Math.min(room, FINE_BYTES) && Math.max(this.width, this.height) <= FINE_SIDE;
     if (!this.isShown || (fine && !this.redraw)) {

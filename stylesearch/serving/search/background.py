@@ -17,6 +17,7 @@ from stylesearch.errors import (
     UnknownName,
 )
 from stylesearch.images.regions import PERSON_PLAN, WITHOUT_PERSON, plan_boxes
+from stylesearch.persons.preload import preload_finder
 from stylesearch.types import SearchRequest
 
 if TYPE_CHECKING:
@@ -58,10 +59,12 @@ def warm_up(workspace: Workspace) -> None:
     """
     plan = workspace.settings.regions
     if plan == PERSON_PLAN:
-        from stylesearch.persons.regions import warm_up_finder  # OpenCV: other plans do without
+        from stylesearch.persons.regions import warm_up_finder
 
         warm_up_finder()
         plan = WITHOUT_PERSON
+    else:  # the page asks for the spots of each photo; searches do without them
+        preload_finder()
     features = load_network(workspace, len(plan_boxes(plan, 1, 1)))
     if features is None:
         return

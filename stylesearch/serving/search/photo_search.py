@@ -18,16 +18,16 @@ from stylesearch.extractors.engines.choose import choose_engine
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.parallel import usable_cores
 from stylesearch.serving.search.background import IndexMaintenance, warm_up
-from stylesearch.serving.search.batcher import Batcher
+from stylesearch.serving.search.batcher import Batcher, PhotoFeatures
 from stylesearch.serving.search.default_space import DEFAULT_SPACE, searcher_for
 from stylesearch.serving.search.queue import Pool, QueueTicket, RequestQueue, SearchPools
 
 if TYPE_CHECKING:
-    from stylesearch.search.searcher import QueryResult, Searcher, View
+    from stylesearch.search.searcher import DetectResult, QueryResult, Searcher, View
     from stylesearch.types import SearchRequest, SpaceChoice
     from stylesearch.workspace.workspace import Workspace
 
-__all__ = ["Observe", "PhotoSearch", "SearchAnswer"]
+__all__ = ["DetectAnswer", "Observe", "PhotoSearch", "SearchAnswer"]
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,21 @@ class SearchAnswer:
     extractor: str
     space: str
     metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetectAnswer:
+    """The spots of a photo, with the times of finding them.
+
+    Attributes:
+        result: spots, size of the photo, and the seconds of ``decode`` and ``extract``.
+        wait: seconds that the photo waited, in all steps.
+        extractor: spec of the extractor, with its input size.
+    """
+
+    result: DetectResult
+    wait: float
+    extractor: str
 
 
 class PhotoSearch:
@@ -186,16 +201,15 @@ class PhotoSearch:
             QueueFull, SearchTimeout, ServiceStopping: the service cannot answer now.
         """
         began = time.perf_counter()
+
+        def look(searcher: Searcher) -> View:
+            return searcher.look(photo, request, max_pixels=self.max_pixels)
+
         async with self._queue.enter() as ticket:
             await self.start()
-            searcher, pool, view = await self._decode(ticket, photo, request, choice)
+            searcher, pool, view = await self._decode(ticket, choice, look)
             with pool.reserve():
-                made = await self._batcher.compute(searcher.extractor, view.images, ticket.leave)
-                ticket.wait()
-                view = dataclasses.replace(view, images=NO_IMAGES)  # freed while it waits
-                self._observe("extract", made.seconds)
-                pace = made.seconds / made.n_photos / EXTRACT_CALLS_AT_ONCE
-                self._queue.pace += PACE_SMOOTHING * (pace - self._queue.pace)
+                view, made = await self._extract(ticket, searcher, view)
                 find = functools.partial(
                     searcher.find,
                     view,
@@ -205,6 +219,34 @@ class PhotoSearch:
                 )
                 result = await pool.run(find, ticket.leave)
             return self._answer(searcher, result, view, time.perf_counter() - began)
+
+    async def detect(self, photo: bytes) -> DetectAnswer:
+        """Finds the spots of a photo; see ``stylesearch.search.searcher.Searcher.detect``.
+
+        Args:
+            photo: the bytes of an image file.
+
+        Raises:
+            ImageError, OwnSpaceUnusable, NotInCatalog: see ``search``.
+            QueueFull, SearchTimeout, ServiceStopping: see ``search``.
+        """
+        began = time.perf_counter()
+
+        def look(searcher: Searcher) -> View:
+            return searcher.look_for_spots(photo, max_pixels=self.max_pixels)
+
+        async with self._queue.enter() as ticket:
+            await self.start()
+            searcher, pool, view = await self._decode(ticket, DEFAULT_SPACE, look)
+            with pool.reserve():
+                view, made = await self._extract(ticket, searcher, view)
+                name = functools.partial(
+                    searcher.name_spots, view, made.features, seconds={"extract": made.seconds}
+                )
+                result = await pool.run(name, ticket.leave)
+            wait = max(0.0, time.perf_counter() - began - sum(result.seconds.values()))
+            self._observe("wait", wait)
+            return DetectAnswer(result, wait, _spec_of(searcher))
 
     async def similar(
         self, product_id: str, request: SearchRequest, choice: SpaceChoice = DEFAULT_SPACE
@@ -232,7 +274,7 @@ class PhotoSearch:
             return self._answer(searcher, result, None, time.perf_counter() - began)
 
     async def _decode(
-        self, ticket: QueueTicket, photo: bytes, request: SearchRequest, choice: SpaceChoice
+        self, ticket: QueueTicket, choice: SpaceChoice, look: Callable[[Searcher], View]
     ) -> tuple[Searcher, Pool, View]:
         """Decodes a photo and cuts its regions, as soon as only a few other photos wait for the network."""
         await self._decoded_slots.acquire()
@@ -241,7 +283,7 @@ class PhotoSearch:
 
         def decode() -> tuple[Searcher, Pool, View]:
             searcher, pool = self._select(choice)
-            return searcher, pool, searcher.look(photo, request, max_pixels=self.max_pixels)
+            return searcher, pool, look(searcher)
 
         try:
             searcher, pool, view = await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
@@ -250,6 +292,17 @@ class PhotoSearch:
             self._batcher.start_batches()  # a batch that waits for this photo need not wait any longer
         self._observe("decode", view.seconds)
         return searcher, pool, view
+
+    async def _extract(
+        self, ticket: QueueTicket, searcher: Searcher, view: View
+    ) -> tuple[View, PhotoFeatures]:
+        """Extracts the features of a photo's regions; the view that is returned has no pixels any more."""
+        made = await self._batcher.compute(searcher.extractor, view.images, ticket.leave)
+        ticket.wait()
+        self._observe("extract", made.seconds)
+        pace = made.seconds / made.n_photos / EXTRACT_CALLS_AT_ONCE
+        self._queue.pace += PACE_SMOOTHING * (pace - self._queue.pace)
+        return dataclasses.replace(view, images=NO_IMAGES), made  # freed while it waits
 
     def _select(self, choice: SpaceChoice) -> tuple[Searcher, Pool]:
         """Returns the searcher and its pool, for each photo anew, as a model may have been trained."""
@@ -262,13 +315,12 @@ class PhotoSearch:
         wait = max(0.0, seconds - sum(result.seconds.values()))
         self._observe("search", result.seconds["search"])
         self._observe("wait", wait)
-        extractor = searcher.extractor
         return SearchAnswer(
             result,
             view.width if view else None,
             view.height if view else None,
             wait,
-            str(ExtractorSpec.from_name(extractor.name, extractor.input_size)),
+            _spec_of(searcher),
             searcher.gallery.location.space,
             searcher.gallery.metric,
         )
@@ -282,6 +334,11 @@ class PhotoSearch:
                 )
             except Exception:  # searches continue; the next run may succeed
                 log.exception("the indexes could not be looked after")
+
+
+def _spec_of(searcher: Searcher) -> str:
+    extractor = searcher.extractor
+    return str(ExtractorSpec.from_name(extractor.name, extractor.input_size))
 
 
 def _device(workspace: Workspace) -> str:

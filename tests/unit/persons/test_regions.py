@@ -26,30 +26,7 @@ from stylesearch.persons.regions import make_person_inputs
 from stylesearch.spaces.base import join_squares
 from stylesearch.types import Box
 from stylesearch.vectors import normalize_rows
-
-WIDTH, HEIGHT = 300, 400
-BODY = Box(100, 50, 200, 350)
-
-
-class FakeFinder:
-    """Finds one person, at a place relative to the photo's size, or nobody."""
-
-    def __init__(self, *, somebody: bool = True, shoulders: float = 100) -> None:
-        self.somebody = somebody
-        self.shoulders = shoulders
-
-    def find(self, pixels: np.ndarray, max_persons: int = 4) -> list[Person]:
-        if not self.somebody:
-            return []
-        scale = pixels.shape[1] / WIDTH
-        points = np.full((33, 2), 150, np.float32)
-        points[[11, 12]] = [[130, self.shoulders], [170, self.shoulders]]
-        points[[23, 24]] = [[130, self.shoulders + 100], [170, self.shoulders + 100]]
-        mask = np.zeros(pixels.shape[:2], np.uint8)
-        x0, y0, x1, y1 = (round(edge * scale) for edge in (BODY.x0, BODY.y0, BODY.x1, BODY.y1))
-        mask[y0:y1, x0:x1] = 255
-        box = Box(x0, y0, x1, y1)
-        return [Person(0.9, box, points * np.float32(scale), np.ones(33, np.float32), mask)]
+from tests.unit.persons.fake_finder import BODY, HEIGHT, WIDTH, FakeFinder
 
 
 @pytest.fixture
@@ -182,6 +159,9 @@ class TestPairs:
 
     def test_without_squares_nothing_changes(self) -> None:
         assert join_squares(self.vectors, 0, "cosine") is self.vectors
+
+    def test_squares_without_regions_are_searched_alone(self) -> None:
+        assert join_squares(self.vectors, 6, "cosine") is self.vectors
 
 
 def test_it_is_loaded_in_the_background_once(finder: FakeFinder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,8 @@ def test_a_server_that_does_not_say_what_was_written_is_good_enough() -> None:
     [
         ("/", "/", False),
         ("/v1/search", "/v1/search", True),
+        ("/v1/search/batch", "/v1/search/batch", True),
+        ("/v1/detect", "/v1/detect", True),
         ("/v1/products", "/v1/products", True),
         ("/v1/products/x", "/v1/products/{id}", True),
         ("/v1/products/x/similar", "/v1/products/{id}/similar", True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 import threading
 import time
@@ -13,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import stylesearch as ss
-from stylesearch.errors import ImageTooLarge, NotAnImage, NotInCatalog, UnknownName
+from stylesearch.errors import ImageTooLarge, NoSuchSpot, NotAnImage, NotInCatalog, UnknownName
+from stylesearch.persons import regions
 from stylesearch.search import IndexWarning
 from stylesearch.serving.problems import QueueFull, SearchTimeout, ServiceStopping
 from stylesearch.serving.search import photo_search
@@ -24,6 +27,7 @@ from stylesearch.serving.search.photo_search import PhotoSearch, SearchAnswer
 from stylesearch.testing import save_fake_model
 from stylesearch.types import Box, SearchRequest, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
+from tests.unit.persons.fake_finder import FakeFinder
 
 SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
 SPEC = "color-histogram@64"
@@ -126,6 +130,46 @@ def test_every_client_gets_the_answer_to_its_own_photo(shop: Workspace, photos: 
         assert search.queue_length == 0
         await search.stop()
         assert not search.ready
+
+    run(scenario())
+
+
+def test_spots_are_found_beside_searches(
+    shop: Workspace, photos: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FinderOfSome(FakeFinder):
+        """Finds two persons in photos of one width, and nobody in others."""
+
+        def find(self, pixels: Any, max_persons: int = 4) -> Any:
+            return super().find(pixels, max_persons) if pixels.shape[1] == widths[0] else []
+
+    monkeypatch.setattr(regions, "_FINDER", FinderOfSome(n_persons=2))
+    widths = [Image.open(io.BytesIO(photo)).width for photo in photos]
+    other = next(photo for photo, width in zip(photos, widths, strict=True) if width != widths[0])
+    expected, alone = shop.detect(photos[0]), shop.detect(other)
+    assert (len(expected), len(alone)) == (7, 1)
+    torso = shop.query(photos[0], k=5, region="torso")
+
+    async def scenario() -> None:
+        steps: list[str] = []
+        search = searching(shop, observe=lambda step, value: steps.append(step))
+        for _ in range(2):
+            first, second, found = await asyncio.gather(
+                search.detect(photos[0]), search.detect(other), ask(search, photos[0], region="torso")
+            )
+            assert (first.result.spots, second.result.spots) == (expected.spots, alone.spots)
+            assert same(found.result, torso)
+        assert (first.result.width, first.extractor) == (widths[0], SPEC)
+        assert first.wait >= 0
+        assert {"decode", "wait", "extract", "batch", "queue"} <= set(steps)
+        with pytest.raises(NotAnImage):
+            await search.detect(b"no picture")
+        with pytest.raises(NoSuchSpot):
+            await ask(search, other, region="torso")
+        assert search.queue_length == 0
+        await search.stop()
+        with pytest.raises(ServiceStopping):
+            await search.detect(photos[0])
 
     run(scenario())
 

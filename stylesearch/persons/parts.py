@@ -1,0 +1,106 @@
+"""The parts of persons that are looked at one by one: torso, legs and body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from stylesearch.array_types import Pixels
+from stylesearch.images.decode import DecodedImage
+from stylesearch.persons.finder import Person
+from stylesearch.persons.landmarks import HIPS, KNEES
+from stylesearch.persons.squares import legs_box, masked_square, torso_box
+from stylesearch.types import Box
+
+__all__ = ["Part", "cut_part", "list_parts"]
+
+MIN_SIDE: Final = 16
+"""Pixels below which the box of a part is none, in the photo in which the person was found."""
+
+MIN_SHARE: Final = 0.1
+"""Share of its box that a part covers at least."""
+
+MIN_VISIBLE: Final = 0.5
+"""Legs are a part where a hip and a knee are seen with this probability, and lie in the photo: the finder is
+often sure of knees below its edge."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Part:
+    """A part of a person in a photo.
+
+    Attributes:
+        region: ``torso``, ``legs`` or ``body``.
+        person: whose part it is, from 1.
+        box: in pixels of the upright photo at full resolution.
+        mask: uint8 (h, w), 255 where the person is, of the photo in which the person was found.
+    """
+
+    region: str
+    person: int
+    box: Box
+    mask: Pixels
+
+
+def list_parts(persons: Iterable[Person], image: DecodedImage) -> list[Part]:
+    """Lists the parts of persons, person by person: torso, legs, body.
+
+    A torso or legs of which hardly anything is in the photo are left out, and so are persons behind the
+    first of whom there is hardly anything.
+
+    Args:
+        persons: as they were found in ``image.pixels``.
+        image: may be reduced.
+    """
+    height, width = image.pixels.shape[:2]
+    scale_x, scale_y = image.width / width, image.height / height
+    parts = []
+    for number, person in enumerate(persons, start=1):
+        if number > 1 and min(person.box.x1 - person.box.x0, person.box.y1 - person.box.y0) < MIN_SIDE:
+            continue
+        torso = torso_box(person.landmarks, width, height)
+        legs = legs_box(person.landmarks, width, height) if _shows_legs(person, width, height) else None
+        for region, box in (("torso", torso), ("legs", legs), ("body", person.box)):
+            if box is not None and (region == "body" or _covers(person.mask, box)):
+                parts.append(Part(region, number, _scale(box, scale_x, scale_y), person.mask))
+    return parts
+
+
+def cut_part(image: DecodedImage, part: Part, size: int) -> Pixels:
+    """Cuts the masked square of a part.
+
+    Args:
+        image: the photo, reduced more or less than that in which the person was found.
+        part: a part of a person in it.
+        size: side of the square in pixels.
+
+    Returns:
+        A new uint8 array of shape (size, size, 3).
+    """
+    height, width = image.pixels.shape[:2]
+    mask = part.mask
+    if mask.shape != (height, width):
+        mask = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
+    inside = _scale(part.box, width / image.width, height / image.height)
+    return masked_square(image.pixels, mask, inside, size)
+
+
+def _covers(mask: Pixels, box: Box) -> bool:
+    """Whether enough of a box is the person's; else its square would be white, and near to all that is."""
+    inside = mask[box.y0 : box.y1, box.x0 : box.x1]
+    return bool(min(inside.shape) >= MIN_SIDE and inside.mean() >= 255 * MIN_SHARE)
+
+
+def _shows_legs(person: Person, width: int, height: int) -> bool:
+    inside = ((person.landmarks >= 0) & (person.landmarks < (width, height))).all(axis=1)
+    seen = inside & (person.visibility >= MIN_VISIBLE)
+    return all(bool(seen[list(pair)].any()) for pair in (HIPS, KNEES))
+
+
+def _scale(box: Box, x: float, y: float) -> Box:
+    x0, y0 = int(box.x0 * x), int(box.y0 * y)  # rounded down, so that it is not carried over the edge
+    return Box(x0, y0, max(x0 + 1, round(box.x1 * x)), max(y0 + 1, round(box.y1 * y)))

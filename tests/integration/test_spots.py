@@ -1,0 +1,215 @@
+"""What is seen in a photo, and searching for one spot of it: library and command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import stylesearch as ss
+from stylesearch.errors import ConfigError, NoSuchSpot
+from stylesearch.kinds.head import KindHead
+from stylesearch.persons import regions
+from stylesearch.types import Box
+from tests.unit.persons.fake_finder import HEIGHT, WIDTH, FakeFinder
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def finder(monkeypatch: pytest.MonkeyPatch) -> FakeFinder:
+    fake = FakeFinder()
+    monkeypatch.setattr(regions, "_FINDER", fake)
+    return fake
+
+
+@pytest.fixture
+def photo(drawn_shop: Path, tmp_path: Path) -> Path:
+    """A customer's photo of the size that places of the fake finder are in."""
+    with Image.open(sorted((drawn_shop / "street").glob("*.jpg"))[0]) as street:
+        street.resize((WIDTH, HEIGHT)).save(tmp_path / "photo.jpg", quality=95)
+    return tmp_path / "photo.jpg"
+
+
+@pytest.fixture
+def shop(ingested: Path) -> Iterator[ss.Workspace]:
+    with ss.open(ingested) as opened:
+        yield opened
+
+
+def test_kinds_are_those_of_the_head(shop: ss.Workspace, photo: Path, finder: FakeFinder) -> None:
+    head, searcher = KindHead.load(), shop.searcher()
+    view = searcher.look_for_spots(photo)
+    probabilities = head.predict(searcher.extractor.extract(view.images))
+    found = shop.detect(photo)
+    assert [spot.region for spot in found] == ["torso", "legs", "body", "whole"]
+    for spot, row in zip(found, (1, 2, 3, 0), strict=True):
+        assert spot.kind == head.kinds[probabilities[row].argmax()]
+        assert spot.confidence == pytest.approx(float(probabilities[row].max()), abs=0.02)
+    assert (found.width, found.height) == (WIDTH, HEIGHT)
+    assert set(found.seconds) == {"decode", "extract"}
+
+
+def test_a_search_tells_what_it_has_looked_at(shop: ss.Workspace, photo: Path, finder: FakeFinder) -> None:
+    spots = {spot.region: spot for spot in shop.detect(photo)}
+
+    def seen(**options: Any) -> list[tuple[str, Box, str | None]]:
+        found = shop.query(photo, **options).seen
+        assert all(one.confidence is not None and 0 < one.confidence <= 1 for one in found)
+        return [(one.region, one.box, one.kind) for one in found]
+
+    def of(*names: str) -> list[tuple[str, Box, str | None]]:
+        return [(spots[name].region, spots[name].box, spots[name].kind) for name in names]
+
+    assert seen() == of("whole")
+    assert seen(regions="person") == of("torso", "body")
+    for name in ("torso", "legs", "body", "whole"):
+        assert seen(region=name) == seen(region=spots[name].number) == of(name)
+    ((region, box, kind),) = seen(box=(10, 10, 200, 200))
+    assert (region, box) == ("box", Box(10, 10, 200, 200))
+    assert kind in KindHead.load().kinds
+    finder.somebody = False
+    assert [region for region, _, _ in seen(regions="person")] == ["whole"]
+    assert shop.similar(shop.query(photo)[0].product.id).seen == ()
+
+
+@pytest.mark.parametrize("plan", ["few", "street", "person"])
+def test_a_region_is_searched_alone_whatever_the_plan(
+    shop: ss.Workspace, photo: Path, finder: FakeFinder, plan: str
+) -> None:
+    for spot in shop.detect(photo):
+        for region in (str(spot.number), spot.region):
+            found = shop.query(photo, region=region, regions=plan)
+            assert found.regions == (spot.box,)
+            assert all(hit.region == spot.box for hit in found)
+            assert len(found) == 20
+    whole = shop.query(photo, regions="whole")
+    assert [(hit.product.id, hit.distance) for hit in shop.query(photo, region="whole")] == [
+        (hit.product.id, hit.distance) for hit in whole
+    ]
+    assert shop.query(photo, regions=plan, region="legs")[0] != whole[0]
+
+
+def test_what_cannot_be_searched_for_is_refused(shop: ss.Workspace, photo: Path, finder: FakeFinder) -> None:
+    with pytest.raises(ConfigError):
+        shop.query(photo, region="torso", box=(0, 0, 9, 9))
+    with pytest.raises(ConfigError):
+        shop.query(photo, region=0)
+    with pytest.raises(NoSuchSpot):
+        shop.query(photo, region=9)
+    finder.somebody = False
+    with pytest.raises(NoSuchSpot):
+        shop.query(photo, region="torso")
+    assert [spot.region for spot in shop.detect(photo)] == ["whole"]
+
+
+def test_an_extractor_whose_features_tell_no_kinds(
+    drawn_shop: Path, photo: Path, finder: FakeFinder, tmp_path: Path
+) -> None:
+    with ss.open(tmp_path / "home", extractor="color-histogram") as shop:
+        shop.ingest(drawn_shop / "products.csv")
+        found = shop.detect(photo)
+        assert [(spot.kind, spot.confidence) for spot in found] == [(None, None)] * 4
+        (seen,) = shop.query(photo).seen
+        assert (seen.region, seen.kind, seen.confidence) == ("whole", None, None)
+
+
+class TestCommand:
+    def test_it_says_what_is_seen(
+        self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder
+    ) -> None:
+        with ss.open(ingested) as shop:
+            torso, _, body, _ = shop.detect(photo)
+        shown = stylesearch("--home", ingested, "query", photo, "--regions", "person", "-k", 2)
+        assert shown.code == 0, shown.err
+        lines = shown.out.splitlines()
+        assert lines[1] == (
+            f"seen: {torso.kind} {torso.confidence:.0%} (torso), {body.kind} {body.confidence:.0%} (body)"
+        )
+        assert "rank" in lines[2]
+
+    def test_a_region_is_searched(
+        self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder
+    ) -> None:
+        by_name, by_number = (
+            stylesearch("--home", ingested, "query", photo, "--region", region, "-k", 5, "--json").json
+            for region in ("legs", "2")
+        )
+        assert by_name == by_number
+        (seen,) = by_name["seen"]
+        assert seen.keys() == {"region", "box", "kind", "confidence"}
+        assert (seen["region"], seen["box"]) == ("legs", [115, 180, 185, 350])
+        with ss.open(ingested) as shop:
+            found = shop.query(photo, region="legs", k=5)
+        assert [hit["product"] for hit in by_name["hits"]] == [hit.product.id for hit in found]
+
+    def test_a_photo_without_that_part_fails_no_other(
+        self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder, tmp_path: Path
+    ) -> None:
+        finder.somebody = False
+        alone = stylesearch("--home", ingested, "query", photo, "--region", "torso")
+        assert alone.code != 0
+        assert "nobody is seen in the photo" in alone.err
+        assert "region auto or whole" in alone.err
+        (tmp_path / "other.jpg").write_bytes(photo.read_bytes())
+        both = stylesearch(
+            "--home", ingested, "query", photo, tmp_path / "other.jpg", "--region", "torso", "--json"
+        )
+        answers = [json.loads(line) for line in both.out.splitlines()]
+        assert [answer["hits"] for answer in answers] == [[], []]
+        assert all("nobody is seen" in answer["error"] for answer in answers)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [("--region", "head"), ("--region", "0"), ("--region", "torso", "--box", "0,0,9,9")],
+    )
+    def test_wrong_usage(
+        self, stylesearch: Command, ingested: Path, photo: Path, wrong: tuple[str, ...]
+    ) -> None:
+        refused = stylesearch("--home", ingested, "query", photo, *wrong)
+        assert refused.code == 2
+        assert "region" in refused.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("person_files")
+class TestRealFinder:
+    def test_spots_of_a_drawn_person(self, shop: ss.Workspace, drawn_shop: Path) -> None:
+        n_found = n_same = 0
+        for path in sorted((drawn_shop / "street").glob("*.jpg"))[:6]:
+            found = shop.detect(path)
+            planned = shop.query(path, regions="person", k=1)
+            n_found += len(found) > 1
+            by_region = {spot.region: spot for spot in found if spot.person <= 1}
+            n_same += all(by_region[one.region].box == one.box for one in planned.seen)
+        assert n_found >= 4
+        assert n_same == 6
+
+    def test_a_turned_photo_is_seen_upright(
+        self, shop: ss.Workspace, drawn_shop: Path, tmp_path: Path
+    ) -> None:
+        """As a phone writes it: lying, with a note of how it was held."""
+        path = next(
+            path for path in sorted((drawn_shop / "street").glob("*.jpg")) if len(shop.detect(path)) > 1
+        )
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        turned, straight = tmp_path / "turned.jpg", tmp_path / "straight.png"
+        with Image.open(path) as street:
+            street.save(straight)
+            street.transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif, quality=97)
+        wanted, found = shop.detect(straight), shop.detect(turned)
+        assert (found.width, found.height) == (wanted.width, wanted.height)
+        assert [spot.region for spot in found] == [spot.region for spot in wanted]
+        for one, other in zip(found, wanted, strict=True):
+            corners = ([box.x0, box.y0, box.x1, box.y1] for box in (one.box, other.box))
+            assert next(corners) == pytest.approx(next(corners), abs=12)
+        result = shop.query(turned, regions="person", k=5)
+        assert [one.box for one in result.seen] == [
+            spot.box for spot in found if spot.person == 1 and spot.region in ("torso", "body")
+        ]
+        assert result.regions[0] == Box(0, 0, wanted.width, wanted.height)
