@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylesearch.errors import ConfigError, ImageError
-from stylesearch.types import REGION_NAMES, Box, SearchRequest, Seen
+from stylesearch.types import REGION_NAMES, Box, Explanation, SearchRequest, Seen
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
@@ -74,7 +74,7 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
     "--regions",
     metavar="|".join(PLANS),
     help="Regions of the photo to search with; `whole` is the photo itself, `person` are squares around the "
-    "person's garments, or `street` where no person is found.  "
+    "person's garments, or `large` where no person is found.  "
     f"[default: {DEFAULTS['regions']}]",
 )
 @click.option(
@@ -104,6 +104,12 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 )
 @click.option("--product", metavar="ID", help="Find products that look like this one, instead of a photo.")
 @click.option(
+    "--explain",
+    is_flag=True,
+    help="Say for each product which part of the photo was nearest, and how much network, texture, colors "
+    "and kind made of it.",
+)
+@click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_check_ending,
@@ -121,6 +127,7 @@ def query(
     region: str,
     product: str | None,
     expect: str | None,
+    explain: bool,
     sheet: Path | None,
     **choices: Any,
 ) -> int:
@@ -137,7 +144,7 @@ def query(
         raise click.UsageError("--region needs a photo and cannot be used with --product or --box")
     # Passed by name and not as settings, so that a trained model refuses another extractor or metric.
     extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
-    request = SearchRequest(k=k, category=category, box=box, region=region)
+    request = SearchRequest(k=k, category=category, box=box, region=region, explain=explain)
     with shared.open(**choices) as shop:
         if expect:
             shop.product(expect)  # raises if it is not in the catalog
@@ -217,6 +224,9 @@ def _show(
             right=["rank", "distance"],
             shrink="image",
         )
+        for hit in result.hits:
+            if hit.explanation is not None:
+                click.echo(f"{hit.rank:>4}  {hit.product.id}: {_explain(hit.explanation)}")
         if expect:
             click.echo(
                 f"the right product, {expect}, is "
@@ -252,6 +262,17 @@ def _seen_line(result: QueryResult) -> str:
     return f"seen: {', '.join(told)}" if told else ""
 
 
+def _explain(explanation: Explanation) -> str:
+    """What made a hit, in one line: ``square 10,20,90,200 with region 0,0,480,640; network 0.31, ...``."""
+    places = {"square": explanation.square, "region": explanation.region}
+    where = " with ".join(f"{name} {box}" for name, box in places.items() if box is not None)
+    parts = {**explanation.parts}
+    if "raw" in parts:
+        parts = {"network": parts.pop("raw") + parts.pop("whitened"), **parts}
+    shares = ", ".join(f"{name} {value:.3f}" for name, value in parts.items())
+    return f"{where}; {shares}" if where else shares
+
+
 def _seen_object(one: Seen) -> dict[str, Any]:
     return {
         "region": one.region,
@@ -269,6 +290,15 @@ def _hit_object(hit: Any) -> dict[str, Any]:
         "category": hit.product.category,
         "distance": hit.distance,
         "image": hit.image.path,
+        **({} if hit.explanation is None else {"explanation": _explanation_object(hit.explanation)}),
+    }
+
+
+def _explanation_object(explanation: Explanation) -> dict[str, Any]:
+    boxes = {"region": explanation.region, "square": explanation.square}
+    return {
+        **{name: box and [box.x0, box.y0, box.x1, box.y1] for name, box in boxes.items()},
+        "parts": dict(explanation.parts),
     }
 
 

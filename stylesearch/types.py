@@ -14,6 +14,7 @@ __all__ = [
     "REGION_NAMES",
     "Box",
     "Domain",
+    "Explanation",
     "Failure",
     "Hit",
     "ImageRecord",
@@ -152,6 +153,24 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """What of a photo was nearest to an image, and how much each part of the vectors made of it.
+
+    Attributes:
+        region: the region that was nearest; None for a query without a photo, or where there is but a square.
+        square: the square around a person that was nearest, together with the region; None where there is
+            none.
+        parts: a number by the name of each part (``raw``, ``whitened``, ``texture``, ``colors``, ``kind``;
+            ``network`` in other spaces). For cosine they sum to 1 - distance, for l1 to the distance, for l2
+            to its square.
+    """
+
+    region: Box | None
+    square: Box | None
+    parts: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A product found for a photo.
 
@@ -160,7 +179,9 @@ class Hit:
         product: the product.
         distance: distance of its nearest image, in the space and metric of the query; smaller is nearer.
         image: the nearest image.
-        region: the region of the query photo that was nearest; None for a query without a photo.
+        region: the region of the query photo that was nearest, or of a pair its square; None for a query
+            without a photo.
+        explanation: what made it a hit, where that was asked for.
     """
 
     rank: int
@@ -168,6 +189,7 @@ class Hit:
     distance: float
     image: ImageRecord
     region: Box | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +238,7 @@ class SearchRequest:
             the largest and most central person, or the number of a spot, as text. ``auto``: as the plan says.
         exclude: id of a product that is left out.
         exclude_image: product id and path of an image that is left out; the product's other images are not.
+        explain: whether hits say what made them hits; it costs some milliseconds.
 
     Raises:
         ConfigError: k below 1, no such region, or a region beside a box.
@@ -228,6 +251,7 @@ class SearchRequest:
     region: str = "auto"
     exclude: str | None = None
     exclude_image: tuple[str, str] | None = None
+    explain: bool = False
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -254,6 +278,7 @@ class SearchKeywords(TypedDict, total=False):
     region: str | int
     exclude: str | None
     exclude_image: tuple[str, str] | None
+    explain: bool
 
 
 @dataclass(frozen=True, slots=True)

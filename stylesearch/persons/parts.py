@@ -16,7 +16,7 @@ from stylesearch.persons.landmarks import HIPS, KNEES
 from stylesearch.persons.squares import legs_box, masked_square, torso_box
 from stylesearch.types import Box
 
-__all__ = ["Part", "cut_part", "list_parts"]
+__all__ = ["Part", "cut_part", "list_parts", "share_of_mask"]
 
 MIN_SIDE: Final = 16
 """Pixels below which the box of a part is none, in the photo in which the person was found."""
@@ -87,6 +87,19 @@ def cut_part(image: DecodedImage, part: Part, size: int) -> Pixels:
         mask = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
     inside = _scale(part.box, width / image.width, height / image.height)
     return masked_square(image.pixels, mask, inside, size)
+
+
+def share_of_mask(mask: Pixels, box: Box, image: DecodedImage) -> float:
+    """The share of a box that a mask covers, 0 to 1.
+
+    Args:
+        mask: uint8 (h, w), of the size of ``image.pixels``.
+        box: in pixels of the upright photo at full resolution, inside it.
+        image: the photo in which the person was found.
+    """
+    height, width = mask.shape
+    inside = _scale(box, width / image.width, height / image.height)
+    return float(mask[inside.y0 : inside.y1, inside.x0 : inside.x1].mean() / 255)
 
 
 def _covers(mask: Pixels, box: Box) -> bool:

@@ -11,20 +11,22 @@ from typing import Final
 
 import numpy as np
 
-from stylesearch.array_types import Pixels
 from stylesearch.errors import NoSuchSpot
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS, DecodedImage, decode, decode_reduced
 from stylesearch.images.inputs import NetworkInputs, make_inputs
 from stylesearch.images.regions import crop, reduction
 from stylesearch.images.source import ImageSource
-from stylesearch.persons.parts import Part, cut_part, list_parts
+from stylesearch.persons.parts import Part, cut_part, list_parts, share_of_mask
 from stylesearch.persons.regions import find_persons, reduction_for_finder
 from stylesearch.types import Box, Seen, Spot
 
-__all__ = ["MAX_PERSONS", "make_region_inputs", "make_spot_inputs"]
+__all__ = ["MAX_PERSONS", "make_box_inputs", "make_region_inputs", "make_spot_inputs"]
 
 MAX_PERSONS: Final = 4
 """So many persons of a photo have spots."""
+
+MIN_BOX_SHARE: Final = 0.3
+"""Share of a given box that a person covers at least, for white to be put around the person."""
 
 _ELSE: Final = "search for the region auto or whole, or for a box"
 
@@ -53,7 +55,8 @@ def make_spot_inputs(
         for number, part in enumerate(parts, start=1)
     )
     whole = Box(0, 0, searched.width, searched.height)
-    images = [crop(searched, whole, size), *_cut(source, searched, parts, size, max_pixels)]
+    image = _decode_for(source, searched, parts, size, max_pixels)
+    images = [crop(searched, whole, size), *(cut_part(image, part, size) for part in parts)]
     inputs = NetworkInputs(
         whole.x1, whole.y1, (whole, *(part.box for part in parts)), {size: np.stack(images)}, spots
     )
@@ -63,7 +66,9 @@ def make_spot_inputs(
 def make_region_inputs(
     source: ImageSource, size: int, region: str, *, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> NetworkInputs:
-    """Decodes a photo and cuts the square of one spot.
+    """Decodes a photo and cuts one spot: as it is, and as a square in which the rest is white.
+
+    Both together find more than each alone (docs/benchmarks.md).
 
     Args:
         source, size, max_pixels: as for ``make_spot_inputs``.
@@ -83,25 +88,61 @@ def make_region_inputs(
     part = parts[int(region) - 1] if is_number and int(region) <= len(parts) else named.get(region)
     if part is None:
         raise _no_such_spot(region, len(parts), can_look=persons is not None)
-    images = _cut(source, searched, [part], size, max_pixels)
+    return _pair_of(source, searched, part, size, max_pixels)
+
+
+def make_box_inputs(
+    source: ImageSource, size: int, box: Box, *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> NetworkInputs:
+    """Decodes a photo and cuts a box out: as it is, and where it is a person's also with white around them.
+
+    Args:
+        source, size, max_pixels: as for ``make_spot_inputs``.
+        box: in pixels of the upright photo; what reaches out of it is cut off.
+
+    Raises:
+        ImageError: the photo cannot be used, or the box has nothing in common with it.
+    """
+    searched = decode(source, reduce_to=reduction_for_finder(size), max_pixels=max_pixels)
+    persons = find_persons(searched.pixels, MAX_PERSONS) or []
+    width, height = searched.width, searched.height
+    inside = Box(box.x0, box.y0, min(box.x1, width), min(box.y1, height)) if _meets(box, searched) else None
+    shares = [] if inside is None else [share_of_mask(person.mask, inside, searched) for person in persons]
+    if inside is None or max(shares, default=0.0) < MIN_BOX_SHARE:
+        return make_inputs(source, [size], [box], max_pixels=max_pixels)
+    person = int(np.argmax(shares))
+    part = Part("box", person + 1, inside, persons[person].mask)
+    return _pair_of(source, searched, part, size, max_pixels)
+
+
+def _meets(box: Box, image: DecodedImage) -> bool:
+    return box.x0 < image.width and box.y0 < image.height
+
+
+def _pair_of(
+    source: ImageSource, searched: DecodedImage, part: Part, size: int, max_pixels: int
+) -> NetworkInputs:
+    """A part as it is, and its masked square."""
+    image = _decode_for(source, searched, [part], size, max_pixels)
+    pixels = np.stack([crop(image, part.box, size), cut_part(image, part, size)])
     seen = Seen(part.region, part.box)
-    return NetworkInputs(searched.width, searched.height, (part.box,), {size: np.stack(images)}, (seen,))
+    return NetworkInputs(searched.width, searched.height, (part.box, part.box), {size: pixels}, (seen,))
 
 
-def _cut(
+def _decode_for(
     source: ImageSource, searched: DecodedImage, parts: Sequence[Part], size: int, max_pixels: int
-) -> list[Pixels]:
-    """The masked squares of parts; where one of the first person's is small, from a photo reduced less.
+) -> DecodedImage:
+    """The photo with as many pixels as parts need; decoded again where one of the first person's is small.
 
-    Those behind are cut from what there is then: a tiny person must not have a large photo decoded in full.
+    A tiny person behind must not have a large photo decoded in full.
     """
     if not parts:
-        return []
+        return searched
     wanted = reduction(size, [part.box for part in parts if part.person == parts[0].person])
-    image = searched
-    if wanted(searched.width, searched.height) > max(searched.pixels.shape):
-        (image,) = decode_reduced(source, [wanted], max_pixels=max_pixels)
-    return [cut_part(image, part, size) for part in parts]
+    if wanted(searched.width, searched.height) <= max(searched.pixels.shape):
+        return searched
+    (image,) = decode_reduced(source, [wanted], max_pixels=max_pixels)
+    return image
 
 
 def _no_such_spot(region: str, n_parts: int, *, can_look: bool) -> NoSuchSpot:

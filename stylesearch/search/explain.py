@@ -62,5 +62,5 @@ def _terms(both: Floats, metric: str) -> Floats:
         both = normalize_rows(both)
         products: Floats = both[0] * both[1]
         return products
-    apart = np.abs(both[0] - both[1])
-    return apart if metric == "l1" else apart**2
+    apart: Floats = np.abs(both[0] - both[1])
+    return apart if metric == "l1" else np.square(apart)

@@ -17,8 +17,9 @@ from stylesearch.images.decode import DEFAULT_MAX_PIXELS
 from stylesearch.images.inputs import NetworkInputs, make_inputs
 from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.kinds.head import KindHead
-from stylesearch.search.gallery import Gallery
-from stylesearch.types import Box, Domain, Hit, SearchRequest, Seen, Spot
+from stylesearch.search.gallery import Gallery, GalleryHit
+from stylesearch.spaces.parts import FeatureParts
+from stylesearch.types import Box, Domain, Explanation, Hit, SearchRequest, Seen, Spot
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -181,7 +182,11 @@ class Searcher:
             from stylesearch.persons.spots import make_region_inputs
 
             inputs = make_region_inputs(kept, size, region, max_pixels=limit)
-        elif plan == PERSON_PLAN and box is None and region == "auto":
+        elif plan == PERSON_PLAN and box is not None:
+            from stylesearch.persons.spots import make_box_inputs
+
+            inputs = make_box_inputs(kept, size, box, max_pixels=limit)
+        elif plan == PERSON_PLAN and region == "auto":
             from stylesearch.persons.regions import make_person_inputs
 
             inputs = make_person_inputs(kept, [size], max_pixels=limit)
@@ -267,10 +272,7 @@ class Searcher:
         """
         began = time.perf_counter()
         found = self.gallery.search(features, request, n_squares=view.n_squares)
-        hits = tuple(
-            Hit(rank, one.product, one.distance, one.image, region=_box_of(view, one.row))
-            for rank, one in enumerate(found, start=1)
-        )
+        hits = _hits(found, view)
         steps = {"decode": view.seconds, **(seconds or {}), "search": time.perf_counter() - began}
         subject = "photo" if isinstance(view.photo, bytes) else Path(view.photo).name
         seen = self._name_kinds(view, features)
@@ -291,9 +293,7 @@ class Searcher:
         began = time.perf_counter()
         features = self.gallery.features_of(product_id)
         found = self.gallery.search(features, replace(request, exclude=product_id), of_images=True)
-        hits = tuple(
-            Hit(rank, one.product, one.distance, one.image) for rank, one in enumerate(found, start=1)
-        )
+        hits = _hits(found)
         seconds = {"search": time.perf_counter() - began}
         images = self.gallery.location.catalog.images_of(product_id)
         shown = min(images, key=lambda image: image.domain is not Domain.SHOP, default=None)
@@ -303,9 +303,7 @@ class Searcher:
     @cached_property
     def _kinds(self) -> KindHead | None:
         """The head that names kinds; None where it was not trained on the extractor's features."""
-        extractor, head = self.extractor, KindHead.load()
-        is_for = head.is_for(extractor.name, extractor.parameters, extractor.weights_digest)
-        return head if is_for and extractor.dim in head.features.widths else None
+        return FeatureParts.of_extractor(self.extractor).head
 
     def _name_kinds(self, view: View, features: npt.NDArray[np.float32]) -> tuple[Seen, ...]:
         """What is seen in a photo, with the likeliest kinds, where the features tell them."""
@@ -331,8 +329,20 @@ def _view(
     )
 
 
-def _box_of(view: View, row: int) -> Box:
-    """The box of a query vector: of its region, or of the square of its pair."""
-    if not view.n_squares:
-        return view.boxes[row]
-    return view.boxes[len(view.boxes) - view.n_squares + row % view.n_squares]
+def _hits(found: Sequence[GalleryHit], view: View | None = None) -> tuple[Hit, ...]:
+    """Hits by rank, with the parts of the photo that were nearest."""
+    hits = []
+    for rank, one in enumerate(found, start=1):
+        region, square = (None, None) if view is None else _nearest_boxes(view, one.row)
+        explanation = None if one.parts is None else Explanation(region, square, one.parts)
+        hits.append(Hit(rank, one.product, one.distance, one.image, square or region, explanation))
+    return tuple(hits)
+
+
+def _nearest_boxes(view: View, row: int) -> tuple[Box | None, Box | None]:
+    """The boxes of the region and of the square that the vector of a query was made of."""
+    n_squares, n_regions = view.n_squares, len(view.boxes) - view.n_squares
+    if not n_squares:
+        return view.boxes[row], None
+    region = view.boxes[row // n_squares] if n_regions else None
+    return region, view.boxes[n_regions + row % n_squares]

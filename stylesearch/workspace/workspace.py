@@ -189,7 +189,7 @@ class Workspace:
         asked = _search_request(request, options)
         # The network is loaded while the catalog is opened, which saves a fifth of a cold query's time.
         self._resources.extractor(extractor or self._resources.likely_extractor(space)).preload()
-        plans_person = (asked.regions or self.settings.regions) == PERSON_PLAN and asked.box is None
+        plans_person = (asked.regions or self.settings.regions) == PERSON_PLAN
         if asked.region not in ("auto", "whole") or (plans_person and asked.region == "auto"):
             from stylesearch.persons.preload import preload_finder
 
