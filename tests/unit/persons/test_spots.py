@@ -143,10 +143,10 @@ def test_a_spot_is_searched_as_it_was_detected(finder: FakeFinder, scale: int) -
     all_inputs, spots = make_spot_inputs(photo, SIZE)
     for row, spot in enumerate(spots[:-1], start=1):
         inputs = make_region_inputs(photo, SIZE, str(spot.number))
-        assert inputs.boxes == (spot.box,)
+        assert inputs.boxes == (spot.box, spot.box)  # as it is, and with white around the person
         assert [(one.region, one.box) for one in inputs.squares] == [(spot.region, spot.box)]
         if scale == 1:  # of a larger photo a spot alone is cut from more or fewer pixels
-            assert np.array_equal(inputs.pixels[SIZE][0], all_inputs.pixels[SIZE][row])
+            assert np.array_equal(inputs.pixels[SIZE][1], all_inputs.pixels[SIZE][row])
         if spot.person == 1:
             named = make_region_inputs(photo, SIZE, spot.region)
             assert named.boxes == inputs.boxes
@@ -160,8 +160,8 @@ def test_torso_and_body_are_those_of_the_plan(photo: bytes, finder: FakeFinder) 
     planned = make_person_inputs(photo, [SIZE])
     for place, one in enumerate(planned.squares, start=4):
         alone = make_region_inputs(photo, SIZE, one.region)
-        assert alone.boxes == (one.box,)
-        assert np.array_equal(alone.pixels[SIZE][0], planned.pixels[SIZE][place])
+        assert alone.boxes == (one.box, one.box)
+        assert np.array_equal(alone.pixels[SIZE][1], planned.pixels[SIZE][place])
     assert [one.region for one in planned.squares] == ["torso", "body"]
 
 

@@ -29,7 +29,7 @@ from stylesearch.types import Box, SearchRequest, SpaceChoice
 from stylesearch.workspace.workspace import Workspace
 from tests.unit.persons.fake_finder import FakeFinder
 
-SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few"}
+SETTINGS: dict[str, Any] = {"extractor": "color-histogram", "regions": "few", "space": "whitened"}
 SPEC = "color-histogram@64"
 
 
