@@ -28,6 +28,7 @@ __all__ = [
     "claim_process",
     "explain_interruption",
     "give_way",
+    "limit_blas_threads",
     "past_click",
     "resumable",
     "run",
@@ -189,3 +190,13 @@ def give_way() -> None:
     """
     if _is_ours and hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+def limit_blas_threads() -> None:
+    """Has NumPy's BLAS start no threads, if ``claim_process`` was called and the user has not set how many.
+
+    Call it before NumPy is imported. A query multiplies small matrices, in threads of its own; those that
+    OpenBLAS starts at import spin for half as long again as the import takes.
+    """
+    if _is_ours:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

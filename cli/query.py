@@ -13,7 +13,7 @@ from stylesearch.types import Box, SearchRequest
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
-from .process import EXIT_SOME_FAILED
+from .process import EXIT_SOME_FAILED, limit_blas_threads
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import QueryResult
@@ -112,6 +112,7 @@ def query(
         raise click.UsageError("give one or more photos, or --product ID (not both)")
     if product and box:
         raise click.UsageError("--box needs a photo and cannot be used with --product")
+    limit_blas_threads()
     # Passed by name and not as settings, so that a trained model refuses another extractor or metric.
     extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
     request = SearchRequest(k=k, category=category, box=box)
