@@ -21,7 +21,7 @@ from stylesearch.types import Box, Hit, SearchRequest
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
 
-__all__ = ["Photo", "QueryResult", "Searcher", "View"]
+__all__ = ["Photo", "QueryResult", "Searcher", "View", "look", "look_and_extract"]
 
 Photo = bytes | str | os.PathLike[str] | BinaryIO
 
@@ -79,6 +79,49 @@ class View:
     n_squares: int = 0
 
 
+def look(photo: Photo, size: int, request: SearchRequest, *, regions: str, max_pixels: int) -> View:
+    """Reads a photo and cuts it into its regions; no gallery is needed for that.
+
+    Args:
+        photo: a file, its bytes, or a stream, as for ``Searcher.query``.
+        size: side of the extractor's input in pixels.
+        request: its box, or its plan of regions, decides which parts are cut out.
+        regions: the plan of a request that names neither.
+        max_pixels: photos with more pixels are refused.
+
+    Raises:
+        ImageError: the photo cannot be used.
+    """
+    began = time.perf_counter()
+    kept = photo.read() if hasattr(photo, "read") else photo
+    box, plan = request.box, request.regions or regions
+    if plan == PERSON_PLAN and box is None:
+        from stylesearch.persons.regions import make_person_inputs  # OpenCV: other plans do without
+
+        inputs = make_person_inputs(kept, [size], max_pixels=max_pixels)
+    else:
+        inputs = make_inputs(kept, [size], [box] if box else plan, max_pixels=max_pixels)
+    took = time.perf_counter() - began
+    return View(inputs.pixels[size], inputs.boxes, inputs.width, inputs.height, kept, took, inputs.n_squares)
+
+
+def look_and_extract(
+    photo: Photo, extractor: Extractor, request: SearchRequest, *, regions: str, max_pixels: int
+) -> tuple[View, npt.NDArray[np.float32], float]:
+    """Reads a photo and extracts the features of its regions.
+
+    Returns:
+        The photo, its features for ``Searcher.find``, and the seconds that their extraction took.
+
+    Raises:
+        ImageError: the photo cannot be used.
+    """
+    view = look(photo, extractor.input_size, request, regions=regions, max_pixels=max_pixels)
+    began = time.perf_counter()
+    features = extractor.extract(view.images)
+    return view, features, time.perf_counter() - began
+
+
 class Searcher:
     """Finds products in one gallery, with the extractor that made the gallery's features.
 
@@ -116,11 +159,10 @@ class Searcher:
             ImageError: the photo cannot be used.
             NotInCatalog: no such category.
         """
-        view = self.look(photo, request)
-        began = time.perf_counter()
-        features = self.extractor.extract(view.images)
-        seconds = {"extract": time.perf_counter() - began}
-        return self.find(view, features, request, seconds=seconds)
+        view, features, seconds = look_and_extract(
+            photo, self.extractor, request, regions=self.regions, max_pixels=self.max_pixels
+        )
+        return self.find(view, features, request, seconds={"extract": seconds})
 
     def look(
         self, photo: Photo, request: SearchRequest = DEFAULT_REQUEST, *, max_pixels: int | None = None
@@ -138,20 +180,12 @@ class Searcher:
         Raises:
             ImageError: the photo cannot be used.
         """
-        began = time.perf_counter()
-        kept = photo.read() if hasattr(photo, "read") else photo
-        size = self.extractor.input_size
-        box, plan = request.box, request.regions or self.regions
-        limit = self.max_pixels if max_pixels is None else max_pixels
-        if plan == PERSON_PLAN and box is None:
-            from stylesearch.persons.regions import make_person_inputs  # OpenCV: other plans do without
-
-            inputs = make_person_inputs(kept, [size], max_pixels=limit)
-        else:
-            inputs = make_inputs(kept, [size], [box] if box else plan, max_pixels=limit)
-        took = time.perf_counter() - began
-        return View(
-            inputs.pixels[size], inputs.boxes, inputs.width, inputs.height, kept, took, inputs.n_squares
+        return look(
+            photo,
+            self.extractor.input_size,
+            request,
+            regions=self.regions,
+            max_pixels=self.max_pixels if max_pixels is None else max_pixels,
         )
 
     def find(

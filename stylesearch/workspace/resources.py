@@ -161,6 +161,11 @@ class Resources:
                 )
             return self._searchers[key]
 
+    def has_searcher(self, choice: SpaceChoice) -> bool:
+        """Whether the searcher of a choice that ``resolve`` returned is open already."""
+        with self._lock:
+            return (choice, False) in self._searchers
+
     def open_searchers(self) -> list[Searcher]:
         """Lists the searchers that have been opened so far."""
         with self._lock:
