@@ -67,9 +67,14 @@ def make_person_inputs(
     if person is None:
         return NetworkInputs(width, height, tuple(boxes), pixels)
     squares = _square_boxes(person, searched)
+    needed = {size: reduction(size, squares) for size in wanted}
     # A torso may be small in the photo: then its square is made of more pixels than the regions are.
-    larger = decode_reduced(source, [reduction(size, squares) for size in wanted], max_pixels=max_pixels)
-    for size, one in zip(wanted, larger, strict=True):
+    lacking = [size for size in wanted if not _has_enough(searched, needed[size](width, height))]
+    larger = (
+        decode_reduced(source, [needed[size] for size in lacking], max_pixels=max_pixels) if lacking else []
+    )
+    decoded_for = {**dict.fromkeys(wanted, searched), **dict(zip(lacking, larger, strict=True))}
+    for size, one in decoded_for.items():
         cut = [_cut_square(one, person, box, size) for box in squares]
         pixels[size] = np.concatenate([pixels[size], np.stack(cut)])
     return NetworkInputs(width, height, (*boxes, *squares), pixels, n_squares=len(squares))
@@ -115,6 +120,11 @@ def _find_person(pixels: Pixels) -> Person | None:
         _say_missing(error)
         return None
     return found[0] if found else None
+
+
+def _has_enough(image: DecodedImage, long_side: int) -> bool:
+    """Whether the longer side of a decoded photo has that many pixels, or all that the file has."""
+    return max(image.pixels.shape[:2]) >= min(long_side, max(image.width, image.height))
 
 
 def _square_boxes(person: Person, image: DecodedImage) -> list[Box]:
