@@ -124,7 +124,8 @@ def _find_person(pixels: Pixels) -> Person | None:
 
 def _has_enough(image: DecodedImage, long_side: int) -> bool:
     """Whether the longer side of a decoded photo has that many pixels, or all that the file has."""
-    return max(image.pixels.shape[:2]) >= min(long_side, max(image.width, image.height))
+    decoded: int = max(image.pixels.shape[:2])
+    return decoded >= min(long_side, max(image.width, image.height))
 
 
 def _square_boxes(person: Person, image: DecodedImage) -> list[Box]:

@@ -28,6 +28,9 @@ _SOFT_FROM, _SOFT_RANGE = np.float32(64), np.float32(96)
 
 _WHITE: Final = np.float32(255)
 
+_ALPHAS: Final = np.clip((np.arange(256, dtype=np.float32) - _SOFT_FROM) / _SOFT_RANGE, 0, 1)
+"""How much of itself a pixel keeps, by the value of the mask."""
+
 
 def torso_box(landmarks: Floats, width: int, height: int) -> Box | None:
     """The box from shoulders to hips, with margins, cut off at the edges of the photo.
@@ -86,9 +89,10 @@ def masked_square(pixels: Pixels, mask: Pixels, box: Box, size: int) -> Pixels:
     part = pixels[rows, columns]
     if not part.size:
         raise ImageError(f"the box {box} lies outside the photo of {mask.shape[1]} x {mask.shape[0]} pixels")
-    alpha = np.clip((mask[rows, columns].astype(np.float32) - _SOFT_FROM) / _SOFT_RANGE, 0, 1)[..., None]
-    blended = _WHITE + (part - _WHITE) * alpha
-    return letterbox(np.rint(blended).astype(np.uint8), size)
+    blended = part - _WHITE
+    blended *= _ALPHAS[mask[rows, columns]][..., None]
+    blended += _WHITE
+    return letterbox(np.rint(blended, out=blended).astype(np.uint8), size)
 
 
 def _trunk_length(landmarks: Floats) -> float:
