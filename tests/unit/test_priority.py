@@ -1,4 +1,4 @@
-"""An ingest gives way to searches, a query starts no threads of BLAS; a process of others stays as it is."""
+"""An ingest gives way, a query starts quickly; a process that others use stays as it is."""
 
 from __future__ import annotations
 
@@ -58,3 +58,18 @@ print(os.environ.get("OPENBLAS_NUM_THREADS"))
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, env=environment
     )
     assert done.stdout.strip() == found
+
+
+@pytest.mark.parametrize("claims", [True, False])
+def test_cycles_are_collected_later_in_a_process_of_its_own(claims: bool) -> None:
+    claim = "process.claim_process()" if claims else ""
+    code = f"""
+import gc
+from stylesearch.cli import process
+{claim}
+with process.collecting_later():
+    inside = gc.isenabled()
+print(inside, gc.isenabled(), gc.get_freeze_count() > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.split() == [str(not claims), "True", str(claims)]
