@@ -147,9 +147,17 @@ def _scale(box: Box, x: float, y: float) -> Box:
 
 def _cut_square(image: DecodedImage, person: Person, box: Box, size: int) -> Pixels:
     """The masked square of a box at full resolution, from an image that may be reduced."""
-    height, width = image.pixels.shape[:2]
-    mask = person.mask
-    if mask.shape != (height, width):
-        mask = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
+    width, height = image.upright.size
+    rows, columns = person.mask.shape
     inside = _scale(box, width / image.width, height / image.height)
-    return masked_square(image.pixels, mask, inside, size)
+    part = np.asarray(image.upright.crop((inside.x0, inside.y0, inside.x1, inside.y1)))
+    if (rows, columns) == (height, width):
+        mask = person.mask[inside.y0 : inside.y1, inside.x0 : inside.x1]
+    else:  # of this part alone: a photo of 12 megapixels may be kept at half its sides
+        x, y = columns / width, rows / height
+        from_mask = (inside.x0 * x, inside.y0 * y, min(inside.x1 * x, columns), min(inside.y1 * y, rows))
+        resized = Image.fromarray(person.mask).resize(
+            (part.shape[1], part.shape[0]), Image.Resampling.BILINEAR, box=from_mask
+        )
+        mask = np.asarray(resized)
+    return masked_square(part, mask, Box(0, 0, part.shape[1], part.shape[0]), size)
