@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from stylesearch.types import REGION_NAMES, Box, Explanation, SearchRequest, See
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
-from .process import EXIT_SOME_FAILED
+from .process import EXIT_SOME_FAILED, collecting_later, limit_blas_threads
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import QueryResult
@@ -142,10 +143,14 @@ def query(
         raise click.UsageError("--box needs a photo and cannot be used with --product")
     if region != "auto" and (product or box):
         raise click.UsageError("--region needs a photo and cannot be used with --product or --box")
+    limit_blas_threads()
     # Passed by name and not as settings, so that a trained model refuses another extractor or metric.
     extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
     request = SearchRequest(k=k, category=category, box=box, region=region, explain=explain)
-    with shared.open(**choices) as shop:
+    with contextlib.ExitStack() as held:
+        first_search = held.enter_context(contextlib.ExitStack())
+        first_search.enter_context(collecting_later())
+        shop = held.enter_context(shared.open(**choices))
         if expect:
             shop.product(expect)  # raises if it is not in the catalog
         if product:
@@ -154,6 +159,8 @@ def query(
             return 0
         n_failed = 0
         for number, photo in enumerate(photos):
+            if number:
+                first_search.close()
             try:
                 source = _read_stdin() if photo == "-" else photo
                 result = shop.query(source, request, extractor=extractor, space=space, metric=metric)

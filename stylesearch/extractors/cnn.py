@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from stylesearch.array_types import Features, Images
+from stylesearch.errors import MissingDependency
 from stylesearch.extractors.base import check_images
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
 
@@ -24,14 +26,20 @@ class CnnExtractor:
         open_engine: loads it; called once, by the first ``extract`` (or ``dim``, where only the
             finished model tells).
         concurrency: how many threads may usefully call ``extract`` at once.
+        import_engine: imports the engine's library; called by ``preload``, before its thread starts.
     """
 
     def __init__(
-        self, recipe: GraphRecipe, open_engine: Callable[[GraphRecipe], Engine], concurrency: int = 1
+        self,
+        recipe: GraphRecipe,
+        open_engine: Callable[[GraphRecipe], Engine],
+        concurrency: int = 1,
+        import_engine: Callable[[], object] = lambda: None,
     ) -> None:
         self.recipe = recipe
         self.concurrency = concurrency
         self._open_engine = open_engine
+        self._import_engine = import_engine
         self._engine: Future[Engine] | None = None
         self._loading = threading.Lock()
 
@@ -71,7 +79,12 @@ class CnnExtractor:
         return self._start(in_background=False).result()
 
     def preload(self) -> None:
-        """Starts loading in a thread; see ``Extractor.preload``."""
+        """Imports the engine's library, then starts loading in a thread; see ``Extractor.preload``.
+
+        Python imports one module at a time: a thread that imports beside the caller's imports is late.
+        """
+        with contextlib.suppress(MissingDependency):  # raised again where the engine is asked for
+            self._import_engine()
         self._start(in_background=True)
 
     def _start(self, *, in_background: bool) -> Future[Engine]:

@@ -189,6 +189,7 @@ def load_extractor(
         recipe,
         functools.partial(_open_engine, choice=choice, precision=spec.precision),
         concurrency=usable_cores() if throughput and choice.device == "CPU" else 1 + throughput,
+        import_engine=functools.partial(_import_engine, choice),
     )
     return ExtractorWithColors(network) if spec.with_colors else network
 
@@ -272,6 +273,14 @@ def _size_in_range(name: str, size: int, smallest: int) -> int:
     if not smallest <= size <= _MAX_SIZE:
         raise ConfigError(f"the input size of {name} is {smallest} to {_MAX_SIZE} pixels. Received: {size}")
     return size
+
+
+def _import_engine(choice: EngineChoice) -> None:
+    """Imports OpenVINO where it is chosen; TensorFlow takes seconds, which the caller need not wait for."""
+    if choice.engine == "openvino":
+        from stylesearch.extractors.engines.openvino import openvino_core
+
+        openvino_core()
 
 
 def _open_engine(recipe: GraphRecipe, *, choice: EngineChoice, precision: str) -> Engine:

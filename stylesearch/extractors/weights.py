@@ -16,8 +16,6 @@ import os
 import socket
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,6 +211,9 @@ def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFound:
 
 def _reachable() -> bool:
     """Whether the server of the weights answers; in a thread, as looking up its name has no time limit."""
+    import urllib.error  # ten milliseconds of each query in a new process, which never gets here
+    import urllib.request
+
     answers: list[bool] = []
 
     def ask() -> None:

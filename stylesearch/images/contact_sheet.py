@@ -206,8 +206,7 @@ def _image_of(entry: SheetEntry, scale: int) -> tuple[npt.NDArray[np.uint8] | No
 
 def _letterbox_image(image: DecodedImage, width: int, height: int) -> npt.NDArray[np.uint8]:
     pixels = np.empty((height, width, 3), np.uint8)
-    full = (0.0, 0.0, float(image.pixels.shape[1]), float(image.pixels.shape[0]))
-    draw_letterboxed(Image.fromarray(image.pixels), full, pixels)
+    draw_letterboxed(image.upright, (0.0, 0.0, *image.upright.size), pixels)
     return pixels
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import struct
 import threading
 import warnings
@@ -65,18 +66,23 @@ _TURNS: Final = {
 """What to do with the stored pixels; 1 is upright already."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class DecodedImage:
     """A decoded image.
 
     Attributes:
-        pixels: uint8, shape (h, w, 3), sRGB, upright, read-only; possibly reduced, aspect kept.
+        upright: the picture, of mode RGB, sRGB, upright; possibly reduced, aspect kept. Not to be modified.
         width, height: size of the upright image at full resolution; boxes are in these pixels.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    upright: Image.Image
     width: int
     height: int
+
+    @functools.cached_property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """The picture as uint8 (h, w, 3), read-only; a copy, which those that only resize it do without."""
+        return np.asarray(self.upright)
 
 
 def decode(
@@ -156,8 +162,8 @@ def decode_reduced(
                 rgb = to_srgb(image, factor)
                 if intact is not None:
                     rgb.paste(_WHITE, (0, int(intact * rgb.height), *rgb.size))
-                pixels = np.asarray(turn_upright(rgb, orientation))
-                reduced[size, factor] = DecodedImage(pixels, *upright_size(full_size, orientation))
+                upright = turn_upright(rgb, orientation)
+                reduced[size, factor] = DecodedImage(upright, *upright_size(full_size, orientation))
             images.append(reduced[size, factor])
     if intact is not None:
         missing = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stylesearch.array_types import Pixels
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS, decode_reduced
-from stylesearch.images.regions import crops, letterbox, plan_boxes, reduction
+from stylesearch.images.regions import crops, letterbox_image, plan_boxes, reduction
 from stylesearch.images.source import ImageSource
 from stylesearch.types import Box, Seen
 
@@ -62,7 +62,9 @@ def make_inputs(
     width, height = images[0].width, images[0].height
     if regions is None:
         # From all pixels: a box would be scaled to them, and rounded.
-        pixels = {size: letterbox(one.pixels, size)[None] for size, one in zip(wanted, images, strict=True)}
+        pixels = {
+            size: letterbox_image(one.upright, size)[None] for size, one in zip(wanted, images, strict=True)
+        }
         return NetworkInputs(width, height, (Box(0, 0, width, height),), pixels)
     boxes = plan_boxes(regions, width, height) if isinstance(regions, str) else list(regions)
     pixels = {size: crops(one, boxes, size) for size, one in zip(wanted, images, strict=True)}

@@ -36,6 +36,7 @@ __all__ = [
     "draw_letterboxed",
     "fit_size",
     "letterbox",
+    "letterbox_image",
     "plan_boxes",
     "reduction",
 ]
@@ -72,8 +73,13 @@ def letterbox(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
         raise ValueError(f"pixels are uint8 of shape (h, w, 3). Received: {pixels.dtype} {pixels.shape}")
+    return letterbox_image(Image.fromarray(pixels), size)
+
+
+def letterbox_image(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
+    """Fits a Pillow image of mode RGB into a square: see ``letterbox``."""
     canvas = np.empty((size, size, 3), np.uint8)
-    draw_letterboxed(Image.fromarray(pixels), (0.0, 0.0, pixels.shape[1], pixels.shape[0]), canvas)
+    draw_letterboxed(image, (0.0, 0.0, *image.size), canvas)
     return canvas
 
 
@@ -289,7 +295,7 @@ def crops(image: DecodedImage, boxes: Sequence[Box], size: int) -> npt.NDArray[n
         ImageError: a box has nothing in common with the image.
     """
     batch = np.empty((len(boxes), size, size, 3), np.uint8)
-    pixels = Image.fromarray(image.pixels)
+    pixels = image.upright
     scale_x, scale_y = pixels.width / image.width, pixels.height / image.height
     for box, canvas in zip(boxes, batch, strict=True):
         inside = _clip(box, image.width, image.height)

@@ -16,7 +16,7 @@ from stylesearch.persons.landmarks import HIPS, KNEES
 from stylesearch.persons.squares import legs_box, masked_square, torso_box
 from stylesearch.types import Box
 
-__all__ = ["Part", "cut_part", "list_parts", "share_of_mask"]
+__all__ = ["Part", "cut_part", "has_enough", "list_parts", "share_of_mask"]
 
 MIN_SIDE: Final = 16
 """Pixels below which the box of a part is none, in the photo in which the person was found."""
@@ -81,12 +81,25 @@ def cut_part(image: DecodedImage, part: Part, size: int) -> Pixels:
     Returns:
         A new uint8 array of shape (size, size, 3).
     """
-    height, width = image.pixels.shape[:2]
-    mask = part.mask
-    if mask.shape != (height, width):
-        mask = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
+    width, height = image.upright.size
+    rows, columns = part.mask.shape
     inside = _scale(part.box, width / image.width, height / image.height)
-    return masked_square(image.pixels, mask, inside, size)
+    pixels = np.asarray(image.upright.crop((inside.x0, inside.y0, inside.x1, inside.y1)))
+    if (rows, columns) == (height, width):
+        mask = part.mask[inside.y0 : inside.y1, inside.x0 : inside.x1]
+    else:  # of this part alone: a photo of 12 megapixels may be kept at half its sides
+        x, y = columns / width, rows / height
+        from_mask = (inside.x0 * x, inside.y0 * y, min(inside.x1 * x, columns), min(inside.y1 * y, rows))
+        resized = Image.fromarray(part.mask).resize(
+            (pixels.shape[1], pixels.shape[0]), Image.Resampling.BILINEAR, box=from_mask
+        )
+        mask = np.asarray(resized)
+    return masked_square(pixels, mask, Box(0, 0, pixels.shape[1], pixels.shape[0]), size)
+
+
+def has_enough(image: DecodedImage, long_side: int) -> bool:
+    """Whether the longer side of a decoded photo has that many pixels, or all that the file has."""
+    return max(image.upright.size) >= min(long_side, max(image.width, image.height))
 
 
 def share_of_mask(mask: Pixels, box: Box, image: DecodedImage) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+from collections.abc import Callable
 
 from stylesearch.errors import StyleSearchError
 
@@ -15,17 +16,24 @@ log = logging.getLogger(__name__)
 
 @functools.cache
 def preload_finder() -> None:
-    """Starts to load the finder that searches share, once in a process, and returns at once.
+    """Starts to load the finder that searches share, once in a process; its libraries are imported at once.
 
     An error of the loading is raised where the finder is used.
     """
-    threading.Thread(target=_load, name="load persons").start()
+    try:
+        from stylesearch.persons.regions import warm_up_finder  # OpenCV and OpenVINO
+    except ImportError as error:
+        _say_unloaded(error)
+        return
+    threading.Thread(target=_load, args=(warm_up_finder,), name="load persons").start()
 
 
-def _load() -> None:
-    from stylesearch.persons.regions import warm_up_finder  # OpenCV and OpenVINO
-
+def _load(warm_up_finder: Callable[[], None]) -> None:
     try:
         warm_up_finder()
     except (StyleSearchError, ImportError) as error:
-        log.debug("the finder of persons cannot be loaded yet: %s", error)
+        _say_unloaded(error)
+
+
+def _say_unloaded(error: Exception) -> None:
+    log.debug("the finder of persons cannot be loaded yet: %s", error)

@@ -24,7 +24,7 @@ from stylesearch.images.inputs import NetworkInputs
 from stylesearch.images.regions import WITH_PERSON, WITHOUT_PERSON, crops, plan_boxes, reduction
 from stylesearch.images.source import ImageSource
 from stylesearch.persons.finder import WORKING_SIDE, Person, PersonFinder
-from stylesearch.persons.parts import cut_part, list_parts
+from stylesearch.persons.parts import cut_part, has_enough, list_parts
 from stylesearch.types import Seen
 
 __all__ = [
@@ -64,9 +64,14 @@ def make_person_inputs(
         return NetworkInputs(width, height, tuple(boxes), pixels)
     parts = [part for part in list_parts(persons, searched) if part.region in _SQUARES]
     squares = [part.box for part in parts]
+    needed = {size: reduction(size, squares) for size in wanted}
     # A torso may be small in the photo: then its square is made of more pixels than the regions are.
-    larger = decode_reduced(source, [reduction(size, squares) for size in wanted], max_pixels=max_pixels)
-    for size, one in zip(wanted, larger, strict=True):
+    lacking = [size for size in wanted if not has_enough(searched, needed[size](width, height))]
+    larger = (
+        decode_reduced(source, [needed[size] for size in lacking], max_pixels=max_pixels) if lacking else []
+    )
+    decoded_for = {**dict.fromkeys(wanted, searched), **dict(zip(lacking, larger, strict=True))}
+    for size, one in decoded_for.items():
         cut = [cut_part(one, part, size) for part in parts]
         pixels[size] = np.concatenate([pixels[size], np.stack(cut)])
     seen = tuple(Seen(part.region, part.box) for part in parts)

@@ -16,7 +16,7 @@ from stylesearch.images.decode import DEFAULT_MAX_PIXELS, DecodedImage, decode, 
 from stylesearch.images.inputs import NetworkInputs, make_inputs
 from stylesearch.images.regions import crop, reduction
 from stylesearch.images.source import ImageSource
-from stylesearch.persons.parts import Part, cut_part, list_parts, share_of_mask
+from stylesearch.persons.parts import Part, cut_part, has_enough, list_parts, share_of_mask
 from stylesearch.persons.regions import find_persons, reduction_for_finder
 from stylesearch.types import Box, Seen, Spot
 
@@ -139,7 +139,7 @@ def _decode_for(
     if not parts:
         return searched
     wanted = reduction(size, [part.box for part in parts if part.person == parts[0].person])
-    if wanted(searched.width, searched.height) <= max(searched.pixels.shape):
+    if has_enough(searched, wanted(searched.width, searched.height)):
         return searched
     (image,) = decode_reduced(source, [wanted], max_pixels=max_pixels)
     return image

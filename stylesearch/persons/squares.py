@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import cv2
 import numpy as np
 
 from stylesearch.array_types import Floats, Pixels
@@ -23,8 +24,8 @@ _BELOW: Final = 0.1
 _SURE: Final = 128
 """From this value of a mask on a pixel counts as the person's."""
 
-_SOFT_FROM, _SOFT_RANGE = np.float32(64), np.float32(96)
-"""A pixel is white up to the first value of the mask, and itself from their sum on."""
+_WHITE_TO, _ITSELF_FROM = np.float32(64), np.float32(160)
+"""A pixel is white up to the first value of the mask, and itself from the second on."""
 
 _WHITE: Final = np.float32(255)
 
@@ -86,9 +87,22 @@ def masked_square(pixels: Pixels, mask: Pixels, box: Box, size: int) -> Pixels:
     part = pixels[rows, columns]
     if not part.size:
         raise ImageError(f"the box {box} lies outside the photo of {mask.shape[1]} x {mask.shape[0]} pixels")
-    alpha = np.clip((mask[rows, columns].astype(np.float32) - _SOFT_FROM) / _SOFT_RANGE, 0, 1)[..., None]
-    blended = _WHITE + (part - _WHITE) * alpha
-    return letterbox(np.rint(blended).astype(np.uint8), size)
+    return letterbox(_whiten(part, np.ascontiguousarray(mask[rows, columns])), size)
+
+
+def _whiten(pixels: Pixels, mask: Pixels) -> Pixels:
+    """Copies a part of a photo; white where the mask is low, and softly at the edge.
+
+    Most pixels are the person's or not at all, so that only those of the edge are computed.
+    """
+    whitened = np.full(pixels.shape, 255, np.uint8)
+    cv2.copyTo(pixels, (mask > _WHITE_TO).view(np.uint8), whitened)
+    values = mask.reshape(-1)
+    edge = np.flatnonzero((values > _WHITE_TO) & (values < _ITSELF_FROM))
+    shares = ((values[edge].astype(np.float32) - _WHITE_TO) / (_ITSELF_FROM - _WHITE_TO))[:, None]
+    blended = _WHITE + (pixels.reshape(-1, 3)[edge] - _WHITE) * shares
+    whitened.reshape(-1, 3)[edge] = np.rint(blended).astype(np.uint8)
+    return whitened
 
 
 def _trunk_length(landmarks: Floats) -> float:

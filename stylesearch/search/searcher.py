@@ -24,7 +24,7 @@ from stylesearch.types import Box, Domain, Explanation, Hit, SearchRequest, Seen
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
 
-__all__ = ["DetectResult", "Photo", "QueryResult", "Searcher", "View"]
+__all__ = ["DetectResult", "Photo", "QueryResult", "Searcher", "View", "look", "look_and_extract"]
 
 Photo = bytes | str | os.PathLike[str] | BinaryIO
 
@@ -113,6 +113,62 @@ class View:
     seen: tuple[tuple[int, Seen], ...] = ()
 
 
+def look(photo: Photo, size: int, request: SearchRequest, *, regions: str, max_pixels: int) -> View:
+    """Reads a photo and cuts it into its regions; no gallery is needed for that.
+
+    Args:
+        photo: a file, its bytes, or a stream, as for ``Searcher.query``.
+        size: side of the extractor's input in pixels.
+        request: its box, its region or its plan of regions decides which parts are cut out.
+        regions: the plan of a request that names neither.
+        max_pixels: photos with more pixels are refused.
+
+    Raises:
+        ImageError: the photo cannot be used, or has no such region.
+    """
+    began = time.perf_counter()
+    kept = photo.read() if hasattr(photo, "read") else photo
+    box, plan, region = request.box, request.regions or regions, request.region
+    # OpenCV is imported where persons are looked for: other searches do without.
+    if region not in ("auto", "whole"):
+        from stylesearch.persons.spots import make_region_inputs
+
+        inputs = make_region_inputs(kept, size, region, max_pixels=max_pixels)
+    elif plan == PERSON_PLAN and box is not None:
+        from stylesearch.persons.spots import make_box_inputs
+
+        inputs = make_box_inputs(kept, size, box, max_pixels=max_pixels)
+    elif plan == PERSON_PLAN and region == "auto":
+        from stylesearch.persons.regions import make_person_inputs
+
+        inputs = make_person_inputs(kept, [size], max_pixels=max_pixels)
+    else:
+        plan = "whole" if region == "whole" else plan
+        inputs = make_inputs(kept, [size], [box] if box else plan, max_pixels=max_pixels)
+    n_fixed = len(inputs.boxes) - inputs.n_squares
+    seen = tuple(enumerate(inputs.squares, start=n_fixed))
+    if not seen:
+        seen = ((0, Seen("box" if box else "whole", inputs.boxes[0])),)
+    return _view(inputs, size, kept, seen, time.perf_counter() - began)
+
+
+def look_and_extract(
+    photo: Photo, extractor: Extractor, request: SearchRequest, *, regions: str, max_pixels: int
+) -> tuple[View, npt.NDArray[np.float32], float]:
+    """Reads a photo and extracts the features of its regions.
+
+    Returns:
+        The photo, its features for ``Searcher.find``, and the seconds that their extraction took.
+
+    Raises:
+        ImageError: the photo cannot be used.
+    """
+    view = look(photo, extractor.input_size, request, regions=regions, max_pixels=max_pixels)
+    began = time.perf_counter()
+    features = extractor.extract(view.images)
+    return view, features, time.perf_counter() - began
+
+
 class Searcher:
     """Finds products in one gallery, with the extractor that made the gallery's features.
 
@@ -150,11 +206,10 @@ class Searcher:
             ImageError: the photo cannot be used, or has no such region.
             NotInCatalog: no such category.
         """
-        view = self.look(photo, request)
-        began = time.perf_counter()
-        features = self.extractor.extract(view.images)
-        seconds = {"extract": time.perf_counter() - began}
-        return self.find(view, features, request, seconds=seconds)
+        view, features, seconds = look_and_extract(
+            photo, self.extractor, request, regions=self.regions, max_pixels=self.max_pixels
+        )
+        return self.find(view, features, request, seconds={"extract": seconds})
 
     def look(
         self, photo: Photo, request: SearchRequest = DEFAULT_REQUEST, *, max_pixels: int | None = None
@@ -172,32 +227,13 @@ class Searcher:
         Raises:
             ImageError: the photo cannot be used, or has no such region.
         """
-        began = time.perf_counter()
-        kept = photo.read() if hasattr(photo, "read") else photo
-        size = self.extractor.input_size
-        box, plan, region = request.box, request.regions or self.regions, request.region
-        limit = self.max_pixels if max_pixels is None else max_pixels
-        # OpenCV is imported where persons are looked for: other searches do without.
-        if region not in ("auto", "whole"):
-            from stylesearch.persons.spots import make_region_inputs
-
-            inputs = make_region_inputs(kept, size, region, max_pixels=limit)
-        elif plan == PERSON_PLAN and box is not None:
-            from stylesearch.persons.spots import make_box_inputs
-
-            inputs = make_box_inputs(kept, size, box, max_pixels=limit)
-        elif plan == PERSON_PLAN and region == "auto":
-            from stylesearch.persons.regions import make_person_inputs
-
-            inputs = make_person_inputs(kept, [size], max_pixels=limit)
-        else:
-            plan = "whole" if region == "whole" else plan
-            inputs = make_inputs(kept, [size], [box] if box else plan, max_pixels=limit)
-        n_fixed = len(inputs.boxes) - inputs.n_squares
-        seen = tuple(enumerate(inputs.squares, start=n_fixed))
-        if not seen:
-            seen = ((0, Seen("box" if box else "whole", inputs.boxes[0])),)
-        return _view(inputs, size, kept, seen, time.perf_counter() - began)
+        return look(
+            photo,
+            self.extractor.input_size,
+            request,
+            regions=self.regions,
+            max_pixels=self.max_pixels if max_pixels is None else max_pixels,
+        )
 
     def detect(self, photo: Photo) -> DetectResult:
         """Finds what in a photo can be searched for, and names the kinds of garments.

@@ -16,6 +16,7 @@ from stylesearch.settings import Settings
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
+    from stylesearch.extractors.base import Extractor
     from stylesearch.models.card import ModelCard
     from stylesearch.search.fitted_space import SpaceLocation
 
@@ -83,7 +84,11 @@ def _persons() -> Finding:
         return Finding("persons in photos", "note", str(error), error.hint)
     except StyleSearchError as error:
         return Finding("persons in photos", "problem", str(error), error.hint)
-    return Finding("persons in photos", "ok", f"found with the files in {' and '.join(folders)}")
+    return Finding(
+        "persons in photos",
+        "ok",
+        f"found with the files in {' and '.join(folders)}; in f32: bfloat16 would move shoulders and hips",
+    )
 
 
 def _extractor(settings: Settings) -> Iterator[Finding]:
@@ -102,11 +107,31 @@ def _extractor(settings: Settings) -> Iterator[Finding]:
             engine=settings.engine,
             precision=settings.precision,
         )
-        yield Finding(
-            "default extractor", "ok", str(ExtractorSpec.from_name(extractor.name, extractor.input_size))
-        )
+        spec = str(ExtractorSpec.from_name(extractor.name, extractor.input_size))
+        yield Finding("default extractor", "ok", spec + _describe_precision(settings, extractor))
     except StyleSearchError as error:
         yield Finding("default extractor", "problem", str(error), error.hint)
+
+
+def _describe_precision(settings: Settings, extractor: Extractor) -> str:
+    """Says in which precision a query computes the network of an extractor, and why; empty without one."""
+    from stylesearch.extractors.cnn import CnnExtractor
+    from stylesearch.extractors.engines.choose import choose_engine
+    from stylesearch.extractors.with_colors import ExtractorWithColors
+
+    network = extractor.network if isinstance(extractor, ExtractorWithColors) else extractor
+    if not isinstance(network, CnnExtractor):
+        return ""
+    if choose_engine(settings.engine, settings.precision, throughput=False).engine == "tensorflow":
+        return f" in {'f32' if settings.precision == 'auto' else settings.precision}, by TensorFlow"
+    from stylesearch.extractors.engines.model_cache import find_converted
+    from stylesearch.extractors.engines.openvino import explain_precision, openvino_core
+
+    converted = find_converted(network.name, network.fingerprint)
+    if converted is None:
+        return "; at its first use it is converted, and bfloat16 tried where the processor has it"
+    precision, reason = explain_precision(openvino_core(), converted, settings.precision)
+    return f" in {precision}, by OpenVINO: {reason}"
 
 
 def _workspace(settings: Settings) -> Iterator[Finding]:

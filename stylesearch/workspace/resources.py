@@ -107,17 +107,24 @@ class Resources:
                 cached = self._cards[space] = (stamp, store.read_card(folder))
             return cached[1]
 
-    def likely_extractor(self, space: str) -> str:
-        """The extractor that a space will be searched with, guessed without opening the catalog.
+    @property
+    def is_open(self) -> bool:
+        """Whether the catalog has been opened."""
+        return self._catalog is not None
+
+    def likely_extractor(self, choice: SpaceChoice) -> str:
+        """The extractor that a choice will be searched with, guessed without opening the catalog.
 
         Args:
-            space: name of the space; empty for the workspace's own.
+            choice: the space; empty names are the workspace's own.
 
         Raises:
             UnknownName: there is no such model.
+            ConfigError: the model has another metric.
         """
-        space = space or self.settings.space
-        return self.model_card(space).extractor if is_trained(space) else self.own_space.likely_extractor()
+        if is_trained(choice.space or self.settings.space):
+            return self.resolve(choice).extractor
+        return choice.extractor or self.own_space.likely_extractor()
 
     def resolve(self, choice: SpaceChoice = OWN_SPACE) -> SpaceChoice:
         """Fills in a choice: empty names become the workspace's own.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -184,17 +185,40 @@ class Workspace:
             ConfigError: the model takes another extractor or metric than this, ``k`` is below 1, or a region
                 is given beside a box.
         """
+        asked = _search_request(request, options)
+        choice = SpaceChoice(extractor, space, metric)
+        if self._resources.is_open:
+            return self._resources.searcher(choice).query(photo, asked)
+        return self._open_and_query(photo, asked, choice)
+
+    def _open_and_query(self, photo: Photo, asked: SearchRequest, choice: SpaceChoice) -> QueryResult:
+        """The first query: the photo is read, and its features extracted, while the catalog opens.
+
+        In a new process that saves a seventh of the time. Networks are loaded in threads meanwhile. What has
+        to be imported for them is imported before: the catalog's imports take twice as long as all others.
+        """
         from stylesearch.images.regions import PERSON_PLAN
 
-        asked = _search_request(request, options)
-        # The network is loaded while the catalog is opened, which saves a fifth of a cold query's time.
-        self._resources.extractor(extractor or self._resources.likely_extractor(space)).preload()
-        plans_person = (asked.regions or self.settings.regions) == PERSON_PLAN
+        own = self.settings
+        network = self._resources.extractor(self._resources.likely_extractor(choice))
+        network.preload()
+        plans_person = (asked.regions or own.regions) == PERSON_PLAN
         if asked.region not in ("auto", "whole") or (plans_person and asked.region == "auto"):
             from stylesearch.persons.preload import preload_finder
 
-            preload_finder()  # likewise
-        return self._resources.searcher(SpaceChoice(extractor, space, metric)).query(photo, asked)
+            preload_finder()
+        from stylesearch.search.searcher import look_and_extract
+
+        reader = ThreadPoolExecutor(1, "photo")
+        seen = reader.submit(
+            look_and_extract, photo, network, asked, regions=own.regions, max_pixels=own.max_pixels
+        )
+        reader.shutdown(wait=False)  # an error of the catalog need not wait for the photo
+        searcher = self._resources.searcher(choice)
+        view, features, seconds = seen.result()
+        if searcher.extractor.fingerprint != network.fingerprint:  # an older workspace
+            return searcher.query(view.photo, asked)
+        return searcher.find(view, features, asked, seconds={"extract": seconds})
 
     def detect(self, photo: Photo, *, extractor: str = "", space: str = "") -> DetectResult:
         """Finds what in a photo can be searched for: torso, legs and body of persons, and the whole photo.

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import stylesearch as ss
-from stylesearch.errors import CatalogError, ConfigError, NotInCatalog, UnknownName
-from stylesearch.search import IndexWarning
+from stylesearch.errors import CatalogError, ConfigError, ImageError, NotInCatalog, UnknownName
+from stylesearch.search import IndexWarning, searcher
 from stylesearch.types import Domain, SearchRequest
+from stylesearch.workspace.resources import Resources
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -49,6 +52,52 @@ def test_a_photo_is_a_path_bytes_or_a_stream(ingested: Path, drawn_shop: Path) -
             assert [hit.product.id for hit in shop.query(photo, k=5)] == [hit.product.id for hit in by_path]
         x0, y0, x1, y1 = 10, 10, 200, 300
         assert shop.query(path, k=1, box=(x0, y0, x1, y1)).regions == (ss.Box(x0, y0, x1, y1),)
+
+
+def test_the_first_photo_is_read_while_the_catalog_opens(
+    ingested: Path, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    reads, opened = threading.Event(), threading.Event()
+    look = searcher.look
+
+    def look_first(*args: Any, **options: Any) -> searcher.View:
+        reads.set()
+        return look(*args, **options)
+
+    def open_after(self: Resources, *args: Any, **options: Any) -> searcher.Searcher:
+        assert reads.wait(30)
+        opened.set()
+        return open_searcher(self, *args, **options)
+
+    open_searcher = Resources.searcher
+    monkeypatch.setattr(searcher, "look", look_first)
+    monkeypatch.setattr(Resources, "searcher", open_after)
+    with ss.open(ingested) as shop:
+        first = shop.query(path, k=5)
+        assert opened.is_set()
+        again = shop.query(path, k=5)
+    assert [(hit.product.id, hit.distance) for hit in first] == [
+        (hit.product.id, hit.distance) for hit in again
+    ]
+    assert first.regions == again.regions
+
+
+def test_an_error_of_the_catalog_does_not_wait_for_the_photo(
+    tmp_path: Path, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
+    goes_on = threading.Event()
+
+    def wait(*args: Any, **options: Any) -> searcher.View:
+        goes_on.wait(30)
+        raise ImageError("a photo that takes long")
+
+    monkeypatch.setattr(searcher, "look", wait)
+    with ss.open(tmp_path / "empty", extractor="hog") as shop:
+        with pytest.raises(CatalogError):
+            shop.query(path)
+        goes_on.set()
 
 
 def test_fewer_products_than_asked_for_is_no_error(ingested: Path, drawn_shop: Path) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "ConvertedModel",
     "compile_cached",
     "converted_folder",
+    "find_converted",
     "is_unchanged",
     "open_converted",
     "record_of",
@@ -106,6 +107,11 @@ def open_converted(name: str, fingerprint: str, convert: Callable[[Path], dict[s
             hint="is the disk failing? Set STYLESEARCH_CACHE to a folder elsewhere",
         )
     return found
+
+
+def find_converted(name: str, fingerprint: str) -> ConvertedModel | None:
+    """The converted model of a fingerprint if the cache has it whole; converts nothing."""
+    return _read(converted_folder(name, fingerprint), fingerprint)
 
 
 def _read(folder: Path, fingerprint: str) -> ConvertedModel | None:

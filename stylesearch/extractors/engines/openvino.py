@@ -28,6 +28,7 @@ __all__ = [
     "OpenVinoEngine",
     "choose_precision",
     "convert_recipe",
+    "explain_precision",
     "import_openvino",
     "import_openvino_converter",
     "openvino_core",
@@ -206,20 +207,36 @@ def choose_precision(core: Any, converted: ConvertedModel, wanted: str) -> str:
             f"the OpenVINO engine computes in f32 or bf16, not in {wanted!r}",
             hint="choose the precision auto, f32 or bf16, or the engine tensorflow",
         )
+    precision, reason = explain_precision(core, converted, wanted)
+    if wanted not in ("auto", precision):
+        raise ConfigError(f"bf16 cannot be used: {reason}", hint="choose the precision auto or f32")
+    return precision
+
+
+def explain_precision(core: Any, converted: ConvertedModel, wanted: str = "auto") -> tuple[str, str]:
+    """The precision that a converted model can be computed in here, and the reason.
+
+    Args:
+        core: an ``openvino.Core``.
+        converted: the model.
+        wanted: ``"f32"``; or ``"auto"`` or ``"bf16"``, which get bf16 where it can be used.
+
+    Returns:
+        ``"f32"`` or ``"bf16"``, and a clause that says why.
+    """
     if wanted == "f32":
-        return "f32"
-    available = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    cosine = converted.facts["bf16_cosine"]  # None where it was converted on a processor without bf16
-    if available and cosine is not None and cosine >= MIN_SAMPLE_COSINE:
-        return "bf16"
-    if wanted == "auto":
-        return "f32"
-    reason = (
-        f"it changes this model's vectors too much (cosine {cosine:.4f})"
-        if available and cosine is not None
-        else "this processor, or the one that converted the model, does not have it"
+        return "f32", "the settings say so"
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return "f32", "this processor has no bfloat16"
+    cosine = converted.facts["bf16_cosine"]
+    if cosine is None:
+        return "f32", "the processor that converted the model had no bfloat16"
+    if cosine < MIN_SAMPLE_COSINE:
+        return "f32", f"bfloat16 changes this model's vectors too much (cosine {cosine:.4f})"
+    return (
+        "bf16",
+        f"this processor has bfloat16, and the vectors stay near those of f32 (cosine {cosine:.4f})",
     )
-    raise ConfigError(f"bf16 cannot be used: {reason}", hint="choose the precision auto or f32")
 
 
 def convert_recipe(recipe: GraphRecipe, folder: Path) -> dict[str, Any]:

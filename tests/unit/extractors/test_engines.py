@@ -19,7 +19,7 @@ from stylesearch.extractors.engines.bf16 import (
     sample_images,
 )
 from stylesearch.extractors.engines.model_cache import converted_folder
-from stylesearch.extractors.engines.openvino import choose_precision, openvino_core
+from stylesearch.extractors.engines.openvino import choose_precision, explain_precision, openvino_core
 
 pytestmark = pytest.mark.slow
 
@@ -248,6 +248,23 @@ def test_a_precision_that_cannot_be_had(capabilities, cosine, wanted, reason):
     converted = types.SimpleNamespace(facts={"bf16_cosine": cosine})
     with pytest.raises(ConfigError, match=reason):
         choose_precision(Core(*capabilities), converted, wanted)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "cosine", "wanted", "precision", "reason"),
+    [
+        (["BF16"], 0.99999, "auto", "bf16", "this processor has bfloat16"),
+        (["BF16"], 0.99999, "f32", "f32", "the settings say so"),
+        ([], 0.99999, "auto", "f32", "this processor has no bfloat16"),
+        (["BF16"], None, "auto", "f32", "the processor that converted the model had no bfloat16"),
+        (["BF16"], 0.9, "auto", "f32", "too much (cosine 0.9000)"),
+    ],
+)
+def test_a_precision_is_explained(capabilities, cosine, wanted, precision, reason):
+    converted = types.SimpleNamespace(facts={"bf16_cosine": cosine})
+    chosen, why = explain_precision(Core(*capabilities), converted, wanted)
+    assert chosen == precision
+    assert reason in why
 
 
 def test_tensorflow_does_not_take_every_precision():

@@ -1,5 +1,6 @@
 import time
 import urllib.error
+import urllib.request
 
 import pytest
 
@@ -24,7 +25,7 @@ def no_network(monkeypatch):
     def urlopen(*arguments, **options):
         raise urllib.error.URLError("no network")
 
-    monkeypatch.setattr(keras_download.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
@@ -66,7 +67,7 @@ def test_a_server_that_never_answers_is_not_waited_for(keras_home, monkeypatch):
         time.sleep(2)
         raise urllib.error.URLError("too late")
 
-    monkeypatch.setattr(keras_download.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     start = time.monotonic()
     with pytest.raises(WeightsNotFound, match="no network"):
         find_weights(BACKBONES["vgg16"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from stylesearch.errors import ImageError, UnknownName
 from stylesearch.images.decode import DecodedImage, decode
@@ -100,14 +101,14 @@ class TestCrop:
 
     def test_the_last_pixel_of_a_reduced_image(self):
         # 1001 / 3 is no whole number, and neither is the scale.
-        image = DecodedImage(np.full((334, 334, 3), 7, np.uint8), 1001, 1001)
+        image = DecodedImage(Image.new("RGB", (334, 334), (7, 7, 7)), 1001, 1001)
         assert (crop(image, Box(1000, 1000, 1001, 1001), 16) == 7).all()
         for edge in range(990, 1001):
             assert (crop(image, Box(edge, edge, 1001, 1001), 16) == 7).all()
 
     def test_rounding_carries_no_corner_over_the_edge(self):
         assert 113 * (15 / 113) > 15, "the case must show it"
-        image = DecodedImage(np.full((15, 15, 3), 7, np.uint8), 113, 113)
+        image = DecodedImage(Image.new("RGB", (15, 15), (7, 7, 7)), 113, 113)
         assert (crop(image, Box(50, 50, 113, 113), 16) == 7).all()
 
     def test_a_batch_is_one_array_in_the_order_of_the_boxes(self, garment, encode):

@@ -17,6 +17,7 @@ from stylesearch.errors import WeightsNotFound
 from stylesearch.features.compute import compute_regions
 from stylesearch.features.region_cache import RegionCache
 from stylesearch.features.stream import ExtractionOptions
+from stylesearch.images.decode import DecodedImage, SideWanted, decode_reduced
 from stylesearch.images.inputs import make_inputs
 from stylesearch.images.regions import plan_boxes
 from stylesearch.persons import regions
@@ -95,6 +96,23 @@ def test_a_square_is_made_of_as_many_pixels_as_the_photo_has(finder: FakeFinder)
     # The torso is 420 pixels wide there, and 210 in the photo that is reduced for the regions of street.
     middle = torso[160, 100:220, 0].astype(float)
     assert middle.std() > 45
+
+
+@pytest.mark.parametrize(("height", "n_decodes"), [(HEIGHT, 1), (1200, 1), (2400, 2)])
+def test_a_photo_is_decoded_again_for_a_small_torso_only(
+    finder: FakeFinder, monkeypatch: pytest.MonkeyPatch, height: int, n_decodes: int
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (height * WIDTH // HEIGHT, height), (90, 120, 40)).save(file, "PNG")
+    asked = []
+
+    def decode(source: bytes, reductions: list[SideWanted], **options: int) -> list[DecodedImage]:
+        asked.append(reductions)
+        return decode_reduced(source, reductions, **options)
+
+    monkeypatch.setattr(regions, "decode_reduced", decode)
+    make_person_inputs(file.getvalue(), [320])
+    assert len(asked) == n_decodes
 
 
 def test_a_study_wants_the_files(finder: FakeFinder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

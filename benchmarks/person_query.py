@@ -1,0 +1,131 @@
+"""A query with the region plan ``person`` against the plan ``street``, cold and warm, in turn.
+
+Photos: drawn street photos that show a person, as they are and enlarged to 12 megapixels. Cold are whole
+processes, ``stylesearch query PHOTO --regions PLAN``; warm is ``shop.query`` in one. The bars: a warm query
+takes at most as long as with ``street``, a cold one at most 1.05 times as long. ``$BENCH_BEFORE`` names a
+checkout of older code, whose cold query with ``street`` is then what all is compared with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from benchmarks.measuring import command_line, print_table
+from benchmarks.shops import drawn_shop
+
+if TYPE_CHECKING:
+    from stylesearch.workspace.workspace import Workspace
+
+N_PRODUCTS = 40
+N_PHOTOS = 6
+LONG_SIDE = 4000
+N_ROUNDS = int(os.environ.get("BENCH_ROUNDS", "12"))
+BEFORE = os.environ.get("BENCH_BEFORE", "")
+RUN = "from cli.main import main; main()"
+
+Cost = tuple[float, float]
+"""Wall seconds and processor seconds."""
+
+
+def main() -> None:
+    """Prints medians of the wall time, and of the ratios of both times to those of the first row."""
+    import stylesearch
+
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder, home = Path(name), Path(name) / "home"
+        drawn_shop(folder / "drawn", N_PRODUCTS)
+        with stylesearch.open(home) as shop:
+            shop.ingest(folder / "drawn" / "products.csv")
+            photos = [
+                path
+                for path in sorted((folder / "drawn" / "street").glob("*.jpg"))
+                if len(shop.query(path, k=1, regions="person").regions) < len(shop.query(path, k=1).regions)
+            ][:N_PHOTOS]
+            for size, chosen in (("small", photos), ("12 megapixels", _enlarged(photos, folder / "large"))):
+                rows += _table(f"warm, {size}", _warm(shop, chosen[0]), chosen)
+                rows += _table(f"cold, {size}", _cold(home), chosen)
+    print_table(["query", "plan", "median s", "wall ratio", "processor ratio"], rows)
+
+
+def _enlarged(photos: Sequence[Path], folder: Path) -> list[Path]:
+    folder.mkdir()
+    for path in photos:
+        image = Image.open(path)
+        scale = LONG_SIDE / max(image.size)
+        size = (round(image.width * scale), round(image.height * scale))
+        image.resize(size, Image.Resampling.BICUBIC).save(folder / path.name, quality=90)
+    return sorted(folder.iterdir())
+
+
+def _warm(shop: Workspace, warming: Path) -> dict[str, Callable[[Path], object]]:
+    ways: dict[str, Callable[[Path], object]] = {
+        plan: partial(shop.query, regions=plan) for plan in ("street", "person")
+    }
+    for query in ways.values():
+        query(warming)
+    return ways
+
+
+def _cold(home: Path) -> dict[str, Callable[[Path], object]]:
+    arguments = ("--home", str(home), "query", "--json", "--regions")
+
+    def of(command: Sequence[str], plan: str, code: str, photo: Path) -> None:
+        environment = {**os.environ, "PYTHONPATH": code} if code else None
+        done = subprocess.run(
+            [*command, *arguments, plan, str(photo)], check=True, capture_output=True, env=environment
+        )
+        assert json.loads(done.stdout)["hits"]
+
+    older: dict[str, Callable[[Path], object]] = {}
+    if BEFORE:
+        older["street, before"] = partial(of, [sys.executable, "-c", RUN], "street", BEFORE)
+    return older | {plan: partial(of, command_line(), plan, "") for plan in ("street", "person")}
+
+
+def _table(
+    what: str, ways: Mapping[str, Callable[[Path], object]], photos: Sequence[Path]
+) -> list[list[str]]:
+    """Measures each way with each photo in turn, and in turn in the other order; the first counts as 1."""
+    costs: dict[str, list[Cost]] = {name: [] for name in ways}
+    for number in range(N_ROUNDS + 1):
+        for name in list(ways)[:: 1 if number % 2 else -1]:
+            cost = _cost_of(partial(ways[name], photos[number % len(photos)]))
+            if number:  # the first round does not count
+                costs[name].append(cost)
+    first = next(iter(costs.values()))
+    return [
+        [what, name, f"{statistics.median(wall for wall, _ in own):.3f}", *_ratios(own, first)]
+        for name, own in costs.items()
+    ]
+
+
+def _ratios(costs: Sequence[Cost], others: Sequence[Cost]) -> list[str]:
+    """Medians of the ratios of pairs: of the wall time, and of the processor time."""
+    pairs = list(zip(costs, others, strict=True))
+    return [f"{statistics.median(own[kind] / other[kind] for own, other in pairs):.2f}" for kind in (0, 1)]
+
+
+def _cost_of(function: Callable[[], object]) -> Cost:
+    began, used = time.perf_counter(), _processor_seconds()
+    function()
+    return time.perf_counter() - began, _processor_seconds() - used
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
