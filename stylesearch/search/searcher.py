@@ -312,7 +312,8 @@ class Searcher:
         steps = {"decode": view.seconds, **(seconds or {}), "search": time.perf_counter() - began}
         subject = "photo" if isinstance(view.photo, bytes) else Path(view.photo).name
         seen = self._name_kinds(view, features)
-        return QueryResult(hits, view.boxes, steps, view.photo, subject, seen)
+        looked_at = tuple(dict.fromkeys(view.boxes))  # one that is looked at twice is one region
+        return QueryResult(hits, looked_at, steps, view.photo, subject, seen)
 
     def similar(self, product_id: str, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
         """Finds products that look like one in the catalog, which is itself left out.

@@ -224,7 +224,10 @@ def test_kinds_are_told(ingested: Path, finder: FakeFinder, drawn_shop: Path) ->
     with ss.open(ingested) as shop, serving(shop) as client:
         found = valid(detect(client, photo), responses.DetectedSpots)
         assert all(one["kind"] and 0 < one["confidence"] <= 1 for one in found["spots"])
-        (seen,) = valid(post_photo(client, photo), responses.SearchResult)["seen"]
-        whole = found["spots"][-1]
-        assert (seen["region"], seen["box"], seen["kind"]) == ("whole", whole["box"], whole["kind"])
-        assert seen["confidence"] == pytest.approx(whole["confidence"], abs=0.05)
+        spots = {one["region"]: one for one in found["spots"]}
+        seen = valid(post_photo(client, photo), responses.SearchResult)["seen"]
+        assert [one["region"] for one in seen] == ["torso", "body"]
+        for one in seen:
+            spot = spots[one["region"]]
+            assert (one["box"], one["kind"]) == (spot["box"], spot["kind"])
+            assert one["confidence"] == pytest.approx(spot["confidence"], abs=0.05)

@@ -84,8 +84,7 @@ def test_a_region_is_searched_alone_whatever_the_plan(
     for spot in shop.detect(photo):
         for region in (str(spot.number), spot.region):
             found = shop.query(photo, region=region, regions=plan)
-            # A part of a person is looked at as it is, and with white around the person.
-            assert found.regions == (spot.box,) * (1 if spot.region == "whole" else 2)
+            assert found.regions == (spot.box,)
             assert all(hit.region == spot.box for hit in found)
             assert len(found) == 20
     whole = shop.query(photo, regions="whole")
