@@ -195,9 +195,6 @@ def give_way() -> None:
 
 # A query in a new process spends most of its time on importing libraries and loading networks.
 
-SWITCH_SECONDS: Final = 0.0005
-"""How long a thread waits until one that imports lets it go on: ten times as short as Python's own."""
-
 
 @contextlib.contextmanager
 def quick_start() -> Iterator[None]:
@@ -212,13 +209,13 @@ def quick_start() -> Iterator[None]:
     if not _is_ours:
         yield
         return
+    from stylesearch.parallel import quick_switches
+
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    switch_seconds = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
     gc.disable()
     try:
-        yield
+        with quick_switches():
+            yield
     finally:
         gc.freeze()
         gc.enable()
-        sys.setswitchinterval(switch_seconds)

@@ -39,7 +39,7 @@ def test_a_process_that_others_use_keeps_its_priority() -> None:
 
 
 def started(*, claims: bool, blas: str | None) -> list[str]:
-    """What a block of ``quick_start`` sees (threads of BLAS, collection, quick switches), and what is left."""
+    """What a block of ``quick_start`` sees (BLAS's threads, collection, quick switches), and what is left."""
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     if blas is not None:
         environment["OPENBLAS_NUM_THREADS"] = blas
