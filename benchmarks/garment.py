@@ -17,6 +17,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,8 @@ from stylesearch.spaces.parts import FeatureParts
 __all__ = ["main"]
 
 TOP: Final = (1, 5, 20)
+BOXES: Final = ("torso", "body")
+BOX_WAYS: Final = ("as it is", "masked square", "both in a pair")
 PARTS: Final = ("network", "texture", "colors", "kinds")
 Doubles = npt.NDArray[np.float64]
 
@@ -100,6 +103,12 @@ def main() -> None:
         cells = [_cell(case, *case.ranks(method), before[name]) for name, case in cases.items()]
         rows.append([method.name, *cells])
     print_table(["method", *(f"{name}: top 1 / 5 / 20, %" for name in cases)], rows)
+    print("\nPhotos with a person, of which one box is given, in the space mixed:\n")
+    rows = [[f"{part}, {way}"] for part in BOXES for way in BOX_WAYS]
+    for case in cases.values():
+        for row, cell in zip(rows, case.cells_of_boxes(), strict=True):
+            row.append(cell)
+    print_table(["box", *(f"{name}: top 1 / 5 / 20, %" for name in cases)], rows)
     if os.environ.get("BENCH_CROSS"):
         _print_cross(cases, before)
 
@@ -124,17 +133,22 @@ class _Case:
         extractor = load_extractor(Settings().extractor, throughput=True)
         finder, size = PersonFinder(), extractor.input_size
 
-        def cut(path: Path) -> npt.NDArray[np.uint8]:
-            """The squares of the most prominent person: of the torso, and of the body."""
+        def cut(path: Path, *, masked: bool) -> npt.NDArray[np.uint8]:
+            """The most prominent person's torso and body, with or without white around the person."""
             pixels = decode(path).pixels
             height, width = pixels.shape[:2]
             for person in finder.find(pixels, max_persons=1):
+                mask = person.mask if masked else np.full_like(person.mask, 255)
                 torso = torso_box(person.landmarks, width, height) or person.box
-                boxes = (torso, person.box)
-                return np.stack([masked_square(pixels, person.mask, box, size) for box in boxes])
+                return np.stack([masked_square(pixels, mask, box, size) for box in (torso, person.box)])
             return np.empty((0, size, size, 3), np.uint8)
 
-        self.squares = kept.of_squares(extractor, test.photos, "torso and body of the first person", cut)
+        self.squares, self.crops = (
+            kept.of_squares(
+                extractor, test.photos, f"{what} of the first person", partial(cut, masked=masked)
+            )
+            for what, masked in (("torso and body", True), ("crops of torso and body", False))
+        )
         self.fixed = kept.regions(extractor, test.photos, STREET)
         self.gallery = kept.whole(extractor, test.gallery)
         self._parts = FeatureParts.of_extractor(extractor)
@@ -174,6 +188,31 @@ class _Case:
             rows.append(1 - (pairs @ units.T).max(axis=0))
         found: Floats = np.stack(rows)
         return found
+
+    def cells_of_boxes(self) -> list[str]:
+        """Percent found in the top 1, 5 and 20 for each box, and each way in which it is searched for."""
+        transform = fit_transform(
+            "mixed",
+            iter([self.gallery]),
+            dim_in=self.gallery.shape[1],
+            n_rows=len(self.gallery),
+            parts=self._parts,
+        )
+        images = transform.apply(self.gallery)
+        rows = [row for row, squares in enumerate(self.squares) if len(squares)]
+        cells = []
+        for place, way in itertools.product(range(len(BOXES)), BOX_WAYS):
+            to_images = []
+            for row in rows:
+                box, square = self.crops[row][[place]], self.squares[row][[place]]
+                n_squares = int(way != BOX_WAYS[0])
+                looked_at = [box, square] if way == BOX_WAYS[2] else [square if n_squares else box]
+                vectors = transform.apply_to_photo(np.concatenate(looked_at), n_squares)
+                to_images.append(1 - (join_squares(vectors, n_squares, "cosine") @ images.T).max(axis=0))
+            right = [self.test.right[row] for row in rows]
+            ranks = product_ranks(np.stack(to_images), self.test.products, right)
+            cells.append(" / ".join(f"{100 * (ranks < k).mean():.0f}" for k in TOP))
+        return cells
 
     def similarities(self) -> tuple[list[Doubles], list[Doubles], list[Doubles]]:
         """Cosines by part of photos with a person: of regions and squares to images, (rows, m, parts).

@@ -27,11 +27,10 @@ __all__ = [
     "EXIT_INTERRUPTED",
     "EXIT_SOME_FAILED",
     "claim_process",
-    "collecting_later",
     "explain_interruption",
     "give_way",
-    "limit_blas_threads",
     "past_click",
+    "quick_start",
     "resumable",
     "run",
 ]
@@ -194,29 +193,29 @@ def give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
-def limit_blas_threads() -> None:
-    """Has NumPy's BLAS start no threads, if ``claim_process`` was called and the user has not set how many.
-
-    Call it before NumPy is imported. A query multiplies small matrices, in threads of its own; those that
-    OpenBLAS starts at import spin for half as long again as the import takes.
-    """
-    if _is_ours:
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# A query in a new process spends most of its time on importing libraries and loading networks.
 
 
 @contextlib.contextmanager
-def collecting_later() -> Iterator[None]:
-    """Has Python look for no reference cycles in a block, if ``claim_process`` was called.
+def quick_start() -> Iterator[None]:
+    """Makes a block quick in which most libraries are imported, if ``claim_process`` was called.
 
-    While a query imports its libraries, that takes a twentieth of its processor time and frees nothing. What
-    the block made is not looked at afterwards either.
+    - NumPy's BLAS starts no threads, unless the user has set how many: a query multiplies small matrices, in
+      threads of its own, and those of OpenBLAS spin for half as long again as the import of NumPy takes.
+    - Python looks for no reference cycles, which takes a twentieth of the processor time and frees nothing;
+      what the block has made is not looked at afterwards either.
+    - Threads that read the photo and load networks wait less for the one that imports.
     """
     if not _is_ours:
         yield
         return
+    from stylesearch.parallel import quick_switches
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()
     try:
-        yield
+        with quick_switches():
+            yield
     finally:
         gc.freeze()
         gc.enable()

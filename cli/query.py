@@ -14,7 +14,7 @@ from stylesearch.types import REGION_NAMES, Box, Explanation, SearchRequest, See
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
-from .process import EXIT_SOME_FAILED, collecting_later, limit_blas_threads
+from .process import EXIT_SOME_FAILED, quick_start
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import QueryResult
@@ -143,13 +143,12 @@ def query(
         raise click.UsageError("--box needs a photo and cannot be used with --product")
     if region != "auto" and (product or box):
         raise click.UsageError("--region needs a photo and cannot be used with --product or --box")
-    limit_blas_threads()
     # Passed by name and not as settings, so that a trained model refuses another extractor or metric.
     extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
     request = SearchRequest(k=k, category=category, box=box, region=region, explain=explain)
     with contextlib.ExitStack() as held:
         first_search = held.enter_context(contextlib.ExitStack())
-        first_search.enter_context(collecting_later())
+        first_search.enter_context(quick_start())
         shop = held.enter_context(shared.open(**choices))
         if expect:
             shop.product(expect)  # raises if it is not in the catalog

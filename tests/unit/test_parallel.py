@@ -1,6 +1,7 @@
 """Work that is shared among cores: all of it, once, and never a wait for oneself."""
 
 import multiprocessing
+import sys
 import time
 
 import numpy as np
@@ -65,3 +66,16 @@ def test_a_process_can_be_told_to_use_fewer_cores() -> None:
     finally:
         parallel.limit_cores(None)
     assert parallel.usable_cores() == before
+
+
+def test_the_last_block_of_quick_switches_brings_the_usual_ones_back():
+    usual = sys.getswitchinterval()
+    outer, inner = parallel.quick_switches(), parallel.quick_switches()
+    with outer:
+        quick = sys.getswitchinterval()
+        assert quick < usual
+        inner.__enter__()
+    assert sys.getswitchinterval() == quick, "one is still under way"
+    with pytest.raises(ValueError, match="inside"):
+        inner.gen.throw(ValueError("inside"))
+    assert sys.getswitchinterval() == usual

@@ -38,38 +38,31 @@ def test_a_process_that_others_use_keeps_its_priority() -> None:
     assert printed(f"from stylesearch.cli import process\nprocess.give_way()\n{PRINTED}") == own
 
 
-@pytest.mark.parametrize(
-    ("claims", "chosen", "found"), [(True, None, "1"), (True, "3", "3"), (False, None, "None")]
-)
-def test_a_query_of_its_own_starts_no_threads_of_blas(claims: bool, chosen: str | None, found: str) -> None:
+def started(*, claims: bool, blas: str | None) -> list[str]:
+    """What a block of ``quick_start`` sees (BLAS's threads, collection, quick switches), and what is left."""
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
-    if chosen is not None:
-        environment["OPENBLAS_NUM_THREADS"] = chosen
+    if blas is not None:
+        environment["OPENBLAS_NUM_THREADS"] = blas
     claim = "process.claim_process()" if claims else ""
     code = f"""
-import os, sys
+import gc, os, sys
 from stylesearch.cli import process
 {claim}
-assert "numpy" not in sys.modules
-process.limit_blas_threads()
-print(os.environ.get("OPENBLAS_NUM_THREADS"))
+with process.quick_start():
+    print(os.environ.get("OPENBLAS_NUM_THREADS"), gc.isenabled(), sys.getswitchinterval() < 0.001)
+    assert "numpy" not in sys.modules
+print(gc.isenabled(), sys.getswitchinterval() < 0.001, gc.get_freeze_count() > 0)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, env=environment
     )
-    assert done.stdout.strip() == found
+    return done.stdout.split("\n")[:2]
 
 
-@pytest.mark.parametrize("claims", [True, False])
-def test_cycles_are_collected_later_in_a_process_of_its_own(claims: bool) -> None:
-    claim = "process.claim_process()" if claims else ""
-    code = f"""
-import gc
-from stylesearch.cli import process
-{claim}
-with process.collecting_later():
-    inside = gc.isenabled()
-print(inside, gc.isenabled(), gc.get_freeze_count() > 0)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert done.stdout.split() == [str(not claims), "True", str(claims)]
+@pytest.mark.parametrize(("blas", "found"), [(None, "1"), ("3", "3")])
+def test_a_query_of_its_own_starts_quickly(blas: str | None, found: str) -> None:
+    assert started(claims=True, blas=blas) == [f"{found} False True", "True False True"]
+
+
+def test_a_query_in_a_process_that_others_use_changes_nothing() -> None:
+    assert started(claims=False, blas=None) == ["None True False", "True False False"]
