@@ -32,9 +32,9 @@ from benchmarks.photo_tests import PhotoTest, in_other_light, photo_tests
 from stylesearch.extractors import load_extractor
 from stylesearch.files import sha256_bytes
 from stylesearch.images.decode import decode
-from stylesearch.images.regions import REGION_PLANS, WITH_PERSON, WITHOUT_PERSON
+from stylesearch.images.regions import REGION_PLANS, WITH_PERSON, WITHOUT_PERSON, crop
 from stylesearch.persons.finder import PersonFinder
-from stylesearch.persons.squares import masked_square, torso_box
+from stylesearch.persons.parts import cut_part, list_parts
 from stylesearch.settings import Settings
 from stylesearch.spaces import fit_transform
 from stylesearch.spaces.base import Transform, join_squares
@@ -44,7 +44,7 @@ from stylesearch.spaces.parts import FeatureParts
 __all__ = ["main"]
 
 TOP: Final = (1, 5, 20)
-BOXES: Final = ("torso", "body")
+BOXES: Final = ("torso, else body", "body")
 BOX_WAYS: Final = ("as it is", "masked square", "both in a pair")
 PARTS: Final = ("network", "texture", "colors", "kinds")
 Doubles = npt.NDArray[np.float64]
@@ -134,20 +134,16 @@ class _Case:
         finder, size = PersonFinder(), extractor.input_size
 
         def cut(path: Path, *, masked: bool) -> npt.NDArray[np.uint8]:
-            """The most prominent person's torso and body, with or without white around the person."""
-            pixels = decode(path).pixels
-            height, width = pixels.shape[:2]
-            for person in finder.find(pixels, max_persons=1):
-                mask = person.mask if masked else np.full_like(person.mask, 255)
-                torso = torso_box(person.landmarks, width, height) or person.box
-                return np.stack([masked_square(pixels, mask, box, size) for box in (torso, person.box)])
-            return np.empty((0, size, size, 3), np.uint8)
+            """The most prominent person's torso, legs and body, with or without white around the person."""
+            image = decode(path)
+            parts = list_parts(finder.find(image.pixels, max_persons=1), image)
+            cut_one = cut_part if masked else (lambda image, part, size: crop(image, part.box, size))
+            squares = [cut_one(image, part, size) for part in parts]
+            return np.stack(squares) if squares else np.empty((0, size, size, 3), np.uint8)
 
         self.squares, self.crops = (
-            kept.of_squares(
-                extractor, test.photos, f"{what} of the first person", partial(cut, masked=masked)
-            )
-            for what, masked in (("torso and body", True), ("crops of torso and body", False))
+            kept.of_squares(extractor, test.photos, what, partial(cut, masked=masked))
+            for what, masked in (("squares of the first person", True), ("parts of the first person", False))
         )
         self.fixed = kept.regions(extractor, test.photos, STREET)
         self.gallery = kept.whole(extractor, test.gallery)
@@ -179,9 +175,9 @@ class _Case:
         units = images / np.maximum(np.linalg.norm(images, axis=1, keepdims=True), 1e-12)
         alone, beside = (places_of(REGION_PLANS[name], STREET) for name in (method.plan, WITH_PERSON))
         rows = []
-        for fixed, squares in zip(self.fixed, self.squares, strict=True):
+        for fixed, parts, squares in zip(self.fixed, self.crops, self.squares, strict=True):
             n_squares = len(squares) if method.persons else 0
-            looked_at = [fixed[beside], squares] if n_squares else [fixed[alone]]
+            looked_at = [fixed[beside], parts, squares] if n_squares else [fixed[alone]]
             vectors = transform.apply_to_photo(of(np.concatenate(looked_at)), n_squares)
             pairs = join_squares(vectors, n_squares, "cosine")
             pairs = pairs / np.maximum(np.linalg.norm(pairs, axis=1, keepdims=True), 1e-12)
@@ -201,10 +197,10 @@ class _Case:
         images = transform.apply(self.gallery)
         rows = [row for row, squares in enumerate(self.squares) if len(squares)]
         cells = []
-        for place, way in itertools.product(range(len(BOXES)), BOX_WAYS):
+        for place, way in itertools.product((0, -1), BOX_WAYS):
             to_images = []
             for row in rows:
-                box, square = self.crops[row][[place]], self.squares[row][[place]]
+                box, square = self.crops[row][[place]], self.squares[row][[place]]  # the body is the last
                 n_squares = int(way != BOX_WAYS[0])
                 looked_at = [box, square] if way == BOX_WAYS[2] else [square if n_squares else box]
                 vectors = transform.apply_to_photo(np.concatenate(looked_at), n_squares)
@@ -236,11 +232,11 @@ class _Case:
             return np.stack(found, axis=2)
 
         regions, squares, others = [], [], []
-        for fixed, around in zip(self.fixed, self.squares, strict=True):
+        for fixed, parts, around in zip(self.fixed, self.crops, self.squares, strict=True):
             if len(around):
                 # As images are laid out, so that all parts are there; the raw part's axes for what lies
                 # beside the others are one then, which moves its cosine by a few hundredths.
-                regions.append(by_part(whole.apply(fixed[beside])))
+                regions.append(by_part(whole.apply(np.concatenate([fixed[beside], parts]))))
                 squares.append(by_part(whole.apply(around)))
             else:
                 others.append(1.0 - (whole.apply_to_photo(fixed[alone]) @ images.T).max(axis=0))

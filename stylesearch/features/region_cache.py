@@ -22,7 +22,7 @@ from stylesearch.registry import unknown_name
 
 __all__ = ["RegionCache"]
 
-SQUARES_VERSION = 1
+SQUARES_VERSION = 2
 """Increased by one when the finder of persons, or what is cut out around them, changes."""
 
 
@@ -49,7 +49,8 @@ class RegionCache:
         names = (WITH_PERSON, WITHOUT_PERSON) if plan == PERSON_PLAN else (plan,)
         boxes = [[box.x0, box.y0, box.x1, box.y1] for name in names for box in REGION_PLANS[name]]
         n_fixed = len(REGION_PLANS[names[0]])
-        numbers = [n_fixed + 1, n_fixed + 2] if plan == PERSON_PLAN else []
+        # Each of one to three parts of a person is there twice.
+        numbers = [n_fixed + 2, n_fixed + 4, n_fixed + 6] if plan == PERSON_PLAN else []
         numbers.append(len(REGION_PLANS[names[-1]]))
         self.plan = plan
         self.n_regions = max(numbers)

@@ -195,7 +195,7 @@ PERSON_PLAN: Final = "person"
 """The plan whose regions depend on what the photo shows: see ``stylesearch.persons.regions``."""
 
 WITH_PERSON: Final = "few"
-"""The plan of the fixed regions of a photo with a person, beside which there are one or two squares."""
+"""The plan of the fixed regions of a photo with a person, beside which there are parts of the person."""
 
 WITHOUT_PERSON: Final = "large"
 """The plan of a photo in which no person is found: a garment that lies or hangs fills most of it."""
@@ -204,14 +204,17 @@ WITHOUT_PERSON: Final = "large"
 def count_squares(n_regions: int) -> int:
     """Counts the squares among the regions of a photo in the plan ``person``.
 
+    Each part of the person is there twice: as it is, and, behind all of these, as a square.
+
     Args:
-        n_regions: how many regions the photo has.
+        n_regions: how many regions the photo has, squares included.
 
     Example:
-        >>> [count_squares(n) for n in (5, 6, 9)]
-        [1, 2, 0]
+        >>> [count_squares(n) for n in (6, 8, 10, 9)]
+        [1, 2, 3, 0]
     """
-    return 0 if n_regions == len(REGION_PLANS[WITHOUT_PERSON]) else n_regions - len(REGION_PLANS[WITH_PERSON])
+    n_fixed = len(REGION_PLANS[WITH_PERSON])
+    return 0 if n_regions == len(REGION_PLANS[WITHOUT_PERSON]) else (n_regions - n_fixed) // 2
 
 
 def plan_boxes(plan: str, width: int, height: int) -> list[Box]:

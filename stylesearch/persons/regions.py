@@ -1,9 +1,9 @@
 """The region plan ``person``: where a photo shows a person, squares around its garments.
 
-With a person, a photo is looked at through the four regions of the plan *few* and through two squares, of the
-torso and of the body, in which what is not the person is white. A distance is then of a region and a square
-together: ``stylesearch.spaces.base.join_squares`` makes one vector of each pair. Without a person, or without
-the files of the finder, the regions are those of the plan *large*, and so are the hits.
+With a person, a photo is looked at through the four regions of the plan *few*, and through torso, legs and
+body: each as it is, and as a square in which what is not the person is white. A distance is then of a region
+and a square together: ``stylesearch.spaces.base.join_squares`` makes one vector of each pair. Without a
+person, or without the files of the finder, the regions are those of the plan *large*, and so are the hits.
 
 docs/benchmarks.md, *The garment on a person*, has the measurements.
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final
 
 import numpy as np
 
@@ -62,7 +61,7 @@ def make_person_inputs(
     pixels = {size: crops(one, boxes, size) for size, one in images.items()}
     if not persons:
         return NetworkInputs(width, height, tuple(boxes), pixels)
-    parts = [part for part in list_parts(persons, searched) if part.region in _SQUARES]
+    parts = list_parts(persons, searched)
     squares = [part.box for part in parts]
     needed = {size: reduction(size, squares) for size in wanted}
     # A torso may be small in the photo: then its square is made of more pixels than the regions are.
@@ -73,9 +72,9 @@ def make_person_inputs(
     decoded_for = {**dict.fromkeys(wanted, searched), **dict(zip(lacking, larger, strict=True))}
     for size, one in decoded_for.items():
         cut = [cut_part(one, part, size) for part in parts]
-        pixels[size] = np.concatenate([pixels[size], np.stack(cut)])
+        pixels[size] = np.concatenate([pixels[size], crops(one, squares, size), np.stack(cut)])
     seen = tuple(Seen(part.region, part.box) for part in parts)
-    return NetworkInputs(width, height, (*boxes, *squares), pixels, seen)
+    return NetworkInputs(width, height, (*boxes, *squares, *squares), pixels, seen)
 
 
 def reduction_for_finder(size: int) -> Callable[[int, int], int]:
@@ -128,9 +127,6 @@ def check_finder() -> None:
     """
     _FINDER.prepare()
 
-
-_SQUARES: Final = ("torso", "body")
-"""Parts of the person that are searched with beside the fixed regions."""
 
 _FINDER = PersonFinder()
 """Shared by all searches of a process; its networks are loaded at the first photo."""
