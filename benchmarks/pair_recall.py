@@ -4,8 +4,8 @@ The region plan ``person`` joins each region with each square around a person to
 (``stylesearch.spaces.base.join_squares``), and the index looks for the images that are nearest to any of
 these 5, 12 or 21. A pair is a mean of two vectors, unlike any that the index was calibrated with. Found are
 the first 20 products, of two images each, among the images that the index returns; the truth is what the
-exact search of the same distances finds. Both ways that do not compare with everything are forced in turn. The bar
-is 0.99 for the way that a query chooses.
+exact search of the same distances finds. Both ways that do not compare with everything are forced in turn.
+The bar is 0.99 for the way that a query chooses.
 
 The times are of the index alone: the pairs of a photo, and the 16 vectors of the same photo in the plan
 ``street``, in turn.

@@ -43,6 +43,7 @@ from stylesearch.evaluation.scores import differences_of, runs_of
 from stylesearch.features.arrays import (
     ArrayPool,
     category_scales,
+    count_pairs,
     gallery_features,
     join_query_squares,
     query_features,
@@ -292,7 +293,9 @@ class MethodRanking:
             dim=transform.dim,
             transform_version=transform.version,
         )
-        joined = pool.array(*searched.shape) if self._settings.regions == PERSON_PLAN else None
+        joined = None
+        if self._settings.regions == PERSON_PLAN:
+            joined = pool.array(len(searched), count_pairs(n_regions), searched.shape[2])
         for metric in metrics:
             stage = f"ranks of {spec.label}, {metric}"
             with time_stage(self._seconds, stage):

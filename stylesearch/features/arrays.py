@@ -36,6 +36,7 @@ __all__ = [
     "ROWS_AT_ONCE",
     "ArrayPool",
     "category_scales",
+    "count_pairs",
     "gallery_features",
     "join_query_squares",
     "query_features",
@@ -295,6 +296,20 @@ def query_features(
     return features, n_regions_of
 
 
+def count_pairs(n_regions: Ints) -> int:
+    """The most pairs, or regions, that any query of the plan ``person`` has.
+
+    Args:
+        n_regions: how many regions each query has, int64 (q,).
+
+    Example:
+        >>> count_pairs(np.array([9, 8]))
+        12
+    """
+    squares = [(n, count_squares(n)) for n in set(n_regions.tolist())]
+    return max(((n - n_squares) * n_squares if n_squares else n for n, n_squares in squares), default=0)
+
+
 def join_query_squares(vectors: Floats, n_regions: Ints, metric: str, out: Floats) -> Floats:
     """Joins the regions of each query of the plan ``person`` with its squares, as a search does.
 
@@ -302,7 +317,8 @@ def join_query_squares(vectors: Floats, n_regions: Ints, metric: str, out: Float
         vectors: of the queries' regions, float32 (q, regions, dim); not modified.
         n_regions: how many of them each query has, int64 (q,).
         metric: ``l1``, ``l2`` or ``cosine``.
-        out: is overwritten, float32 (q, regions, dim): behind a query's pairs its first is repeated.
+        out: is overwritten, float32 (q, count_pairs(n_regions), dim): behind a query's pairs its first is
+            repeated.
 
     Returns:
         ``out``.
