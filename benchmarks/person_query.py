@@ -84,9 +84,9 @@ def _cold(home: Path) -> dict[str, Callable[[Path], object]]:
     arguments = ("--home", str(home), "query", "--json", "--regions")
 
     def of(command: Sequence[str], plan: str, code: str, photo: Path) -> None:
-        environment = {**os.environ, "PYTHONPATH": code} if code else None
+        # Python looks for packages in the working folder first.
         done = subprocess.run(
-            [*command, *arguments, plan, str(photo)], check=True, capture_output=True, env=environment
+            [*command, *arguments, plan, str(photo)], check=True, capture_output=True, cwd=code or None
         )
         assert json.loads(done.stdout)["hits"]
 
