@@ -177,7 +177,7 @@ class _Case:
         rows = []
         for fixed, parts, squares in zip(self.fixed, self.crops, self.squares, strict=True):
             n_squares = len(squares) if method.persons else 0
-            looked_at = [fixed[beside], parts, squares] if n_squares else [fixed[alone]]
+            looked_at = [fixed[beside], parts[-1:], squares] if n_squares else [fixed[alone]]
             vectors = transform.apply_to_photo(of(np.concatenate(looked_at)), n_squares)
             pairs = join_squares(vectors, n_squares, "cosine")
             pairs = pairs / np.maximum(np.linalg.norm(pairs, axis=1, keepdims=True), 1e-12)
@@ -236,7 +236,7 @@ class _Case:
             if len(around):
                 # As images are laid out, so that all parts are there; the raw part's axes for what lies
                 # beside the others are one then, which moves its cosine by a few hundredths.
-                regions.append(by_part(whole.apply(np.concatenate([fixed[beside], parts]))))
+                regions.append(by_part(whole.apply(np.concatenate([fixed[beside], parts[-1:]]))))
                 squares.append(by_part(whole.apply(around)))
             else:
                 others.append(1.0 - (whole.apply_to_photo(fixed[alone]) @ images.T).max(axis=0))

@@ -2,7 +2,7 @@
 
 The region plan ``person`` joins each region with each square around a person to one vector
 (``stylesearch.spaces.base.join_squares``), and the index looks for the images that are nearest to any of
-these 5, 12 or 21. A pair is a mean of two vectors, unlike any that the index was calibrated with. Found are
+these 4, 8 or 12. A pair is a mean of two vectors, unlike any that the index was calibrated with. Found are
 the first 20 products, of two images each, among the images that the index returns; the truth is what the
 exact search of the same distances finds. Both ways that do not compare with everything are forced in turn.
 The bar is 0.99 for the way that a query chooses.

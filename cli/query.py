@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Copies of constants of other modules, so that `--help` need not import them. A test compares them.
 SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-PLANS = ("whole", "few", "large", "street", "person")
+PLANS = ("whole", "few", "bands", "large", "street", "person")
 SPACES = ("mixed", "raw", "whitened")
 TRAINED = "siamese:NAME"
 METRICS = ("l1", "l2", "cosine")

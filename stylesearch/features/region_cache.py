@@ -49,8 +49,8 @@ class RegionCache:
         names = (WITH_PERSON, WITHOUT_PERSON) if plan == PERSON_PLAN else (plan,)
         boxes = [[box.x0, box.y0, box.x1, box.y1] for name in names for box in REGION_PLANS[name]]
         n_fixed = len(REGION_PLANS[names[0]])
-        # Each of one to three parts of a person is there twice.
-        numbers = [n_fixed + 2, n_fixed + 4, n_fixed + 6] if plan == PERSON_PLAN else []
+        # The person as it is, and squares around one to three parts of it.
+        numbers = [n_fixed + 2, n_fixed + 3, n_fixed + 4] if plan == PERSON_PLAN else []
         numbers.append(len(REGION_PLANS[names[-1]]))
         self.plan = plan
         self.n_regions = max(numbers)

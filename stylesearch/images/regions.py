@@ -179,6 +179,7 @@ REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
         "whole": (WHOLE,),
         "large": (WHOLE, *centred_boxes(0.8, 0.8, 3), *centred_boxes(0.6, 0.6, 5)),
         "few": (WHOLE, *centred_boxes(0.8, 0.5, 3)),
+        "bands": centred_boxes(0.8, 0.5, 3),
         "street": (
             WHOLE,
             *centred_boxes(0.8, 0.8, 3),
@@ -188,13 +189,13 @@ REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
         ),
     }
 )
-"""Where to look, by name; the whole photo comes first. Another plan is another row."""
+"""Where to look, by name; the whole photo comes first, where it is looked at. Another plan is another row."""
 
 
 PERSON_PLAN: Final = "person"
 """The plan whose regions depend on what the photo shows: see ``stylesearch.persons.regions``."""
 
-WITH_PERSON: Final = "few"
+WITH_PERSON: Final = "bands"
 """The plan of the fixed regions of a photo with a person, beside which there are parts of the person."""
 
 WITHOUT_PERSON: Final = "large"
@@ -204,17 +205,15 @@ WITHOUT_PERSON: Final = "large"
 def count_squares(n_regions: int) -> int:
     """Counts the squares among the regions of a photo in the plan ``person``.
 
-    Each part of the person is there twice: as it is, and, behind all of these, as a square.
-
     Args:
-        n_regions: how many regions the photo has, squares included.
+        n_regions: how many regions the photo has: fixed ones, the person as it is, and squares.
 
     Example:
-        >>> [count_squares(n) for n in (6, 8, 10, 9)]
+        >>> [count_squares(n) for n in (5, 6, 7, 9)]
         [1, 2, 3, 0]
     """
-    n_fixed = len(REGION_PLANS[WITH_PERSON])
-    return 0 if n_regions == len(REGION_PLANS[WITHOUT_PERSON]) else (n_regions - n_fixed) // 2
+    n_others = len(REGION_PLANS[WITH_PERSON]) + 1
+    return 0 if n_regions == len(REGION_PLANS[WITHOUT_PERSON]) else n_regions - n_others
 
 
 def plan_boxes(plan: str, width: int, height: int) -> list[Box]:

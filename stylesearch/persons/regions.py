@@ -1,9 +1,9 @@
 """The region plan ``person``: where a photo shows a person, squares around its garments.
 
-With a person, a photo is looked at through the four regions of the plan *few*, and through torso, legs and
-body: each as it is, and as a square in which what is not the person is white. A distance is then of a region
-and a square together: ``stylesearch.spaces.base.join_squares`` makes one vector of each pair. Without a
-person, or without the files of the finder, the regions are those of the plan *large*, and so are the hits.
+With a person, a photo is looked at through three bands of it and the box of the body, and through squares of
+torso, legs and body, in which what is not the person is white. A distance is then of a region and a square
+together: ``stylesearch.spaces.base.join_squares`` makes one vector of each pair. Without a person, or without
+the files of the finder, the regions are those of the plan *large*, and so are the hits.
 
 docs/benchmarks.md, *The garment on a person*, has the measurements.
 """
@@ -62,7 +62,7 @@ def make_person_inputs(
     if not persons:
         return NetworkInputs(width, height, tuple(boxes), pixels)
     parts = list_parts(persons, searched)
-    squares = [part.box for part in parts]
+    squares = [part.box for part in parts]  # the body is the last
     needed = {size: reduction(size, squares) for size in wanted}
     # A torso may be small in the photo: then its square is made of more pixels than the regions are.
     lacking = [size for size in wanted if not has_enough(searched, needed[size](width, height))]
@@ -72,9 +72,9 @@ def make_person_inputs(
     decoded_for = {**dict.fromkeys(wanted, searched), **dict(zip(lacking, larger, strict=True))}
     for size, one in decoded_for.items():
         cut = [cut_part(one, part, size) for part in parts]
-        pixels[size] = np.concatenate([pixels[size], crops(one, squares, size), np.stack(cut)])
+        pixels[size] = np.concatenate([pixels[size], crops(one, squares[-1:], size), np.stack(cut)])
     seen = tuple(Seen(part.region, part.box) for part in parts)
-    return NetworkInputs(width, height, (*boxes, *squares, *squares), pixels, seen)
+    return NetworkInputs(width, height, (*boxes, squares[-1], *squares), pixels, seen)
 
 
 def reduction_for_finder(size: int) -> Callable[[int, int], int]:

@@ -1,4 +1,4 @@
-"""The region plan ``person``: squares beside few regions, or the regions of ``large`` where nobody is."""
+"""The region plan ``person``: squares beside bands of a photo, or the plan ``large`` where nobody is."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def finder(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFinder]:
     regions._say_once.cache_clear()
 
 
-def test_a_person_is_seen_through_few_regions_and_each_part_twice(photo: bytes, finder: FakeFinder) -> None:
+def test_a_person_is_seen_through_bands_the_body_and_squares(photo: bytes, finder: FakeFinder) -> None:
     inputs = make_person_inputs(photo, [64, 96])
     assert inputs.n_squares == 3
-    assert list(inputs.boxes[:4]) == plan_boxes("few", WIDTH, HEIGHT)
+    assert list(inputs.boxes[:3]) == plan_boxes("bands", WIDTH, HEIGHT)
     # The trunk is 100 long: 15 beside the joints, 20 above, 10 below.
     parts = (Box(115, 80, 185, 210), Box(115, 180, 185, 350), BODY)
-    assert inputs.boxes[4:] == (*parts, *parts)
+    assert inputs.boxes[3:] == (BODY, *parts)
     assert [one.region for one in inputs.squares] == ["torso", "legs", "body"]
     for size in (64, 96):
-        assert inputs.pixels[size].shape == (10, size, size, 3)
+        assert inputs.pixels[size].shape == (7, size, size, 3)
         assert inputs.pixels[size].dtype == np.uint8
-        fixed = make_inputs(photo, [size], "few").pixels[size]
+        fixed = make_inputs(photo, [size], "bands").pixels[size]
         assert np.array_equal(inputs.pixels[size][0], fixed[0])
 
 
@@ -79,8 +79,8 @@ def test_a_torso_outside_the_photo_leaves_the_body(photo: bytes, finder: FakeFin
     finder.knees = 900
     inputs = make_person_inputs(photo, [64])
     assert inputs.n_squares == 1
-    assert inputs.boxes[4:] == (BODY, BODY)
-    assert len(inputs.pixels[64]) == 6
+    assert inputs.boxes[3:] == (BODY, BODY)
+    assert len(inputs.pixels[64]) == 5
 
 
 def test_a_torso_of_which_nothing_is_seen_leaves_the_body(photo: bytes, finder: FakeFinder) -> None:
@@ -88,7 +88,7 @@ def test_a_torso_of_which_nothing_is_seen_leaves_the_body(photo: bytes, finder: 
     finder.knees = 900
     inputs = make_person_inputs(photo, [64])
     assert inputs.n_squares == 1
-    assert inputs.boxes[4:] == (BODY, BODY)
+    assert inputs.boxes[3:] == (BODY, BODY)
 
 
 def test_a_square_is_made_of_as_many_pixels_as_the_photo_has(finder: FakeFinder) -> None:
