@@ -209,4 +209,5 @@ class TestRealFinder:
             assert next(corners) == pytest.approx(next(corners), abs=12)
         result = shop.query(turned, regions="person", k=5)
         assert [one.box for one in result.seen] == [spot.box for spot in found if spot.person == 1]
-        assert result.regions[0] == Box(0, 0, wanted.width, wanted.height)
+        whole = shop.query(turned, region="whole", k=5)
+        assert whole.regions == (Box(0, 0, wanted.width, wanted.height),)
