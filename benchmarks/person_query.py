@@ -55,13 +55,13 @@ def main() -> None:
                 for path in sorted((folder / "drawn" / "street").glob("*.jpg"))
                 if len(shop.query(path, k=1, regions="person").regions) < len(shop.query(path, k=1).regions)
             ][:N_PHOTOS]
-            for size, chosen in (("small", photos), ("12 megapixels", _enlarged(photos, folder / "large"))):
+            for size, chosen in (("small", photos), ("12 megapixels", _enlarge(photos, folder / "large"))):
                 rows += _table(f"warm, {size}", _warm(shop, chosen[0]), chosen)
                 rows += _table(f"cold, {size}", _cold(home), chosen)
     print_table(["query", "plan", "median s", "wall ratio", "processor ratio"], rows)
 
 
-def _enlarged(photos: Sequence[Path], folder: Path) -> list[Path]:
+def _enlarge(photos: Sequence[Path], folder: Path) -> list[Path]:
     folder.mkdir()
     for path in photos:
         image = Image.open(path)
