@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from PIL import Image
 
 from stylesearch.array_types import Pixels
 from stylesearch.images.decode import DecodedImage
+from stylesearch.images.regions import reduction
 from stylesearch.persons.finder import Person
 from stylesearch.persons.landmarks import HIPS, KNEES
 from stylesearch.persons.squares import legs_box, masked_square, torso_box
@@ -23,6 +24,10 @@ MIN_SIDE: Final = 16
 
 MIN_SHARE: Final = 0.1
 """Share of its box that a part covers at least."""
+
+ENOUGH: Final = 0.8
+"""How many times the pixels of its square the smallest part has at least, along its longer side: to decode a
+photo of 12 megapixels again for more takes as long as half of a search."""
 
 MIN_VISIBLE: Final = 0.5
 """Legs are a part where a hip and a knee are seen with this probability, and lie in the photo: the finder is
@@ -97,9 +102,16 @@ def cut_part(image: DecodedImage, part: Part, size: int) -> Pixels:
     return masked_square(pixels, mask, Box(0, 0, pixels.shape[1], pixels.shape[0]), size)
 
 
-def has_enough(image: DecodedImage, long_side: int) -> bool:
-    """Whether the longer side of a decoded photo has that many pixels, or all that the file has."""
-    return max(image.upright.size) >= min(long_side, max(image.width, image.height))
+def has_enough(image: DecodedImage, boxes: Sequence[Box], size: int) -> bool:
+    """Whether a decoded photo has pixels enough for squares, or all that the file has.
+
+    Args:
+        image: the photo, as far as it was reduced.
+        boxes: of the squares, in pixels of the upright photo at full resolution.
+        size: side of the squares in pixels.
+    """
+    wanted = reduction(size, boxes, oversampling=ENOUGH)(image.width, image.height)
+    return max(image.upright.size) >= min(wanted, max(image.width, image.height))
 
 
 def share_of_mask(mask: Pixels, box: Box, image: DecodedImage) -> float:

@@ -63,11 +63,12 @@ def make_person_inputs(
         return NetworkInputs(width, height, tuple(boxes), pixels)
     parts = list_parts(persons, searched)
     squares = [part.box for part in parts]  # the body is the last
-    needed = {size: reduction(size, squares) for size in wanted}
     # A torso may be small in the photo: then its square is made of more pixels than the regions are.
-    lacking = [size for size in wanted if not has_enough(searched, needed[size](width, height))]
+    lacking = [size for size in wanted if not has_enough(searched, squares, size)]
     larger = (
-        decode_reduced(source, [needed[size] for size in lacking], max_pixels=max_pixels) if lacking else []
+        decode_reduced(source, [reduction(size, squares) for size in lacking], max_pixels=max_pixels)
+        if lacking
+        else []
     )
     decoded_for = {**dict.fromkeys(wanted, searched), **dict(zip(lacking, larger, strict=True))}
     for size, one in decoded_for.items():

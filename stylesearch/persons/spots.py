@@ -138,10 +138,10 @@ def _decode_for(
     """
     if not parts:
         return searched
-    wanted = reduction(size, [part.box for part in parts if part.person == parts[0].person])
-    if has_enough(searched, wanted(searched.width, searched.height)):
+    boxes = [part.box for part in parts if part.person == parts[0].person]
+    if has_enough(searched, boxes, size):
         return searched
-    (image,) = decode_reduced(source, [wanted], max_pixels=max_pixels)
+    (image,) = decode_reduced(source, [reduction(size, boxes)], max_pixels=max_pixels)
     return image
 
 

@@ -92,17 +92,18 @@ def test_a_torso_of_which_nothing_is_seen_leaves_the_body(photo: bytes, finder: 
 
 
 def test_a_square_is_made_of_as_many_pixels_as_the_photo_has(finder: FakeFinder) -> None:
-    stripes = np.zeros((2400, 1800, 3), np.uint8)
-    stripes[:, ::6] = stripes[:, 1::6] = 180
+    stripes = np.zeros((3000, 2250, 3), np.uint8)
+    for column in range(3):
+        stripes[:, column::8] = 180
     file = io.BytesIO()
     Image.fromarray(stripes).save(file, "PNG")
     torso = make_person_inputs(file.getvalue(), [320]).pixels[320][-3]
-    # The torso is 420 pixels wide there, and 210 in the photo that is reduced for the regions of street.
+    # The torso is 525 pixels wide there, and 131 in the photo that is reduced for the regions.
     middle = torso[160, 100:220, 0].astype(float)
     assert middle.std() > 45
 
 
-@pytest.mark.parametrize(("height", "n_decodes"), [(HEIGHT, 1), (1200, 1), (2400, 2)])
+@pytest.mark.parametrize(("height", "n_decodes"), [(HEIGHT, 1), (1200, 1), (2400, 1), (3000, 2)])
 def test_a_photo_is_decoded_again_for_a_small_torso_only(
     finder: FakeFinder, monkeypatch: pytest.MonkeyPatch, height: int, n_decodes: int
 ) -> None:
