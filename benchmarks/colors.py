@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measuring import print_table, seconds_of
+from benchmarks.retrieval import FIXED_PLAN
 from benchmarks.shops import drawn_shop, region_features
 
 N_PHOTOS = 40
@@ -35,8 +36,8 @@ def main() -> None:
         drawn_shop(Path(name), N_PRODUCTS)
         photos = []
         for path in sorted((Path(name) / "street").glob("*.jpg"))[:N_PHOTOS]:
-            image = decode(path, reduce_to=reduction(size, settings.regions))
-            boxes = plan_boxes(settings.regions, image.width, image.height)
+            image = decode(path, reduce_to=reduction(size, FIXED_PLAN))
+            boxes = plan_boxes(FIXED_PLAN, image.width, image.height)
             photos.append(crops(image, boxes, size))
         gallery = region_features(extractor, sorted((Path(name) / "catalog").rglob("*.jpg"))[:100])
     width = parts.n_network(gallery.shape[1])

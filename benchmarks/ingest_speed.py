@@ -21,7 +21,12 @@ from benchmarks.shops import drawn_images
 from stylesearch.extractors.base import Extractor
 
 N_IMAGES = int(os.environ.get("BENCH_PICTURES", "480"))
-EXTRACTORS = {"efficientnet-lite0@224": None, "efficientnet-lite0@320+colors": None, "resnet50@224": "random"}
+EXTRACTORS = {
+    "efficientnet-lite0@224": None,
+    "efficientnet-lite0@320+colors": None,
+    "efficientnet-lite0@320+texture+colors": None,
+    "resnet50@224": "random",
+}
 
 
 def main() -> None:

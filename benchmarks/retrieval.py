@@ -13,9 +13,12 @@ from stylesearch.extractors.base import Extractor
 from stylesearch.images.decode import decode
 from stylesearch.images.regions import crops, letterbox, plan_boxes, reduction
 
-__all__ = ["difference", "gallery_features", "photo_features", "ranks_of", "top_k"]
+__all__ = ["FIXED_PLAN", "difference", "gallery_features", "photo_features", "ranks_of", "top_k"]
 
 N_RESAMPLES = 2000
+
+FIXED_PLAN = "street"
+"""Of benchmarks that want as many regions of every photo: those of the default depend on the photo."""
 
 
 def gallery_features(extractor: Extractor, paths: Sequence[Path]) -> npt.NDArray[np.float32]:

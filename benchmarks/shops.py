@@ -131,10 +131,9 @@ def sources(folder: Path, extractor: Extractor, n_images: int = 200, n_photos: i
 
 
 def _source(name: str, extractor: Extractor, images: list[Path], photos: list[Path]) -> Source:
-    from benchmarks.retrieval import photo_features
-    from stylesearch.settings import Settings
+    from benchmarks.retrieval import FIXED_PLAN, photo_features
 
-    features = photo_features(extractor, photos, Settings().regions)
+    features = photo_features(extractor, photos, FIXED_PLAN)
     return Source(name, images, region_features(extractor, images), photos, features)
 
 
