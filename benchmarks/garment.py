@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from benchmarks.kinds_test import share_of_most_shown
 from benchmarks.lever_features import STREET, Floats, Kept, places_of
-from benchmarks.lever_vectors import product_ranks, resampled_gain
+from benchmarks.lever_vectors import fit_space, product_ranks, resampled_gain
 from benchmarks.measuring import print_table
 from benchmarks.photo_tests import PhotoTest, in_other_light, photo_tests
 from stylesearch.extractors import load_extractor
@@ -36,7 +36,6 @@ from stylesearch.images.regions import REGION_PLANS, WITH_PERSON, WITHOUT_PERSON
 from stylesearch.persons.finder import PersonFinder
 from stylesearch.persons.parts import cut_part, list_parts
 from stylesearch.settings import Settings
-from stylesearch.spaces import fit_transform
 from stylesearch.spaces.base import Transform, join_squares
 from stylesearch.spaces.mixed import IMAGE, MixedTransform
 from stylesearch.spaces.parts import FeatureParts
@@ -161,9 +160,7 @@ class _Case:
             return np.concatenate(kept, axis=1)
 
         gallery = of(self.gallery)
-        transform = fit_transform(
-            method.space, iter([gallery]), dim_in=gallery.shape[1], n_rows=len(gallery), parts=parts
-        )
+        transform = fit_space(method.space, gallery, parts)
         to_images = self._distances(transform, method, transform.apply(gallery), of)
         ranks = product_ranks(to_images, self.test.products, self.test.right)
         return ranks, share_of_most_shown(to_images, self.test.products)
@@ -187,13 +184,7 @@ class _Case:
 
     def cells_of_boxes(self) -> list[str]:
         """Percent found in the top 1, 5 and 20 for each box, and each way in which it is searched for."""
-        transform = fit_transform(
-            "mixed",
-            iter([self.gallery]),
-            dim_in=self.gallery.shape[1],
-            n_rows=len(self.gallery),
-            parts=self._parts,
-        )
+        transform = fit_space("mixed", self.gallery, self._parts)
         images = transform.apply(self.gallery)
         rows = [row for row, squares in enumerate(self.squares) if len(squares)]
         cells = []
@@ -216,13 +207,7 @@ class _Case:
         Returns:
             those of regions and of squares; and of photos without a person the distances to images, (m,).
         """
-        whole = fit_transform(
-            "mixed",
-            iter([self.gallery]),
-            dim_in=self.gallery.shape[1],
-            n_rows=len(self.gallery),
-            parts=self._parts,
-        )
+        whole = fit_space("mixed", self.gallery, self._parts)
         assert isinstance(whole, MixedTransform)
         images = whole.apply(self.gallery)
         beside, alone = (places_of(REGION_PLANS[name], STREET) for name in (WITH_PERSON, WITHOUT_PERSON))

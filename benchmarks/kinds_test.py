@@ -22,7 +22,7 @@ import numpy.typing as npt
 from benchmarks.kind_examples import kept_features, the_extractor
 from benchmarks.kind_photos import KINDS, cache_folder, kind_photos
 from benchmarks.lever_features import STREET, Floats, places_of
-from benchmarks.lever_vectors import product_ranks, region_distances, resampled_gain
+from benchmarks.lever_vectors import fit_space, product_ranks, region_distances, resampled_gain
 from benchmarks.measuring import print_table
 from benchmarks.photo_tests import PhotoTest, in_other_light, photo_tests, rows_of
 from benchmarks.shops import real_photos
@@ -30,7 +30,6 @@ from stylesearch.drawn_shop import write_demo
 from stylesearch.extractors.base import Extractor
 from stylesearch.images.regions import REGION_PLANS, WHOLE, WITHOUT_PERSON
 from stylesearch.kinds.head import KindHead, kind_distances
-from stylesearch.spaces import fit_transform
 from stylesearch.spaces.parts import FeatureParts
 
 __all__ = ["main", "share_of_kind", "share_of_most_shown"]
@@ -88,9 +87,7 @@ class Shown:
     def distances(self, space: str, regions: bool) -> Floats:
         """Distances of regions to images, (n, regions, m), as searches take them."""
         dim = self.gallery.shape[1]
-        transform = fit_transform(
-            space, iter([self.gallery]), dim_in=dim, n_rows=len(self.gallery), parts=self.parts
-        )
+        transform = fit_space(space, self.gallery, self.parts)
         photos = self.photos if regions else self.photos[:, :1]
         moved = transform.apply(photos.reshape(-1, dim)).reshape(*photos.shape[:2], transform.dim)
         found: Floats = region_distances(moved, transform.apply(self.gallery))
@@ -98,13 +95,7 @@ class Shown:
 
     def by_default(self) -> Floats:
         """Distances of photos to images as the default search takes them where nobody is seen, (n, m)."""
-        transform = fit_transform(
-            "mixed",
-            iter([self.gallery]),
-            dim_in=self.gallery.shape[1],
-            n_rows=len(self.gallery),
-            parts=self.parts,
-        )
+        transform = fit_space("mixed", self.gallery, self.parts)
         images = transform.apply(self.gallery)
         places = places_of(REGION_PLANS[WITHOUT_PERSON], STREET)
         found = [1 - (transform.apply_to_photo(rows[places]) @ images.T).max(axis=0) for rows in self.photos]

@@ -10,8 +10,19 @@ import numpy.typing as npt
 
 from benchmarks.lever_features import Floats
 from stylesearch.distance import distances
+from stylesearch.spaces import fit_transform
+from stylesearch.spaces.parts import FeatureParts
+from stylesearch.spaces.untrained import Untrained
 
-__all__ = ["Principal", "product_ranks", "region_distances", "resampled_gain", "signed_root", "unit"]
+__all__ = [
+    "Principal",
+    "fit_space",
+    "product_ranks",
+    "region_distances",
+    "resampled_gain",
+    "signed_root",
+    "unit",
+]
 
 N_RESAMPLES = 2000
 Doubles = npt.NDArray[np.float64]
@@ -63,6 +74,11 @@ class Principal:
         scaled = self.axes[:, :width] / self.variances[:width] ** (strength / 2)
         moved: Floats = (signed_root(features) - self.mean) @ scaled.astype(np.float32)
         return moved
+
+
+def fit_space(space: str, gallery: Floats, parts: FeatureParts) -> Untrained:
+    """Fits the transform of a space to the features of a gallery, (m, dim)."""
+    return fit_transform(space, iter([gallery]), dim_in=gallery.shape[1], n_rows=len(gallery), parts=parts)
 
 
 def region_distances(photos: Floats, gallery: Floats, metric: str = "cosine") -> Floats:
