@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import StyleSearchError, WeightsNotFound
@@ -137,7 +136,7 @@ def _describe_precision(settings: Settings, extractor: Extractor) -> str:
 def _workspace(settings: Settings) -> Iterator[Finding]:
     from stylesearch.catalog import Catalog
 
-    if not settings.db and not Path(settings.database).exists():
+    if not settings.has_catalog:
         yield Finding("catalog", "note", f"none yet at {settings.database}", "stylesearch ingest FOLDER")
         return
     try:
