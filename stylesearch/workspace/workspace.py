@@ -188,7 +188,9 @@ class Workspace:
         asked = _search_request(request, options)
         choice = SpaceChoice(extractor, space, metric)
         if self._resources.is_open:
-            return self._resources.searcher(choice).query(photo, asked)
+            searcher = self._resources.searcher(choice)
+            self._preload(searcher.extractor, asked)
+            return searcher.query(photo, asked)
         return self._open_and_query(photo, asked, choice)
 
     def _open_and_query(self, photo: Photo, asked: SearchRequest, choice: SpaceChoice) -> QueryResult:
@@ -197,16 +199,9 @@ class Workspace:
         In a new process that saves a seventh of the time. Networks are loaded in threads meanwhile. What has
         to be imported for them is imported before: the catalog's imports take twice as long as all others.
         """
-        from stylesearch.images.regions import PERSON_PLAN
-
         own = self.settings
         network = self._resources.extractor(self._resources.likely_extractor(choice))
-        network.preload()
-        plans_person = (asked.regions or own.regions) == PERSON_PLAN
-        if asked.region not in ("auto", "whole") or (plans_person and asked.region == "auto"):
-            from stylesearch.persons.preload import preload_finder
-
-            preload_finder()
+        self._preload(network, asked)
         from stylesearch.search.searcher import look_and_extract
 
         reader = ThreadPoolExecutor(1, "photo")
@@ -219,6 +214,17 @@ class Workspace:
         if searcher.extractor.fingerprint != network.fingerprint:  # an older workspace
             return searcher.query(view.photo, asked)
         return searcher.find(view, features, asked, seconds={"extract": seconds})
+
+    def _preload(self, network: Extractor, asked: SearchRequest) -> None:
+        """Starts to load what a query needs, where that is not loaded yet."""
+        from stylesearch.images.regions import PERSON_PLAN
+
+        network.preload()
+        plans_person = (asked.regions or self.settings.regions) == PERSON_PLAN
+        if asked.region not in ("auto", "whole") or (plans_person and asked.region == "auto"):
+            from stylesearch.persons.preload import preload_finder
+
+            preload_finder()
 
     def detect(self, photo: Photo, *, extractor: str = "", space: str = "") -> DetectResult:
         """Finds what in a photo can be searched for: torso, legs and body of persons, and the whole photo.
