@@ -201,10 +201,13 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     from stylesearch.models.store import list_models
     from stylesearch.search import maintenance
     from stylesearch.spaces import SPACES
+    from stylesearch.workspace.missing_features import is_replaced
     from stylesearch.workspace.resources import locate_space
 
     cards = [card for card in list_models(settings.home) if _is_whole(settings, card)]
-    for feature_set in catalog.feature_sets():
+    feature_sets = catalog.feature_sets()
+    for feature_set in feature_sets:
+        default = "" if is_replaced(feature_set, feature_sets) else settings.space
         metrics_of_models = {
             one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint
         }
@@ -212,7 +215,7 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             location = locate_space(settings, catalog, feature_set, space)
             wanted = (
                 {metrics_of_models.get(space, settings.metric)}
-                if space in {settings.space, *metrics_of_models}
+                if space in {default, *metrics_of_models}
                 else set()
             )
             for metric in sorted(maintenance.metrics_in_use(location) | wanted):
