@@ -138,6 +138,11 @@ def ingest(
             f"{report.removed} removed, {len(report.failed)} failed"
             + (f", {report.missing} missing" if report.missing else "")
         )
+        if report.filled and shared.verbosity >= 0:
+            images, they = ("image", "it") if report.filled == 1 else ("images", "they")
+            click.echo(
+                f"note: {report.filled} {images} of before got the features that {they} lacked", err=True
+            )
         for example in report.missing_examples:
             click.echo(f"missing: {example.item}: {example.reason}", err=True)
         if report.missing > len(report.missing_examples):

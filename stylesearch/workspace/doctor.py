@@ -220,7 +220,7 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             )
             for metric in sorted(maintenance.metrics_in_use(location) | wanted):
                 if location.counts():
-                    yield _index_finding(location, metric)
+                    yield _index_finding(settings, location, metric)
 
 
 def _spec_of(feature_set: FeatureSet) -> str:
@@ -241,7 +241,22 @@ def _is_whole(settings: Settings, card: ModelCard) -> bool:
     return True
 
 
-def _index_finding(location: SpaceLocation, metric: str) -> Finding:
+def _build_command(settings: Settings, location: SpaceLocation, metric: str) -> str:
+    """The command that builds indexes, with the names that it would not choose by itself."""
+    if location.model is not None:
+        return f"{BUILD} --space {location.space}"
+    spec = _spec_of(location.feature_set)
+    names = ""
+    if spec != settings.extractor or len(location.catalog.feature_sets()) > 1:
+        names += f" --extractor {spec}"
+    if location.space != settings.space:
+        names += f" --space {location.space}"
+    if metric != settings.metric:
+        names += f" --metric {metric}"
+    return BUILD + names
+
+
+def _index_finding(settings: Settings, location: SpaceLocation, metric: str) -> Finding:
     from stylesearch.search import Gallery, maintenance
     from stylesearch.search.fitted_space import load, version_stamp
 
@@ -250,7 +265,7 @@ def _index_finding(location: SpaceLocation, metric: str) -> Finding:
     detail = f"{sum(states.values())} categories: " + ", ".join(
         f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
     )
-    build = BUILD if location.model is None else f"{BUILD} --space {location.space}"
+    build = _build_command(settings, location, metric)
     if version_stamp(location) != (0, 0) and load(location) is None:
         return Finding(name, "problem", f"the fit of the space is damaged; {detail}", build)
     if states["damaged"]:

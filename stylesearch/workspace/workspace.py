@@ -111,6 +111,8 @@ class Workspace:
     ) -> IngestReport:
         """Updates the catalog to what a source lists; computes features of new and changed images only.
 
+        In a workspace of an older version, shop images of other sources get the features that they lack too.
+
         It may be stopped at any point and run again. Images and rows that cannot be used are listed in
         the report and stop nothing.
 
@@ -149,9 +151,14 @@ class Workspace:
         options = IngestOptions(selection, self._resources.extraction_options, prune=prune)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
         report = ingest(catalog, source, importer, loaded, options, progress=progress)
+        own_space = self._resources.own_space
+        if own.extractor in specs:
+            report.filled, failed = own_space.fill(progress)
+            report.failed += failed
         began = time.perf_counter()
+        default = own_space.extractor_to_index()
         command = " && ".join(
-            "stylesearch index build" + ("" if spec == own.extractor else f" -e {spec}") for spec in specs
+            "stylesearch index build" + ("" if spec == default else f" -e {spec}") for spec in specs
         )
         self.indexes.refresh([self._resources.extractor(spec) for spec in specs], progress, command)
         warn_about_missing_features(catalog)
@@ -425,18 +432,19 @@ class Workspace:
         """
         return self.searcher(extractor=extractor, space=space, metric=metric).gallery
 
-    def extractor(self, *, space: str = "", throughput: bool = False) -> Extractor:
+    def extractor(self, *, space: str = "", name: str = "", throughput: bool = False) -> Extractor:
         """Returns the extractor of a space, by default the workspace's own space.
 
         Args:
             space: name of the space; a trained model has its own extractor.
+            name: name of an extractor, which is returned whatever the space has.
             throughput: whether many images will be extracted, by several threads at once.
 
         Raises:
             UnknownName: no such extractor or model.
         """
-        choice = self._resources.resolve(SpaceChoice(space=space))
-        return self._resources.extractor(choice.extractor, throughput=throughput)
+        name = name or self._resources.resolve(SpaceChoice(space=space)).extractor
+        return self._resources.extractor(name, throughput=throughput)
 
     def searcher(
         self, *, extractor: str = "", space: str = "", metric: str = "", throughput: bool = False
