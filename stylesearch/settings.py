@@ -147,6 +147,11 @@ class Settings:
         return self.db or str(self.home / "catalog.db")
 
     @property
+    def has_catalog(self) -> bool:
+        """Whether there is a catalog; one that ``db`` names is expected to exist."""
+        return bool(self.db) or Path(self.database).exists()
+
+    @property
     def network_options(self) -> dict[str, Any]:
         """Options of ``stylesearch.extractors.load_extractor`` for a network."""
         return {"weights": self.weights or None, "engine": self.engine, "precision": self.precision}

@@ -30,9 +30,10 @@ from stylesearch.catalog.queries import (
     is_filed_under,
 )
 from stylesearch.catalog.records import CatalogStatus, Content, FeatureSet, ImageKey, KnownContent, KnownImage
-from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, read_revision
+from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, complete_mark, read_revision
 from stylesearch.catalog.tables import (
     ImageState,
+    about,
     feature_sets,
     features,
     image_columns,
@@ -203,6 +204,12 @@ class Catalog:
             connection = held.enter_context(self._engine.connect())
             connection.detach()  # its temporary tables end with it
             yield Writer(connection.execution_options(**WRITE))
+
+    def is_complete(self, feature_set: FeatureSet) -> bool:
+        """Whether ``Writer.mark_complete`` was called for a feature set."""
+        statement = select(about.c.value).where(about.c.name == complete_mark(feature_set))
+        with self._connect() as connection:
+            return connection.execute(statement).one_or_none() is not None
 
     def feature_sets(self) -> list[FeatureSet]:
         """Lists all feature sets, oldest first."""

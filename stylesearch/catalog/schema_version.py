@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, inspect, select, text
 
 from stylesearch.catalog.tables import about
 from stylesearch.errors import CatalogError, CatalogTooNew
 
-__all__ = ["CATALOG_ID", "HEAD", "NEEDS_STYLESEARCH", "REVISIONS", "read_revision"]
+if TYPE_CHECKING:
+    from stylesearch.catalog.records import FeatureSet
+
+__all__ = ["CATALOG_ID", "HEAD", "NEEDS_STYLESEARCH", "REVISIONS", "complete_mark", "read_revision"]
 
 REVISIONS: Final = ("0001",)
 """Every revision of the schema, oldest first; a test compares them with the migration scripts."""
@@ -22,6 +25,11 @@ NEEDS_STYLESEARCH: Final = "needs_stylesearch"
 
 CATALOG_ID: Final = "catalog_id"
 """Name of the row in ``about`` with the random name of this catalog."""
+
+
+def complete_mark(feature_set: FeatureSet) -> str:
+    """Name of the row in ``about`` that is there once all shop images have features of this set."""
+    return f"complete:{feature_set.fingerprint}"
 
 
 def read_revision(connection: Connection, place: str) -> str | None:

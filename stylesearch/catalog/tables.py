@@ -63,7 +63,7 @@ class AboutColumns(TypedColumns):
     """Facts about the database itself.
 
     ``needs_stylesearch`` is the oldest version that can read it, ``catalog_id`` a random name from its
-    creation.
+    creation; ``complete:FINGERPRINT`` stands for features that all shop images have got.
     """
 
     name = Column(String, primary_key=True)

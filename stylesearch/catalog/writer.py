@@ -35,7 +35,16 @@ from sqlalchemy import (
 
 from stylesearch.catalog.queries import BATCH, feature_set_from_row, in_batches
 from stylesearch.catalog.records import Change, FeatureSet, ImageEntry, ImageKey, Pruned
-from stylesearch.catalog.tables import ImageState, feature_sets, features, images, product_columns, products
+from stylesearch.catalog.schema_version import complete_mark
+from stylesearch.catalog.tables import (
+    ImageState,
+    about,
+    feature_sets,
+    features,
+    images,
+    product_columns,
+    products,
+)
 from stylesearch.catalog.vector_codec import DTYPES, encode_vectors
 from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
 from stylesearch.types import Product
@@ -288,6 +297,12 @@ class Writer:
                 )
             )
         self._insert_features([(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
+
+    def mark_complete(self, feature_set: FeatureSet) -> None:
+        """Notes that all shop images have features of this set, for ``Catalog.is_complete``."""
+        connection, name = self._open(), complete_mark(feature_set)
+        connection.execute(delete(about).where(about.c.name == name))
+        connection.execute(insert(about).values(name=name, value="yes"))
 
     def mark_seen(self, image_pks: Iterable[int]) -> None:
         """Marks images that this run has listed, until this writer ends; see ``prune``."""

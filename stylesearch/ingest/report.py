@@ -52,6 +52,7 @@ class IngestReport:
         unlisted: images that an earlier run found in this source and that it no longer has; they stay unless
             ``prune`` removes them. Not counted where some of the source could not be read, or only some
             splits of it were asked for.
+        filled: images of any source that had the features of an older version only, and got the others too.
         processed: number of images that this run went through, whatever the result.
         seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
             ``pictures`` (all of these together, from the first picture to the last), ``index`` and
@@ -68,6 +69,7 @@ class IngestReport:
     missing: int = 0
     missing_examples: list[Failure] = field(default_factory=list)
     unlisted: int = 0
+    filled: int = 0
     processed: int = 0
 
     def add_missing(self, path: str, listed_in: str) -> None:
@@ -94,6 +96,7 @@ class IngestReport:
                 {"item": example.item, "reason": example.reason} for example in self.missing_examples
             ],
             "unlisted": self.unlisted,
+            "filled": self.filled,
             "processed": self.processed,
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import StyleSearchError, WeightsNotFound
@@ -137,7 +136,7 @@ def _describe_precision(settings: Settings, extractor: Extractor) -> str:
 def _workspace(settings: Settings) -> Iterator[Finding]:
     from stylesearch.catalog import Catalog
 
-    if not settings.db and not Path(settings.database).exists():
+    if not settings.has_catalog:
         yield Finding("catalog", "note", f"none yet at {settings.database}", "stylesearch ingest FOLDER")
         return
     try:
@@ -202,10 +201,13 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     from stylesearch.models.store import list_models
     from stylesearch.search import maintenance
     from stylesearch.spaces import SPACES
+    from stylesearch.workspace.missing_features import is_replaced
     from stylesearch.workspace.resources import locate_space
 
     cards = [card for card in list_models(settings.home) if _is_whole(settings, card)]
-    for feature_set in catalog.feature_sets():
+    feature_sets = catalog.feature_sets()
+    for feature_set in feature_sets:
+        default = "" if is_replaced(feature_set, feature_sets) else settings.space
         metrics_of_models = {
             one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint
         }
@@ -213,12 +215,12 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             location = locate_space(settings, catalog, feature_set, space)
             wanted = (
                 {metrics_of_models.get(space, settings.metric)}
-                if space in {settings.space, *metrics_of_models}
+                if space in {default, *metrics_of_models}
                 else set()
             )
             for metric in sorted(maintenance.metrics_in_use(location) | wanted):
                 if location.counts():
-                    yield _index_finding(location, metric)
+                    yield _index_finding(settings, location, metric)
 
 
 def _spec_of(feature_set: FeatureSet) -> str:
@@ -239,7 +241,22 @@ def _is_whole(settings: Settings, card: ModelCard) -> bool:
     return True
 
 
-def _index_finding(location: SpaceLocation, metric: str) -> Finding:
+def _build_command(settings: Settings, location: SpaceLocation, metric: str) -> str:
+    """The command that builds indexes, with the names that it would not choose by itself."""
+    if location.model is not None:
+        return f"{BUILD} --space {location.space}"
+    spec = _spec_of(location.feature_set)
+    names = ""
+    if spec != settings.extractor or len(location.catalog.feature_sets()) > 1:
+        names += f" --extractor {spec}"
+    if location.space != settings.space:
+        names += f" --space {location.space}"
+    if metric != settings.metric:
+        names += f" --metric {metric}"
+    return BUILD + names
+
+
+def _index_finding(settings: Settings, location: SpaceLocation, metric: str) -> Finding:
     from stylesearch.search import Gallery, maintenance
     from stylesearch.search.fitted_space import load, version_stamp
 
@@ -248,7 +265,7 @@ def _index_finding(location: SpaceLocation, metric: str) -> Finding:
     detail = f"{sum(states.values())} categories: " + ", ".join(
         f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
     )
-    build = BUILD if location.model is None else f"{BUILD} --space {location.space}"
+    build = _build_command(settings, location, metric)
     if version_stamp(location) != (0, 0) and load(location) is None:
         return Finding(name, "problem", f"the fit of the space is damaged; {detail}", build)
     if states["damaged"]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import CatalogLocked, ConfigError, SpaceError, StyleSearchError, UnknownName
+from stylesearch.models.card import is_trained
 from stylesearch.types import Failure, ReportProgress, SpaceChoice
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Indexes:
         """Fits the space and builds the index of every category anew.
 
         Args:
-            extractor, space, metric: space and metric of the indexes.
+            extractor, space, metric: space and metric of the indexes. Without an extractor it is the one that
+                searches will use once this is built; without a space that of the settings.
             progress: called as ``progress("indexes", n_done, n_total)``.
 
         Returns:
@@ -56,8 +58,13 @@ class Indexes:
         """
         from stylesearch.search.maintenance import rebuild
 
+        own = self._resources.settings
+        if not space and not is_trained(own.space):
+            space = own.space
+        if not extractor and not is_trained(space or own.space):
+            extractor = self._resources.own_space.extractor_to_index()
         gallery = self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery
-        with self._resources.catalog().writing(timeout=self._resources.settings.lock_timeout):
+        with self._resources.catalog().writing(timeout=own.lock_timeout):
             counts = rebuild(gallery.location, [gallery.metric], progress)
         gallery.reload()
         return counts
@@ -121,9 +128,10 @@ class Indexes:
         try:
             with self._resources.catalog().writing(timeout=own.lock_timeout):
                 for extractor in extractors:
+                    own_space = self._resources.own_space.space_to_index(extractor)
                     for space in SPACES:
                         location = self._resources.space_location(extractor, space)
-                        default = [own.metric] if space == own.space else []
+                        default = [own.metric] if space == own_space else []
                         if default or metrics_in_use(location):
                             refresh(location, default, progress)
                     for card in list_models(own.home):

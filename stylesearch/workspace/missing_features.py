@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from stylesearch.errors import NotInCatalog
-from stylesearch.extractors.spec import COLORS, ExtractorSpec
+from stylesearch.extractors.spec import ExtractorSpec
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.extractors.base import Extractor
 
-__all__ = ["missing_features_error", "warn_about_missing_features"]
+__all__ = ["is_replaced", "missing_features_error", "warn_about_missing_features"]
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +23,13 @@ def warn_about_missing_features(catalog: Catalog) -> None:
     """Logs a warning for each extractor whose features some shop images lack: they were ingested without it.
 
     Consumer photos are not counted: no search looks for them. It does not warn of a network that is now used
-    with colors, since only its features with colors are used.
+    with colors or with texture, since only its features with them are used.
     """
     counts = [(one, sum(catalog.categories(one).values())) for one in catalog.feature_sets()]
-    names = {_name_of(feature_set) for feature_set, _ in counts}
+    feature_sets = [feature_set for feature_set, _ in counts]
     most = max((n_features for _, n_features in counts), default=0)
     for feature_set, n_features in counts:
-        name, *others = _name_of(feature_set)
-        if n_features < most and (name + COLORS, *others) not in names:
+        if n_features < most and not is_replaced(feature_set, feature_sets):
             spec = _spec_of(feature_set)
             log.warning(
                 "%d shop images have no %s features: ingest again with -e %s to search them with it",
@@ -36,6 +37,18 @@ def warn_about_missing_features(catalog: Catalog) -> None:
                 spec,
                 spec,
             )
+
+
+def is_replaced(feature_set: FeatureSet, feature_sets: Iterable[FeatureSet]) -> bool:
+    """Whether one of these is of the same network, with all that this one has and colors or texture more."""
+    own = _spec_of(feature_set)
+    with_more = {
+        dataclasses.replace(own, with_texture=with_texture, with_colors=with_colors)
+        for with_texture in {own.with_texture, True}
+        for with_colors in {own.with_colors, True}
+    } - {own}
+    weights = feature_set.weights_digest
+    return any(one.weights_digest == weights and _spec_of(one) in with_more for one in feature_sets)
 
 
 def missing_features_error(extractor: Extractor, catalog: Catalog, database: str) -> NotInCatalog:
@@ -71,10 +84,5 @@ def missing_features_error(extractor: Extractor, catalog: Catalog, database: str
     )
 
 
-def _name_of(feature_set: FeatureSet) -> tuple[str, str, Any]:
-    """Describes an extractor for whoever has to choose one: name, weights and input size."""
-    return feature_set.extractor, feature_set.weights_digest, feature_set.parameters["input_size"]
-
-
-def _spec_of(feature_set: FeatureSet) -> str:
-    return str(ExtractorSpec.from_name(feature_set.extractor, feature_set.parameters["input_size"]))
+def _spec_of(feature_set: FeatureSet) -> ExtractorSpec:
+    return ExtractorSpec.from_name(feature_set.extractor, feature_set.parameters["input_size"])

@@ -111,6 +111,8 @@ class Workspace:
     ) -> IngestReport:
         """Updates the catalog to what a source lists; computes features of new and changed images only.
 
+        In a workspace of an older version, shop images of other sources get the features that they lack too.
+
         It may be stopped at any point and run again. Images and rows that cannot be used are listed in
         the report and stop nothing.
 
@@ -135,9 +137,8 @@ class Workspace:
         """
         from stylesearch.importers.base import ImportOptions, check_options, choose_importer
         from stylesearch.ingest import IngestOptions, ingest
-        from stylesearch.workspace.missing_features import warn_about_missing_features
 
-        source, own = Path(path), self.settings
+        source = Path(path)
         selection = ImportOptions(
             Domain(domain or Domain.SHOP), allow_outside, tuple(splits), tuple(gallery), categories
         )
@@ -149,14 +150,46 @@ class Workspace:
         options = IngestOptions(selection, self._resources.extraction_options, prune=prune)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
         report = ingest(catalog, source, importer, loaded, options, progress=progress)
+        self._complete(report, specs, progress)
+        return report
+
+    def complete(self, *, progress: ReportProgress | None = None) -> IngestReport:
+        """Computes the features that shop images of an older version lack, and builds their indexes.
+
+        Every ingest does this too. It is for a shop whose products were put over the API, with nothing to
+        ingest.
+
+        Args:
+            progress: called as ``progress(stage, n_done, n_total)``.
+
+        Raises:
+            CatalogError: there is no catalog yet.
+            CatalogLocked: another process is writing.
+        """
+        from stylesearch.ingest import IngestReport
+
+        _ = self.catalog
+        report = IngestReport()
+        self._complete(report, self.extractors_to_fill(), progress)
+        return report
+
+    def _complete(self, report: IngestReport, specs: Sequence[str], progress: ReportProgress | None) -> None:
+        """Ends an ingest: computes missing features of the settings, and refreshes the indexes."""
+        from stylesearch.workspace.missing_features import warn_about_missing_features
+
+        own, catalog = self.settings, self._resources.catalog()
+        own_space = self._resources.own_space
+        if own.extractor in specs:
+            report.filled, failed = own_space.fill(progress)
+            report.failed += failed
         began = time.perf_counter()
+        default = own_space.extractor_to_index()
         command = " && ".join(
-            "stylesearch index build" + ("" if spec == own.extractor else f" -e {spec}") for spec in specs
+            "stylesearch index build" + ("" if spec == default else f" -e {spec}") for spec in specs
         )
         self.indexes.refresh([self._resources.extractor(spec) for spec in specs], progress, command)
         warn_about_missing_features(catalog)
         report.add_seconds("index", time.perf_counter() - began)
-        return report
 
     def query(
         self,
@@ -188,7 +221,9 @@ class Workspace:
         asked = _search_request(request, options)
         choice = SpaceChoice(extractor, space, metric)
         if self._resources.is_open:
-            return self._resources.searcher(choice).query(photo, asked)
+            searcher = self._resources.searcher(choice)
+            self._preload(searcher.extractor, asked)
+            return searcher.query(photo, asked)
         return self._open_and_query(photo, asked, choice)
 
     def _open_and_query(self, photo: Photo, asked: SearchRequest, choice: SpaceChoice) -> QueryResult:
@@ -197,16 +232,9 @@ class Workspace:
         In a new process that saves a seventh of the time. Networks are loaded in threads meanwhile. What has
         to be imported for them is imported before: the catalog's imports take twice as long as all others.
         """
-        from stylesearch.images.regions import PERSON_PLAN
-
         own = self.settings
         network = self._resources.extractor(self._resources.likely_extractor(choice))
-        network.preload()
-        plans_person = (asked.regions or own.regions) == PERSON_PLAN
-        if asked.region not in ("auto", "whole") or (plans_person and asked.region == "auto"):
-            from stylesearch.persons.preload import preload_finder
-
-            preload_finder()
+        self._preload(network, asked)
         from stylesearch.search.searcher import look_and_extract
 
         reader = ThreadPoolExecutor(1, "photo")
@@ -219,6 +247,17 @@ class Workspace:
         if searcher.extractor.fingerprint != network.fingerprint:  # an older workspace
             return searcher.query(view.photo, asked)
         return searcher.find(view, features, asked, seconds={"extract": seconds})
+
+    def _preload(self, network: Extractor, asked: SearchRequest) -> None:
+        """Starts to load what a query needs, where that is not loaded yet."""
+        from stylesearch.images.regions import PERSON_PLAN
+
+        network.preload()
+        plans_person = (asked.regions or self.settings.regions) == PERSON_PLAN
+        if asked.region not in ("auto", "whole") or (plans_person and asked.region == "auto"):
+            from stylesearch.persons.preload import preload_finder
+
+            preload_finder()
 
     def detect(self, photo: Photo, *, extractor: str = "", space: str = "") -> DetectResult:
         """Finds what in a photo can be searched for: torso, legs and body of persons, and the whole photo.
@@ -419,18 +458,19 @@ class Workspace:
         """
         return self.searcher(extractor=extractor, space=space, metric=metric).gallery
 
-    def extractor(self, *, space: str = "", throughput: bool = False) -> Extractor:
+    def extractor(self, *, space: str = "", name: str = "", throughput: bool = False) -> Extractor:
         """Returns the extractor of a space, by default the workspace's own space.
 
         Args:
             space: name of the space; a trained model has its own extractor.
+            name: name of an extractor, which is returned whatever the space has.
             throughput: whether many images will be extracted, by several threads at once.
 
         Raises:
             UnknownName: no such extractor or model.
         """
-        choice = self._resources.resolve(SpaceChoice(space=space))
-        return self._resources.extractor(choice.extractor, throughput=throughput)
+        name = name or self._resources.resolve(SpaceChoice(space=space)).extractor
+        return self._resources.extractor(name, throughput=throughput)
 
     def searcher(
         self, *, extractor: str = "", space: str = "", metric: str = "", throughput: bool = False

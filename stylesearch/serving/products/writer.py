@@ -359,7 +359,7 @@ class ProductWriter:
             self._thumbnails.forget(digest)
 
     def _extractors(self) -> list[Extractor]:
-        """Loads the extractors of all features that searches use, in any space.
+        """Loads the extractors of all features that searches use, in any space, and of those to fill.
 
         A feature set without vectors in the catalog is not used by searches, so it is not filled here.
         """
@@ -368,13 +368,16 @@ class ProductWriter:
         for space in ["", *self._access.spaces()]:
             try:
                 with as_server_fault(SpaceChoice(space=space)):
-                    extractor = workspace.extractor(space=space, throughput=True)  # loaded as for searches
+                    names = [""] if space else workspace.extractors_to_fill()
+                    extractors = [  # loaded as for searches
+                        workspace.extractor(space=space, name=name, throughput=True) for name in names
+                    ]
             except StyleSearchError as error:
                 if not space:
                     raise
                 log.warning("a product is put in without features for %s: %s", space, error)
                 continue
-            is_used = self._access.catalog.find_feature_set(extractor.fingerprint) is not None
-            if is_used or not space:
-                found.setdefault(extractor.fingerprint, extractor)
+            for extractor in extractors:
+                if not space or self._access.catalog.find_feature_set(extractor.fingerprint) is not None:
+                    found.setdefault(extractor.fingerprint, extractor)
         return list(found.values())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import (
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_SPACE",
     "as_server_fault",
-    "has_no_catalog",
     "is_empty",
     "no_products_error",
     "searcher_for",
@@ -48,12 +46,6 @@ def no_products_error() -> NotInCatalog:
     )
 
 
-def has_no_catalog(workspace: Workspace) -> bool:
-    """Whether there is no catalog yet; one that the settings name with ``db`` is expected to exist."""
-    settings = workspace.settings
-    return not settings.db and not Path(settings.database).exists()
-
-
 def is_empty(workspace: Workspace) -> bool:
     """Whether a workspace has no products, or none with features; blocks.
 
@@ -62,7 +54,7 @@ def is_empty(workspace: Workspace) -> bool:
     Raises:
         CatalogError: the catalog cannot be read.
     """
-    if has_no_catalog(workspace):
+    if not workspace.settings.has_catalog:
         return True
     catalog = workspace.catalog
     return not catalog.feature_sets() or not catalog.products(limit=1)

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from stylesearch.errors import CatalogError, NotInCatalog
-from stylesearch.serving.search.default_space import has_no_catalog, no_products_error, searcher_for
+from stylesearch.serving.search.default_space import no_products_error, searcher_for
 from stylesearch.serving.uploads import UploadFolder
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class WorkspaceAccess:
         try:
             return self.workspace.catalog
         except CatalogError as error:
-            if has_no_catalog(self.workspace):
+            if not self.workspace.settings.has_catalog:
                 raise no_products_error() from error
             raise
 
@@ -68,7 +68,7 @@ class WorkspaceAccess:
         """Opens the catalog before the first request; a missing one is reported by requests."""
         from stylesearch.catalog import Catalog
 
-        if self._create and has_no_catalog(self.workspace):
+        if self._create and not self.workspace.settings.has_catalog:
             Catalog.open(self.workspace.settings.database, create=True).close()
         try:
             _ = self.workspace.catalog

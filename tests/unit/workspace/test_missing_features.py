@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import stylesearch as ss
+from stylesearch.catalog import FeatureSet
+from stylesearch.workspace.missing_features import is_replaced
 from stylesearch.workspace.workspace import Workspace
 
 USED, OTHER = "color-histogram", "hog"
@@ -54,3 +56,30 @@ def test_shop_images_without_them_are_counted(
         shop.ingest(first_rows(source / "products.csv", 6))
     (message,) = caplog.messages
     assert message.startswith("2 shop images have no hog@64 features")
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "is_it"),
+    [
+        ("net", "net+colors", True),
+        ("net", "net+texture", True),
+        ("net+colors", "net+texture+colors", True),
+        ("net+texture", "net+texture+colors", True),
+        ("net", "net+texture+colors", True),
+        ("net+colors", "net", False),
+        ("net+colors", "net+texture", False),
+        ("net+texture+colors", "net+colors", False),
+        ("net+colors", "net+colors", False),
+        ("net+colors", "another+texture+colors", False),
+    ],
+)
+def test_features_are_replaced_by_those_that_have_more(name: str, other: str, is_it: bool) -> None:
+    def feature_set(pk: int, extractor: str, **changes: str | int) -> FeatureSet:
+        parameters = {"input_size": changes.get("input_size", 64)}
+        digest = str(changes.get("weights_digest", "ab"))
+        return FeatureSet(pk, str(pk), extractor, parameters, digest, 8, "float16")
+
+    own = feature_set(1, name)
+    assert is_replaced(own, [own, feature_set(2, other)]) == is_it
+    assert not is_replaced(own, [own, feature_set(2, other, input_size=320)])
+    assert not is_replaced(own, [own, feature_set(2, other, weights_digest="cd")])
