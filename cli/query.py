@@ -50,7 +50,7 @@ class RegionParameter(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Checks the text, or fails as wrong usage."""
         try:
-            return SearchRequest(region=value).region
+            return str(SearchRequest(region=value).region)
         except ConfigError as error:
             self.fail(str(error), param, ctx)
 

@@ -89,6 +89,12 @@ def _parse_whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _parse_spot(value: Any) -> Any:
+    """Converts the number of a spot to text; ``true`` is none."""
+    number = _parse_whole_number(value)
+    return str(number) if isinstance(number, int) and not isinstance(number, bool) else value
+
+
 def _check_count(most: int) -> BeforeValidator:
     """Checks the number of images, with one message; ``minItems`` and ``maxItems`` describe it in OpenAPI."""
 
@@ -169,7 +175,15 @@ PhotoFile = Annotated[
     ),
 ]
 
-RegionName = Annotated[str, Field(pattern="^(auto|whole|torso|legs|body|[1-9][0-9]?)$")]
+_REGION: Final = "^(auto|whole|torso|legs|body|[1-9][0-9]?)$"
+RegionName = Annotated[
+    str,
+    Field(pattern=_REGION),
+    BeforeValidator(_parse_spot),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": _REGION}, {"type": "integer", "minimum": 1, "maximum": 99}]}
+    ),
+]
 
 _BOX: Final = (
     "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; "
@@ -231,7 +245,7 @@ class PhotoOptions(SearchOptions):
     region: RegionName = Field(
         "auto",
         description="the one part of the photo that is searched for: `whole`, the `torso`, `legs` or `body` "
-        "of the largest and most central person, or the number of a spot of `POST /v1/detect`, as text. "
+        "of the largest and most central person, or the number of a spot of `POST /v1/detect`. "
         "`auto`: as the server's settings say. Not together with a box",
     )
 
