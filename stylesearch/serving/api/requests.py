@@ -89,6 +89,11 @@ def _parse_whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _parse_flag(value: Any) -> Any:
+    """Parses ``true`` or ``false`` in a query or a form; any other text is left for pydantic to refuse."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
 def _parse_spot(value: Any) -> Any:
     """Converts the number of a spot to text; ``true`` is none."""
     number = _parse_whole_number(value)
@@ -139,6 +144,11 @@ Count = Annotated[
 CountText = Annotated[
     int, Field(ge=1, description="how many products at most"), BeforeValidator(_parse_digits)
 ]
+_EXPLAIN: Final = (
+    "whether each hit says which part of the photo was nearest, and what each part of the vectors made of it"
+)
+Explain = Annotated[bool, Field(description=_EXPLAIN)]
+ExplainText = Annotated[bool, Field(description=_EXPLAIN), BeforeValidator(_parse_flag)]
 CategoryName = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NULL)]
 SpaceName = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NULL)]
 MetricName = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NULL)]
@@ -212,11 +222,12 @@ class SearchOptions(StrictModel):
         None,
         description="`l1`, `l2` or `cosine`; a trained model brings its own. The workspace's own by default",
     )
+    explain: Explain = False
 
     @property
     def search_request(self) -> SearchRequest:
         """What is asked, as a value."""
-        return SearchRequest(k=self.k, category=self.category)
+        return SearchRequest(k=self.k, category=self.category, explain=self.explain)
 
     @property
     def space_choice(self) -> SpaceChoice:
@@ -237,6 +248,7 @@ class SimilarQuery(SearchOptions):
     """The query of a search with a product."""
 
     k: CountText = 20
+    explain: ExplainText = False
 
 
 class PhotoOptions(SearchOptions):
@@ -271,6 +283,7 @@ class SearchForm(SearchBody):
     """A search with one photo, as a form."""
 
     k: CountText = 20
+    explain: ExplainText = False
     image: PhotoFile
     box: BoxText | None = Field(None, description=f"{_BOX}; written x0,y0,x1,y1")
 
@@ -297,6 +310,7 @@ class BatchForm(BatchBody):
     """A search with several photos, as a form."""
 
     k: CountText = 20
+    explain: ExplainText = False
     images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_PHOTOS), _check_count(MAX_PHOTOS)]
 
 
