@@ -232,6 +232,56 @@ class TestCommand:
         assert [answer["hits"] for answer in answers] == [[], []]
         assert all("nobody is seen" in answer["error"] for answer in answers)
 
+    def test_spots_are_listed_with_the_numbers_that_a_search_takes(
+        self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder
+    ) -> None:
+        with ss.open(ingested) as shop:
+            wanted = shop.detect(photo)
+        told = stylesearch("--home", ingested, "detect", photo)
+        assert told.code == 0, told.err
+        title, heading, *rows = (line.split() for line in told.out.splitlines())
+        assert title == [f"{photo}:", str(WIDTH), "x", str(HEIGHT), "pixels"]
+        assert heading == ["number", "region", "person", "kind", "confidence", "box"]
+        for row, spot in zip(rows, wanted, strict=True):
+            person = [str(spot.person)] if spot.person else []
+            kind = str(spot.kind).split()
+            assert row == [
+                str(spot.number),
+                spot.region,
+                *person,
+                *kind,
+                f"{spot.confidence:.0%}",
+                str(spot.box),
+            ]
+        answer = stylesearch("--home", ingested, "detect", photo, "--json").json
+        assert (answer["photo"], answer["width"], answer["height"]) == (str(photo), WIDTH, HEIGHT)
+        for found, spot in zip(answer["spots"], wanted, strict=True):
+            assert (found["number"], found["person"], found["region"]) == (
+                spot.number,
+                spot.person,
+                spot.region,
+            )
+            assert found["box"] == [spot.box.x0, spot.box.y0, spot.box.x1, spot.box.y1]
+            searched = stylesearch(
+                "--home", ingested, "query", photo, "--region", found["number"], "-k", 1, "--json"
+            ).json
+            assert [one["box"] for one in searched["seen"]] == [found["box"]]
+
+    def test_a_bad_photo_fails_no_other_detection(
+        self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder, tmp_path: Path
+    ) -> None:
+        bad = tmp_path / "bad.jpg"
+        bad.write_bytes(b"no picture")
+        both = stylesearch("--home", ingested, "detect", bad, photo, "--json")
+        assert both.code == 3
+        first, second = (json.loads(line) for line in both.out.splitlines())
+        assert (first["photo"], first["spots"]) == (str(bad), [])
+        assert first["error"] in both.err
+        assert len(second["spots"]) == 4
+        alone = stylesearch("--home", ingested, "detect", bad)
+        assert (alone.code, alone.out) == (1, "")
+        assert stylesearch("--home", ingested, "detect").code == 2
+
     @pytest.mark.parametrize(
         "wrong",
         [("--region", "head"), ("--region", "0"), ("--region", "torso", "--box", "0,0,9,9")],
