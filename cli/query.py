@@ -69,7 +69,10 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="Number of products.")
 @click.option("-c", "--category", help="Search in this category only.")
 @click.option(
-    "--box", type=BoxParameter(), help="Box of the garment in the photo, clipped to it; replaces the regions."
+    "--box",
+    type=BoxParameter(),
+    help="Box of the garment in the photo, clipped to it; replaces the regions. With the regions `person` it "
+    "is also searched with white around a person who covers enough of it.",
 )
 @click.option(
     "--regions",

@@ -232,7 +232,8 @@ class SearchRequest:
     Attributes:
         k: largest number of products.
         category: the category to search in; None for all.
-        box: box around the garment in the photo, in pixels of the upright photo; replaces the regions.
+        box: box around the garment in the photo, in pixels of the upright photo; replaces the regions. With
+            the plan ``person`` it is also searched with white around a person who covers enough of it.
         regions: plan of the regions that a photo is searched with; the searcher's own for "".
         region: the one part of the photo that is searched for: ``whole``, ``torso``, ``legs`` or ``body`` of
             the largest and most central person, or the number of a spot, which is kept as text. ``auto``: as

@@ -197,7 +197,8 @@ RegionName = Annotated[
 
 _BOX: Final = (
     "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; "
-    "takes the place of the regions"
+    "takes the place of the regions. With the regions `person` it is also searched with white around a "
+    "person who covers enough of it"
 )
 
 

@@ -244,7 +244,7 @@ class DetectedSpots(_Answer):
     )
     width: int = Field(description="of the upright photo", examples=[480])
     height: int = Field(description="as the width", examples=[640])
-    extractor: str = Field(examples=["efficientnet-lite0@320+colors"])
+    extractor: str = Field(examples=["efficientnet-lite0@320+texture+colors"])
     seconds: DetectSeconds
 
 
