@@ -22,8 +22,9 @@ def extractors(shared: Shared) -> None:
 
     The feature is the output of the layer shown; parameters are counted up to that layer. NAME@SIZE sets
     another input size. NAME+colors, after the name of a network, adds a color histogram to its features, and
-    efficientnet-lite0+texture statistics of its middle layers. The default is
-    efficientnet-lite0@320+texture+colors.
+    efficientnet-lite0+texture statistics of its middle layers.
+
+    The default is efficientnet-lite0@320+texture+colors.
     """
     from stylesearch.extractors import describe_extractors
 
