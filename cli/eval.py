@@ -100,8 +100,8 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
 @click.option(
     "--regions",
     metavar="PLAN",
-    help="Regions of a query: `whole`, `few`, `large`, `street`, `person`, or its `box`.  [default: as for "
-    "queries]",
+    help="Regions of a query: `whole`, `few`, `large`, `street`, `person`, or its `box`, without white "
+    "around a person.  [default: as for queries]",
 )
 @click.option(
     "--index",

@@ -8,8 +8,9 @@ from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 
 FOOTER = (
-    "NAME+colors, after the name of a network, adds a color histogram of 108 numbers to its features. "
-    "The default is efficientnet-lite0@320+colors."
+    "NAME+colors, after the name of a network, adds a color histogram of 108 numbers to its features; "
+    "efficientnet-lite0+texture statistics of its middle layers. "
+    "The default is efficientnet-lite0@320+texture+colors."
 )
 
 
@@ -20,8 +21,10 @@ def extractors(shared: Shared) -> None:
     """List the extractors, which turn images into features.
 
     The feature is the output of the layer shown; parameters are counted up to that layer. NAME@SIZE sets
-    another input size. NAME+colors, after the name of a network, adds a color histogram to its features. The
-    default is efficientnet-lite0@320+colors.
+    another input size. NAME+colors, after the name of a network, adds a color histogram to its features, and
+    efficientnet-lite0+texture statistics of its middle layers.
+
+    The default is efficientnet-lite0@320+texture+colors.
     """
     from stylesearch.extractors import describe_extractors
 

@@ -54,7 +54,7 @@ class CategoriesChoice(click.Choice[str]):
     "--extractor",
     "extractors",
     multiple=True,
-    metavar="NAME[@SIZE][+colors]",
+    metavar="NAME[@SIZE][+texture][+colors]",
     help="Extractor of the features; may be repeated.",
 )
 @click.option(

@@ -63,6 +63,7 @@ class LazyGroup(click.Group):
 COMMANDS = {
     "ingest": (".ingest:ingest", "Add the products in PATH, a folder or a table, to the catalog."),
     "query": (".query:query", "Find the products that each PHOTO shows."),
+    "detect": (".detect:detect", "List the spots of each PHOTO, which can be searched for."),
     "serve": (".serve:serve", "Serve the workspace as a REST API and a search page."),
     "train": (".train:train", "Learn a distance from pairs of images that show the same product."),
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),

@@ -115,7 +115,7 @@ def extractor_options(with_extractor: bool = True) -> Callable[[Command], Comman
             click.option(
                 "-e",
                 "--extractor",
-                metavar="NAME[@SIZE][+colors]",
+                metavar="NAME[@SIZE][+texture][+colors]",
                 help="Extractor of the features; `stylesearch extractors` lists them.",
             )
         )

@@ -201,7 +201,9 @@ def quick_start() -> Iterator[None]:
     """Makes a block quick in which most libraries are imported, if ``claim_process`` was called.
 
     - NumPy's BLAS starts no threads, unless the user has set how many: a query multiplies small matrices, in
-      threads of its own, and those of OpenBLAS spin for half as long again as the import of NumPy takes.
+      threads of its own, and those of OpenBLAS spin for half as long again as the import of NumPy takes. This
+      outlives the block, since OpenBLAS reads ``OPENBLAS_NUM_THREADS`` when NumPy is imported, and child
+      processes inherit it: a space that is fitted later in the process multiplies its matrices on one core.
     - Python looks for no reference cycles, which takes a twentieth of the processor time and frees nothing;
       what the block has made is not looked at afterwards either.
     - Threads that read the photo and load networks wait less for the one that imports.

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stylesearch.errors import ConfigError, ImageError
-from stylesearch.types import REGION_NAMES, Box, Explanation, SearchRequest, Seen
+from stylesearch.types import REGION_NAMES, Box, Explanation, SearchRequest
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
+from .photos import echo_failure, read_photo, seen_object
 from .process import EXIT_SOME_FAILED, quick_start
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class RegionParameter(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Checks the text, or fails as wrong usage."""
         try:
-            return SearchRequest(region=value).region
+            return str(SearchRequest(region=value).region)
         except ConfigError as error:
             self.fail(str(error), param, ctx)
 
@@ -69,7 +69,10 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="Number of products.")
 @click.option("-c", "--category", help="Search in this category only.")
 @click.option(
-    "--box", type=BoxParameter(), help="Box of the garment in the photo, clipped to it; replaces the regions."
+    "--box",
+    type=BoxParameter(),
+    help="Box of the garment in the photo, clipped to it; replaces the regions. With the regions `person` it "
+    "is also searched with white around a person who covers enough of it.",
 )
 @click.option(
     "--regions",
@@ -82,8 +85,8 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
     "--region",
     type=RegionParameter(),
     default="auto",
-    help="The one part of the photo to search for: of the person in it, or N, the number of a spot. `auto`: "
-    "as --regions says.  [default: auto]",
+    help="The one part of the photo to search for: of the person in it, or N, the number of a spot, which "
+    "`stylesearch detect` lists. `auto`: as --regions says.  [default: auto]",
 )
 @click.option(
     "-s",
@@ -161,18 +164,14 @@ def query(
             if number:
                 first_search.close()
             try:
-                source = _read_stdin() if photo == "-" else photo
-                result = shop.query(source, request, extractor=extractor, space=space, metric=metric)
+                result = shop.query(
+                    read_photo(photo), request, extractor=extractor, space=space, metric=metric
+                )
             except ImageError as error:  # any other error would be the same for every photo
                 if len(photos) == 1:
                     raise
                 n_failed += 1
-                name = "standard input" if photo == "-" else photo
-                # The message of an error in a file begins with the file's name already.
-                message = str(error) if str(error).startswith(name) else f"{name}: {error}"
-                click.secho(f"error: {message}", fg="red", err=True)
-                if error.hint:
-                    click.echo(f"hint: {error.hint}", err=True)
+                echo_failure(photo, error)
                 if shared.as_json:
                     echo_json({"photo": photo, "seen": [], "hits": [], "error": str(error)})
                 continue
@@ -180,16 +179,6 @@ def query(
                 click.echo()
             _show(shared, shop, result, photo, _sheet_name(sheet, number, len(photos)), expect)
     return EXIT_SOME_FAILED if n_failed else 0
-
-
-def _read_stdin() -> bytes:
-    try:
-        data = sys.stdin.buffer.read()
-    except OSError as error:
-        raise ImageError(f"standard input cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise ImageError("standard input is empty", hint="stylesearch query - < photo.jpg")
-    return data
 
 
 def _show(
@@ -204,7 +193,7 @@ def _show(
     if shared.as_json:
         found: dict[str, Any] = {
             "photo": name,
-            "seen": [_seen_object(one) for one in result.seen],
+            "seen": [seen_object(one) for one in result.seen],
             "hits": [_hit_object(hit) for hit in result.hits],
         }
         if expect:
@@ -277,15 +266,6 @@ def _explain(explanation: Explanation) -> str:
         parts = {"network": parts.pop("raw") + parts.pop("whitened"), **parts}
     shares = ", ".join(f"{name} {value:.3f}" for name, value in parts.items())
     return f"{where}; {shares}" if where else shares
-
-
-def _seen_object(one: Seen) -> dict[str, Any]:
-    return {
-        "region": one.region,
-        "box": [one.box.x0, one.box.y0, one.box.x1, one.box.y1],
-        "kind": one.kind,
-        "confidence": one.confidence,
-    }
 
 
 def _hit_object(hit: Any) -> dict[str, Any]:

@@ -296,6 +296,11 @@ def echo_report(
         of = "validation products (used to choose the weights, so expect less on other products)"
     click.echo(f"\nshare of photos whose product is among the first k, in %, on {of}:")
     echo_changes({one.category: one.as_dict() for one in changes}, card.weights)
+    if card.untrained == "mixed":
+        click.echo(
+            "\nBefore training, photos were searched in the space mixed as if they showed nobody. Searches\n"
+            "with the regions person look for a person first, and may find more: see stylesearch eval."
+        )
     if not report.helps:
         click.echo(f"\nTraining did not help: {card.space} gives the same results as {card.untrained}.")
     click.echo(f"\nin use:   {card.space}, files in {report.folder}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stylesearch.images.decode import decode
     from stylesearch.search.searcher import DetectResult, QueryResult
     from stylesearch.settings import Settings
-    from stylesearch.types import Box, Domain, Hit, Product, Seen, Spot
+    from stylesearch.types import Box, Domain, Explanation, Hit, Product, Seen, Spot
     from stylesearch.workspace.workspace import Workspace, open
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Catalog",
     "DetectResult",
     "Domain",
+    "Explanation",
     "Hit",
     "Product",
     "QueryResult",
@@ -58,7 +59,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "images.decode": ["decode"],
         "search.searcher": ["DetectResult", "QueryResult"],
         "settings": ["Settings"],
-        "types": ["Box", "Domain", "Hit", "Product", "Seen", "Spot"],
+        "types": ["Box", "Domain", "Explanation", "Hit", "Product", "Seen", "Spot"],
         "workspace.workspace": ["Workspace", "open"],
     },
 )

@@ -232,10 +232,12 @@ class SearchRequest:
     Attributes:
         k: largest number of products.
         category: the category to search in; None for all.
-        box: box around the garment in the photo, in pixels of the upright photo; replaces the regions.
+        box: box around the garment in the photo, in pixels of the upright photo; replaces the regions. With
+            the plan ``person`` it is also searched with white around a person who covers enough of it.
         regions: plan of the regions that a photo is searched with; the searcher's own for "".
         region: the one part of the photo that is searched for: ``whole``, ``torso``, ``legs`` or ``body`` of
-            the largest and most central person, or the number of a spot, as text. ``auto``: as the plan says.
+            the largest and most central person, or the number of a spot, which is kept as text. ``auto``: as
+            the plan says.
         exclude: id of a product that is left out.
         exclude_image: product id and path of an image that is left out; the product's other images are not.
         explain: whether hits say what made them hits; it costs some milliseconds.
@@ -248,7 +250,7 @@ class SearchRequest:
     category: str | None = None
     box: Box | None = None
     regions: str = ""
-    region: str = "auto"
+    region: str | int = "auto"
     exclude: str | None = None
     exclude_image: tuple[str, str] | None = None
     explain: bool = False
@@ -256,7 +258,8 @@ class SearchRequest:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ConfigError(f"k has to be 1 or more. Received: {self.k}")
-        if self.region not in REGION_NAMES and not _NUMBER.fullmatch(self.region):
+        object.__setattr__(self, "region", str(self.region))
+        if self.region not in REGION_NAMES and not _NUMBER.fullmatch(str(self.region)):
             raise ConfigError(
                 f"a region is {', '.join(REGION_NAMES)}, or the number of a spot. Received: {self.region!r}"
             )

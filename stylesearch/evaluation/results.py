@@ -165,7 +165,7 @@ class QueryFacts:
         digest: digest of product ids and sha256 of all queries in the scores.
         images: the queries, sorted by product id, then path: the order of every column of a run.
         n_with_person: with regions ``person``: number of queries in which a person was found; the others were
-            looked at as with ``street``. None with other regions.
+            looked at as with ``large``. None with other regions.
     """
 
     description: str

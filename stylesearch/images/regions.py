@@ -26,6 +26,7 @@ __all__ = [
     "OVERSAMPLING",
     "PERSON_PLAN",
     "REGION_PLANS",
+    "WHOLE",
     "WITHOUT_PERSON",
     "WITH_PERSON",
     "RelativeBox",
@@ -172,7 +173,8 @@ def centred_boxes(width: float, height: float, n_positions: int) -> tuple[Relati
     return tuple(RelativeBox(left, top, left + width, min(1.0, top + height)) for top in tops)
 
 
-WHOLE = RelativeBox(0.0, 0.0, 1.0, 1.0)
+WHOLE: Final = RelativeBox(0.0, 0.0, 1.0, 1.0)
+"""The region that is the whole photo."""
 
 REGION_PLANS: Mapping[str, tuple[RelativeBox, ...]] = MappingProxyType(
     {

@@ -109,7 +109,7 @@ def make_box_inputs(
     inside = Box(box.x0, box.y0, min(box.x1, width), min(box.y1, height)) if _meets(box, searched) else None
     shares = [] if inside is None else [share_of_mask(person.mask, inside, searched) for person in persons]
     if inside is None or max(shares, default=0.0) < MIN_BOX_SHARE:
-        return make_inputs(source, [size], [box], max_pixels=max_pixels)
+        return make_inputs(source, [size], [inside or box], max_pixels=max_pixels)
     person = int(np.argmax(shares))
     part = Part("box", person + 1, inside, persons[person].mask)
     return _pair_of(source, searched, part, size, max_pixels)

@@ -128,7 +128,7 @@ def look(photo: Photo, size: int, request: SearchRequest, *, regions: str, max_p
     """
     began = time.perf_counter()
     kept = photo.read() if hasattr(photo, "read") else photo
-    box, plan, region = request.box, request.regions or regions, request.region
+    box, plan, region = request.box, request.regions or regions, str(request.region)
     # OpenCV is imported where persons are looked for: other searches do without.
     if region not in ("auto", "whole"):
         from stylesearch.persons.spots import make_region_inputs

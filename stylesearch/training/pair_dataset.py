@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "MIN_PRODUCTS",
+    "TRAINING_PLAN",
     "PairDataset",
     "PairOptions",
     "PairRows",
@@ -62,6 +63,9 @@ KINDS: Final = ("auto", "consumer", "views")
 MIN_PRODUCTS: Final = 70
 """Products with pairs that training needs: 15 % of them are then 10 that choose when to stop and how much of
 what was learned is used. With fewer, one product more or less weighs more than what there is to gain."""
+
+TRAINING_PLAN: Final = "street"
+"""Regions that photos are learned from by default: many, so that a garment is near to one of them."""
 
 _DESCRIPTIONS: Final = {
     "consumer": "a consumer's photo and a shop picture",
@@ -250,14 +254,14 @@ class PairOptions:
 
     Attributes:
         pairs: ``auto``, ``consumer`` or ``views``.
-        regions: plan of the regions of photos; by default that of a query.
+        regions: plan of the regions of photos.
         shares: shares of train, validation and test among the products of each category.
         seed: seed of the split.
         min_products: smallest number of products with pairs.
     """
 
     pairs: str = "auto"
-    regions: str = "street"
+    regions: str = TRAINING_PLAN
     shares: tuple[float, float, float] = SHARES
     seed: int = 0
     min_products: int = MIN_PRODUCTS

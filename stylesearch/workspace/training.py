@@ -47,12 +47,12 @@ def train(
         on_epoch: called with each epoch.
     """
     from stylesearch.errors import ConfigError
-    from stylesearch.images.regions import PERSON_PLAN, WITHOUT_PERSON
+    from stylesearch.images.regions import PERSON_PLAN
     from stylesearch.models.networks import owner_of
     from stylesearch.models.store import training_lock
     from stylesearch.training.finetune import FINETUNE_DEFAULTS
     from stylesearch.training.options import TrainOptions
-    from stylesearch.training.pair_dataset import PairOptions
+    from stylesearch.training.pair_dataset import TRAINING_PLAN, PairOptions
     from stylesearch.training.results import TrainRequest
     from stylesearch.training.run import train_model
 
@@ -60,8 +60,8 @@ def train(
     asked = {name: value for name, value in choices.items() if value is not None}
     spec = _absolute_spec(str(asked.pop("extractor", "") or own.extractor))
     seed = asked.get("seed", 0)
-    # A head learns from regions that are the same for all photos; photos without a person have these.
-    regions = WITHOUT_PERSON if own.regions == PERSON_PLAN else own.regions
+    # A head learns from regions that are the same for all photos.
+    regions = TRAINING_PLAN if own.regions == PERSON_PLAN else own.regions
     of_pairs = {"regions": regions} | _take_fields(asked, PairOptions, "seed")
     pair_options = PairOptions(**of_pairs, seed=seed)
     of_options = _take_fields(asked, TrainOptions)

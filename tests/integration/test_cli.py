@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from stylesearch.cli import ingest, query
+from stylesearch.settings import Settings
 from stylesearch.workspace.workspace import Workspace
 
 Command = Callable[..., Any]
@@ -338,7 +339,10 @@ class TestTheRest:
         table = {one["name"]: (one["dim"], one["parameters"]) for one in listed}
         assert table["vgg16"] == (4096, 117_479_232)
         assert table["resnet50"] == (2048, 23_587_712)
-        assert "23,587,712" in stylesearch("extractors").out
+        shown = stylesearch("extractors")
+        assert "23,587,712" in shown.out
+        for text in (shown.out + shown.err, stylesearch("extractors", "--help").out):
+            assert f"The default is {Settings().extractor}." in " ".join(text.split())
 
     def test_doctor(self, stylesearch: Command, ingested: Path) -> None:
         done = stylesearch("--home", ingested, "doctor")

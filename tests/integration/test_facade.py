@@ -87,17 +87,20 @@ def test_an_error_of_the_catalog_does_not_wait_for_the_photo(
     tmp_path: Path, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = drawn_shop / rows_of(drawn_shop / "street.csv")[0]["image"]
-    goes_on = threading.Event()
+    goes_on, is_read = threading.Event(), threading.Event()
 
     def wait(*args: Any, **options: Any) -> searcher.View:
-        goes_on.wait(30)
+        goes_on.wait(10)
+        is_read.set()
         raise ImageError("a photo that takes long")
 
     monkeypatch.setattr(searcher, "look", wait)
-    with ss.open(tmp_path / "empty", extractor="hog") as shop:
-        with pytest.raises(CatalogError):
+    with ss.open(tmp_path / "empty", extractor="hog") as shop, pytest.raises(CatalogError):
+        try:
             shop.query(path)
-        goes_on.set()
+        finally:
+            assert not is_read.is_set()
+            goes_on.set()
 
 
 def test_fewer_products_than_asked_for_is_no_error(ingested: Path, drawn_shop: Path) -> None:

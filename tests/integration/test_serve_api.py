@@ -91,6 +91,35 @@ def test_links_that_a_page_must_not_follow_are_left_out(client: httpx.Client) ->
     assert urls["dress-blue"] == "https://shop.example/x"
 
 
+def test_hits_are_explained_where_that_is_asked_for(client: httpx.Client, home: Path) -> None:
+    body = {"image": base64.b64encode(RED).decode(), "k": 3, "explain": True}
+    photos = [("images", ("x", RED))]
+    batch = client.post("/v1/search/batch", files=photos, data={"k": "3", "explain": "true"})
+    (one_of_batch,) = valid(batch, responses.BatchResult)["results"]
+    plain = valid(post_photo(client, k="3"), responses.SearchResult)["hits"]
+    answers = [
+        valid(client.post("/v1/search", json=body), responses.SearchResult),
+        valid(post_photo(client, k="3", explain="true"), responses.SearchResult),
+        one_of_batch["result"],
+    ]
+    with ss.open(home) as shop:
+        wanted = shop.query(RED, k=3, explain=True)
+    for answer in answers:
+        for hit, without, of_library in zip(answer["hits"], plain, wanted, strict=True):
+            explanation = hit.pop("explanation")
+            assert hit == without
+            assert (explanation["region"], explanation["square"]) == (hit["region"], None)
+            assert of_library.explanation is not None
+            assert explanation["parts"] == pytest.approx(of_library.explanation.parts, abs=1e-5)
+            assert sum(explanation["parts"].values()) == pytest.approx(1 - hit["distance"], abs=1e-5)
+    similar = client.get("/v1/products/dress-red/similar", params={"explain": "true"})
+    for hit in valid(similar, responses.SearchResult)["hits"]:
+        assert (hit["explanation"]["region"], hit["explanation"]["square"]) == (None, None)
+    for said in ("false", None):
+        answer = post_photo(client, k="3", **({"explain": said} if said else {}))
+        assert valid(answer, responses.SearchResult)["hits"] == plain
+
+
 def test_a_batch_answers_in_order_and_a_bad_photo_fails_no_other(client: httpx.Client) -> None:
     photos = [RED, b"%PDF-1.7 no picture", RED]
     form = client.post("/v1/search/batch", files=[("images", ("x", one)) for one in photos], data={"k": "2"})

@@ -42,6 +42,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         ({"space": "siamese:../../etc"}, 422, ""),
         ({"metric": "miles"}, 422, "miles"),
         ({"color": "red"}, 422, "color: "),
+        ({"explain": "yes"}, 422, "explain: "),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -56,6 +57,7 @@ def test_what_is_wrong_is_named(
         ({"k": "5"}, 422),
         ({"k": True}, 422),
         ({"k": 10**200}, 422),
+        ({"explain": "true"}, 422),
         ({"box": "1,2,3,4"}, 422),
         ({"box": [1, 2, 3, 4, 5]}, 422),
         ({"category": "\ud800"}, 422),

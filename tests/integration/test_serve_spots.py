@@ -110,6 +110,9 @@ def test_a_region_is_searched_by_name_and_number(
     assert all(hit["region"] == BOXES[region] for hit in named["hits"])
     body = {"image": base64.b64encode(worn()).decode(), "region": region, "k": 3}
     assert ids(client.post("/v1/search", json=body).json()) == ids(named)
+    for written in (int(number), float(number)):
+        answer = client.post("/v1/search", json={**body, "region": written})
+        assert valid(answer, responses.SearchResult)["hits"] == numbered["hits"]
 
 
 def test_body_whole_and_auto(client: httpx.Client) -> None:
@@ -141,6 +144,12 @@ def test_no_such_region(client: httpx.Client, region: str) -> None:
     assert refused["detail"].startswith("region: ")
 
 
+@pytest.mark.parametrize("region", [0, 100, -1, 1.5, True, None, [1]])
+def test_no_such_region_in_json(client: httpx.Client, region: Any) -> None:
+    body = {"image": base64.b64encode(worn()).decode(), "region": region}
+    assert problem(client.post("/v1/search", json=body), 422)["detail"].startswith("region: ")
+
+
 def test_what_the_photo_does_not_show_is_told(client: httpx.Client) -> None:
     assert "nobody is seen" in problem(post_photo(client, RED, region="torso"), 422)["detail"]
     missing = problem(post_photo(client, worn(), region="9"), 422)
@@ -161,7 +170,7 @@ def test_photos_with_and_without_a_person_in_one_batch(client: httpx.Client) -> 
     photos = [("images", ("x", one)) for one in (worn(), RED, worn())]
     whole = valid(client.post("/v1/search/batch", files=photos), responses.BatchResult)["results"]
     assert all("result" in one for one in whole)
-    answer = client.post("/v1/search/batch", files=photos, data={"region": "legs", "k": "2"})
+    answer = client.post("/v1/search/batch", files=photos, data={"region": "2", "k": "2"})
     first, second, third = valid(answer, responses.BatchResult)["results"]
     assert ids(first["result"]) == ids(third["result"])
     assert first["result"]["regions"] == [BOXES["legs"]]

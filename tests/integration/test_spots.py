@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,16 @@ import pytest
 from PIL import Image
 
 import stylesearch as ss
+from stylesearch.distance import distances
 from stylesearch.errors import ConfigError, NoSuchSpot
+from stylesearch.images.regions import plan_boxes
 from stylesearch.kinds.head import KindHead
 from stylesearch.persons import regions
+from stylesearch.spaces.base import join_squares
 from stylesearch.types import Box
 from tests.unit.persons.fake_finder import HEIGHT, WIDTH, FakeFinder
+
+TORSO = Box(115, 80, 185, 210)
 
 Command = Callable[..., Any]
 
@@ -75,6 +81,56 @@ def test_a_search_tells_what_it_has_looked_at(shop: ss.Workspace, photo: Path, f
     finder.somebody = False
     assert [region for region, _, _ in seen(regions="person")] == ["whole"]
     assert shop.similar(shop.query(photo)[0].product.id).seen == ()
+
+
+@pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
+@pytest.mark.parametrize("metric", ["cosine", "l1", "l2"])
+def test_hits_say_which_parts_of_the_photo_made_them(
+    shop: ss.Workspace, photo: Path, finder: FakeFinder, metric: str
+) -> None:
+    spots = {spot.box for spot in shop.detect(photo) if spot.person}
+    body = next(spot.box for spot in shop.detect(photo) if spot.region == "body")
+    box = Box(100, 60, 200, 300)
+    asked: list[tuple[dict[str, Any], set[Box | None], set[Box | None]]] = [
+        ({}, {*plan_boxes("bands", WIDTH, HEIGHT), body}, {*spots}),
+        ({"region": "torso"}, {TORSO}, {TORSO}),
+        ({"box": box}, {box}, {box}),
+        ({"box": (0, 0, 50, 50)}, {Box(0, 0, 50, 50)}, {None}),
+        ({"regions": "large"}, {*plan_boxes("large", WIDTH, HEIGHT)}, {None}),
+    ]
+    for options, regions_, squares in asked:
+        plain = shop.query(photo, metric=metric, k=8, **options)
+        assert all(hit.explanation is None for hit in plain)
+        for hit, without in zip(
+            shop.query(photo, metric=metric, k=8, explain=True, **options), plain, strict=True
+        ):
+            assert (hit.product.id, hit.distance) == (without.product.id, without.distance)
+            assert hit.explanation is not None
+            assert hit.explanation.region in regions_
+            assert hit.explanation.square in squares
+            assert hit.region == (hit.explanation.square or hit.explanation.region)
+            whole = {"cosine": 1 - hit.distance, "l1": hit.distance, "l2": hit.distance**2}[metric]
+            assert sum(hit.explanation.parts.values()) == pytest.approx(whole, rel=1e-3, abs=1e-4)
+
+
+def test_the_pair_that_is_told_is_the_one_that_was_nearest(
+    shop: ss.Workspace, photo: Path, finder: FakeFinder
+) -> None:
+    searcher = shop.searcher()
+    view = searcher.look(photo)
+    n_regions = len(view.boxes) - view.n_squares
+    transform = searcher.gallery.transform
+    vectors = transform.apply_to_photo(searcher.extractor.extract(view.images), view.n_squares)
+    pairs = set()
+    for hit in shop.query(photo, k=24, explain=True):
+        assert hit.explanation is not None
+        region = view.boxes[:n_regions].index(hit.explanation.region)
+        square = view.boxes.index(hit.explanation.square, n_regions)
+        pair = join_squares(vectors[[region, square]], 1, "cosine")
+        images = transform.apply(searcher.gallery.features_of(hit.product.id))
+        assert distances(pair, images, "cosine").min() == pytest.approx(hit.distance, abs=0.01)
+        pairs.add((region, square))
+    assert len(pairs) > 2
 
 
 @pytest.mark.parametrize("plan", ["few", "street", "person"])
@@ -146,6 +202,20 @@ class TestCommand:
             found = shop.query(photo, region="legs", k=5)
         assert [hit["product"] for hit in by_name["hits"]] == [hit.product.id for hit in found]
 
+    def test_hits_are_explained(
+        self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder
+    ) -> None:
+        options = ("query", photo, "--region", "torso", "-k", 2, "--explain")
+        told = stylesearch("--home", ingested, *options)
+        first, second = told.out.splitlines()[-2:]
+        assert re.search(r": square 115,80,185,210 with region 115,80,185,210; network -?[0-9.]+, ", first)
+        found = stylesearch("--home", ingested, *options, "--json").json["hits"]
+        for hit, line in zip(found, (first, second), strict=True):
+            assert f"{hit['rank']}  {hit['product']}: square" in line
+            explanation = hit["explanation"]
+            assert explanation["square"] == explanation["region"] == [115, 80, 185, 210]
+            assert sum(explanation["parts"].values()) == pytest.approx(1 - hit["distance"], abs=1e-4)
+
     def test_a_photo_without_that_part_fails_no_other(
         self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder, tmp_path: Path
     ) -> None:
@@ -161,6 +231,56 @@ class TestCommand:
         answers = [json.loads(line) for line in both.out.splitlines()]
         assert [answer["hits"] for answer in answers] == [[], []]
         assert all("nobody is seen" in answer["error"] for answer in answers)
+
+    def test_spots_are_listed_with_the_numbers_that_a_search_takes(
+        self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder
+    ) -> None:
+        with ss.open(ingested) as shop:
+            wanted = shop.detect(photo)
+        told = stylesearch("--home", ingested, "detect", photo)
+        assert told.code == 0, told.err
+        title, heading, *rows = (line.split() for line in told.out.splitlines())
+        assert title == [f"{photo}:", str(WIDTH), "x", str(HEIGHT), "pixels"]
+        assert heading == ["number", "region", "person", "kind", "confidence", "box"]
+        for row, spot in zip(rows, wanted, strict=True):
+            person = [str(spot.person)] if spot.person else []
+            kind = str(spot.kind).split()
+            assert row == [
+                str(spot.number),
+                spot.region,
+                *person,
+                *kind,
+                f"{spot.confidence:.0%}",
+                str(spot.box),
+            ]
+        answer = stylesearch("--home", ingested, "detect", photo, "--json").json
+        assert (answer["photo"], answer["width"], answer["height"]) == (str(photo), WIDTH, HEIGHT)
+        for found, spot in zip(answer["spots"], wanted, strict=True):
+            assert (found["number"], found["person"], found["region"]) == (
+                spot.number,
+                spot.person,
+                spot.region,
+            )
+            assert found["box"] == [spot.box.x0, spot.box.y0, spot.box.x1, spot.box.y1]
+            searched = stylesearch(
+                "--home", ingested, "query", photo, "--region", found["number"], "-k", 1, "--json"
+            ).json
+            assert [one["box"] for one in searched["seen"]] == [found["box"]]
+
+    def test_a_bad_photo_fails_no_other_detection(
+        self, stylesearch: Command, ingested: Path, photo: Path, finder: FakeFinder, tmp_path: Path
+    ) -> None:
+        bad = tmp_path / "bad.jpg"
+        bad.write_bytes(b"no picture")
+        both = stylesearch("--home", ingested, "detect", bad, photo, "--json")
+        assert both.code == 3
+        first, second = (json.loads(line) for line in both.out.splitlines())
+        assert (first["photo"], first["spots"]) == (str(bad), [])
+        assert first["error"] in both.err
+        assert len(second["spots"]) == 4
+        alone = stylesearch("--home", ingested, "detect", bad)
+        assert (alone.code, alone.out) == (1, "")
+        assert stylesearch("--home", ingested, "detect").code == 2
 
     @pytest.mark.parametrize(
         "wrong",

@@ -27,10 +27,14 @@ def test_every_option_of_a_search_can_be_given_as_a_keyword() -> None:
 @pytest.mark.parametrize("region", ["auto", "whole", "torso", "legs", "body", "1", "13", "99"])
 def test_a_region_is_a_name_or_the_number_of_a_spot(region: str) -> None:
     assert SearchRequest(region=region).region == region
+    if region.isdigit():
+        assert SearchRequest(region=int(region)) == SearchRequest(region=region)
 
 
-@pytest.mark.parametrize("region", ["", "0", "01", "100", "-1", "1.5", "٣", "Torso", "torso ", "head"])
-def test_other_regions_are_refused(region: str) -> None:
+@pytest.mark.parametrize(
+    "region", ["", "0", "01", "100", "-1", "1.5", "٣", "Torso", "torso ", "head", 0, 100, -1, True]
+)
+def test_other_regions_are_refused(region: str | int) -> None:
     with pytest.raises(ConfigError, match="a region is auto, whole, torso, legs, body"):
         SearchRequest(region=region)
 

@@ -13,7 +13,7 @@ from stylesearch.evaluation.report.context import ReportContext
 from stylesearch.evaluation.report.page import Block, Card, Heading, Paragraph, Section, Sheet
 from stylesearch.evaluation.results import Run, Study, StudyImage
 from stylesearch.images.contact_sheet import SheetEntry
-from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS
+from stylesearch.images.regions import PERSON_PLAN, REGION_PLANS, WHOLE, WITHOUT_PERSON
 from stylesearch.types import Box
 
 __all__ = [
@@ -109,7 +109,7 @@ def count_confusions(study: Study, run: Run) -> tuple[list[str], Ints]:
 def nearest_region(study: Study, run: Run, place: int, size: tuple[int, int]) -> list[Box]:
     """Returns the box on a query in which the nearest product was found; none if it was searched whole.
 
-    None also for the plan ``person``, whose squares depend on what the photo shows.
+    None also where persons were found: a study does not keep in which queries, nor where.
 
     Args:
         study, run: the study and the run.
@@ -121,9 +121,15 @@ def nearest_region(study: Study, run: Run, place: int, size: tuple[int, int]) ->
         box = study.queries.images[place].box
         return [] if box is None else [box]
     region = int(run.columns.hit_regions[place, 0])
-    if region <= 0 or regions == PERSON_PLAN:  # the first of every plan is the whole photo
+    if region < 0 or _has_persons(study):
         return []
-    return [REGION_PLANS[regions][region].of(*size)]
+    nearest = REGION_PLANS[WITHOUT_PERSON if regions == PERSON_PLAN else regions][region]
+    return [] if nearest == WHOLE else [nearest.of(*size)]
+
+
+def _has_persons(study: Study) -> bool:
+    """Whether persons were looked for, and found in some query."""
+    return study.settings.regions == PERSON_PLAN and study.queries.n_with_person != 0
 
 
 def examples(context: ReportContext) -> Section:
@@ -133,9 +139,10 @@ def examples(context: ReportContext) -> Section:
     run = _best_run(context)
     drawn = choose_examples(study, run, k, _N_EXAMPLES)
     beyond = "; where the index did not answer with it, it is not shown" if study.settings.index else ""
+    nearest = "" if _has_persons(study) else "on it the part that was nearest, "
     text = (
         f"{run.label}, the best of this study. Drawn at random with the seed {study.settings.seed}, not "
-        "picked (the 2018 study's Figure 10). Each sheet: the query, on it the part that was nearest, and "
+        f"picked (the 2018 study's Figure 10). Each sheet: the query, {nearest}and "
         f"the {_N_SHOWN} nearest products; green and ticked: the right one. Where that comes later, it "
         f"stands last, with its rank{beyond}."
     )

@@ -89,6 +89,17 @@ def _parse_whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _parse_flag(value: Any) -> Any:
+    """Parses ``true`` or ``false`` in a query or a form; any other text is left for pydantic to refuse."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _parse_spot(value: Any) -> Any:
+    """Converts the number of a spot to text; ``true`` is none."""
+    number = _parse_whole_number(value)
+    return str(number) if isinstance(number, int) and not isinstance(number, bool) else value
+
+
 def _check_count(most: int) -> BeforeValidator:
     """Checks the number of images, with one message; ``minItems`` and ``maxItems`` describe it in OpenAPI."""
 
@@ -133,6 +144,11 @@ Count = Annotated[
 CountText = Annotated[
     int, Field(ge=1, description="how many products at most"), BeforeValidator(_parse_digits)
 ]
+_EXPLAIN: Final = (
+    "whether each hit says which part of the photo was nearest, and what each part of the vectors made of it"
+)
+Explain = Annotated[bool, Field(description=_EXPLAIN)]
+ExplainText = Annotated[bool, Field(description=_EXPLAIN), BeforeValidator(_parse_flag)]
 CategoryName = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NULL)]
 SpaceName = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NULL)]
 MetricName = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NULL)]
@@ -169,11 +185,20 @@ PhotoFile = Annotated[
     ),
 ]
 
-RegionName = Annotated[str, Field(pattern="^(auto|whole|torso|legs|body|[1-9][0-9]?)$")]
+_REGION: Final = "^(auto|whole|torso|legs|body|[1-9][0-9]?)$"
+RegionName = Annotated[
+    str,
+    Field(pattern=_REGION),
+    BeforeValidator(_parse_spot),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": _REGION}, {"type": "integer", "minimum": 1, "maximum": 99}]}
+    ),
+]
 
 _BOX: Final = (
     "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; "
-    "takes the place of the regions"
+    "takes the place of the regions. With the regions `person` it is also searched with white around a "
+    "person who covers enough of it"
 )
 
 
@@ -198,11 +223,12 @@ class SearchOptions(StrictModel):
         None,
         description="`l1`, `l2` or `cosine`; a trained model brings its own. The workspace's own by default",
     )
+    explain: Explain = False
 
     @property
     def search_request(self) -> SearchRequest:
         """What is asked, as a value."""
-        return SearchRequest(k=self.k, category=self.category)
+        return SearchRequest(k=self.k, category=self.category, explain=self.explain)
 
     @property
     def space_choice(self) -> SpaceChoice:
@@ -223,6 +249,7 @@ class SimilarQuery(SearchOptions):
     """The query of a search with a product."""
 
     k: CountText = 20
+    explain: ExplainText = False
 
 
 class PhotoOptions(SearchOptions):
@@ -231,7 +258,7 @@ class PhotoOptions(SearchOptions):
     region: RegionName = Field(
         "auto",
         description="the one part of the photo that is searched for: `whole`, the `torso`, `legs` or `body` "
-        "of the largest and most central person, or the number of a spot of `POST /v1/detect`, as text. "
+        "of the largest and most central person, or the number of a spot of `POST /v1/detect`. "
         "`auto`: as the server's settings say. Not together with a box",
     )
 
@@ -257,6 +284,7 @@ class SearchForm(SearchBody):
     """A search with one photo, as a form."""
 
     k: CountText = 20
+    explain: ExplainText = False
     image: PhotoFile
     box: BoxText | None = Field(None, description=f"{_BOX}; written x0,y0,x1,y1")
 
@@ -283,6 +311,7 @@ class BatchForm(BatchBody):
     """A search with several photos, as a form."""
 
     k: CountText = 20
+    explain: ExplainText = False
     images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_PHOTOS), _check_count(MAX_PHOTOS)]
 
 

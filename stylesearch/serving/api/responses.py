@@ -18,7 +18,7 @@ from stylesearch.serving.problems import Reason
 
 if TYPE_CHECKING:
     from stylesearch.serving.search.photo_search import DetectAnswer, SearchAnswer
-    from stylesearch.types import Box, Hit, ImageRecord, Product, Seen
+    from stylesearch.types import Box, Explanation, Hit, ImageRecord, Product, Seen
 
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Checks",
     "DetectSeconds",
     "DetectedSpots",
+    "ExplanationModel",
     "HitModel",
     "ImageLinks",
     "ImageModel",
@@ -145,6 +146,22 @@ class ProductPage(_Answer):
     )
 
 
+class ExplanationModel(_Answer):
+    """What made a hit of a product."""
+
+    region: PixelBox | None = Field(
+        description="the part of the photo that was nearest; null where a product was searched with"
+    )
+    square: PixelBox | None = Field(
+        description="the square around a person that was nearest together with it; null where there is none"
+    )
+    parts: dict[str, float] = Field(
+        description="a number for each part of the vectors. For `cosine` they sum to 1 - distance, for `l1` "
+        "to the distance, for `l2` to its square",
+        examples=[{"raw": 0.2, "whitened": 0.38, "texture": 0.1, "colors": 0.15, "kind": 0.05}],
+    )
+
+
 class HitModel(_Answer):
     """A product that was found."""
 
@@ -163,6 +180,9 @@ class HitModel(_Answer):
     )
     image: ImageModel = Field(description="the product's picture that was nearest")
     region: PixelBox | None = Field(description="the part of the photo that was nearest")
+    explanation: ExplanationModel | None = Field(
+        None, description="what made it a hit; only there where `explain` asked for it"
+    )
 
 
 class Seconds(_Answer):
@@ -224,7 +244,7 @@ class DetectedSpots(_Answer):
     )
     width: int = Field(description="of the upright photo", examples=[480])
     height: int = Field(description="as the width", examples=[640])
-    extractor: str = Field(examples=["efficientnet-lite0@320+colors"])
+    extractor: str = Field(examples=["efficientnet-lite0@320+texture+colors"])
     seconds: DetectSeconds
 
 
@@ -426,6 +446,15 @@ def _hit(hit: Hit, metric: str) -> dict[str, Any]:
         "similarity": similarity(hit.distance, metric),
         "image": image_json(hit.image),
         "region": None if hit.region is None else _corners(hit.region),
+        **({} if hit.explanation is None else {"explanation": _explanation(hit.explanation)}),
+    }
+
+
+def _explanation(one: Explanation) -> dict[str, Any]:
+    return {
+        "region": None if one.region is None else _corners(one.region),
+        "square": None if one.square is None else _corners(one.square),
+        "parts": dict(one.parts),
     }
 
 

@@ -248,6 +248,36 @@ def test_the_part_that_was_nearest_is_outlined(regions: str, expected: list[Box]
 
 
 @pytest.mark.parametrize(
+    ("regions", "number", "expected"),
+    [
+        ("bands", 0, [Box(10, 0, 90, 100)]),  # a plan without the whole photo
+        ("bands", -1, []),  # no hit
+        ("large", 0, []),
+        ("person", 1, [Box(10, 0, 90, 160)]),
+        ("person", 0, []),
+    ],
+)
+def test_the_part_is_that_of_the_plan(regions: str, number: int, expected: list[Box]) -> None:
+    study = study_of({("m", "l1"): [1] * N}, regions=regions)
+    study = replace(study, queries=replace(study.queries, n_with_person=0))
+    run = only_run(study)
+    run.columns.hit_regions[0, 0] = number
+    assert examples.nearest_region(study, run, 0, (100, 200)) == expected
+
+
+@pytest.mark.parametrize(("n_with_person", "is_outlined"), [(0, True), (1, False), (N, False)])
+def test_no_part_is_promised_where_persons_were_found(tmp_path, n_with_person, is_outlined):
+    study = study_of({("m", "l1"): [1] * N}, regions="person")
+    study = replace(study, queries=replace(study.queries, n_with_person=n_with_person))
+    run = only_run(study)
+    run.columns.hit_regions[0, 0] = 1
+    assert bool(examples.nearest_region(study, run, 0, (100, 200))) == is_outlined
+    text = examples.examples(ReportContext(study, tmp_path, {}, None)).blocks[0].text
+    assert ("on it the part that was nearest" in text) == is_outlined
+    assert "the query, " in text
+
+
+@pytest.mark.parametrize(
     ("extractor", "layer", "parameters"),
     [
         ("efficientnet-lite0", "avg_pool", "3,413,024"),

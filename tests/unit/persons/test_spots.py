@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.errors import NoSuchSpot, WeightsNotFound
+from stylesearch.errors import ImageError, NoSuchSpot, WeightsNotFound
+from stylesearch.images.decode import decode
 from stylesearch.images.inputs import make_inputs
 from stylesearch.persons import regions
 from stylesearch.persons.finder import Person
+from stylesearch.persons.parts import share_of_mask
 from stylesearch.persons.regions import make_person_inputs
-from stylesearch.persons.spots import make_region_inputs, make_spot_inputs
+from stylesearch.persons.spots import make_box_inputs, make_region_inputs, make_spot_inputs
 from stylesearch.types import Box
 from tests.unit.persons.fake_finder import BODY, HEIGHT, WIDTH, FakeFinder
 
@@ -185,6 +187,84 @@ def test_where_nobody_is_there_is_no_part_of_anybody(photo: bytes, finder: FakeF
     finder.somebody = False
     with pytest.raises(NoSuchSpot, match="nobody is seen in the photo"):
         make_region_inputs(photo, SIZE, region)
+
+
+def share_box(percent: int) -> Box:
+    """A box 100 pixels wide, of which the first person covers that share: its right columns."""
+    return Box(BODY.x0 - 100 + percent, 100, BODY.x0 + percent, 300)
+
+
+@pytest.mark.parametrize("scale", [1, 6])
+@pytest.mark.parametrize(("percent", "is_masked"), [(0, False), (29, False), (31, True), (100, True)])
+def test_white_is_put_around_a_person_who_fills_enough_of_a_box(
+    finder: FakeFinder, percent: int, is_masked: bool, scale: int
+) -> None:
+    photo = photo_of(scale * WIDTH, scale * HEIGHT)
+    of_share = share_box(percent)
+    box = Box(*(scale * edge for edge in (of_share.x0, of_share.y0, of_share.x1, of_share.y1)))
+    inputs = make_box_inputs(photo, SIZE, box)
+    as_it_is = make_inputs(photo, [SIZE], [box]).pixels[SIZE][0]
+    assert np.abs(inputs.pixels[SIZE][0].astype(int) - as_it_is).mean() < 5
+    assert inputs.boxes == ((box, box) if is_masked else (box,))
+    assert inputs.n_squares == int(is_masked)
+    if is_masked:
+        assert [(one.region, one.box) for one in inputs.squares] == [("box", box)]
+        square = inputs.pixels[SIZE][1]
+        n_white = round(SIZE * (100 - percent) / 200)  # the box is half as wide as high
+        middle = square[SIZE // 2, SIZE // 4 : 3 * SIZE // 4]
+        assert (middle[: max(0, n_white - 2)] == 255).all()
+        assert (middle[n_white + 2 :] < 255).any(axis=1).mean() > 0.9
+
+
+def test_the_share_is_of_the_photo_as_it_is(finder: FakeFinder) -> None:
+    for scale in (1, 6):
+        photo = photo_of(scale * WIDTH, scale * HEIGHT)
+        searched = decode(photo, reduce_to=regions.reduction_for_finder(SIZE))
+        (person,) = finder.find(searched.pixels)
+        for percent in (0, 29, 31, 100):
+            one = share_box(percent)
+            box = Box(*(scale * edge for edge in (one.x0, one.y0, one.x1, one.y1)))
+            assert share_of_mask(person.mask, box, searched) == pytest.approx(percent / 100, abs=0.005)
+
+
+def test_the_person_who_fills_most_of_a_box_counts(photo: bytes, finder: FakeFinder) -> None:
+    finder.n_persons = 3
+    second = Box(BODY.x0 + 90, 100, BODY.x1 + 90, 300)
+    inputs = make_box_inputs(photo, SIZE, second)
+    assert inputs.n_squares == 1
+    middle = inputs.pixels[SIZE][1][SIZE // 2, SIZE // 4 : 3 * SIZE // 4]
+    assert (middle[:2] == 255).all(), "the first person, who fills a tenth, is white"
+    assert (middle[8:] < 255).any(axis=1).all()
+
+
+def test_a_box_over_the_edge_is_cut_off(photo: bytes, finder: FakeFinder) -> None:
+    over = Box(BODY.x0, 200, WIDTH + 500, HEIGHT + 900)
+    inside = Box(BODY.x0, 200, WIDTH, HEIGHT)
+    inputs, wanted = make_box_inputs(photo, SIZE, over), make_box_inputs(photo, SIZE, inside)
+    assert inputs.boxes == (inside, inside), "the person fills 0.375 of what is inside"
+    assert np.array_equal(inputs.pixels[SIZE], wanted.pixels[SIZE])
+    finder.somebody = False
+    assert make_box_inputs(photo, SIZE, over).boxes == (inside,)
+
+
+@pytest.mark.parametrize("box", [Box(WIDTH, 0, WIDTH + 9, 9), Box(0, HEIGHT, 9, HEIGHT + 9)])
+@pytest.mark.parametrize("somebody", [True, False])
+def test_a_box_outside_of_the_photo_is_refused(
+    photo: bytes, finder: FakeFinder, box: Box, somebody: bool
+) -> None:
+    finder.somebody = somebody
+    with pytest.raises(ImageError, match="outside the picture"):
+        make_box_inputs(photo, SIZE, box)
+
+
+def test_without_the_files_a_box_is_searched_as_it_is(
+    photo: bytes, finder: FakeFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(pixels: np.ndarray, max_persons: int = 4) -> list[Person]:
+        raise WeightsNotFound("no files", hint="stylesearch weights fetch")
+
+    monkeypatch.setattr(finder, "find", refuse)
+    assert make_box_inputs(photo, SIZE, TORSO).boxes == (TORSO,)
 
 
 def test_a_turned_photo_is_seen_upright(finder: FakeFinder) -> None:

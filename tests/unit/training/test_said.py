@@ -72,6 +72,16 @@ def test_a_drawn_split_is_said_with_its_shares_and_seed(capsys: pytest.CaptureFi
     assert options["split_shares"] == [0.7, 0.15, 0.15]
 
 
+@pytest.mark.parametrize(("untrained", "is_said"), [("mixed", True), ("raw", False)])
+def test_a_baseline_that_is_measured_otherwise_than_searches(
+    capsys: pytest.CaptureFixture[str], untrained: str, is_said: bool
+) -> None:
+    report = a_report(split_products(CATEGORIES, [{"a", "b"}]), n_connected=0)
+    card = dataclasses.replace(report.card, untrained=untrained)
+    echo_report(dataclasses.replace(report, card=card), is_default=False, with_seconds=False)
+    assert ("as if they showed nobody" in capsys.readouterr().out) == is_said
+
+
 def test_products_that_the_network_knows_are_said_on_their_own(capsys: pytest.CaptureFixture[str]) -> None:
     split = dataclasses.replace(split_products(CATEGORIES, [{"a", "b"}]), seen_before=frozenset("xyz"))
     report = a_report(split, n_connected=2)

@@ -19,6 +19,7 @@ from stylesearch.training.checkpoints import (
     interrupted_trainings,
     training_folder,
 )
+from stylesearch.training.results import TrainRequest
 from stylesearch.workspace.resources import Resources
 from stylesearch.workspace.training import _remove_leftovers, follow_network, make_default
 from stylesearch.workspace.workspace import Workspace
@@ -142,6 +143,28 @@ def test_the_network_that_is_learned_on_stays_meanwhile(
     with pytest.raises(ConfigError, match="the model 'default' was trained anew or removed"):
         shop.train("other", extractor=str(path))
     shop.close()
+
+
+@pytest.mark.parametrize(
+    ("of_settings", "asked", "learned"),
+    [("person", None, "street"), ("few", None, "few"), ("person", "large", "large")],
+)
+def test_the_regions_that_are_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_settings: str, asked: str | None, learned: str
+) -> None:
+    plans = []
+
+    def take_plan(context: object, home: object, request: TrainRequest, **_: object) -> None:
+        plans.append(request.pair_options.regions)
+        raise InterruptedError
+
+    monkeypatch.setattr("stylesearch.training.run.train_model", take_plan)
+    settings = load_settings({"home": tmp_path, "regions": of_settings}, {})
+    with Workspace(settings) as shop:
+        shop._resources.catalog(create=True)
+        with pytest.raises(InterruptedError):
+            shop.train(extractor="fake@64", regions=asked)
+    assert plans == [learned]
 
 
 def test_a_damaged_network_can_still_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

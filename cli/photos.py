@@ -1,0 +1,57 @@
+"""Photos as arguments of commands: reading them, and failures of one among several."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stylesearch.errors import ImageError
+
+if TYPE_CHECKING:
+    from stylesearch.types import Seen
+
+__all__ = ["echo_failure", "read_photo", "seen_object"]
+
+
+def read_photo(photo: str) -> bytes | str:
+    """Reads standard input for ``-``; a path is returned as it is.
+
+    Raises:
+        ImageError: standard input is empty or cannot be read.
+    """
+    if photo != "-":
+        return photo
+    try:
+        data = sys.stdin.buffer.read()
+    except OSError as error:
+        raise ImageError(f"standard input cannot be read: {error.strerror or error}") from error
+    if not data:
+        command = click.get_current_context().info_name
+        raise ImageError("standard input is empty", hint=f"stylesearch {command} - < photo.jpg")
+    return data
+
+
+def echo_failure(photo: str, error: ImageError) -> None:
+    """Prints on stderr that one of several photos could not be used.
+
+    Args:
+        photo: the argument.
+        error: why; its message may begin with the file's name already.
+    """
+    name = "standard input" if photo == "-" else photo
+    message = str(error) if str(error).startswith(name) else f"{name}: {error}"
+    click.secho(f"error: {message}", fg="red", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+
+
+def seen_object(one: Seen) -> dict[str, Any]:
+    """Makes the JSON of a part of a photo and its kind."""
+    return {
+        "region": one.region,
+        "box": [one.box.x0, one.box.y0, one.box.x1, one.box.y1],
+        "kind": one.kind,
+        "confidence": one.confidence,
+    }
