@@ -173,7 +173,8 @@ class OwnSpace:
             self._warn_once(
                 f"the catalog has no features of {self._wanted} for some of its products: searches use those "
                 f"of {self._older}, with the features and the space of before. The next ingest of anything "
-                "computes what is missing, to find more by texture; `stylesearch ingest --complete` does only that"
+                "computes what is missing, to find more by texture; "
+                "`stylesearch ingest --complete` does only that"
             )
             return self._older
         own = self._resources.settings.space
