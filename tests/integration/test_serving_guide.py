@@ -81,10 +81,14 @@ def test_every_command_of_the_guide(drawn_shop: Path, tmp_path: Path) -> None:
     assert (tmp_path / "thumbnail.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
     first = json.loads((tmp_path / "answer-0").read_text())
     assert len(first["hits"]) == 3
-    of_search, of_detection = _examples()
+    of_search, of_detection, of_explanation = _examples()
     assert _keys_of(of_search) <= _keys_of(first)
     (number,) = (n for n, line in enumerate(typed) if "/v1/detect" in line)
     assert _keys_of(of_detection) == _keys_of(json.loads((tmp_path / f"answer-{number}").read_text()))
+    (number,) = (n for n, line in enumerate(typed) if "explain=true" in line)
+    explained = json.loads((tmp_path / f"answer-{number}").read_text())["hits"]
+    assert isinstance(of_explanation, dict)
+    assert all(hit["explanation"].keys() == of_explanation.keys() for hit in explained)
 
 
 def _two_products(shop: Path) -> tuple[str, str]:
