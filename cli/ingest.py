@@ -40,7 +40,7 @@ class CategoriesChoice(click.Choice[str]):
 
 
 @click.command()
-@click.argument("path", type=SourcePath(exists=True, path_type=Path))
+@click.argument("path", type=SourcePath(exists=True, path_type=Path), required=False)
 @click.option(
     "--format",
     "source_format",
@@ -61,6 +61,11 @@ class CategoriesChoice(click.Choice[str]):
     "--domain",
     type=click.Choice(["shop", "consumer"]),
     help="Who took the images, where the source does not say.",
+)
+@click.option(
+    "--complete",
+    is_flag=True,
+    help="Instead of PATH: only compute the features that images of an older version lack.",
 )
 @click.option("--prune", is_flag=True, help="Remove products of this source that it no longer lists.")
 @click.option("--allow-outside", is_flag=True, help="Accept images outside the folder of the table.")
@@ -90,10 +95,11 @@ class CategoriesChoice(click.Choice[str]):
 @pass_shared
 def ingest(
     shared: Shared,
-    path: Path,
+    path: Path | None,
     source_format: str,
     extractors: tuple[str, ...],
     domain: str | None,
+    complete: bool,
     prune: bool,
     allow_outside: bool,
     splits: tuple[str, ...],
@@ -112,6 +118,12 @@ def ingest(
 
     DeepFashion, Street2Shop and DeepFashion2 are recognized by their folders; see docs/datasets.md.
     """
+    if path is None and not complete:
+        raise click.UsageError("Missing argument 'PATH'.")
+    if path is not None and complete:
+        raise click.UsageError(
+            "--complete stands instead of PATH: an ingest completes what is missing anyway."
+        )
     give_way()
     # Only the options that were given: the workspace has its own defaults.
     selection: dict[str, Any] = {}
@@ -120,16 +132,19 @@ def ingest(
     if categories:
         selection["categories"] = categories
     with resumable(), shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
-        report = shop.ingest(
-            path,
-            format=source_format,
-            extractors=extractors or None,
-            domain=domain,
-            prune=prune,
-            allow_outside=allow_outside,
-            progress=progress,
-            **selection,
-        )
+        if path is None:
+            report = shop.complete(progress=progress)
+        else:
+            report = shop.ingest(
+                path,
+                format=source_format,
+                extractors=extractors or None,
+                domain=domain,
+                prune=prune,
+                allow_outside=allow_outside,
+                progress=progress,
+                **selection,
+            )
     if shared.as_json:
         echo_json(report.as_dict(), indent=2)
     else:

@@ -172,8 +172,9 @@ class OwnSpace:
         if not self._is_complete(catalog):
             self._warn_once(
                 f"the catalog has no features of {self._wanted} for some of its products: searches use those "
-                f"of {self._older}, with the features and the space of before. `stylesearch ingest` computes "
-                "what is missing, of all products, to find more by texture"
+                f"of {self._older}, with the features and the space of before. The next ingest of anything "
+                "computes what is missing, to find more by texture; `stylesearch ingest --complete` does "
+                "that alone"
             )
             return self._older
         own = self._resources.settings.space

@@ -137,9 +137,8 @@ class Workspace:
         """
         from stylesearch.importers.base import ImportOptions, check_options, choose_importer
         from stylesearch.ingest import IngestOptions, ingest
-        from stylesearch.workspace.missing_features import warn_about_missing_features
 
-        source, own = Path(path), self.settings
+        source = Path(path)
         selection = ImportOptions(
             Domain(domain or Domain.SHOP), allow_outside, tuple(splits), tuple(gallery), categories
         )
@@ -151,6 +150,34 @@ class Workspace:
         options = IngestOptions(selection, self._resources.extraction_options, prune=prune)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
         report = ingest(catalog, source, importer, loaded, options, progress=progress)
+        self._complete(report, specs, progress)
+        return report
+
+    def complete(self, *, progress: ReportProgress | None = None) -> IngestReport:
+        """Computes the features that shop images of an older version lack, and builds their indexes.
+
+        Every ingest does this too. It is for a shop whose products were put over the API, with nothing to
+        ingest.
+
+        Args:
+            progress: called as ``progress(stage, n_done, n_total)``.
+
+        Raises:
+            CatalogError: there is no catalog yet.
+            CatalogLocked: another process is writing.
+        """
+        from stylesearch.ingest import IngestReport
+
+        _ = self.catalog
+        report = IngestReport()
+        self._complete(report, self.extractors_to_fill(), progress)
+        return report
+
+    def _complete(self, report: IngestReport, specs: Sequence[str], progress: ReportProgress | None) -> None:
+        """Ends an ingest: computes missing features of the settings, and refreshes the indexes."""
+        from stylesearch.workspace.missing_features import warn_about_missing_features
+
+        own, catalog = self.settings, self._resources.catalog()
         own_space = self._resources.own_space
         if own.extractor in specs:
             report.filled, failed = own_space.fill(progress)
@@ -163,7 +190,6 @@ class Workspace:
         self.indexes.refresh([self._resources.extractor(spec) for spec in specs], progress, command)
         warn_about_missing_features(catalog)
         report.add_seconds("index", time.perf_counter() - began)
-        return report
 
     def query(
         self,

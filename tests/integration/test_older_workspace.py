@@ -143,6 +143,34 @@ def test_the_summary_says_what_was_completed(stylesearch: Command, home: Path, s
     assert "note: 1 image of before got the features that it lacked" in done.err
 
 
+def test_a_shop_that_was_filled_over_the_api_alone_can_be_completed(
+    stylesearch: Command, tmp_path: Path
+) -> None:
+    home = tmp_path / "of-the-api"
+    with (
+        ss.open(home, extractor=OLDER, space="whitened", regions="few") as shop,
+        serving(shop, SERVICE) as client,
+    ):
+        assert put(client, "coat", png(draw((240, 140, 10)))).status_code == 201
+        shop.indexes.build()
+    (home / "config.toml").write_text(f'extractor = "{WANTED}"\nregions = "few"\n')
+    with ss.open(home) as shop:
+        assert used(shop) == BEFORE
+        done = stylesearch("--home", home, "ingest", "--complete")
+        assert done.code == 0, done.err
+        assert "note: 1 image of before got" in done.err
+        assert used(shop) == AFTER
+
+
+def test_an_ingest_has_a_path_or_completes(stylesearch: Command, home: Path, source: Path) -> None:
+    neither = stylesearch("--home", home, "ingest")
+    assert (neither.code, "Missing argument 'PATH'" in neither.err) == (2, True)
+    assert stylesearch("--home", home, "ingest", source, "--complete").code == 2
+    nowhere = stylesearch("--home", home / "none", "ingest", "--complete")
+    assert nowhere.code == 1
+    assert "there is no catalog" in nowhere.err
+
+
 def test_nobody_is_asked_to_compute_the_older_features_again(
     shop: Workspace, source: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
