@@ -54,8 +54,8 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
 @click.option(
     "--methods",
     type=ListParameter(),
-    help="EXTRACTOR[@SIZE][+colors][/SPACE] or siamese:NAME,...  [default: the workspace's extractor, raw "
-    "and in its space]",
+    help="EXTRACTOR[@SIZE][+texture][+colors][/SPACE] or siamese:NAME,...  [default: the workspace's "
+    "extractor, raw and in its space, which is what `query` does]",
 )
 @click.option(
     "--metrics",
@@ -100,8 +100,8 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
 @click.option(
     "--regions",
     metavar="PLAN",
-    help="Regions of a query: `whole`, `few`, `large`, `street`, `person`, or its `box`, without white "
-    "around a person.  [default: as for queries]",
+    help="Regions of a query: `whole`, `few`, `bands`, `large`, `street`, `person`, or its `box`, without "
+    "white around a person.  [default: as for queries]",
 )
 @click.option(
     "--index",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,9 +220,15 @@ def _show(
             right=["rank", "distance"],
             shrink="image",
         )
-        for hit in result.hits:
-            if hit.explanation is not None:
-                click.echo(f"{hit.rank:>4}  {hit.product.id}: {_explain(hit.explanation)}")
+        explained = [(hit, hit.explanation) for hit in result.hits if hit.explanation is not None]
+        if explained:
+            click.echo(
+                "the nearest part of the photo, and what adds up to 1 - distance "
+                "(with l1 to the distance, with l2 to its square):"
+            )
+        for hit, explanation in explained:
+            names = {one.box: one.region for one in result.seen}
+            click.echo(f"{hit.rank:>4}  {hit.product.id}: {_explain(explanation, names)}")
         if expect:
             click.echo(
                 f"the right product, {expect}, is "
@@ -257,10 +264,18 @@ def _seen_line(result: QueryResult) -> str:
     return f"seen: {', '.join(told)}" if told else ""
 
 
-def _explain(explanation: Explanation) -> str:
-    """What made a hit, in one line: ``square 10,20,90,200 with region 0,0,480,640; network 0.31, ...``."""
-    places = {"square": explanation.square, "region": explanation.region}
-    where = " with ".join(f"{name} {box}" for name, box in places.items() if box is not None)
+def _explain(explanation: Explanation, names: Mapping[Box, str]) -> str:
+    """What made a hit, in one line: ``torso with the region 0,0,480,640; network 0.310, ...``.
+
+    Args:
+        explanation: of the hit.
+        names: names of parts of the photo, by their boxes.
+    """
+    square, region = explanation.square, explanation.region
+    places = [] if square is None else [names.get(square, f"the square {square}")]
+    if region is not None:
+        places.append(f"the region {region}")
+    where = " with ".join(places)
     parts = {**explanation.parts}
     if "raw" in parts:
         parts = {"network": parts.pop("raw") + parts.pop("whitened"), **parts}

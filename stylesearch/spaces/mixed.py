@@ -240,10 +240,10 @@ class MixedTransform:
             whitened.add(network)
             if of_texture is not None:
                 of_texture.add(texture)
-        axes = raw.axes(RAW_DIM)
+        axes = raw.axes(RAW_DIM) if raw.n_fitted >= MIN_ROWS else None
         return cls(
             parts,
-            axes if raw.n_fitted >= MIN_ROWS and axes.size else None,
+            None if axes is None or not axes.size else axes,
             WhitenedTransform(*whitened.mean_and_axes()),
             None if of_texture is None else WhitenedTransform(*of_texture.mean_and_axes()),
         )

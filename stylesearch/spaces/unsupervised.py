@@ -155,18 +155,35 @@ class PrincipalFit:
         self.n_fitted = 0
         self._stride = _stride_for(n_rows)
         self._products = np.zeros((dim, dim))
+        self._rows: Floats | None = np.empty((0, dim), np.float32)
 
     def add(self, vectors: Floats) -> None:
         """Counts a block of vectors in, float32 (n, dim); not modified."""
         some = vectors[:: self._stride]
-        self._products += some.T @ some
         self.n_fitted += len(some)
+        if self._rows is not None:
+            some = np.concatenate([self._rows, some])
+            self._rows = some if self.n_fitted <= len(self._products) else None
+        if self._rows is None:
+            self._products += some.T @ some
 
     def axes(self, n_most: int) -> Floats:
-        """Orthonormal axes, at most ``n_most``, the one with most of the length first, float32 (dim, n)."""
-        lengths, vectors = np.linalg.eigh(self._products)
-        n_axes = min(n_most, int((lengths > max(lengths[-1], 0) * 1e-7).sum()))
-        return _with_signs(vectors[:, ::-1][:, :n_axes]).astype(np.float32)
+        """Orthonormal axes, at most ``n_most``, the one with most of the length first, float32 (dim, n).
+
+        Of fewer vectors than they are wide, the products of the vectors with each other have the same lengths
+        and take a fraction of the time: those of 60 vectors of 1,280 numbers a thousandth.
+        """
+        rows = self._rows
+        products = self._products if rows is None else (rows @ rows.T).astype(np.float64)
+        if not len(products):
+            return np.empty((len(self._products), 0), np.float32)
+        lengths, vectors = np.linalg.eigh(products)
+        lengths, vectors = lengths[::-1], vectors[:, ::-1]
+        n_axes = min(n_most, int((lengths > max(lengths[0], 0) * 1e-7).sum()))
+        vectors = vectors[:, :n_axes]
+        if rows is not None:
+            vectors = rows.T @ vectors / np.sqrt(lengths[:n_axes])
+        return _with_signs(vectors).astype(np.float32)
 
 
 class WhiteningFit:

@@ -208,7 +208,7 @@ class TestCommand:
         options = ("query", photo, "--region", "torso", "-k", 2, "--explain")
         told = stylesearch("--home", ingested, *options)
         first, second = told.out.splitlines()[-2:]
-        assert re.search(r": square 115,80,185,210 with region 115,80,185,210; network -?[0-9.]+, ", first)
+        assert re.search(r": torso with the region 115,80,185,210; network -?[0-9.]+, ", first)
         found = stylesearch("--home", ingested, *options, "--json").json["hits"]
         for hit, line in zip(found, (first, second), strict=True):
             assert f"{hit['rank']}  {hit['product']}: square" in line

@@ -6,7 +6,7 @@ import pytest
 from stylesearch.errors import SpaceError, UnknownName
 from stylesearch.spaces import SPACES, fit_transform, load_transform
 from stylesearch.spaces.base import Transform
-from stylesearch.spaces.unsupervised import MAX_ROWS, MIN_ROWS
+from stylesearch.spaces.unsupervised import MAX_ROWS, MIN_ROWS, PrincipalFit
 
 DIM = 48
 
@@ -111,3 +111,20 @@ def test_a_large_gallery_is_sampled() -> None:
     n_rows = 3 * MAX_ROWS  # claimed: every third row is used
     sampled = fit_transform("whitened", iter([rows]), dim_in=DIM, n_rows=n_rows)
     assert sampled.version == fit("whitened", rows[::3]).version
+
+
+@pytest.mark.parametrize("n_rows", [5, DIM, DIM + 1, 300])
+def test_axes_of_few_vectors_are_those_of_their_products(n_rows: int) -> None:
+    rows = features(n_rows)
+    fitted = PrincipalFit(DIM, n_rows)
+    for block in np.array_split(rows, 3):
+        fitted.add(block)
+    axes = fitted.axes(4)
+    assert axes.shape == (DIM, 4)
+    assert np.allclose(axes.T @ axes, np.eye(4), atol=1e-4)
+    wanted = np.linalg.eigh(rows.T.astype(np.float64) @ rows)[1][:, ::-1][:, :4]
+    assert np.allclose(np.abs(wanted.T @ axes), np.eye(4), atol=1e-2)
+
+
+def test_no_vector_has_no_axis() -> None:
+    assert PrincipalFit(DIM, 0).axes(4).shape == (DIM, 0)
