@@ -211,7 +211,7 @@ class TestCommand:
         assert re.search(r": torso with the region 115,80,185,210; network -?[0-9.]+, ", first)
         found = stylesearch("--home", ingested, *options, "--json").json["hits"]
         for hit, line in zip(found, (first, second), strict=True):
-            assert f"{hit['rank']}  {hit['product']}: square" in line
+            assert f"{hit['rank']}  {hit['product']}: torso" in line
             explanation = hit["explanation"]
             assert explanation["square"] == explanation["region"] == [115, 80, 185, 210]
             assert sum(explanation["parts"].values()) == pytest.approx(1 - hit["distance"], abs=1e-4)
