@@ -21,7 +21,7 @@ from stylesearch.evaluation.results_files import load_study, save_results
 
 pytestmark = pytest.mark.slow
 
-NAME = "efficientnet-lite0@320+colors"
+NAME = "efficientnet-lite0@320+texture+colors"
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,18 @@ def test_the_metrics_of_the_help_are_those_there_are() -> None:
 @pytest.mark.parametrize("regions", ["whole", "box", "street"])
 def test_hits_and_ranks_are_those_of_a_query(streets: Path, regions: str) -> None:
     with ss.open(streets) as shop:
-        study = shop.evaluate([f"{NAME}/whitened"], metrics=["cosine"], ks=[1, 5], regions=regions)
-        run = study.run(f"{NAME}/whitened", "cosine")
+        study = shop.evaluate([f"{NAME}/mixed"], metrics=["cosine"], ks=[1, 5], regions=regions)
+        run = study.run(f"{NAME}/mixed", "cosine")
         for place, query in enumerate(study.queries.images[:6]):
             box = query.box if regions == "box" else None
             result = shop.query(query.path, k=24, box=box, regions="whole" if box else regions)
             images = run.columns.hit_images[place]
             found = [study.gallery.images[image].product for image in images]
-            assert found == [hit.product.id for hit in result.hits[:20]]
+            distance_of = {hit.product.id: hit.distance for hit in result.hits}
+            for one, hit in zip(
+                found, result.hits[:20], strict=True
+            ):  # an engine rounds otherwise in a batch
+                assert one == hit.product.id or abs(distance_of[one] - hit.distance) < 2e-3
             distances = [hit.distance for hit in result.hits[:20]]
             assert np.allclose(run.columns.hit_distances[place], distances, atol=2e-3)
             products = [hit.product.id for hit in result.hits]
@@ -60,7 +64,7 @@ def test_hits_and_ranks_are_those_of_a_query(streets: Path, regions: str) -> Non
 
 
 def test_the_report_is_the_same_byte_for_byte(stylesearch: Any, streets: Path, tmp_path: Path) -> None:
-    methods = f"{NAME},{NAME}/whitened"
+    methods = f"{NAME},{NAME}/mixed"
     for folder in ("one", "two"):
         outcome = stylesearch("--home", streets, "eval", "--methods", methods, "--report", tmp_path / folder)
         assert outcome.code == 0, outcome.err
@@ -105,8 +109,8 @@ def test_json_and_a_baseline(stylesearch: Any, streets: Path, tmp_path: Path) ->
 def test_the_indexes_are_measured_against_exact_search(streets: Path, tmp_path: Path) -> None:
     shutil.copytree(streets, tmp_path / "home")
     with ss.open(tmp_path / "home") as shop:
-        exact = shop.evaluate([f"{NAME}/whitened"], metrics=["cosine"], regions="few")
-        study = shop.evaluate([f"{NAME}/whitened"], metrics=["cosine"], regions="few", index=True)
+        exact = shop.evaluate([f"{NAME}/mixed"], metrics=["cosine"], regions="few")
+        study = shop.evaluate([f"{NAME}/mixed"], metrics=["cosine"], regions="few", index=True)
     run = study.runs[0]
     assert run.ann_recall is not None
     assert run.ann_recall.value > 0.95

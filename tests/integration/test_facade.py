@@ -45,7 +45,8 @@ def test_a_photo_is_a_path_bytes_or_a_stream(ingested: Path, drawn_shop: Path) -
         by_path = shop.query(path, k=5)
         assert len(by_path) == 5
         assert by_path[0].rank == 1
-        assert by_path.regions[0] == ss.Box(0, 0, *size_of(path))
+        whole = shop.query(path, k=5, regions="whole")
+        assert whole.regions == (ss.Box(0, 0, *size_of(path)),)
         assert by_path[0].region in by_path.regions
         assert set(by_path.seconds) == {"decode", "extract", "search"}
         for photo in (str(path), path.read_bytes(), io.BytesIO(path.read_bytes())):

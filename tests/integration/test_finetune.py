@@ -137,14 +137,14 @@ def test_removing_the_model_leaves_the_network_that_was_tuned(
         f'config.toml used it as the extractor; it is now "{network.resolve()}"\n'
     )
     settings = load_settings({"home": workspace})
-    assert (settings.space, settings.extractor) == ("whitened", str(network.resolve()))
+    assert (settings.space, settings.extractor) == ("mixed", str(network.resolve()))
     assert not (workspace / "models" / "tuned").exists()
     with ss.open(workspace) as shop:
         names = [one.extractor for one in shop.catalog.feature_sets()]
     assert "tiny" in names
     assert "tiny-tuned" not in names
     assert not [path for path in workspace.glob("*/*") if fingerprint[:16] in path.name]
-    with ss.open(workspace) as shop, pytest.warns(IndexWarning, match="whitened is not fitted"):
+    with ss.open(workspace) as shop, pytest.warns(IndexWarning, match="mixed is not fitted"):
         assert shop.query(photo_of(workspace, "p000")).hits
 
 

@@ -25,9 +25,9 @@ def test_a_image_that_another_method_cannot_use_is_no_answer(
     images = list_images(catalog)
     settings = StudySettings(methods=("fake",), metrics=("l1",), ks=(2,), n_hits=3, index=True)
     protocol = choose(images, settings).without({images[1].pk: "broken"})
-    answers = [GalleryHit(one.product, one.image, 0.5 + i, 0) for i, one in enumerate(images[:2])]
+    answers = [GalleryHit(one.product, one.image, 0.5 + i, 0, i) for i, one in enumerate(images[:2])]
     answers += [
-        GalleryHit(one.product, one.image, 2.5 + i, 0)
+        GalleryHit(one.product, one.image, 2.5 + i, 0, i)
         for i, one in enumerate(one for one in images[2:] if one.image.path != "/shop/street.jpg")
     ]
     answers = answers[: n_kept + 1] if n_kept == 3 else [answers[0], answers[1], answers[3]]

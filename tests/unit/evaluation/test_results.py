@@ -99,7 +99,7 @@ def test_how_many_photos_show_a_person_is_told_where_one_was_looked_for():
     assert not any("person" in note for note in notes(study))
     study = replace(study, queries=replace(study.queries, n_with_person=3))
     n = study.queries.n_queries
-    told = f"A person was found in 3 of {n} queries; the others were looked at through the regions `street`."
+    told = f"A person was found in 3 of {n} queries; the others were looked at through the regions `large`."
     assert told in notes(study)
     stored = json.loads(json_text(study))
     assert stored["queries"]["n_with_person"] == 3
