@@ -42,8 +42,9 @@ def photo(drawn_shop: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shop(ingested: Path) -> Iterator[ss.Workspace]:
-    with ss.open(ingested) as opened:
+def shop(workspace: Path) -> Iterator[ss.Workspace]:
+    """Of a copy: a search in another metric has an index built at the end."""
+    with ss.open(workspace) as opened:
         yield opened
 
 
