@@ -40,7 +40,6 @@ def main() -> None:
     """Prints both times and their ratio, and what our process spent its time on."""
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.spec import ExtractorSpec
     from stylesearch.settings import Settings
     from stylesearch.spaces.parts import FeatureParts
 
@@ -62,7 +61,7 @@ def main() -> None:
             (feature_set,) = catalog.feature_sets()
             vectors = np.concatenate([block for _, block in catalog.features(feature_set)])
         np.save(folder / "gallery.npy", FeatureParts.of_extractor(extractor).split(vectors)[0])
-        keras_model(str(ExtractorSpec.parse(spec).without_colors)).save(folder / "model.keras")
+        keras_model(spec).save(folder / "model.keras")
         (folder / "plain.py").write_text(PLAIN_KERAS.replace("SIZE", str(extractor.input_size)))
         query = command_line("--home", folder / "home", "query", photo, "-k", "20", "--json")
         found = json.loads(subprocess.run(query, check=True, capture_output=True, text=True).stdout)

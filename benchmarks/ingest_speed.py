@@ -3,6 +3,9 @@
 Keras alone is ``keras.Model.predict`` fed by ``keras.utils.image_dataset_from_directory``. The bound is
 n_cores / (core-seconds of decoding one picture + core-seconds of inferring it), each measured alone. Both
 sides start with the model loaded and warm; ours also hashes, and stores the vectors in the catalog.
+
+Environment: ``BENCH_PICTURES`` (480), ``BENCH_PRECISION`` (``f32``; else what the processor is best at). With
+``ONEDNN_MAX_CPU_ISA=AVX2`` as well, a newer processor does as one with AVX2 alone.
 """
 
 from __future__ import annotations
@@ -51,13 +54,13 @@ def main() -> None:
 def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> list[str]:
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
-    from stylesearch.extractors.spec import ExtractorSpec
     from stylesearch.features.stream import ExtractionOptions
     from stylesearch.importers.folder import FolderImporter
     from stylesearch.ingest import IngestOptions, ingest
 
-    extractor = load_extractor(spec, weights=weights, throughput=True)
-    network = keras_model(str(ExtractorSpec.parse(spec).without_colors), weights)
+    precision = os.environ.get("BENCH_PRECISION", "auto")
+    extractor = load_extractor(spec, weights=weights, precision=precision, throughput=True)
+    network = keras_model(spec, weights)
     size = extractor.input_size
     extractor.extract(np.zeros((64, size, size, 3), np.uint8))
     n_cores = os.cpu_count() or 1
