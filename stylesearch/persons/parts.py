@@ -39,7 +39,7 @@ class Part:
     """A part of a person in a photo.
 
     Attributes:
-        region: ``torso``, ``legs`` or ``body``.
+        region: ``torso``, ``legs`` or ``body``; ``box`` for one that was given.
         person: whose part it is, from 1.
         box: in pixels of the upright photo at full resolution.
         mask: uint8 (h, w), 255 where the person is, of the photo in which the person was found.

@@ -28,7 +28,7 @@ def preload_finder() -> None:
     threading.Thread(target=_load, args=(warm_up_finder,), name="load persons").start()
 
 
-def _load(warm_up_finder: Callable[[], None]) -> None:
+def _load(warm_up_finder: Callable[[], bool]) -> None:
     try:
         warm_up_finder()
     except (StyleSearchError, ImportError) as error:
