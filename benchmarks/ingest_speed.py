@@ -102,7 +102,8 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
 def _decoding(folder: Path, size: int) -> float:
     """Core-seconds of reading, hashing and decoding one picture, alone on one core."""
     from stylesearch.features.prepare import Task, prepare_image
-    from stylesearch.types import Product, Record
+    from stylesearch.listing import Record
+from stylesearch.types import Product
 
     tasks = [
         Task(Record(Product(path.stem, path.stem, "x"), str(path)), None, frozenset(["x"]))

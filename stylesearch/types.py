@@ -19,7 +19,6 @@ __all__ = [
     "Hit",
     "ImageRecord",
     "Product",
-    "Record",
     "ReportCount",
     "ReportProgress",
     "SearchKeywords",
@@ -27,6 +26,7 @@ __all__ = [
     "Seen",
     "SpaceChoice",
     "Spot",
+    "Variant",
 ]
 
 ReportProgress = Callable[[str, int, int | None], None]
@@ -87,6 +87,25 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """One of the things that a product is sold as: a size, a color.
+
+    Attributes:
+        id: the shop's own id of it (its SKU), or "".
+        options: value by option: ``{"color": "Navy", "size": "M"}``.
+        price: as the shop writes it; None for that of the product.
+        in_stock: whether it can be bought now; None where the shop does not say.
+        url: address of its page, where it has one of its own.
+    """
+
+    id: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    price: str | None = None
+    in_stock: bool | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """A thing for sale.
 
@@ -95,8 +114,14 @@ class Product:
         title: title for customers.
         category: the unit of an index and of a row in a table.
         url: address of its page in the shop.
-        price: as the shop writes it (``"19.90"``, ``"19.90 EUR"``); never computed with.
+        price: as the shop writes it (``"19.90"``, ``"19.90 EUR"``); of variants with several prices, the
+            lowest.
         attributes: other data of the shop, JSON values by name.
+        in_stock: whether it, or one of its variants, can be bought now; None where the shop does not say.
+        variants: the sizes, colors and so on that it is sold in.
+        amount, amount_max: the price, and the highest price of a variant, as numbers to filter and sort by;
+            None where the text has none. The catalog reads them from the texts.
+        currency: the currency in these texts, an ISO 4217 code (``"EUR"``); None where they have none.
     """
 
     id: str
@@ -105,23 +130,11 @@ class Product:
     url: str | None = None
     price: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One image of one product, as a source lists it.
-
-    Attributes:
-        product: the product as the source describes it.
-        path: the image's file, absolute.
-        domain: who took it.
-        box: box around the garment, if the source has it.
-    """
-
-    product: Product
-    path: str
-    domain: Domain = Domain.SHOP
-    box: Box | None = None
+    in_stock: bool | None = None
+    variants: tuple[Variant, ...] = ()
+    amount: float | None = None
+    amount_max: float | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +150,13 @@ class ImageRecord:
     """An image in the catalog.
 
     Attributes:
-        path: the image's file, absolute.
+        path: the image's file, absolute; of an image behind a URL, the file that it was fetched to.
         sha256: hexadecimal digest of its bytes.
         domain: who took it.
         width, height: pixels of the upright image.
         box: box around the garment, if known.
+        url: where it was fetched from; None for a file of this machine.
+        options: of a product with variants, those that the image shows: ``{"color": "Navy"}``.
     """
 
     path: str
@@ -150,6 +165,13 @@ class ImageRecord:
     width: int
     height: int
     box: Box | None = None
+    url: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def locator(self) -> str:
+        """What names the image in the catalog: its URL, or else its file."""
+        return self.url or self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from stylesearch.drawn_shop.shop import draw_shop_image
 from stylesearch.drawn_shop.street import draw_street_photo
 from stylesearch.errors import ConfigError
 from stylesearch.files import atomic_file, write_json
-from stylesearch.types import Box, Domain, Product, Record, ReportCount
+from stylesearch.listing import Listing, Record
+from stylesearch.types import Box, Domain, Product, ReportCount
 
 __all__ = ["DemoReport", "draw_photos", "write_demo"]
 
@@ -181,7 +182,7 @@ def draw_photos(
             with Image.open(io.BytesIO(data)) as image:
                 pixels = np.asarray(image)
             domain = Domain.SHOP if box is None else Domain.CONSUMER
-            yield pixels, Record(product=entry, path=path, domain=domain, box=box)
+            yield pixels, Record(product=Listing.of(entry), path=path, domain=domain, box=box)
 
 
 def _product_images(product: DrawnProduct, order: _Order) -> Iterator[tuple[str, bytes, Box | None]]:

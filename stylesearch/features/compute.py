@@ -22,7 +22,8 @@ from stylesearch.features.region_cache import RegionCache
 from stylesearch.features.stream import ExtractionOptions, extract_stream
 from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.images.source import CHANGED
-from stylesearch.types import Domain, Record, ReportCount
+from stylesearch.listing import Record
+from stylesearch.types import Domain, ReportCount
 
 if TYPE_CHECKING:
     from stylesearch.catalog.writer import Writer

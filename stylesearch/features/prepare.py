@@ -14,7 +14,7 @@ from stylesearch.files import sha256_bytes, stat_key
 from stylesearch.images.inputs import make_inputs
 from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.images.source import read_image, read_listed, stat_image
-from stylesearch.types import Record
+from stylesearch.listing import Record
 
 __all__ = ["PhotoSample", "PreparedImage", "Task", "prepare_image", "prepare_regions"]
 

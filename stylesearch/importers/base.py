@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers import IMPORTERS, possible_formats
+from stylesearch.listing import Record, Unpictured
 from stylesearch.registry import unknown_name
-from stylesearch.types import Domain, Failure, Record
+from stylesearch.types import Domain, Failure
 
 __all__ = [
     "ALL_SPLITS",
@@ -21,7 +22,9 @@ __all__ = [
     "UNCATEGORIZED",
     "ImportOptions",
     "Importer",
+    "Listed",
     "Missing",
+    "Note",
     "SplitImporter",
     "check_options",
     "choose_importer",
@@ -51,6 +54,14 @@ class ImportOptions:
     Attributes:
         domain: who took its images, where the source does not say.
         allow_outside: whether a table may name images outside its own folder.
+        layout: of a folder, the names of its levels (``category/product/image``); "" to look at it.
+        columns: of a table, columns by field, as ``--map`` gives them: ``{"title": "Bezeichnung", "id":
+            "style+colour"}``.
+        variants: ``together`` for one product with variants, ``separate`` for a product of each.
+        currency: ISO 4217 code of prices that are written without one.
+        unpublished: whether products are listed that the shop does not show its customers.
+        sold_out: whether products are listed that cannot be bought now.
+        media_root: folder or URL that relative paths of images start from; "" for the table's folder.
         splits: the splits of a dataset whose images are listed; empty for all.
         gallery: the splits of a dataset whose shop images are listed; empty for the same as ``splits``.
         categories: the categories of a dataset's products: ``own``, or ``study2018`` for Dress, Skirt, upper,
@@ -59,6 +70,13 @@ class ImportOptions:
 
     domain: Domain = Domain.SHOP
     allow_outside: bool = False
+    layout: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    variants: str = "together"
+    currency: str = ""
+    unpublished: bool = False
+    sold_out: bool = True
+    media_root: str = ""
     splits: tuple[str, ...] = ()
     gallery: tuple[str, ...] = ()
     categories: str = "own"
@@ -88,6 +106,21 @@ class Missing:
     listed_in: str
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something about a source as a whole that its owner should know: what was assumed, what was left out.
+
+    Attributes:
+        text: one sentence, without a full stop.
+    """
+
+    text: str
+
+
+Listed = Record | Unpictured | Failure | Missing | Note
+"""What an importer yields."""
+
+
 class Importer(Protocol):
     """Lists the images of one kind of source, without opening any.
 
@@ -104,7 +137,7 @@ class Importer(Protocol):
         """
         ...
 
-    def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
+    def records(self, path: Path, options: ImportOptions) -> Iterator[Listed]:
         """Lists every image of the source, in an order that depends only on the source.
 
         Args:
@@ -113,8 +146,8 @@ class Importer(Protocol):
 
         Yields:
             a record, with the image's absolute path; or a failure for an entry that is not a valid record,
-            with its place (a path, or file and line) as the item; or, from a dataset, a missing image. Images
-            of a product need not follow each other.
+            with its place (a path, or file and line) as the item; or a product without a usable picture; or,
+            from a dataset, a missing image; or a note. Images of a product need not follow each other.
 
         Raises:
             DatasetError: the source as a whole cannot be read, or is empty.

@@ -28,7 +28,8 @@ import numpy as np
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import UNCATEGORIZED, ImportOptions, title_from_name
-from stylesearch.types import Failure, Product, Record
+from stylesearch.listing import Record
+from stylesearch.types import Failure, Product
 
 __all__ = [
     "File",

@@ -30,7 +30,8 @@ from typing import Final
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import UNCATEGORIZED, ImportOptions, title_from_name
 from stylesearch.importers.table_reader import BadRow, Header, Row, open_table, sniff_header
-from stylesearch.types import Box, Domain, Failure, Product, Record
+from stylesearch.listing import Record
+from stylesearch.types import Box, Domain, Failure, Product
 
 __all__ = ["TableImporter"]
 

@@ -30,7 +30,8 @@ from stylesearch.features.prepare import PreparedImage, Task, prepare_image
 from stylesearch.features.stream import extract_stream
 from stylesearch.importers.base import Importer, Missing, check_options, count_listed
 from stylesearch.ingest.report import IngestOptions, IngestReport
-from stylesearch.types import Failure, Record, ReportProgress
+from stylesearch.listing import Record
+from stylesearch.types import Failure, ReportProgress
 
 if TYPE_CHECKING:
     from stylesearch.catalog.writer import Writer

@@ -19,7 +19,8 @@ from stylesearch.importers.base import (
     check_options,
     choose_importer,
 )
-from stylesearch.types import Domain, Failure, Record
+from stylesearch.listing import Record
+from stylesearch.types import Domain, Failure
 from tests.unit.importers.datasets import layouts
 
 IMAGES = ("dress/red/1.jpg", "dress/red/2.jpg", "dress/blue.png", "skirt/pleated.webp")

@@ -61,7 +61,8 @@ from stylesearch.importers.datasets.deepfashion_files import (
     read_boxes,
     read_rows,
 )
-from stylesearch.types import Box, Domain, Failure, Product, Record
+from stylesearch.listing import Listing, Record
+from stylesearch.types import Box, Domain, Failure, Product
 
 __all__ = [
     "CONSUMER_TO_SHOP_GROUPS",
@@ -187,7 +188,7 @@ class _ImageFolders:
                 path = f"{place}/{name}"
                 if is_file(path):
                     box = self._scale(entry.box, path) if entry.box and is_high else entry.box
-                    return Record(entry.product, path, entry.domain, box)
+                    return Record(Listing.of(entry.product), path, entry.domain, box)
         return f"{self._places[0][0]}/{below}"
 
     def _scale(self, box: Box, path: str) -> Box | None:

@@ -43,7 +43,8 @@ from stylesearch.importers.datasets.annotations import (
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
 from stylesearch.importers.folder import is_junk, is_text
-from stylesearch.types import Box, Domain, Failure, Product, Record
+from stylesearch.listing import Listing, Record
+from stylesearch.types import Box, Domain, Failure, Product
 
 __all__ = ["CATEGORIES", "GROUPS", "DeepFashion2"]
 
@@ -103,7 +104,7 @@ class DeepFashion2:
             for extension in _EXTENSIONS:
                 file = f"{root}/{entry.file}{extension}"
                 if is_file(file):
-                    return Record(entry.product, file, entry.domain, entry.box)
+                    return Record(Listing.of(entry.product), file, entry.domain, entry.box)
             return f"{root}/{entry.file}{_EXTENSIONS[0]}"
 
         yield from find_images(self._read_listing(path, options), find, str(path))

@@ -39,7 +39,8 @@ from stylesearch.importers.datasets.annotations import (
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
 from stylesearch.importers.folder import is_junk, is_no_image, is_text
-from stylesearch.types import Box, Domain, Failure, Product, Record
+from stylesearch.listing import Listing, Record
+from stylesearch.types import Box, Domain, Failure, Product
 
 __all__ = [
     "GROUPS",
@@ -142,7 +143,7 @@ class Street2Shop:
             found = numbered.find(int(entry.file))
             if found is None:
                 return numbered.usual_path(int(entry.file))
-            return Record(entry.product, found, entry.domain, entry.box)
+            return Record(Listing.of(entry.product), found, entry.domain, entry.box)
 
         yield from find_images(listed, find, str(path))
 

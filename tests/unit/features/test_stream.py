@@ -21,8 +21,9 @@ from stylesearch.features.prepare import PreparedImage, Task, prepare_image
 from stylesearch.features.stream import MAX_SAMPLES, Sample, extract_stream, map_in_order
 from stylesearch.files import RACY_SECONDS
 from stylesearch.images.inputs import make_inputs
+from stylesearch.listing import Record
 from stylesearch.testing.fake_extractor import FakeExtractor
-from stylesearch.types import Product, Record
+from stylesearch.types import Product
 
 
 def test_results_are_in_the_order_of_the_items() -> None:

@@ -9,7 +9,8 @@ import pytest
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import ImportOptions
 from stylesearch.importers.folder import FolderImporter
-from stylesearch.types import Domain, Failure, Product, Record
+from stylesearch.listing import Record
+from stylesearch.types import Domain, Failure, Product
 
 
 def plant(root: Path, *names: str) -> Path:

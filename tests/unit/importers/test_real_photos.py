@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stylesearch.importers.base import ImportOptions, choose_importer
-from stylesearch.types import Record
+from stylesearch.listing import Record
 
 pytestmark = pytest.mark.data
 

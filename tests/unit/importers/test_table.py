@@ -10,7 +10,8 @@ from stylesearch.errors import DatasetError
 from stylesearch.importers.base import UNCATEGORIZED, ImportOptions
 from stylesearch.importers.table import TableImporter
 from stylesearch.importers.table_reader import MAX_LINE, TableEncodingWarning
-from stylesearch.types import Box, Domain, Failure, Product, Record
+from stylesearch.listing import Record
+from stylesearch.types import Box, Domain, Failure, Product
 
 
 def read(shop: Path, text: str | bytes, **options: object) -> list[Record | Failure]:

@@ -9,7 +9,8 @@ import pytest
 
 from stylesearch.importers.base import ImportOptions
 from stylesearch.importers.table import TableImporter
-from stylesearch.types import Failure, Record
+from stylesearch.listing import Record
+from stylesearch.types import Failure
 
 
 def read(shop: Path, text: str | bytes, **options: object) -> list[Record | Failure]:

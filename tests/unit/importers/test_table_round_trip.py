@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import UNCATEGORIZED, ImportOptions
 from stylesearch.importers.table import TableImporter
-from stylesearch.types import Box, Domain, Failure, Product, Record
+from stylesearch.listing import Record
+from stylesearch.types import Box, Domain, Failure, Product
 
 FILES = ("a.jpg", "b.jpg", "c.jpg")
 

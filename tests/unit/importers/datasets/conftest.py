@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from stylesearch.importers.base import ImportOptions, Missing, SplitImporter
-from stylesearch.types import Failure, Record
+from stylesearch.listing import Record
+from stylesearch.types import Failure
 
 
 @dataclass

@@ -15,7 +15,8 @@ from stylesearch.errors import DatasetError
 from stylesearch.importers import IMPORTERS
 from stylesearch.importers.base import ImportOptions, Missing, SplitImporter
 from stylesearch.ingest.report import N_MISSING_SHOWN, IngestReport
-from stylesearch.types import Failure, Record
+from stylesearch.listing import Record
+from stylesearch.types import Failure
 from tests.unit.importers.datasets import layouts
 
 PLACES: dict[str, tuple[Callable[[Path], Path], str]] = {
