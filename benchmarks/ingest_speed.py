@@ -102,11 +102,10 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
 def _decoding(folder: Path, size: int) -> float:
     """Core-seconds of reading, hashing and decoding one picture, alone on one core."""
     from stylesearch.features.prepare import Task, prepare_image
-    from stylesearch.listing import Record
-from stylesearch.types import Product
+    from stylesearch.listing import Listing, Record
 
     tasks = [
-        Task(Record(Product(path.stem, path.stem, "x"), str(path)), None, frozenset(["x"]))
+        Task(Record(Listing(path.stem), str(path)), None, frozenset(["x"]))
         for path in sorted(folder.rglob("*.jpg"))[:200]
     ]
     for task in tasks[:10]:

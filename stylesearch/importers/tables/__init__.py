@@ -1,0 +1,1 @@
+"""Tables and feeds of products: one format a module, read by one importer."""
