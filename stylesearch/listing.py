@@ -8,13 +8,17 @@ from typing import Any, Final, Self
 
 from stylesearch.types import Box, Domain, Product
 
-__all__ = ["ATTRIBUTE", "FIELDS", "Listing", "Record", "Unpictured"]
+__all__ = ["ATTRIBUTE", "FIELDS", "UNCATEGORIZED", "Listing", "Record", "Unpictured"]
 
 FIELDS: Final = ("title", "category", "url", "price", "in_stock", "variants")
 """Fields of a product that a source can say, beside its attributes."""
 
 ATTRIBUTE: Final = "attributes."
 """What the name of an attribute has before it as a field: ``attributes.color``."""
+
+
+UNCATEGORIZED: Final = "uncategorized"
+"""The category of a product for which no source has one."""
 
 
 @dataclass(frozen=True, slots=True)

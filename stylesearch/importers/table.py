@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Final
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import UNCATEGORIZED, ImportOptions, title_from_name
+from stylesearch.importers.base import ImportOptions, title_from_name
 from stylesearch.importers.table_reader import BadRow, Header, Row, open_table, sniff_header
-from stylesearch.listing import Record
+from stylesearch.listing import UNCATEGORIZED, Listing, Record
 from stylesearch.types import Box, Domain, Failure, Product
 
 __all__ = ["TableImporter"]
@@ -124,7 +124,7 @@ class _RowReader:
         what = f"{record_domain} {box}"
         first_line, first_what = self._seen.image(row.line, product.id, path, what)
         if first_line == row.line:
-            return Record(product, path, record_domain, box)
+            return Record(Listing.of(product), path, record_domain, box)
         if first_what != what:
             raise BadRow(f"line {first_line} has this picture with another box or domain")
         return None

@@ -21,18 +21,18 @@ def feature_ids(catalog: Catalog, feature_set: FeatureSet, **only: Any) -> list[
 @pytest.mark.parametrize("product", [Product("", "a", "dress"), Product("a", "a", "")])
 def test_a_product_without_id_or_category_is_refused(writer: Writer, product: Product) -> None:
     with pytest.raises(DatasetError, match="an id and a category"), writer.transaction():
-        writer.upsert_products([Product("whole", "a", "dress"), product])
+        writer.upsert_products([Product("whole", "a", "dress"), product], source="shop")
 
 
 def test_products_are_new_then_unchanged_then_changed(catalog: Catalog, writer: Writer) -> None:
     first = Product("a", "A", "dress", attributes={"sizes": ["S", "M"], "eco": True})
     with writer.transaction():
-        assert writer.upsert_products([first]) == {"a": Change.NEW}
+        assert writer.upsert_products([first], source="shop") == {"a": Change.NEW}
     with writer.transaction():
-        assert writer.upsert_products([first]) == {"a": Change.UNCHANGED}
+        assert writer.upsert_products([first], source="shop") == {"a": Change.UNCHANGED}
     second = Product("a", "A!", "dress", price="9.90")
     with writer.transaction():
-        assert writer.upsert_products([second, Product("b", "B", "top")]) == {
+        assert writer.upsert_products([second, Product("b", "B", "top")], source="shop") == {
             "a": Change.CHANGED,
             "b": Change.NEW,
         }
@@ -43,21 +43,23 @@ def test_products_are_new_then_unchanged_then_changed(catalog: Catalog, writer: 
 def test_attributes_that_json_rewrites_do_not_look_new_at_every_run(writer: Writer) -> None:
     product = Product("a", "A", "dress", attributes={"sizes": ("S", "M"), 7: "seven"})  # type: ignore[dict-item]
     with writer.transaction():
-        writer.upsert_products([product])
-        assert writer.upsert_products([product]) == {"a": Change.UNCHANGED}
+        writer.upsert_products([product], source="shop")
+        assert writer.upsert_products([product], source="shop") == {"a": Change.UNCHANGED}
 
 
 def test_of_two_products_with_one_id_the_first_counts(catalog: Catalog, writer: Writer) -> None:
     with writer.transaction():
-        writer.upsert_products([Product("a", "first", "dress"), Product("a", "second", "skirt")])
+        writer.upsert_products(
+            [Product("a", "first", "dress"), Product("a", "second", "skirt")], source="shop"
+        )
     assert catalog.product("a").title == "first"
 
 
 def test_more_products_than_fit_into_one_statement(catalog: Catalog, writer: Writer) -> None:
     products = [Product(f"p{i:05}", f"P {i}", "dress") for i in range(2345)]
     with writer.transaction():
-        assert set(writer.upsert_products(products).values()) == {Change.NEW}
-        assert set(writer.upsert_products(products).values()) == {Change.UNCHANGED}
+        assert set(writer.upsert_products(products, source="shop").values()) == {Change.NEW}
+        assert set(writer.upsert_products(products, source="shop").values()) == {Change.UNCHANGED}
         images = writer.upsert_images(
             [ImageEntry(p.id, f"/{p.id}.jpg", sha256="s", width=1, height=1) for p in products], source="s"
         )
@@ -115,7 +117,7 @@ def test_a_failed_image_is_kept_with_its_reason_and_can_recover(
 ) -> None:
     broken = ImageEntry("a", "/a.jpg", error="not a picture")
     with writer.transaction():
-        writer.upsert_products([Product("a", "A", "dress")])
+        writer.upsert_products([Product("a", "A", "dress")], source="shop")
         ((pk, change),) = writer.upsert_images([broken], source="shop").values()
     assert change is Change.NEW
     assert [(failure.item, failure.reason) for failure in catalog.failures()] == [("/a.jpg", "not a picture")]
@@ -158,7 +160,7 @@ def test_a_product_that_moves_takes_its_vectors_along_under_new_ids(
         writer.add_features(second, [shop["/shop/red-2.jpg"]], vectors_for(1, start=50))
     _, before = catalog.product_features("red", feature_set)
     with writer.transaction():
-        writer.upsert_products([Product("red", "Red dress", "skirt")])
+        writer.upsert_products([Product("red", "Red dress", "skirt")], source="shop")
     assert feature_ids(catalog, feature_set, category="dress") == [3]
     assert feature_ids(catalog, feature_set, category="skirt") == [4, 6, 7]
     assert feature_ids(catalog, second, category="skirt") == [8]
@@ -173,7 +175,9 @@ def test_a_new_title_keeps_the_feature_ids(
     catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: Shop
 ) -> None:
     with writer.transaction():
-        assert writer.upsert_products([Product("red", "Crimson", "dress")]) == {"red": Change.CHANGED}
+        assert writer.upsert_products([Product("red", "Crimson", "dress")], source="shop") == {
+            "red": Change.CHANGED
+        }
     assert feature_ids(catalog, feature_set) == [1, 2, 3, 4]
 
 

@@ -36,7 +36,7 @@ def uploads(shop: Workspace) -> UploadFolder:
     uploads = UploadFolder(shop.settings.home)
     uploads.store(LISTED)
     with shop.catalog.writing() as writer, writer.transaction():
-        writer.upsert_products([Product("a", "A", "coat")])
+        writer.upsert_products([Product("a", "A", "coat")], source="shop")
         path, digest = entry(uploads, LISTED)
         image = ImageEntry("a", path, Domain.SHOP, sha256=digest, width=9, height=9)
         writer.upsert_images([image], source="api")
