@@ -150,7 +150,7 @@ def _stored(said: Mapping[str, Any]) -> Values:
 
     JSON changes some (a tuple, a number as a key), which would otherwise count as changed at every run.
     """
-    values = {name: value for name, value in said.items() if value is not None and value != ()}
+    values = {name: value for name, value in said.items() if value not in (None, "", ())}
     if "variants" in values:
         values["variants"] = [dataclasses.asdict(one) for one in values["variants"]]
     if all(isinstance(value, str | bool) for value in values.values()):
