@@ -96,7 +96,7 @@ def join(items: Iterable[Item]) -> dict[str, Joined]:
 
 def _join_rows(key: str, rows: list[Item]) -> Joined:
     product = Joined(key)
-    for item in sorted(rows, key=lambda item: (item.key != key, item.variant is not None)):
+    for item in sorted(rows, key=lambda item: (item.key != key, item.is_part)):
         for name, value in item.said.items():
             if product.said.get(name) is None:
                 product.said[name] = value
