@@ -63,8 +63,8 @@ def test_the_first_row_says_the_product_and_each_row_a_variant_or_a_picture() ->
     )
     assert second.variant == Variant("W-NM", {"color": "Navy", "size": "M"}, "69.95", False)
     assert third.variant == Variant("W-SM", {"color": "Sand", "size": "M"}, "72.00", True)
-    assert fourth == Item("wrap", pictures=(Picture("https://i.example/3.jpg"),), is_part=True)
-    assert (second.said, second.is_part, second.is_shown) == ({}, True, None)
+    assert fourth == Item("wrap", pictures=(Picture("https://i.example/3.jpg"),), is_shown=True, is_part=True)
+    assert (second.said, second.is_part, second.is_shown) == ({}, True, True)
     assert (scarf.variant, scarf.said["price"], scarf.said["attributes.sku"]) == (None, "19.9", "SC")
 
 
@@ -99,6 +99,14 @@ def test_both_sets_of_columns_are_recognized_and_others_are_not() -> None:
 def test_what_is_not_published_is_not_shown(published: str, status: str, is_shown: bool) -> None:
     (item,) = read(Shopify(), f"Handle,Title,Published,Variant Price,Status\nx,X,{published},1,{status}\n")
     assert item.is_shown is is_shown
+
+
+def test_all_rows_of_a_draft_are_not_shown() -> None:
+    head = "Handle,Title,Option1 Name,Option1 Value,Variant Price,Status\n"
+    assert [item.is_shown for item in read(Shopify(), f"{head}x,X,Size,S,1,draft\nx,,,M,1,\n")] == [
+        False,
+        False,
+    ]
 
 
 def test_without_columns_of_status_nothing_is_said() -> None:
