@@ -105,5 +105,5 @@ def test_the_shop_has_what_shops_have() -> None:
     assert {len(product.variants) for product in SAME_SHOP} == {0, 1, 2, 3, 4, 6, 9}
     assert sum(not product.in_stock for product in SAME_SHOP) == 7
     assert sum(bool(product.sale_price) for product in SAME_SHOP) == 13
-    for part in (",", '"', "ä", "„", "&", ";"):
+    for part in (",", '"', "ü", "„", "&", ";"):
         assert any(part in product.title for product in SAME_SHOP)
