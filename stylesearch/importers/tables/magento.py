@@ -36,8 +36,8 @@ _MARKS: Final = frozenset(
 _KEPT_CHILDREN: Final = 50_000
 """Number of variants that are known by their parents until their own rows come."""
 
-_MANY: Final = frozenset(("color", "size"))
-"""Attributes that make variants in most shops: so are those that a configurable product has named."""
+_USUAL_OPTIONS: Final = frozenset(("color", "size"))
+"""Attributes that variants differ in in most shops; others are learned from configurable products."""
 
 
 class Magento:
@@ -52,7 +52,7 @@ class Magento:
 
     def __init__(self) -> None:
         self._children: OrderedDict[str, tuple[str, dict[str, str]]] = OrderedDict()
-        self._option_codes = set(_MANY)
+        self._option_codes = set(_USUAL_OPTIONS)
 
     def rate(self, table: Table) -> int:
         if not {"sku", "product type"} <= table.columns.keys():
