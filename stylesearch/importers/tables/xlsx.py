@@ -116,7 +116,7 @@ def _without_end(cells: Sequence[str]) -> list[str]:
 
 def _texts(sheet: ReadOnlyWorksheet, until: int | None = None) -> Iterator[tuple[int, list[str]]]:
     sheet.reset_dimensions()  # some programs write wrong ones
-    rows = sheet.iter_rows(max_row=until, max_col=None)
+    rows: Iterator[tuple[ReadOnlyCell, ...]] = sheet.iter_rows(max_row=until)  # type: ignore[misc, assignment]
     for number, row in enumerate(rows, 1):
         yield number, [_text(cell) for cell in row[:MAX_COLUMNS]]
 
