@@ -195,7 +195,14 @@ class _Joined:
         for line, item in product.rows:
             variant = item.variant
             self._has_variants |= variant is not None
-            if variant is not None and item.is_shown is False and known and not options.unpublished:
+            is_own = item.key == product.key  # else it is shown as a variant of this product
+            if (
+                variant is not None
+                and is_own
+                and item.is_shown is False
+                and known
+                and not options.unpublished
+            ):
                 continue
             if not self._add_fields(line, item):
                 continue

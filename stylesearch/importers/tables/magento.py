@@ -68,7 +68,7 @@ class Magento:
         attributes = _read_pairs(row.text("additional attributes"))
         said = self._read_said(row, attributes)
         if row.text("store view code"):
-            return Item(sku, said)
+            return Item(sku, {name: value for name, value in said.items() if name != "category"})
         if row.text("product type").casefold() == "configurable":
             return self._read_configurable(row, sku, said)
         parent, values = self._children.get(sku, ("", {}))

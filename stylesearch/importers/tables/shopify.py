@@ -62,7 +62,7 @@ _MARKS: Final = frozenset(
 _METAFIELD: Final = re.compile(r"(?P<label>.*?) ?\((?:product\.)?metafields\..*\)")
 
 _KEPT_HANDLES: Final = 10_000
-"""Number of products whose names of options are kept for rows that come later."""
+"""Number of products whose first row is remembered for rows that come later."""
 
 
 class Shopify:
@@ -76,7 +76,7 @@ class Shopify:
     name = "shopify"
 
     def __init__(self) -> None:
-        self._option_names: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._first_rows: OrderedDict[str, tuple[tuple[str, ...], bool | None]] = OrderedDict()
 
     def rate(self, table: Table) -> int:
         if not any(name in table.columns for name in _HANDLE):
@@ -90,7 +90,8 @@ class Shopify:
                 raise BadRow(f"no handle in the column {table.columns.get('handle', 'URL handle')!r}")
             return None
         title = row.text("title")
-        values = self._read_options(row, handle)
+        names, is_shown = self._read_first_row(row, handle)
+        values = _read_options(row, names)
         is_variant = bool(values or row.text(*_PRICE) or row.text(*_SKU))
         said = self._read_product(row, table) if title else {}
         variant = None
@@ -105,7 +106,7 @@ class Shopify:
             said,
             variant,
             self._read_pictures(row, values),
-            is_shown=self._is_shown(row) if title else None,
+            is_shown=is_shown,
             is_part=not title,
         )
 
@@ -143,23 +144,19 @@ class Shopify:
         price = row.text(*_PRICE)
         return row.text(*_COMPARE_AT) or price, price
 
-    def _read_options(self, row: TableRow, handle: str) -> dict[str, str]:
-        """The options of the row's variant, named as in the first row of its handle."""
+    def _read_first_row(self, row: TableRow, handle: str) -> tuple[tuple[str, ...], bool | None]:
+        """What only the first row of a handle says, for this row: names of options, and if it is shown."""
         names = tuple(row.text(f"option{number} name") for number in (1, 2, 3))
-        if any(names):
-            self._option_names[handle] = names
-            self._option_names.move_to_end(handle)
-            if len(self._option_names) > _KEPT_HANDLES:
-                self._option_names.popitem(last=False)
-        else:
-            names = self._option_names.get(handle, names)
-        values = [row.text(f"option{number} value") for number in (1, 2, 3)]
-        if values[0].casefold() == "default title" and not any(values[1:]):
-            return {}
-        return make_options(
-            (name or f"option {number}", value)
-            for number, (name, value) in enumerate(zip(names, values, strict=True), 1)
-        )
+        known_names, is_shown = self._first_rows.get(handle, (names, None))
+        if row.text("title"):
+            is_shown = _is_shown(row)
+        if not any(names):
+            names = known_names
+        self._first_rows[handle] = names, is_shown
+        self._first_rows.move_to_end(handle)
+        if len(self._first_rows) > _KEPT_HANDLES:
+            self._first_rows.popitem(last=False)
+        return names, is_shown
 
     @staticmethod
     def _read_pictures(row: TableRow, options: dict[str, str]) -> tuple[Picture, ...]:
@@ -170,15 +167,26 @@ class Shopify:
             pictures.append(Picture(image, options))
         return tuple(pictures)
 
-    @staticmethod
-    def _is_shown(row: TableRow) -> bool | None:
-        status = row.text("status").casefold()
-        if status in ("draft", "archived", "unlisted"):
-            return False
-        published = read_flag(row.text(*_PUBLISHED))
-        if published is not None:
-            return published
-        return True if status or row.has(*_PUBLISHED) else None
+
+def _read_options(row: TableRow, names: tuple[str, ...]) -> dict[str, str]:
+    """The options of the row's variant."""
+    values = [row.text(f"option{number} value") for number in (1, 2, 3)]
+    if values[0].casefold() == "default title" and not any(values[1:]):
+        return {}
+    return make_options(
+        (name or f"option {number}", value)
+        for number, (name, value) in enumerate(zip(names, values, strict=True), 1)
+    )
+
+
+def _is_shown(row: TableRow) -> bool | None:
+    status = row.text("status").casefold()
+    if status in ("draft", "archived", "unlisted"):
+        return False
+    published = read_flag(row.text(*_PUBLISHED))
+    if published is not None:
+        return published
+    return True if status or row.has(*_PUBLISHED) else None
 
 
 def _can_be_bought(row: TableRow) -> bool | None:
