@@ -89,8 +89,8 @@ _NAMES: Final[Mapping[str, str]] = {
         gruppen id; variantengruppe; vaterartikel; vater; vater sku; vater id; elternartikel; eltern id;
         hauptartikel; hauptartikelnummer; vaterartikelnummer; master artikelnummer; stammartikel;
         id groupe; groupe d'articles; id parent; sku parent; référence parent; référence parente;
-        article parent; produit parent; id grupo; id padre; sku padre; referencia padre; producto padre; padre;
-        id gruppo; codice padre; prodotto padre; articolo padre;
+        article parent; produit parent; id grupo; id padre; sku padre; referencia padre; producto padre;
+        padre; id gruppo; codice padre; prodotto padre; articolo padre;
         groep id; hoofdartikel; hoofdartikelnummer; ouder; ouder id; hoofdproduct;
         父sku; 父id; 父商品编号; 父商品; 主商品编号; 主sku; spu; spu编码; 商品组; 组id""",
     "color": """color; colour; color name; colour name; farbe; farbname; couleur; coloris; colore; kleur;

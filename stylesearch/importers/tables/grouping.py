@@ -184,26 +184,15 @@ class _Joined:
         self.refused: list[tuple[int, str]] = []
         self._has_variants = False
         self._category_line = 0
-        about = [item.is_shown for _, item in product.rows if item.variant is None]
-        of_variants = [item.is_shown for _, item in product.rows if item.variant is not None]
-        known = next((shown for shown in about if shown is not None), None)
-        if known is None:
-            known = True if not of_variants else any(shown is not False for shown in of_variants)
-        self.is_shown = known
+        self.is_shown = _is_shown([item for _, item in product.rows])
         variants: dict[tuple[str, tuple[tuple[str, str], ...]], Variant] = {}
         pictures: list[tuple[int, list[_Listed]]] = []
         for line, item in product.rows:
             variant = item.variant
             self._has_variants |= variant is not None
-            is_own = item.key == product.key  # else it is shown as a variant of this product
-            if (
-                variant is not None
-                and is_own
-                and item.is_shown is False
-                and known
-                and not options.unpublished
-            ):
-                continue
+            is_hidden = item.is_shown is False and self.is_shown and not options.unpublished
+            if variant is not None and is_hidden and item.key == product.key:
+                continue  # what has another key is shown as a variant of this product
             if not self._add_fields(line, item):
                 continue
             if variant is not None:
@@ -273,6 +262,14 @@ class _Joined:
         for name, guess in item.guesses.items():
             self.guesses.setdefault(name, guess)
         return True
+
+
+def _is_shown(items: list[Item]) -> bool:
+    """Whether a product is shown: as the rows about it say, else as one of its variants does."""
+    about = [item.is_shown for item in items if item.variant is None]
+    if about:
+        return next((shown for shown in about if shown is not None), True)
+    return any(item.is_shown is not False for item in items)
 
 
 def _chosen(pictures: list[_Located], options: Mapping[str, str] | None) -> list[_Located]:

@@ -321,13 +321,18 @@ def _next_cells(reader: _CsvReader, lines: _Lines) -> list[str]:
 
 
 def _loose_cells(record: list[str], delimiter: str) -> list[str] | None:
-    """Reads a first line in which a quote behind a blank is no quote of the table; None if it is one."""
+    """Reads a line with blanks around its quotes; None if that is not what is wrong with it.
+
+    A blank may stand between a closing quote and the delimiter, and a quote behind a blank may be no quote of
+    the table: ``1, "Summer" dress``.
+    """
     if not record:
         return None
-    try:
-        return next(csv.reader(record[:1], delimiter=delimiter, strict=True), None)
-    except csv.Error:
-        return None
+    closed = re.sub(rf'" +(?={re.escape(delimiter)}|\s*$)', '"', record[0])
+    for line, skip in ((closed, True), (record[0], False)):
+        with contextlib.suppress(csv.Error):
+            return next(csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=skip), None)
+    return None
 
 
 def _read_header(lines: _Lines, delimiter: str, path: str) -> _Header:

@@ -58,7 +58,8 @@ def open_xlsx(path: Path) -> Iterator[tuple[Table, Iterator[TableRow | Failure]]
     _check_size(path)
     with contextlib.ExitStack() as stack:
         with _reading(path):
-            book = load_workbook(path, read_only=True, data_only=True)
+            file = stack.enter_context(path.open("rb"))  # by its name it would be refused for its ending
+            book = load_workbook(file, read_only=True, data_only=True)
         stack.callback(book.close)
         with _reading(path):
             for sheet in book.worksheets:
@@ -78,12 +79,12 @@ def count_xlsx_rows(path: Path) -> int:
     from openpyxl import load_workbook
 
     _check_size(path)
-    with _reading(path):
-        book = load_workbook(path, read_only=True)
-        try:
-            return max(max((sheet.max_row or 0 for sheet in book.worksheets), default=0) - 1, 0)
-        finally:
-            book.close()
+    with (
+        _reading(path),
+        path.open("rb") as file,
+        contextlib.closing(load_workbook(file, read_only=True)) as book,
+    ):
+        return max(max((sheet.max_row or 0 for sheet in book.worksheets), default=0) - 1, 0)
 
 
 def _rows(path: Path, sheet: ReadOnlyWorksheet, line: int, header: RowReader) -> Iterator[TableRow | Failure]:
@@ -116,7 +117,7 @@ def _without_end(cells: Sequence[str]) -> list[str]:
 
 def _texts(sheet: ReadOnlyWorksheet, until: int | None = None) -> Iterator[tuple[int, list[str]]]:
     sheet.reset_dimensions()  # some programs write wrong ones
-    rows = sheet.iter_rows(max_row=until, max_col=None)
+    rows: Iterator[tuple[ReadOnlyCell, ...]] = sheet.iter_rows(max_row=until)  # type: ignore[misc, assignment]
     for number, row in enumerate(rows, 1):
         yield number, [_text(cell) for cell in row[:MAX_COLUMNS]]
 
