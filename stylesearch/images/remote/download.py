@@ -6,6 +6,7 @@ import base64
 import contextlib
 import datetime
 import email.utils
+import re
 import time
 import zlib
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ ACCEPT: Final = b"image/jpeg,image/png;q=0.9,image/webp;q=0.9,image/*;q=0.8,*/*;
 REDIRECTS: Final = {301, 302, 303, 307, 308}
 TRANSIENT: Final = {408, 425}
 GONE: Final = {404, 410}
+_HOST: Final = re.compile(rb"[A-Za-z0-9._-]+")
 _BLOCK: Final = 2**16
 _ZLIB_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
@@ -247,6 +249,8 @@ def _parse(url: str, base: httpx.URL | None = None) -> httpx.URL:
         raise _Refused(f"{where}{parsed.scheme or 'no scheme'}: only http and https are fetched")
     if not parsed.host:
         raise _Refused("a URL without a host")
+    if not (_HOST.fullmatch(parsed.raw_host) or ":" in parsed.host) or not 0 < (parsed.port or 80) < 2**16:
+        raise _Refused(f"not a valid URL: no host is called {parsed.netloc.decode()!r}")
     return parsed
 
 

@@ -145,14 +145,14 @@ class _Run:
                 return Fetched(url, cached.path, cached.sha256, is_new=False)
         if self._options.offline:
             return NotFetched(url, "it was never fetched, and nothing is fetched offline")
-        scheme = url.partition(":")[0].lower()
-        if scheme not in ("http", "https", *OBJECT_SCHEMES):
-            return NotFetched(url, f"{scheme}: only http, https and object stores are fetched")
+        scheme, separator, _ = url.partition("://")
+        if not separator or scheme.lower() not in ("http", "https", *OBJECT_SCHEMES):
+            return NotFetched(url, f"only http, https and object stores are fetched, not {scheme[:40]!r}")
         return None
 
     def _start(self, job: Job) -> None:
         """Queues a job, and starts what it needs that does not run yet."""
-        scheme = job.url.partition(":")[0].lower()
+        scheme = job.host.partition("://")[0]
         if scheme in OBJECT_SCHEMES:
             self._objects.open(scheme)
         elif self._downloader is None:
@@ -170,7 +170,7 @@ class _Run:
         try:
             while (job := self._queues.take()) is not None:
                 outcome: Fetched | NotFetched | Retry
-                if job.url.partition(":")[0].lower() in OBJECT_SCHEMES:
+                if job.host.partition("://")[0] in OBJECT_SCHEMES:
                     outcome = self._objects.fetch(job)
                 else:
                     assert self._downloader is not None

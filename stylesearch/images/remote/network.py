@@ -23,6 +23,7 @@ from stylesearch.images.remote.addresses import Address, resolve
 
 __all__ = ["CheckedNetwork", "CheckedStream"]
 
+TOO_LONG: Final = "it took too long"
 _LONGEST_HEADERS: Final = 2**17
 
 
@@ -69,8 +70,13 @@ class CheckedNetwork(httpcore.NetworkBackend):
             return timeout
         left = at - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout("it took too long")
+            raise httpcore.ReadTimeout(TOO_LONG)
         return float(left if timeout is None else min(left, timeout))
+
+    def explain_timeout(self, reason: str) -> str:
+        """Says why a step timed out: for ``reason``, unless it ended at the deadline."""
+        at = getattr(self._deadline, "at", None)
+        return reason if at is None or time.monotonic() < at else TOO_LONG
 
     def keep(self, one: socket.socket) -> None:
         """Remembers a socket, to be cut."""
@@ -141,7 +147,7 @@ class CheckedStream(httpcore.NetworkStream):
             self._socket.settimeout(self._network.remaining(timeout))
             data = self._socket.recv(max_bytes)
         except TimeoutError as error:
-            raise httpcore.ReadTimeout("the answer stopped") from error
+            raise httpcore.ReadTimeout(self._network.explain_timeout("the answer stopped")) from error
         except (OSError, ValueError) as error:
             raise httpcore.ReadError(f"the connection broke: {_text_of(error)}") from error
         self._count(data)
@@ -153,7 +159,7 @@ class CheckedStream(httpcore.NetworkStream):
             self._socket.settimeout(self._network.remaining(timeout))
             self._socket.sendall(buffer)
         except TimeoutError as error:
-            raise httpcore.WriteTimeout("the request was not taken") from error
+            raise httpcore.WriteTimeout(self._network.explain_timeout("the request was not taken")) from error
         except (OSError, ValueError) as error:
             raise httpcore.WriteError(f"the connection broke: {_text_of(error)}") from error
 

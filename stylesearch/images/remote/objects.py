@@ -77,7 +77,7 @@ class ObjectReader:
         Raises:
             OSError: the picture cannot be stored.
         """
-        scheme = job.url.partition("://")[0].lower()
+        scheme = job.host.partition("://")[0]
         store = self._stores[scheme]
         try:
             info = store.info(job.url)

@@ -8,8 +8,8 @@ with PictureServer() as server:
     assert server.requests_of("/dress.jpg") == 1
 ```
 
-``python picture_server.py FOLDER [--latency SECONDS]`` serves a folder in a process of its own, and prints its
-address first.
+``python picture_server.py FOLDER [--latency SECONDS]`` serves a folder in a process of its own, and prints
+its address first.
 """
 
 from __future__ import annotations
