@@ -15,6 +15,7 @@ time: pictures are then fetched again.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import logging
@@ -165,9 +166,10 @@ class PictureCache:
         kind = recognise(head[:HEAD_BYTES])
         if kind is None:
             raise NotAnImage(describe_unreadable(head[:HEAD_BYTES]) if head else "empty")
-        partial = self._incoming() / f"{secrets.token_hex(8)}.part"
         digest = hashlib.sha256()
         size = 0
+        is_stored = False
+        partial = self._incoming / f"{secrets.token_hex(8)}.part"
         try:
             with partial.open("xb", buffering=0) as file:
                 for chunk in itertools.chain([head], iterator):
@@ -178,10 +180,15 @@ class PictureCache:
                 path = self.folder / sha256[:2] / f"{sha256}.{EXTENSIONS[kind.name]}"
                 if _size_of(path) != size or sha256_file(path) != sha256:
                     os.fsync(file.fileno())
-                    path.parent.mkdir(exist_ok=True)
-                    partial.replace(path)
+                    try:
+                        partial.replace(path)
+                    except FileNotFoundError:
+                        path.parent.mkdir(exist_ok=True)
+                        partial.replace(path)
+                    is_stored = True
         finally:
-            partial.unlink(missing_ok=True)
+            if not is_stored:
+                partial.unlink(missing_ok=True)
         picture = CachedPicture(url, path, sha256, size, etag, last_modified, time.time())
         self._execute(
             "INSERT OR REPLACE INTO pictures (url, file, sha256, size, etag, last_modified, checked_at) "
@@ -232,8 +239,9 @@ class PictureCache:
             if size is not None:
                 yield path, size
 
+    @functools.cached_property
     def _incoming(self) -> Path:
-        """Returns the folder of files that are being written, and creates it."""
+        """The folder of files that are being written, which is created."""
         folder = self.folder / INCOMING
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -241,7 +249,7 @@ class PictureCache:
     def _remove_left_behind(self) -> None:
         """Removes files of processes that ended while they wrote them."""
         oldest = time.time() - LEFT_BEHIND_SECONDS
-        for path in self._incoming().glob("*.part"):
+        for path in self._incoming.glob("*.part"):
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()

@@ -9,7 +9,7 @@ import email.utils
 import re
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import httpcore
@@ -60,11 +60,15 @@ class Downloader:
     Args:
         cache: where pictures are stored.
         options: limits, time-outs and headers.
+        when_received: called when all bytes of a job have come, and only have to be stored.
     """
 
-    def __init__(self, cache: PictureCache, options: FetchOptions) -> None:
+    def __init__(
+        self, cache: PictureCache, options: FetchOptions, when_received: Callable[[Job], None]
+    ) -> None:
         self._cache = cache
         self._options = options
+        self._when_received = when_received
         self._network = CheckedNetwork(allow_private=options.allow_private)
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpx.create_ssl_context(),
@@ -174,14 +178,14 @@ class Downloader:
             raise _Refused(f"the server answered {status}")
         picture = self._cache.store(
             job.url,
-            self._pieces(response),
+            self._pieces(job, response),
             etag=_header(response, b"etag"),
             last_modified=_header(response, b"last-modified"),
         )
         is_new = job.cached is None or job.cached.sha256 != picture.sha256
         return Fetched(job.url, picture.path, picture.sha256, is_new)
 
-    def _pieces(self, response: httpcore.Response) -> Iterator[bytes]:
+    def _pieces(self, job: Job, response: httpcore.Response) -> Iterator[bytes]:
         """Reads the bytes of a picture in pieces; bytes, length and encoding are checked."""
         limit = self._options.max_bytes
         announced = _header(response, b"content-length")
@@ -205,6 +209,7 @@ class Downloader:
             raise _NotNow(
                 f"the server sent more than the {n_announced:,} bytes it announced", RetryKind.ANSWER
             )
+        self._when_received(job)
 
     def _raw(self, response: httpcore.Response) -> Iterator[bytes]:
         """Reads an answer as it is sent, until the deadline."""

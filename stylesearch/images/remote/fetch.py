@@ -158,7 +158,7 @@ class _Run:
         elif self._downloader is None:
             from stylesearch.images.remote.download import Downloader
 
-            self._downloader = Downloader(self._cache, self._options)
+            self._downloader = Downloader(self._cache, self._options, self._queues.release)
         self._queues.add(job)
         if len(self._threads) < min(self._options.n_at_once, len(self._jobs)):
             thread = threading.Thread(target=self._work, name=f"fetch-{len(self._threads) + 1}", daemon=True)

@@ -64,6 +64,10 @@ class Job:
         cached: the picture that the cache has of the URL.
         items: what it was asked for by; for whoever added the job.
         result: what became of it, once it is finished.
+        n_failures, n_postponements: how often it failed so far, and how often the host asked to come back
+            later.
+        began: when its last attempt began, by the clock of the queues.
+        holds_host: whether it counts for the limit of its host.
     """
 
     url: str
@@ -74,6 +78,7 @@ class Job:
     n_failures: int = 0
     n_postponements: int = 0
     began: float = 0.0
+    holds_host: bool = False
 
 
 @dataclass(slots=True)
@@ -154,11 +159,20 @@ class HostQueues:
                 self._can_take.wait(None if wakes_at is None else max(0.0, wakes_at - self._clock()))
         return None
 
+    def release(self, job: Job) -> None:
+        """Notes that a job needs its host no longer, and has only to be stored."""
+        with self._can_take:
+            if job.holds_host:
+                job.holds_host = False
+                self._hosts[job.host].n_running -= 1
+                self._can_take.notify()
+
     def finish(self, job: Job, outcome: Fetched | NotFetched | Retry) -> None:
         """Notes what became of a job that was taken; one that may succeed later is tried again."""
         with self._can_take:
             host = self._hosts[job.host]
-            host.n_running -= 1
+            host.n_running -= job.holds_host
+            job.holds_host = False
             if isinstance(outcome, Retry):
                 self._try_again(host, job, outcome)
             else:
@@ -206,9 +220,11 @@ class HostQueues:
             if host.n_running >= host.limit:
                 continue
             if host.waiting and host.pause_ends <= now:
-                host.n_running += 1
                 self._hosts.move_to_end(name)
-                return host.waiting.popleft(), None
+                host.n_running += 1
+                job = host.waiting.popleft()
+                job.holds_host = True
+                return job, None
             moments = [host.pause_ends] if host.waiting else []
             moments += [max(host.paused[0][0], host.pause_ends)] if host.paused else []
             wakes_at = min([*moments, *([] if wakes_at is None else [wakes_at])], default=None)

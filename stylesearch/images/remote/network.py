@@ -23,6 +23,7 @@ from stylesearch.images.remote.addresses import Address, resolve
 
 __all__ = ["CheckedNetwork", "CheckedStream"]
 
+_Selector = getattr(selectors, "PollSelector", selectors.DefaultSelector)  # cheaper to make than epoll
 TOO_LONG: Final = "it took too long"
 _LONGEST_HEADERS: Final = 2**17
 
@@ -203,7 +204,7 @@ class CheckedStream(httpcore.NetworkStream):
     def _is_readable(self) -> bool:
         """Whether something waits to be read, or the connection has ended."""
         try:
-            with selectors.DefaultSelector() as selector:
+            with _Selector() as selector:
                 selector.register(self._socket, selectors.EVENT_READ)
                 return bool(selector.select(0))
         except (OSError, ValueError):  # closed

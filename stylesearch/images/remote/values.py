@@ -19,7 +19,7 @@ class FetchOptions:
     """How pictures behind URLs are fetched; times are in seconds.
 
     Attributes:
-        n_at_once: pictures that are fetched at the same time, of all hosts.
+        n_at_once: pictures that are fetched or stored at the same time, of all hosts.
         n_per_host: the most of them that are of one host. A host begins with two, and gets one more with each
             answer.
         connect_seconds: how long to wait for a connection.
@@ -46,7 +46,7 @@ class FetchOptions:
         ConfigError: a number that makes no sense.
     """
 
-    n_at_once: int = 24
+    n_at_once: int = 32
     n_per_host: int = 12
     connect_seconds: float = 10.0
     read_seconds: float = 20.0
