@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from stylesearch.importers.base import UNCATEGORIZED
 from stylesearch.importers.tables.items import TableRow, plain_name
+from stylesearch.listing import UNCATEGORIZED
 
 __all__ = [
     "copy_cells",
