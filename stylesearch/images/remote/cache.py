@@ -201,6 +201,10 @@ class PictureCache:
         """Notes that the server of a URL has just said that its picture has not changed."""
         self._execute("UPDATE pictures SET checked_at = ? WHERE url = ?", [time.time(), url])
 
+    def forget(self, url: str) -> None:
+        """Forgets a URL, behind which there is no picture any more; the file stays until ``clear``."""
+        self._execute("DELETE FROM pictures WHERE url = ?", (url,))
+
     def status(self) -> CacheStatus:
         """Counts pictures and URLs."""
         sizes = [size for _, size in self._pictures()]

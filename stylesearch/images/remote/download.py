@@ -103,6 +103,8 @@ class Downloader:
             with self._network.deadline(self._options.total_seconds):
                 return self._follow(job)
         except _Refused as error:
+            if error.is_gone:
+                self._cache.forget(job.url)
             return NotFetched(job.url, str(error), error.is_gone)
         except _NotNow as error:
             return error.retry

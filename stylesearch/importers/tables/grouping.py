@@ -14,6 +14,7 @@ from typing import Any, Final
 from stylesearch.importers.base import ImportOptions, Note
 from stylesearch.importers.tables.items import BadRow, Item, Picture
 from stylesearch.importers.tables.pictures import PictureFinder
+from stylesearch.importers.tables.prices import name_currency
 from stylesearch.importers.tables.row_store import MAX_ROWS, ProductRows
 from stylesearch.listing import ATTRIBUTE, Listing, Record, Unpictured
 from stylesearch.money import lowest_price
@@ -74,8 +75,8 @@ class ProductJoiner:
     def notes(self) -> Iterator[Note]:
         """Yields how many products were left out, once all are listed."""
         for n, why, option in (
-            (self._n_hidden, "not shown to customers", "--unpublished takes them in"),
-            (self._n_sold_out, "sold out", "without --no-sold-out they are taken in"),
+            (self._n_hidden, "not shown to customers", "--with-unpublished takes them in"),
+            (self._n_sold_out, "sold out", "--with-sold-out takes them in"),
         ):
             if n:
                 yield Note(f"{n:,} {'product is' if n == 1 else 'products are'} left out: {why} ({option})")
@@ -176,7 +177,6 @@ class _Joined:
 
     def __init__(self, product: ProductRows, options: ImportOptions) -> None:
         self._key = product.key
-        self._currency = options.currency
         self.line = min(line for line, _ in product.rows)
         self.said: dict[str, Any] = {}
         self.guesses: dict[str, str] = {}
@@ -196,9 +196,14 @@ class _Joined:
             if not self._add_fields(line, item):
                 continue
             if variant is not None:
+                if variant.price:
+                    price = name_currency(variant.price, options.currency)
+                    variant = dataclasses.replace(variant, price=price)
                 same = (variant.id, tuple(sorted(variant.options.items())))
                 variants.setdefault(same, variant)
             pictures.append((line, [_Listed(picture, line, item.problem) for picture in item.pictures]))
+        if price := self.said.get("price"):
+            self.said["price"] = name_currency(price, options.currency)
         self.variants = list(variants.values())
         pictures.sort(key=lambda pair: pair[0])
         self.pictures = [picture for _, listed in pictures for picture in listed]
@@ -210,7 +215,7 @@ class _Joined:
             said["variants"] = () if _is_single(self.variants) else tuple(self.variants)
             prices = [variant.price for variant in self.variants if variant.price]
             if prices:
-                said["price"] = lowest_price(prices, self._currency) or prices[0]
+                said["price"] = lowest_price(prices) or prices[0]
             known = [variant.in_stock for variant in self.variants]
             if any(known):
                 said["in_stock"] = True

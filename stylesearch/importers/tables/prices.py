@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from stylesearch.money import parse_price
 
-__all__ = ["choose_price", "is_in_effect", "trim_price"]
+__all__ = ["choose_price", "is_in_effect", "name_currency", "trim_price"]
 
 
 def choose_price(regular: str, sale: str, *, on_sale: bool = True) -> tuple[str, str]:
@@ -31,6 +31,23 @@ def choose_price(regular: str, sale: str, *, on_sale: bool = True) -> tuple[str,
     if full is None:
         return sale, ""
     return (sale, regular) if on_sale and reduced.amount < full.amount else (regular, "")
+
+
+def name_currency(text: str, currency: str) -> str:
+    """Adds a currency to a price that is written without one, or with a symbol of several currencies.
+
+    Args:
+        text: the price.
+        currency: ISO 4217 code of such prices; "" to leave the text as it is.
+
+    Example:
+        >>> [name_currency(text, "CAD") for text in ("19.90", "$5", "19.90 EUR", "free")]
+        ['19.90 CAD', '$5 CAD', '19.90 EUR', 'free']
+    """
+    if not currency:
+        return text
+    meant = parse_price(text, currency)
+    return text if meant is None or parse_price(text) == meant else f"{text} {meant.currency}"
 
 
 def is_in_effect(start: str, end: str, now: datetime | None = None) -> bool:
