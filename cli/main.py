@@ -69,6 +69,7 @@ COMMANDS = {
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
     "products": (".products:products", "List, show or remove products."),
     "sources": (".sources:sources", "List, rename or remove the sources of products."),
+    "cache": (".cache:cache", "Show or remove pictures that were fetched from URLs."),
     "models": (".models:models", "List, show or remove trained models."),
     "index": (".index:index", "Build, inspect or verify the indexes."),
     "db": (".db:db", "Upgrade or check the catalog's schema."),

@@ -34,6 +34,7 @@ from stylesearch.types import (
 )
 from stylesearch.workspace.indexes import Indexes
 from stylesearch.workspace.models import Models
+from stylesearch.workspace.pictures import Pictures
 from stylesearch.workspace.resources import Resources
 from stylesearch.workspace.sources import Sources
 
@@ -79,6 +80,7 @@ class Workspace:
         indexes: builds, inspects, verifies and repairs the indexes.
         models: lists, reads and removes the trained models.
         sources: lists, renames and removes the sources of products.
+        pictures: counts and removes the pictures that were fetched from URLs.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -87,6 +89,7 @@ class Workspace:
         self.indexes = Indexes(self._resources)
         self.models = Models(self._resources)
         self.sources = Sources(self._resources)
+        self.pictures = Pictures(self._resources)
 
     @property
     def catalog(self) -> Catalog:
