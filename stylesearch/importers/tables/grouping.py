@@ -23,6 +23,7 @@ from stylesearch.types import Box, Domain, Failure, Variant
 __all__ = ["ProductJoiner"]
 
 _OPTION_ORDER: Final = ("color", "size")
+_PRICES: Final = ("price", ATTRIBUTE + "regular_price")
 
 
 class ProductJoiner:
@@ -177,6 +178,7 @@ class _Joined:
 
     def __init__(self, product: ProductRows, options: ImportOptions) -> None:
         self._key = product.key
+        self._currency = options.currency
         self.line = min(line for line, _ in product.rows)
         self.said: dict[str, Any] = {}
         self.guesses: dict[str, str] = {}
@@ -196,14 +198,12 @@ class _Joined:
             if not self._add_fields(line, item):
                 continue
             if variant is not None:
-                if variant.price:
-                    price = name_currency(variant.price, options.currency)
+                if variant.price and self._currency:
+                    price = name_currency(variant.price, self._currency)
                     variant = dataclasses.replace(variant, price=price)
                 same = (variant.id, tuple(sorted(variant.options.items())))
                 variants.setdefault(same, variant)
             pictures.append((line, [_Listed(picture, line, item.problem) for picture in item.pictures]))
-        if price := self.said.get("price"):
-            self.said["price"] = name_currency(price, options.currency)
         self.variants = list(variants.values())
         pictures.sort(key=lambda pair: pair[0])
         self.pictures = [picture for _, listed in pictures for picture in listed]
@@ -215,7 +215,7 @@ class _Joined:
             said["variants"] = () if _is_single(self.variants) else tuple(self.variants)
             prices = [variant.price for variant in self.variants if variant.price]
             if prices:
-                said["price"] = lowest_price(prices) or prices[0]
+                said["price"] = lowest_price(prices, self._currency) or prices[0]
             known = [variant.in_stock for variant in self.variants]
             if any(known):
                 said["in_stock"] = True
@@ -263,7 +263,8 @@ class _Joined:
             self._category_line = line
         for name, value in item.said.items():
             if self.said.get(name) is None:
-                self.said[name] = value
+                is_price = value and self._currency and name in _PRICES
+                self.said[name] = name_currency(value, self._currency) if is_price else value
         for name, guess in item.guesses.items():
             self.guesses.setdefault(name, guess)
         return True

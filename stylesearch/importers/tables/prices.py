@@ -65,6 +65,19 @@ def is_in_effect(start: str, end: str, now: datetime | None = None) -> bool:
     return (first is None or first <= now) and (last is None or now <= last)
 
 
+def name_currency(price: str, currency: str) -> str:
+    """Adds a currency to a price that names none, or only a symbol that this currency shares with others.
+
+    Example:
+        >>> [name_currency(price, "CAD") for price in ("19.90", "$19.90", "19.90 USD", "on request")]
+        ['19.90 CAD', '$19.90 CAD', '19.90 USD', 'on request']
+    """
+    money = parse_price(price, currency) if currency else None
+    if money is None or money.currency != currency.upper() or money == parse_price(price):
+        return price
+    return f"{price} {money.currency}"
+
+
 def trim_price(text: str) -> str:
     """Drops zeros beyond cents, which databases write: ``19.900000`` becomes ``19.90``."""
     return re.sub(r"^(\d+\.\d\d)0+$", r"\1", text)
