@@ -48,5 +48,5 @@ def clear(shared: Shared, everything: bool) -> None:
 
 
 def _describe(status: CacheStatus) -> str:
-    pictures = f"{status.n_pictures:,} picture" + ("" if status.n_pictures == 1 else "s")
+    pictures = f"{status.n_files:,} picture" + ("" if status.n_files == 1 else "s")
     return f"{pictures}, {status.n_bytes / 1e6:,.1f} MB, of {status.n_urls:,} URLs"

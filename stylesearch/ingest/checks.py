@@ -26,7 +26,7 @@ _HINTS: Final = {
     "no such picture": "--media-root says where relative paths start",
     "the picture is outside": "--allow-outside lets images outside the table's folder in",
     "no picture given": "--map image=COLUMN says which column has the images",
-    "private": "--allow-private-hosts lets addresses of private networks in",
+    "such hosts are refused": "--allow-private-hosts lets addresses of private networks in",
 }
 """What helps, by words of the cause."""
 
@@ -82,5 +82,8 @@ def cause_of(reason: str) -> str:
     Example:
         >>> cause_of("no such picture: /shop/a.jpg")
         'no such picture'
+        >>> cause_of("the product 'a1' is in line 7 too")
+        'the product ... is in line ... too'
     """
-    return re.split(r": | \(|['\"]|\. Received|/|\d", reason)[0].strip() or reason
+    general = re.split(r": | \(|\. Received", reason)[0]
+    return re.sub(r"\S*[/\d]\S*|'[^']*'", "...", general)

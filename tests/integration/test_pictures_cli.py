@@ -25,8 +25,8 @@ def test_fetched_pictures_are_counted_and_those_that_no_image_has_are_removed(
         table.write_text(f"id,image\np0,{urls[0]}\np1,{urls[1]}\n")
         stylesearch("ingest", table, "-e", "color-histogram", "--offline", "--prune", "--force", *home)
     status = stylesearch("cache", "status", "--json", *home).json
-    assert (status["n_pictures"], status["n_urls"]) == (3, 3)
-    assert stylesearch("cache", "clear", "--json", *home).json["n_pictures"] == 1
+    assert (status["n_files"], status["n_urls"]) == (3, 3)
+    assert stylesearch("cache", "clear", "--json", *home).json["n_files"] == 1
     assert stylesearch("cache", "clear", *home).out == "0 pictures, 0.0 MB, of 0 URLs removed\n"
-    assert stylesearch("cache", "clear", "--all", "--json", *home).json["n_pictures"] == 2
+    assert stylesearch("cache", "clear", "--all", "--json", *home).json["n_files"] == 2
     assert stylesearch("cache", "status", *home).out.startswith("0 pictures, 0.0 MB, of 0 URLs in ")

@@ -33,23 +33,6 @@ def choose_price(regular: str, sale: str, *, on_sale: bool = True) -> tuple[str,
     return (sale, regular) if on_sale and reduced.amount < full.amount else (regular, "")
 
 
-def name_currency(text: str, currency: str) -> str:
-    """Adds a currency to a price that is written without one, or with a symbol of several currencies.
-
-    Args:
-        text: the price.
-        currency: ISO 4217 code of such prices; "" to leave the text as it is.
-
-    Example:
-        >>> [name_currency(text, "CAD") for text in ("19.90", "$5", "19.90 EUR", "free")]
-        ['19.90 CAD', '$5 CAD', '19.90 EUR', 'free']
-    """
-    if not currency:
-        return text
-    meant = parse_price(text, currency)
-    return text if meant is None or parse_price(text) == meant else f"{text} {meant.currency}"
-
-
 def is_in_effect(start: str, end: str, now: datetime | None = None) -> bool:
     """Whether now is between two dates in ISO 8601; one that is empty, or written otherwise, is no limit.
 
