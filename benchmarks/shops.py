@@ -167,7 +167,7 @@ def fill_catalog(
                 for i, product in enumerate(products)
             ]
             with writer.transaction():
-                writer.upsert_products(products)
+                writer.upsert_products(products, source="shop")
                 images = writer.upsert_images(entries, source="benchmark")
                 writer.add_features(feature_set, [pk for pk, _ in images.values()], block)
             number += len(block)

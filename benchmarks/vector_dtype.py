@@ -126,7 +126,7 @@ def _size_and_speed(features: Matrix, dtype: str) -> tuple[float, float, float]:
                     dim=features.shape[1],
                     dtype=dtype,
                 )
-                writer.upsert_products([Product("p", "P", "dress")])
+                writer.upsert_products([Product("p", "P", "dress")], source="shop")
                 stored = writer.upsert_images(_entries(), source="benchmark")
             pks = [pk for pk, _ in stored.values()]
             began = time.perf_counter()

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from .ingest_report import echo_report
 from .options import Shared, extractor_options, pass_shared, shared_options
-from .output import Progress, echo_json, list_seconds
+from .output import Progress, echo_json
 from .process import EXIT_SOME_FAILED, give_way, resumable
 
-N_FAILURES_SHOWN = 20
-OF_ALL_CORES = ("decode", "inference")
 # A copy of the names of the importers, so that `--help` need not import the catalog. A test compares them.
-FORMATS = ["auto", "csv", "deepfashion-c2s", "deepfashion-inshop", "deepfashion2", "folder", "street2shop"]
+FORMATS = [
+    "auto",
+    "bigcommerce",
+    "csv",
+    "deepfashion-c2s",
+    "deepfashion-inshop",
+    "deepfashion2",
+    "folder",
+    "google",
+]
+FORMATS += ["magento", "prestashop", "shopify", "street2shop", "woocommerce"]
 CATEGORIES = ["own", "study2018"]
 
 
@@ -29,6 +37,19 @@ class SourcePath(click.Path):
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
             self.fail(f"{error.message} Give a folder with images, or a CSV file.", param, ctx)
+
+
+class ColumnMap(click.ParamType[dict[str, str]]):
+    """Columns by field: ``title=Bezeichnung,image=Bild``."""
+
+    name = "map"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        """Returns the columns by field."""
+        pairs = [pair.partition("=") for pair in value.split(",")]
+        if not all(field.strip() and column.strip() for field, _, column in pairs):
+            self.fail(f"expected FIELD=COLUMN,FIELD=COLUMN. Received: {value}", param, ctx)
+        return {field.strip(): column.strip() for field, _, column in pairs}
 
 
 class CategoriesChoice(click.Choice[str]):
@@ -47,8 +68,9 @@ class CategoriesChoice(click.Choice[str]):
     type=click.Choice(FORMATS),
     default="auto",
     show_default=True,
-    help="Format of PATH: a table (CSV or TSV), a folder of products, or a public dataset.",
+    help="Format of PATH: a table, the export of a shop system, a folder of products, or a public dataset.",
 )
+@click.option("--source", default="", metavar="NAME", help="Name of the source.  [default: PATH]")
 @click.option(
     "-e",
     "--extractor",
@@ -68,7 +90,48 @@ class CategoriesChoice(click.Choice[str]):
     help="Instead of PATH: only compute the features that images of an older version lack.",
 )
 @click.option("--prune", is_flag=True, help="Remove products of this source that it no longer lists.")
-@click.option("--allow-outside", is_flag=True, help="Accept images outside the folder of the table.")
+@click.option("--force", is_flag=True, help="With --prune: even if that is more than a third of them.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be taken in, and removed.")
+@click.option(
+    "--layout",
+    metavar="LEVELS",
+    help="For a folder: what its levels are, as in category/product/image.  [default: found by looking]",
+)
+@click.option(
+    "--map",
+    "columns",
+    type=ColumnMap(),
+    metavar="FIELD=COLUMN,...",
+    help="For a table: the columns of fields, as in title=Bezeichnung,id=style+colour.",
+)
+@click.option(
+    "--variants",
+    type=click.Choice(["together", "separate"]),
+    help="Sizes and colors of a product: one product with variants (default), or a product each.",
+)
+@click.option("--currency", metavar="CODE", help="Currency of prices that are written without one: EUR.")
+@click.option(
+    "--with-unpublished/--without-unpublished",
+    "unpublished",
+    default=None,
+    help="Take in products that the shop does not show.  [default: without]",
+)
+@click.option(
+    "--with-sold-out/--without-sold-out",
+    "sold_out",
+    default=None,
+    help="Take in products that are sold out.  [default: with]",
+)
+@click.option("--media-root", metavar="DIR|URL", help="Where relative paths of images start.")
+@click.option(
+    "--allow-outside", is_flag=True, default=None, help="Accept images outside the folder of the table."
+)
+@click.option("--offline", is_flag=True, help="Fetch nothing: images behind URLs come from earlier runs.")
+@click.option("--refresh", is_flag=True, help="Ask for each image behind a URL whether it has changed.")
+@click.option(
+    "--allow-private-hosts", is_flag=True, help="Fetch images from addresses of private networks too."
+)
+@click.option("--fetches", type=click.IntRange(1, 256), help="Images that are fetched at the same time.")
 @click.option(
     "--split",
     "splits",
@@ -101,7 +164,21 @@ def ingest(
     domain: str | None,
     complete: bool,
     prune: bool,
-    allow_outside: bool,
+    force: bool,
+    dry_run: bool,
+    source: str,
+    layout: str | None,
+    columns: dict[str, str] | None,
+    variants: str | None,
+    currency: str | None,
+    unpublished: bool | None,
+    sold_out: bool | None,
+    media_root: str | None,
+    allow_outside: bool | None,
+    offline: bool,
+    refresh: bool,
+    allow_private_hosts: bool,
+    fetches: int | None,
     splits: tuple[str, ...],
     gallery: tuple[str, ...],
     categories: str | None,
@@ -118,13 +195,18 @@ def ingest(
 
     DeepFashion, Street2Shop and DeepFashion2 are recognized by their folders; see docs/datasets.md.
     """
-    if path is None and not complete:
+    if path is None and not complete and not source:
         raise click.UsageError("Missing argument 'PATH'.")
     if path is not None and complete:
         raise click.UsageError(
             "--complete stands instead of PATH: an ingest completes what is missing anyway."
         )
     give_way()
+    fetching: dict[str, Any] = {"offline": offline, "allow_private": allow_private_hosts}
+    if refresh:
+        fetching["max_age"] = 0.0
+    if fetches:
+        fetching["n_at_once"] = fetches
     # Only the options that were given: the workspace has its own defaults.
     selection: dict[str, Any] = {}
     if splits or gallery:
@@ -132,59 +214,36 @@ def ingest(
     if categories:
         selection["categories"] = categories
     with resumable(), shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
-        if path is None:
+        if complete:
             report = shop.complete(progress=progress)
         else:
             report = shop.ingest(
                 path,
                 format=source_format,
                 extractors=extractors or None,
-                domain=domain,
+                source=source,
                 prune=prune,
-                allow_outside=allow_outside,
+                force=force,
+                dry_run=dry_run,
+                fetching=fetching,
                 progress=progress,
+                domain=domain,
+                layout=layout,
+                columns=columns,
+                variants=variants,
+                currency=currency,
+                unpublished=unpublished,
+                sold_out=sold_out,
+                media_root=media_root,
+                allow_outside=allow_outside,
                 **selection,
             )
     if shared.as_json:
         echo_json(report.as_dict(), indent=2)
     else:
-        click.echo(
-            f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
-            f"{report.removed} removed, {len(report.failed)} failed"
-            + (f", {report.missing} missing" if report.missing else "")
-        )
-        if report.filled and shared.verbosity >= 0:
-            images, they = ("image", "it") if report.filled == 1 else ("images", "they")
-            click.echo(
-                f"note: {report.filled} {images} of before got the features that {they} lacked", err=True
-            )
-        for example in report.missing_examples:
-            click.echo(f"missing: {example.item}: {example.reason}", err=True)
-        if report.missing > len(report.missing_examples):
-            click.echo(
-                f"... and {report.missing - len(report.missing_examples)} more missing images", err=True
-            )
-        if report.unlisted and shared.verbosity >= 0:
-            are, them = ("image is", "it") if report.unlisted == 1 else ("images are", "them")
-            click.echo(
-                f"note: {report.unlisted} {are} no longer in the source; --prune removes {them}",
-                err=True,
-            )
-        for failure in report.failed[:N_FAILURES_SHOWN]:
-            click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
-        if len(report.failed) > N_FAILURES_SHOWN:
-            click.echo(f"... and {len(report.failed) - N_FAILURES_SHOWN} more (--json lists all)", err=True)
-        if shared.verbosity > 0:
-            click.echo(_timings(report.seconds), err=True)
+        echo_report(report, verbosity=shared.verbosity, dry_run=dry_run)
     sys.stdout.flush()
-    return EXIT_SOME_FAILED if report.failed else 0
-
-
-def _timings(seconds: Mapping[str, float]) -> str:
-    """Formats the time of each stage: summed over all cores, or elapsed."""
-    by_core = {stage: value for stage, value in seconds.items() if stage in OF_ALL_CORES}
-    by_wall = {stage: value for stage, value in seconds.items() if stage not in OF_ALL_CORES}
-    return f"core-seconds: {list_seconds(by_core)}; wall: {list_seconds(by_wall)}"
+    return EXIT_SOME_FAILED if report.failed or report.refused_removals else 0
 
 
 def _split_names(values: tuple[str, ...]) -> tuple[str, ...]:

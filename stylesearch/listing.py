@@ -8,13 +8,17 @@ from typing import Any, Final, Self
 
 from stylesearch.types import Box, Domain, Product
 
-__all__ = ["ATTRIBUTE", "FIELDS", "Listing", "Record", "Unpictured"]
+__all__ = ["ATTRIBUTE", "FIELDS", "UNCATEGORIZED", "Listing", "Record", "Unpictured"]
 
 FIELDS: Final = ("title", "category", "url", "price", "in_stock", "variants")
 """Fields of a product that a source can say, beside its attributes."""
 
 ATTRIBUTE: Final = "attributes."
 """What the name of an attribute has before it as a field: ``attributes.color``."""
+
+
+UNCATEGORIZED: Final = "uncategorized"
+"""The category of a product for which no source has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,8 @@ class Listing:
             {'title': 'Red dress', 'category': 'dress', 'attributes.color': 'red'}
         """
         said = {name: getattr(product, name) for name in FIELDS}
-        said |= {ATTRIBUTE + name: value for name, value in product.attributes.items()}
-        return cls(product.id, {name: value for name, value in said.items() if value not in (None, ())})
+        said |= {f"{ATTRIBUTE}{name}": value for name, value in product.attributes.items()}
+        return cls(product.id, {name: value for name, value in said.items() if value not in (None, "", ())})
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,9 @@ _THREE_DECIMALS: Final = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "T
 """Currencies of which a thousandth is a coin, so that ``12.500`` is 12 and a half."""
 
 _SIGN: Final = re.compile(r"^[^\d]*[-−–]\s*[^\d\s]{0,3}\s*\d")
+_LONGEST: Final = 100
+"""Characters of a price; what is longer is none, and would take the library long."""
+
 _FRACTION: Final = re.compile(r"^0[.,]\d{3}$")
 
 
@@ -106,7 +109,8 @@ def parse_price(text: str, currency: str = "") -> Money | None:
             unknown.
 
     Returns:
-        The price; None if the text has no amount, a word such as ``free``, or a negative one.
+        The price; None if the text has no amount, a word such as ``free``, or a negative one, or is longer
+        than any price.
 
     Example:
         >>> parse_price("1.299,00 EUR")
@@ -116,6 +120,8 @@ def parse_price(text: str, currency: str = "") -> Money | None:
     """
     from price_parser import Price
 
+    if len(text) > _LONGEST:
+        return None
     plain = unicodedata.normalize("NFKC", text).replace("’", "'").replace("\u02bc", "'").strip()
     if _SIGN.match(plain):
         return None

@@ -120,7 +120,7 @@ class Product:
         in_stock: whether it, or one of its variants, can be bought now; None where the shop does not say.
         variants: the sizes, colors and so on that it is sold in.
         amount, amount_max: the price, and the highest price of a variant, as numbers to filter and sort by;
-            None where the text has none. The catalog reads them from the texts.
+            None where the text has none. The catalog reads them from the texts, so they are not compared.
         currency: the currency in these texts, an ISO 4217 code (``"EUR"``); None where they have none.
     """
 
@@ -132,9 +132,9 @@ class Product:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     in_stock: bool | None = None
     variants: tuple[Variant, ...] = ()
-    amount: float | None = None
-    amount_max: float | None = None
-    currency: str | None = None
+    amount: float | None = field(default=None, compare=False)
+    amount_max: float | None = field(default=None, compare=False)
+    currency: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         ImageEntry,
         KnownContent,
         KnownImage,
+        ProductChange,
         Pruned,
+        Source,
     )
     from stylesearch.catalog.writer import Writer
 
@@ -31,7 +33,9 @@ __all__ = [
     "ImageEntry",
     "KnownContent",
     "KnownImage",
+    "ProductChange",
     "Pruned",
+    "Source",
     "Writer",
 ]
 
@@ -46,7 +50,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "ImageEntry",
             "KnownContent",
             "KnownImage",
+            "ProductChange",
             "Pruned",
+            "Source",
         ],
         "writer": ["Writer"],
     },

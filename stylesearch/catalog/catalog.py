@@ -31,6 +31,7 @@ from stylesearch.catalog.queries import (
 )
 from stylesearch.catalog.records import CatalogStatus, Content, FeatureSet, ImageKey, KnownContent, KnownImage
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, complete_mark, read_revision
+from stylesearch.catalog.source_reader import SourceReader
 from stylesearch.catalog.tables import (
     ImageState,
     about,
@@ -52,17 +53,27 @@ BLOCK: Final = 512
 """Vectors read at once: 2.6 MB as float32 when they are 1280 wide, and whoever reads them copies that."""
 
 
+AFTER_PRODUCT: Final = 1 + len(product_columns)
+"""Number of columns of a key and a product, after which those of an image stand in a row."""
+
+
 class Catalog:
     """An open catalog. Any number may be open at once, in any number of processes; one of them writes.
 
     Every call that reads is one short transaction of its own, from any thread.
+
+    Attributes:
+        location: where the database is.
+        readonly: whether it was opened for reading only.
+        lock_timeout: seconds that ``writing`` waits for another writer.
+        sources: reads the sources of products.
 
     Example:
         >>> import tempfile
         >>> from stylesearch.types import Product
         >>> with tempfile.TemporaryDirectory() as folder, Catalog.open(f"{folder}/catalog.db") as catalog:
         ...     with catalog.writing() as writer, writer.transaction():
-        ...         _ = writer.upsert_products([Product("d1", "Red dress", "dress")])
+        ...         _ = writer.upsert_products([Product("d1", "Red dress", "dress")], source="mine")
         ...     catalog.product("d1").title
         'Red dress'
     """
@@ -72,6 +83,7 @@ class Catalog:
         self.location = location
         self.readonly = readonly
         self.lock_timeout = lock_timeout
+        self.sources = SourceReader(engine)
         self._id: str | None = None
         self._changes = ChangeCounter(engine, location)
 
@@ -326,7 +338,7 @@ class Catalog:
         with self._connect() as connection:
             for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
                 for row in connection.execute(queries.HITS, {"ids": batch}).all():
-                    found[row[0]] = (Product(*row[1:7]), image_from_row(*row[7:]))
+                    found[row[0]] = (Product(*row[1:AFTER_PRODUCT]), image_from_row(*row[AFTER_PRODUCT:]))
         return found
 
     def product(self, product_id: str) -> Product:
@@ -375,7 +387,7 @@ class Catalog:
         """Reads a page of all usable images, by product id, then path.
 
         Args:
-            after: product id and path of the last image of the page before.
+            after: product id and locator of the last image of the page before.
             limit: largest number of images.
 
         Returns:
@@ -388,10 +400,9 @@ class Catalog:
             .order_by(products.c.id, images.c.path)
             .limit(limit)
         )
-        n_of_product = 1 + len(product_columns)
         with self._connect() as connection:
             return [
-                (row[0], Product(*row[1:n_of_product]), image_from_row(*row[n_of_product:]))
+                (row[0], Product(*row[1:AFTER_PRODUCT]), image_from_row(*row[AFTER_PRODUCT:]))
                 for row in connection.execute(statement)
             ]
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select, text
 
-from stylesearch.catalog.records import FeatureSet, KnownImage
+from stylesearch.catalog.records import FeatureSet, KnownImage, Source
 from stylesearch.catalog.tables import (
     ImageState,
     feature_sets,
@@ -45,6 +45,7 @@ __all__ = [
     "in_batches",
     "is_filed_under",
     "known_image_from_row",
+    "source_from_row",
 ]
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ KNOWN_IMAGES: Final = (
         images.c.height,
         images.c.stat_key,
         images.c.error,
-        images.c.source,
+        images.c.file,
     )
     .join_from(products, images, images.c.product_pk == products.c.pk)
     .where(products.c.id.in_(bindparam("ids", expanding=True)))
@@ -173,10 +174,31 @@ def box_from_text(text: str | None) -> Box | None:
 
 
 def image_from_row(
-    path: str, sha256: str | None, domain: str, width: int, height: int, box: str | None
+    path: str,
+    sha256: str | None,
+    domain: str,
+    width: int,
+    height: int,
+    box: str | None,
+    file: str | None,
+    options: dict[str, str] | None,
 ) -> ImageRecord:
     """Makes an image of the values of ``tables.image_columns``."""
-    return ImageRecord(path, sha256 or "", Domain(domain), width, height, box_from_text(box))
+    return ImageRecord(
+        file or path,
+        sha256 or "",
+        Domain(domain),
+        width,
+        height,
+        box_from_text(box),
+        url=path if file else None,
+        options=options or {},
+    )
+
+
+def source_from_row(row: Any) -> Source:
+    """Makes a source of a row of the table ``sources``."""
+    return Source(row.pk, row.name, row.path, row.format, row.options, row.run, row.ingested_at)
 
 
 def feature_set_from_row(row: Any) -> FeatureSet:
@@ -205,7 +227,7 @@ def known_image_from_row(row: Any, of_feature_sets: Collection[int]) -> KnownIma
         height=row.height,
         stat_key=row.stat_key,
         error=row.error,
-        source=row.source,
+        file=row.file,
         feature_sets=frozenset(of_feature_sets),
     )
 

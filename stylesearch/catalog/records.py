@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,10 @@ __all__ = [
     "ImageKey",
     "KnownContent",
     "KnownImage",
+    "ProductChange",
     "Pruned",
+    "Source",
+    "SourceListing",
 ]
 
 ImageKey = tuple[str, str]
@@ -69,13 +72,15 @@ class ImageEntry:
 
     Attributes:
         product_id: id of a product that the catalog has by then.
-        path: the image's file, absolute.
+        path: the image's file, absolute, or its URL.
         domain: who took it.
         box: box around the garment, if known.
         sha256: hexadecimal digest of its bytes; None if it could not be read.
         width, height: pixels of the upright image; 0 if it could not be decoded.
         stat_key: see ``stylesearch.files.stat_key``.
         error: the reason why the image cannot be used; None if it can.
+        file: the file that an image behind a URL was fetched to; None for others.
+        options: of a product with variants, those that the image shows.
     """
 
     product_id: str
@@ -87,6 +92,8 @@ class ImageEntry:
     height: int = 0
     stat_key: str | None = None
     error: str | None = None
+    file: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.error is None and not (self.sha256 and self.width > 0 and self.height > 0):
@@ -100,8 +107,7 @@ class KnownImage:
     Attributes:
         pk: key in this catalog.
         product: the product that it shows.
-        path, domain, box, sha256, width, height, stat_key, error: as in ``ImageEntry``.
-        source: the import that listed it last.
+        path, domain, box, sha256, width, height, stat_key, error, file: as in ``ImageEntry``.
         feature_sets: keys of the feature sets, among those asked for, that have a vector of it.
     """
 
@@ -115,7 +121,7 @@ class KnownImage:
     height: int
     stat_key: str | None
     error: str | None
-    source: str
+    file: str | None
     feature_sets: frozenset[int]
 
 
@@ -134,8 +140,63 @@ class KnownContent:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductChange:
+    """What a listing changed in a product.
+
+    Attributes:
+        change: whether the product is new, changed or unchanged.
+        fields: values before and after by field; empty for a new product.
+        overruled: by field, the name of another source that says what the product had before.
+    """
+
+    change: Change
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    overruled: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source of products.
+
+    Attributes:
+        pk: key in this catalog.
+        name: its name, by default the path that it was first ingested from.
+        path: where it lay last; "" for the API.
+        format: name of its format.
+        options: options that it is read with, JSON values by name.
+        run: number of its last ingest, among those of all sources.
+        ingested_at: when that began, in ISO 8601; None for an ingest by an older version.
+    """
+
+    pk: int
+    name: str
+    path: str
+    format: str
+    options: Mapping[str, Any]
+    run: int
+    ingested_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceListing:
+    """What a source says of a product: see ``stylesearch.listing.Listing``.
+
+    Attributes:
+        source: name of the source.
+        place: where the product lies in it, or "".
+        said: values by field, as JSON.
+        guesses: a title and a category made from names.
+    """
+
+    source: str
+    place: str
+    said: Mapping[str, Any]
+    guesses: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows a prune removed."""
+    """How many rows a prune removed, or would remove."""
 
     products: int
     images: int

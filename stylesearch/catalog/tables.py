@@ -5,19 +5,23 @@ the frozen values of ``stylesearch.types``, no session is needed, and a cold sta
 The tables are created by the migrations; a test compares the two.
 
 ```text
-products 1 --- n images 1 --- n features n --- 1 feature_sets
+sources 1 --- n listings n --- 1 products 1 --- n images 1 --- n features n --- 1 feature_sets
+sources 1 --- n image_listings n ------------------ 1 images
 ```
 """
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -26,19 +30,27 @@ from sqlalchemy import (
     String,
     Table,
     TypedColumns,
+    TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.engine import Dialect
+
+from stylesearch.types import Variant
 
 __all__ = [
     "ImageState",
     "about",
+    "category_map",
     "feature_sets",
     "features",
     "image_columns",
+    "image_listings",
     "images",
+    "listings",
     "metadata",
     "product_columns",
     "products",
+    "sources",
 ]
 
 metadata = MetaData(
@@ -59,6 +71,19 @@ class ImageState(enum.StrEnum):
     FAILED = "failed"
 
 
+class VariantsType(TypeDecorator[tuple[Variant, ...]]):
+    """Variants of a product, as a list of JSON objects."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Variant, ...] | None, dialect: Dialect) -> Any:
+        return [dataclasses.asdict(one) for one in value or ()]
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[Variant, ...]:
+        return tuple(Variant(**one) for one in value or ())
+
+
 class AboutColumns(TypedColumns):
     """Facts about the database itself.
 
@@ -70,8 +95,29 @@ class AboutColumns(TypedColumns):
     value: Named[str]
 
 
+class SourceColumns(TypedColumns):
+    """Sources of products: the folders, tables and datasets that were ingested, and the API.
+
+    ``path`` is where the source lay last, "" for the API. ``options`` are those it is read with. ``run``
+    counts the ingests of all sources: the one with the largest number came last.
+    """
+
+    pk = Column(Integer, primary_key=True)
+    name: Named[str] = Column(unique=True)
+    path: Named[str]
+    format: Named[str]
+    options: Named[dict[str, Any]] = Column(JSON)
+    run: Named[int]
+    ingested_at: Named[str | None]
+
+
 class ProductColumns(TypedColumns):
-    """Products; ``id`` is the shop's own."""
+    """Products; ``id`` is the shop's own.
+
+    Each field has the value that the sources' listings agree on, or the one that came last. ``category`` is
+    what ``category_map`` makes of ``shop_category``, the sources' own. ``amount``, ``amount_max`` and
+    ``currency`` are read from the prices.
+    """
 
     pk = Column(Integer, primary_key=True)
     id: Named[str] = Column(unique=True)
@@ -80,15 +126,49 @@ class ProductColumns(TypedColumns):
     url: Named[str | None]
     price: Named[str | None]
     attributes: Named[dict[str, Any]] = Column(JSON)
+    in_stock: Named[bool | None] = Column(Boolean)
+    variants: Named[tuple[Variant, ...]] = Column(VariantsType, server_default="[]")
+    amount: Named[float | None] = Column(Float)
+    amount_max: Named[float | None] = Column(Float)
+    currency: Named[str | None]
+    shop_category: Named[str] = Column(server_default="")
+
+
+class ListingColumns(TypedColumns):
+    """What each source says of each product: see ``stylesearch.listing.Listing``.
+
+    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own.
+    """
+
+    product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)
+    source_pk: Named[int] = Column(ForeignKey("sources.pk", ondelete="CASCADE"), primary_key=True)
+    place: Named[str]
+    said: Named[dict[str, Any]] = Column(JSON)
+    guesses: Named[dict[str, Any]] = Column(JSON)
+
+
+class ImageListingColumns(TypedColumns):
+    """Which sources list an image; one that none lists is removed."""
+
+    image_pk: Named[int] = Column(ForeignKey("images.pk", ondelete="CASCADE"), primary_key=True)
+    source_pk: Named[int] = Column(ForeignKey("sources.pk", ondelete="CASCADE"), primary_key=True)
+
+
+class CategoryMapColumns(TypedColumns):
+    """The category that products are searched in, by the category that their sources say."""
+
+    shop_category = Column(String, primary_key=True)
+    category: Named[str]
 
 
 class ImageColumns(TypedColumns):
     """Images of products.
 
-    ``sha256`` is null where the file could not be read. ``box`` is text, ``x0,y0,x1,y1``. ``source`` names
-    the import that listed the image last. ``stat_key`` identifies the state of the file when it was hashed
-    (see ``stylesearch.files.stat_key``), null where it cannot. ``error`` is the reason why an image
-    failed.
+    ``path`` names the image: its file, or its URL. ``file`` is the file that an image behind a URL was
+    fetched to, null for others. ``sha256`` is null where the file could not be read. ``box`` is text,
+    ``x0,y0,x1,y1``. ``stat_key`` identifies the state of the file when it was hashed (see
+    ``stylesearch.files.stat_key``), null where it cannot. ``error`` is the reason why an image failed.
+    ``options`` are those of the product's options that the image shows.
     """
 
     pk = Column(Integer, primary_key=True)
@@ -102,7 +182,8 @@ class ImageColumns(TypedColumns):
     state: Named[str]
     error: Named[str | None]
     stat_key: Named[str | None]
-    source: Named[str]
+    file: Named[str | None]
+    options: Named[dict[str, str] | None] = Column(JSON(none_as_null=True))
 
 
 class FeatureSetColumns(TypedColumns):
@@ -136,7 +217,15 @@ class FeatureColumns(TypedColumns):
 
 about = Table("about", metadata, AboutColumns)
 
-products = Table("products", metadata, ProductColumns, Index(None, "category", "id"))
+sources = Table("sources", metadata, SourceColumns)
+
+products = Table(
+    "products", metadata, ProductColumns, Index(None, "category", "id"), Index(None, "shop_category")
+)
+
+listings = Table("listings", metadata, ListingColumns, Index(None, "source_pk", "place"))
+
+category_map = Table("category_map", metadata, CategoryMapColumns)
 
 images = Table(
     "images",
@@ -146,6 +235,8 @@ images = Table(
     Index(None, "sha256", "state"),
     Index(None, "state"),
 )
+
+image_listings = Table("image_listings", metadata, ImageListingColumns, Index(None, "source_pk", "image_pk"))
 
 feature_sets = Table("feature_sets", metadata, FeatureSetColumns)
 
@@ -166,6 +257,11 @@ product_columns: Final = (
     products.c.url,
     products.c.price,
     products.c.attributes,
+    products.c.in_stock,
+    products.c.variants,
+    products.c.amount,
+    products.c.amount_max,
+    products.c.currency,
 )
 """What makes a ``stylesearch.types.Product``, in the order of its fields."""
 
@@ -176,5 +272,7 @@ image_columns: Final = (
     images.c.width,
     images.c.height,
     images.c.box,
+    images.c.file,
+    images.c.options,
 )
-"""What makes a ``stylesearch.types.ImageRecord``, in the order of its fields."""
+"""What ``stylesearch.catalog.queries.image_from_row`` makes an ``ImageRecord`` of."""

@@ -6,26 +6,19 @@ Rows of the table ``features`` are added, removed and filed anew under another i
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import (
-    Column,
-    ColumnElement,
     Connection,
-    Integer,
-    MetaData,
-    Table,
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
     select,
@@ -33,34 +26,37 @@ from sqlalchemy import (
     update,
 )
 
-from stylesearch.catalog.queries import BATCH, feature_set_from_row, in_batches
-from stylesearch.catalog.records import Change, FeatureSet, ImageEntry, ImageKey, Pruned
+from stylesearch.catalog.merging import merge, product_values, values_of, without
+from stylesearch.catalog.queries import feature_set_from_row, in_batches, source_from_row
+from stylesearch.catalog.records import (
+    Change,
+    FeatureSet,
+    ImageEntry,
+    ImageKey,
+    ProductChange,
+    Source,
+    SourceListing,
+)
 from stylesearch.catalog.schema_version import complete_mark
 from stylesearch.catalog.tables import (
     ImageState,
     about,
+    category_map,
     feature_sets,
     features,
+    image_listings,
     images,
+    listings,
     product_columns,
     products,
+    sources,
 )
 from stylesearch.catalog.vector_codec import DTYPES, encode_vectors
 from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
+from stylesearch.listing import Listing
 from stylesearch.types import Product
 
 __all__ = ["Writer", "microseconds_since_1970"]
-
-_URL: Final = re.compile("[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-
-# Temporary tables belong to the connection and lie outside the catalog's file: marking every image of an
-# unchanged shop writes nothing to it, and a run that is cut short leaves no marks.
-_seen: Final = Table(
-    "seen_images", MetaData(), Column("image_pk", Integer, nullable=False, index=True), prefixes=["TEMPORARY"]
-)
-_thinned: Final = Table(
-    "thinned_products", MetaData(), Column("product_pk", Integer, primary_key=True), prefixes=["TEMPORARY"]
-)
 
 _entry_columns: Final = (
     images.c.sha256,
@@ -71,7 +67,8 @@ _entry_columns: Final = (
     images.c.state,
     images.c.error,
     images.c.stat_key,
-    images.c.source,
+    images.c.file,
+    images.c.options,
 )
 """What an import says about an image, in the order of ``_image_values``."""
 
@@ -91,6 +88,26 @@ _insert_filed: Final = insert(features).from_select(
 
 _raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")
 _begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('features', :now)")
+
+
+T = TypeVar("T")
+
+
+class _Lazy(Generic[T]):
+    """A value that is made when it is first called for."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: T | None = None
+
+    def __call__(self) -> T:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
+def _of_product(listings_of: _Lazy[dict[int, list[SourceListing]]], pk: int) -> list[SourceListing]:
+    return listings_of().get(pk, [])
 
 
 class Writer:
@@ -156,50 +173,107 @@ class Writer:
             )
         return known
 
-    def upsert_products(self, wanted: Iterable[Product]) -> dict[str, Change]:
-        """Adds or updates products; of two with one id the first counts.
+    def upsert_source(self, name: str, *, path: str, format: str, options: Mapping[str, Any]) -> Source:
+        """Notes that a source is ingested now, and from where; adds it if it is new."""
+        connection = self._open()
+        pk = self._source_pk(name)
+        last = connection.execute(select(func.max(sources.c.run))).scalar_one()
+        connection.execute(
+            update(sources)
+            .where(sources.c.pk == pk)
+            .values(
+                path=path,
+                format=format,
+                options=dict(options),
+                run=last + 1,
+                ingested_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+        )
+        return source_from_row(connection.execute(select(sources).where(sources.c.pk == pk)).one())
+
+    def rename_source(self, name: str, new_name: str) -> None:
+        """Gives a source another name.
+
+        Raises:
+            NotInCatalog: there is no such source.
+            CatalogError: another source has the new name.
+        """
+        connection = self._open()
+        if connection.execute(select(sources.c.pk).where(sources.c.name == new_name)).one_or_none():
+            raise CatalogError(
+                f"there is a source {new_name!r} already", hint="`stylesearch sources list` shows all"
+            )
+        renamed = connection.execute(update(sources).where(sources.c.name == name).values(name=new_name))
+        if not renamed.rowcount:
+            raise NotInCatalog(f"there is no source {name!r}", hint="`stylesearch sources list` shows all")
+
+    def remove_source(self, name: str) -> None:
+        """Removes a source that lists nothing any more: see ``stylesearch.catalog.pruning``."""
+        self._open().execute(delete(sources).where(sources.c.name == name))
+
+    def upsert_products(
+        self, wanted: Iterable[Listing | Product], *, source: str
+    ) -> dict[str, tuple[int, ProductChange]]:
+        """Merges what a source says into products, and adds new ones; of two with one id the first counts.
 
         A product that moves to another category takes its vectors along, under new feature ids.
 
+        Args:
+            wanted: what the source says of each product; a ``Product`` says all that it has.
+            source: name of the source; a new one is added.
+
         Returns:
-            the change by product id.
+            the product's key in this catalog and the change, by product id.
 
         Raises:
-            DatasetError: a product has no id or no category; an empty category stands for all elsewhere.
+            DatasetError: a product has no id.
         """
-        connection = self._open()
-        by_id: dict[str, Product] = {}
-        for product in wanted:
-            if not product.id or not product.category:
-                raise DatasetError(f"every product has an id and a category. Received: {product}")
-            by_id.setdefault(product.id, product)
-        known: dict[str, tuple[int, Product]] = {}
-        for batch in in_batches(list(by_id)):
-            statement = select(products.c.pk, *product_columns).where(products.c.id.in_(batch))
-            known.update({row[1]: (row[0], Product(*row[1:])) for row in connection.execute(statement)})
-        changes: dict[str, Change] = {}
+        by_id: dict[str, Listing] = {}
+        for one in wanted:
+            if not one.id:
+                raise DatasetError(f"every product has an id. Received: {one}")
+            if one.id not in by_id:
+                by_id[one.id] = Listing.of(one) if isinstance(one, Product) else one
+        source_pk = self._source_pk(source)
+        known = self._known_products(by_id)
+        pks = [pk for pk, _, _ in known.values()]
+        stored = self._listings(pks, of_source=source_pk)
+        others = _Lazy(lambda: self._listings(pks, but_not=source_pk))
+        categories = _Lazy(self.category_map)
+        result: dict[str, tuple[int, ProductChange]] = {}
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
+        listed: dict[str, dict[str, Any]] = {}
         moved: list[int] = []
-        for product_id, product in by_id.items():
-            if product_id not in known:
-                changes[product_id] = Change.NEW
-                new.append(_product_values(product))
+        for product_id, listing in by_id.items():
+            pk, values, category = known.get(product_id, (0, {}, ""))
+            mine = next(iter(stored.get(pk, ())), None)
+            merged = merge(product_id, values, mine, listing, partial(_of_product, others, pk))
+            now = SourceListing(source, listing.place, merged.said, merged.guesses)
+            if now != mine:
+                listed[product_id] = {"place": now.place, "said": now.said, "guesses": now.guesses}
+            if not pk:
+                new.append(product_values(product_id, merged.values, categories()))
                 continue
-            pk, before = known[product_id]
-            if _is_same_product(before, product):
-                changes[product_id] = Change.UNCHANGED
-                continue
-            changes[product_id] = Change.CHANGED
-            changed.append({"row_pk": pk, **_product_values(product)})
-            if before.category != product.category:
-                moved.append(pk)
+            fields = {
+                name: (values.get(name), merged.values.get(name))
+                for name in {**values, **merged.values}
+                if values.get(name) != merged.values.get(name)
+            }
+            if fields:
+                row = product_values(product_id, merged.values, categories())
+                changed.append({"row_pk": pk, **row})
+                if row["category"] != category:
+                    moved.append(pk)
+            change = Change.CHANGED if fields else Change.UNCHANGED
+            result[product_id] = pk, ProductChange(change, fields, merged.overruled)
         if new:
-            connection.execute(insert(products), new)
-        if changed:
-            connection.execute(update(products).where(products.c.pk == bindparam("row_pk")), changed)
-        self._refile(self._images_of_products(moved))
-        return changes
+            added = insert(products).returning(products.c.id, products.c.pk)
+            for product_id, pk in self._connection.execute(added, new):
+                result[product_id] = pk, ProductChange(Change.NEW)
+        self._update_products(changed, moved)
+        self._store_listings(source_pk, {result[name][0]: row for name, row in listed.items()}, stored)
+        return {product_id: result[product_id] for product_id in by_id}
 
     def upsert_images(
         self, entries: Iterable[ImageEntry], *, source: str
@@ -207,11 +281,11 @@ class Writer:
         """Adds or updates images; of two with one product and path the first counts.
 
         Other bytes, another box, or an error remove the image's vectors; another domain gives them new ids. A
-        new stat key, size or source alone is stored, but does not count as a change.
+        new stat key, size or file alone is stored, but does not count as a change.
 
         Args:
             entries: images of products that are in the catalog.
-            source: the import that lists them.
+            source: name of the source that lists them; a new one is added.
 
         Returns:
             the image's key in this catalog and the change, by product id and path.
@@ -236,7 +310,7 @@ class Writer:
         refiled: list[int] = []
         for key, entry in by_key.items():
             product_pk = product_pks[entry.product_id]
-            values = _image_values(entry, source)
+            values = _image_values(entry)
             before = known.get((product_pk, entry.path))
             if before is None:
                 new.append({"product_pk": product_pk, "path": entry.path, **values})
@@ -252,7 +326,10 @@ class Writer:
             elif stored["domain"] != values["domain"]:
                 change = Change.CHANGED
                 refiled.append(pk)
+            elif stored["options"] != values["options"]:
+                change = Change.CHANGED
             result[key] = (pk, change)
+        source_pk = self._source_pk(source)
         if updated:
             connection.execute(update(images).where(images.c.pk == bindparam("row_pk")), updated)
         self._remove_features(outdated)
@@ -266,6 +343,7 @@ class Writer:
             }
             for key in by_key.keys() - result.keys():
                 result[key] = (pk_of[product_pks[key[0]], key[1]], Change.NEW)
+        self._list_images(source_pk, [pk for pk, _ in result.values()])
         return {key: result[key] for key in by_key}
 
     def add_features(
@@ -304,75 +382,6 @@ class Writer:
         connection.execute(delete(about).where(about.c.name == name))
         connection.execute(insert(about).values(name=name, value="yes"))
 
-    def mark_seen(self, image_pks: Iterable[int]) -> None:
-        """Marks images that this run has listed, until this writer ends; see ``prune``."""
-        connection = self._open()
-        _seen.create(connection, checkfirst=True)
-        rows = [{"image_pk": int(pk)} for pk in image_pks]
-        if rows:
-            connection.execute(insert(_seen), rows)
-
-    def prune(self, source: str, *, whole_products: bool = True) -> Pruned:
-        """Removes images that an earlier run of ``source`` listed and this one has not marked as seen.
-
-        Args:
-            source: only images of this import are removed, and products without any image left.
-            whole_products: whether products of which no image was seen are removed too; if not, only images
-                that a seen product no longer lists.
-        """
-        connection = self._open()
-        _seen.create(connection, checkfirst=True)
-        _thinned.create(connection)
-        unseen = _is_unseen(source, whole_products=whole_products)
-        connection.execute(
-            insert(_thinned).from_select(["product_pk"], select(images.c.product_pk).where(unseen).distinct())
-        )
-        removed_images = connection.execute(delete(images).where(unseen)).rowcount
-        removed_products = connection.execute(
-            delete(products).where(
-                products.c.pk.in_(select(_thinned.c.product_pk)),
-                ~exists().where(images.c.product_pk == products.c.pk),
-            )
-        ).rowcount
-        _thinned.drop(connection)
-        return Pruned(products=removed_products, images=removed_images)
-
-    def count_unseen(self, source: str, *, whole_products: bool = True) -> int:
-        """Counts the images that ``prune`` would remove, without removing any."""
-        connection = self._open()
-        _seen.create(connection, checkfirst=True)
-        unseen = _is_unseen(source, whole_products=whole_products)
-        return connection.execute(select(func.count()).select_from(images).where(unseen)).scalar_one()
-
-    def forget_lost_files(self) -> int:
-        """Removes images, of any source, that were not seen and whose file is gone; returns how many.
-
-        Only of products of which another image was seen: their folder has moved and was ingested again.
-        Paths that are URLs, and files that cannot be looked at, are left alone.
-        """
-        connection = self._open()
-        _seen.create(connection, checkfirst=True)
-        sibling = images.alias("sibling")
-        # One pass in the order of the keys, with an index look-up for each image: a list of the products
-        # that were seen would be computed again for every batch.
-        candidates = (
-            select(images.c.pk, images.c.path)
-            .where(
-                ~exists().where(_seen.c.image_pk == images.c.pk),
-                exists()
-                .where(sibling.c.product_pk == images.c.product_pk, _seen.c.image_pk == sibling.c.pk)
-                .correlate(images),
-            )
-            .order_by(images.c.pk)
-            .limit(BATCH)
-        )
-        removed = last = 0
-        while rows := connection.execute(candidates.where(images.c.pk > last)).all():
-            last = rows[-1][0]
-            if lost := [pk for pk, path in rows if _is_lost(path)]:
-                removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
-        return removed
-
     def remove_products(self, product_ids: Iterable[str]) -> int:
         """Removes products with their images and vectors; returns how many were removed."""
         connection = self._open()
@@ -381,10 +390,133 @@ class Writer:
             removed += connection.execute(delete(products).where(products.c.id.in_(batch))).rowcount
         return removed
 
+    def unlist_products(self, source: str, product_pks: Sequence[int]) -> int:
+        """Takes products from those that a source lists; returns how many were removed with that.
+
+        A product that another source lists stays, without what only this source said of it.
+        """
+        connection = self._open()
+        source_pk = self._source_pk(source)
+        removed = 0
+        for batch in in_batches(product_pks):
+            gone = self._listings(batch, of_source=source_pk)
+            left = self._listings(batch, but_not=source_pk)
+            connection.execute(
+                delete(listings).where(listings.c.source_pk == source_pk, listings.c.product_pk.in_(batch))
+            )
+            orphans = [pk for pk in batch if pk not in left]
+            for some in in_batches(orphans):
+                removed += connection.execute(delete(products).where(products.c.pk.in_(some))).rowcount
+            self._take_back(gone, left)
+        return removed
+
+    def category_map(self) -> dict[str, str]:
+        """Reads the categories to search in, by the sources' own where that is another."""
+        return dict(self._open().execute(select(category_map)).all())
+
     def remove_feature_sets(self, fingerprints: Iterable[str]) -> int:
         """Removes feature sets with all their vectors; returns how many were removed."""
         wanted = feature_sets.c.fingerprint.in_(list(fingerprints))
         return self._open().execute(delete(feature_sets).where(wanted)).rowcount
+
+    def connection(self) -> Connection:
+        """The connection, inside a transaction; for the other modules of this package that write."""
+        return self._open()
+
+    def _source_pk(self, name: str) -> int:
+        connection = self._open()
+        found = select(sources.c.pk).where(sources.c.name == name)
+        pk = connection.execute(found).scalar_one_or_none()
+        if pk is None:
+            last = connection.execute(select(func.coalesce(func.max(sources.c.run), 0))).scalar_one()
+            row = {"name": name, "path": "", "format": "", "options": {}, "run": last + 1}
+            connection.execute(insert(sources).values(row))
+            pk = connection.execute(found).scalar_one()
+        return pk
+
+    def _known_products(self, product_ids: Iterable[str]) -> dict[str, tuple[int, dict[str, Any], str]]:
+        """Reads key, values by field, and category of products, by id."""
+        found = {}
+        for batch in in_batches(list(product_ids)):
+            statement = select(products.c.pk, products.c.shop_category, *product_columns)
+            for pk, shop_category, *columns in self._open().execute(
+                statement.where(products.c.id.in_(batch))
+            ):
+                product = Product(*columns)
+                found[product.id] = pk, values_of(product, shop_category), product.category
+        return found
+
+    def _listings(
+        self, product_pks: Sequence[int], *, of_source: int | None = None, but_not: int | None = None
+    ) -> dict[int, list[SourceListing]]:
+        """Reads what one source, or all but one, say of products; by product, the last to come first."""
+        found: dict[int, list[SourceListing]] = {}
+        statement = (
+            select(
+                listings.c.product_pk, sources.c.name, listings.c.place, listings.c.said, listings.c.guesses
+            )
+            .join_from(listings, sources, sources.c.pk == listings.c.source_pk)
+            .order_by(sources.c.run.desc())
+        )
+        if of_source is not None:
+            statement = statement.where(listings.c.source_pk == of_source)
+        if but_not is not None:
+            statement = statement.where(listings.c.source_pk != but_not)
+        for batch in in_batches(product_pks):
+            for pk, *columns in self._open().execute(statement.where(listings.c.product_pk.in_(batch))):
+                found.setdefault(pk, []).append(SourceListing(*columns))
+        return found
+
+    def _store_listings(
+        self, source_pk: int, rows: Mapping[int, dict[str, Any]], stored: Mapping[int, Any]
+    ) -> None:
+        new = [
+            {"product_pk": pk, "source_pk": source_pk, **row} for pk, row in rows.items() if pk not in stored
+        ]
+        changed = [{"row_pk": pk, **row} for pk, row in rows.items() if pk in stored]
+        if new:
+            self._open().execute(insert(listings), new)
+        if changed:
+            is_row = and_(listings.c.product_pk == bindparam("row_pk"), listings.c.source_pk == source_pk)
+            self._open().execute(update(listings).where(is_row), changed)
+
+    def _update_products(self, rows: Sequence[dict[str, Any]], moved: Sequence[int]) -> None:
+        """Stores rows of products, and files the vectors of moved ones under their new categories."""
+        if rows:
+            self._open().execute(update(products).where(products.c.pk == bindparam("row_pk")), list(rows))
+        self._refile(self._images_of_products(moved))
+
+    def _take_back(
+        self, gone: Mapping[int, list[SourceListing]], left: Mapping[int, list[SourceListing]]
+    ) -> None:
+        """Changes products to what the sources that are left say of them."""
+        categories = _Lazy(self.category_map)
+        changed, moved = [], []
+        staying = sorted(gone.keys() & left.keys())
+        for batch in in_batches(staying):
+            statement = select(products.c.pk, products.c.shop_category, *product_columns)
+            for pk, shop_category, *columns in self._open().execute(
+                statement.where(products.c.pk.in_(batch))
+            ):
+                product = Product(*columns)
+                before = values_of(product, shop_category)
+                values = without(product.id, before, gone[pk][0], left[pk])
+                if values != before:
+                    row = product_values(product.id, values, categories())
+                    changed.append({"row_pk": pk, **row})
+                    if row["category"] != product.category:
+                        moved.append(pk)
+        self._update_products(changed, moved)
+
+    def _list_images(self, source_pk: int, image_pks: Sequence[int]) -> None:
+        """Notes that a source lists images; writes nothing where that is noted already."""
+        for batch in in_batches(image_pks):
+            statement = select(image_listings.c.image_pk).where(
+                image_listings.c.source_pk == source_pk, image_listings.c.image_pk.in_(batch)
+            )
+            noted = set(self._open().execute(statement).scalars())
+            if rows := [{"image_pk": pk, "source_pk": source_pk} for pk in batch if pk not in noted]:
+                self._open().execute(insert(image_listings), rows)
 
     def _open(self) -> Connection:
         if not self._connection.in_transaction():
@@ -441,28 +573,7 @@ class Writer:
             )
 
 
-def _product_values(product: Product) -> dict[str, Any]:
-    """Converts a product to a row of its table, by column."""
-    return {
-        "id": product.id,
-        "title": product.title,
-        "category": product.category,
-        "url": product.url,
-        "price": product.price,
-        "attributes": dict(product.attributes),
-    }
-
-
-def _is_same_product(stored: Product, given: Product) -> bool:
-    """Whether a stored product equals the one that a source describes."""
-    if stored == given:
-        return True
-    # Values that JSON changes (a tuple, a number as key) would otherwise count as changed at every run.
-    attributes = json.loads(json.dumps(dict(given.attributes)))
-    return _product_values(stored) == {**_product_values(given), "attributes": attributes}
-
-
-def _image_values(entry: ImageEntry, source: str) -> dict[str, Any]:
+def _image_values(entry: ImageEntry) -> dict[str, Any]:
     """Converts an image to a row of its table, by column, without its product and path."""
     return {
         "sha256": entry.sha256,
@@ -473,31 +584,9 @@ def _image_values(entry: ImageEntry, source: str) -> dict[str, Any]:
         "state": (ImageState.OK if entry.error is None else ImageState.FAILED).value,
         "error": entry.error,
         "stat_key": entry.stat_key,
-        "source": source,
+        "file": entry.file,
+        "options": dict(entry.options) or None,
     }
-
-
-def _is_unseen(source: str, *, whole_products: bool) -> ColumnElement[bool]:
-    """Condition for images of a source that are not marked as seen; see ``Writer.prune``."""
-    seen = select(_seen.c.image_pk)
-    unseen = and_(images.c.source == source, images.c.pk.not_in(seen))
-    if whole_products:
-        return unseen
-    sibling = images.alias("sibling")
-    listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(seen))
-    return and_(unseen, images.c.product_pk.in_(listed))
-
-
-def _is_lost(path: str) -> bool:
-    if _URL.match(path):
-        return False
-    try:
-        os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
 
 
 def _raise_ids_to_the_clock(connection: Connection) -> None:

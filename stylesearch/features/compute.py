@@ -22,7 +22,7 @@ from stylesearch.features.region_cache import RegionCache
 from stylesearch.features.stream import ExtractionOptions, extract_stream
 from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.images.source import CHANGED
-from stylesearch.listing import Record
+from stylesearch.listing import Listing, Record
 from stylesearch.types import Domain, ReportCount
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def read_features(
     for domain in sorted({one.image.domain for one in images}):
         for ids, vectors in catalog.features(feature_set, domain=Domain(domain)):
             for feature_id, (product, image) in catalog.hits_for(ids.tolist()).items():
-                place = place_of.get((product.id, image.path))
+                place = place_of.get((product.id, image.locator))
                 if place is not None:
                     out[place] = vectors[np.searchsorted(ids, feature_id)]
                     n_found += 1
@@ -223,5 +223,5 @@ def _compute_part(
 
 def _task(image: CatalogImage, known: KnownImage, fingerprint: str) -> Task:
     """Makes the task that an ingest would have for an image of the catalog."""
-    record = Record(image.product, image.image.path, image.image.domain, image.image.box)
+    record = Record(Listing(image.product.id), image.image.path, image.image.domain, image.image.box)
     return Task(record, known, frozenset([fingerprint]))

@@ -33,8 +33,8 @@ class CatalogImage:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Product id and path: the key that images are sorted by, whatever the order of an ingest."""
-        return self.product.id, self.image.path
+        """Product id and locator: the key that images are sorted by, whatever the order of an ingest."""
+        return self.product.id, self.image.locator
 
 
 def list_images(catalog: Catalog, progress: Callable[[int], None] | None = None) -> list[CatalogImage]:

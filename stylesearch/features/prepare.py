@@ -13,6 +13,7 @@ from stylesearch.features.stream import Sample
 from stylesearch.files import sha256_bytes, stat_key
 from stylesearch.images.inputs import make_inputs
 from stylesearch.images.regions import PERSON_PLAN
+from stylesearch.images.remote.values import Fetched, NotFetched
 from stylesearch.images.source import read_image, read_listed, stat_image
 from stylesearch.listing import Record
 
@@ -27,11 +28,13 @@ class Task:
         record: the image as the source lists it.
         known: the image as the catalog has it, or None.
         lacking: fingerprints of the extractors whose features the catalog lacks.
+        content: what an image behind a URL was fetched to, or why not; None for a file of this machine.
     """
 
     record: Record
     known: KnownImage | None
     lacking: frozenset[str]
+    content: Fetched | NotFetched | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -104,19 +107,27 @@ def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: in
 
 
 def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedImage:
-    record, known = task.record, task.known
+    record, known, content = task.record, task.known, task.content
+    if isinstance(content, NotFetched):
+        return _unreadable(task, content.reason, is_gone=content.is_gone)
     is_same = known is not None and known.error is None and known.box == record.box
-    sha256 = None
+    file = None if content is None else str(content.path)
+    sha256 = None if content is None else content.sha256
     try:
-        status = stat_image(record.path)
-        key = stat_key(status)
-        if known and is_same and not task.lacking and key and key == known.stat_key:
-            return PreparedImage(task, _known_entry(record, known))
-        data = read_image(record.path)
+        key = None
+        if content is None:
+            status = stat_image(record.path)
+            key = stat_key(status)
+            if known and is_same and not task.lacking and key and key == known.stat_key:
+                return PreparedImage(task, _known_entry(record, known))
+        elif known and is_same and not task.lacking and content.sha256 == known.sha256:
+            return PreparedImage(task, replace(_known_entry(record, known), file=file))
+        data = read_image(file or record.path)
         sha256 = sha256_bytes(data)
         is_same = known is not None and is_same and sha256 == known.sha256
         if known and is_same and not task.lacking:
-            return PreparedImage(task, _known_entry(record, known, stat_key=stat_key(status)))
+            key = stat_key(status) if content is None else None
+            return PreparedImage(task, replace(_known_entry(record, known), stat_key=key, file=file))
         wanted = task.lacking if is_same else frozenset(sizes)
         inputs = make_inputs(
             data,
@@ -125,45 +136,52 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedI
             max_pixels=max_pixels,
         )
     except StyleSearchError as error:
-        return PreparedImage(task, _entry(record, sha256=sha256, error=str(error)))
+        return PreparedImage(task, replace(_entry(record, error=str(error)), sha256=sha256, file=file))
     except OSError as error:
-        reason = error.strerror or str(error)
-        if known is None or known.error is not None or isinstance(error, FileNotFoundError):
-            return PreparedImage(task, _entry(record, sha256=sha256, error=reason))
-        # A new box would drop its vectors: it keeps the box that they were computed from.
-        entry = replace(_known_entry(record, known), box=known.box)
-        return PreparedImage(task, entry, failure=reason)
-    entry = _entry(record, sha256=sha256, width=inputs.width, height=inputs.height, stat_key=key)
-    return PreparedImage(task, entry, inputs=inputs.pixels, wanted=wanted)
-
-
-def _known_entry(record: Record, known: KnownImage, stat_key: str | None = None) -> ImageEntry:
-    return _entry(
-        record,
-        sha256=known.sha256,
-        width=known.width,
-        height=known.height,
-        stat_key=stat_key or known.stat_key,
-    )
-
-
-def _entry(
-    record: Record,
-    *,
-    sha256: str | None,
-    width: int = 0,
-    height: int = 0,
-    stat_key: str | None = None,
-    error: str | None = None,
-) -> ImageEntry:
-    return ImageEntry(
+        is_gone = isinstance(error, FileNotFoundError)
+        return _unreadable(task, error.strerror or str(error), is_gone=is_gone)
+    entry = ImageEntry(
         record.product.id,
         record.path,
         record.domain,
         record.box,
         sha256=sha256,
-        width=width,
-        height=height,
-        stat_key=stat_key,
-        error=error,
+        width=inputs.width,
+        height=inputs.height,
+        stat_key=key,
+        file=file,
+        options=record.options,
+    )
+    return PreparedImage(task, entry, inputs=inputs.pixels, wanted=wanted)
+
+
+def _unreadable(task: Task, reason: str, *, is_gone: bool) -> PreparedImage:
+    """The result for an image that cannot be read: one that is usable stays so, unless it is gone."""
+    record, known = task.record, task.known
+    if known is None or known.error is not None or is_gone:
+        return PreparedImage(task, _entry(record, error=reason))
+    # A new box would drop its vectors: it keeps the box that they were computed from.
+    return PreparedImage(task, replace(_known_entry(record, known), box=known.box), failure=reason)
+
+
+def _known_entry(record: Record, known: KnownImage) -> ImageEntry:
+    """The image as the catalog has it, with the source's domain, box and options."""
+    return ImageEntry(
+        record.product.id,
+        record.path,
+        record.domain,
+        record.box,
+        sha256=known.sha256,
+        width=known.width,
+        height=known.height,
+        stat_key=known.stat_key,
+        file=known.file,
+        options=record.options,
+    )
+
+
+def _entry(record: Record, *, error: str) -> ImageEntry:
+    """The entry of an image that cannot be used."""
+    return ImageEntry(
+        record.product.id, record.path, record.domain, record.box, error=error, options=record.options
     )

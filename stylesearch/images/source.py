@@ -1,7 +1,7 @@
 """Opens and reads image files; the only module that does.
 
-A *locator* says where an image is: today the path of a local file. All reading of images goes through this
-module, so another kind of locator (the URL of an object store) has to be implemented only here.
+A *locator* says where an image is: the path of a local file, or a URL. An image behind a URL is fetched to a
+local file by an ingest (``stylesearch.images.remote``), and read from there ever after.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -21,6 +22,7 @@ __all__ = [
     "CHANGED",
     "ImageSource",
     "Locator",
+    "is_remote",
     "open_image",
     "open_listed",
     "read_image",
@@ -37,11 +39,23 @@ ImageSource = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 CHANGED: Final = "the file has changed since it was ingested: ingest again"
 
+_URL: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
 _HINTS: Final = {
     errno.ENOENT: "is the name right? It is looked for from the folder that the command was started in",
     errno.EISDIR: "that is a folder: name the pictures in it, as in FOLDER/*.jpg",
     errno.EACCES: "check the permissions of the file and of its folders",
 }
+
+
+def is_remote(locator: Locator) -> bool:
+    """Whether a locator is a URL, rather than the path of a file.
+
+    Example:
+        >>> is_remote("https://shop.example/1.jpg"), is_remote("/shop/1.jpg")
+        (True, False)
+    """
+    return isinstance(locator, str) and _URL.match(locator) is not None
 
 
 def open_image(locator: Locator) -> BinaryIO:

@@ -19,7 +19,6 @@ __all__ = [
     "ALL_SPLITS",
     "AUTO",
     "CATEGORIES",
-    "UNCATEGORIZED",
     "ImportOptions",
     "Importer",
     "Listed",
@@ -34,9 +33,6 @@ __all__ = [
 
 AUTO: Final = "auto"
 """Name of the format that is found by looking at the source."""
-
-UNCATEGORIZED: Final = "uncategorized"
-"""The category of a product for which the source has none."""
 
 ALL_SPLITS: Final = "all"
 """Name that stands for every split."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import unicodedata
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -27,9 +26,9 @@ from typing import Final
 import numpy as np
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import UNCATEGORIZED, ImportOptions, title_from_name
-from stylesearch.listing import Record
-from stylesearch.types import Failure, Product
+from stylesearch.importers.base import ImportOptions, title_from_name
+from stylesearch.listing import UNCATEGORIZED, Listing, Record
+from stylesearch.types import Failure
 
 __all__ = [
     "File",
@@ -249,17 +248,12 @@ class FolderImporter:
         repeated = _repeated_names(tree)
         empty = True
         for group in _products_by_category(tree):
-            here = Counter(found.name for found in group if isinstance(found, _FoundProduct))
             for found in group:
                 if isinstance(found, Failure):
                     empty = False
                     yield found
                     continue
-                product = Product(
-                    id=_product_id(found, found.name in repeated, here[found.name] > 1, tree),
-                    title=title_from_name(found.name),
-                    category=found.category,
-                )
+                product = _listing(found, found.name in repeated, tree)
                 for item in tree.files(found.place):
                     empty = False
                     if isinstance(item, Failure):
@@ -327,14 +321,21 @@ def _repeated_names(tree: Tree) -> _RepeatedNames:
     )
 
 
-def _product_id(found: _FoundProduct, repeated: bool, repeated_here: bool, tree: Tree) -> str:
-    if not repeated:
-        return found.name
+def _listing(found: _FoundProduct, repeated: bool, tree: Tree) -> Listing:
+    """Describes a product; a name that several have stands behind the category's in its id."""
     in_root = found.place.parent == tree.root.path
     category = "." if in_root else found.category
-    if repeated_here and isinstance(found.place, File):
-        return f"{category}/{unicodedata.normalize('NFC', found.place.name)}"
-    return f"{category}/{found.name}"
+    names = [found.name, f"{category}/{found.name}"]
+    if isinstance(found.place, File):
+        names.append(f"{category}/{unicodedata.normalize('NFC', found.place.name)}")
+    first, *others = names[1:] if repeated else names
+    return Listing(
+        first,
+        {} if in_root else {"category": found.category},
+        guesses={"title": title_from_name(found.name), "category": found.category},
+        place=os.path.relpath(found.place.path, tree.root.path),
+        other_ids=tuple(others),
+    )
 
 
 def _name_hash(name: str) -> int:

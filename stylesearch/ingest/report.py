@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
+from stylesearch.catalog import Change, ProductChange
 from stylesearch.features.stream import ExtractionOptions
+from stylesearch.images.remote.values import FetchOptions
 from stylesearch.importers.base import ImportOptions
+from stylesearch.listing import Record
 from stylesearch.types import Failure
 
 __all__ = [
@@ -19,19 +25,66 @@ N_MISSING_SHOWN: Final = 5
 """Missing images that a report names; the others are only counted."""
 
 
+N_CHANGES_KEPT: Final = 100_000
+"""Changes that a report keeps; the others are only counted."""
+
+N_EXAMPLES: Final = 5
+"""Products that the report of a preview shows."""
+
+PRODUCT_COUNTS: Final = ("added", "changed", "unchanged", "removed", "unlisted")
+
+
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
     """Options of an ingest.
 
     Attributes:
+        name: name of the source; its path for "".
         source: options of the importer.
         extraction: batch size, threads and limits.
+        kept: what is kept with the source of its options, JSON values by name.
+        pictures: folder of pictures that are fetched from URLs.
+        fetching: how they are fetched.
         prune: whether products that the source no longer lists are removed.
+        force: whether more than a third of them may be removed at once.
     """
 
+    name: str = ""
     source: ImportOptions = field(default_factory=ImportOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Path = Path("pictures")
+    fetching: FetchOptions = field(default_factory=FetchOptions)
     prune: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field of a product that an ingest changed.
+
+    Attributes:
+        product: id of the product.
+        field: the field, as in ``stylesearch.listing.Listing.said``.
+        before, after: its values; None for none.
+        overruled: name of another source that says the value of before, or None.
+    """
+
+    product: str
+    field: str
+    before: Any
+    after: Any
+    overruled: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A product as a source describes it, with its first image."""
+
+    id: str
+    title: str
+    category: str
+    image: str
 
 
 @dataclass(slots=True)
@@ -54,6 +107,17 @@ class IngestReport:
             splits of it were asked for.
         filled: images of any source that had the features of an older version only, and got the others too.
         processed: number of images that this run went through, whatever the result.
+        source: name of the source.
+        products: number of products that were ``added``, ``changed``, ``unchanged`` and ``removed``, and that
+            are ``unlisted`` (as for images).
+        categories: number of products and of images that the source lists, by category.
+        changes: fields of products that changed, the first of them; ``n_changes`` counts all.
+        overruled: number of products of which this source changed what another one says, by its name.
+        without_picture: products for which the source gives no picture; they are no failures.
+        refused_removals: products that a prune did not remove, since they are too many at once.
+        notes: what was assumed, and what was left out.
+        warnings: what looks wrong.
+        examples: the first products of a preview, as the source describes them.
         seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
             ``pictures`` (all of these together, from the first picture to the last), ``index`` and
             ``total``. Stages overlap: the sum is more than the total.
@@ -71,6 +135,53 @@ class IngestReport:
     unlisted: int = 0
     filled: int = 0
     processed: int = 0
+    source: str = ""
+    products: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PRODUCT_COUNTS, 0))
+    categories: dict[str, tuple[int, int]] = field(default_factory=dict)
+    changes: list[FieldChange] = field(default_factory=list)
+    n_changes: int = 0
+    overruled: dict[str, int] = field(default_factory=dict)
+    without_picture: int = 0
+    without_picture_examples: list[str] = field(default_factory=list)
+    refused_removals: int = 0
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+
+    def add_products(self, changes: Mapping[str, ProductChange]) -> None:
+        """Counts changes of products, by id, and keeps the first as examples."""
+        for product_id, one in changes.items():
+            if one.change is Change.NEW:
+                self.products["added"] += 1
+            elif one.change is Change.CHANGED:
+                self.products["changed"] += 1
+            for name in sorted(set(one.overruled.values())):
+                self.overruled[name] = self.overruled.get(name, 0) + 1
+            for name, (before, after) in one.fields.items():
+                self.n_changes += 1
+                if len(self.changes) < N_CHANGES_KEPT:
+                    self.changes.append(FieldChange(product_id, name, before, after, one.overruled.get(name)))
+
+    def count_seen(self, categories: Mapping[str, tuple[int, int]]) -> None:
+        """Takes the numbers of products and images that were seen, by category."""
+        self.categories = dict(categories)
+        n_seen = sum(n_products for n_products, _ in categories.values())
+        self.products["unchanged"] = n_seen - self.products["added"] - self.products["changed"]
+
+    def add_examples(self, records: Iterable[Record]) -> None:
+        """Keeps the first products, with their first image."""
+        for one in records:
+            if len(self.examples) < N_EXAMPLES and one.product.id not in {each.id for each in self.examples}:
+                said = {**one.product.guesses, **one.product.said}
+                self.examples.append(
+                    Example(one.product.id, said.get("title", ""), said.get("category", ""), one.path)
+                )
+
+    def add_without_picture(self, product_id: str) -> None:
+        """Counts a product without any picture, and keeps its id if it is one of the first."""
+        self.without_picture += 1
+        if len(self.without_picture_examples) < N_MISSING_SHOWN:
+            self.without_picture_examples.append(product_id)
 
     def add_missing(self, path: str, listed_in: str) -> None:
         """Counts an image that is not there, and keeps it as an example if it is one of the first."""
@@ -98,5 +209,20 @@ class IngestReport:
             "unlisted": self.unlisted,
             "filled": self.filled,
             "processed": self.processed,
+            "source": self.source,
+            "products": self.products,
+            "categories": {
+                name: {"products": n_products, "images": n_images}
+                for name, (n_products, n_images) in self.categories.items()
+            },
+            "changes": [dataclasses.asdict(one) for one in self.changes],
+            "n_changes": self.n_changes,
+            "overruled": self.overruled,
+            "without_picture": self.without_picture,
+            "without_picture_examples": self.without_picture_examples,
+            "refused_removals": self.refused_removals,
+            "notes": self.notes,
+            "warnings": self.warnings,
+            "examples": [dataclasses.asdict(one) for one in self.examples],
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,6 @@ from stylesearch.models.card import is_trained
 from stylesearch.settings import Settings, load_settings
 from stylesearch.types import (
     Box,
-    Domain,
     ImageRecord,
     Product,
     ReportProgress,
@@ -36,6 +35,7 @@ from stylesearch.types import (
 from stylesearch.workspace.indexes import Indexes
 from stylesearch.workspace.models import Models
 from stylesearch.workspace.resources import Resources
+from stylesearch.workspace.sources import Sources
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
@@ -78,6 +78,7 @@ class Workspace:
         settings: the settings.
         indexes: builds, inspects, verifies and repairs the indexes.
         models: lists, reads and removes the trained models.
+        sources: lists, renames and removes the sources of products.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -85,6 +86,7 @@ class Workspace:
         self._resources = Resources(settings)
         self.indexes = Indexes(self._resources)
         self.models = Models(self._resources)
+        self.sources = Sources(self._resources)
 
     @property
     def catalog(self) -> Catalog:
@@ -97,59 +99,73 @@ class Workspace:
 
     def ingest(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
         *,
+        source: str = "",
         format: str = "auto",
         extractors: Sequence[str] | None = None,
-        domain: str | None = None,
         prune: bool = False,
-        allow_outside: bool = False,
-        splits: Sequence[str] = (),
-        gallery: Sequence[str] = (),
-        categories: str = "own",
+        force: bool = False,
+        dry_run: bool = False,
+        fetching: Mapping[str, Any] | None = None,
         progress: ReportProgress | None = None,
+        **options: Any,
     ) -> IngestReport:
         """Updates the catalog to what a source lists; computes features of new and changed images only.
 
-        In a workspace of an older version, shop images of other sources get the features that they lack too.
+        A source changes only what it says: fields of a product that it does not have stay as they are. In a
+        workspace of an older version, shop images of other sources get the features that they lack too.
 
         It may be stopped at any point and run again. Images and rows that cannot be used are listed in
         the report and stop nothing.
 
         Args:
-            path: a folder, a table with a header (CSV or TSV), or a public dataset.
-            format: ``auto``, ``folder``, ``csv``, or the name of a dataset's format.
+            path: a folder, a table with a header (CSV, TSV, xlsx), a shop system's export or feed, or a
+                public dataset; by default where ``source`` lay last.
+            source: name of the source; by default that of the source that lies at the path, else the path.
+                Another path under one name is the same source moved.
+            format: a name in ``stylesearch.importers.IMPORTERS``; ``auto`` to look at the source.
             extractors: names of the extractors; by default the one that queries use, which is that of the
                 trained model where the workspace's space is one.
-            domain: ``shop`` or ``consumer``, where the source does not say.
             prune: whether to remove products of this source that it no longer lists.
-            allow_outside: whether a table may name images outside its own folder.
-            splits: the splits of a dataset whose images are ingested; empty for all.
-            gallery: the splits of a dataset whose shop images are ingested; empty for the same as ``splits``.
-            categories: the categories of a dataset's products: ``own``, or ``study2018`` for Dress, Skirt,
-                upper, lower and other.
+            force: whether that may be more than a third of them at once.
+            dry_run: whether nothing is stored or fetched: the report says what would be.
+            fetching: fields of ``stylesearch.images.remote.values.FetchOptions``, for pictures behind URLs.
             progress: called as ``progress(stage, n_done, n_total)``.
+            **options: fields of ``stylesearch.importers.base.ImportOptions``: ``domain`` (``shop`` or
+                ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``columns``,
+                ``variants``, ``currency``, ``unpublished``, ``sold_out``, ``media_root``, ``splits``,
+                ``gallery``, ``categories``. They are kept with the source, but for ``splits`` and
+                ``gallery``.
 
         Raises:
             DatasetError: the source as a whole cannot be read.
-            UnknownName: no such format, or the dataset has no such split.
+            UnknownName: no such source or format, or the dataset has no such split.
             CatalogLocked: another process is writing.
         """
-        from stylesearch.importers.base import ImportOptions, check_options, choose_importer
-        from stylesearch.ingest import IngestOptions, ingest
+        from stylesearch.images.remote.values import FetchOptions
+        from stylesearch.ingest import IngestOptions, ingest, preview
+        from stylesearch.workspace.source_choice import choose_source
 
-        source = Path(path)
-        selection = ImportOptions(
-            Domain(domain or Domain.SHOP), allow_outside, tuple(splits), tuple(gallery), categories
-        )
         # Before a workspace is created, in case it is no source.
-        importer = choose_importer(source, format)
-        check_options(importer, selection)
+        chosen = choose_source(self._resources, path, source, format, options)
+        ingest_options = IngestOptions(
+            chosen.name,
+            chosen.options,
+            self._resources.extraction_options,
+            kept=chosen.kept,
+            pictures=self._resources.pictures,
+            fetching=FetchOptions(**(fetching or {})),
+            prune=prune,
+            force=force,
+        )
+        if dry_run:
+            catalog = self.catalog if self.settings.has_catalog else None
+            return preview(catalog, chosen.path, chosen.importer, ingest_options, progress=progress)
         specs = list(extractors or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
-        options = IngestOptions(selection, self._resources.extraction_options, prune=prune)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
-        report = ingest(catalog, source, importer, loaded, options, progress=progress)
+        report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=progress)
         self._complete(report, specs, progress)
         return report
 

@@ -46,7 +46,7 @@ class Shop:
         numbers = range(self._n_images, self._n_images + len(features))
         self._n_images += len(features)
         with self.catalog.writing() as writer, writer.transaction():
-            writer.upsert_products([Product(f"p{n}", f"p{n}", category) for n in numbers])
+            writer.upsert_products([Product(f"p{n}", f"p{n}", category) for n in numbers], source="shop")
             entries = [
                 ImageEntry(f"p{n}", f"/x/{n}.jpg", Domain.SHOP, sha256=f"{n:064d}", width=9, height=9)
                 for n in numbers

@@ -53,7 +53,7 @@ def test_prices_as_shops_write_them(text: str, amount: float, currency: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "free", "Free!", "gratis", "USD", "-5", "€-5", "- 5 EUR", "n/a", "50%"]
+    "text", ["", " ", "free", "Free!", "gratis", "USD", "-5", "€-5", "- 5 EUR", "n/a", "50%", "1" * 101]
 )
 def test_what_is_no_price(text: str) -> None:
     assert parse_price(text) is None

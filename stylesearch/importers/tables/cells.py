@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from stylesearch.importers.base import UNCATEGORIZED
 from stylesearch.importers.tables.items import TableRow, plain_name
+from stylesearch.listing import UNCATEGORIZED
 
 __all__ = [
     "copy_cells",
     "make_options",
+    "one_or_all",
     "option_name",
     "read_category",
     "read_deepest_category",
@@ -125,6 +126,11 @@ def split_list(text: str, separator: str = ",") -> list[str]:
     """
     parts = re.split(rf"(?<!\\){re.escape(separator)}", text)
     return [value for part in parts if (value := part.replace("\\" + separator, separator).strip())]
+
+
+def one_or_all(values: list[str]) -> str | list[str] | None:
+    """The value of an attribute: a text, a list of several, or None."""
+    return values[0] if len(values) == 1 else values or None
 
 
 def split_locators(text: str) -> list[str]:

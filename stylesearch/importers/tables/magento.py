@@ -10,6 +10,7 @@ from stylesearch.importers.base import ImportOptions
 from stylesearch.importers.tables.cells import (
     copy_cells,
     make_options,
+    one_or_all,
     option_name,
     read_deepest_category,
     read_flag,
@@ -36,8 +37,19 @@ _MARKS: Final = frozenset(
 _KEPT_CHILDREN: Final = 50_000
 """Number of variants that are known by their parents until their own rows come."""
 
-_MANY: Final = frozenset(("color", "size"))
-"""Attributes that make variants in most shops: so are those that a configurable product has named."""
+_USUAL_OPTIONS: Final = frozenset(("color", "size"))
+"""Attributes that variants differ in in most shops; others are learned from configurable products."""
+
+_INTERNAL: Final = frozenset(
+    (
+        "has_options",
+        "required_options",
+        "quantity_and_stock_status",
+        "shipment_type",
+        "gift_wrapping_available",
+    )
+)
+"""Attributes that Magento writes for itself."""
 
 
 class Magento:
@@ -52,7 +64,7 @@ class Magento:
 
     def __init__(self) -> None:
         self._children: OrderedDict[str, tuple[str, dict[str, str]]] = OrderedDict()
-        self._option_codes = set(_MANY)
+        self._option_codes = set(_USUAL_OPTIONS)
 
     def rate(self, table: Table) -> int:
         if not {"sku", "product type"} <= table.columns.keys():
@@ -117,8 +129,9 @@ class Magento:
         if row.has("is in stock", "qty"):
             said["in_stock"] = _read_stock(row)
         for code, text in attributes.items():
-            values = split_list(text, "|")
-            said[ATTRIBUTE + option_name(code).replace(" ", "_")] = values[0] if len(values) == 1 else values
+            if code not in _INTERNAL:
+                name = ATTRIBUTE + option_name(code).replace(" ", "_")
+                said[name] = one_or_all(split_list(text, "|"))
         return said
 
     @staticmethod

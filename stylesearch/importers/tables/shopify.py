@@ -10,6 +10,7 @@ from stylesearch.importers.base import ImportOptions
 from stylesearch.importers.tables.cells import (
     copy_cells,
     make_options,
+    one_or_all,
     option_name,
     read_category,
     read_flag,
@@ -124,7 +125,7 @@ class Shopify:
         for column, written in table.columns.items():
             if found := _METAFIELD.fullmatch(written):
                 name = ATTRIBUTE + option_name(found["label"]).replace(" ", "_")
-                said.setdefault(name, row.text(column) or None)
+                said.setdefault(name, one_or_all(split_list(row.text(column), ";")))
         return said
 
     def _read_single(self, row: TableRow) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from stylesearch.importers.base import ImportOptions
 from stylesearch.importers.tables.cells import (
     make_options,
+    one_or_all,
     option_name,
     read_deepest_category,
     read_flag,
@@ -180,11 +181,11 @@ class WooCommerce:
         for field, name in (("tags", "tags"), ("brands", "brand")):
             if self._has(row, field):
                 values = [html.unescape(value) for value in split_list(self._text(row, field))]
-                said[ATTRIBUTE + name] = _one_or_all(values)
+                said[ATTRIBUTE + name] = one_or_all(values)
         for name_column, value_column in self._attributes:
             if name := row.text(name_column):
                 values = [html.unescape(value) for value in split_list(row.text(value_column))]
-                said.setdefault(ATTRIBUTE + option_name(name).replace(" ", "_"), _one_or_all(values))
+                said.setdefault(ATTRIBUTE + option_name(name).replace(" ", "_"), one_or_all(values))
         return said
 
     def _read_price(self, row: TableRow) -> tuple[str, str]:
@@ -231,7 +232,3 @@ def _find_attributes(table: Table) -> tuple[tuple[str, str], ...]:
     return tuple(
         (pair["name"], pair["value"]) for _, pair in sorted(found.items()) if {"name", "value"} <= pair.keys()
     )
-
-
-def _one_or_all(values: list[str]) -> str | list[str] | None:
-    return values[0] if len(values) == 1 else values or None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -19,11 +19,14 @@ import anyio.to_thread
 import numpy as np
 
 from stylesearch.catalog import Change, ImageEntry
+from stylesearch.catalog.pruning import Pruner
+from stylesearch.catalog.source_reader import API
 from stylesearch.errors import NotInCatalog, StyleSearchError
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.stream import Sample, extract_stream
 from stylesearch.files import sha256_bytes
 from stylesearch.images.inputs import make_inputs
+from stylesearch.listing import Listing
 from stylesearch.serving.problems import Problem, problem_of
 from stylesearch.serving.search.default_space import as_server_fault
 from stylesearch.serving.uploads import remove_if_unused, upload_journal
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_IMAGES",
-    "SOURCE",
     "ImageRefused",
     "ProductWriter",
     "PutResult",
@@ -51,8 +53,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-SOURCE: Final = "api"
-"""The import that images from here are listed by: no ingest of a folder or a table touches them."""
 MAX_IMAGES: Final = 20
 """Of one product in one request."""
 LOCK_SECONDS: Final = 3.0
@@ -187,16 +187,19 @@ def put_product(
                 uploads.store(image.data)
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
-                change = writer.upsert_products([product])[product.id]
+                listing = replace(Listing.of(product), is_whole=True)
+                _, change = writer.upsert_products([listing], source=API)[product.id]
                 pks = _put_images(writer, uploads, product, images)
                 for extractor, feature_set in zip(extractors, sets, strict=True):
                     vectors = np.concatenate([image.vectors[extractor.fingerprint] for image in images])
                     writer.add_features(feature_set, pks, vectors)
-                writer.prune(SOURCE, whole_products=False)
+                pruner = Pruner(writer, API)
+                pruner.mark(pks)
+                pruner.remove(whole_products=False)
             # Still under the lock, so no process can have deleted it.
             records = catalog.shop_images([product.id])[product.id]
             removed = _remove_unused(catalog, uploads, before)
-            return PutResult(change, catalog.product(product.id), records, removed)
+            return PutResult(change.change, catalog.product(product.id), records, removed)
 
 
 def delete_product(
@@ -225,7 +228,7 @@ def delete_product(
 def _put_images(
     writer: Writer, uploads: UploadFolder, product: Product, images: Sequence[UploadedImage]
 ) -> list[int]:
-    """Lists the images in the catalog, and marks only these as seen; returns their keys."""
+    """Lists the images in the catalog; returns their keys."""
     entries = [
         ImageEntry(
             product.id,
@@ -237,10 +240,8 @@ def _put_images(
         )
         for image in images
     ]
-    rows = writer.upsert_images(entries, source=SOURCE)
-    pks = [rows[entry.product_id, entry.path][0] for entry in entries]
-    writer.mark_seen(pks)
-    return pks
+    rows = writer.upsert_images(entries, source=API)
+    return [rows[entry.product_id, entry.path][0] for entry in entries]
 
 
 def _uploaded_images(catalog: Catalog, uploads: UploadFolder, product_id: str) -> list[ImageRecord]:

@@ -18,7 +18,9 @@ def with_unseen(writer: Writer, shop: Shop, store: Any, entry: Entry) -> None:
     worn = Product("worn", "Seen in the street", "street wear")
     store((worn, entry("worn", "/street/worn.jpg", domain=Domain.CONSUMER)))
     with writer.transaction():
-        writer.upsert_products([Product("bad", "Damaged", "dress"), Product("bare", "No picture", "hat")])
+        writer.upsert_products(
+            [Product("bad", "Damaged", "dress"), Product("bare", "No picture", "hat")], source="shop"
+        )
         writer.upsert_images([ImageEntry("bad", "/shop/bad.jpg", error="damaged")], source="shop")
 
 

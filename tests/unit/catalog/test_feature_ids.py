@@ -15,7 +15,7 @@ def ids_of_a_new_catalog(path: Path, entry: Callable[..., ImageEntry]) -> list[i
             feature_set: FeatureSet = writer.feature_set(
                 extractor="x", parameters={}, weights_digest="", fingerprint="f", dim=2
             )
-            writer.upsert_products([Product("a", "A", "dress")])
+            writer.upsert_products([Product("a", "A", "dress")], source="shop")
             images = writer.upsert_images([entry("a", f"/{n}.jpg", str(n)) for n in range(3)], source="s")
             writer.add_features(feature_set, [pk for pk, _ in images.values()], np.ones((3, 2), np.float32))
         ((ids, _),) = catalog.features(feature_set)

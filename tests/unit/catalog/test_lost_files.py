@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
-from stylesearch.catalog import writer as writer_module
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer, pruning
+from stylesearch.catalog.pruning import Pruner
 from stylesearch.types import Product
 
 RED = Product("red", "Red dress", "dress")
@@ -30,7 +30,7 @@ def see(
         pks = store((RED, entry("red", path)), source="another place")
         if seen:
             with writer.transaction():
-                writer.mark_seen(pks.values())
+                Pruner(writer, "shop").mark(pks.values())
         return path
 
     return put
@@ -38,7 +38,7 @@ def see(
 
 def forget(writer: Writer) -> int:
     with writer.transaction():
-        return writer.forget_lost_files()
+        return Pruner(writer, "shop").forget_lost_files()
 
 
 def test_lost_images_of_seen_products_go_with_their_vectors(
@@ -86,7 +86,7 @@ def test_candidates_come_in_batches(
     see: See,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writer_module, "BATCH", 2)
+    monkeypatch.setattr(pruning, "BATCH", 2)
     kept = {see("/seen.jpg")}
     for number in range(7):
         path = tmp_path / f"{number}.jpg"

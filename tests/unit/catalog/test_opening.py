@@ -38,7 +38,7 @@ def pragma(catalog: Catalog, name: str) -> Any:
 def test_a_new_catalog_is_made_at_any_path_and_opened_again(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with Catalog.open(path) as catalog, catalog.writing() as writer, writer.transaction():
-        writer.upsert_products([Product("a", "A", "dress")])
+        writer.upsert_products([Product("a", "A", "dress")], source="shop")
     assert path.is_file()
     for readonly in (False, True):
         with Catalog.open(str(path), readonly=readonly) as catalog:
@@ -50,7 +50,7 @@ def test_a_new_catalog_is_made_at_any_path_and_opened_again(tmp_path: Path, name
 def test_a_url_and_a_path_lead_to_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "100% cotton.db"
     with Catalog.open(f"sqlite:///{path}") as catalog, catalog.writing() as writer, writer.transaction():
-        writer.upsert_products([Product("a", "A", "dress")])
+        writer.upsert_products([Product("a", "A", "dress")], source="shop")
     with Catalog.open(path) as catalog:
         assert catalog.product("a").title == "A"
 
@@ -244,7 +244,7 @@ def test_an_unfinished_write_ahead_log_is_read(catalog_file: Path, tmp_path: Pat
     copy.parent.mkdir()
     with Catalog.open(catalog_file) as catalog, catalog.writing() as writer:
         with writer.transaction():
-            writer.upsert_products([Product("a", "A", "dress")])
+            writer.upsert_products([Product("a", "A", "dress")], source="shop")
         for suffix in ("", "-wal"):
             shutil.copy(f"{catalog_file}{suffix}", f"{copy}{suffix}")
     with Catalog.open(copy, readonly=True) as opened:
@@ -286,7 +286,7 @@ def test_the_state_changes_with_every_commit_of_anybody(tmp_path):
         states = {before}
         for catalog in (other, reader):
             with catalog.writing() as writer, writer.transaction():
-                writer.upsert_products([Product("p", f"of {id(catalog)}", "dress")])
+                writer.upsert_products([Product("p", f"of {id(catalog)}", "dress")], source="shop")
             states.add(reader.state())
         assert len(states) == 3
     assert Catalog.open(path, readonly=True).state() is not None

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
+from stylesearch.catalog.pruning import Pruner
 from stylesearch.types import Product
 
 Explain = Callable[[Callable[[], object]], list[str]]
@@ -193,7 +194,9 @@ def test_no_statement_of_an_import_reads_a_whole_table(
 ) -> None:
     def import_a_chunk() -> None:
         with writer.transaction():
-            writer.upsert_products([Product("red", "Red dress", "skirt"), Product("new", "New", "top")])
+            writer.upsert_products(
+                [Product("red", "Red dress", "skirt"), Product("new", "New", "top")], source="shop"
+            )
             images = writer.upsert_images(
                 [entry("red", "/shop/red-1.jpg", "new bytes"), entry("new", "/new.jpg")], source="shop"
             )
@@ -202,8 +205,8 @@ def test_no_statement_of_an_import_reads_a_whole_table(
             writer.remove_products(["blue"])
 
     plans = plans_of(import_a_chunk)
-    # sqlite_sequence has one row.
-    small = ("CONSTANT ROW", "sqlite_sequence")
+    # sqlite_sequence has one row, the others have a few.
+    small = ("CONSTANT ROW", "sqlite_sequence", "category_map", "sources")
     assert not [line for line in plans if line.startswith("SCAN") and not line.endswith(small)]
     assert any("sqlite_autoindex_images_1 (product_pk=?)" in line for line in plans)
 
@@ -218,8 +221,8 @@ def test_lost_files_are_looked_for_in_one_pass(writer: Writer, shop: dict[str, i
             explained.extend(row[-1] for row in rows)
 
     with writer.transaction():
-        writer.mark_seen([shop["/shop/red-1.jpg"], shop["/shop/red-2.jpg"]])
+        Pruner(writer, "shop").mark([shop["/shop/red-1.jpg"], shop["/shop/red-2.jpg"]])
         event.listen(writer._connection, "before_cursor_execute", explain)
-        writer.forget_lost_files()
+        Pruner(writer, "shop").forget_lost_files()
     assert explained[0] == "SEARCH images USING INTEGER PRIMARY KEY (rowid>?)"
     assert not [line for line in explained if line.startswith(("SCAN", "USE TEMP B-TREE", "LIST"))]

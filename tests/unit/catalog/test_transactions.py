@@ -14,6 +14,7 @@ import pytest
 
 from stylesearch.catalog import Catalog, FeatureSet, Writer, connections
 from stylesearch.catalog.migrate import check_schema
+from stylesearch.catalog.pruning import Pruner
 from stylesearch.errors import CatalogError, CatalogLocked
 from stylesearch.types import Product
 
@@ -36,13 +37,15 @@ def test_an_exception_inside_leaves_nothing(
 ) -> None:
     before = dump(catalog_file)
     with pytest.raises(KeyboardInterrupt), writer.transaction():
-        writer.upsert_products([Product("red", "Red dress", "skirt"), Product("new", "New", "dress")])
+        writer.upsert_products(
+            [Product("red", "Red dress", "skirt"), Product("new", "New", "dress")], source="shop"
+        )
         images = writer.upsert_images(
             [entry("new", "/new.jpg"), entry("blue", "/shop/blue.jpg", "x")], source="s"
         )
         writer.add_features(feature_set, [pk for pk, _ in images.values()], vectors_for(2))
-        writer.mark_seen([1])
-        writer.prune("shop")
+        Pruner(writer, "shop").mark([1])
+        Pruner(writer, "shop").remove()
         writer.remove_products(["pleated"])
         raise KeyboardInterrupt
     assert dump(catalog_file) == before
@@ -60,23 +63,23 @@ def test_one_bad_vector_leaves_nothing_of_its_transaction(
     vectors = vectors_for(2)
     vectors[1, 3] = np.nan
     with pytest.raises(CatalogError, match="not finite"), writer.transaction():
-        writer.upsert_products([Product("new", "New", "dress")])
+        writer.upsert_products([Product("new", "New", "dress")], source="shop")
         writer.add_features(feature_set, [1, 2], vectors)
     assert dump(catalog_file) == before
 
 
 def test_a_transaction_after_a_failed_one_works(catalog: Catalog, writer: Writer) -> None:
     with pytest.raises(KeyError), writer.transaction():
-        writer.upsert_products([Product("a", "A", "dress")])
+        writer.upsert_products([Product("a", "A", "dress")], source="shop")
         raise KeyError
     with writer.transaction():
-        writer.upsert_products([Product("b", "B", "dress")])
+        writer.upsert_products([Product("b", "B", "dress")], source="shop")
     assert [product.id for product in catalog.products()] == ["b"]
 
 
 def test_everything_needs_a_transaction_and_they_do_not_nest(writer: Writer) -> None:
     with pytest.raises(RuntimeError, match=r"inside `with writer\.transaction"):
-        writer.upsert_products([])
+        writer.upsert_products([], source="shop")
     with writer.transaction(), pytest.raises(RuntimeError, match="do not nest"), writer.transaction():
         raise AssertionError("a second transaction began")
 
@@ -86,7 +89,7 @@ def test_readers_see_a_transaction_when_it_has_ended(
 ) -> None:
     with Catalog.open(catalog_file, readonly=True) as reader:
         with writer.transaction():
-            writer.upsert_products([Product("a", "A", "dress")])
+            writer.upsert_products([Product("a", "A", "dress")], source="shop")
             assert catalog.products() == reader.products() == []
         assert [product.id for product in catalog.products()] == ["a"]
         assert [product.id for product in reader.products()] == ["a"]
@@ -103,9 +106,9 @@ def test_a_killed_writer_leaves_what_it_had_committed_and_frees_the_lock(
 
         with Catalog.open(sys.argv[1]) as catalog, catalog.writing() as writer:
             with writer.transaction():
-                writer.upsert_products([Product("committed", "C", "dress")])
+                writer.upsert_products([Product("committed", "C", "dress")], source="shop")
             with writer.transaction():
-                writer.upsert_products([Product(f"p{i}", "P", "dress") for i in range(5000)])
+                writer.upsert_products([Product(f"p{i}", "P", "dress") for i in range(5000)], source="shop")
                 print("in the middle", flush=True)
                 sys.stdin.read()
         """,
@@ -118,7 +121,7 @@ def test_a_killed_writer_leaves_what_it_had_committed_and_frees_the_lock(
     with Catalog.open(catalog_file) as catalog:
         assert [product.id for product in catalog.products()] == ["committed"]
         with catalog.writing(timeout=5) as writer, writer.transaction():
-            writer.upsert_products([Product("after", "A", "dress")])
+            writer.upsert_products([Product("after", "A", "dress")], source="shop")
     assert check_schema(catalog_file) == []
 
 
@@ -129,9 +132,9 @@ def test_a_full_disk_says_so_and_leaves_what_was_committed(
     products = [Product(f"p{i}", "P" * 1000, "dress") for i in range(1000)]
     with Catalog.open(catalog_file) as catalog, catalog.writing() as writer:
         with writer.transaction():
-            writer.upsert_products(products[:5])
+            writer.upsert_products(products[:5], source="shop")
         with pytest.raises(CatalogError, match="no space left") as caught, writer.transaction():
-            writer.upsert_products(products)
+            writer.upsert_products(products, source="shop")
         assert "free some space" in caught.value.hint
         assert len(catalog.products(limit=2000)) == 5
         with writer.transaction():
@@ -155,4 +158,4 @@ def test_a_program_that_ignores_the_lock_is_waited_for_then_named_as_the_reason(
         assert catalog.products() == []
         stranger.execute("ROLLBACK")
         with writer.transaction():
-            writer.upsert_products([Product("a", "A", "dress")])
+            writer.upsert_products([Product("a", "A", "dress")], source="shop")

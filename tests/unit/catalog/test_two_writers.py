@@ -37,7 +37,8 @@ WRITE = """
                 for chunk in range(3):
                     with writer.transaction():
                         names = [f"{sys.argv[2]}-{turn}-{chunk}-{i}" for i in range(20)]
-                        writer.upsert_products(Product(name, name, "dress") for name in names)
+                        products = [Product(name, name, "dress") for name in names]
+                        writer.upsert_products(products, source="shop")
 """
 
 
@@ -65,7 +66,7 @@ def test_the_second_writer_is_told_who_the_first_is(catalog: Catalog, start_proc
     assert catalog.products() == []
     let_go(holder)
     with catalog.writing(timeout=30) as writer, writer.transaction():
-        writer.upsert_products([Product("a", "A", "dress")])
+        writer.upsert_products([Product("a", "A", "dress")], source="shop")
     assert holder.wait(timeout=30) == 0
 
 

@@ -25,10 +25,16 @@ def make_catalog(tmp_path: Path) -> Iterator[MakeCatalog]:
         splits = splits or {}
         with catalog.writing() as writer, writer.transaction():
             writer.upsert_products(
-                Product(
-                    name, f"The {name}", "dress" if name < "m" else "skirt", attributes=_split(splits, name)
-                )
-                for name in dict.fromkeys(row[0] for row in rows)
+                (
+                    Product(
+                        name,
+                        f"The {name}",
+                        "dress" if name < "m" else "skirt",
+                        attributes=_split(splits, name),
+                    )
+                    for name in dict.fromkeys(row[0] for row in rows)
+                ),
+                source="shop",
             )
             for product, file, domain, sha256 in rows:  # one by one: their keys rise as they are listed
                 entry = ImageEntry(product, f"/shop/{file}", Domain(domain), sha256=sha256, width=9, height=9)

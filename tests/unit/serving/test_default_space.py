@@ -43,7 +43,7 @@ def put(shop: Workspace, product: str, extractor: str, domain: Domain = Domain.S
     with shop.catalog.writing() as writer:
         feature_set = feature_set_of(writer, load_extractor(extractor))
         with writer.transaction():
-            writer.upsert_products([Product(product, product, "coat")])
+            writer.upsert_products([Product(product, product, "coat")], source="shop")
             entries = [
                 ImageEntry(product, f"/x/{product}{name}", domain, sha256=name * 64, width=9, height=9)
                 for name in "ab"

@@ -1,0 +1,122 @@
+"""Prints the report of an ingest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import echo_table, list_seconds
+
+if TYPE_CHECKING:
+    from stylesearch.ingest import IngestReport
+
+__all__ = ["echo_report"]
+
+N_FAILURES_SHOWN = 20
+N_CATEGORIES_SHOWN = 12
+OF_ALL_CORES = ("decode", "inference")
+
+
+def echo_report(report: IngestReport, *, verbosity: int, dry_run: bool) -> None:
+    """Prints what was done on stdout; notes and failures on stderr, unless ``verbosity`` is below 0."""
+    if dry_run:
+        _echo_examples(report)
+    _echo_counts(report, dry_run=dry_run)
+    if len(report.categories) > 1 or (report.categories and dry_run):
+        _echo_categories(report)
+    if verbosity >= 0:
+        _echo_notes(report)
+    if verbosity > 0:
+        for one in report.changes:
+            said = f" ({one.overruled} says otherwise)" if one.overruled else ""
+            click.echo(f"{one.product}: {one.field}: {one.before} -> {one.after}{said}", err=True)
+    _echo_failures(report)
+    if verbosity > 0:
+        click.echo(_timings(report.seconds), err=True)
+
+
+def _echo_counts(report: IngestReport, *, dry_run: bool) -> None:
+    products = ", ".join(
+        f"{report.products[name]} {name}" for name in ("added", "changed", "unchanged", "removed")
+    )
+    click.echo(f"products: {products}")
+    click.echo(
+        f"images:   {report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
+        f"{report.removed} removed, {len(report.failed)} failed"
+        + (f", {report.missing} missing" if report.missing else "")
+    )
+    if dry_run:
+        click.echo("nothing was stored or fetched (--dry-run)")
+
+
+def _echo_categories(report: IngestReport) -> None:
+    largest = sorted(report.categories.items(), key=lambda item: (-item[1][0], item[0]))
+    shown = largest[:N_CATEGORIES_SHOWN]
+    click.echo()
+    echo_table(
+        ["category", "products", "images"],
+        [[name, *counts] for name, counts in shown],
+        right=["products", "images"],
+        shrink="category",
+    )
+    if len(largest) > len(shown):
+        click.echo(f"... and {len(largest) - len(shown)} more categories")
+
+
+def _echo_examples(report: IngestReport) -> None:
+    echo_table(
+        ["product", "title", "category", "image"],
+        [[one.id, one.title, one.category, one.image] for one in report.examples],
+        shrink="title",
+    )
+    click.echo()
+
+
+def _echo_notes(report: IngestReport) -> None:
+    notes = list(report.notes)
+    if report.without_picture:
+        examples = ", ".join(report.without_picture_examples)
+        notes.append(f"{_count(report.without_picture, 'product')} without a picture: {examples}")
+    for name, n in report.overruled.items():
+        notes.append(
+            f"of {_count(n, 'product')} this source says otherwise than {name}, and counts: it came later"
+        )
+    if report.filled:
+        they = "it" if report.filled == 1 else "they"
+        notes.append(f"{_count(report.filled, 'image')} of before got the features that {they} lacked")
+    if report.refused_removals:
+        notes.append(
+            f"{_count(report.refused_removals, 'product')} were not removed, since that is more than a third "
+            "of this source: --force removes them"
+        )
+    elif report.products["unlisted"]:
+        n = report.products["unlisted"]
+        are, them = ("is", "it") if n == 1 else ("are", "them")
+        notes.append(f"{_count(n, 'product')} {are} no longer in the source; --prune removes {them}")
+    notes += report.warnings
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _echo_failures(report: IngestReport) -> None:
+    for example in report.missing_examples:
+        click.echo(f"missing: {example.item}: {example.reason}", err=True)
+    if report.missing > len(report.missing_examples):
+        click.echo(f"... and {report.missing - len(report.missing_examples)} more missing images", err=True)
+    for failure in report.failed[:N_FAILURES_SHOWN]:
+        click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
+    if len(report.failed) > N_FAILURES_SHOWN:
+        click.echo(f"... and {len(report.failed) - N_FAILURES_SHOWN} more (--json lists all)", err=True)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _timings(seconds: Mapping[str, float]) -> str:
+    """Formats the time of each stage: summed over all cores, or elapsed."""
+    by_core = {stage: value for stage, value in seconds.items() if stage in OF_ALL_CORES}
+    by_wall = {stage: value for stage, value in seconds.items() if stage not in OF_ALL_CORES}
+    return f"core-seconds: {list_seconds(by_core)}; wall: {list_seconds(by_wall)}"

@@ -1,0 +1,166 @@
+"""Joins what several sources say of one product: which field has which value, and why.
+
+A source changes only what it says, and of two that disagree the one that came last counts. Nothing here
+knows the database: the writer reads the rows, and stores what comes out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stylesearch.catalog.records import SourceListing
+from stylesearch.listing import ATTRIBUTE, UNCATEGORIZED, Listing
+from stylesearch.money import parse_price
+from stylesearch.types import Product, Variant
+
+__all__ = ["Merged", "merge", "product_values", "values_of", "without"]
+
+Values = dict[str, Any]
+"""Values by field, as in ``Listing.said``; variants are JSON objects, and empty fields are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A product after a source has said something of it.
+
+    Attributes:
+        values: the product's values by field.
+        said, guesses: what the source says of it from now on.
+        overruled: by field, the name of another source that says what the product had before.
+    """
+
+    values: Values
+    said: Values
+    guesses: Mapping[str, str]
+    overruled: Mapping[str, str]
+
+
+def values_of(product: Product, shop_category: str) -> Values:
+    """Values of a product by field; its category is the sources' own."""
+    return _json_values({**Listing.of(product).said, "category": shop_category})
+
+
+def merge(
+    product_id: str,
+    values: Values,
+    before: SourceListing | None,
+    listing: Listing,
+    others: Callable[[], Sequence[SourceListing]],
+) -> Merged:
+    """Merges a listing into a product.
+
+    Args:
+        product_id: id of the product.
+        values: what the catalog has; empty for a new product.
+        before: what this source said before, or None.
+        listing: what it says now.
+        others: reads what other sources say, the one that came last first; called only where that matters.
+    """
+    stated = _json_values(listing.said)
+    mine = {} if before is None else before.said
+    kept = (
+        {} if listing.is_whole else {name: value for name, value in mine.items() if name not in listing.said}
+    )
+    said = {**kept, **stated}
+    changed = {name: value for name, value in stated.items() if values.get(name) != value}
+    taken_back = [name for name, value in mine.items() if name not in said and values.get(name) == value]
+    guesses = dict(listing.guesses)
+    old_guesses = {} if before is None else before.guesses
+    guessed_anew = any(
+        name not in said and old_guesses.get(name) == values.get(name) != guess
+        for name, guess in guesses.items()
+    )
+    if values and not changed and not taken_back and not guessed_anew:
+        return Merged(values, said, guesses, {})
+    others_say = others() if values else []
+    merged = {**values, **changed}
+    for name in taken_back:
+        del merged[name]
+    overruled: dict[str, str] = {}
+    for other in others_say:
+        for name, value in other.said.items():
+            if name in taken_back:
+                merged.setdefault(name, value)
+            if name in changed and values.get(name) == value:
+                overruled.setdefault(name, other.source)
+    if guessed_anew:
+        for name in guesses.keys() - said.keys():
+            if old_guesses.get(name) == merged.get(name) and not any(name in one.said for one in others_say):
+                merged[name] = guesses[name]
+    _fill(merged, product_id, [guesses, *(one.guesses for one in others_say)])
+    return Merged(merged, said, guesses, overruled)
+
+
+def without(product_id: str, values: Values, gone: SourceListing, left: Sequence[SourceListing]) -> Values:
+    """Values of a product that a source no longer lists: what only that source said is taken back.
+
+    Args:
+        product_id: id of the product.
+        values: what the catalog has.
+        gone: what the source said.
+        left: what other sources say, the one that came last first.
+    """
+    merged = {name: value for name, value in values.items() if gone.said.get(name) != value}
+    for other in left:
+        for name, value in other.said.items():
+            if name in gone.said:
+                merged.setdefault(name, value)
+    _fill(merged, product_id, [one.guesses for one in left])
+    return merged
+
+
+def product_values(product_id: str, values: Values, categories: Mapping[str, str]) -> dict[str, Any]:
+    """Makes the row of the table ``products``, without its key.
+
+    Args:
+        product_id: id of the product.
+        values: its values by field.
+        categories: the category to search in, by the sources' own where that is another.
+    """
+    variants = tuple(Variant(**one) for one in values.get("variants", ()))
+    prices = [values.get("price"), *(one.price for one in variants)]
+    read = [money for price in prices if price and (money := parse_price(price)) is not None]
+    amounts = [money.amount for money in read]
+    return {
+        "id": product_id,
+        "title": values["title"],
+        "category": categories.get(values["category"], values["category"]),
+        "shop_category": values["category"],
+        "url": values.get("url"),
+        "price": values.get("price"),
+        "attributes": {
+            name.removeprefix(ATTRIBUTE): value
+            for name, value in values.items()
+            if name.startswith(ATTRIBUTE)
+        },
+        "in_stock": values.get("in_stock"),
+        "variants": variants,
+        "amount": min(amounts, default=None),
+        "amount_max": max(amounts, default=None),
+        "currency": next((money.currency for money in read if money.currency), None),
+    }
+
+
+def _json_values(said: Mapping[str, Any]) -> Values:
+    """Converts values to what the database gives back, without the empty ones.
+
+    JSON changes some (a tuple, a number as a key), which would otherwise count as changed at every run.
+    """
+    values = {name: value for name, value in said.items() if value not in (None, "", ())}
+    if "variants" in values:
+        values["variants"] = [dataclasses.asdict(one) for one in values["variants"]]
+    if all(isinstance(value, str | bool) for value in values.values()):
+        return values
+    plain: Values = json.loads(json.dumps(values))
+    return plain
+
+
+def _fill(values: Values, product_id: str, guesses: Sequence[Mapping[str, str]]) -> None:
+    """Gives a product that lacks a title or a category a guessed one."""
+    for name, default in (("title", product_id), ("category", UNCATEGORIZED)):
+        if not values.get(name):
+            values[name] = next((one[name] for one in guesses if one.get(name)), default)

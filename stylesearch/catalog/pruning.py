@@ -1,0 +1,272 @@
+"""Removes what a source no longer lists."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+)
+
+from stylesearch.catalog.queries import BATCH
+from stylesearch.catalog.records import Pruned
+from stylesearch.catalog.tables import image_listings, images, listings, products, sources
+from stylesearch.catalog.writer import Writer
+from stylesearch.images.source import is_remote
+
+__all__ = ["Pruner"]
+
+# Temporary tables belong to the connection and lie outside the catalog's file: marking every image of an
+# unchanged shop writes nothing to it, and a run that is cut short leaves no marks.
+_marks: Final = MetaData()
+_seen: Final = Table(
+    "seen_images", _marks, Column("image_pk", Integer, nullable=False, index=True), prefixes=["TEMPORARY"]
+)
+_seen_products: Final = Table(
+    "seen_products",
+    _marks,
+    Column("product_pk", Integer, nullable=False, index=True),
+    Column("keeps_images", Boolean, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+_doomed: Final = Table(
+    "doomed_images", MetaData(), Column("image_pk", Integer, primary_key=True), prefixes=["TEMPORARY"]
+)
+
+
+class Pruner:
+    """Marks what a run over a source lists, and removes what an earlier run listed and this one does not.
+
+    An image or a product that another source lists too stays. The marks last until the writer ends.
+    ``remove``, ``count`` and the others are called inside ``with writer.transaction():``.
+
+    Args:
+        writer: writer of the catalog.
+        source: name of the source.
+    """
+
+    def __init__(self, writer: Writer, source: str) -> None:
+        self._writer = writer
+        self._source = source
+
+    def mark(
+        self, image_pks: Iterable[int], product_pks: Iterable[int] = (), *, keeps_images: bool = False
+    ) -> None:
+        """Marks images as listed, and products.
+
+        Args:
+            image_pks: images; their products are listed too.
+            product_pks: further products.
+            keeps_images: whether no image of these products is removed: the source lists one that cannot be
+                used, which may be any of them.
+        """
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        if rows := [{"image_pk": int(pk)} for pk in image_pks]:
+            connection.execute(insert(_seen), rows)
+        if rows := [{"product_pk": int(pk), "keeps_images": keeps_images} for pk in product_pks]:
+            connection.execute(insert(_seen_products), rows)
+
+    def count(self, *, whole_products: bool = True) -> Pruned:
+        """Counts the products and images that ``remove`` would no longer list.
+
+        Those that another source lists too are counted, though they would stay.
+        """
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        n_images = connection.execute(
+            select(func.count()).select_from(self._unseen_images(whole_products).subquery())
+        ).scalar_one()
+        n_products = 0
+        if whole_products:
+            unseen = select(func.count()).select_from(listings).where(self._is_unseen_product())
+            n_products = connection.execute(unseen).scalar_one()
+        return Pruned(n_products, n_images)
+
+    def n_listed(self) -> int:
+        """Number of products that the source lists, with those of earlier runs."""
+        statement = select(func.count()).select_from(listings).where(self._is_of_source(listings.c.source_pk))
+        return self._writer.connection().execute(statement).scalar_one()
+
+    def unseen_ids(self, limit: int) -> list[str]:
+        """Ids of the first products that ``remove`` would no longer list."""
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        statement = (
+            select(products.c.id)
+            .join_from(listings, products, products.c.pk == listings.c.product_pk)
+            .where(self._is_unseen_product())
+            .order_by(products.c.id)
+            .limit(limit)
+        )
+        return list(connection.execute(statement).scalars())
+
+    def remove(self, *, whole_products: bool = True) -> Pruned:
+        """Removes what the source no longer lists and no other source does.
+
+        What this source said of a product that stays is taken back.
+
+        Args:
+            whole_products: whether products of which nothing was seen are removed; if not, only images that
+                a seen product no longer lists.
+
+        Returns:
+            how many products and images were removed.
+        """
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        _doomed.create(connection)
+        connection.execute(insert(_doomed).from_select(["image_pk"], self._unseen_images(whole_products)))
+        doomed = select(_doomed.c.image_pk)
+        connection.execute(
+            delete(image_listings).where(
+                self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(doomed)
+            )
+        )
+        n_images = connection.execute(
+            delete(images).where(
+                images.c.pk.in_(doomed), ~exists().where(image_listings.c.image_pk == images.c.pk)
+            )
+        ).rowcount
+        _doomed.drop(connection)
+        n_products = 0
+        if whole_products:
+            unseen = select(listings.c.product_pk).where(self._is_unseen_product())
+            n_products = self._writer.unlist_products(
+                self._source, list(connection.execute(unseen).scalars())
+            )
+        return Pruned(n_products, n_images)
+
+    def forget_lost_files(self) -> int:
+        """Removes images, of any source, that were not seen and whose file is gone; returns how many.
+
+        Only of products of which another image was seen: their folder has moved and was ingested again.
+        Paths that are URLs, and files that cannot be looked at, are left alone.
+        """
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        sibling = images.alias("sibling")
+        # One pass in the order of the keys, with an index look-up for each image: a list of the products
+        # that were seen would be computed again for every batch.
+        candidates = (
+            select(images.c.pk, images.c.path)
+            .where(
+                ~exists().where(_seen.c.image_pk == images.c.pk),
+                exists()
+                .where(sibling.c.product_pk == images.c.product_pk, _seen.c.image_pk == sibling.c.pk)
+                .correlate(images),
+            )
+            .order_by(images.c.pk)
+            .limit(BATCH)
+        )
+        removed = last = 0
+        while rows := connection.execute(candidates.where(images.c.pk > last)).all():
+            last = rows[-1][0]
+            if lost := [pk for pk, path in rows if _is_lost(path)]:
+                removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
+        return removed
+
+    def seen_categories(self) -> dict[str, tuple[int, int]]:
+        """Number of products and of their images that were seen, by category in the order of the names."""
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        of_products = (
+            select(products.c.category, func.count())
+            .where(products.c.pk.in_(select(_seen_products.c.product_pk)))
+            .group_by(products.c.category)
+            .order_by(products.c.category)
+        )
+        of_images = (
+            select(products.c.category, func.count())
+            .join_from(images, products, products.c.pk == images.c.product_pk)
+            .where(images.c.pk.in_(select(_seen.c.image_pk)))
+            .group_by(products.c.category)
+        )
+        n_images = dict(connection.execute(of_images).all())
+        return {name: (n, n_images.get(name, 0)) for name, n in connection.execute(of_products)}
+
+    def seen_largest(self) -> tuple[str, int] | None:
+        """Id of the product of which the most images were seen, and their number; None if none were."""
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        n_images = func.count()
+        statement = (
+            select(products.c.id, n_images)
+            .join_from(images, products, products.c.pk == images.c.product_pk)
+            .where(images.c.pk.in_(select(_seen.c.image_pk)))
+            .group_by(products.c.pk)
+            .order_by(n_images.desc(), products.c.id)
+            .limit(1)
+        )
+        row = connection.execute(statement).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    def seen_images(self, limit: int) -> list[str]:
+        """Locators of the first images that were seen."""
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        seen = images.c.pk.in_(select(_seen.c.image_pk))
+        statement = select(images.c.path).where(seen).order_by(images.c.pk).limit(limit)
+        return list(connection.execute(statement).scalars())
+
+    def _is_of_source(self, column: ColumnElement[int]) -> ColumnElement[bool]:
+        return column == select(sources.c.pk).where(sources.c.name == self._source).scalar_subquery()
+
+    def _is_unseen_product(self) -> ColumnElement[bool]:
+        """Condition for listings of products that this run has not seen, neither themselves nor an image."""
+        seen_images = select(images.c.product_pk).where(images.c.pk.in_(select(_seen.c.image_pk)))
+        return and_(
+            self._is_of_source(listings.c.source_pk),
+            listings.c.product_pk.not_in(select(_seen_products.c.product_pk)),
+            listings.c.product_pk.not_in(seen_images),
+        )
+
+    def _unseen_images(self, whole_products: bool) -> Select[int]:
+        """Keys of the source's images that are not marked, of the products that may lose some."""
+        keeping = select(_seen_products.c.product_pk).where(_seen_products.c.keeps_images)
+        statement = (
+            select(images.c.pk)
+            .join_from(image_listings, images, images.c.pk == image_listings.c.image_pk)
+            .where(
+                self._is_of_source(image_listings.c.source_pk),
+                images.c.pk.not_in(select(_seen.c.image_pk)),
+                images.c.product_pk.not_in(keeping),
+            )
+        )
+        if whole_products:
+            return statement
+        sibling = images.alias("sibling")
+        listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(select(_seen.c.image_pk)))
+        return statement.where(
+            or_(
+                images.c.product_pk.in_(listed),
+                images.c.product_pk.in_(select(_seen_products.c.product_pk)),
+            )
+        )
+
+
+def _is_lost(path: str) -> bool:
+    if is_remote(path):
+        return False
+    try:
+        os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False

@@ -1,0 +1,279 @@
+"""The state of one ingest, which the stages of its stream share: planning, storing, pruning."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from stylesearch.catalog import Catalog, Change, FeatureSet, ImageEntry, ProductChange
+from stylesearch.catalog.pruning import Pruner
+from stylesearch.extractors.with_colors import ExtractorWithColors
+from stylesearch.features.compute import feature_set_of
+from stylesearch.features.prepare import PreparedImage, Task
+from stylesearch.importers.base import Listed, Missing, Note
+from stylesearch.ingest.checks import find_oddities, find_shared_cause
+from stylesearch.ingest.report import IngestOptions, IngestReport
+from stylesearch.listing import Listing, Record, Unpictured
+from stylesearch.types import Failure
+
+if TYPE_CHECKING:
+    from stylesearch.catalog.writer import Writer
+    from stylesearch.extractors.base import Extractor
+
+__all__ = ["Run"]
+
+PLANNED_AT_ONCE: Final = 256
+N_IMAGES_LOOKED_AT: Final = 1000
+"""Images whose names are looked at for what is strange."""
+MOST_PRUNED: Final = 1 / 3
+"""Share of a source's products that a prune removes without being forced to."""
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """One ingest of one source.
+
+    Args:
+        catalog: the catalog.
+        extractors: each extracts features of every image.
+        options: options of the ingest.
+        source: name of the source.
+        path: where it lies.
+
+    Attributes:
+        report: what was done so far.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        extractors: Sequence[Extractor],
+        options: IngestOptions,
+        source: str,
+        path: Path,
+    ) -> None:
+        self._catalog = catalog
+        self._extractors = extractors
+        self._options = options
+        self._source = source
+        self._path = path
+        self.report = IngestReport(source=source)
+        self._n_unreadable = 0
+        self._feature_sets: dict[str, FeatureSet] = {}
+        self._network_sets: dict[str, FeatureSet] = {}
+        # Products that are listed without a usable picture wait here for the next transaction.
+        self._unpictured: list[Unpictured] = []
+        # Ids given to new places that are not stored yet, and their places.
+        self._given: dict[str, str] = {}
+
+    def find_feature_sets(self, writer: Writer) -> None:
+        """Looks up the feature sets of the extractors by fingerprint, and creates missing ones.
+
+        For an extractor that adds colors to a network, also that of the network where the catalog has it.
+        """
+        for extractor in self._extractors:
+            self._feature_sets[extractor.fingerprint] = feature_set_of(writer, extractor)
+            if isinstance(extractor, ExtractorWithColors):
+                network = extractor.network.fingerprint
+                if (found := self._catalog.find_feature_set(network)) is not None:
+                    self._network_sets[network] = found
+
+    def tasks(self, listed: Iterator[Listed]) -> Iterator[Task]:
+        """Joins the images that the source lists with the catalog's entries, many at a time."""
+        while chunk := list(itertools.islice(listed, PLANNED_AT_ONCE)):
+            self._note(chunk)
+            ids = self._ids([one.product for one in chunk if isinstance(one, Record | Unpictured)])
+            # One object for each product again: it is described once, and has as many records as pictures.
+            named = {key: replace(listing, id=name) for key, (listing, name) in ids.items()}
+            self._unpictured += [
+                replace(one, product=named[id(one.product)]) for one in chunk if isinstance(one, Unpictured)
+            ]
+            records = [
+                replace(one, product=named[id(one.product)]) for one in chunk if isinstance(one, Record)
+            ]
+            self.report.processed += len(chunk) - len(records)
+            known = self._catalog.known_images(
+                [(record.product.id, record.path) for record in records], list(self._feature_sets.values())
+            )
+            for record in records:
+                image = known.get((record.product.id, record.path))
+                stored = frozenset() if image is None else image.feature_sets
+                lacking = frozenset(name for name, one in self._feature_sets.items() if one.pk not in stored)
+                yield Task(record, image, lacking)
+
+    def find_known(self, batch: list[PreparedImage]) -> None:
+        """Takes over vectors of images that the catalog has under another name, all or some of them."""
+        to_compute = [one for one in batch if one.inputs]
+        sets = {**self._network_sets, **self._feature_sets}
+        contents = [(one.entry.sha256 or "", one.entry.box) for one in to_compute]
+        known = self._catalog.known_contents(contents, list(sets.values()))
+        for one, content in zip(to_compute, contents, strict=True):
+            if content in known:
+                vectors = known[content].vectors
+                for fingerprint, feature_set in sets.items():
+                    if feature_set.pk in vectors:
+                        one.vectors[fingerprint] = vectors[feature_set.pk][None]
+
+    def store(self, writer: Writer, chunk: Sequence[PreparedImage]) -> None:
+        """Stores a chunk in the catalog, in one transaction, and counts the changes."""
+        began = time.perf_counter()
+        with writer.transaction():
+            changes = self.store_products(writer, [one.task.record.product for one in chunk])
+            images = writer.upsert_images([one.entry for one in chunk], source=self._source)
+            for fingerprint, feature_set in self._feature_sets.items():
+                computed = {
+                    images[one.entry.product_id, one.entry.path][0]: one.vectors[fingerprint][0]
+                    for one in chunk
+                    if fingerprint in one.vectors and (one.wanted is None or fingerprint in one.wanted)
+                }
+                if computed:
+                    writer.add_features(feature_set, list(computed), np.stack(list(computed.values())))
+            self.pruner(writer).mark([pk for pk, _ in images.values()])
+        report = self.report
+        for one in chunk:
+            report.add_seconds("decode", one.prepare_seconds)
+            report.add_seconds("inference", one.extract_seconds)
+            report.computed += one.n_extracted
+            _, change = images.pop((one.entry.product_id, one.entry.path), (0, None))
+            if (reason := one.entry.error or one.failure) is not None:
+                report.failed.append(Failure(one.entry.path, reason))
+            elif change is Change.NEW:
+                report.added += 1
+            elif change is Change.CHANGED or changes[one.entry.product_id].change is Change.CHANGED:
+                report.changed += 1
+            else:
+                report.unchanged += 1
+        report.processed += len(chunk)
+        report.add_seconds("store", time.perf_counter() - began)
+
+    def store_products(self, writer: Writer, listed: Iterable[Listing]) -> dict[str, ProductChange]:
+        """Stores what the source says of products, and of those without a usable picture that wait."""
+        waiting, self._unpictured = self._unpictured, []
+        unpictured = [one.product for one in waiting]
+        stored = writer.upsert_products([*listed, *unpictured], source=self._source)
+        unsure = {one.product.id for one in waiting if one.reason is not None}
+        pruner = self.pruner(writer)
+        pruner.mark([], [stored[name][0] for name in unsure], keeps_images=True)
+        pruner.mark([], [pk for name, (pk, _) in stored.items() if name not in unsure])
+        for name in stored:
+            self._given.pop(name, None)
+        changes = {name: change for name, (_, change) in stored.items()}
+        self.report.add_products(changes)
+        return changes
+
+    def store_listed(self, writer: Writer, chunk: Sequence[Task]) -> None:
+        """Stores what a chunk lists, without reading an image, for a preview."""
+        records = [one.record for one in chunk]
+        self.store_products(writer, [one.product for one in records])
+        new = [
+            ImageEntry(one.record.product.id, one.record.path, error="not read yet")
+            for one in chunk
+            if one.known is None
+        ]
+        added = writer.upsert_images(new, source=self._source)
+        known = [one.known.pk for one in chunk if one.known]
+        self.pruner(writer).mark([*known, *(pk for pk, _ in added.values())])
+        self.report.unchanged += len(known)
+        self.report.added += len(new)
+        self.report.processed += len(chunk)
+        self.report.add_examples(records)
+
+    def finish(self, writer: Writer) -> None:
+        """Stores products that still wait, counts what was seen, and removes what is no longer listed."""
+        self.store_products(writer, [])
+        pruner, report = self.pruner(writer), self.report
+        report.count_seen(pruner.seen_categories())
+        n_products = sum(n for n, _ in report.categories.values())
+        n_images = sum(n for _, n in report.categories.values())
+        single = pruner.seen_images(N_IMAGES_LOOKED_AT) if n_products == n_images else []
+        report.warnings += find_oddities(report.categories, pruner.seen_largest(), single)
+        if cause := find_shared_cause(report.failed, report.processed):
+            report.warnings.append(cause)
+        self._remove_unlisted(writer)
+
+    def pruner(self, writer: Writer) -> Pruner:
+        """The pruner of this source."""
+        return Pruner(writer, self._source)
+
+    def _remove_unlisted(self, writer: Writer) -> None:
+        """Removes what the source no longer lists, unless it has entries that could not be read.
+
+        A row with a mistake may mean any product, so none may be removed because of it. Nor does a run
+        over some splits of a dataset, without ``prune``, remove anything of the other splits.
+        """
+        prune, is_part, report = self._options.prune, self._options.source.selects, self.report
+        pruner = self.pruner(writer)
+        if self._n_unreadable:
+            if prune or (not is_part and pruner.count(whole_products=False).images):
+                n = self._n_unreadable
+                entries = "1 entry" if n == 1 else f"{n} entries"
+                log.warning("nothing was removed, since %s of the source could not be read", entries)
+            return
+        unlisted = pruner.count()
+        if prune and unlisted.products > MOST_PRUNED * pruner.n_listed() and not self._options.force:
+            report.refused_removals = unlisted.products
+            prune = False
+        if prune or not is_part:
+            removed = pruner.remove(whole_products=prune)
+            report.removed, report.products["removed"] = removed.images, removed.products
+        report.removed += pruner.forget_lost_files()
+        if not prune and not is_part:
+            left = pruner.count()
+            report.unlisted, report.products["unlisted"] = left.images, left.products
+
+    def _note(self, chunk: Sequence[Listed]) -> None:
+        """Counts the entries of the source that are no records."""
+        report = self.report
+        for one in chunk:
+            if isinstance(one, Failure):
+                report.failed.append(one)
+                self._n_unreadable += 1
+            elif isinstance(one, Missing):
+                report.add_missing(one.path, one.listed_in)
+            elif isinstance(one, Note):
+                report.notes.append(one.text)
+            elif isinstance(one, Unpictured):
+                if one.reason is None:
+                    report.add_without_picture(one.product.id)
+                else:
+                    report.failed.append(Failure(one.item, one.reason))
+
+    def _ids(self, listed: Iterable[Listing]) -> dict[int, tuple[Listing, str]]:
+        """Chooses the id of each product; by the key of the object, with the object.
+
+        A product of a folder keeps the id that its place has in the catalog. A new place gets the first of
+        its ids that no other place of this source has, unless that place is no longer there.
+        """
+        chosen = {id(one): (one, one.id) for one in listed}
+        placed = {key: one for key, (one, _) in chosen.items() if one.place}
+        if not placed:
+            return chosen
+        known = self._catalog.sources.ids_of_places(self._source, {one.place for one in placed.values()})
+        known |= {place: name for name, place in self._given.items()}
+        new = [one for one in placed.values() if one.place not in known]
+        wanted = {name for one in new for name in (one.id, *one.other_ids)}
+        taken = self._catalog.sources.places_of_ids(self._source, wanted) if wanted else {}
+        taken |= self._given
+        for key, one in placed.items():
+            name = known.get(one.place)
+            if name is None:
+                names = (one.id, *one.other_ids)
+                free = (name for name in names if taken.get(name, one.place) == one.place)
+                left = (name for name in names if not self._is_there(taken[name]))
+                name = next(free, None) or next(left, names[-1])
+                known[one.place] = taken_name = name
+                taken[taken_name] = self._given[taken_name] = one.place
+            chosen[key] = one, name
+        return chosen
+
+    def _is_there(self, place: str) -> bool:
+        return not place or os.path.lexists(self._path / place)
