@@ -14,6 +14,7 @@ from typing import Any, Final
 from stylesearch.importers.base import ImportOptions, Note
 from stylesearch.importers.tables.items import BadRow, Item, Picture
 from stylesearch.importers.tables.pictures import PictureFinder
+from stylesearch.importers.tables.prices import name_currency
 from stylesearch.importers.tables.row_store import MAX_ROWS, ProductRows
 from stylesearch.listing import ATTRIBUTE, Listing, Record, Unpictured
 from stylesearch.money import lowest_price
@@ -22,6 +23,7 @@ from stylesearch.types import Box, Domain, Failure, Variant
 __all__ = ["ProductJoiner"]
 
 _OPTION_ORDER: Final = ("color", "size")
+_PRICES: Final = ("price", ATTRIBUTE + "regular_price")
 
 
 class ProductJoiner:
@@ -74,8 +76,8 @@ class ProductJoiner:
     def notes(self) -> Iterator[Note]:
         """Yields how many products were left out, once all are listed."""
         for n, why, option in (
-            (self._n_hidden, "not shown to customers", "--unpublished takes them in"),
-            (self._n_sold_out, "sold out", "without --no-sold-out they are taken in"),
+            (self._n_hidden, "not shown to customers", "--with-unpublished takes them in"),
+            (self._n_sold_out, "sold out", "--with-sold-out takes them in"),
         ):
             if n:
                 yield Note(f"{n:,} {'product is' if n == 1 else 'products are'} left out: {why} ({option})")
@@ -196,6 +198,9 @@ class _Joined:
             if not self._add_fields(line, item):
                 continue
             if variant is not None:
+                if variant.price and self._currency:
+                    price = name_currency(variant.price, self._currency)
+                    variant = dataclasses.replace(variant, price=price)
                 same = (variant.id, tuple(sorted(variant.options.items())))
                 variants.setdefault(same, variant)
             pictures.append((line, [_Listed(picture, line, item.problem) for picture in item.pictures]))
@@ -258,7 +263,8 @@ class _Joined:
             self._category_line = line
         for name, value in item.said.items():
             if self.said.get(name) is None:
-                self.said[name] = value
+                is_price = value and self._currency and name in _PRICES
+                self.said[name] = name_currency(value, self._currency) if is_price else value
         for name, guess in item.guesses.items():
             self.guesses.setdefault(name, guess)
         return True

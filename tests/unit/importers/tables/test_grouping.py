@@ -183,7 +183,7 @@ def test_a_hidden_product_is_left_out_and_counted_unless_asked_for() -> None:
     ]
     *records, note = listed(*rows)
     assert list(shown(records)) == ["shown", "silent"]
-    assert note == Note("2 products are left out: not shown to customers (--unpublished takes them in)")
+    assert note == Note("2 products are left out: not shown to customers (--with-unpublished takes them in)")
     assert list(shown(listed(*rows, unpublished=True))) == ["hidden", "shown", "silent", "parts"]
 
 
