@@ -10,35 +10,15 @@ from typing import Any
 import pytest
 
 from stylesearch.importers.base import ImportOptions, Missing, SplitImporter
-from stylesearch.listing import ATTRIBUTE, Record
-from stylesearch.types import Box, Domain, Failure, Product
-
-
-@dataclass
-class Listed:
-    """A record, with all that it says of its product."""
-
-    product: Product
-    path: str
-    domain: Domain
-    box: Box | None
-
-    @classmethod
-    def of(cls, record: Record) -> Listed:
-        said = dict(record.product.said)
-        attributes = {
-            name.removeprefix(ATTRIBUTE): said.pop(name) for name in list(said) if name.startswith(ATTRIBUTE)
-        }
-        product = Product(record.product.id, said.pop("title"), said.pop("category"), attributes=attributes)
-        assert not said
-        return cls(product, record.path, record.domain, record.box)
+from stylesearch.listing import Record
+from stylesearch.types import Failure
 
 
 @dataclass
 class Found:
     """Everything that a reader lists."""
 
-    records: list[Listed]
+    records: list[Record]
     failures: list[Failure]
     missing: list[Missing]
 
@@ -47,7 +27,7 @@ class Found:
         """Each product with the picture's last folder and name."""
         return [f"{r.product.id} {'/'.join(Path(r.path).parts[-2:])} {r.domain}" for r in self.records]
 
-    def of(self, product_id: str) -> list[Listed]:
+    def of(self, product_id: str) -> list[Record]:
         return [record for record in self.records if record.product.id == product_id]
 
 
@@ -60,7 +40,7 @@ def read() -> Read:
         chosen = ImportOptions(**options)
         items = list(reader.records(root, chosen))
         found = Found(
-            [Listed.of(item) for item in items if isinstance(item, Record)],
+            [item for item in items if isinstance(item, Record)],
             [item for item in items if isinstance(item, Failure)],
             [item for item in items if isinstance(item, Missing)],
         )
