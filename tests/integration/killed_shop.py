@@ -36,9 +36,10 @@ QUERIES = (
     "SELECT p.id, i.path, i.sha256, i.domain, i.box, i.state, i.error, i.options FROM images i "
     "JOIN products p ON p.pk = i.product_pk ORDER BY p.id, i.path",
     "SELECT p.id, i.path, s.name FROM image_listings l JOIN images i ON i.pk = l.image_pk "
-    "JOIN products p ON p.pk = i.product_pk JOIN sources s ON s.pk = l.source_pk ORDER BY p.id, i.path, s.name",
-    "SELECT p.id, i.path, f.extractor, v.category, v.vector FROM features v JOIN images i ON i.pk = v.image_pk "
-    "JOIN products p ON p.pk = i.product_pk JOIN feature_sets f ON f.pk = v.feature_set_pk "
+    "JOIN products p ON p.pk = i.product_pk JOIN sources s ON s.pk = l.source_pk "
+    "ORDER BY p.id, i.path, s.name",
+    "SELECT p.id, i.path, f.extractor, v.category, v.vector FROM features v "
+    "JOIN images i ON i.pk = v.image_pk JOIN products p ON p.pk = i.product_pk JOIN feature_sets f ON f.pk = v.feature_set_pk "
     "ORDER BY p.id, i.path, f.extractor",
 )
 
