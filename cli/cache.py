@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.group()
 @shared_options
 def cache() -> None:
-    """Show or remove the pictures that were fetched from URLs."""
+    """Show or remove pictures that were fetched from URLs."""
 
 
 @cache.command()

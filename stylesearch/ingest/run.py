@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 PLANNED_AT_ONCE: Final = 256
-N_IMAGES_LOOKED_AT: Final = 1000
-"""Images whose names are looked at for what is strange."""
+N_IDS_LOOKED_AT: Final = 1000
+"""Products whose ids are looked at for what is strange."""
 MOST_PRUNED: Final = 1 / 3
 """Share of a source's products that a prune removes without being forced to."""
 
@@ -194,7 +194,7 @@ class Run:
         report.count_seen(pruner.seen_categories())
         n_products = sum(n for n, _ in report.categories.values())
         n_images = sum(n for _, n in report.categories.values())
-        single = pruner.seen_images(N_IMAGES_LOOKED_AT) if n_products == n_images else []
+        single = pruner.seen_ids(N_IDS_LOOKED_AT) if n_products == n_images else []
         report.warnings += find_oddities(report.categories, pruner.seen_largest(), single)
         if cause := find_shared_cause(report.failed, report.processed):
             report.warnings.append(cause)

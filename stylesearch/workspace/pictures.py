@@ -40,8 +40,6 @@ class Pictures:
         def is_used(sha256: str) -> bool:
             return catalog is not None and bool(catalog.images_with_digest(sha256, domain=None))
 
-        catalog = None
-        if not everything and self._resources.settings.has_catalog:
-            catalog = self._resources.catalog()
+        catalog = None if everything else self._resources.existing_catalog()
         with PictureCache(self._resources.pictures) as cache:
             return cache.clear(keep=is_used)

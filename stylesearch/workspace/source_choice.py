@@ -71,7 +71,7 @@ def choose_source(
         DatasetError: nothing is at the path, or no importer can read it.
         UnknownName: no such source, format or split.
     """
-    catalog = resources.catalog() if resources.settings.has_catalog else None
+    catalog = resources.existing_catalog()
     # Links stay as they were given: a link to the latest export is one source.
     place = None if path is None else os.path.abspath(path)  # noqa: PTH100
     known = _known_source(catalog, place, name)

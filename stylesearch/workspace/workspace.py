@@ -163,8 +163,8 @@ class Workspace:
             force=force,
         )
         if dry_run:
-            catalog = self.catalog if self.settings.has_catalog else None
-            return preview(catalog, chosen.path, chosen.importer, ingest_options, progress=progress)
+            existing = self._resources.existing_catalog()
+            return preview(existing, chosen.path, chosen.importer, ingest_options, progress=progress)
         specs = list(extractors or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]

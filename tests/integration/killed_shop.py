@@ -39,7 +39,8 @@ QUERIES = (
     "JOIN products p ON p.pk = i.product_pk JOIN sources s ON s.pk = l.source_pk "
     "ORDER BY p.id, i.path, s.name",
     "SELECT p.id, i.path, f.extractor, v.category, v.vector FROM features v "
-    "JOIN images i ON i.pk = v.image_pk JOIN products p ON p.pk = i.product_pk JOIN feature_sets f ON f.pk = v.feature_set_pk "
+    "JOIN images i ON i.pk = v.image_pk JOIN products p ON p.pk = i.product_pk "
+    "JOIN feature_sets f ON f.pk = v.feature_set_pk "
     "ORDER BY p.id, i.path, f.extractor",
 )
 
