@@ -190,7 +190,7 @@ def _find_columns(table: Table, options: ImportOptions) -> _Columns:
     if "currency" in best and not {"price", "sale price"} & (fields.keys() | best.keys()):
         del best["currency"]  # an attribute like others
     fields |= {name: (column,) for name, (_, column) in best.items()}
-    if "group" in fields and "id" not in fields:
+    if "group" in fields and not {"id", *_OPTIONS} & fields.keys():
         fields["id"] = fields.pop("group")  # rows of one id are pictures of one product
     taken |= {column for columns in fields.values() for column in columns if len(columns) == 1} | set(images)
     others = [(column, ATTRIBUTE + name) for column, name in table.columns.items() if column not in taken]
