@@ -33,6 +33,9 @@ _JOINTS: Final = {"category": " > ", "title": " "}
 """What is put between columns that are joined to one field; a hyphen for others."""
 
 _BARE_NUMBER: Final = re.compile(r"[\d\s.,'’]+")
+_APOSTROPHE: Final = re.compile(r"^'(?=\d)")
+"""What keeps spreadsheets from reading an id as a number."""
+
 _OPTIONS: Final = ("color", "size")
 _NEAREST: Final = 3
 
@@ -100,7 +103,7 @@ class PlainTable:
 
     def read(self, row: TableRow, table: Table, options: ImportOptions) -> Item:
         columns = self._columns(table, options)
-        own_id, group = columns.text(row, "id"), columns.text(row, "group")
+        own_id, group = (_APOSTROPHE.sub("", columns.text(row, name)) for name in ("id", "group"))
         if "id" in columns.fields and not own_id:
             raise BadRow("no id given")
         key = group or own_id

@@ -98,7 +98,7 @@ class Item:
         guesses: as in ``Listing.guesses``.
         is_shown: whether the shop shows the product to its customers; None where the row does not say.
         is_part: whether the row only adds to a product that another row describes. A product of which only
-            parts are listed is a failure of these rows.
+            parts are listed is a failure of these rows, which still list it.
         problem: why the row's pictures cannot be used, though its product is listed; "" if nothing is wrong.
     """
 

@@ -309,6 +309,11 @@ def test_a_row_without_all_parts_of_its_id_has_those_that_there_are(shop: Path) 
     assert items[1].product.id == "m"
 
 
+def test_the_apostrophe_of_spreadsheets_is_no_part_of_an_id(shop: Path) -> None:
+    found = records(read(shop, "id,image\n'00123,a.jpg\n'x,b.jpg\n"))
+    assert [r.product.id for r in found] == ["00123", "'x"]
+
+
 def test_a_table_is_rated_by_its_columns() -> None:
     assert rate("id", "image") == rate("Bild", "x") == 2
     assert rate("sku", "price") == 1
