@@ -15,6 +15,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from stylesearch.errors import DatasetError
@@ -40,6 +41,9 @@ _OPTIONS: Final = ("color", "size")
 _NEAREST: Final = 3
 
 
+_read_path = lru_cache(maxsize=4096)(read_category)  # a table has few categories
+
+
 @dataclass(slots=True)
 class _Columns:
     """What the columns of a table are about.
@@ -59,7 +63,9 @@ class _Columns:
 
     def text(self, row: TableRow, name: str) -> str:
         """The text of a field; "" where it is empty or the table has no column for it."""
-        columns = self.fields.get(name, ())
+        columns = self.fields.get(name)
+        if columns is None:
+            return ""
         if len(columns) == 1:
             return row.text(columns[0])
         return _JOINTS.get(name, "-").join(text for column in columns if (text := row.text(column)))
@@ -144,7 +150,7 @@ class PlainTable:
         if "category" in fields:
             category = columns.text(row, "category")
             is_path = ">" in category or "»" in category
-            said["category"] = (read_category(category) if is_path else category) or None
+            said["category"] = (_read_path(category) if is_path else category) or None
         for column, name in columns.attributes:
             texts = [text for text in row.cells.get(column, ()) if text]
             said[name] = ", ".join(dict.fromkeys(texts)) or None

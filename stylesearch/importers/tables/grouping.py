@@ -63,7 +63,8 @@ class ProductJoiner:
             if listing.said.get("in_stock") is False and not self._options.sold_out:
                 self._n_sold_out += 1
                 continue
-            listing = dataclasses.replace(listing, is_whole=self._is_whole)
+            if self._is_whole:
+                listing = dataclasses.replace(listing, is_whole=True)
             for line, reason in refused:
                 yield Unpictured(listing, f"{self._source}:{line}", reason)
             yield from self._list_pictures(listing, _chosen(pictures, options), joined.line, options)
@@ -202,6 +203,8 @@ class _Joined:
                     variant = dataclasses.replace(variant, price=price)
                 same = (variant.id, tuple(sorted(variant.options.items())))
                 variants.setdefault(same, variant)
+            if item.problem and not item.pictures:
+                self.refused.append((line, item.problem))
             pictures.append((line, [_Listed(picture, line, item.problem) for picture in item.pictures]))
         self.variants = list(variants.values())
         pictures.sort(key=lambda pair: pair[0])

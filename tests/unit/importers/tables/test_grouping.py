@@ -248,6 +248,12 @@ def test_a_picture_that_is_missing_is_said_once_for_a_product() -> None:
     assert record.product is unpictured.product
 
 
+def test_what_is_wrong_with_a_row_without_pictures_is_said_too() -> None:
+    refused, record = listed(Item("d", problem="no such domain"), Item("d", pictures=pictures("a")))
+    assert refused == Unpictured(Listing("d"), "t.csv:2", "no such domain")
+    assert isinstance(record, Record)
+
+
 def test_a_product_with_far_too_many_rows_is_one_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_store, "MAX_ROWS", 2)
     refused, *records = listed(*(Item("d", {}, pictures=pictures(str(i))) for i in range(5)))
