@@ -49,7 +49,7 @@ _NAMES: Final[Mapping[str, str]] = {
         图片; 主图; 图片链接; 图片地址; 图片路径; 商品图片; 产品图片; 商品主图; 图像; 照片; 文件名""",
     "more images": """additional image; additional images; additional image link; additional image links;
         additional image url; additional image urls; more images; other images; other image; extra images;
-        extra image; gallery; gallery images; gallery image; image gallery; secondary images; detail images;
+        extra image; gallery images; gallery image; image gallery; secondary images; detail images;
         alternate images; further images; images; image urls; image links; pictures; photos; product images;
         weitere bilder; zusätzliche bilder; zusatzbilder; zusatzbild; weiteres bild; galerie; bildergalerie;
         bilder; produktbilder; artikelbilder; detailbilder;

@@ -18,7 +18,7 @@ from stylesearch.importers.tables.prices import name_currency
 from stylesearch.importers.tables.row_store import MAX_ROWS, ProductRows
 from stylesearch.listing import ATTRIBUTE, Listing, Record, Unpictured
 from stylesearch.money import lowest_price
-from stylesearch.types import Box, Domain, Failure, Variant
+from stylesearch.types import Box, Domain, Variant
 
 __all__ = ["ProductJoiner"]
 
@@ -44,34 +44,31 @@ class ProductJoiner:
         self._n_hidden = 0
         self._n_sold_out = 0
 
-    def list_product(self, product: ProductRows) -> Iterator[Record | Unpictured | Failure]:
-        """Yields what the rows of one product list: its pictures, or that it has none, and failures."""
-        if product.n_more:
-            yield self._failure(
-                product.more,
-                f"{product.n_more:,} more rows of the product {product.key!r}, which has {MAX_ROWS:,} "
-                "already, are left out: is this the column of the ids?",
-            )
+    def list_product(self, product: ProductRows) -> Iterator[Record | Unpictured]:
+        """Yields what the rows of one product list: its pictures, what cannot be used, or neither."""
         if all(item.is_part for _, item in product.rows):
+            listing = Listing(product.key)
             for line, _ in product.rows:
-                yield self._failure(
-                    line, f"the product {product.key!r}, which this adds to, is not in the table"
-                )
+                reason = f"the product {product.key!r}, which this adds to, is not in the table"
+                yield Unpictured(listing, f"{self._source}:{line}", reason)
             return
         joined = _Joined(product, self._options)
-        for line, reason in joined.refused:
-            yield self._failure(line, reason)
         if not joined.is_shown and not self._options.unpublished:
             self._n_hidden += 1
             return
         listings = joined.separate() if self._options.variants == "separate" else [joined.together()]
         pictures = list(self._locate(joined.pictures))
+        refused = joined.refused
         for listing, options in listings:
             if listing.said.get("in_stock") is False and not self._options.sold_out:
                 self._n_sold_out += 1
                 continue
-            listing = dataclasses.replace(listing, is_whole=self._is_whole)
+            if self._is_whole:
+                listing = dataclasses.replace(listing, is_whole=True)
+            for line, reason in refused:
+                yield Unpictured(listing, f"{self._source}:{line}", reason)
             yield from self._list_pictures(listing, _choose_pictures(pictures, options), joined.line, options)
+            refused = []
 
     def notes(self) -> Iterator[Note]:
         """Yields how many products were left out, once all are listed."""
@@ -113,9 +110,6 @@ class ProductJoiner:
                 yield Record(listing, located.locator, domain, picture.box, shown)
         if not pictures:
             yield Unpictured(listing, f"{self._source}:{line}")
-
-    def _failure(self, line: int, reason: str) -> Failure:
-        return Failure(f"{self._source}:{line}", reason)
 
 
 @dataclass(slots=True)
@@ -172,7 +166,7 @@ class _Joined:
         guesses: as in ``Listing.guesses``.
         variants: its variants, in the order of the table.
         pictures: its pictures, in the order of the table.
-        refused: line and reason of rows that do not fit the others.
+        refused: line and reason of rows that are not taken in.
         is_shown: whether the shop shows it to its customers.
     """
 
@@ -184,6 +178,12 @@ class _Joined:
         self.guesses: dict[str, str] = {}
         self.pictures: list[_Listed] = []
         self.refused: list[tuple[int, str]] = []
+        if product.n_more:
+            reason = (
+                f"{product.n_more:,} more rows of the product {product.key!r}, which has {MAX_ROWS:,} "
+                "already, are left out: is this the column of the ids?"
+            )
+            self.refused.append((product.more, reason))
         self._has_variants = False
         self._category_line = 0
         self.is_shown = _is_shown([item for _, item in product.rows])
@@ -203,6 +203,8 @@ class _Joined:
                     variant = dataclasses.replace(variant, price=price)
                 same = (variant.id, tuple(sorted(variant.options.items())))
                 variants.setdefault(same, variant)
+            if item.problem and not item.pictures:
+                self.refused.append((line, item.problem))
             pictures.append((line, [_Listed(picture, line, item.problem) for picture in item.pictures]))
         self.variants = list(variants.values())
         pictures.sort(key=lambda pair: pair[0])

@@ -213,6 +213,23 @@ def test_variants_may_be_products_of_their_own(shop: Path) -> None:
     assert found[1].product.said["title"] == "The dress, Navy, M"
 
 
+def test_rows_of_a_group_without_ids_are_variants_by_their_color(shop: Path) -> None:
+    found = records(read(shop, "style id,colour,image\nm,black,a.jpg\nm,gray,b.jpg\nm,black,img/c.jpg\n"))
+    assert [(r.product.id, dict(r.options)) for r in found] == [
+        ("m", {"color": "black"}),
+        ("m", {"color": "gray"}),
+        ("m", {"color": "black"}),
+    ]
+    assert found[0].product.said == {
+        "variants": (Variant("", {"color": "black"}), Variant("", {"color": "gray"})),
+    }
+
+
+def test_a_group_without_ids_and_options_is_the_id(shop: Path) -> None:
+    found = records(read(shop, "style id,image,view\nm,a.jpg,front\nm,b.jpg,back\n"))
+    assert [r.product for r in found] == [Listing("m", {"attributes.view": "front"}, {"title": "m"})] * 2
+
+
 def test_without_a_group_colors_and_sizes_are_attributes(shop: Path) -> None:
     (record,) = records(read(shop, "id,image,Farbe,Größe\n1,a.jpg,blau,M\n"))
     assert record.product.said == {"attributes.Farbe": "blau", "attributes.Größe": "M"}
@@ -290,6 +307,11 @@ def test_a_row_without_all_parts_of_its_id_has_those_that_there_are(shop: Path) 
     assert [getattr(item, "reason", "") for item in items] == ["no id given", ""]
     assert isinstance(items[1], Record)
     assert items[1].product.id == "m"
+
+
+def test_the_apostrophe_of_spreadsheets_is_no_part_of_an_id(shop: Path) -> None:
+    found = records(read(shop, "id,image\n'00123,a.jpg\n'x,b.jpg\n"))
+    assert [r.product.id for r in found] == ["00123", "'x"]
 
 
 def test_a_table_is_rated_by_its_columns() -> None:

@@ -14,8 +14,8 @@ from stylesearch.importers.tables.grouping import ProductJoiner
 from stylesearch.importers.tables.items import Item, Picture
 from stylesearch.importers.tables.pictures import PictureFinder
 from stylesearch.importers.tables.row_store import RowStore
-from stylesearch.listing import Record, Unpictured
-from stylesearch.types import Failure, Variant
+from stylesearch.listing import Listing, Record, Unpictured
+from stylesearch.types import Variant
 
 SITE = "https://s.example/"
 
@@ -220,12 +220,12 @@ def test_separate_variants_are_sold_out_one_by_one() -> None:
     assert note.text.startswith("2 products are left out: sold out")
 
 
-def test_parts_without_the_product_that_they_add_to_are_failures() -> None:
+def test_parts_list_the_product_that_they_add_to_even_if_it_is_missing() -> None:
     items = listed(
         Item("x", {}, is_part=True), Item("y", pictures=pictures("a")), Item("x", {}, is_part=True)
     )
     reason = "the product 'x', which this adds to, is not in the table"
-    assert items[:2] == [Failure("t.csv:2", reason), Failure("t.csv:4", reason)]
+    assert items[:2] == [Unpictured(Listing("x"), f"t.csv:{line}", reason) for line in (2, 4)]
     assert isinstance(items[2], Record)
 
 
@@ -248,10 +248,16 @@ def test_a_picture_that_is_missing_is_said_once_for_a_product() -> None:
     assert record.product is unpictured.product
 
 
+def test_what_is_wrong_with_a_row_without_pictures_is_said_too() -> None:
+    refused, record = listed(Item("d", problem="no such domain"), Item("d", pictures=pictures("a")))
+    assert refused == Unpictured(Listing("d"), "t.csv:2", "no such domain")
+    assert isinstance(record, Record)
+
+
 def test_a_product_with_far_too_many_rows_is_one_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_store, "MAX_ROWS", 2)
-    failure, *records = listed(*(Item("d", {}, pictures=pictures(str(i))) for i in range(5)))
-    assert isinstance(failure, Failure)
-    assert failure.item == "t.csv:4"
-    assert "3 more rows of the product 'd'" in failure.reason
+    refused, *records = listed(*(Item("d", {}, pictures=pictures(str(i))) for i in range(5)))
+    assert isinstance(refused, Unpictured)
+    assert (refused.product.id, refused.item) == ("d", "t.csv:4")
+    assert "3 more rows of the product 'd'" in str(refused.reason)
     assert len(records) == 2
