@@ -9,7 +9,7 @@ import email.utils
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import httpcore
@@ -193,7 +193,7 @@ class Downloader:
         if n_announced is not None and n_announced > limit:
             raise _Refused(f"it has {n_announced:,} bytes; {limit:,} are the limit")
         n_bytes = 0
-        for piece in _decode(self._raw(response), _header(response, b"content-encoding")):
+        for piece in _decode(response.iter_stream(), _header(response, b"content-encoding")):
             n_bytes += len(piece)
             if n_bytes > limit:
                 raise _Refused(f"it has more than {limit:,} bytes")
@@ -211,14 +211,8 @@ class Downloader:
             )
         self._when_received(job)
 
-    def _raw(self, response: httpcore.Response) -> Iterator[bytes]:
-        """Reads an answer as it is sent, until the deadline."""
-        for piece in response.iter_stream():
-            self._network.remaining(None)
-            yield piece
 
-
-def _decode(pieces: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
+def _decode(pieces: Iterable[bytes], encoding: str | None) -> Iterator[bytes]:
     """Undoes a compression that was not asked for; no piece is large, however well it was compressed."""
     name = (encoding or "identity").strip().lower()
     if name == "identity":
