@@ -143,8 +143,10 @@ class Downloader:
                 raise _Refused(f"the server answered {response.status} without saying where to go")
             url = _parse(location, url)
             if str(url) in visited:
-                raise _Refused(f"redirects lead in a circle, over {_shown(url)}")
-        raise _Refused(f"more than {self._options.max_redirects} redirects, the last to {_shown(url)}")
+                raise _Refused(f"redirects lead in a circle, over {_without_secrets(url)}")
+        raise _Refused(
+            f"more than {self._options.max_redirects} redirects, the last to {_without_secrets(url)}"
+        )
 
     def _headers(self, job: Job, authorization: bytes | None) -> list[tuple[bytes, bytes]]:
         headers = [
@@ -261,7 +263,7 @@ def _authorization(url: httpx.URL) -> bytes:
     return b"Basic " + base64.b64encode(f"{url.username}:{url.password}".encode())
 
 
-def _shown(url: httpx.URL) -> str:
+def _without_secrets(url: httpx.URL) -> str:
     """A URL for a message, without a password and of limited length."""
     text = str(url.copy_with(userinfo=b""))
     return text if len(text) <= 200 else f"{text[:200]}..."
