@@ -1,7 +1,8 @@
 """Which picture is to be fetched next: limits, pauses and failures by host.
 
-A host begins with two pictures at once and gets one more with each answer; a failed connection takes it back
-to one, so a host that is dead holds few of the threads that fetch. Pauses hold none.
+A host begins with two pictures at once and gets one more with each that is fetched, and one less with each
+error; a failed connection takes it back to one, so a host that is dead holds few of the threads that fetch.
+Pauses hold none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import collections
 import enum
 import heapq
 import itertools
+import math
 import random
 import threading
 import time
@@ -104,7 +106,7 @@ class _Host:
     pause_ends: float = 0.0
     n_failures: int = 0
     n_postponements: int = 0
-    failed_at: float = 0.0
+    failed_at: float = -math.inf
     given_up: str | None = None
 
 
@@ -224,6 +226,8 @@ class HostQueues:
                 continue
             if host.waiting and host.pause_ends <= now:
                 self._with_jobs.move_to_end(name)
+                if host.n_failures:  # of pictures that are listed together, all may be broken: try another
+                    host.waiting.rotate(random.randrange(len(host.waiting)))
                 host.n_running += 1
                 job = host.waiting.popleft()
                 job.holds_host = True
@@ -237,7 +241,7 @@ class HostQueues:
 
     def _try_again(self, host: _Host, job: Job, retry: Retry) -> None:
         options, now = self._options, self._clock()
-        is_first = job.began >= host.failed_at  # not under way yet when the last failure was noticed
+        is_first = job.began > host.failed_at  # not under way yet when the last failure was noticed
         if retry.kind is RetryKind.LATER:
             job.n_postponements += 1
             host.n_postponements += is_first
@@ -247,11 +251,13 @@ class HostQueues:
         else:
             job.n_failures += 1
             pause = self._pause(job.n_failures, retry.seconds)
-            gives_up = False
             if retry.kind is RetryKind.CONNECTION:
                 host.n_failures += is_first
                 host.limit = 1
-                gives_up = host.n_failures >= options.n_host_failures
+            else:
+                host.n_failures = 0
+                host.limit = max(1, host.limit - 1)
+            gives_up = host.n_failures >= options.n_host_failures
         if retry.kind is not RetryKind.ANSWER:
             host.pause_ends = max(host.pause_ends, now + pause)
             host.failed_at = now if is_first else host.failed_at
