@@ -61,7 +61,7 @@ IMPORTERS: Final = Registry(
             markers=("train/annos", "validation/annos"),
         ),
         "folder": ImporterEntry(
-            "stylesearch.importers.folder:FolderImporter",
+            "stylesearch.importers.folders.importer:FolderImporter",
             "a folder: category/product/picture.jpg, or category/picture.jpg",
         ),
         "street2shop": ImporterEntry(

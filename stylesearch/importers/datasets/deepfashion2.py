@@ -42,7 +42,7 @@ from stylesearch.importers.datasets.annotations import (
     whole_number,
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
-from stylesearch.importers.folder import is_junk, is_text
+from stylesearch.importers.folders.tree import is_junk, is_text
 from stylesearch.listing import Listing, Record
 from stylesearch.types import Box, Domain, Failure, Product
 
