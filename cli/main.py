@@ -68,6 +68,7 @@ COMMANDS = {
     "train": (".train:train", "Learn a distance from pairs of images that show the same product."),
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
     "products": (".products:products", "List, show or remove products."),
+    "sources": (".sources:sources", "List, rename or remove the sources of products."),
     "models": (".models:models", "List, show or remove trained models."),
     "index": (".index:index", "Build, inspect or verify the indexes."),
     "db": (".db:db", "Upgrade or check the catalog's schema."),

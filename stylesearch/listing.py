@@ -58,8 +58,8 @@ class Listing:
             {'title': 'Red dress', 'category': 'dress', 'attributes.color': 'red'}
         """
         said = {name: getattr(product, name) for name in FIELDS}
-        said |= {ATTRIBUTE + name: value for name, value in product.attributes.items()}
-        return cls(product.id, {name: value for name, value in said.items() if value not in (None, ())})
+        said |= {f"{ATTRIBUTE}{name}": value for name, value in product.attributes.items()}
+        return cls(product.id, {name: value for name, value in said.items() if value not in (None, "", ())})
 
 
 @dataclass(frozen=True, slots=True)

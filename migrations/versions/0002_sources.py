@@ -123,11 +123,9 @@ def _name_sources(connection: sa.Connection, sources: sa.Table) -> None:
     name_of: dict[str, str] = {}
     for old in connection.execute(sa.text("SELECT DISTINCT source FROM images ORDER BY source")).scalars():
         kind, _, path = old.partition(":")
-        name_of[old] = path or old
-        named.setdefault(
-            path or old,
-            {"name": path or old, "path": path, "format": kind, "options": {}, "run": len(named) + 1},
-        )
+        name_of[old] = name = path or old
+        run = len(named) + 1
+        named.setdefault(name, {"name": name, "path": path, "format": kind, "options": {}, "run": run})
     if not named:
         return
     connection.execute(sa.insert(sources), list(named.values()))

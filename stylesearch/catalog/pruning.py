@@ -200,6 +200,30 @@ class Pruner:
         n_images = dict(connection.execute(of_images).all())
         return {name: (n, n_images.get(name, 0)) for name, n in connection.execute(of_products)}
 
+    def seen_largest(self) -> tuple[str, int] | None:
+        """Id of the product of which the most images were seen, and their number; None if none were."""
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        n_images = func.count()
+        statement = (
+            select(products.c.id, n_images)
+            .join_from(images, products, products.c.pk == images.c.product_pk)
+            .where(images.c.pk.in_(select(_seen.c.image_pk)))
+            .group_by(products.c.pk)
+            .order_by(n_images.desc(), products.c.id)
+            .limit(1)
+        )
+        row = connection.execute(statement).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    def seen_images(self, limit: int) -> list[str]:
+        """Locators of the first images that were seen."""
+        connection = self._writer.connection()
+        _marks.create_all(connection)
+        seen = images.c.pk.in_(select(_seen.c.image_pk))
+        statement = select(images.c.path).where(seen).order_by(images.c.pk).limit(limit)
+        return list(connection.execute(statement).scalars())
+
     def _is_of_source(self, column: ColumnElement[int]) -> ColumnElement[bool]:
         return column == select(sources.c.pk).where(sources.c.name == self._source).scalar_subquery()
 

@@ -191,6 +191,26 @@ class Writer:
         )
         return source_from_row(connection.execute(select(sources).where(sources.c.pk == pk)).one())
 
+    def rename_source(self, name: str, new_name: str) -> None:
+        """Gives a source another name.
+
+        Raises:
+            NotInCatalog: there is no such source.
+            CatalogError: another source has the new name.
+        """
+        connection = self._open()
+        if connection.execute(select(sources.c.pk).where(sources.c.name == new_name)).one_or_none():
+            raise CatalogError(
+                f"there is a source {new_name!r} already", hint="`stylesearch sources list` shows all"
+            )
+        renamed = connection.execute(update(sources).where(sources.c.name == name).values(name=new_name))
+        if not renamed.rowcount:
+            raise NotInCatalog(f"there is no source {name!r}", hint="`stylesearch sources list` shows all")
+
+    def remove_source(self, name: str) -> None:
+        """Removes a source that lists nothing any more: see ``stylesearch.catalog.pruning``."""
+        self._open().execute(delete(sources).where(sources.c.name == name))
+
     def upsert_products(
         self, wanted: Iterable[Listing | Product], *, source: str
     ) -> dict[str, tuple[int, ProductChange]]:

@@ -5,11 +5,13 @@ Readers of public datasets (``stylesearch.importers.datasets``) are importers to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from stylesearch.importers.tables import TABLE_FORMATS
 from stylesearch.registry import Entry, Registry
 
 __all__ = ["IMPORTERS", "ImporterEntry", "possible_formats"]
@@ -21,11 +23,13 @@ class ImporterEntry(Entry):
 
     Attributes:
         reads_file: whether its sources are files; else they are folders.
+        is_table: whether it is the importer of tables, for the format of this name.
         markers: patterns of paths below the folder of a source, at least one of which always exists; empty
             where the source may be any folder.
     """
 
     reads_file: bool = False
+    is_table: bool = False
     markers: tuple[str, ...] = ()
 
     def may_read(self, path: Path) -> bool:
@@ -37,14 +41,27 @@ class ImporterEntry(Entry):
         )
 
 
-IMPORTERS: Final = Registry(
+class _Importers(Registry[ImporterEntry]):
+    """A registry whose importers of tables know which format they are loaded for."""
+
+    def load(self, name: str) -> Callable[[], Any]:
+        """Imports the importer called ``name``; see ``Registry``."""
+        importer: Callable[..., Any] = super().load(name)
+        return partial(importer, name) if self[name].is_table else importer
+
+
+IMPORTERS: Final = _Importers(
     "importer",
     {
-        "csv": ImporterEntry(
-            "stylesearch.importers.table:TableImporter",
-            "a CSV or TSV file with a header: id, title, category, image, price, url, domain, box",
+        name: ImporterEntry(
+            "stylesearch.importers.tables.importer:TableImporter",
+            entry.summary,
             reads_file=True,
-        ),
+            is_table=True,
+        )
+        for name, entry in TABLE_FORMATS.items()
+    }
+    | {
         "deepfashion-c2s": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion:ConsumerToShop",
             "DeepFashion, consumer-to-shop benchmark: Eval/, Anno/ and img/ or img_highres/",

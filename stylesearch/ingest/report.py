@@ -39,7 +39,7 @@ class IngestOptions:
     """Options of an ingest.
 
     Attributes:
-        name: name of the source.
+        name: name of the source; its path for "".
         source: options of the importer.
         extraction: batch size, threads and limits.
         kept: what is kept with the source of its options, JSON values by name.
@@ -49,7 +49,7 @@ class IngestOptions:
         force: whether more than a third of them may be removed at once.
     """
 
-    name: str
+    name: str = ""
     source: ImportOptions = field(default_factory=ImportOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     kept: Mapping[str, Any] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.importers.base import Listed, Missing, Note
+from stylesearch.ingest.checks import find_oddities, find_shared_cause
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.listing import Listing, Record, Unpictured
 from stylesearch.types import Failure
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 PLANNED_AT_ONCE: Final = 256
+N_IMAGES_LOOKED_AT: Final = 1000
+"""Images whose names are looked at for what is strange."""
 MOST_PRUNED: Final = 1 / 3
 """Share of a source's products that a prune removes without being forced to."""
 
@@ -187,7 +190,14 @@ class Run:
     def finish(self, writer: Writer) -> None:
         """Stores products that still wait, counts what was seen, and removes what is no longer listed."""
         self.store_products(writer, [])
-        self.report.count_seen(self.pruner(writer).seen_categories())
+        pruner, report = self.pruner(writer), self.report
+        report.count_seen(pruner.seen_categories())
+        n_products = sum(n for n, _ in report.categories.values())
+        n_images = sum(n for _, n in report.categories.values())
+        single = pruner.seen_images(N_IMAGES_LOOKED_AT) if n_products == n_images else []
+        report.warnings += find_oddities(report.categories, pruner.seen_largest(), single)
+        if cause := find_shared_cause(report.failed, report.processed):
+            report.warnings.append(cause)
         self._remove_unlisted(writer)
 
     def pruner(self, writer: Writer) -> Pruner:

@@ -35,6 +35,7 @@ from stylesearch.types import (
 from stylesearch.workspace.indexes import Indexes
 from stylesearch.workspace.models import Models
 from stylesearch.workspace.resources import Resources
+from stylesearch.workspace.sources import Sources
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
@@ -77,6 +78,7 @@ class Workspace:
         settings: the settings.
         indexes: builds, inspects, verifies and repairs the indexes.
         models: lists, reads and removes the trained models.
+        sources: lists, renames and removes the sources of products.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -84,6 +86,7 @@ class Workspace:
         self._resources = Resources(settings)
         self.indexes = Indexes(self._resources)
         self.models = Models(self._resources)
+        self.sources = Sources(self._resources)
 
     @property
     def catalog(self) -> Catalog:

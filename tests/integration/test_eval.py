@@ -210,7 +210,7 @@ print("done", n_computed, flush=True)
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace of 30 products with a shop picture and a photo each, and no features of the methods."""
     from stylesearch.catalog import Catalog
-    from stylesearch.importers.table import TableImporter
+    from stylesearch.importers.tables.importer import TableImporter
     from stylesearch.ingest import IngestOptions, ingest
     from stylesearch.testing.fake_extractor import FakeExtractor
 
@@ -295,7 +295,7 @@ def test_a_image_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_path
     for file in fresh.glob("*.png"):
         shutil.copy(file, images)
     shutil.copy(fresh / "table.csv", images)
-    from stylesearch.importers.table import TableImporter
+    from stylesearch.importers.tables.importer import TableImporter
     from stylesearch.ingest import IngestOptions, ingest
 
     with Catalog.open(tmp_path / "catalog.db") as catalog:

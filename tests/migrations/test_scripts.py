@@ -92,8 +92,8 @@ def test_every_revision_has_a_dump_with_the_schema_that_its_scripts_make(
 def test_check_finds_loose_ends_and_old_schemas(new_catalog: Path, tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(new_catalog)) as raw:
         raw.execute(
-            "INSERT INTO images (product_pk, path, domain, width, height, state, source)"
-            " VALUES (77, '/a', 'shop', 1, 1, 'ok', 's')"
+            "INSERT INTO images (product_pk, path, domain, width, height, state)"
+            " VALUES (77, '/a', 'shop', 1, 1, 'ok')"
         )
         raw.commit()
     assert check_schema(new_catalog) == ["row 1 of images points to a row of products that is missing"]

@@ -125,6 +125,37 @@ def test_a_database_of_every_revision_opens_with_all_that_was_in_it(
     assert check_schema(path) == []
 
 
+def test_an_upgrade_finds_out_which_source_said_what(old_file: Callable[[str], Path]) -> None:
+    path = old_file("0001")
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        raw.executescript(
+            """
+            UPDATE images SET source = 'csv:/shop/products.csv' WHERE pk = 2;
+            UPDATE images SET source = 'csv:/street.csv' WHERE pk = 3;
+            UPDATE images SET source = 'folder:/shop', path = '/shop/dress/blue/front/1.jpg' WHERE pk = 4;
+            UPDATE images SET source = 'api' WHERE pk = 5;
+            """
+        )
+    with Catalog.open(path) as opened:
+        assert [(one.name, one.path, one.format) for one in opened.sources.all()] == [
+            ("/shop", "/shop", "folder"),
+            ("/shop/products.csv", "/shop/products.csv", "csv"),
+            ("/street.csv", "/street.csv", "csv"),
+            ("api", "", "api"),
+        ]
+        # Two sources list it, and nothing tells which said what: none may take anything back.
+        assert [(one.source, one.said) for one in opened.sources.said_of("red")] == [
+            ("/street.csv", {}),
+            ("/shop/products.csv", {}),
+        ]
+        (blue,) = opened.sources.said_of("blue")
+        assert (blue.place, blue.said) == ("dress/blue", {"category": "dress"})
+        assert blue.guesses == {"title": "Blue 'evening' dress"}
+        (pleated,) = opened.sources.said_of("pleated")
+        assert pleated.said == {"title": "Pleated skirt", "category": "skirt"}
+        assert opened.product("red").amount == 19.9
+
+
 def test_an_upgrade_copies_the_file_aside_and_keeps_every_row(
     old_file: Callable[[str], Path], next_version: Callable[..., None]
 ) -> None:
@@ -175,7 +206,7 @@ def test_a_new_catalog_needs_no_copy(tmp_path: Path) -> None:
         ('    raise RuntimeError("no luck")', "failed: no luck"),
         (
             "    op.execute(\"DELETE FROM products WHERE id = 'red'\")",
-            "would leave row 2 of images points to",
+            "would leave row 1 of listings points to",
         ),
     ],
 )

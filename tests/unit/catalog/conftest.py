@@ -98,7 +98,7 @@ def store(
 
     def put(*items: tuple[Product, ImageEntry], source: str = "shop") -> dict[str, int]:
         with writer.transaction():
-            writer.upsert_products((product for product, _ in items), source="shop")
+            writer.upsert_products((product for product, _ in items), source=source)
             stored = writer.upsert_images((image for _, image in items), source=source)
             pks = [pk for pk, _ in stored.values()]
             writer.add_features(feature_set, pks, vectors_for(len(pks)))

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
-from stylesearch.catalog import writer as writer_module
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer, pruning
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.types import Product
 

@@ -44,11 +44,12 @@ def test_what_would_go_is_counted_and_stays(
     before = paths(catalog)
     with writer.transaction():
         Pruner(writer, "shop").mark([shop["/shop/red-1.jpg"]])
-        n_unseen = Pruner(writer, "shop").count(whole_products=whole_products)
-        assert Pruner(writer, "street").count(whole_products=whole_products) == 0
+        unseen = Pruner(writer, "shop").count(whole_products=whole_products)
+        assert Pruner(writer, "street").count(whole_products=whole_products) == Pruned(0, 0)
     assert paths(catalog) == before
     with writer.transaction():
-        assert n_unseen == Pruner(writer, "shop").remove(whole_products=whole_products).images > 0
+        assert unseen == Pruner(writer, "shop").remove(whole_products=whole_products)
+    assert unseen == (Pruned(2, 3) if whole_products else Pruned(0, 1))
 
 
 def test_other_sources_are_left_alone(
@@ -59,16 +60,45 @@ def test_other_sources_are_left_alone(
     with writer.transaction():
         assert Pruner(writer, "shop").remove() == Pruned(products=2, images=4)
     assert paths(catalog) == ["/street/red.jpg"]
+    assert catalog.product("red") == red, "the other source said the same of it"
     with writer.transaction():
         assert Pruner(writer, "street").remove() == Pruned(products=1, images=1)
     assert catalog.products() == []
 
 
-def test_products_that_had_no_image_anyway_stay(catalog: Catalog, writer: Writer, shop: Shop) -> None:
+def test_a_product_without_an_image_stays_while_it_is_listed(
+    catalog: Catalog, writer: Writer, shop: Shop
+) -> None:
     with writer.transaction():
-        writer.upsert_products([Product("planned", "Planned", "dress")], source="shop")
-        Pruner(writer, "shop").remove()
+        planned = writer.upsert_products([Product("planned", "Planned", "dress")], source="shop")
+        Pruner(writer, "shop").mark([], [planned["planned"][0]])
+        assert Pruner(writer, "shop").remove() == Pruned(products=3, images=4)
     assert [product.id for product in catalog.products()] == ["planned"]
+
+
+def test_a_product_with_an_image_that_cannot_be_used_keeps_all_it_had(
+    catalog: Catalog, writer: Writer, shop: Shop
+) -> None:
+    with writer.transaction():
+        red = writer.upsert_products([catalog.product("red")], source="shop")["red"][0]
+        Pruner(writer, "shop").mark([shop["/shop/red-1.jpg"]], [red], keeps_images=True)
+        assert Pruner(writer, "shop").remove() == Pruned(products=2, images=2)
+    assert paths(catalog) == ["/shop/red-1.jpg", "/shop/red-2.jpg"]
+
+
+def test_an_image_that_two_sources_list_goes_with_the_second(
+    catalog: Catalog, writer: Writer, shop: Shop, entry: Callable[..., ImageEntry]
+) -> None:
+    with writer.transaction():
+        writer.upsert_products([Product("red", "Crimson", "dress", price="5 EUR")], source="sale")
+        writer.upsert_images([entry("red", "/shop/red-1.jpg")], source="sale")
+    with writer.transaction():
+        assert Pruner(writer, "shop").remove() == Pruned(products=2, images=3)
+    assert paths(catalog) == ["/shop/red-1.jpg"]
+    left = catalog.product("red")
+    assert (left.title, left.price, left.url) == ("Crimson", "5 EUR", None)
+    with writer.transaction():
+        assert Pruner(writer, "sale").remove() == Pruned(products=1, images=1)
 
 
 def test_pruning_twice_removes_nothing_more(writer: Writer, shop: Shop) -> None:

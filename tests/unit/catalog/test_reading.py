@@ -198,7 +198,7 @@ def test_known_images(
     assert red.feature_sets == {feature_set.pk}
     assert red.pk == shop["/shop/red-1.jpg"]
     assert red.product.price == "19.90 EUR"
-    assert (red.stat_key, red.error, red.source, red.domain) == (None, None, "shop", Domain.SHOP)
+    assert (red.stat_key, red.error, red.file, red.domain) == (None, None, None, Domain.SHOP)
     assert (blue.feature_sets, blue.stat_key) == (frozenset(), "1-2-3-4")
     assert catalog.known_images(keys[:1])[keys[0]].feature_sets == frozenset()
     assert catalog.known_images([]) == {}

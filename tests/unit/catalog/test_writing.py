@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from stylesearch.catalog import Catalog, Change, FeatureSet, ImageEntry, Writer
+from stylesearch.catalog import Catalog, Change, FeatureSet, ImageEntry, ProductChange, Writer
 from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
+from stylesearch.listing import Listing
 from stylesearch.types import Box, Domain, Product
 
 Entry = Callable[..., ImageEntry]
@@ -18,25 +20,30 @@ def feature_ids(catalog: Catalog, feature_set: FeatureSet, **only: Any) -> list[
     return [int(i) for ids, _ in catalog.features(feature_set, **only) for i in ids]
 
 
-@pytest.mark.parametrize("product", [Product("", "a", "dress"), Product("a", "a", "")])
-def test_a_product_without_id_or_category_is_refused(writer: Writer, product: Product) -> None:
-    with pytest.raises(DatasetError, match="an id and a category"), writer.transaction():
-        writer.upsert_products([Product("whole", "a", "dress"), product], source="shop")
+def test_a_product_without_id_is_refused(writer: Writer) -> None:
+    with pytest.raises(DatasetError, match="every product has an id"), writer.transaction():
+        writer.upsert_products([Product("whole", "a", "dress"), Product("", "a", "dress")], source="shop")
+
+
+def test_a_product_without_title_and_category_gets_some(catalog: Catalog, writer: Writer) -> None:
+    with writer.transaction():
+        writer.upsert_products([Listing("a"), Listing("b", guesses={"title": "Bee"})], source="shop")
+    assert catalog.products() == [Product("a", "a", "uncategorized"), Product("b", "Bee", "uncategorized")]
 
 
 def test_products_are_new_then_unchanged_then_changed(catalog: Catalog, writer: Writer) -> None:
     first = Product("a", "A", "dress", attributes={"sizes": ["S", "M"], "eco": True})
     with writer.transaction():
-        assert writer.upsert_products([first], source="shop") == {"a": Change.NEW}
+        assert writer.upsert_products([first], source="shop") == {"a": (1, ProductChange(Change.NEW))}
     with writer.transaction():
-        assert writer.upsert_products([first], source="shop") == {"a": Change.UNCHANGED}
+        assert writer.upsert_products([first], source="shop") == {"a": (1, ProductChange(Change.UNCHANGED))}
     second = Product("a", "A!", "dress", price="9.90")
     with writer.transaction():
         assert writer.upsert_products([second, Product("b", "B", "top")], source="shop") == {
-            "a": Change.CHANGED,
-            "b": Change.NEW,
+            "a": (1, ProductChange(Change.CHANGED, {"title": ("A", "A!"), "price": (None, "9.90")})),
+            "b": (2, ProductChange(Change.NEW)),
         }
-    assert catalog.product("a") == second
+    assert catalog.product("a") == replace(second, attributes=first.attributes)
     assert catalog.status().products == 2
 
 
@@ -44,7 +51,7 @@ def test_attributes_that_json_rewrites_do_not_look_new_at_every_run(writer: Writ
     product = Product("a", "A", "dress", attributes={"sizes": ("S", "M"), 7: "seven"})  # type: ignore[dict-item]
     with writer.transaction():
         writer.upsert_products([product], source="shop")
-        assert writer.upsert_products([product], source="shop") == {"a": Change.UNCHANGED}
+        assert writer.upsert_products([product], source="shop")["a"][1].change is Change.UNCHANGED
 
 
 def test_of_two_products_with_one_id_the_first_counts(catalog: Catalog, writer: Writer) -> None:
@@ -58,8 +65,10 @@ def test_of_two_products_with_one_id_the_first_counts(catalog: Catalog, writer: 
 def test_more_products_than_fit_into_one_statement(catalog: Catalog, writer: Writer) -> None:
     products = [Product(f"p{i:05}", f"P {i}", "dress") for i in range(2345)]
     with writer.transaction():
-        assert set(writer.upsert_products(products, source="shop").values()) == {Change.NEW}
-        assert set(writer.upsert_products(products, source="shop").values()) == {Change.UNCHANGED}
+        added = writer.upsert_products(products, source="shop")
+        assert {one.change for _, one in added.values()} == {Change.NEW}
+        again = writer.upsert_products(products, source="shop")
+        assert {one.change for _, one in again.values()} == {Change.UNCHANGED}
         images = writer.upsert_images(
             [ImageEntry(p.id, f"/{p.id}.jpg", sha256="s", width=1, height=1) for p in products], source="s"
         )
@@ -108,7 +117,7 @@ def test_a_stat_key_a_size_or_a_source_alone_keeps_the_vectors(
         result = writer.upsert_images([entry("red", path, stat_key="7-8-9-1", width=31)], source="other")
     assert [change for _, change in result.values()] == [Change.UNCHANGED]
     known = catalog.known_images([("red", path)])["red", path]
-    assert (known.stat_key, known.width, known.source) == ("7-8-9-1", 31, "other")
+    assert (known.stat_key, known.width) == ("7-8-9-1", 31)
     assert feature_ids(catalog, feature_set) == [1, 2, 3, 4]
 
 
@@ -175,9 +184,8 @@ def test_a_new_title_keeps_the_feature_ids(
     catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: Shop
 ) -> None:
     with writer.transaction():
-        assert writer.upsert_products([Product("red", "Crimson", "dress")], source="shop") == {
-            "red": Change.CHANGED
-        }
+        changed = writer.upsert_products([Product("red", "Crimson", "dress")], source="shop")
+        assert changed["red"][1].fields == {"title": ("Red dress", "Crimson")}
     assert feature_ids(catalog, feature_set) == [1, 2, 3, 4]
 
 
