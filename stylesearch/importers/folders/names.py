@@ -42,7 +42,7 @@ _CATEGORIES: Final = frozenset(
     capri cape cardigan chino clog clothes clothing coat corset costume coverup cufflink culotte denim dress
     dungaree earring espadrille eyewear flat flipflop footwear frock garment glasses glove gown handbag hat
     headband headwear heel hoodie hoody hosiery jacket jean jewellery jewelry jogger jumper jumpsuit kaftan
-    kimono knit knitwear knit legging leggings lingerie loafer longsleeve loungewear maternity midi miniskirt
+    kimono knit knitwear knit legging leggings lingerie loafer longsleeve loungewear maternity miniskirt
     moccasin mule necklace nightwear outerwear outwear overall overcoat overshirt oxford panties pant parka
     polo poloshirt poncho pullover pump purse pyjama pajama raincoat ring robe romper running sandal sandals
     saree sari scarf scarves shawl shirt shoe short shorts shrug singlet skirt sleepwear slip slipper sneaker
@@ -89,6 +89,8 @@ _COLORS: Final = frozenset(
     silver tan taupe teal turquoise violet white wine yellow blau braun gelb grau grun gruen rosa rot schwarz
     weiss blanc bleu gris jaune noir rouge vert""".split()  # noqa: SIM905
 )
+
+_SHADES: Final = frozenset("bright dark deep dunkel hell light neon off pale pastel soft".split())  # noqa: SIM905
 
 _YEAR: Final = re.compile(r"(?:19[89]|20[0-4])[0-9]")
 _YEAR_AND_MONTH: Final = re.compile(r"(?:19[89]|20[0-4])[0-9][-_.](?:0[1-9]|1[0-2])(?:[-_.][0-3][0-9])?")
@@ -147,7 +149,7 @@ def is_view(name: str) -> bool:
 def is_color(name: str) -> bool:
     """Whether a name is one of a color: ``red``, ``dark blue``."""
     words = _words(name)
-    return bool(words) and words[-1] in _COLORS and len(words) <= 2
+    return bool(words) and words[-1] in _COLORS and all(word in _COLORS or word in _SHADES for word in words)
 
 
 def is_position(stem: str) -> bool:

@@ -178,7 +178,7 @@ def _leaves_are_products(place: Place, look: Look, leaves: Sequence[_Seen], root
     n_images = median(one.look.n_images for one in leaves)
     total = 1.5 if place.categories else -0.5
     if _most(names, is_category):
-        total -= 3
+        total -= 6
     elif _most(names, is_id):
         total += 2
     elif _most(names, is_title):
@@ -206,7 +206,7 @@ def _inner_are_categories(place: Place, look: Look, inner: Sequence[_Seen], *, h
     """Weighs whether folders with folders in them are categories (above 0), or products with views."""
     names = [one.name for one in inner]
     below = [name for one in inner for name in one.look.folders[:N_LOOKED_AT]]
-    total = -0.5 if place.categories else 2.0
+    total = -0.5 if place.categories else 2.5
     if _most(names, is_category):
         total += 3
     elif _most(names, is_id):
