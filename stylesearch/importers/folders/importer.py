@@ -25,7 +25,7 @@ from typing import Final
 import numpy as np
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Listed, title_from_name
+from stylesearch.importers.base import AUTO, ImportOptions, Listed, Note, title_from_name
 from stylesearch.importers.folders.layout import (
     CATEGORY,
     IGNORED,
@@ -52,9 +52,16 @@ EXPECTED: Final = (
 
 
 class FolderImporter:
-    """Reads a folder; see the module's text. Stateless."""
+    """Reads a folder; see the module's text. Stateless.
+
+    Args:
+        notes: what the user should know of the folder before what it lists.
+    """
 
     name = "folder"
+
+    def __init__(self, notes: tuple[str, ...] = ()) -> None:
+        self._notes = notes
 
     def sniff(self, path: Path) -> int:
         """2 for any folder."""
@@ -70,6 +77,7 @@ class FolderImporter:
         """
         tree = _open_tree(path)
         roles = _roles(tree, options.layout)
+        yield from map(Note, self._notes)
         repeated = _repeated_names(tree, roles)
         empty = True
         for found in find_products(tree, roles):
@@ -132,7 +140,7 @@ def _open_tree(path: Path) -> Tree:
 
 
 def _roles(tree: Tree, layout: str) -> Roles:
-    return GivenLayout(parse_layout(layout)) if layout else FoundLayout(tree)
+    return FoundLayout(tree) if layout in ("", AUTO) else GivenLayout(parse_layout(layout))
 
 
 def _repeated_names(tree: Tree, roles: Roles) -> _RepeatedNames:
