@@ -127,8 +127,9 @@ def _name_sources(connection: sa.Connection, sources: sa.Table) -> None:
     for old in connection.execute(sa.text("SELECT DISTINCT source FROM images ORDER BY source")).scalars():
         kind, _, path = old.partition(":")
         name_of[old] = name = path or old
+        options = layout if kind == "folder" else {}
         run = len(named) + 1
-        named.setdefault(name, {"name": name, "path": path, "format": kind, "options": {}, "run": run})
+        named.setdefault(name, {"name": name, "path": path, "format": kind, "options": options, "run": run})
     if not named:
         return
     connection.execute(sa.insert(sources), list(named.values()))

@@ -194,7 +194,16 @@ def _dataset_below(folder: Path, formats: list[str]) -> Importer | None:
 
 
 _RANKS: Final = (3, 2, 1)
-_PRODUCTS: Final = ("product", "products", "produkte", "artikel", "produits", "productos", "prodotti", "producten")
+_PRODUCTS: Final = (
+    "product",
+    "products",
+    "produkte",
+    "artikel",
+    "produits",
+    "productos",
+    "prodotti",
+    "producten",
+)
 _PARTS: Final = (*_PRODUCTS, "catalog", "katalog", "export", "feed", "shop", "merchant", "items", "inventory")
 
 
@@ -228,7 +237,9 @@ def _folders_in(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as listing:
             entries = list(itertools.islice(listing, N_NAMES_READ))
-            names = [one.name for one in entries if not is_junk(one.name) and is_text(one.name) and one.is_dir()]
+            names = [
+                one.name for one in entries if not is_junk(one.name) and is_text(one.name) and one.is_dir()
+            ]
     except OSError:
         return []
     return sorted(names)[:N_FOLDERS_READ]

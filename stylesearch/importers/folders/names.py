@@ -97,8 +97,12 @@ _YEAR_AND_MONTH: Final = re.compile(r"(?:19[89]|20[0-4])[0-9][-_.](?:0[1-9]|1[0-
 _MONTH: Final = re.compile(r"0[1-9]|1[0-2]")
 _DAY: Final = re.compile(r"0[1-9]|[12][0-9]|3[01]")
 _WORDS: Final = re.compile(r"[^\W\d_]+|[0-9]+")
-_POSITION: Final = re.compile(r"[a-z]?|[0-9]{1,3}|(?:p|pic|img|image|photo|picture|view|shop|shot|bild|foto)?[-_ ]*[0-9]{1,3}")
-_ID: Final = re.compile(r"(?=.*[0-9])(?:[0-9]+|[0-9a-f]{6,}(?:-[0-9a-f]+)*|[\w.-]*[0-9]{2,}[\w.-]*|[a-z]{1,6}[-_.]?[0-9]+)")
+_POSITION: Final = re.compile(
+    r"[a-z]?|[0-9]{1,3}|(?:p|pic|img|image|photo|picture|view|shop|shot|bild|foto)?[-_ ]*[0-9]{1,3}"
+)
+_ID: Final = re.compile(
+    r"(?=.*[0-9])(?:[0-9]+|[0-9a-f]{6,}(?:-[0-9a-f]+)*|[\w.-]*[0-9]{2,}[\w.-]*|[a-z]{1,6}[-_.]?[0-9]+)"
+)
 
 
 def is_split(name: str) -> bool:

@@ -91,7 +91,11 @@ def _entries(
         role = of_place.role(name, folders)
         yield name, (role, folders)
         if role != PRODUCT:
-            is_dated = is_year(name) or is_year_and_month(name) or (place.is_dated and (is_month(name) or is_day(name)))
+            is_dated = (
+                is_year(name)
+                or is_year_and_month(name)
+                or (place.is_dated and (is_month(name) or is_day(name)))
+            )
             below.append(place.child(name, folders, role, is_dated=is_dated))
 
 

@@ -111,7 +111,9 @@ class FoundLayout:
             with_images = with_folders = PRODUCT if total > 0 else CATEGORY
             notes += self._doubt(place, leaves, with_images, total)
         if inner:
-            total = _inner_are_categories(place, look, inner, holds_products=bool(leaves) and with_images == PRODUCT)
+            total = _inner_are_categories(
+                place, look, inner, holds_products=bool(leaves) and with_images == PRODUCT
+            )
             with_folders = CATEGORY if total > 0 else PRODUCT
             notes += self._doubt(place, inner, with_folders, total)
             if not leaves:
@@ -137,7 +139,9 @@ class FoundLayout:
         else:
             other = [*ahead, PRODUCT, "image"]
             read, else_ = "categories in which each image is a product", "products"
-        return [f"took the folders {below} ({names}) for {read}; if they are {else_}: --layout {'/'.join(other)}"]
+        return [
+            f"took the folders {below} ({names}) for {read}; if they are {else_}: --layout {'/'.join(other)}"
+        ]
 
 
 def _spread(names: Sequence[str]) -> list[str]:
@@ -154,9 +158,7 @@ def _roles_by_name(place: Place, look: Look, seen: Sequence[_Seen]) -> dict[str,
     if place.is_dated:
         found |= {name: IGNORED for name in names if is_month(name) or is_day(name)}
     for one in seen:
-        is_dated = is_year_and_month(one.name) or (
-            is_year(one.name) and _most(one.look.folders, is_month)
-        )
+        is_dated = is_year_and_month(one.name) or (is_year(one.name) and _most(one.look.folders, is_month))
         holds_dates = one.name.casefold() in CONTAINERS and _most(one.look.folders, is_year)
         if is_dated or holds_dates:
             found[one.name] = IGNORED
@@ -233,7 +235,10 @@ def _inner_are_categories(place: Place, look: Look, inner: Sequence[_Seen], *, h
 def _names_its_images_by_place(one: _Seen) -> bool:
     """Whether its images are called ``1``, ``front``, or after the folder: ``red-dress-1`` in ``red-dress``."""
     start = one.name.casefold()
-    return _most(one.look.stems, lambda stem: is_position(stem) or (len(start) > 1 and stem.casefold().startswith(start)))
+    return _most(
+        one.look.stems,
+        lambda stem: is_position(stem) or (len(start) > 1 and stem.casefold().startswith(start)),
+    )
 
 
 def _has_names_of_products(one: _Seen) -> bool:

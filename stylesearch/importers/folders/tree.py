@@ -290,6 +290,8 @@ def _without_copies(names: list[str], others: dict[str, Folder | Failure]) -> li
         stem = _stem(name)
         found = _COPY.fullmatch(stem) if name not in others else None
         # The large one is red-scaled.jpg itself where the picture that was uploaded is not kept.
-        return found is not None and any(one in stems and one != stem for one in (found["of"], f"{found['of']}-scaled"))
+        return found is not None and any(
+            one in stems and one != stem for one in (found["of"], f"{found['of']}-scaled")
+        )
 
     return [name for name in names if not is_copy(name)]

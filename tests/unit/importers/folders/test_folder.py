@@ -20,7 +20,9 @@ def images(root: Path) -> dict[str, str]:
     for item in read(root):
         assert isinstance(item, Record), item
         one = item.product
-        name = next(name for name in (one.id, *one.other_ids) if places.setdefault(name, one.place) == one.place)
+        name = next(
+            name for name in (one.id, *one.other_ids) if places.setdefault(name, one.place) == one.place
+        )
         found[os.path.relpath(item.path, root)] = name
     return found
 

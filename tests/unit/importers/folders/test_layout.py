@@ -31,7 +31,10 @@ DEEP = ["a/b/c/1.jpg", "a/b/2.jpg", "a/3.jpg", "4.jpg"]
         ),
         ("product/image", {"4.jpg": ("", 1), "a": ("", 3)}),
         ("image", {"4.jpg": ("", 1), "a/3.jpg": ("", 1), "a/b/2.jpg": ("", 1), "a/b/c/1.jpg": ("", 1)}),
-        (" */Category/image/ ", {"4.jpg": ("", 1), "a/3.jpg": ("", 1), "a/b/2.jpg": ("b", 1), "a/b/c/1.jpg": ("b", 1)}),
+        (
+            " */Category/image/ ",
+            {"4.jpg": ("", 1), "a/3.jpg": ("", 1), "a/b/2.jpg": ("b", 1), "a/b/c/1.jpg": ("b", 1)},
+        ),
         ("*/*/product/image", {"4.jpg": ("", 1), "a/3.jpg": ("", 1), "a/b/2.jpg": ("", 1), "a/b/c": ("", 1)}),
     ],
 )
@@ -54,7 +57,10 @@ def test_a_given_split_is_an_attribute(tmp_path: Path) -> None:
         ("image/category/image", "a layout ends with image. Received: 'image/category/image'"),
         ("product/product/image", "a layout has one product at most. Received: 'product/product/image'"),
         ("split/split/image", "a layout has one split at most. Received: 'split/split/image'"),
-        ("product/category/image", "all below a product is the product's. Received: 'product/category/image'"),
+        (
+            "product/category/image",
+            "all below a product is the product's. Received: 'product/category/image'",
+        ),
     ],
 )
 def test_what_is_no_layout_is_refused(tmp_path: Path, layout: str, message: str) -> None:

@@ -30,7 +30,11 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
         {f"Women/{c}/{c[0]}{p}": (f"Women > {c}", 2) for c in ("Dresses", "Skirts") for p in (11, 12)},
     ),
     "two levels of categories, products by title": (
-        ["Women/Dresses/Red Wrap Dress/1.jpg", "Women/Shoes/Blue Pumps/1.jpg", "Men/Shirts/Oxford Blue/1.jpg"],
+        [
+            "Women/Dresses/Red Wrap Dress/1.jpg",
+            "Women/Shoes/Blue Pumps/1.jpg",
+            "Men/Shirts/Oxford Blue/1.jpg",
+        ],
         {
             "Women/Dresses/Red Wrap Dress": ("Women > Dresses", 1),
             "Women/Shoes/Blue Pumps": ("Women > Shoes", 1),
@@ -47,7 +51,11 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
     ),
     "two levels of categories of images": (
         [f"Women/{c}/{i}.jpg" for c in ("Dresses", "Skirts") for i in (10021, 10022, 10023)],
-        {f"Women/{c}/{i}.jpg": (f"Women > {c}", 1) for c in ("Dresses", "Skirts") for i in (10021, 10022, 10023)},
+        {
+            f"Women/{c}/{i}.jpg": (f"Women > {c}", 1)
+            for c in ("Dresses", "Skirts")
+            for i in (10021, 10022, 10023)
+        },
     ),
     "categories of different depth": (
         ["Women/Dresses/d11/1.jpg", "Women/Dresses/d12/1.jpg", "Shoes/s11/1.jpg", "Bags/5001.jpg"],
@@ -79,7 +87,12 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
         {f"dress/{p}": ("dress", 3) for p in ("wrap", "maxi")},
     ),
     "products with a folder for each color": (
-        [f"dress/{p}/{v}/{i}.jpg" for p in ("wrap-11", "maxi-12") for v in ("red", "navy blue") for i in (1, 2)],
+        [
+            f"dress/{p}/{v}/{i}.jpg"
+            for p in ("wrap-11", "maxi-12")
+            for v in ("red", "navy blue")
+            for i in (1, 2)
+        ],
         {f"dress/{p}": ("dress", 4) for p in ("wrap-11", "maxi-12")},
     ),
     "some products with folders, and some without": (
@@ -105,7 +118,12 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
         },
     ),
     "splits of products": (
-        [f"{s}/{c}/{c[0]}{n}/{i}.jpg" for s, n in (("train", 11), ("test", 12)) for c in ("dress", "top") for i in "12"],
+        [
+            f"{s}/{c}/{c[0]}{n}/{i}.jpg"
+            for s, n in (("train", 11), ("test", 12))
+            for c in ("dress", "top")
+            for i in "12"
+        ],
         {f"{s}/{c}/{c[0]}{n}": (c, 2) for s, n in (("train", 11), ("test", 12)) for c in ("dress", "top")},
     ),
     "splits of images": (
@@ -129,7 +147,10 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
         },
     ),
     "the folder of a year": (["05/red.jpg", "06/blue.jpg"], {"05/red.jpg": ("", 1), "06/blue.jpg": ("", 1)}),
-    "days": (["2024-05-01/red.jpg", "2024-05-02/b.jpg"], {"2024-05-01/red.jpg": ("", 1), "2024-05-02/b.jpg": ("", 1)}),
+    "days": (
+        ["2024-05-01/red.jpg", "2024-05-02/b.jpg"],
+        {"2024-05-01/red.jpg": ("", 1), "2024-05-02/b.jpg": ("", 1)},
+    ),
     "a category with folders of dates": (
         ["dress/2024/05/red.jpg", "dress/2024/06/blue.jpg"],
         {"dress/2024/05/red.jpg": ("dress", 1), "dress/2024/06/blue.jpg": ("dress", 1)},
@@ -232,7 +253,13 @@ def test_one_split_alone_is_a_category(tmp_path: Path) -> None:
 
 
 def test_smaller_copies_are_skipped_only_beside_their_image(tmp_path: Path) -> None:
-    plant(tmp_path, "dress/wrap/1.jpg", "dress/wrap/1-150x150.jpg", "dress/wrap/2-300x200.jpg", "dress/wrap/2-scaled.png")
+    plant(
+        tmp_path,
+        "dress/wrap/1.jpg",
+        "dress/wrap/1-150x150.jpg",
+        "dress/wrap/2-300x200.jpg",
+        "dress/wrap/2-scaled.png",
+    )
     assert [Path(item.path).name for item in read(tmp_path)] == ["1.jpg", "2-scaled.png"]  # type: ignore[union-attr]
     plant(tmp_path / "other", "dress/wrap/1-150x150.jpg")
     assert [Path(item.path).name for item in read(tmp_path / "other")] == ["1-150x150.jpg"]  # type: ignore[union-attr]
@@ -240,7 +267,14 @@ def test_smaller_copies_are_skipped_only_beside_their_image(tmp_path: Path) -> N
 
 def test_further_images_of_uploads_are_one_product_and_others_are_not(tmp_path: Path) -> None:
     root = tmp_path / "uploads"
-    plant(root, "2024/05/red.jpg", "2024/05/red-1.png", "2024/05/red-2.jpg", "2024/05/blue-1.jpg", "2024/06/red-1.jpg")
+    plant(
+        root,
+        "2024/05/red.jpg",
+        "2024/05/red-1.png",
+        "2024/05/red-2.jpg",
+        "2024/05/blue-1.jpg",
+        "2024/06/red-1.jpg",
+    )
     assert products(root) == {
         "2024/05/blue-1.jpg": ("", 1),
         "2024/05/red.jpg": ("", 3),
