@@ -81,7 +81,7 @@ IMPORTERS: Final = _Importers(
         ),
         "folder": ImporterEntry(
             "stylesearch.importers.folders.importer:FolderImporter",
-            "a folder of any depth: category/product/picture.jpg, category/picture.jpg, product/picture.jpg, ...",
+            "a folder of any depth: category/product/picture.jpg, category/picture.jpg, ...",
         ),
         "street2shop": ImporterEntry(
             "stylesearch.importers.datasets.street2shop:Street2Shop",

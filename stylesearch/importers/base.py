@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -49,7 +48,7 @@ class ImportOptions:
     Attributes:
         domain: who took its images, where the source does not say.
         allow_outside: whether a table may name images outside its own folder.
-        layout: of a folder, the names of its levels (``category/product/image``); "" or ``auto`` to look at it.
+        layout: of a folder, what its levels are (``category/product/image``); "" or ``auto`` to look at it.
         columns: of a table, columns by field, as ``--map`` gives them: ``{"title": "Bezeichnung", "id":
             "style+colour"}``.
         variants: ``together`` for one product with variants, ``separate`` for a product of each.

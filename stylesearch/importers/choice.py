@@ -112,11 +112,13 @@ def _found_in(place: Path) -> Importer:
     if found is not None or not (unread := _unread_tables(place)):
         return found or importer
     note = (
-        f"took the pictures in the folder, and did not read {', '.join(unread)}: no column of images; if it lists "
-        f"the products, say which column is what: {_command(place / unread[0])} --map image=COLUMN"
+        f"took the pictures in the folder, and did not read {', '.join(unread)}: no column of images: "
+        f"if it lists products, say which column is what: {_command(place / unread[0])} --map image=COLUMN"
     )
-    folder: Importer = IMPORTERS.load(FOLDER)((note,))
-    return folder
+    # A table or a dataset does without it.
+    from stylesearch.importers.folders.importer import FolderImporter
+
+    return FolderImporter((note,))
 
 
 def _best(place: Path, formats: Iterable[str]) -> Importer:
@@ -189,8 +191,9 @@ def _dataset_below(folder: Path, formats: list[str]) -> Importer | None:
             hint=f"say which: {', or '.join(_command(folder / name) for name, _ in found)}",
         )
     notes = (f"took the dataset {importer.name} in {name}; for the folder's pictures alone: --format folder",)
-    kind = _DatasetWithin if isinstance(importer, SplitImporter) else _Within
-    return kind(importer, name, notes)
+    if isinstance(importer, SplitImporter):
+        return _DatasetWithin(importer, name, notes)
+    return _Within(importer, name, notes)
 
 
 _RANKS: Final = (3, 2, 1)

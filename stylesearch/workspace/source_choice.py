@@ -99,10 +99,13 @@ def choose_source(
     import_options = replace(import_options, domain=Domain(import_options.domain))
     importer = choose_importer(place, format)
     check_options(importer, import_options)
-    if isinstance(importer, LayoutImporter) and "layout" not in kept:
-        # This run tells what it assumes; later ones read the folder in the same way, whatever is added.
-        if layout := importer.find_layout(Path(place)):
-            kept["layout"] = layout
+    # This run tells what it assumes; later ones read the folder in the same way, whatever is added.
+    if (
+        isinstance(importer, LayoutImporter)
+        and "layout" not in kept
+        and (layout := importer.find_layout(Path(place)))
+    ):
+        kept["layout"] = layout
     return ChosenSource(name or (known.name if known else place), Path(place), importer, import_options, kept)
 
 

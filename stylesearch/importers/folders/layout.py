@@ -72,7 +72,10 @@ class Place:
 class RolesOfFolders(Protocol):
     """Says what the folders in a place are."""
 
-    notes: tuple[str, ...]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed about them."""
+        ...
 
     def role(self, name: str, folders: tuple[Folder, ...]) -> str:
         """Role of the folders called ``name``: one of the constants of this module, except ``image``."""

@@ -233,7 +233,7 @@ def _inner_are_categories(place: Place, look: Look, inner: Sequence[_Seen], *, h
 
 
 def _names_its_images_by_place(one: _Seen) -> bool:
-    """Whether its images are called ``1``, ``front``, or after the folder: ``red-dress-1`` in ``red-dress``."""
+    """Whether its images are called ``1``, ``front``, or after the folder: ``red-1`` in ``red``."""
     start = one.name.casefold()
     return _most(
         one.look.stems,

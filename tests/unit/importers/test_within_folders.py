@@ -72,7 +72,7 @@ def test_a_table_without_images_is_not_taken_but_told(shop: Path) -> None:
         "folder",
         ["1", "2"],
         [
-            "took the pictures in the folder, and did not read sizes.csv: no column of images; if it lists the "
+            "took the pictures in the folder, and did not read sizes.csv: no column of images: if it lists "
             f"products, say which column is what: stylesearch ingest '{shop}/sizes.csv' --map image=COLUMN"
         ],
     )

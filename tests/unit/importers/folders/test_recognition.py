@@ -68,7 +68,7 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
     ),
     "products called by ids, without categories": (
         [f"{p}/{i}.jpg" for p in ("MH01-black", "MH02-red", "WS07-blue") for i in (1, 2, 3)],
-        {p: ("", 3) for p in ("MH01-black", "MH02-red", "WS07-blue")},
+        dict.fromkeys(("MH01-black", "MH02-red", "WS07-blue"), ("", 3)),
     ),
     "products called by numbers, images by name": (
         [f"{p}/{p}_{i}.jpg" for p in (100201, 100202) for i in ("front", "back")],
@@ -76,11 +76,11 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
     ),
     "products called by titles, without categories": (
         [f"{p}/{i}.jpg" for p in ("Red Summer Dress", "Blue Skinny Jeans") for i in range(1, 5)],
-        {p: ("", 4) for p in ("Red Summer Dress", "Blue Skinny Jeans")},
+        dict.fromkeys(("Red Summer Dress", "Blue Skinny Jeans"), ("", 4)),
     ),
     "products with a folder for each view, without categories": (
         [f"{p}/{v}/1.jpg" for p in ("100201", "100202") for v in ("front", "back")],
-        {p: ("", 2) for p in ("100201", "100202")},
+        dict.fromkeys(("100201", "100202"), ("", 2)),
     ),
     "products with a folder for each view": (
         [f"dress/{p}/{v}/1.jpg" for p in ("wrap", "maxi") for v in ("front", "back", "detail")],
@@ -197,8 +197,8 @@ AMBIGUOUS: dict[str, tuple[list[str], dict[str, tuple[str, int]], str]] = {
             for name in ("sukienki", "spodnie")
             for color in ("red", "blue")
         },
-        "took the folders in the folder ('spodnie', 'sukienki') for categories in which each image is a product; "
-        "if they are products: --layout product/image",
+        "took the folders in the folder ('spodnie', 'sukienki') for categories in which each image is a "
+        "product; if they are products: --layout product/image",
     ),
     "folders in folders in a folder": (
         ["Nike/Pegasus/4711/1.jpg", "Nike/Pegasus/4712/1.jpg"],
