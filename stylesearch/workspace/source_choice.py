@@ -13,9 +13,10 @@ from stylesearch.importers.base import (
     AUTO,
     Importer,
     ImportOptions,
+    LayoutImporter,
     check_options,
-    choose_importer,
 )
+from stylesearch.importers.choice import choose_importer
 from stylesearch.types import Domain
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from stylesearch.workspace.resources import Resources
 
 __all__ = ["ChosenSource", "choose_source"]
+
+FOLDER: Final = "folder"
 
 NOT_KEPT: Final = {"splits", "gallery"}
 """Options of an import that are for one run; all others are kept with the source."""
@@ -85,6 +88,8 @@ def choose_source(
     given = {key: value for key, value in options.items() if value is not None}
     if format == AUTO:
         format = kept.get("format", AUTO)
+        if format == AUTO and known is not None and known.format == FOLDER and Path(place).is_dir():
+            format = FOLDER  # a table that somebody puts into it gives no product another id
     kept |= {key: value for key, value in given.items() if key not in NOT_KEPT}
     if format != AUTO:
         kept["format"] = format
@@ -94,6 +99,13 @@ def choose_source(
     import_options = replace(import_options, domain=Domain(import_options.domain))
     importer = choose_importer(place, format)
     check_options(importer, import_options)
+    # This run tells what it assumes; later ones read the folder in the same way, whatever is added.
+    if (
+        isinstance(importer, LayoutImporter)
+        and "layout" not in kept
+        and (layout := importer.find_layout(Path(place)))
+    ):
+        kept["layout"] = layout
     return ChosenSource(name or (known.name if known else place), Path(place), importer, import_options, kept)
 
 
