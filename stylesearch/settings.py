@@ -19,7 +19,7 @@ import tomlkit
 
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.spec import absolute_spec
-from stylesearch.files import atomic_file
+from stylesearch.files import atomic_file, expand_user
 
 __all__ = [
     "DEFAULT_HOME",
@@ -189,7 +189,7 @@ def load_settings(
         if (variable := ENVIRONMENT_PREFIX + field.name.upper()) in environment
         and environment[variable] != ""
     }
-    home = Path(given.get("home") or from_environment.get("home") or DEFAULT_HOME).expanduser()
+    home = expand_user(given.get("home") or from_environment.get("home") or DEFAULT_HOME)
     file = str(home / CONFIG_FILE)
     values: dict[str, Any] = {}
     for origin, source in (
