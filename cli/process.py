@@ -16,6 +16,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import click
@@ -62,9 +63,23 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
             # The reader of the pipe has ended (`| head`), which is no error.
             _let_go_of(gone)
             return 0
+        from stylesearch.files import NO_ROOM, TEMPORARY_HINT  # with NumPy
+
         reason = error.strerror or str(error) or type(error).__name__
-        return _report(f"{error.filename}: {reason}" if error.filename else reason)
+        hint = ""
+        if error.errno in NO_ROOM:
+            hint = TEMPORARY_HINT if _is_temporary(error.filename) else "free some space on that disk"
+        elif "No usable temporary directory" in reason:  # how `tempfile` says it, with the folders it tried
+            reason, hint = f"temporary files cannot be written: {reason}", TEMPORARY_HINT
+        return _report(f"{error.filename}: {reason}" if error.filename else reason, hint)
     return code if isinstance(code, int) else 0
+
+
+def _is_temporary(path: Any) -> bool:
+    """Whether a file lies in the folder for temporary files."""
+    import tempfile
+
+    return isinstance(path, str) and Path(path).is_relative_to(tempfile.gettempdir())
 
 
 class _PastClick(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -21,7 +22,9 @@ import numpy.typing as npt
 from stylesearch.errors import ConfigError, StyleSearchError
 
 __all__ = [
+    "NO_ROOM",
     "RACY_SECONDS",
+    "TEMPORARY_HINT",
     "atomic_file",
     "cache_folder",
     "digest_of",
@@ -34,11 +37,18 @@ __all__ = [
     "stat_key",
     "sync_files",
     "sync_folder",
+    "temporary_folder",
     "unpack_vectors",
     "write_json",
 ]
 
 log = logging.getLogger(__name__)
+
+NO_ROOM: Final = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
+"""Numbers of the errors of a disk, or of a user's share of it, that is full."""
+
+TEMPORARY_HINT: Final = "free some space there, or set TMPDIR to a folder on another disk"
+"""What to do where the folder for temporary files is full."""
 
 RACY_SECONDS: Final = 2.0
 """A file changed this shortly before it was looked at may change again within the same clock tick."""
@@ -50,6 +60,10 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     It is written beside ``path``, flushed to the disk and then renamed to it, so a reader sees the old file
     or the new one, and a power cut leaves one of the two. An exception inside the block removes it.
+
+    Raises:
+        OSError: it cannot be written. The error of a full disk has the file's name, which the system leaves
+            out.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,9 +74,33 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None:
+            error.filename = str(target)
         raise
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """Makes a folder for temporary files, which is gone at the end of the block.
+
+    Args:
+        prefix: beginning of its name.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    import tempfile
+
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        # Python looks for a folder that can be written once, and names all of them if there is none.
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        raise ConfigError(f"temporary files cannot be written: {reason}", hint=TEMPORARY_HINT) from error
+    with folder as name:
+        yield Path(name)
 
 
 def sync_files(folder: Path) -> None:
@@ -186,7 +224,7 @@ def expand_user(path: str | os.PathLike[str]) -> Path:
     """Replaces ``~`` at the beginning of a path by the user's home folder, and ``~NAME`` by that of NAME.
 
     Raises:
-        ConfigError: the system knows no such folder, as for a user id without an account and without ``HOME``.
+        ConfigError: the system knows no such folder: ``HOME`` is not set, and the user has no account.
     """
     try:
         return Path(path).expanduser()
@@ -228,7 +266,7 @@ def _homeless_cache_folder(user: int) -> Path:
         status = folder.lstat()
     except OSError as error:
         raise ConfigError(
-            f"this user has no home folder, and {folder} cannot be made for caches: {error.strerror or error}",
+            f"this user has no home folder, and {folder} cannot hold caches: {error.strerror or error}",
             hint="set STYLESEARCH_CACHE to a folder that can be written",
         ) from error
     # Everybody may make folders among temporary files, and networks are loaded from this one.

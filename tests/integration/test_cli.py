@@ -387,8 +387,35 @@ class TestFailures:
         self.fail_with(monkeypatch, OSError(28, "No space left on device", "/shop/catalog.db"))
         done = stylesearch("--home", tmp_path, "products", "list")
         assert done.code == 1
-        assert done.err == "error: /shop/catalog.db: No space left on device\n"
+        assert done.err == (
+            "error: /shop/catalog.db: No space left on device\nhint: free some space on that disk\n"
+        )
         assert "Traceback" in stylesearch("--home", tmp_path, "-v", "products", "list").err
+
+    @pytest.mark.parametrize(
+        ("error", "said"),
+        [
+            (OSError(28, "No space left on device", "TMP/part"), "TMP/part: No space left on device"),
+            (
+                FileNotFoundError(2, "No usable temporary directory found in ['TMP']"),
+                "temporary files cannot be written: No usable temporary directory found in ['TMP']",
+            ),
+        ],
+    )
+    def test_a_full_folder_for_temporary_files_is_blamed_on_that(
+        self,
+        stylesearch: Command,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        error: OSError,
+        said: str,
+    ) -> None:
+        monkeypatch.setattr("tempfile.tempdir", "TMP")
+        self.fail_with(monkeypatch, error)
+        done = stylesearch("--home", tmp_path, "products", "list")
+        assert done.code == 1
+        hint = "free some space there, or set TMPDIR to a folder on another disk"
+        assert done.err == f"error: {said}\nhint: {hint}\n"
 
     def test_a_pipe_that_is_not_stdout_is_no_silent_success(
         self, stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

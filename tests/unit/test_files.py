@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 from typing import NoReturn
@@ -8,7 +9,16 @@ import pytest
 from stylesearch import files
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.weights import keras_models_folder
-from stylesearch.files import atomic_file, cache_folder, digest_of, sha256_bytes, sha256_file, write_json
+from stylesearch.files import (
+    TEMPORARY_HINT,
+    atomic_file,
+    cache_folder,
+    digest_of,
+    sha256_bytes,
+    sha256_file,
+    temporary_folder,
+    write_json,
+)
 from stylesearch.settings import load_settings
 
 
@@ -46,7 +56,7 @@ def test_the_order_of_keys_does_not_change_a_digest() -> None:
 
 @pytest.fixture
 def homeless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user whom the system does not know: no ``HOME``, no account. Returns the folder of temporary files."""
+    """A user without ``HOME`` and without an account. Returns the folder for temporary files."""
 
     def unknown(_uid: int) -> NoReturn:
         raise KeyError("getpwuid(): uid not found")
@@ -102,3 +112,32 @@ def test_the_settings_and_weights_of_a_user_without_a_home(
     assert load_settings({}, {}).home == Path(".stylesearch")
     with pytest.raises(ConfigError, match="no home folder for the path '~/shop'"):
         load_settings({"home": "~/shop"}, {})
+
+
+def test_the_error_of_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught, atomic_file(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "file")
+    with pytest.raises(OSError, match="No space left") as caught, atomic_file(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/elsewhere")
+    assert caught.value.filename == "/elsewhere"
+
+
+def test_a_temporary_folder_is_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with temporary_folder("shop-") as folder:
+        (folder / "file").write_text("x")
+        assert [one.name[:5] for one in tmp_path.iterdir()] == ["shop-"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_folder_for_temporary_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: str, _mode: int = 0o777) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile._os.mkdir", full)
+    with pytest.raises(ConfigError, match="No space left on device") as caught, temporary_folder("shop-"):
+        pass
+    assert str(caught.value).startswith(f"temporary files cannot be written: {tmp_path}/shop-")
+    assert caught.value.hint == TEMPORARY_HINT
