@@ -209,9 +209,15 @@ def _read_keys(environment: Mapping[str, str], file: str) -> tuple[str, ...]:
     ]
     if file:
         try:
-            lines = expand_user(file).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the file of API keys {file} cannot be read: {error}") from error
+            lines = expand_user(file).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"the file of API keys {file} cannot be read: it is not UTF-8", hint="save it as UTF-8"
+            ) from error
+        except OSError as error:
+            raise ConfigError(
+                f"the file of API keys {file} cannot be read: {error.strerror or error}"
+            ) from error
         found += [(line.partition("#")[0], file) for line in lines]
     keys = {key.strip(): origin for key, origin in found if key.strip()}
     for key, origin in keys.items():
