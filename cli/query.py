@@ -72,7 +72,7 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.option(
     "--box",
     type=BoxParameter(),
-    help="Box of the garment in the photo, clipped to it; replaces the regions. With the regions `person` it "
+    help="Box of the garment in the photo, cut to it; replaces the regions. With the regions `person` it "
     "is also searched with white around a person who covers enough of it.",
 )
 @click.option(

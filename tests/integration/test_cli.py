@@ -241,6 +241,12 @@ class TestQuery:
         whole = stylesearch("--home", ingested, "query", photo, "--regions", "whole", "--json").json
         assert boxed["hits"] != whole["hits"]
         assert stylesearch("--home", ingested, "query", photo, "--box", "1,2,3").code == 2
+        over, cut = (
+            stylesearch("--home", ingested, "query", photo, "--box", box, "--json").json
+            for box in ("-40,-30,200,9000", "0,0,200,640")
+        )
+        assert over == cut
+        assert over["seen"][0]["box"] == [0, 0, 200, 640]
         outside = stylesearch("--home", ingested, "query", photo, "--box", "9000,9000,9100,9100")
         assert outside.code == 1
         assert "outside the picture" in outside.err

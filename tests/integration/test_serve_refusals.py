@@ -34,6 +34,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         ({"box": "9,9,1,1"}, 422, "box: "),
         ({"box": "nan,0,1,1"}, 422, "box: "),
         ({"box": "5000,5000,6000,6000"}, 422, "outside the picture"),
+        ({"box": "-20,-20,0,50"}, 422, "outside the picture"),
         ({"category": ""}, 422, "category: "),
         ({"category": "d\0"}, 422, "category: "),
         ({"category": "shoe"}, 404, "shoe"),

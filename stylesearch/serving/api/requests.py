@@ -121,7 +121,7 @@ def _parse_box(value: Any) -> Any:
     try:
         return list(map(int, str(Box.parse(value)).split(",")))
     except ValueError:
-        raise ValueError("x0,y0,x1,y1 wanted, with 0 <= x0 < x1 and 0 <= y0 < y1") from None
+        raise ValueError("x0,y0,x1,y1 wanted, in pixels, with x0 < x1 and y0 < y1") from None
 
 
 def _check_box(corners: list[int]) -> list[int]:
@@ -154,12 +154,12 @@ SpaceName = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NULL)]
 MetricName = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NULL)]
 AnyLine = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 WebAddress = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00-\x20\x7f]+$")]
-Pixel = Annotated[int, Field(ge=0, le=MAX_PIXEL), BeforeValidator(_parse_whole_number)]
+Pixel = Annotated[int, Field(ge=-MAX_PIXEL, le=MAX_PIXEL), BeforeValidator(_parse_whole_number)]
 BoxCorners = Annotated[list[Pixel], Field(min_length=4, max_length=4), AfterValidator(_check_box)]
 BoxText = Annotated[
     BoxCorners,
     BeforeValidator(_parse_box),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6}(,[0-9]{1,6}){3}$"}),
+    WithJsonSchema({"type": "string", "pattern": "^-?[0-9]{1,6}(,-?[0-9]{1,6}){3}$"}),
 ]
 Photo = Annotated[
     bytes,
@@ -196,9 +196,9 @@ RegionName = Annotated[
 ]
 
 _BOX: Final = (
-    "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; "
-    "takes the place of the regions. With the regions `person` it is also searched with white around a "
-    "person who covers enough of it"
+    "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; cut to "
+    "the photo, and refused only where nothing of it lies there. Takes the place of the regions. With the "
+    "regions `person` it is also searched with white around a person who covers enough of it"
 )
 
 
