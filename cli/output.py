@@ -18,6 +18,7 @@ import click
 __all__ = [
     "Progress",
     "echo_changes",
+    "echo_error",
     "echo_json",
     "echo_table",
     "list_seconds",
@@ -29,6 +30,25 @@ GAP = "  "
 def echo_json(value: Any, *, indent: int | None = None) -> None:
     """Prints ``value`` as JSON on stdout: one line, unless ``indent`` is given."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+
+
+def echo_error(message: str, hint: str = "", *, kind: str, as_json: bool) -> None:
+    """Prints an error on stderr.
+
+    Args:
+        message: what happened.
+        hint: what to do about it; may be empty.
+        kind: name of the error's class, for programs.
+        as_json: whether to print a line of JSON, ``{"error": {"type", "message", "hint"}}``, instead of text.
+            It goes to stderr too: what reads stdout takes every line for a result.
+    """
+    if as_json:
+        error = {"type": kind, "message": message, "hint": hint}
+        click.echo(json.dumps({"error": error}, ensure_ascii=False), err=True)
+        return
+    click.secho(f"error: {message}", fg="red", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
 
 
 def list_seconds(seconds: Mapping[str, float]) -> str:

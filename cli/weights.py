@@ -11,7 +11,7 @@ import click
 from stylesearch.errors import StyleSearchError
 
 from .options import Shared, pass_shared, shared_options
-from .output import echo_json, echo_table
+from .output import echo_error, echo_json, echo_table
 from .process import EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def fetch(shared: Shared, names: tuple[str, ...], wheel: Path | None) -> int:
     else:
         for row in rows:
             if row["state"] == "failed":
-                click.secho(f"error: {row['reason']}", fg="red", err=True)
-                click.echo(f"hint: {row['hint']}", err=True)
+                echo_error(row["reason"], row["hint"], kind="WeightsNotFound", as_json=False)
             else:
                 click.echo(f"{row['name']}: {'fetched' if row['state'] == 'fetched' else 'already here'}")
     return EXIT_SOME_FAILED if errors else 0
@@ -150,8 +149,7 @@ def _echo_files(shared: Shared, files: Sequence[WeightsFile]) -> None:
     )
     for one in files:
         if one.verified is False:
-            click.secho(f"error: {one.path} is damaged", fg="red", err=True)
-            click.echo(f"hint: {one.hint}", err=True)
+            echo_error(f"{one.path} is damaged", one.hint, kind="WeightsMismatch", as_json=False)
 
 
 def _state_of(file: WeightsFile) -> str:
