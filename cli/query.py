@@ -13,6 +13,7 @@ import click
 from stylesearch.errors import ConfigError, ImageError
 from stylesearch.types import REGION_NAMES, Box, Explanation, Hit, SearchRequest
 
+from .completion import complete_category, complete_photo, complete_product
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
 from .photos import echo_failure, read_photo, seen_object
@@ -67,9 +68,9 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 
 
 @click.command()
-@click.argument("photos", nargs=-1, metavar="[PHOTO...]")
+@click.argument("photos", nargs=-1, metavar="[PHOTO...]", shell_complete=complete_photo)
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="Number of products.")
-@click.option("-c", "--category", help="Search in this category only.")
+@click.option("-c", "--category", shell_complete=complete_category, help="Search in this category only.")
 @click.option(
     "--box",
     type=BoxParameter(),
@@ -106,9 +107,15 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.option(
     "--expect",
     metavar="ID",
+    shell_complete=complete_product,
     help="The right product, if you know it; prints the rank at which it was found.",
 )
-@click.option("--product", metavar="ID", help="Find products that look like this one, instead of a photo.")
+@click.option(
+    "--product",
+    metavar="ID",
+    shell_complete=complete_product,
+    help="Find products that look like this one, instead of a photo.",
+)
 @click.option(
     "--explain",
     is_flag=True,
