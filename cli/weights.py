@@ -84,18 +84,19 @@ def list_files(shared: Shared) -> None:
 
 
 @weights.command()
+@click.argument("names", metavar="[NAME...]", nargs=-1, type=click.Choice(ALL))
 @shared_options
 @pass_shared
-def verify(shared: Shared) -> int:
-    """Read every file that is here and compare it with its checksum.
+def verify(shared: Shared, names: tuple[str, ...]) -> int:
+    """Read every file that is here, or those of each NAME, and compare it with its checksum.
 
-    Exit code 3 if a file is not what it should be.
+    Exit code 3 if a file is not what it should be, or one of a NAME is missing.
     """
     from stylesearch.workspace.weights import list_weights
 
-    files = [one for one in list_weights(read_all=True) if one.present]
+    files = [one for one in list_weights(read_all=True, names=names or ALL) if one.present or names]
     _echo_files(shared, files)
-    return EXIT_SOME_FAILED if any(one.verified is False for one in files) else 0
+    return EXIT_SOME_FAILED if any(not one.verified for one in files) else 0
 
 
 @weights.command()

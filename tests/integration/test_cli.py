@@ -370,6 +370,23 @@ class TestTheRest:
         assert stylesearch("--home", workspace, "index", "verify").code == 0
         assert stylesearch("--home", workspace, "index", "build").code == 0
 
+    def test_the_hint_of_index_verify_mends_what_it_found(
+        self, stylesearch: Command, workspace: Path
+    ) -> None:
+        raw = ["-s", "raw", "-e", "efficientnet-lite0@320+texture+colors"]
+        assert stylesearch("--home", workspace, "index", "build", *raw).code == 0
+        for manifest in (workspace / "indexes").rglob("manifest.json"):
+            manifest.write_text("{")
+        done = stylesearch("--home", workspace, "index", "verify", *raw)
+        assert done.code == 3
+        command = re.search(r"`stylesearch (.*)` rebuilds them", done.out)
+        assert command is not None
+        assert command[1] == (
+            f"index build --home {workspace} --extractor efficientnet-lite0@320+texture+colors --space raw"
+        )
+        assert stylesearch(*command[1].split()).code == 0
+        assert stylesearch("--home", workspace, "index", "verify", *raw).code == 0
+
     def test_db(self, stylesearch: Command, workspace: Path) -> None:
         current = stylesearch("--home", workspace, "db", "current", "--json").json
         assert current["current"] == current["needed"]
