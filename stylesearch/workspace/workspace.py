@@ -371,10 +371,18 @@ class Workspace:
 
         context = self._resources.study_context(max_memory, progress)
         own = self._resources.resolve()
-        in_its_space = own.space if is_trained(own.space) else f"{own.extractor}/{own.space}"
-        default = dict.fromkeys((own.extractor, in_its_space))
+        default = dict.fromkeys((own.extractor, self.search_method[0]))
         choices["regions"] = choices.get("regions") or self._study_regions()
         return evaluate(context, StudySettings(tuple(methods or default), **choices))
+
+    @property
+    def search_method(self) -> tuple[str, str]:
+        """The method and the metric that searches use here, as ``evaluate`` names them."""
+        own = self._resources.resolve()
+        if is_trained(own.space):
+            return own.space, own.metric
+        method = own.extractor if own.space == "raw" else f"{own.extractor}/{own.space}"
+        return method, own.metric
 
     def _study_regions(self) -> str:
         """The plan that searches use here: where persons cannot be found, that of a photo without one."""
