@@ -100,7 +100,8 @@ class Run:
             records = [
                 replace(one, product=named[id(one.product)]) for one in chunk if isinstance(one, Record)
             ]
-            self.report.processed += len(chunk) - len(records)
+            n_notes = sum(isinstance(one, Note) for one in chunk)
+            self.report.processed += len(chunk) - len(records) - n_notes
             known = self._catalog.known_images(
                 [(record.product.id, record.path) for record in records], list(self._feature_sets.values())
             )
