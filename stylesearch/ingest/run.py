@@ -18,6 +18,7 @@ from stylesearch.catalog.pruning import Pruner
 from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task
+from stylesearch.images.remote.values import Fetched
 from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
 from stylesearch.ingest.report import IngestOptions, IngestReport
@@ -144,6 +145,9 @@ class Run:
             report.add_seconds("decode", one.prepare_seconds)
             report.add_seconds("inference", one.extract_seconds)
             report.computed += one.n_extracted
+            if isinstance(one.task.content, Fetched) and one.task.content.unchecked:
+                report.unchecked += 1
+                report.unchecked_reason = report.unchecked_reason or one.task.content.unchecked
             _, change = images.pop((one.entry.product_id, one.entry.path), (0, None))
             if (reason := one.entry.error or one.failure) is not None:
                 report.failed.append(Failure(one.entry.path, reason))

@@ -120,3 +120,7 @@ def test_a_picture_that_changed_is_fetched_again_and_one_that_is_gone_is_a_failu
         with ss.open(tmp_path / "home", extractor=EXTRACTOR, space="raw") as shop:
             report = shop.ingest(table, fetching={"offline": True})
         assert (report.unchanged, report.changed) == (1, 0)
+    with ss.open(tmp_path / "home", extractor=EXTRACTOR, space="raw") as shop:
+        report = shop.ingest(table, fetching={**HERE, "max_age": 0.0, "n_retries": 0})
+    assert (report.unchanged, report.unchecked, len(report.failed)) == (1, 1, 1)
+    assert "refused" in report.unchecked_reason
