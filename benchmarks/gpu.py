@@ -369,7 +369,7 @@ def _ingest(spec: str, precision: str, folder: Path, scratch: Path, budget: Budg
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
     from stylesearch.features.stream import ExtractionOptions
-    from stylesearch.importers.folder import FolderImporter
+    from stylesearch.importers.folders.importer import FolderImporter
     from stylesearch.ingest import IngestOptions, ingest
     from stylesearch.parallel import usable_cores
 

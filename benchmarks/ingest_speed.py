@@ -55,7 +55,7 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
     from stylesearch.features.stream import ExtractionOptions
-    from stylesearch.importers.folder import FolderImporter
+    from stylesearch.importers.folders.importer import FolderImporter
     from stylesearch.ingest import IngestOptions, ingest
 
     precision = os.environ.get("BENCH_PRECISION", "auto")

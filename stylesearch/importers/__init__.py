@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from stylesearch.importers.lookup import has_any
 from stylesearch.importers.tables import TABLE_FORMATS
 from stylesearch.registry import Entry, Registry
 
@@ -24,8 +25,8 @@ class ImporterEntry(Entry):
     Attributes:
         reads_file: whether its sources are files; else they are folders.
         is_table: whether it is the importer of tables, for the format of this name.
-        markers: patterns of paths below the folder of a source, at least one of which always exists; empty
-            where the source may be any folder.
+        markers: patterns of paths below the folder of a source, at least one of which always exists, in any
+            case of letters; empty where the source may be any folder.
     """
 
     reads_file: bool = False
@@ -36,9 +37,10 @@ class ImporterEntry(Entry):
         """Whether ``path`` may be such a source, checked without importing the importer."""
         if self.reads_file:
             return path.is_file()
-        return path.is_dir() and (
-            not self.markers or any(True for marker in self.markers for _ in path.glob(marker))
-        )
+        return path.is_dir() and (not self.markers or has_any(path, self.markers))
+
+
+_PARTITION: Final = tuple(f"{folder}list_eval_partition.txt" for folder in ("Eval/", "Anno/", ""))
 
 
 class _Importers(Registry[ImporterEntry]):
@@ -65,12 +67,12 @@ IMPORTERS: Final = _Importers(
         "deepfashion-c2s": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion:ConsumerToShop",
             "DeepFashion, consumer-to-shop benchmark: Eval/, Anno/ and img/ or img_highres/",
-            markers=("Eval/list_eval_partition.txt", "list_eval_partition.txt"),
+            markers=_PARTITION,
         ),
         "deepfashion-inshop": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion:InShop",
             "DeepFashion, in-shop benchmark: Eval/, Anno/ and img/ or img_highres/",
-            markers=("Eval/list_eval_partition.txt", "list_eval_partition.txt"),
+            markers=_PARTITION,
         ),
         "deepfashion2": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion2:DeepFashion2",
@@ -78,8 +80,8 @@ IMPORTERS: Final = _Importers(
             markers=("train/annos", "validation/annos"),
         ),
         "folder": ImporterEntry(
-            "stylesearch.importers.folder:FolderImporter",
-            "a folder: category/product/picture.jpg, or category/picture.jpg",
+            "stylesearch.importers.folders.importer:FolderImporter",
+            "a folder of any depth: category/product/picture.jpg, category/picture.jpg, ...",
         ),
         "street2shop": ImporterEntry(
             "stylesearch.importers.datasets.street2shop:Street2Shop",

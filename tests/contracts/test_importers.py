@@ -17,8 +17,8 @@ from stylesearch.importers.base import (
     Missing,
     SplitImporter,
     check_options,
-    choose_importer,
 )
+from stylesearch.importers.choice import choose_importer
 from stylesearch.listing import ATTRIBUTE, Record, Unpictured
 from stylesearch.types import Domain, Failure
 from tests.unit.importers.datasets import layouts

@@ -235,14 +235,14 @@ def _chosen_columns(
 
 def _unknown_column(name: str, columns: Mapping[str, str]) -> DatasetError:
     near = difflib.get_close_matches(name, columns, n=_NEAREST, cutoff=0.5)
-    suggestion = f". Did you mean {_listed(columns[one] for one in near)}?" if near else ""
+    suggestion = f". Did you mean {_join_names(columns[one] for one in near)}?" if near else ""
     return DatasetError(
         f"the table has no column {name!r}{suggestion}",
         hint=f"its columns are {', '.join(columns.values())[:500]}",
     )
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return " or ".join(repr(name) for name in names)
 
 

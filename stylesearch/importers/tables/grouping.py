@@ -67,7 +67,7 @@ class ProductJoiner:
                 listing = dataclasses.replace(listing, is_whole=True)
             for line, reason in refused:
                 yield Unpictured(listing, f"{self._source}:{line}", reason)
-            yield from self._list_pictures(listing, _chosen(pictures, options), joined.line, options)
+            yield from self._list_pictures(listing, _choose_pictures(pictures, options), joined.line, options)
             refused = []
 
     def notes(self) -> Iterator[Note]:
@@ -280,7 +280,7 @@ def _is_shown(items: list[Item]) -> bool:
     return any(item.is_shown is not False for item in items)
 
 
-def _chosen(pictures: list[_Located], options: Mapping[str, str] | None) -> list[_Located]:
+def _choose_pictures(pictures: list[_Located], options: Mapping[str, str] | None) -> list[_Located]:
     """The pictures of a variant with these options: its own, or those of no variant, or else the nearest."""
     if options is None:
         return pictures

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.importers.base import ImportOptions, choose_importer
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.choice import choose_importer
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.listing import Listing, Record
 from stylesearch.money import parse_price

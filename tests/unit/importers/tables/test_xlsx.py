@@ -11,7 +11,8 @@ import pytest
 from openpyxl import Workbook
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, choose_importer
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.choice import choose_importer
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import TableRow
 from stylesearch.importers.tables.xlsx import MAX_COLUMNS, count_xlsx_rows, open_xlsx
