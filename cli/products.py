@@ -8,6 +8,7 @@ import click
 
 from stylesearch.types import ImageRecord, Product
 
+from .completion import complete_category, complete_product
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 
@@ -22,7 +23,7 @@ def products() -> None:
 
 
 @products.command("list")
-@click.option("-c", "--category", help="List this category only.")
+@click.option("-c", "--category", shell_complete=complete_category, help="List this category only.")
 @click.option(
     "--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Number of products."
 )
@@ -46,7 +47,7 @@ def list_products(shared: Shared, category: str | None, limit: int, after: str |
 
 
 @products.command()
-@click.argument("product_id", metavar="ID")
+@click.argument("product_id", metavar="ID", shell_complete=complete_product)
 @shared_options
 @pass_shared
 def show(shared: Shared, product_id: str) -> None:
@@ -69,7 +70,7 @@ def show(shared: Shared, product_id: str) -> None:
 
 
 @products.command()
-@click.argument("product_ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("product_ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_product)
 @shared_options
 @pass_shared
 def remove(shared: Shared, product_ids: tuple[str, ...]) -> None:

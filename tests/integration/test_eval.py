@@ -311,3 +311,15 @@ def test_a_image_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_path
         ("the picture could not be used: the file has changed since it was ingested: ingest again", 1),
     }
     assert study.queries.n_queries == 28
+
+
+def test_the_row_of_the_method_that_queries_use_is_marked(streets: Path, stylesearch: Any) -> None:
+    arguments = ["--methods", f"{NAME},{NAME}/mixed", "--metrics", "l1,cosine", "--regions", "whole"]
+    shown = stylesearch("--home", streets, "eval", *arguments).out.splitlines()
+    (marked,) = [line for line in shown if line.split()[1:2] == ["*"]]
+    assert marked.split()[:3] == [f"{NAME}/mixed", "*", "cosine"]
+    assert "* what `stylesearch query` searches with" in shown
+    others = stylesearch("--home", streets, "eval", "--methods", NAME, "--regions", "whole").out
+    assert "*" not in others
+    with ss.open(streets, space="raw", metric="l2") as shop:
+        assert shop.search_method == (NAME, "l2")

@@ -110,5 +110,7 @@ def resolve(host: str, port: int, *, allow_private: bool) -> list[Address]:
         reason = None if allow_private else describe_refusal(str(sockaddr[0]))
         if reason is not None:
             where = host if host == sockaddr[0] else f"{host} leads to {sockaddr[0]}, which"
-            raise AddressRefused(f"{where} is {reason}; such hosts are refused unless an option allows them")
+            raise AddressRefused(
+                f"{where} is {reason}; such hosts are refused (--allow-private-hosts lets them in)"
+            )
     return [Address(family, tuple(sockaddr)) for family, _, _, _, sockaddr in answers]

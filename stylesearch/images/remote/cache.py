@@ -4,7 +4,7 @@
 pictures/
 ├── ab/ab3f... .jpg    a picture, under the sha256 of its bytes
 ├── incoming/          files that are being written
-└── index.sqlite       which URL has which picture, and what its server said of it
+└── index.sqlite       which URL has which picture, and what its server said of it; with -wal and -shm
 ```
 
 A file gets its name when it is complete and on the disk, and a URL is entered after that. So a process that
@@ -201,6 +201,10 @@ class PictureCache:
         """Notes that the server of a URL has just said that its picture has not changed."""
         self._execute("UPDATE pictures SET checked_at = ? WHERE url = ?", [time.time(), url])
 
+    def forget(self, url: str) -> None:
+        """Forgets a URL, behind which there is no picture any more; the file stays until ``clear``."""
+        self._execute("DELETE FROM pictures WHERE url = ?", (url,))
+
     def status(self) -> CacheStatus:
         """Counts pictures and URLs."""
         sizes = [size for _, size in self._pictures()]
@@ -218,19 +222,18 @@ class PictureCache:
         """
         stays = keep if callable(keep) else frozenset(keep).__contains__
         gone = [(path, size) for path, size in self._pictures() if not stays(path.stem)]
-        n_urls = 0
+        urls: list[str] = []
         if self._has_index():  # first the URLs: an entry never points to a file that is not there
-            digests = {row[0] for row in self._execute("SELECT DISTINCT sha256 FROM pictures", [])}
-            for digest in digests:
-                if not stays(digest):
-                    n_urls += len(
-                        self._execute("DELETE FROM pictures WHERE sha256 = ? RETURNING url", [digest])
-                    )
+            entries = self._execute("SELECT url, sha256 FROM pictures", [])
+            urls = [url for url, sha256 in entries if not stays(sha256)]
+            for start in range(0, len(urls), ASKED_AT_ONCE):
+                some = urls[start : start + ASKED_AT_ONCE]
+                self._execute(f"DELETE FROM pictures WHERE url IN ({','.join('?' * len(some))})", some)
         for path, _ in gone:
             path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # other pictures are in it
                 path.parent.rmdir()
-        return CacheStatus(len(gone), sum(size for _, size in gone), n_urls)
+        return CacheStatus(len(gone), sum(size for _, size in gone), len(urls))
 
     def _pictures(self) -> Iterator[tuple[Path, int]]:
         """Lists the files of pictures, with their sizes."""

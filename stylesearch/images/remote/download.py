@@ -9,7 +9,7 @@ import email.utils
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import httpcore
@@ -103,6 +103,8 @@ class Downloader:
             with self._network.deadline(self._options.total_seconds):
                 return self._follow(job)
         except _Refused as error:
+            if error.is_gone:
+                self._cache.forget(job.url)
             return NotFetched(job.url, str(error), error.is_gone)
         except _NotNow as error:
             return error.retry
@@ -143,8 +145,10 @@ class Downloader:
                 raise _Refused(f"the server answered {response.status} without saying where to go")
             url = _parse(location, url)
             if str(url) in visited:
-                raise _Refused(f"redirects lead in a circle, over {_shown(url)}")
-        raise _Refused(f"more than {self._options.max_redirects} redirects, the last to {_shown(url)}")
+                raise _Refused(f"redirects lead in a circle, over {_without_secrets(url)}")
+        raise _Refused(
+            f"more than {self._options.max_redirects} redirects, the last to {_without_secrets(url)}"
+        )
 
     def _headers(self, job: Job, authorization: bytes | None) -> list[tuple[bytes, bytes]]:
         headers = [
@@ -193,7 +197,7 @@ class Downloader:
         if n_announced is not None and n_announced > limit:
             raise _Refused(f"it has {n_announced:,} bytes; {limit:,} are the limit")
         n_bytes = 0
-        for piece in _decode(self._raw(response), _header(response, b"content-encoding")):
+        for piece in _decode(response.iter_stream(), _header(response, b"content-encoding")):
             n_bytes += len(piece)
             if n_bytes > limit:
                 raise _Refused(f"it has more than {limit:,} bytes")
@@ -211,14 +215,8 @@ class Downloader:
             )
         self._when_received(job)
 
-    def _raw(self, response: httpcore.Response) -> Iterator[bytes]:
-        """Reads an answer as it is sent, until the deadline."""
-        for piece in response.iter_stream():
-            self._network.remaining(None)
-            yield piece
 
-
-def _decode(pieces: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
+def _decode(pieces: Iterable[bytes], encoding: str | None) -> Iterator[bytes]:
     """Undoes a compression that was not asked for; no piece is large, however well it was compressed."""
     name = (encoding or "identity").strip().lower()
     if name == "identity":
@@ -267,7 +265,7 @@ def _authorization(url: httpx.URL) -> bytes:
     return b"Basic " + base64.b64encode(f"{url.username}:{url.password}".encode())
 
 
-def _shown(url: httpx.URL) -> str:
+def _without_secrets(url: httpx.URL) -> str:
     """A URL for a message, without a password and of limited length."""
     text = str(url.copy_with(userinfo=b""))
     return text if len(text) <= 200 else f"{text[:200]}..."

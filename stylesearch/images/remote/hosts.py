@@ -1,7 +1,8 @@
 """Which picture is to be fetched next: limits, pauses and failures by host.
 
-A host begins with two pictures at once and gets one more with each answer; a failed connection takes it back
-to one, so a host that is dead holds few of the threads that fetch. Pauses hold none.
+A host begins with two pictures at once and gets one more with each that is fetched, and one less with each
+error; a failed connection takes it back to one, so a host that is dead holds few of the threads that fetch.
+Pauses hold none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import collections
 import enum
 import heapq
 import itertools
+import math
 import random
 import threading
 import time
@@ -104,7 +106,7 @@ class _Host:
     pause_ends: float = 0.0
     n_failures: int = 0
     n_postponements: int = 0
-    failed_at: float = 0.0
+    failed_at: float = -math.inf
     given_up: str | None = None
 
 
@@ -119,7 +121,8 @@ class HostQueues:
     def __init__(self, options: FetchOptions, clock: Callable[[], float] = time.monotonic) -> None:
         self._options = options
         self._clock = clock
-        self._hosts: collections.OrderedDict[str, _Host] = collections.OrderedDict()
+        self._hosts: dict[str, _Host] = {}
+        self._with_jobs: collections.OrderedDict[str, _Host] = collections.OrderedDict()
         self._finished: collections.deque[Job] = collections.deque()
         self._counter = itertools.count()
         self._is_closed = False
@@ -132,7 +135,7 @@ class HostQueues:
     def n_waiting(self) -> int:
         """Number of jobs that have not begun and are not paused."""
         with self._can_take:
-            return sum(len(host.waiting) for host in self._hosts.values())
+            return sum(len(host.waiting) for host in self._with_jobs.values())
 
     def add(self, job: Job) -> None:
         """Adds a job; one of a host that was given up is finished at once."""
@@ -144,6 +147,7 @@ class HostQueues:
                 self._fail(job, host.given_up)
             else:
                 host.waiting.append(job)
+                self._with_jobs[job.host] = host
                 self._can_take.notify()
 
     def take(self, *, wait: bool = True) -> Job | None:
@@ -153,6 +157,7 @@ class HostQueues:
                 job, wakes_at = self._next()
                 if job is not None:
                     job.began = self._clock()
+                    self._can_take.notify()  # another thread looks when the next job may begin
                     return job
                 if not wait:
                     return None
@@ -214,16 +219,20 @@ class HostQueues:
         """Takes a job from the next host that may begin one; else when one may be able to."""
         now = self._clock()
         wakes_at: float | None = None
-        for name, host in self._hosts.items():
+        for name, host in self._with_jobs.items():
             while host.paused and host.paused[0][0] <= now:
                 host.waiting.append(heapq.heappop(host.paused)[2])
             if host.n_running >= host.limit:
                 continue
             if host.waiting and host.pause_ends <= now:
-                self._hosts.move_to_end(name)
+                self._with_jobs.move_to_end(name)
+                if host.n_failures:  # of pictures that are listed together, all may be broken: try another
+                    host.waiting.rotate(random.randrange(len(host.waiting)))
                 host.n_running += 1
                 job = host.waiting.popleft()
                 job.holds_host = True
+                if not host.waiting and not host.paused:
+                    del self._with_jobs[name]
                 return job, None
             moments = [host.pause_ends] if host.waiting else []
             moments += [max(host.paused[0][0], host.pause_ends)] if host.paused else []
@@ -232,7 +241,7 @@ class HostQueues:
 
     def _try_again(self, host: _Host, job: Job, retry: Retry) -> None:
         options, now = self._options, self._clock()
-        is_first = job.began >= host.failed_at  # not under way yet when the last failure was noticed
+        is_first = job.began > host.failed_at  # not under way yet when the last failure was noticed
         if retry.kind is RetryKind.LATER:
             job.n_postponements += 1
             host.n_postponements += is_first
@@ -242,11 +251,13 @@ class HostQueues:
         else:
             job.n_failures += 1
             pause = self._pause(job.n_failures, retry.seconds)
-            gives_up = False
             if retry.kind is RetryKind.CONNECTION:
                 host.n_failures += is_first
                 host.limit = 1
-                gives_up = host.n_failures >= options.n_host_failures
+            else:
+                host.n_failures = 0
+                host.limit = max(1, host.limit - 1)
+            gives_up = host.n_failures >= options.n_host_failures
         if retry.kind is not RetryKind.ANSWER:
             host.pause_ends = max(host.pause_ends, now + pause)
             host.failed_at = now if is_first else host.failed_at
@@ -256,6 +267,7 @@ class HostQueues:
             others = [*host.waiting, *(one for _, _, one in sorted(host.paused))]
             host.waiting.clear()
             host.paused.clear()
+            self._with_jobs.pop(job.host, None)
             for one in others:
                 self._fail(one, host.given_up)
         if host.given_up is not None:
@@ -265,6 +277,7 @@ class HostQueues:
             self._fail(job, retry.reason if n == 1 else f"{retry.reason} (asked {n} times)")
         else:
             heapq.heappush(host.paused, (now + pause, next(self._counter), job))
+            self._with_jobs[job.host] = host
 
     def _pause(self, n_before: int, asked: float | None) -> float:
         """Computes the seconds before a retry: what the host asks for, or else twice as long each time."""

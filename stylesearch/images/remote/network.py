@@ -129,6 +129,7 @@ class CheckedStream(httpcore.NetworkStream):
     def __init__(self, connected: socket.socket, network: CheckedNetwork) -> None:
         self._socket = connected
         self._network = network
+        self._timeout: float | None = -1.0
         self._headers: bytes | None = b""
         self._n_after_headers = 0
 
@@ -136,16 +137,16 @@ class CheckedStream(httpcore.NetworkStream):
     def n_after_headers(self) -> int:
         """Bytes that have come after the headers of the last answer, with those that wait to be read."""
         n = self._n_after_headers
-        with contextlib.suppress(OSError, ValueError):  # closed, or nothing is waiting
+        with contextlib.suppress(OSError, ValueError):  # closed
             if isinstance(self._socket, ssl.SSLSocket):
                 return n + self._socket.pending()
-            self._socket.settimeout(0)
-            n += len(self._socket.recv(1, socket.MSG_PEEK))
+            if self._is_readable():
+                n += len(self._socket.recv(1, socket.MSG_PEEK))
         return n
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            self._socket.settimeout(self._network.remaining(timeout))
+            self._limit(timeout)
             data = self._socket.recv(max_bytes)
         except TimeoutError as error:
             raise httpcore.ReadTimeout(self._network.explain_timeout("the answer stopped")) from error
@@ -157,7 +158,7 @@ class CheckedStream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._headers, self._n_after_headers = b"", 0
         try:
-            self._socket.settimeout(self._network.remaining(timeout))
+            self._limit(timeout)
             self._socket.sendall(buffer)
         except TimeoutError as error:
             raise httpcore.WriteTimeout(self._network.explain_timeout("the request was not taken")) from error
@@ -209,6 +210,13 @@ class CheckedStream(httpcore.NetworkStream):
                 return bool(selector.select(0))
         except (OSError, ValueError):  # closed
             return True
+
+    def _limit(self, timeout: float | None) -> None:
+        """Sets how long the next step may take; only where that changes, since it is a call of the system."""
+        timeout = self._network.remaining(timeout)
+        if timeout != self._timeout:
+            self._socket.settimeout(timeout)
+            self._timeout = timeout
 
     def _count(self, data: bytes) -> None:
         """Finds the end of the headers, past answers that are only provisional (1xx)."""

@@ -47,7 +47,7 @@ class FetchOptions:
     """
 
     n_at_once: int = 32
-    n_per_host: int = 12
+    n_per_host: int = 16
     connect_seconds: float = 10.0
     read_seconds: float = 20.0
     total_seconds: float = 120.0

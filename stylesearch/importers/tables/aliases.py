@@ -45,11 +45,11 @@ _NAMES: Final[Mapping[str, str]] = {
         fichero; ruta;
         immagine; url immagine; link immagine; immagine principale; immagini; foto prodotto; percorso;
         afbeelding; afbeelding url; afbeeldingslink; hoofdafbeelding; productafbeelding; afbeeldingen;
-        afbeeldingen url; productfoto; foto's; bestand; bestandsnaam;
+        afbeeldingen url; productfoto; foto's; bestandsnaam;
         图片; 主图; 图片链接; 图片地址; 图片路径; 商品图片; 产品图片; 商品主图; 图像; 照片; 文件名""",
     "more images": """additional image; additional images; additional image link; additional image links;
         additional image url; additional image urls; more images; other images; other image; extra images;
-        extra image; gallery; gallery images; gallery image; image gallery; secondary images; detail images;
+        extra image; gallery images; gallery image; image gallery; secondary images; detail images;
         alternate images; further images; images; image urls; image links; pictures; photos; product images;
         weitere bilder; zusätzliche bilder; zusatzbilder; zusatzbild; weiteres bild; galerie; bildergalerie;
         bilder; produktbilder; artikelbilder; detailbilder;
@@ -108,7 +108,7 @@ _CURRENCIES: Final = (
     "EUR USD GBP CHF PLN CZK SEK NOK DKK HUF RON BGN TRY JPY CNY RMB HKD TWD KRW INR AUD CAD NZD BRL MXN ZAR"
 )
 _PRICE_IN: Final = re.compile(
-    rf"(?P<name>.+?)[\s(\[/,:]+(?:in\s+)?(?P<currency>{'|'.join(_CURRENCIES.casefold().split())}|[€$£¥])"
+    rf"(?P<name>.+?)[\s(\[/,:]+(?:(?:in|en)\s+)?(?P<currency>{'|'.join(_CURRENCIES.casefold().split())}|[€$£¥])"
     r"\s*[)\]]?"
 )
 

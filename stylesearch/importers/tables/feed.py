@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,17 +144,24 @@ def _read_item(element: Element, number: int) -> tuple[dict[str, str], TableRow]
     for child in sorted(element, key=lambda child: not child.tag.startswith(_GOOGLE)):
         if len(child) and not (child.text or "").strip():
             continue  # a group of values, such as the price and country of a delivery
-        written = child.tag.rpartition("}")[2]
+        written, name = _column(child.tag)
         text = " ".join((child.text or child.get("href") or "").split())
-        name = plain_name(written)
         columns.setdefault(name, written)
         cells.setdefault(name, []).append(unicodedata.normalize("NFC", text))
-    for written, text in element.attrib.items():
-        name = plain_name(written.rpartition("}")[2])
+    for tag, text in element.attrib.items():
+        written, name = _column(tag)
         columns.setdefault(name, written)
         cells.setdefault(name, []).append(unicodedata.normalize("NFC", text.strip()))
     return columns, TableRow(number, {name: tuple(texts) for name, texts in cells.items()})
 
 
+@functools.lru_cache(maxsize=1024)
+def _column(tag: str) -> tuple[str, str]:
+    """The name of an element without its namespace, and its ``plain_name``."""
+    written = tag.rpartition("}")[2]
+    return written, plain_name(written)
+
+
+@functools.lru_cache(maxsize=1024)
 def _local_name(tag: str) -> str:
     return tag.rpartition("}")[2].casefold()

@@ -15,6 +15,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from stylesearch.errors import DatasetError
@@ -33,8 +34,14 @@ _JOINTS: Final = {"category": " > ", "title": " "}
 """What is put between columns that are joined to one field; a hyphen for others."""
 
 _BARE_NUMBER: Final = re.compile(r"[\d\s.,'’]+")
+_APOSTROPHE: Final = re.compile(r"^'(?=\d)")
+"""What keeps spreadsheets from reading an id as a number."""
+
 _OPTIONS: Final = ("color", "size")
 _NEAREST: Final = 3
+
+
+_read_path = lru_cache(maxsize=4096)(read_category)  # a table has few categories
 
 
 @dataclass(slots=True)
@@ -56,7 +63,9 @@ class _Columns:
 
     def text(self, row: TableRow, name: str) -> str:
         """The text of a field; "" where it is empty or the table has no column for it."""
-        columns = self.fields.get(name, ())
+        columns = self.fields.get(name)
+        if columns is None:
+            return ""
         if len(columns) == 1:
             return row.text(columns[0])
         return _JOINTS.get(name, "-").join(text for column in columns if (text := row.text(column)))
@@ -100,7 +109,7 @@ class PlainTable:
 
     def read(self, row: TableRow, table: Table, options: ImportOptions) -> Item:
         columns = self._columns(table, options)
-        own_id, group = columns.text(row, "id"), columns.text(row, "group")
+        own_id, group = (_APOSTROPHE.sub("", columns.text(row, name)) for name in ("id", "group"))
         if "id" in columns.fields and not own_id:
             raise BadRow("no id given")
         key = group or own_id
@@ -141,7 +150,7 @@ class PlainTable:
         if "category" in fields:
             category = columns.text(row, "category")
             is_path = ">" in category or "»" in category
-            said["category"] = (read_category(category) if is_path else category) or None
+            said["category"] = (_read_path(category) if is_path else category) or None
         for column, name in columns.attributes:
             texts = [text for text in row.cells.get(column, ()) if text]
             said[name] = ", ".join(dict.fromkeys(texts)) or None
@@ -190,7 +199,7 @@ def _find_columns(table: Table, options: ImportOptions) -> _Columns:
     if "currency" in best and not {"price", "sale price"} & (fields.keys() | best.keys()):
         del best["currency"]  # an attribute like others
     fields |= {name: (column,) for name, (_, column) in best.items()}
-    if "group" in fields and "id" not in fields:
+    if "group" in fields and not {"id", *_OPTIONS} & fields.keys():
         fields["id"] = fields.pop("group")  # rows of one id are pictures of one product
     taken |= {column for columns in fields.values() for column in columns if len(columns) == 1} | set(images)
     others = [(column, ATTRIBUTE + name) for column, name in table.columns.items() if column not in taken]
@@ -226,14 +235,14 @@ def _chosen_columns(
 
 def _unknown_column(name: str, columns: Mapping[str, str]) -> DatasetError:
     near = difflib.get_close_matches(name, columns, n=_NEAREST, cutoff=0.5)
-    suggestion = f". Did you mean {_listed(columns[one] for one in near)}?" if near else ""
+    suggestion = f". Did you mean {_join_names(columns[one] for one in near)}?" if near else ""
     return DatasetError(
         f"the table has no column {name!r}{suggestion}",
         hint=f"its columns are {', '.join(columns.values())[:500]}",
     )
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return " or ".join(repr(name) for name in names)
 
 

@@ -14,14 +14,16 @@ from typing import Any, Final
 from stylesearch.importers.base import ImportOptions, Note
 from stylesearch.importers.tables.items import BadRow, Item, Picture
 from stylesearch.importers.tables.pictures import PictureFinder
+from stylesearch.importers.tables.prices import name_currency
 from stylesearch.importers.tables.row_store import MAX_ROWS, ProductRows
 from stylesearch.listing import ATTRIBUTE, Listing, Record, Unpictured
 from stylesearch.money import lowest_price
-from stylesearch.types import Box, Domain, Failure, Variant
+from stylesearch.types import Box, Domain, Variant
 
 __all__ = ["ProductJoiner"]
 
 _OPTION_ORDER: Final = ("color", "size")
+_PRICES: Final = ("price", ATTRIBUTE + "regular_price")
 
 
 class ProductJoiner:
@@ -42,40 +44,37 @@ class ProductJoiner:
         self._n_hidden = 0
         self._n_sold_out = 0
 
-    def list_product(self, product: ProductRows) -> Iterator[Record | Unpictured | Failure]:
-        """Yields what the rows of one product list: its pictures, or that it has none, and failures."""
-        if product.n_more:
-            yield self._failure(
-                product.more,
-                f"{product.n_more:,} more rows of the product {product.key!r}, which has {MAX_ROWS:,} "
-                "already, are left out: is this the column of the ids?",
-            )
+    def list_product(self, product: ProductRows) -> Iterator[Record | Unpictured]:
+        """Yields what the rows of one product list: its pictures, what cannot be used, or neither."""
         if all(item.is_part for _, item in product.rows):
+            listing = Listing(product.key)
             for line, _ in product.rows:
-                yield self._failure(
-                    line, f"the product {product.key!r}, which this adds to, is not in the table"
-                )
+                reason = f"the product {product.key!r}, which this adds to, is not in the table"
+                yield Unpictured(listing, f"{self._source}:{line}", reason)
             return
         joined = _Joined(product, self._options)
-        for line, reason in joined.refused:
-            yield self._failure(line, reason)
         if not joined.is_shown and not self._options.unpublished:
             self._n_hidden += 1
             return
         listings = joined.separate() if self._options.variants == "separate" else [joined.together()]
         pictures = list(self._locate(joined.pictures))
+        refused = joined.refused
         for listing, options in listings:
             if listing.said.get("in_stock") is False and not self._options.sold_out:
                 self._n_sold_out += 1
                 continue
-            listing = dataclasses.replace(listing, is_whole=self._is_whole)
-            yield from self._list_pictures(listing, _chosen(pictures, options), joined.line, options)
+            if self._is_whole:
+                listing = dataclasses.replace(listing, is_whole=True)
+            for line, reason in refused:
+                yield Unpictured(listing, f"{self._source}:{line}", reason)
+            yield from self._list_pictures(listing, _choose_pictures(pictures, options), joined.line, options)
+            refused = []
 
     def notes(self) -> Iterator[Note]:
         """Yields how many products were left out, once all are listed."""
         for n, why, option in (
-            (self._n_hidden, "not shown to customers", "--unpublished takes them in"),
-            (self._n_sold_out, "sold out", "without --no-sold-out they are taken in"),
+            (self._n_hidden, "not shown to customers", "--with-unpublished takes them in"),
+            (self._n_sold_out, "sold out", "--with-sold-out takes them in"),
         ):
             if n:
                 yield Note(f"{n:,} {'product is' if n == 1 else 'products are'} left out: {why} ({option})")
@@ -111,9 +110,6 @@ class ProductJoiner:
                 yield Record(listing, located.locator, domain, picture.box, shown)
         if not pictures:
             yield Unpictured(listing, f"{self._source}:{line}")
-
-    def _failure(self, line: int, reason: str) -> Failure:
-        return Failure(f"{self._source}:{line}", reason)
 
 
 @dataclass(slots=True)
@@ -170,7 +166,7 @@ class _Joined:
         guesses: as in ``Listing.guesses``.
         variants: its variants, in the order of the table.
         pictures: its pictures, in the order of the table.
-        refused: line and reason of rows that do not fit the others.
+        refused: line and reason of rows that are not taken in.
         is_shown: whether the shop shows it to its customers.
     """
 
@@ -182,6 +178,12 @@ class _Joined:
         self.guesses: dict[str, str] = {}
         self.pictures: list[_Listed] = []
         self.refused: list[tuple[int, str]] = []
+        if product.n_more:
+            reason = (
+                f"{product.n_more:,} more rows of the product {product.key!r}, which has {MAX_ROWS:,} "
+                "already, are left out: is this the column of the ids?"
+            )
+            self.refused.append((product.more, reason))
         self._has_variants = False
         self._category_line = 0
         self.is_shown = _is_shown([item for _, item in product.rows])
@@ -196,8 +198,13 @@ class _Joined:
             if not self._add_fields(line, item):
                 continue
             if variant is not None:
+                if variant.price and self._currency:
+                    price = name_currency(variant.price, self._currency)
+                    variant = dataclasses.replace(variant, price=price)
                 same = (variant.id, tuple(sorted(variant.options.items())))
                 variants.setdefault(same, variant)
+            if item.problem and not item.pictures:
+                self.refused.append((line, item.problem))
             pictures.append((line, [_Listed(picture, line, item.problem) for picture in item.pictures]))
         self.variants = list(variants.values())
         pictures.sort(key=lambda pair: pair[0])
@@ -258,7 +265,8 @@ class _Joined:
             self._category_line = line
         for name, value in item.said.items():
             if self.said.get(name) is None:
-                self.said[name] = value
+                is_price = value and self._currency and name in _PRICES
+                self.said[name] = name_currency(value, self._currency) if is_price else value
         for name, guess in item.guesses.items():
             self.guesses.setdefault(name, guess)
         return True
@@ -272,7 +280,7 @@ def _is_shown(items: list[Item]) -> bool:
     return any(item.is_shown is not False for item in items)
 
 
-def _chosen(pictures: list[_Located], options: Mapping[str, str] | None) -> list[_Located]:
+def _choose_pictures(pictures: list[_Located], options: Mapping[str, str] | None) -> list[_Located]:
     """The pictures of a variant with these options: its own, or those of no variant, or else the nearest."""
     if options is None:
         return pictures

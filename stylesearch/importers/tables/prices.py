@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from stylesearch.money import parse_price
 
-__all__ = ["choose_price", "is_in_effect", "trim_price"]
+__all__ = ["choose_price", "is_in_effect", "name_currency", "trim_price"]
 
 
 def choose_price(regular: str, sale: str, *, on_sale: bool = True) -> tuple[str, str]:
@@ -46,6 +46,19 @@ def is_in_effect(start: str, end: str, now: datetime | None = None) -> bool:
     now = now or datetime.now(UTC)
     first, last = _read_date(start, "T00:00:00"), _read_date(end, "T23:59:59")
     return (first is None or first <= now) and (last is None or now <= last)
+
+
+def name_currency(price: str, currency: str) -> str:
+    """Adds a currency to a price that names none, or only a symbol that this currency shares with others.
+
+    Example:
+        >>> [name_currency(price, "CAD") for price in ("19.90", "$19.90", "19.90 USD", "on request")]
+        ['19.90 CAD', '$19.90 CAD', '19.90 USD', 'on request']
+    """
+    money = parse_price(price, currency) if currency else None
+    if money is None or money.currency != currency.upper() or money == parse_price(price):
+        return price
+    return f"{price} {money.currency}"
 
 
 def trim_price(text: str) -> str:

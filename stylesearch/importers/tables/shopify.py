@@ -80,9 +80,10 @@ class Shopify:
         self._first_rows: OrderedDict[str, tuple[tuple[str, ...], bool | None]] = OrderedDict()
 
     def rate(self, table: Table) -> int:
-        if not any(name in table.columns for name in _HANDLE):
+        columns = table.columns.keys()
+        if columns.isdisjoint(_HANDLE) or columns.isdisjoint((*_PRICE, *_IMAGE, *_VARIANT_IMAGE)):
             return 0
-        return 3 if len(_MARKS & table.columns.keys()) >= 2 else 0
+        return 3 if len(_MARKS & columns) >= 2 else 0
 
     def read(self, row: TableRow, table: Table, options: ImportOptions) -> Item | None:
         handle = row.text(*_HANDLE)
@@ -98,7 +99,7 @@ class Shopify:
         variant = None
         if is_variant and values:
             variant = Variant(
-                row.text(*_SKU), values, choose_price(*self._read_prices(row))[0] or None, _can_be_bought(row)
+                _read_sku(row), values, choose_price(*self._read_prices(row))[0] or None, _can_be_bought(row)
             )
         elif is_variant or title:
             said |= self._read_single(row)
@@ -135,7 +136,7 @@ class Shopify:
             said["price"] = choose_price(*self._read_prices(row))[0] or None
         if row.has(*_QUANTITY, *_TRACKER, *_POLICY):
             said["in_stock"] = _can_be_bought(row)
-        if sku := row.text(*_SKU):
+        if sku := _read_sku(row):
             said[ATTRIBUTE + "sku"] = sku
         return said
 
@@ -178,6 +179,11 @@ def _read_options(row: TableRow, names: tuple[str, ...]) -> dict[str, str]:
         (name or f"option {number}", value)
         for number, (name, value) in enumerate(zip(names, values, strict=True), 1)
     )
+
+
+def _read_sku(row: TableRow) -> str:
+    """The SKU, without the apostrophe that keeps spreadsheets from reading a number."""
+    return row.text(*_SKU).removeprefix("'")
 
 
 def _is_shown(row: TableRow) -> bool | None:

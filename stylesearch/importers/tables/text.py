@@ -114,8 +114,15 @@ class RowReader:
 
 
 def normal_text(text: str) -> str:
-    """Returns a text in Unicode's form NFC, without blanks and byte order marks around it."""
+    """Returns a text in Unicode's form NFC, without blanks and byte order marks around it.
+
+    Example:
+        >>> normal_text(' ="00123" ')  # Excel is told so that this is no number
+        '00123'
+    """
     text = text.strip()
+    if text.startswith('="') and text.endswith('"') and '"' not in text[2:-1]:
+        text = text[2:-1].strip()
     if text.isascii():
         return text
     return unicodedata.normalize("NFC", text.strip(_MARK).strip())

@@ -3,6 +3,8 @@ from __future__ import annotations
 import email.utils
 import gzip
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -380,3 +382,17 @@ def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
 def test_a_missing_folder_of_the_cache_is_created(server: PictureServer, tmp_path: Path) -> None:
     with PictureCache(tmp_path / "a" / "b") as cache:
         assert fetch_one(server.add("/a.jpg", jpeg()), cache).path.is_relative_to(tmp_path / "a" / "b")
+
+
+def test_no_http_library_is_loaded_before_something_is_fetched(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from stylesearch.images.remote import FetchOptions, PictureCache, fetch_stream
+cache = PictureCache(Path({str(tmp_path)!r}))
+urls = ["https://shop.test/a.jpg", None]
+assert len(list(fetch_stream(urls, lambda url: url, cache, FetchOptions(offline=True)))) == 2
+sys.exit(", ".join(name for name in ("httpx", "httpcore", "fsspec", "PIL") if name in sys.modules))
+"""
+    probe = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert probe.stderr.strip() == ""

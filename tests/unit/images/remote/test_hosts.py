@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,29 @@ def test_what_cannot_be_asked_for_is_what_the_cache_has(queues: HostQueues, cloc
         queues.finish(take(queues), failure())
         clock.now += 60.0
     assert results(queues) == [Fetched(cached.url, cached.path, cached.sha256, False, "nobody answered")]
+
+
+def test_pictures_that_hang_next_to_each_other_do_not_give_their_host_up(
+    queues: HostQueues, clock: Clock
+) -> None:
+    random.seed(0)
+    hanging = {job.url for job in add(queues, "a", "b", "c", "d")}
+    add(queues, *map(str, range(60)))
+    for _ in range(100):
+        for job in take_all(queues):
+            if job.url in hanging:
+                queues.finish(job, failure())
+            else:
+                succeed(queues, job)
+        clock.now += 60.0
+    assert sum(isinstance(one, Fetched) for one in results(queues)) == 60
+
+
+def test_an_error_takes_one_of_the_pictures_at_once_away(queues: HostQueues) -> None:
+    add(queues, *map(str, range(20)))
+    for job in take_all(queues):
+        queues.finish(job, failure(kind=RetryKind.ANSWER))
+    assert len(take_all(queues)) == 1
 
 
 def test_closed_queues_hand_out_nothing(queues: HostQueues) -> None:

@@ -70,7 +70,7 @@ STRICT = replace(QUICK, allow_private=False)
 def test_private_hosts_are_refused(server: PictureServer, cache: PictureCache) -> None:
     url = server.add("/a.jpg", jpeg())
     assert fail_one(url, cache, STRICT).reason == (
-        "127.0.0.1 is a loopback address; such hosts are refused unless an option allows them"
+        "127.0.0.1 is a loopback address; such hosts are refused (--allow-private-hosts lets them in)"
     )
     assert server.requests == []
 

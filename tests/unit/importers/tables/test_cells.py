@@ -15,7 +15,7 @@ from stylesearch.importers.tables.cells import (
     split_locators,
 )
 from stylesearch.importers.tables.items import TableRow
-from stylesearch.importers.tables.prices import choose_price, is_in_effect, trim_price
+from stylesearch.importers.tables.prices import choose_price, is_in_effect, name_currency, trim_price
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,22 @@ def test_zeros_beyond_cents_are_dropped() -> None:
         "1900",
         "0.00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "named"),
+    [
+        ("19.90", "EUR", "19.90 EUR"),
+        ("19.90", "eur", "19.90 EUR"),
+        ("1.299,00", "EUR", "1.299,00 EUR"),
+        ("19.90 €", "EUR", "19.90 €"),
+        ("$19.90", "CAD", "$19.90 CAD"),
+        ("$19.90", "EUR", "$19.90"),
+        ("199 kr", "SEK", "199 kr SEK"),
+        ("19.90 USD", "EUR", "19.90 USD"),
+        ("on request", "EUR", "on request"),
+        ("19.90", "", "19.90"),
+    ],
+)
+def test_a_currency_is_added_to_prices_without_one(price: str, currency: str, named: str) -> None:
+    assert name_currency(price, currency) == named

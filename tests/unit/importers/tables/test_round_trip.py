@@ -20,8 +20,8 @@ from stylesearch.types import Box, Domain, Failure
 
 FILES = ("a.jpg", "b.jpg", "c.jpg")
 
-text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
-ids = text.filter(lambda text: normal(text) is not None)
+text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0="), max_size=12)
+ids = text.filter(lambda text: (normal(text) or "'")[0] != "'")
 categories = text.filter(lambda text: not set(text) & set(">»"))
 
 

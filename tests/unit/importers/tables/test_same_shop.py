@@ -26,7 +26,7 @@ class Found:
     pictures: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def money(self, text: str | None) -> tuple[float, str] | None:
-        price = parse_price(text or "", "EUR")
+        price = parse_price(text or "")
         return price and (price.amount, price.currency)
 
 
@@ -36,6 +36,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def products_of(name: str, path: Path, **options: str) -> dict[str, Found]:
+    options["currency"] = "EUR"
     if name == "magento":
         options["media_root"] = BASE
     importer = TableImporter(name.partition("-")[0])

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import Item, Picture
 from stylesearch.importers.tables.shopify import Shopify
+from stylesearch.listing import Record
 from stylesearch.types import Variant
 from tests.unit.importers.tables.reading import items_of, join, open_csv, open_file, read
 
@@ -83,6 +86,8 @@ def test_both_sets_of_columns_are_recognized_and_others_are_not() -> None:
     assert Shopify().rate(open_csv(NEW)[0]) == 3
     assert Shopify().rate(open_csv("handle,title,image\n")[0]) == 0
     assert Shopify().rate(open_csv("sku,price,Variant Price,Image Src\n")[0]) == 0
+    inventory = "Handle,Title,Option1 Name,Option1 Value,SKU,HS Code,Location,On hand\n"
+    assert Shopify().rate(open_csv(inventory)[0]) == 0
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,25 @@ def test_all_rows_of_a_draft_are_not_shown() -> None:
         False,
         False,
     ]
+
+
+def test_a_draft_with_variants_is_left_out_unless_asked_for(tmp_path: Path) -> None:
+    table = tmp_path / "products_export.csv"
+    table.write_text(
+        "Handle,Title,Option1 Name,Option1 Value,Variant Price,Image Src,Status\n"
+        "x,X,Size,S,1,https://i.example/1.jpg,draft\nx,,,M,1,https://i.example/2.jpg,\n"
+        "y,Y,Size,S,1,https://i.example/3.jpg,active\n"
+    )
+    for unpublished, expected in ((False, ["y"]), (True, ["x", "x", "y"])):
+        listed = TableImporter("shopify").records(table, ImportOptions(unpublished=unpublished))
+        assert [one.product.id for one in listed if isinstance(one, Record)] == expected
+
+
+def test_an_apostrophe_before_a_number_is_no_part_of_it() -> None:
+    head = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\n"
+    (item,) = read(Shopify(), f"{head}x,X,Size,S,'0012,1\n")
+    assert item.variant is not None
+    assert item.variant.id == "0012"
 
 
 def test_without_columns_of_status_nothing_is_said() -> None:
