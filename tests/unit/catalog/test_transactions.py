@@ -156,9 +156,9 @@ def test_a_full_folder_for_temporary_files_is_named(
     monkeypatch.setattr(connections, "_PRAGMAS", (*connections._PRAGMAS, "PRAGMA max_page_count = 40"))
     products = [Product(f"p{i}", "P" * 1000, "dress") for i in range(1000)]
     with Catalog.open(catalog_file) as catalog, catalog.writing() as writer:
-        with pytest.raises(CatalogError, match=f"temporary files in {temporary}") as caught:
-            with writer.transaction():
-                writer.upsert_products(products, source="shop")
+        named = f"temporary files in {temporary}"
+        with pytest.raises(CatalogError, match=named) as caught, writer.transaction():
+            writer.upsert_products(products, source="shop")
         assert "TMPDIR" in caught.value.hint
 
 
