@@ -211,6 +211,7 @@ class Downloader:
             raise _NotNow(
                 f"the server sent more than the {n_announced:,} bytes it announced", RetryKind.ANSWER
             )
+        response.close()  # its connection is free again while the picture is stored
         self._when_received(job)
 
 
