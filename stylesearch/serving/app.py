@@ -130,6 +130,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
         metrics=service.metrics,
         clients=clients,
         shared=bool(settings.cors_origins),
+        shop_images=service.shop_images,
     )
 
 

@@ -45,6 +45,11 @@ class Service:
     metrics: ServiceMetrics
     readiness: Readiness
 
+    @property
+    def shop_images(self) -> bool:
+        """Whether pages show the shop's own addresses of images, where there are any."""
+        return self.settings.images == "shop"
+
 
 async def service_of(request: Request) -> Service:
     """FastAPI dependency: the service that answers a request."""

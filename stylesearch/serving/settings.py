@@ -63,6 +63,8 @@ class ServiceSettings:
         keep_uploads: folder for storing the photos that were searched with; empty to store none.
         log_format: ``json``, one object a line, or ``text``.
         title: title of the page.
+        images: what the page shows: ``thumbnail``, or ``shop`` for the shop's own address of each image that
+            has one.
         max_k: largest number of hits that may be asked for.
         shutdown_grace: seconds in which a server that is stopped may finish its requests.
     """
@@ -86,6 +88,7 @@ class ServiceSettings:
     keep_uploads: str = ""
     log_format: str = "json"
     title: str = "stylesearch"
+    images: str = "thumbnail"
     max_k: int = 100
     shutdown_grace: float = 20.0
 
@@ -107,7 +110,7 @@ _RULES: Final = SettingRules(
         "shutdown_grace": 0,
     },
     most={"port": 65535, "max_k": 1000, "batch_wait": 10, "workers": 256},
-    choices={"log_format": ("json", "text")},
+    choices={"log_format": ("json", "text"), "images": ("thumbnail", "shop")},
 )
 
 

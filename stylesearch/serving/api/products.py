@@ -102,7 +102,9 @@ async def products(query: Annotated[ProductsQuery, Query()], service: UsedServic
     page, following = await service.access.run(
         service.access.products, query.category, query.cursor, query.limit
     )
-    shown = [product_with_images(product, images) for product, images in page]
+    shown = [
+        product_with_images(product, images, shop_images=service.shop_images) for product, images in page
+    ]
     return json_response({"products": shown, "next_cursor": following})
 
 
@@ -119,7 +121,8 @@ async def similar(id: ProductId, query: Annotated[SimilarQuery, Query()], servic
     began = time.perf_counter()
     query.check_k(service.settings.max_k)
     answer = await service.photo_search.similar(id, query.search_request, query.space_choice)
-    return json_response(search_json(answer, time.perf_counter() - began))
+    found = search_json(answer, time.perf_counter() - began, shop_images=service.shop_images)
+    return json_response(found)
 
 
 @router.get(
@@ -132,7 +135,7 @@ async def similar(id: ProductId, query: Annotated[SimilarQuery, Query()], servic
 async def product(id: ProductId, service: UsedService) -> Response:
     """A product with the shop's pictures of it."""
     found, images = await service.access.run(service.access.product, id)
-    return json_response(product_with_images(found, images))
+    return json_response(product_with_images(found, images, shop_images=service.shop_images))
 
 
 @router.get(
@@ -176,7 +179,7 @@ async def put_product(request: Request, id: NewProductId, service: UsedService) 
     product = Product(id, body.title, body.category, body.url, body.price, body.attributes)
     put = await service.writing.put(product, body.images)
     # The product that was put, not the current one: it may have been deleted since.
-    shown = product_with_images(put.product, put.images)
+    shown = product_with_images(put.product, put.images, shop_images=service.shop_images)
     return json_response(shown, 201 if put.change is Change.NEW else 200)
 
 

@@ -57,6 +57,7 @@ def test_lists_come_with_commas_or_as_lists(tmp_path: Path) -> None:
         ("rate_limit", True, "rate_limit wants int"),
         ("title", 5, "title wants str"),
         ("log_format", "xml", "log_format is one of json, text"),
+        ("images", "ours", "images is one of thumbnail, shop"),
         ("trusted_proxies", "proxy.example", "trusted_proxies are addresses"),
         ("cors_origins", "shop.example", "cors_origins are scheme"),
         ("cors_origins", "https://shop.example/path", "cors_origins are scheme"),
