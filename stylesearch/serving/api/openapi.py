@@ -26,6 +26,7 @@ __all__ = [
     "IMAGE_RESPONSES",
     "ApiExamples",
     "build_openapi",
+    "json_request_body",
     "openapi_text",
     "problems",
     "product_request_body",
@@ -110,7 +111,7 @@ def build_openapi(app: FastAPI, settings: ServiceSettings, examples: ApiExamples
                 if parameter["in"] == "query":
                     parameter["schema"] = _without_null(parameter["schema"])
                 name = parameter["name"]
-                if name == "id" and method in ("put", "delete"):
+                if name == "id" and method in ("put", "patch", "delete"):
                     parameter["example"] = NEW_PRODUCT
                 elif name in examples.samples:
                     parameter["example"] = examples.samples[name]
@@ -162,6 +163,17 @@ def request_body(as_json: type[BaseModel], as_form: type[BaseModel], example: Js
     }
 
 
+def json_request_body(model: type[BaseModel], example: Json, media_type: str = JSON) -> Json:
+    """Describes a body that is JSON.
+
+    Args:
+        model: model of the body.
+        example: example of the body.
+        media_type: its media type.
+    """
+    return {"required": True, "content": {media_type: {"schema": _schema(model), "example": example}}}
+
+
 def product_request_body(as_form: type[ProductBody], example: Json) -> Json:
     """Describes the body of a product, of which a form has the product as JSON in one part."""
     body = request_body(ProductBody, as_form, example)
@@ -178,11 +190,24 @@ def product_request_body(as_form: type[ProductBody], example: Json) -> Json:
 
 def _schema(model: type[BaseModel]) -> Json:
     schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
     for field in schema["properties"].values():
-        if field.get("default", ...) is None:
+        if field.get("default", ...) in (None, ""):
             del field["default"]
         del field["title"]
-    return schema
+    whole: Json = _inlined(schema, parts)
+    return whole
+
+
+def _inlined(schema: Any, parts: Mapping[str, Json]) -> Any:
+    """Replaces references to parts of a schema by these: in a document they would lead nowhere."""
+    if isinstance(schema, list):
+        return [_inlined(one, parts) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {name: _inlined(value, parts) for name, value in schema.items()}
 
 
 def _without_null(schema: Json) -> Json:

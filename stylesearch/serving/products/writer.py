@@ -7,8 +7,9 @@ is made at a time, a few wait, and others are refused with a time to try again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
-from stylesearch.catalog import Change, ImageEntry
+from stylesearch.catalog import Change, ImageEntry, Patch
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.catalog.source_reader import API
 from stylesearch.errors import NotInCatalog, StyleSearchError
@@ -48,6 +49,7 @@ __all__ = [
     "UploadedImage",
     "delete_product",
     "extract_images",
+    "patch_product",
     "put_product",
 ]
 
@@ -202,6 +204,24 @@ def put_product(
             return PutResult(change.change, catalog.product(product.id), records, removed)
 
 
+def patch_product(
+    catalog: Catalog, product_id: str, patch: Patch, *, lock_timeout: float
+) -> tuple[Product, list[ImageRecord]]:
+    """Changes some fields of a product; returns it with the shop's images of it.
+
+    Raises:
+        NotInCatalog: there is no such product.
+        CatalogLocked: another process is writing.
+    """
+    catalog.product(product_id)
+    with catalog.writing(timeout=lock_timeout) as writer:
+        with writer.transaction():
+            changes = writer.patch_products({product_id: patch}, source=API)
+        if product_id not in changes:
+            raise NotInCatalog(f"the catalog has no product {product_id!r} any more")
+        return catalog.product(product_id), catalog.shop_images([product_id])[product_id]
+
+
 def delete_product(
     catalog: Catalog, uploads: UploadFolder, product_id: str, *, lock_timeout: float
 ) -> tuple[str, ...]:
@@ -272,6 +292,15 @@ def _remove_unused(catalog: Catalog, uploads: UploadFolder, images: Iterable[Ima
     return tuple(removed)
 
 
+@contextlib.contextmanager
+def _hint_for_clients() -> Iterator[None]:
+    """Raises ``NotInCatalog`` with a hint for clients in place of that for the command line."""
+    try:
+        yield
+    except NotInCatalog as error:
+        raise NotInCatalog(error.message, hint="GET /v1/products lists all") from error
+
+
 class ProductWriter:
     """Puts and deletes products for the API, one change at a time.
 
@@ -302,6 +331,16 @@ class ProductWriter:
             CatalogLocked: another process is writing.
         """
         return await self._in_turn(partial(self._put, product, files))
+
+    async def patch(self, product_id: str, patch: Patch) -> tuple[Product, list[ImageRecord]]:
+        """Changes some fields of a product; returns it with the shop's images of it.
+
+        Raises:
+            NotInCatalog: there is no such product.
+            Problem: too many changes are waiting.
+            CatalogLocked: another process is writing.
+        """
+        return await self._in_turn(partial(self._patch, product_id, patch))
 
     async def delete(self, product_id: str) -> None:
         """Deletes a product.
@@ -345,13 +384,17 @@ class ProductWriter:
         log.info("product put", extra={"fields": {"product": product.id, "change": str(result.change)}})
         return result
 
+    def _patch(self, product_id: str, patch: Patch) -> tuple[Product, list[ImageRecord]]:
+        with _hint_for_clients():
+            changed = patch_product(self._access.catalog, product_id, patch, lock_timeout=LOCK_SECONDS)
+        log.info("product changed", extra={"fields": {"product": product_id}})
+        return changed
+
     def _delete(self, product_id: str) -> None:
-        try:
+        with _hint_for_clients():
             removed = delete_product(
                 self._access.catalog, self._uploads, product_id, lock_timeout=LOCK_SECONDS
             )
-        except NotInCatalog as error:
-            raise NotInCatalog(error.message, hint="GET /v1/products lists all") from error
         self._forget_thumbnails(removed)
         log.info("product deleted", extra={"fields": {"product": product_id}})
 
