@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from stylesearch.serving.api import health, images, page, products, search
+from stylesearch.serving.api import bulk, health, images, page, products, search
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import FOLDER_VARIABLE, ServiceMetrics, forget_dead_workers
 from stylesearch.serving.middleware.error_handler import ErrorHandler, as_problem
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 ROUTERS = (
     search.router,
+    bulk.router,
     products.router,
     images.router,
     health.router,
@@ -108,7 +109,8 @@ def _wrap(app: FastAPI, service: Service) -> None:
     settings = service.settings
     clients = ClientAddresses(settings.trusted_proxies)
     app.add_middleware(ProductPaths)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_bytes)
+    streamed = {("POST", "/v1/products/bulk"): settings.bulk_max_bytes}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_bytes, streamed=streamed)
     if settings.rate_limit:
         app.add_middleware(RateLimit, per_minute=settings.rate_limit, clients=clients)
     names = names_answered(settings.host, settings.allowed_hosts)

@@ -49,6 +49,8 @@ class ServiceSettings:
         api_keys: keys for putting and deleting products; without any, nobody may.
         api_key_file: file with keys, one a line; ``#`` begins a comment.
         max_bytes: largest size of a request's body.
+        bulk_max_bytes, bulk_max_lines: largest size of a body with many changes, and its most lines.
+        bulk_max_line: longest line of it, in bytes.
         max_pixels: larger photos are refused before they are decoded.
         max_parts: largest number of parts of a multipart body.
         queue_size: number of photos that may wait for the network in one worker.
@@ -75,6 +77,9 @@ class ServiceSettings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     api_key_file: str = ""
     max_bytes: int = 20_000_000
+    bulk_max_bytes: int = 200_000_000
+    bulk_max_lines: int = 1_000_000
+    bulk_max_line: int = 131_072
     max_pixels: int = 50_000_000
     max_parts: int = 32
     queue_size: int = 32
@@ -99,6 +104,9 @@ _RULES: Final = SettingRules(
         "port": 0,
         "workers": 1,
         "max_bytes": 1024,
+        "bulk_max_bytes": 1024,
+        "bulk_max_lines": 1,
+        "bulk_max_line": 64,
         "max_pixels": 256,
         "max_parts": 1,
         "queue_size": 1,

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from stylesearch.distance import METRICS
 from stylesearch.serving.api.requests import FORM, JSON, ProductBody
-from stylesearch.serving.api.responses import ProblemModel
+from stylesearch.serving.api.responses import BulkResult, ProblemModel
 from stylesearch.serving.problems import MEDIA_TYPE
 from stylesearch.serving.settings import ServiceSettings
 
@@ -104,7 +104,8 @@ def build_openapi(app: FastAPI, settings: ServiceSettings, examples: ApiExamples
     """
     document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
     schemas = document["components"]["schemas"]
-    schemas["ProblemModel"] = ProblemModel.model_json_schema(ref_template="#/components/schemas/{model}")
+    for model in (ProblemModel, BulkResult):
+        schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
     for path in document["paths"].values():
         for method, operation in path.items():
             for parameter in operation.get("parameters", []):

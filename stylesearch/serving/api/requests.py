@@ -35,17 +35,21 @@ from stylesearch.listing import ATTRIBUTE
 from stylesearch.serving.api.json_body import check_values, parse_json
 from stylesearch.serving.api.multipart import boundary_of, parse_multipart
 from stylesearch.serving.problems import Problem, validation_problem
-from stylesearch.serving.products.writer import MAX_IMAGES
+from stylesearch.serving.products.bulk import BulkChange
+from stylesearch.serving.products.changes import MAX_IMAGES
 from stylesearch.serving.settings import ServiceSettings
 from stylesearch.types import Box, SearchRequest, SpaceChoice, Variant
 
 __all__ = [
     "FORM",
     "JSON",
+    "JSON_LINES",
+    "LINES_TYPES",
     "MAX_PHOTOS",
     "PHOTO_EXAMPLE",
     "BatchBody",
     "BatchForm",
+    "BulkBody",
     "DetectBody",
     "DetectForm",
     "NewProductId",
@@ -67,6 +71,8 @@ __all__ = [
 
 FORM: Final = "multipart/form-data"
 JSON: Final = "application/json"
+JSON_LINES: Final = "application/x-ndjson"
+LINES_TYPES: Final = (JSON_LINES, "application/ndjson", "application/jsonl", "application/x-jsonlines")
 PATCH_TYPES: Final = (JSON, "application/merge-patch+json")
 
 MAX_PHOTOS: Final = 16
@@ -427,6 +433,26 @@ class PatchBody(StrictModel):
             frozenset(name for name, value in said.items() if value is None),
             clears_attributes="attributes" in self.model_fields_set and self.attributes is None,
         )
+
+
+class BulkBody(PatchBody):
+    """A line of many changes: a change of a product as of `PATCH`, or `"delete": true`."""
+
+    id: Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NULL)] = Field(
+        description="the product's"
+    )
+    delete: bool = Field(False, description="whether the product is deleted; nothing else beside it")
+
+    @model_validator(mode="after")
+    def _check_alone(self) -> BulkBody:
+        if self.delete and self.model_fields_set - {"id", "delete"}:
+            raise ValueError("delete: nothing else beside it but the id")
+        return self
+
+    @property
+    def change(self) -> BulkChange:
+        """The change, as a value."""
+        return BulkChange(self.id, None if self.delete else self.patch)
 
 
 class ProductForm(ProductBody):

@@ -25,6 +25,7 @@ __all__ = [
     "Alive",
     "BatchItem",
     "BatchResult",
+    "BulkResult",
     "CatalogCheck",
     "Categories",
     "Category",
@@ -320,6 +321,23 @@ class BatchResult(_Answer):
     """What was found for each photo."""
 
     results: list[BatchItem] = Field(description="in the order of the photos")
+
+
+class BulkResult(_Answer):
+    """What became of one line of many changes."""
+
+    line: int = Field(description="from 1", examples=[1])
+    id: str | None = Field(
+        description="the product's; null where the line has none", examples=["dress-000006"]
+    )
+    status: int = Field(description="as of HTTP", examples=[200])
+    change: Literal["changed", "unchanged", "deleted"] | None = Field(
+        None, description="what was done; only where the line was right", examples=["changed"]
+    )
+    error: str | None = Field(None, description="what is wrong", examples=["price: Input should be a string"])
+    retry_after: int | None = Field(
+        None, description="seconds after which the line may be sent again", examples=[5]
+    )
 
 
 class Category(_Answer):

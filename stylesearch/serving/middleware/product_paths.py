@@ -28,6 +28,7 @@ _FIXED: Final = frozenset(
         "/v1/search/batch",
         "/v1/detect",
         "/v1/products",
+        "/v1/products/bulk",
         "/v1/categories",
     }
 )
