@@ -29,6 +29,7 @@ from stylesearch.serving.middleware.request_log import RequestLog
 from stylesearch.serving.page_files import PageFiles
 from stylesearch.serving.problems import problem_response
 from stylesearch.serving.products.images import Thumbnails
+from stylesearch.serving.products.lost_images import LostImages
 from stylesearch.serving.products.writer import ProductWriter
 from stylesearch.serving.search.photo_search import PhotoSearch
 from stylesearch.serving.search.readiness import Readiness
@@ -75,12 +76,14 @@ def create_app(
         observe=metrics.observe,
     )
     access = WorkspaceAccess(workspace, create=bool(settings.api_keys))
-    thumbnails = Thumbnails(access)
+    lost_images = LostImages(access, metrics)
+    thumbnails = Thumbnails(access, lost_images)
     service = Service(
         settings=settings,
         access=access,
         photo_search=searching,
         thumbnails=thumbnails,
+        lost_images=lost_images,
         writing=ProductWriter(access, thumbnails, settings.max_pixels),
         page=PageFiles(),
         metrics=metrics,
@@ -143,12 +146,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         forget_dead_workers(folder)
     await service.access.run(service.access.open)
     await service.photo_search.start()
-    tidying = asyncio.create_task(service.thumbnails.tidy())
+    background = [
+        asyncio.create_task(service.thumbnails.tidy()),
+        asyncio.create_task(service.lost_images.watch()),
+    ]
     try:
         yield
     finally:
-        tidying.cancel()
-        await asyncio.gather(tidying, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await service.photo_search.stop()
 
 

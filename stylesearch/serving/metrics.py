@@ -79,6 +79,17 @@ class ServiceMetrics:
             multiprocess_mode="mostrecent",
             registry=registry,
         )
+        self.lost_images = Gauge(
+            "stylesearch_lost_images",
+            "Pictures of the shop whose file is gone; of many, estimated from a sample.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.lost_image_requests = Counter(
+            "stylesearch_lost_image_requests",
+            "Pictures asked for whose file is gone or has changed.",
+            registry=registry,
+        )
         for step in STEPS:  # so that a rate can be computed from the first one on
             self.step_seconds.labels(step)
 

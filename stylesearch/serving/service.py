@@ -10,6 +10,7 @@ from starlette.requests import Request
 from stylesearch.serving.metrics import ServiceMetrics
 from stylesearch.serving.page_files import PageFiles
 from stylesearch.serving.products.images import Thumbnails
+from stylesearch.serving.products.lost_images import LostImages
 from stylesearch.serving.search.readiness import Readiness
 from stylesearch.serving.search.workspace_reader import WorkspaceAccess
 from stylesearch.serving.settings import ServiceSettings
@@ -30,6 +31,7 @@ class Service:
         access: reads the workspace.
         photo_search: searches.
         thumbnails: makes thumbnails of the shop's images.
+        lost_images: counts the shop's images whose file is gone.
         writing: puts and deletes products.
         page: serves the page's files.
         metrics: metrics of the worker.
@@ -40,6 +42,7 @@ class Service:
     access: WorkspaceAccess
     photo_search: PhotoSearch
     thumbnails: Thumbnails
+    lost_images: LostImages
     writing: ProductWriter
     page: PageFiles
     metrics: ServiceMetrics

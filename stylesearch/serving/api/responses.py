@@ -36,6 +36,7 @@ __all__ = [
     "HitModel",
     "ImageLinks",
     "ImageModel",
+    "ImagesCheck",
     "PageInfo",
     "ProblemModel",
     "ProductLinks",
@@ -366,6 +367,13 @@ class CatalogCheck(_Answer):
     products: int = Field(examples=[12])
 
 
+class ImagesCheck(_Answer):
+    """Whether the files of the shop's images are there."""
+
+    checked: int = Field(description="how many were looked for, at random", examples=[7])
+    lost: int = Field(description="how many are gone; of many, an estimate", examples=[0])
+
+
 class Checks(_Answer):
     """What was looked at."""
 
@@ -380,6 +388,7 @@ class Checks(_Answer):
         examples=["ready"],
     )
     catalog: CatalogCheck
+    images: ImagesCheck
 
 
 class Readiness(_Answer):
