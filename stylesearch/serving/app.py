@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from stylesearch.serving.api import bulk, health, images, page, products, search
+from stylesearch.images.remote.values import FetchOptions
+from stylesearch.serving.api import bulk, health, images, page, products, search, webhooks
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import FOLDER_VARIABLE, ServiceMetrics, forget_dead_workers
 from stylesearch.serving.middleware.error_handler import ErrorHandler, as_problem
@@ -30,6 +31,8 @@ from stylesearch.serving.page_files import PageFiles
 from stylesearch.serving.problems import problem_response
 from stylesearch.serving.products.images import Thumbnails
 from stylesearch.serving.products.lost_images import LostImages
+from stylesearch.serving.products.shopify_sync import ShopifySync
+from stylesearch.serving.products.webhook_queue import WebhookQueue
 from stylesearch.serving.products.writer import ProductWriter
 from stylesearch.serving.search.photo_search import PhotoSearch
 from stylesearch.serving.search.readiness import Readiness
@@ -48,6 +51,7 @@ ROUTERS = (
     search.router,
     bulk.router,
     products.router,
+    webhooks.router,
     images.router,
     health.router,
     page.router,
@@ -75,16 +79,18 @@ def create_app(
         max_pixels=settings.max_pixels,
         observe=metrics.observe,
     )
-    access = WorkspaceAccess(workspace, create=bool(settings.api_keys))
+    access = WorkspaceAccess(workspace, create=bool(settings.api_keys or settings.shopify_secrets))
     lost_images = LostImages(access, metrics)
     thumbnails = Thumbnails(access, lost_images)
+    writing = ProductWriter(access, thumbnails, settings.max_pixels)
     service = Service(
         settings=settings,
         access=access,
         photo_search=searching,
         thumbnails=thumbnails,
         lost_images=lost_images,
-        writing=ProductWriter(access, thumbnails, settings.max_pixels),
+        writing=writing,
+        shopify=_shopify(access, writing, metrics, settings),
         page=PageFiles(),
         metrics=metrics,
         readiness=Readiness(access, searching),
@@ -105,6 +111,22 @@ def create_app(
     app.mount("/assets", service.page)
     _wrap(app, service)
     return app
+
+
+def _shopify(
+    access: WorkspaceAccess, writing: ProductWriter, metrics: ServiceMetrics, settings: ServiceSettings
+) -> ShopifySync | None:
+    """What does the webhooks of Shopify; None where these are off."""
+    if not settings.shopify_secrets:
+        return None
+    return ShopifySync(
+        access,
+        writing,
+        WebhookQueue(access.home, settings.shopify_queue),
+        metrics,
+        source=settings.shopify_source,
+        options=FetchOptions(allow_private=settings.shopify_hosts == "any"),
+    )
 
 
 def _wrap(app: FastAPI, service: Service) -> None:
@@ -146,6 +168,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         forget_dead_workers(folder)
     await service.access.run(service.access.open)
     await service.photo_search.start()
+    if service.shopify is not None:
+        service.shopify.start()
     background = [
         asyncio.create_task(service.thumbnails.tidy()),
         asyncio.create_task(service.lost_images.watch()),
@@ -156,6 +180,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        if service.shopify is not None:
+            await asyncio.to_thread(service.shopify.stop)
         await service.photo_search.stop()
 
 

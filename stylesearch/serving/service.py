@@ -16,6 +16,7 @@ from stylesearch.serving.search.workspace_reader import WorkspaceAccess
 from stylesearch.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
+    from stylesearch.serving.products.shopify_sync import ShopifySync
     from stylesearch.serving.products.writer import ProductWriter
     from stylesearch.serving.search.photo_search import PhotoSearch
 
@@ -33,6 +34,7 @@ class Service:
         thumbnails: makes thumbnails of the shop's images.
         lost_images: counts the shop's images whose file is gone.
         writing: puts and deletes products.
+        shopify: does what webhooks of Shopify say; None where these are off.
         page: serves the page's files.
         metrics: metrics of the worker.
         readiness: checks whether searches can be answered.
@@ -44,6 +46,7 @@ class Service:
     thumbnails: Thumbnails
     lost_images: LostImages
     writing: ProductWriter
+    shopify: ShopifySync | None
     page: PageFiles
     metrics: ServiceMetrics
     readiness: Readiness

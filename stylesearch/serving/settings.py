@@ -68,6 +68,12 @@ class ServiceSettings:
         images: what the page shows: ``thumbnail``, or ``shop`` for the shop's own address of each image that
             has one.
         max_k: largest number of hits that may be asked for.
+        shopify_secrets: secrets that webhooks of Shopify are signed with; without any they are off. Two
+            while one takes the place of the other.
+        shopify_source: name of the source that lists the products of webhooks.
+        shopify_queue: products whose webhooks may wait.
+        shopify_hosts: hosts that pictures of webhooks are fetched from: ``public``, or ``any``, also those of
+            this network.
         shutdown_grace: seconds in which a server that is stopped may finish its requests.
     """
 
@@ -95,6 +101,10 @@ class ServiceSettings:
     title: str = "stylesearch"
     images: str = "thumbnail"
     max_k: int = 100
+    shopify_secrets: tuple[str, ...] = field(default=(), repr=False)
+    shopify_source: str = "shopify"
+    shopify_queue: int = 10_000
+    shopify_hosts: str = "public"
     shutdown_grace: float = 20.0
 
 
@@ -115,10 +125,15 @@ _RULES: Final = SettingRules(
         "timeout": 0.1,
         "rate_limit": 0,
         "max_k": 1,
+        "shopify_queue": 1,
         "shutdown_grace": 0,
     },
     most={"port": 65535, "max_k": 1000, "batch_wait": 10, "workers": 256},
-    choices={"log_format": ("json", "text"), "images": ("thumbnail", "shop")},
+    choices={
+        "log_format": ("json", "text"),
+        "images": ("thumbnail", "shop"),
+        "shopify_hosts": ("public", "any"),
+    },
 )
 
 
@@ -176,9 +191,15 @@ def _convert(name: str, value: Any, origin: str) -> Any:
 def _convert_list(name: str, value: Any, origin: str) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise ConfigError(f"{origin}: {name} wants a list of texts. Received: {value!r}")
+        shown = "" if name == "shopify_secrets" else f". Received: {value!r}"
+        raise ConfigError(f"{origin}: {name} wants a list of texts{shown}")
     items = tuple(stripped for part in parts if (stripped := part.strip()))
     for item in items:
+        if name == "shopify_secrets" and len(item) < MIN_KEY_LENGTH:
+            raise ConfigError(
+                f"{origin}: a secret of Shopify is too short",
+                hint="it is the client secret of the app that sends the webhooks",
+            )
         if name == "trusted_proxies" and not _is_network(item):
             raise ConfigError(
                 f"{origin}: trusted_proxies are addresses or networks. Received: {item!r}",

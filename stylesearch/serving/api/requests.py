@@ -67,6 +67,7 @@ __all__ = [
     "read_body",
     "read_json",
     "read_values",
+    "receive_all",
 ]
 
 FORM: Final = "multipart/form-data"
@@ -537,7 +538,7 @@ async def read_body(
         Problem: 400 malformed, 408 too slow, 413 too large, 415 another type, 422 wrong values.
     """
     media_type = check_content_type(request, (FORM, JSON))
-    body = await _receive_all(request, settings.timeout)
+    body = await receive_all(request, settings.timeout)
     if media_type == FORM:
         boundary = boundary_of(request.headers["content-type"])
 
@@ -569,7 +570,7 @@ async def read_json(
         Problem: 400 malformed, 408 too slow, 413 too large, 415 another type, 422 wrong values.
     """
     check_content_type(request, media_types)
-    body = await _receive_all(request, settings.timeout)
+    body = await receive_all(request, settings.timeout)
     read = functools.partial(read_values, model, body)
     return read() if len(body) < LARGE else await anyio.to_thread.run_sync(read)
 
@@ -619,7 +620,12 @@ def check_content_type(request: Request, media_types: Sequence[str]) -> str:
     return kind
 
 
-async def _receive_all(request: Request, timeout: float) -> bytes:
+async def receive_all(request: Request, timeout: float) -> bytes:
+    """Reads a body.
+
+    Raises:
+        Problem: 408, it did not arrive in time; 413, it is too large.
+    """
     try:
         async with asyncio.timeout(timeout):
             # Not request.body(), which would keep a second copy for as long as the search takes.

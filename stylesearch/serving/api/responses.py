@@ -49,6 +49,7 @@ __all__ = [
     "SeenModel",
     "SpotModel",
     "VariantModel",
+    "WebhookAnswer",
     "detect_json",
     "image_json",
     "json_response",
@@ -338,6 +339,16 @@ class BulkResult(_Answer):
     error: str | None = Field(None, description="what is wrong", examples=["price: Input should be a string"])
     retry_after: int | None = Field(
         None, description="seconds after which the line may be sent again", examples=[5]
+    )
+
+
+class WebhookAnswer(_Answer):
+    """What becomes of a webhook."""
+
+    status: Literal["queued", "duplicate", "stale", "ignored"] = Field(
+        description="`queued`: it is done soon. `duplicate`: it has come before. `stale`: the product has "
+        "changed since. `ignored`: this server does nothing with the topic",
+        examples=["queued"],
     )
 
 

@@ -30,6 +30,7 @@ _FIXED: Final = frozenset(
         "/v1/products",
         "/v1/products/bulk",
         "/v1/categories",
+        "/v1/webhooks/shopify",
     }
 )
 

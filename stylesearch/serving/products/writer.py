@@ -175,7 +175,7 @@ class ProductWriter:
 
     def _put(self, product: Product, files: Sequence[bytes]) -> PutResult:
         self._check_lock()  # while another process writes, the work below would be wasted
-        extractors = self._extractors()
+        extractors = self.extractors()
         try:
             images = extract_images(self._access.catalog, files, extractors, self._max_pixels)
         except ImageRefused as error:
@@ -207,7 +207,7 @@ class ProductWriter:
         for digest in digests:
             self._thumbnails.forget(digest)
 
-    def _extractors(self) -> list[Extractor]:
+    def extractors(self) -> list[Extractor]:
         """Loads the extractors of all features that searches use, in any space, and of those to fill.
 
         A feature set without vectors in the catalog is not used by searches, so it is not filled here.
