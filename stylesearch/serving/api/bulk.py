@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from stylesearch.errors import CatalogLocked, StyleSearchError
 from stylesearch.serving.api.lines import LineSplitter
-from stylesearch.serving.api.openapi import json_request_body, problems
+from stylesearch.serving.api.openapi import lines_request_body, problems
 from stylesearch.serving.api.products import require_key
 from stylesearch.serving.api.requests import (
     JSON_LINES,
@@ -62,9 +62,7 @@ Line = tuple[int, bytes | None]
     response_class=Response,
     responses={200: RESULTS, **problems(400, 401, 403, 408, 413, 415, 422, 429, 503)},
     dependencies=[Depends(require_key)],
-    openapi_extra={
-        "requestBody": json_request_body(BulkBody, {"id": "example-1", "price": "29.90 EUR"}, JSON_LINES)
-    },
+    openapi_extra={"requestBody": lines_request_body(BulkBody, {"id": "example-1", "price": "29.90 EUR"})},
 )
 async def bulk(request: Request, service: UsedService) -> Response:
     """Each line of the body is JSON: the `id` of a product with what is changed, or with `"delete": true`.

@@ -17,7 +17,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from stylesearch.distance import METRICS
-from stylesearch.serving.api.requests import FORM, JSON, ProductBody
+from stylesearch.serving.api.requests import FORM, JSON, JSON_LINES, ProductBody
 from stylesearch.serving.api.responses import BulkResult, ProblemModel
 from stylesearch.serving.problems import MEDIA_TYPE
 from stylesearch.serving.settings import ServiceSettings
@@ -27,6 +27,7 @@ __all__ = [
     "ApiExamples",
     "build_openapi",
     "json_request_body",
+    "lines_request_body",
     "openapi_text",
     "problems",
     "product_request_body",
@@ -164,15 +165,29 @@ def request_body(as_json: type[BaseModel], as_form: type[BaseModel], example: Js
     }
 
 
-def json_request_body(model: type[BaseModel], example: Json, media_type: str = JSON) -> Json:
+def json_request_body(model: type[BaseModel], example: Json) -> Json:
     """Describes a body that is JSON.
 
     Args:
         model: model of the body.
         example: example of the body.
-        media_type: its media type.
     """
-    return {"required": True, "content": {media_type: {"schema": _schema(model), "example": example}}}
+    return {"required": True, "content": {JSON: {"schema": _schema(model), "example": example}}}
+
+
+def lines_request_body(model: type[BaseModel], example: Json) -> Json:
+    """Describes a body of JSON lines, for which OpenAPI 3.1 has no words: any body, and how a line is.
+
+    Args:
+        model: model of a line.
+        example: example of a line.
+    """
+    names = ", ".join(f"`{name}`" for name in model.model_fields)
+    schema = {
+        "description": f"JSON lines, each an object with some of {names}",
+        "x-line-schema": _schema(model),
+    }
+    return {"required": True, "content": {JSON_LINES: {"schema": schema, "example": json.dumps(example)}}}
 
 
 def product_request_body(as_form: type[ProductBody], example: Json) -> Json:
@@ -228,7 +243,7 @@ def _options(document: Json, name: str) -> Iterator[Json]:
                 if parameter["in"] == "query" and parameter["name"] == name:
                     yield parameter["schema"]
             for body in operation.get("requestBody", {}).get("content", {}).values():
-                if name in body["schema"]["properties"]:
+                if name in body["schema"].get("properties", {}):
                     yield body["schema"]["properties"][name]
 
 
