@@ -136,7 +136,7 @@ class _Bulk:
                 await _discard(request)
             self.is_cut_short = True
             self.service.metrics.count_refusal(error.reason)
-            self._write([_refused(last + 1, None, error, "; what follows was not read")])
+            self._write([_refusal(last + 1, None, error, "; what follows was not read")])
         await self._do(waiting)
 
     async def _do(self, lines: Sequence[Line]) -> None:
@@ -158,11 +158,11 @@ class _Bulk:
         results = []
         for number, one in read:
             if isinstance(one, Problem):
-                results.append(_refused(number, None, one))
+                results.append(_refusal(number, None, one))
                 continue
             outcome = next(outcomes)
             if isinstance(outcome, Problem):
-                results.append(_refused(number, one.id, outcome))
+                results.append(_refusal(number, one.id, outcome))
             else:
                 result = {"line": number, "id": one.id, "status": STATUSES[outcome]}
                 is_missing = outcome == "missing"
@@ -187,7 +187,7 @@ def _parse_line(line: bytes | None, max_bytes: int) -> BulkChange | Problem:
         return problem
 
 
-def _refused(number: int, product_id: str | None, problem: Problem, more: str = "") -> dict[str, Any]:
+def _refusal(number: int, product_id: str | None, problem: Problem, more: str = "") -> dict[str, Any]:
     result = {"line": number, "id": product_id, "status": problem.status, "error": problem.detail + more}
     seconds = problem.headers.get("Retry-After")
     return result if seconds is None else {**result, "retry_after": int(seconds)}

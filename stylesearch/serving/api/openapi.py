@@ -211,19 +211,19 @@ def _schema(model: type[BaseModel]) -> Json:
         if field.get("default", ...) in (None, ""):
             del field["default"]
         del field["title"]
-    whole: Json = _inlined(schema, parts)
+    whole: Json = _inline_parts(schema, parts)
     return whole
 
 
-def _inlined(schema: Any, parts: Mapping[str, Json]) -> Any:
+def _inline_parts(schema: Any, parts: Mapping[str, Json]) -> Any:
     """Replaces references to parts of a schema by these: in a document they would lead nowhere."""
     if isinstance(schema, list):
-        return [_inlined(one, parts) for one in schema]
+        return [_inline_parts(one, parts) for one in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        return _inlined(parts[schema["$ref"].rpartition("/")[2]], parts)
-    return {name: _inlined(value, parts) for name, value in schema.items()}
+        return _inline_parts(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {name: _inline_parts(value, parts) for name, value in schema.items()}
 
 
 def _without_null(schema: Json) -> Json:

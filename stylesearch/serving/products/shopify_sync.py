@@ -136,11 +136,12 @@ class ShopifySync:
         is_first = True
         while not self._stopping.is_set():
             try:
-                with self.queue.only_reader():
-                    if is_first:
-                        self.queue.tidy()
-                        is_first = False
-                    self._do_all()
+                if self.queue.waiting():
+                    with self.queue.only_reader():
+                        if is_first:
+                            self.queue.tidy()
+                            is_first = False
+                        self._do_all()
             except QueueIsFull:
                 pass  # another worker does them
             except Exception:
