@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import IO, TYPE_CHECKING, Any, Self, Unpack
 
 from stylesearch.models.card import is_trained
 from stylesearch.settings import Settings, load_settings
@@ -27,6 +27,7 @@ from stylesearch.types import (
     Box,
     ImageRecord,
     Product,
+    ProductFilter,
     ReportProgress,
     SearchKeywords,
     SearchRequest,
@@ -529,10 +530,47 @@ class Workspace:
         return self.catalog.product(product_id)
 
     def products(
-        self, *, category: str | None = None, after: str | None = None, limit: int = 100
+        self,
+        where: ProductFilter | None = None,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        **conditions: Any,
     ) -> Iterator[Product]:
-        """Reads products in the order of their ids, at most ``limit`` after the id ``after``."""
-        return iter(self.catalog.products(category=category, after=after, limit=limit))
+        """Reads products in the order of their ids, page by page.
+
+        Args:
+            where: the filter that they meet.
+            after: id after which they begin; there need be no such product.
+            limit: largest number of products; None for all.
+            **conditions: fields of ``stylesearch.types.ProductFilter`` (``category``, ``attributes``,
+                ``min_price``, ...), which win over ``where``.
+
+        Raises:
+            UnknownName: no such source, category or attribute.
+        """
+        from stylesearch.workspace.products import check_filter, stream_products
+
+        wanted = replace(where or ProductFilter(), **conditions)
+        check_filter(self.catalog, wanted)
+        return stream_products(self.catalog, wanted, after=after, limit=limit)
+
+    def export(
+        self, file: IO[bytes], where: ProductFilter | None = None, *, format: str = "csv", **conditions: Any
+    ) -> int:
+        """Writes products to a binary file; returns how many.
+
+        Args:
+            file: the file.
+            where, **conditions: the products, as for ``products``.
+            format: ``csv`` for a table that ``ingest`` reads, or ``jsonl`` for a line of JSON for each.
+
+        Raises:
+            UnknownName: no such format, source, category or attribute.
+        """
+        from stylesearch.workspace.export import export_products
+
+        return export_products(self.catalog, replace(where or ProductFilter(), **conditions), file, format)
 
     def images(self, product_id: str) -> list[ImageRecord]:
         """Reads the images of a product."""
@@ -549,6 +587,16 @@ class Workspace:
             self.catalog.product(product_id)
         with self.catalog.writing(timeout=self.settings.lock_timeout) as writer, writer.transaction():
             return writer.remove_products(wanted)
+
+    def remove_where(self, where: ProductFilter) -> int:
+        """Removes the products that meet a filter; returns how many were removed.
+
+        Raises:
+            UnknownName: no such source, category or attribute.
+        """
+        from stylesearch.workspace.products import remove_where
+
+        return remove_where(self._resources, where)
 
     def close(self) -> None:
         """Repairs indexes that were found damaged, and closes the catalog and the indexes."""

@@ -1,0 +1,63 @@
+"""Counts and describes products that meet a filter."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, exists, func, select
+
+from stylesearch.catalog.filtering import EVERY_PRODUCT, meets, page_of
+from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches
+from stylesearch.catalog.records import ProductDetails
+from stylesearch.catalog.tables import image_columns, images, products
+from stylesearch.types import ImageRecord, Product, ProductFilter
+
+__all__ = ["ProductReader"]
+
+
+class ProductReader:
+    """Reads products with what belongs to them; ``Catalog.selection`` is one.
+
+    Args:
+        engine: engine of the catalog's database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def details(
+        self, where: ProductFilter = EVERY_PRODUCT, *, after: str | None = None, limit: int = 100
+    ) -> list[ProductDetails]:
+        """Reads a page of products as ``Catalog.products`` does, with their sources' category and images."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(page_of(connection, where, after, limit)).all()
+            found: dict[int, list[ImageRecord]] = {row[0]: [] for row in rows}
+            for batch in in_batches(list(found)):
+                statement = (
+                    select(images.c.product_pk, *image_columns)
+                    .where(images.c.product_pk.in_(batch), IS_USABLE)
+                    .order_by(images.c.path)
+                )
+                for row in connection.execute(statement):
+                    found[row[0]].append(image_from_row(*row[1:]))
+        return [ProductDetails(Product(*row[2:]), row[1], tuple(found[row[0]])) for row in rows]
+
+    def count(self, where: ProductFilter = EVERY_PRODUCT) -> int:
+        """Counts the products that meet a filter."""
+        with self._engine.connect() as connection:
+            statement = select(func.count()).select_from(products).where(*meets(connection, where))
+            return connection.execute(statement).scalar_one()
+
+    def has_attribute(self, name: str) -> bool:
+        """Whether any product has an attribute of this name."""
+        with self._engine.connect() as connection:
+            statement = select(exists().where(products.c.attributes[name].as_string().is_not(None)))
+            return bool(connection.execute(statement).scalar())
+
+    def categories(self) -> dict[str, int]:
+        """Number of products, with or without images, by category in the order of the names."""
+        counted = (
+            select(products.c.category, func.count())
+            .group_by(products.c.category)
+            .order_by(products.c.category)
+        )
+        with self._engine.connect() as connection:
+            return dict(connection.execute(counted).all())
