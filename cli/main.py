@@ -68,6 +68,10 @@ COMMANDS = {
     "train": (".train:train", "Learn a distance from pairs of images that show the same product."),
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
     "products": (".products:products", "List, show, export or remove products."),
+    "categories": (
+        ".categories:categories",
+        "List, rename or merge categories, or map those of the shop to others.",
+    ),
     "sources": (".sources:sources", "List, rename or remove the sources of products."),
     "models": (".models:models", "List, show or remove trained models."),
     "index": (".index:index", "Build, inspect or verify the indexes."),

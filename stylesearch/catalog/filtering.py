@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, exists, false, func, or_, select
 
+from stylesearch.catalog.categories import LEVELS, plain_category
 from stylesearch.catalog.queries import HAS_SHOWN_IMAGE
 from stylesearch.catalog.tables import listings, product_columns, products, sources
 from stylesearch.types import ProductFilter
 
-__all__ = ["EVERY_PRODUCT", "is_below", "meets", "page_of", "plain_category"]
+__all__ = ["EVERY_PRODUCT", "is_below", "meets", "page_of"]
 
 EVERY_PRODUCT: Final = ProductFilter()
 """The filter that every product meets."""
 
-_BETWEEN: Final = " > "
-"""What stands between the levels of a category."""
-
-
-def plain_category(name: str) -> str:
-    """Writes the path of a category as the catalog does.
-
-    Example:
-        >>> plain_category(" Women>Dresses ")
-        'Women > Dresses'
-    """
-    return re.sub(r"\s*>\s*", _BETWEEN, name.strip())
-
 
 def is_below(column: ColumnElement[str], category: str) -> ColumnElement[bool]:
     """Condition for a category and those below it: LIKE would not tell upper from lower case everywhere."""
-    start = category + _BETWEEN
+    start = category + LEVELS
     return or_(column == category, func.substr(column, 1, len(start)) == start)
 
 

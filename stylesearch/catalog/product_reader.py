@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, exists, func, select
 
+from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.filtering import EVERY_PRODUCT, meets, page_of
 from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches
 from stylesearch.catalog.records import ProductDetails
-from stylesearch.catalog.tables import image_columns, images, products
+from stylesearch.catalog.tables import category_map, image_columns, images, products
 from stylesearch.types import ImageRecord, Product, ProductFilter
 
 __all__ = ["ProductReader"]
@@ -61,3 +62,18 @@ class ProductReader:
         )
         with self._engine.connect() as connection:
             return dict(connection.execute(counted).all())
+
+    def category_map(self) -> Categories:
+        """Reads which categories products are searched in, by the sources' own."""
+        with self._engine.connect() as connection:
+            return Categories(dict(connection.execute(select(category_map)).all()))
+
+    def shop_categories(self) -> dict[tuple[str, str], int]:
+        """Number of products by the category that their sources say and the one that they are searched in."""
+        counted = (
+            select(products.c.shop_category, products.c.category, func.count())
+            .group_by(products.c.shop_category, products.c.category)
+            .order_by(products.c.shop_category, products.c.category)
+        )
+        with self._engine.connect() as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(counted)}

@@ -33,6 +33,7 @@ from stylesearch.types import (
     SearchRequest,
     SpaceChoice,
 )
+from stylesearch.workspace.category_names import CategoryNames
 from stylesearch.workspace.indexes import Indexes
 from stylesearch.workspace.models import Models
 from stylesearch.workspace.resources import Resources
@@ -80,6 +81,7 @@ class Workspace:
         indexes: builds, inspects, verifies and repairs the indexes.
         models: lists, reads and removes the trained models.
         sources: lists, renames and removes the sources of products.
+        categories: lists, renames, merges and maps the categories that products are searched in.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -88,6 +90,7 @@ class Workspace:
         self.indexes = Indexes(self._resources)
         self.models = Models(self._resources)
         self.sources = Sources(self._resources)
+        self.categories = CategoryNames(self._resources, self._refresh_indexes)
 
     @property
     def catalog(self) -> Catalog:
@@ -200,13 +203,18 @@ class Workspace:
             report.filled, failed = own_space.fill(progress)
             report.failed += failed
         began = time.perf_counter()
-        default = own_space.extractor_to_index()
+        self._refresh_indexes(specs, progress)
+        warn_about_missing_features(catalog)
+        report.add_seconds("index", time.perf_counter() - began)
+
+    def _refresh_indexes(self, specs: Sequence[str] = (), progress: ReportProgress | None = None) -> None:
+        """Builds the indexes that lack many images; by default those of the extractors that searches use."""
+        specs = specs or self.extractors_to_fill()
+        default = self._resources.own_space.extractor_to_index()
         command = " && ".join(
             "stylesearch index build" + ("" if spec == default else f" -e {spec}") for spec in specs
         )
         self.indexes.refresh([self._resources.extractor(spec) for spec in specs], progress, command)
-        warn_about_missing_features(catalog)
-        report.add_seconds("index", time.perf_counter() - began)
 
     def query(
         self,

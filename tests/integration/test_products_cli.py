@@ -127,6 +127,17 @@ def test_an_exported_table_is_read_back_without_a_change(
     assert again["changes"] == []
 
 
+def test_a_renamed_category_is_exported_as_the_source_says_it(
+    stylesearch: Command, home: Path, tmp_path: Path
+) -> None:
+    assert stylesearch("--home", home, "categories", "rename", "dress", "Dresses").code == 0
+    rows = rows_of(stylesearch("--home", home, "products", "export", "-c", "Dresses").out)
+    assert {row["category"] for row in rows} == {"dress"}
+    lines = stylesearch("--home", home, "products", "export", "-c", "Dresses", "--format", "jsonl").out
+    made = [json.loads(line) for line in lines.splitlines()]
+    assert [(one["category"], one["shop_category"]) for one in made] == [("Dresses", "dress")] * 3
+
+
 def test_formulas_are_escaped_and_numbers_are_not(stylesearch: Command, home: Path) -> None:
     put(
         home,
