@@ -67,7 +67,7 @@ COMMANDS = {
     "serve": (".serve:serve", "Serve the workspace as a REST API and a search page."),
     "train": (".train:train", "Learn a distance from pairs of images that show the same product."),
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
-    "products": (".products:products", "List, show, export or remove products."),
+    "products": (".products:products", "List, show, export or remove products, or find their duplicates."),
     "categories": (
         ".categories:categories",
         "List, rename or merge categories, or map those of the shop to others.",

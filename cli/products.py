@@ -12,7 +12,8 @@ import click
 from stylesearch.types import Product, ProductFilter
 
 from .options import Shared, pass_shared, shared_options
-from .output import echo_json, echo_json_list, echo_table
+from .output import Progress, echo_json, echo_json_list, echo_table
+from .process import resumable
 from .product_filters import filter_options
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ N_SHOWN = 10
 @click.group()
 @shared_options
 def products() -> None:
-    """List, show, export or remove products."""
+    """List, show, export or remove products, or find their duplicates."""
 
 
 @products.command("list")
@@ -182,6 +183,49 @@ def remove(
         click.echo(f"{n:,} would be removed" + (f": {_examples(found, n)}" if n else ""))
     else:
         click.echo(f"{n_removed} removed")
+
+
+@products.command()
+@click.option(
+    "--threshold",
+    type=click.IntRange(0, 64),
+    metavar="BITS",
+    help="How many of 255 bits of their shape may differ; 0 for equal files only.  [default: 32]",
+)
+@shared_options
+@pass_shared
+def duplicates(shared: Shared, threshold: int | None) -> None:
+    """List equal and nearly equal shop images that several products have."""
+    from stylesearch.workspace.export import image_values
+
+    with resumable(), shared.open() as shop, Progress(quiet=shared.verbosity < 0) as progress:
+        found = shop.duplicates(threshold=threshold, progress=progress)
+    if shared.as_json:
+        echo_json(
+            [
+                {
+                    "equal": group.is_equal,
+                    "images": [
+                        {"product": one.product.id, "title": one.product.title, **image_values(one.image)}
+                        for one in group.images
+                    ],
+                }
+                for group in found.groups
+            ],
+            indent=2,
+        )
+        return
+    rows: list[list[object]] = []
+    for number, group in enumerate(found.groups, start=1):
+        kind = "equal" if group.is_equal else "near"
+        for one in group.images[:N_SHOWN]:
+            rows.append([number, kind, one.product.id, one.product.title, one.image.locator])
+        if len(group.images) > N_SHOWN:
+            rows.append([number, kind, f"... and {len(group.images) - N_SHOWN:,} more", "", ""])
+    echo_table(["group", "images", "product", "title", "image"], rows, right=["group"], shrink="title")
+    if found.n_unreadable and shared.verbosity >= 0:
+        n = found.n_unreadable
+        click.echo(f"note: {n:,} images could not be read, and were compared by their bytes only", err=True)
 
 
 def _row(product: Product, last: list[Product]) -> list[object]:

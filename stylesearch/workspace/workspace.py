@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from stylesearch.search.searcher import DetectResult, Photo, QueryResult, Searcher
     from stylesearch.training.epoch import Epoch
     from stylesearch.training.results import TrainReport
+    from stylesearch.workspace.duplicates import Duplicates
 
 __all__ = ["Workspace", "open"]
 
@@ -579,6 +580,24 @@ class Workspace:
         from stylesearch.workspace.export import export_products
 
         return export_products(self.catalog, replace(where or ProductFilter(), **conditions), file, format)
+
+    def duplicates(
+        self, *, threshold: int | None = None, progress: ReportProgress | None = None
+    ) -> Duplicates:
+        """Finds equal and nearly equal shop images that several products have.
+
+        Args:
+            threshold: in how many of 255 bits of their shape nearly equal images may differ; by default the
+                number below which no two garments were found to be taken for one. 0 for equal files only,
+                for which no image is read.
+            progress: called as ``progress("comparing images", n_done, n_total)`` while images are read.
+
+        Raises:
+            ConfigError: a threshold below 0 or above 64.
+        """
+        from stylesearch.workspace.duplicates import find_duplicates
+
+        return find_duplicates(self._resources, threshold, progress)
 
     def images(self, product_id: str) -> list[ImageRecord]:
         """Reads the images of a product."""
