@@ -13,6 +13,7 @@ with ss.open("shop/") as shop:
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from stylesearch.training.epoch import Epoch
     from stylesearch.training.results import TrainReport
     from stylesearch.workspace.duplicates import Duplicates
+    from stylesearch.workspace.watching import WatchRun
 
 __all__ = ["Workspace", "open"]
 
@@ -173,6 +175,43 @@ class Workspace:
         report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=progress)
         self._complete(report, specs, progress)
         return report
+
+    def watch(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        source: str = "",
+        stop: threading.Event | None = None,
+        polling: bool = False,
+        settled: float = 2.0,
+        **options: Any,
+    ) -> Iterator[WatchRun]:
+        """Ingests a folder or a table, and again whenever it has changed.
+
+        Args:
+            path, source: the source, as for ``ingest``.
+            stop: ends the runs when it is set, from another thread.
+            polling: whether to look at the files again and again, for network drives that report no changes.
+            settled: seconds without a change after which the source counts as written.
+            **options: all others of ``ingest``.
+
+        Yields:
+            each run, the first at once: its report, or why the source could not be read just now.
+
+        Raises:
+            UnknownName, ConfigError: as ``ingest``.
+        """
+        from stylesearch.workspace.watching import watch
+
+        place = Path(self.catalog.sources.get(source).path if path is None else path)
+        return watch(
+            lambda: self.ingest(path, source=source, **options),
+            place.absolute(),
+            ignored=self.settings.home,
+            stop=stop,
+            polling=polling,
+            settled=settled,
+        )
 
     def complete(self, *, progress: ReportProgress | None = None) -> IngestReport:
         """Computes the features that shop images of an older version lack, and builds their indexes.
