@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import Engine, exists, func, select
 
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.filtering import EVERY_PRODUCT, meets, page_of
+from stylesearch.catalog.pruning import is_lost
 from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches
 from stylesearch.catalog.records import ProductDetails
 from stylesearch.catalog.tables import category_map, image_columns, images, products
 from stylesearch.types import ImageRecord, Product, ProductFilter
 
 __all__ = ["ProductReader"]
+
+FILES_AT_ONCE: Final = 10_000
+"""Images that are read from the catalog at a time, to look at their files."""
 
 
 class ProductReader:
@@ -77,3 +83,24 @@ class ProductReader:
         )
         with self._engine.connect() as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(counted)}
+
+    def lost_files(self, *, n_examples: int = 5) -> tuple[int, list[str]]:
+        """Counts the usable images whose file is gone, and names the first of them.
+
+        Of an image behind a URL that is the file that it was fetched to. Every file is looked at, none read.
+        """
+        n_lost = 0
+        examples: list[str] = []
+        page = select(images.c.pk, images.c.path, images.c.file).where(IS_USABLE).order_by(images.c.pk)
+        page = page.limit(FILES_AT_ONCE)
+        last = 0
+        while True:
+            # No transaction is open while the files are looked at, which may take long on a network drive.
+            with self._engine.connect() as connection:
+                rows = connection.execute(page.where(images.c.pk > last)).all()
+            lost = [path for _, path, file in rows if is_lost(file or path)]
+            n_lost += len(lost)
+            examples += lost[: n_examples - len(examples)]
+            if len(rows) < FILES_AT_ONCE:
+                return n_lost, examples
+            last = rows[-1][0]

@@ -46,20 +46,20 @@ def find_oddities(
     found = []
     if largest is not None and largest[1] >= MANY_IMAGES:
         found.append(
-            f"the product {largest[0]} has {largest[1]:,} images: is a folder of many products taken for one? "
-            "--layout says what the levels of a folder are"
+            f"the product {largest[0]} has {largest[1]:,} images: is a folder of many products taken for "
+            "one? --layout says what the levels of a folder are"
         )
     stems = {PurePath(one).stem.casefold() for one in single_images}
     if len(single_images) >= FEWEST_TO_JUDGE and len(stems) == 1:
         found.append(
-            f"every product has a single image, and each is called {PurePath(single_images[0]).name}: are these "
-            "images of products whose folders are taken for categories? --layout product/image says so"
+            f"every product has a single image, and each is called {PurePath(single_images[0]).name}: are "
+            "these images of products whose folders are taken for categories? --layout product/image says so"
         )
     like_ids = [name for name in categories if _LIKE_AN_ID.fullmatch(name)]
     if len(like_ids) >= FEWEST_TO_JUDGE and len(like_ids) > 0.7 * len(categories):
         found.append(
-            f"{len(like_ids):,} of {len(categories):,} categories are called like ids ({like_ids[0]}): are "
-            "products taken for categories? --layout, or --map category=COLUMN for a table, says what they are"
+            f"{len(like_ids):,} of {len(categories):,} categories are called like ids ({like_ids[0]}): "
+            "are products taken for categories? --layout, or --map category=COLUMN for a table, says what they are"
         )
     return found
 
@@ -83,4 +83,5 @@ def cause_of(reason: str) -> str:
         >>> cause_of("no such picture: /shop/a.jpg")
         'no such picture'
     """
-    return re.split(r": | \(|['\"]|\. Received|/|\d", reason)[0].strip() or reason
+    plain = re.sub(r"^\d+", "some", reason)  # "9 cells, where the header has 8"
+    return re.split(r": | \(|['\"]|\. Received|/|\d", plain)[0].strip() or reason

@@ -222,6 +222,13 @@ class Run:
         report.warnings += find_oddities(report.categories, pruner.seen_largest(), single)
         if cause := find_shared_cause(report.failed, report.processed):
             report.warnings.append(cause)
+        for one in self._catalog.sources.gone():
+            if one.name != self._source:
+                where = "" if one.name == one.path else f", {one.path}"
+                report.notes.append(
+                    f"the source {one.name} is gone: nothing is at its path{where}; its products stay until "
+                    "`stylesearch sources remove` removes it"
+                )
         self._remove_unlisted(writer)
 
     def pruner(self, writer: Writer) -> Pruner:
