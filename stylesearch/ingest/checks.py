@@ -59,7 +59,8 @@ def find_oddities(
     if len(like_ids) >= FEWEST_TO_JUDGE and len(like_ids) > 0.7 * len(categories):
         found.append(
             f"{len(like_ids):,} of {len(categories):,} categories are called like ids ({like_ids[0]}): "
-            "are products taken for categories? --layout, or --map category=COLUMN for a table, says what they are"
+            "are products taken for categories? --layout, or --map category=COLUMN for a table, says what "
+            "they are"
         )
     return found
 
