@@ -369,7 +369,7 @@ def _ingest(spec: str, precision: str, folder: Path, scratch: Path, budget: Budg
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
     from stylesearch.features.stream import ExtractionOptions
-    from stylesearch.importers.folder import FolderImporter
+    from stylesearch.importers.folders.importer import FolderImporter
     from stylesearch.ingest import IngestOptions, ingest
     from stylesearch.parallel import usable_cores
 
@@ -380,7 +380,7 @@ def _ingest(spec: str, precision: str, folder: Path, scratch: Path, budget: Budg
         precision=PRECISIONS[precision],
         throughput=True,
     )
-    options = IngestOptions("benchmark", extraction=ExtractionOptions(n_workers=usable_cores()))
+    options = IngestOptions(extraction=ExtractionOptions(n_workers=usable_cores()))
     # All but the last batch have this size, and both are tuned for before the clock runs.
     for n in {min(32, N_INGESTED), N_INGESTED % 32} - {0}:
         extractor.extract(_inputs(folder, extractor.input_size, n))

@@ -55,7 +55,7 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
     from stylesearch.catalog import Catalog
     from stylesearch.extractors import load_extractor
     from stylesearch.features.stream import ExtractionOptions
-    from stylesearch.importers.folder import FolderImporter
+    from stylesearch.importers.folders.importer import FolderImporter
     from stylesearch.ingest import IngestOptions, ingest
 
     precision = os.environ.get("BENCH_PRECISION", "auto")
@@ -70,7 +70,7 @@ def _measure(spec: str, weights: str | None, folder: Path, scratch: Path) -> lis
         nonlocal n_runs
         n_runs += 1
         with Catalog.open(scratch / f"{spec}-{n_runs}.db") as catalog:
-            options = IngestOptions("benchmark", extraction=ExtractionOptions(n_workers=n_cores))
+            options = IngestOptions(extraction=ExtractionOptions(n_workers=n_cores))
             report = ingest(catalog, folder, FolderImporter(), [extractor], options)
         assert report.computed == N_IMAGES
         return report.seconds["total"]

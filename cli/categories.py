@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .completion import complete_category
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 from .process import resumable
@@ -53,7 +54,7 @@ def list_categories(shared: Shared) -> None:
 
 
 @categories.command()
-@click.argument("category")
+@click.argument("category", shell_complete=complete_category)
 @click.argument("new_name")
 @shared_options
 @pass_shared
@@ -64,8 +65,10 @@ def rename(shared: Shared, category: str, new_name: str) -> None:
 
 
 @categories.command()
-@click.argument("categories_to_join", nargs=-1, required=True, metavar="CATEGORY...")
-@click.argument("into")
+@click.argument(
+    "categories_to_join", nargs=-1, required=True, metavar="CATEGORY...", shell_complete=complete_category
+)
+@click.argument("into", shell_complete=complete_category)
 @shared_options
 @pass_shared
 def merge(shared: Shared, categories_to_join: tuple[str, ...], into: str) -> None:

@@ -8,6 +8,7 @@ import click
 
 from stylesearch.errors import ImageError
 
+from .completion import complete_photo
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
 from .photos import echo_failure, read_photo, seen_object
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...", shell_complete=complete_photo)
 @extractor_options()
 @shared_options
 @pass_shared
@@ -38,7 +39,7 @@ def detect(shared: Shared, photos: tuple[str, ...], **choices: Any) -> int:
                 if len(photos) == 1:
                     raise
                 n_failed += 1
-                echo_failure(photo, error)
+                echo_failure(photo, error, as_json=shared.as_json)
                 if shared.as_json:
                     echo_json({"photo": photo, "spots": [], "error": str(error)})
                 continue

@@ -186,6 +186,7 @@ def evaluate(
                 max_memory=max_memory,
                 progress=progress,
             )
+        search_method = shop.search_method
         comparison = None
         if older is not None:
             from stylesearch.evaluation.compare import compare
@@ -197,7 +198,7 @@ def evaluate(
     if shared.as_json:
         _echo_json(study, comparison)
         return
-    _echo_study(study)
+    _echo_study(study, search_method)
     if comparison is not None:
         _echo_comparison(comparison)
     if report is not None:
@@ -222,7 +223,13 @@ def _echo_json(study: Study, comparison: Comparison | None) -> None:
     sys.stdout.flush()
 
 
-def _echo_study(study: Study) -> None:
+def _echo_study(study: Study, search_method: tuple[str, str]) -> None:
+    """Prints the scores of each run.
+
+    Args:
+        study: the study.
+        search_method: method and metric of the workspace's searches, whose row is marked.
+    """
     from stylesearch.evaluation.results_files import notes, short_percent
     from stylesearch.settings import Settings
 
@@ -235,9 +242,16 @@ def _echo_study(study: Study) -> None:
     for run in study.runs:
         figures = [short_percent(run.micro.values[name]) for name in names]
         rows.append(
-            [run.method, run.metric, *figures, *([short_percent(run.ann_recall)] if run.ann_recall else [])]
+            [
+                f"{run.method} *" if (run.method, run.metric) == search_method else run.method,
+                run.metric,
+                *figures,
+                *([short_percent(run.ann_recall)] if run.ann_recall else []),
+            ]
         )
     echo_table(["method", "metric", *names, *recall], rows, right=[*names, *recall])
+    if any((run.method, run.metric) == search_method for run in study.runs):
+        click.echo("* what `stylesearch query` searches with")
     usual = Settings().metric
     best = max(study.runs, key=lambda run: (run.micro.values[names[-1]].value, run.metric == usual))
     click.echo(f"\nby category, for the method with the highest {names[-1]}, {best.label}:")

@@ -90,6 +90,7 @@ def verify(shared: Shared, **choices: Any) -> int:
     Exit code 3 if an index is damaged or missing, or files are gone.
     """
     named = _take_names(choices)
+    build = f"stylesearch index build{shared.flags(**named, **choices)}"
     with shared.open(**choices) as shop:
         problems = shop.indexes.verify(**named)
         n_lost, examples = shop.catalog.selection.lost_files()
@@ -100,11 +101,7 @@ def verify(shared: Shared, **choices: Any) -> int:
     else:
         for problem in problems:
             click.secho(f"damaged: {problem.item}: {problem.reason}", fg="red", err=True)
-        click.echo(
-            "no damage found"
-            if not problems
-            else f"{len(problems)} damaged; `stylesearch index build` rebuilds them"
-        )
+        click.echo("no damage found" if not problems else f"{len(problems)} damaged; `{build}` rebuilds them")
         if lost:
             click.secho(f"files of images: {lost}; ingest their source again", fg="red", err=True)
     return EXIT_SOME_FAILED if problems or lost else 0

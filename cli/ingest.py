@@ -108,8 +108,9 @@ class CategoriesChoice(click.Choice[str]):
     "--map",
     "columns",
     type=ColumnMap(),
+    multiple=True,
     metavar="FIELD=COLUMN,...",
-    help="For a table: the columns of fields, as in title=Bezeichnung,id=style+colour.",
+    help="For a table: the columns of fields, as in title=Bezeichnung,id=style+colour; may be repeated.",
 )
 @click.option(
     "--variants",
@@ -177,7 +178,7 @@ def ingest(
     poll: bool,
     source: str,
     layout: str | None,
-    columns: dict[str, str] | None,
+    columns: tuple[dict[str, str], ...],
     variants: str | None,
     currency: str | None,
     unpublished: bool | None,
@@ -240,7 +241,7 @@ def ingest(
                 "progress": progress,
                 "domain": domain,
                 "layout": layout,
-                "columns": columns,
+                "columns": {field: name for one in columns for field, name in one.items()} or None,
                 "variants": variants,
                 "currency": currency,
                 "unpublished": unpublished,

@@ -95,6 +95,11 @@ def _echo_notes(report: IngestReport) -> None:
         notes.append(
             f"of {_count(n, 'product')} this source says otherwise than {name}, and counts: it came later"
         )
+    if report.unchecked:
+        notes.append(
+            f"{_count(report.unchecked, 'image')} could not be checked for changes and stayed: "
+            f"{report.unchecked_reason}"
+        )
     if report.filled:
         they = "it" if report.filled == 1 else "they"
         notes.append(f"{_count(report.filled, 'image')} of before got the features that {they} lacked")

@@ -73,7 +73,7 @@ def shared_options(command: Command) -> Command:
         help="Workspace folder.  [default: .stylesearch]",
     )
     @click.option("--db", metavar="URL", help="SQLAlchemy URL of a catalog elsewhere.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON: results on stdout, errors on stderr.")
     @click.option("-v", "--verbose", count=True, help="Print timings of ingest and query, and tracebacks.")
     @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings; wins over -v.")
     @functools.wraps(command)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
+import math
 import shutil
 import sys
 import time
@@ -17,6 +19,7 @@ import click
 __all__ = [
     "Progress",
     "echo_changes",
+    "echo_error",
     "echo_json",
     "echo_json_list",
     "echo_table",
@@ -30,6 +33,25 @@ ROWS_ALIGNED = 1000
 def echo_json(value: Any, *, indent: int | None = None) -> None:
     """Prints ``value`` as JSON on stdout: one line, unless ``indent`` is given."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+
+
+def echo_error(message: str, hint: str = "", *, kind: str, as_json: bool) -> None:
+    """Prints an error on stderr.
+
+    Args:
+        message: what happened.
+        hint: what to do about it; may be empty.
+        kind: name of the error's class, for programs.
+        as_json: whether to print a line of JSON, ``{"error": {"type", "message", "hint"}}``, instead of text.
+            It goes to stderr too: what reads stdout takes every line for a result.
+    """
+    if as_json:
+        error = {"type": kind, "message": message, "hint": hint}
+        click.echo(json.dumps({"error": error}, ensure_ascii=False), err=True)
+        return
+    click.secho(f"error: {message}", fg="red", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
 
 
 def list_seconds(seconds: Mapping[str, float]) -> str:
@@ -138,6 +160,73 @@ def _cell(change: Mapping[str, Any], name: str) -> str:
 # Progress on stderr: a bar on a terminal, plain lines elsewhere.
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_TO_RECKON = 5.0
+"""The time left is shown from then on after the first count: before, it would jump with every count."""
+SECONDS_REMEMBERED = 30.0
+"""In the rate for the time left, a count of so many seconds ago weighs 1/e of the last one."""
+
+
+class _Rate:
+    """Things a second, from the first count on; older counts weigh less, so a change of pace is followed.
+
+    Args:
+        n_done: the first count.
+        now: its time in seconds.
+    """
+
+    def __init__(self, n_done: int, now: float) -> None:
+        self._began = now
+        self._last = (n_done, now)
+        self._n_weighted = self._seconds_weighted = 0.0
+
+    def add(self, n_done: int, now: float) -> None:
+        """Takes another count."""
+        n_last, then = self._last
+        seconds = now - then
+        if seconds <= 0:
+            return  # it is part of the next count
+        kept = math.exp(-seconds / SECONDS_REMEMBERED)
+        self._n_weighted = self._n_weighted * kept + n_done - n_last
+        self._seconds_weighted = self._seconds_weighted * kept + seconds
+        self._last = (n_done, now)
+
+    @property
+    def value(self) -> float | None:
+        """The rate; None until there is one."""
+        return self._n_weighted / self._seconds_weighted if self._n_weighted else None
+
+    def seconds_left(self, n_total: int | None) -> float | None:
+        """Reckons the time left; None where there is not enough to reckon with."""
+        rate, (n_done, now) = self.value, self._last
+        if n_total is None or rate is None or now - self._began < SECONDS_TO_RECKON:
+            return None
+        return max(0, n_total - n_done) / rate
+
+
+def _list_time(seconds: float) -> str:
+    """Formats a time as ``45 s`` or ``12 min``."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
+BAR_WITH_TIME = BAR.replace("{elapsed}", "{elapsed}<{remaining}")
+
+
+@functools.cache
+def _bar_class() -> Any:
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        """A bar whose rate is set from outside; of the whole time where it is None."""
+
+        reckoned: float | None = None
+
+        @property
+        def format_dict(self) -> Any:
+            """What the format of the bar is filled with."""
+            return {**super().format_dict, "rate": self.reckoned}
+
+    return Bar
 
 
 class Progress:
@@ -148,7 +237,8 @@ class Progress:
     On a terminal each stage is a bar with the rate and the time left. Elsewhere it is a line every ten
     seconds and one at the end of the stage, so that a log stays readable. The rate at the end is the number
     done, divided by the time from the start of the stage to the last call. Before, rate and time left are
-    reckoned from the first count on: what comes before it, such as loading a network, comes only once.
+    reckoned from the first count on: what comes before it, such as loading a network, comes only once. The
+    time left is shown when there are some seconds to reckon it with.
 
     Args:
         quiet: whether to print nothing.
@@ -166,7 +256,7 @@ class Progress:
         self._last_line = 0.0
         self._heard = time.monotonic()  # time of the last call
         self._last: tuple[int, int | None] = (0, None)
-        self._first: tuple[int, float] | None = None  # the first count of the stage, and its time
+        self._rate: _Rate | None = None  # from the first count of the stage on
 
     def __call__(self, stage: str, n_done: int, n_total: int | None) -> None:
         """Reports that ``n_done`` of ``n_total`` (None: not known yet) are through ``stage``."""
@@ -179,46 +269,43 @@ class Progress:
             # A stage whose first call is not for 0 began when the stage before it ended.
             self._stage, self._started = stage, self._heard if n_done else now
             self._last_line = self._started
-            self._first = None
+            self._rate = None
         self._last, self._heard = (n_done, n_total), now
-        is_first = self._first is None and n_done > 0
-        if is_first:
-            self._first = n_done, now
+        if self._rate is not None:
+            self._rate.add(n_done, now)
+        elif n_done > 0:
+            self._rate = _Rate(n_done, now)
         if self._is_terminal:
-            self._draw_bar(n_done, n_total, is_first)
+            self._draw_bar(n_done, n_total)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._write_line()
 
-    def _draw_bar(self, n_done: int, n_total: int | None, is_first: bool) -> None:
+    def _draw_bar(self, n_done: int, n_total: int | None) -> None:
         if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=n_total, desc=self._stage, unit=f" {self._unit}", file=sys.stderr, smoothing=0.1
+            self._bar = _bar_class()(
+                total=n_total, desc=self._stage, unit=f" {self._unit}", file=sys.stderr, bar_format=BAR
             )
             self._bar.start_t -= time.monotonic() - self._started
         if n_total is not None:
             self._bar.total = n_total
-        if is_first:
-            started = self._bar.start_t
-            self._bar.unpause()  # the time left is reckoned from here on
-            self._bar.start_t = started
-            self._bar.n = self._bar.last_print_n = n_done
-            self._bar.refresh()
-        else:
-            self._bar.update(n_done - self._bar.n)
+        if self._rate is not None:
+            self._bar.reckoned = self._rate.value
+            is_known = self._rate.seconds_left(n_total) is not None
+            self._bar.bar_format = BAR_WITH_TIME if is_known else BAR
+        self._bar.update(n_done - self._bar.n)
         if self._part:
             self._bar.set_postfix_str(self._part if n_done != n_total else "")
 
     def _write_line(self, *, is_last: bool = False) -> None:
         n_done, n_total = self._last
-        n_first, began = (0, self._started) if is_last or self._first is None else self._first
         line = f"{self._stage}: {n_done}" + (f"/{n_total}" if n_total is not None else "") + f" {self._unit}"
-        if is_last or n_done > n_first:
-            rate = (n_done - n_first) / max(self._heard - began, 1e-9)
-            line += f", {rate:.1f} a second"
-            if n_total is not None and not is_last and n_done < n_total:
-                line += f", {(n_total - n_done) / rate:.0f} s left"
+        if is_last:
+            line += f", {n_done / max(self._heard - self._started, 1e-9):.1f} a second"
+        elif self._rate is not None and self._rate.value is not None:
+            line += f", {self._rate.value:.1f} a second"
+            left = self._rate.seconds_left(n_total)
+            if left and n_done != n_total:
+                line += f", {_list_time(left)} left"
         line += f" ({self._part})" if self._part and n_done != n_total else ""
         click.echo(line, err=True)
         self._last_line = time.monotonic()
@@ -228,6 +315,7 @@ class Progress:
         if self._bar is not None:
             # The time after the last call (indexes, another stage) does not belong to this stage.
             self._bar.start_t += time.monotonic() - self._heard
+            self._bar.reckoned = None
             self._bar.close()
             self._bar = None
         elif self._stage and self._last[0] and not self._is_terminal:

@@ -9,6 +9,8 @@ import click
 
 from stylesearch.errors import ImageError
 
+from .output import echo_error
+
 if TYPE_CHECKING:
     from stylesearch.types import Seen
 
@@ -33,18 +35,17 @@ def read_photo(photo: str) -> bytes | str:
     return data
 
 
-def echo_failure(photo: str, error: ImageError) -> None:
+def echo_failure(photo: str, error: ImageError, *, as_json: bool) -> None:
     """Prints on stderr that one of several photos could not be used.
 
     Args:
         photo: the argument.
         error: why; its message may begin with the file's name already.
+        as_json: whether to print it as JSON.
     """
     name = "standard input" if photo == "-" else photo
     message = str(error) if str(error).startswith(name) else f"{name}: {error}"
-    click.secho(f"error: {message}", fg="red", err=True)
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+    echo_error(message, error.hint, kind=type(error).__name__, as_json=as_json)
 
 
 def seen_object(one: Seen) -> dict[str, Any]:

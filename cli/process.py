@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 an error that stylesearch raised or the operating system reported (printed with a hint,
 and with a traceback after ``-v``); 2 wrong usage; 3 done, but some inputs failed; 130 interrupted. Any other
-exception is a bug and shows its traceback.
+exception is a bug and shows its traceback. With ``--json`` the last line of stderr is the error as JSON.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import select
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import click
 
 from stylesearch.errors import StyleSearchError
+
+from .output import echo_error
 
 __all__ = [
     "EXIT_ERROR",
@@ -43,28 +46,62 @@ AND_KEPT = "finished work is kept; to continue, run {how}"
 
 def run(command: click.Command, args: list[str] | None = None) -> int:
     """Runs ``command`` and returns its exit code; only a bug raises an exception."""
+    as_json = _wants_json(sys.argv[1:] if args is None else args)
     warnings.showwarning = _show_warning
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LogFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("stylesearch").setLevel(logging.WARNING)  # an earlier run may have changed it
     try:
         code = _main(command, args)
     except StyleSearchError as error:
-        return _report(error.message, error.hint)
+        return _report(error, error.message, error.hint, as_json=as_json)
     except click.ClickException as error:
-        error.show()
+        if as_json:
+            context = getattr(error, "ctx", None)
+            hint = f"{context.command_path} --help" if context is not None else ""
+            echo_error(error.format_message(), hint, kind="UsageError", as_json=True)
+        else:
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        explanation = f": {error.explanation}" if isinstance(error, _Interrupted) else ""
-        click.echo(f"interrupted{explanation}", err=True)
+        explanation = error.explanation if isinstance(error, _Interrupted) else ""
+        if as_json:
+            echo_error("interrupted", explanation, kind="Interrupted", as_json=True)
+        else:
+            click.echo(f"interrupted: {explanation}" if explanation else "interrupted", err=True)
         return EXIT_INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError) and (gone := _outputs_without_reader()):
             # The reader of the pipe has ended (`| head`), which is no error.
             _let_go_of(gone)
             return 0
+        from stylesearch.files import NO_ROOM, TEMPORARY_HINT  # with NumPy
+
         reason = error.strerror or str(error) or type(error).__name__
-        return _report(f"{error.filename}: {reason}" if error.filename else reason)
+        hint = ""
+        if error.errno in NO_ROOM:
+            hint = TEMPORARY_HINT if _is_temporary(error.filename) else "free some space on that disk"
+        elif "No usable temporary directory" in reason:  # how `tempfile` says it, with the folders it tried
+            reason, hint = f"temporary files cannot be written: {reason}", TEMPORARY_HINT
+        message = f"{error.filename}: {reason}" if error.filename else reason
+        return _report(error, message, hint, as_json=as_json)
     return code if isinstance(code, int) else 0
+
+
+def _is_temporary(path: Any) -> bool:
+    """Whether a file lies in the folder for temporary files."""
+    import tempfile
+
+    return isinstance(path, str) and Path(path).is_relative_to(tempfile.gettempdir())
+
+
+class _LogFormatter(logging.Formatter):
+    """Formats a record of the log as warnings and errors are printed: ``warning: ...``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Formats a record."""
+        return f"{record.levelname.lower()}: {super().format(record)}"
 
 
 class _PastClick(Exception):
@@ -125,13 +162,17 @@ def _main(command: click.Command, args: list[str] | None) -> Any:
         raise carrier.__cause__ from None
 
 
-def _report(message: str, hint: str = "") -> int:
+def _wants_json(args: Sequence[str]) -> bool:
+    """Whether ``--json`` is among the arguments, also where they cannot be parsed."""
+    options = args[: args.index("--")] if "--" in args else args
+    return "--json" in options
+
+
+def _report(error: Exception, message: str, hint: str, *, as_json: bool) -> int:
     """Prints an error on stderr; called while the exception is being handled."""
     if logging.getLogger("stylesearch").isEnabledFor(logging.INFO):
         traceback.print_exc()
-    click.secho(f"error: {message}", fg="red", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+    echo_error(message, hint, kind=type(error).__name__, as_json=as_json)
     return EXIT_ERROR
 
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .completion import complete_category
+
 __all__ = ["filter_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,7 +34,11 @@ def filter_options(command: Command) -> Command:
     """Adds the options of a filter, and passes it as ``where``: see ``stylesearch.types.ProductFilter``."""
 
     @click.option(
-        "-c", "--category", metavar="PATH", help="In this category or below it: Women, Women > Dresses."
+        "-c",
+        "--category",
+        metavar="PATH",
+        shell_complete=complete_category,
+        help="In this category or below it: Women, Women > Dresses.",
     )
     @click.option(
         "--attribute",

@@ -11,6 +11,7 @@ import click
 
 from stylesearch.types import Product, ProductFilter
 
+from .completion import complete_product
 from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json, echo_json_list, echo_table
 from .process import resumable
@@ -61,7 +62,7 @@ def list_products(shared: Shared, where: ProductFilter, limit: int, after: str |
 
 
 @products.command()
-@click.argument("product_id", metavar="ID")
+@click.argument("product_id", metavar="ID", shell_complete=complete_product)
 @shared_options
 @pass_shared
 def show(shared: Shared, product_id: str) -> None:
@@ -149,7 +150,7 @@ def export(shared: Shared, where: ProductFilter, export_format: str | None, outp
 
 
 @products.command()
-@click.argument("product_ids", nargs=-1, metavar="[ID]...")
+@click.argument("product_ids", nargs=-1, metavar="[ID]...", shell_complete=complete_product)
 @filter_options
 @click.option("--dry-run", is_flag=True, help="Only say which products would be removed.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")

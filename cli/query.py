@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylesearch.errors import ConfigError, ImageError
-from stylesearch.types import REGION_NAMES, Box, Explanation, SearchRequest
+from stylesearch.types import REGION_NAMES, Box, Explanation, Hit, SearchRequest
 
+from .completion import complete_category, complete_photo, complete_product
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
 from .photos import echo_failure, read_photo, seen_object
@@ -66,13 +68,13 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 
 
 @click.command()
-@click.argument("photos", nargs=-1, metavar="[PHOTO...]")
+@click.argument("photos", nargs=-1, metavar="[PHOTO...]", shell_complete=complete_photo)
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="Number of products.")
-@click.option("-c", "--category", help="Search in this category only.")
+@click.option("-c", "--category", shell_complete=complete_category, help="Search in this category only.")
 @click.option(
     "--box",
     type=BoxParameter(),
-    help="Box of the garment in the photo, clipped to it; replaces the regions. With the regions `person` it "
+    help="Box of the garment in the photo, cut to it; replaces the regions. With the regions `person` it "
     "is also searched with white around a person who covers enough of it.",
 )
 @click.option(
@@ -105,9 +107,15 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.option(
     "--expect",
     metavar="ID",
+    shell_complete=complete_product,
     help="The right product, if you know it; prints the rank at which it was found.",
 )
-@click.option("--product", metavar="ID", help="Find products that look like this one, instead of a photo.")
+@click.option(
+    "--product",
+    metavar="ID",
+    shell_complete=complete_product,
+    help="Find products that look like this one, instead of a photo.",
+)
 @click.option(
     "--explain",
     is_flag=True,
@@ -147,9 +155,12 @@ def query(
         raise click.UsageError("--box needs a photo and cannot be used with --product")
     if region != "auto" and (product or box):
         raise click.UsageError("--region needs a photo and cannot be used with --product or --box")
+    if region != "auto" and choices["regions"]:
+        raise click.UsageError("--regions and --region both say where to look; leave one of them out")
     # Passed by name and not as settings, so that a trained model refuses another extractor or metric.
     extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
     request = SearchRequest(k=k, category=category, box=box, region=region, explain=explain)
+    began = time.perf_counter()
     with contextlib.ExitStack() as held:
         first_search = held.enter_context(contextlib.ExitStack())
         first_search.enter_context(quick_start())
@@ -158,12 +169,13 @@ def query(
             shop.product(expect)  # raises if it is not in the catalog
         if product:
             result = shop.similar(product, request, extractor=extractor, space=space, metric=metric)
-            _show(shared, shop, result, f"product {product}", sheet, expect)
+            _show(shared, shop, result, f"product {product}", sheet, expect, time.perf_counter() - began)
             return 0
         n_failed = 0
         for number, photo in enumerate(photos):
             if number:
                 first_search.close()
+                began = time.perf_counter()
             try:
                 result = shop.query(
                     read_photo(photo), request, extractor=extractor, space=space, metric=metric
@@ -172,13 +184,14 @@ def query(
                 if len(photos) == 1:
                     raise
                 n_failed += 1
-                echo_failure(photo, error)
+                echo_failure(photo, error, as_json=shared.as_json)
                 if shared.as_json:
                     echo_json({"photo": photo, "seen": [], "hits": [], "error": str(error)})
                 continue
             if number and not shared.as_json:
                 click.echo()
-            _show(shared, shop, result, photo, _sheet_name(sheet, number, len(photos)), expect)
+            total = time.perf_counter() - began
+            _show(shared, shop, result, photo, _sheet_name(sheet, number, len(photos)), expect, total)
     return EXIT_SOME_FAILED if n_failed else 0
 
 
@@ -189,7 +202,9 @@ def _show(
     name: str,
     sheet: Path | None,
     expect: str | None,
+    total: float,
 ) -> None:
+    seconds = {**result.seconds, "total": total}  # more than the steps: the catalog and networks are opened
     rank = next((hit.rank for hit in result.hits if hit.product.id == expect), None)
     if shared.as_json:
         found: dict[str, Any] = {
@@ -199,25 +214,29 @@ def _show(
         }
         if expect:
             found["expected"] = {"product": expect, "rank": rank}
+        if shared.verbosity > 0:
+            found["seconds"] = seconds
         echo_json(found)
     else:
         click.secho(f"{name}: {_summary(result)}", bold=True)
         if seen := _seen_line(result):
             click.echo(seen)
+        has_price = any(hit.product.price for hit in result.hits)
         echo_table(
-            ["rank", "product", "title", "category", "distance", "image"],
+            ["rank", "product", "title", "category", *(["price"] if has_price else []), "distance", "image"],
             [
                 [
                     hit.rank,
                     hit.product.id,
                     hit.product.title,
                     hit.product.category,
+                    *([hit.product.price] if has_price else []),
                     f"{hit.distance:.4f}",
                     hit.image.path,
                 ]
                 for hit in result.hits
             ],
-            right=["rank", "distance"],
+            right=["rank", "price", "distance"],
             shrink="image",
         )
         explained = [(hit, hit.explanation) for hit in result.hits if hit.explanation is not None]
@@ -238,7 +257,7 @@ def _show(
         shop.contact_sheet(result, sheet)
         click.echo(f"contact sheet: {sheet}", err=True)
     if shared.verbosity > 0:
-        click.echo(f"wall: {list_seconds(result.seconds)}", err=True)
+        click.echo(f"wall: {list_seconds(seconds)}", err=True)
 
 
 def _summary(result: QueryResult) -> str:
@@ -283,24 +302,32 @@ def _explain(explanation: Explanation, names: Mapping[Box, str]) -> str:
     return f"{where}; {shares}" if where else shares
 
 
-def _hit_object(hit: Any) -> dict[str, Any]:
+def _hit_object(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "product": hit.product.id,
         "title": hit.product.title,
         "category": hit.product.category,
+        "price": hit.product.price,
+        "in_stock": hit.product.in_stock,
+        "url": hit.product.url,
+        "attributes": dict(hit.product.attributes),
         "distance": hit.distance,
         "image": hit.image.path,
+        "image_url": hit.image.url,
+        "options": dict(hit.image.options),
+        "region": _corners(hit.region),
         **({} if hit.explanation is None else {"explanation": _explanation_object(hit.explanation)}),
     }
 
 
 def _explanation_object(explanation: Explanation) -> dict[str, Any]:
     boxes = {"region": explanation.region, "square": explanation.square}
-    return {
-        **{name: box and [box.x0, box.y0, box.x1, box.y1] for name, box in boxes.items()},
-        "parts": dict(explanation.parts),
-    }
+    return {**{name: _corners(box) for name, box in boxes.items()}, "parts": dict(explanation.parts)}
+
+
+def _corners(box: Box | None) -> list[int] | None:
+    return None if box is None else [box.x0, box.y0, box.x1, box.y1]
 
 
 def _sheet_name(sheet: Path | None, number: int, n_photos: int) -> Path | None:

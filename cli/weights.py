@@ -11,7 +11,7 @@ import click
 from stylesearch.errors import StyleSearchError
 
 from .options import Shared, pass_shared, shared_options
-from .output import echo_json, echo_table
+from .output import echo_error, echo_json, echo_table
 from .process import EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def fetch(shared: Shared, names: tuple[str, ...], wheel: Path | None) -> int:
     else:
         for row in rows:
             if row["state"] == "failed":
-                click.secho(f"error: {row['reason']}", fg="red", err=True)
-                click.echo(f"hint: {row['hint']}", err=True)
+                echo_error(row["reason"], row["hint"], kind="WeightsNotFound", as_json=False)
             else:
                 click.echo(f"{row['name']}: {'fetched' if row['state'] == 'fetched' else 'already here'}")
     return EXIT_SOME_FAILED if errors else 0
@@ -85,18 +84,19 @@ def list_files(shared: Shared) -> None:
 
 
 @weights.command()
+@click.argument("names", metavar="[NAME...]", nargs=-1, type=click.Choice(ALL))
 @shared_options
 @pass_shared
-def verify(shared: Shared) -> int:
-    """Read every file that is here and compare it with its checksum.
+def verify(shared: Shared, names: tuple[str, ...]) -> int:
+    """Read every file that is here, or those of each NAME, and compare it with its checksum.
 
-    Exit code 3 if a file is not what it should be.
+    Exit code 3 if a file is not what it should be, or one of a NAME is missing.
     """
     from stylesearch.workspace.weights import list_weights
 
-    files = [one for one in list_weights(read_all=True) if one.present]
+    files = [one for one in list_weights(read_all=True, names=names or ALL) if one.present or names]
     _echo_files(shared, files)
-    return EXIT_SOME_FAILED if any(one.verified is False for one in files) else 0
+    return EXIT_SOME_FAILED if any(not one.verified for one in files) else 0
 
 
 @weights.command()
@@ -150,8 +150,7 @@ def _echo_files(shared: Shared, files: Sequence[WeightsFile]) -> None:
     )
     for one in files:
         if one.verified is False:
-            click.secho(f"error: {one.path} is damaged", fg="red", err=True)
-            click.echo(f"hint: {one.hint}", err=True)
+            echo_error(f"{one.path} is damaged", one.hint, kind="WeightsMismatch", as_json=False)
 
 
 def _state_of(file: WeightsFile) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import hashlib
 import json
+import logging
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,13 +19,16 @@ from typing import IO, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.errors import StyleSearchError
+from stylesearch.errors import ConfigError, StyleSearchError
 
 __all__ = [
+    "NO_ROOM",
     "RACY_SECONDS",
+    "TEMPORARY_HINT",
     "atomic_file",
     "cache_folder",
     "digest_of",
+    "expand_user",
     "hold_lock",
     "md5_file",
     "pack_vectors",
@@ -30,9 +37,18 @@ __all__ = [
     "stat_key",
     "sync_files",
     "sync_folder",
+    "temporary_folder",
     "unpack_vectors",
     "write_json",
 ]
+
+log = logging.getLogger(__name__)
+
+NO_ROOM: Final = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
+"""Numbers of the errors of a disk, or of a user's share of it, that is full."""
+
+TEMPORARY_HINT: Final = "free some space there, or set TMPDIR to a folder on another disk"
+"""What to do where the folder for temporary files is full."""
 
 RACY_SECONDS: Final = 2.0
 """A file changed this shortly before it was looked at may change again within the same clock tick."""
@@ -44,6 +60,10 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     It is written beside ``path``, flushed to the disk and then renamed to it, so a reader sees the old file
     or the new one, and a power cut leaves one of the two. An exception inside the block removes it.
+
+    Raises:
+        OSError: it cannot be written. The error of a full disk has the file's name, which the system leaves
+            out.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,9 +74,33 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None:
+            error.filename = str(target)
         raise
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """Makes a folder for temporary files, which is gone at the end of the block.
+
+    Args:
+        prefix: beginning of its name.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    import tempfile
+
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        # Python looks for a folder that can be written once, and names all of them if there is none.
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        raise ConfigError(f"temporary files cannot be written: {reason}", hint=TEMPORARY_HINT) from error
+    with folder as name:
+        yield Path(name)
 
 
 def sync_files(folder: Path) -> None:
@@ -176,11 +220,65 @@ def hold_lock(path: Path, timeout: float, too_long: StyleSearchError) -> Iterato
         lock.release()
 
 
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """Replaces ``~`` at the beginning of a path by the user's home folder, and ``~NAME`` by that of NAME.
+
+    Raises:
+        ConfigError: the system knows no such folder: ``HOME`` is not set, and the user has no account.
+    """
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, KeyError) as error:
+        raise ConfigError(
+            f"there is no home folder for the path {os.fspath(path)!r}",
+            hint="set HOME, or write the path without ~",
+        ) from error
+
+
 def cache_folder() -> Path:
-    """Returns ``$STYLESEARCH_CACHE``, or the platform's folder for caches. It may not exist yet."""
+    """Returns ``$STYLESEARCH_CACHE``, or the platform's folder for caches. It may not exist yet.
+
+    For a user without a home folder it is one in the folder for temporary files, made here and readable to no
+    one else.
+
+    Raises:
+        ConfigError: there is no home folder, and somebody else has made the folder that stands in for it.
+    """
     chosen = os.environ.get("STYLESEARCH_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return expand_user(chosen)
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("stylesearch", appauthor=False))
+    try:
+        return Path(platformdirs.user_cache_dir("stylesearch", appauthor=False))
+    except (RuntimeError, KeyError):
+        return _homeless_cache_folder(os.getuid() if hasattr(os, "getuid") else 0)
+
+
+@functools.cache
+def _homeless_cache_folder(user: int) -> Path:
+    """Makes the folder for caches of a user without a home folder; logs once where it is."""
+    import tempfile
+
+    folder = Path(tempfile.gettempdir()) / f"stylesearch-{user}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise ConfigError(
+            f"this user has no home folder, and {folder} cannot hold caches: {error.strerror or error}",
+            hint="set STYLESEARCH_CACHE to a folder that can be written",
+        ) from error
+    # Everybody may make folders among temporary files, and networks are loaded from this one.
+    if hasattr(os, "getuid") and not (
+        stat.S_ISDIR(status.st_mode) and status.st_uid == user and not status.st_mode & 0o022
+    ):
+        raise ConfigError(
+            f"this user has no home folder, and {folder}, which stands in for its caches, is open to others",
+            hint="set STYLESEARCH_CACHE to a folder of your own",
+        )
+    log.warning(
+        "this user has no home folder: caches are kept in %s; set STYLESEARCH_CACHE to a folder that lasts",
+        folder,
+    )
+    return folder

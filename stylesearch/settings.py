@@ -7,6 +7,7 @@ the workspace folder; the environment variable of a setting is its name in capit
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import os
 import tomllib
@@ -19,7 +20,7 @@ import tomlkit
 
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.spec import absolute_spec
-from stylesearch.files import atomic_file
+from stylesearch.files import atomic_file, expand_user
 
 __all__ = [
     "DEFAULT_HOME",
@@ -189,7 +190,7 @@ def load_settings(
         if (variable := ENVIRONMENT_PREFIX + field.name.upper()) in environment
         and environment[variable] != ""
     }
-    home = Path(given.get("home") or from_environment.get("home") or DEFAULT_HOME).expanduser()
+    home = expand_user(given.get("home") or from_environment.get("home") or DEFAULT_HOME)
     file = str(home / CONFIG_FILE)
     values: dict[str, Any] = {}
     for origin, source in (
@@ -229,6 +230,8 @@ def read_table(path: Path, name: str) -> dict[str, Any]:
 def change_settings(home: Path, changes: Mapping[str, str | int | float | None]) -> None:
     """Changes settings in the file, atomically; its other lines, and comments, stay as they are.
 
+    So do a byte-order mark, and the line ends of Windows.
+
     Args:
         home: the workspace folder.
         changes: values by name; None removes a setting.
@@ -245,8 +248,11 @@ def change_settings(home: Path, changes: Mapping[str, str | int | float | None])
             document.pop(name, None)
         else:
             document[name] = value
+    written = path.read_bytes() if path.exists() else b""
+    mark = codecs.BOM_UTF8 if written.startswith(codecs.BOM_UTF8) else b""
+    line_end = "\r\n" if b"\r\n" in written else "\n"
     with atomic_file(path) as file:
-        file.write(tomlkit.dumps(document).encode())
+        file.write(mark + tomlkit.dumps(document).replace("\n", line_end).encode())
 
 
 def _convert(name: str, value: Any, origin: str) -> Any:
@@ -257,11 +263,13 @@ def _convert(name: str, value: Any, origin: str) -> Any:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a byte-order mark
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: it is not UTF-8", hint="save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -54,12 +54,14 @@ class Domain(enum.StrEnum):
 class Box:
     """A rectangle in pixels of the upright image, origin at the top left, ``x1`` and ``y1`` exclusive.
 
+    It may reach out of the image on each side; what uses it cuts it to the image.
+
     Example:
         >>> Box.parse("10, 20, 110, 220")
         Box(x0=10, y0=20, x1=110, y1=220)
 
     Raises:
-        ValueError: if it is empty or reaches left of or above the image.
+        ValueError: if it is empty.
     """
 
     x0: int
@@ -68,8 +70,8 @@ class Box:
     y1: int
 
     def __post_init__(self) -> None:
-        if not (0 <= self.x0 < self.x1 and 0 <= self.y0 < self.y1):
-            raise ValueError(f"a box is x0,y0,x1,y1 with 0 <= x0 < x1 and 0 <= y0 < y1. Received: {self}")
+        if not (self.x0 < self.x1 and self.y0 < self.y1):
+            raise ValueError(f"a box is x0,y0,x1,y1 with x0 < x1 and y0 < y1. Received: {self}")
 
     @classmethod
     def parse(cls, text: str) -> Box:
@@ -83,6 +85,16 @@ class Box:
         except (ValueError, OverflowError):
             raise ValueError(f"a box is four numbers x0,y0,x1,y1 in pixels. Received: {text!r}") from None
         return cls(x0, y0, x1, y1)
+
+    def cut(self, width: int, height: int) -> Box | None:
+        """The part of it that lies in an image of that size; None where nothing does.
+
+        Example:
+            >>> Box(-20, 10, 50, 900).cut(300, 400)
+            Box(x0=0, y0=10, x1=50, y1=400)
+        """
+        x0, y0, x1, y1 = max(self.x0, 0), max(self.y0, 0), min(self.x1, width), min(self.y1, height)
+        return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
     def __str__(self) -> str:
         return f"{self.x0},{self.y0},{self.x1},{self.y1}"

@@ -8,6 +8,7 @@ of one with several, nothing tells which of them said what, so none of them did.
 from __future__ import annotations
 
 import posixpath
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,11 +122,14 @@ def _name_sources(connection: sa.Connection, sources: sa.Table) -> None:
     """
     named: dict[str, dict[str, Any]] = {}
     name_of: dict[str, str] = {}
+    # Folders were read in this way alone; another reading would give their products other ids.
+    layout = {"layout": "category/product/image"}
     for old in connection.execute(sa.text("SELECT DISTINCT source FROM images ORDER BY source")).scalars():
         kind, _, path = old.partition(":")
         name_of[old] = name = path or old
+        options = layout if kind == "folder" else {}
         run = len(named) + 1
-        named.setdefault(name, {"name": name, "path": path, "format": kind, "options": {}, "run": run})
+        named.setdefault(name, {"name": name, "path": path, "format": kind, "options": options, "run": run})
     if not named:
         return
     connection.execute(sa.insert(sources), list(named.values()))
@@ -183,10 +187,10 @@ def _said(row: Any, source_format: str) -> tuple[dict[str, Any], dict[str, str]]
 
 
 def _place(source: Any, path: str) -> str:
-    """Where a product of a folder lies in it: ``category/product``, or an image by itself."""
+    """Where a product of a folder lies in it, in NFC: ``category/product``, or an image by itself."""
     if source.format != "folder":
         return ""
-    parts = posixpath.relpath(path, source.path).split("/")
+    parts = unicodedata.normalize("NFC", posixpath.relpath(path, source.path)).split("/")
     return "/".join(parts[:2]) if len(parts) > 2 else "/".join(parts)
 
 

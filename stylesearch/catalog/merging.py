@@ -42,7 +42,7 @@ class Merged:
 
 def values_of(product: Product, shop_category: str) -> Values:
     """Values of a product by field; its category is the sources' own."""
-    return _stored({**Listing.of(product).said, "category": shop_category})
+    return _json_values({**Listing.of(product).said, "category": shop_category})
 
 
 def merge(
@@ -61,7 +61,7 @@ def merge(
         listing: what it says now.
         others: reads what other sources say, the one that came last first; called only where that matters.
     """
-    stated = _stored(listing.said)
+    stated = _json_values(listing.said)
     mine = {} if before is None else before.said
     kept = (
         {} if listing.is_whole else {name: value for name, value in mine.items() if name not in listing.said}
@@ -146,7 +146,7 @@ def product_values(product_id: str, values: Values, categories: Categories) -> d
     }
 
 
-def _stored(said: Mapping[str, Any]) -> Values:
+def _json_values(said: Mapping[str, Any]) -> Values:
     """Converts values to what the database gives back, without the empty ones.
 
     JSON changes some (a tuple, a number as a key), which would otherwise count as changed at every run.

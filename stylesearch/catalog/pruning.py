@@ -216,12 +216,12 @@ class Pruner:
         row = connection.execute(statement).one_or_none()
         return None if row is None else (row[0], row[1])
 
-    def seen_images(self, limit: int) -> list[str]:
-        """Locators of the first images that were seen."""
+    def seen_ids(self, limit: int) -> list[str]:
+        """Ids of the first products that were seen."""
         connection = self._writer.connection()
         _marks.create_all(connection)
-        seen = images.c.pk.in_(select(_seen.c.image_pk))
-        statement = select(images.c.path).where(seen).order_by(images.c.pk).limit(limit)
+        seen = products.c.pk.in_(select(_seen_products.c.product_pk))
+        statement = select(products.c.id).where(seen).order_by(products.c.pk).limit(limit)
         return list(connection.execute(statement).scalars())
 
     def _is_of_source(self, column: ColumnElement[int]) -> ColumnElement[bool]:

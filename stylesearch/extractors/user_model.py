@@ -24,6 +24,7 @@ from stylesearch.errors import ConfigError, WeightsNotFound
 from stylesearch.extractors.backbones import PREPROCESSING
 from stylesearch.extractors.base import fingerprint_of
 from stylesearch.extractors.weights import sha256_remembered
+from stylesearch.files import expand_user
 
 __all__ = ["UserModelRecipe", "user_model_recipe"]
 
@@ -105,7 +106,7 @@ def user_model_recipe(
         WeightsNotFound: there is no such file.
         ConfigError: it is no ``.keras`` file, or input size or preprocessing are missing or make no sense.
     """
-    file = Path(path).expanduser()
+    file = expand_user(path)
     if file.suffix != ".keras":
         raise ConfigError(
             f"a model of your own is a .keras file, the one format that Keras loads without running code. "

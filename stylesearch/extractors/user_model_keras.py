@@ -85,7 +85,11 @@ def _refuse_code(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise ExtractorError(
+            f"{path} cannot be read: {error.strerror or error}", hint="check the permissions of the file"
+        ) from error
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ExtractorError(
             f"{path} is not a model in Keras's format: {error}",
             hint="save it with model.save('name.keras')",

@@ -109,6 +109,8 @@ def _open_hdf5(path: Path, hint: str) -> Iterator[Any]:
             source = path
         file = h5py.File(source, "r")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
+        if isinstance(error, PermissionError):
+            hint = "check the permissions of the file"
         raise WeightsMismatch(
             f"{path} cannot be read as a Keras weights file: {error}",
             hint=hint or "the file may be cut short: copy it again",

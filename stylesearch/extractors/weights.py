@@ -22,7 +22,7 @@ from pathlib import Path
 
 from stylesearch.errors import ConfigError, WeightsNotFound
 from stylesearch.extractors.backbones import Backbone
-from stylesearch.files import cache_folder, md5_file, sha256_bytes, sha256_file, write_json
+from stylesearch.files import cache_folder, expand_user, md5_file, sha256_bytes, sha256_file, write_json
 
 __all__ = [
     "WeightsSource",
@@ -121,7 +121,7 @@ def find_weights(backbone: Backbone, weights: str | None = None) -> WeightsSourc
             raise ConfigError(f"random weights take a number as their seed: random:7. Received: {weights!r}")
         number = int(seed or "0")
         return WeightsSource(f"random:{number}", seed=number)
-    path = Path(weights).expanduser()
+    path = expand_user(weights)
     if not path.is_file():
         raise WeightsNotFound(
             f"there is no weights file {weights!r} for {backbone.name}",
@@ -150,9 +150,9 @@ def keras_models_folder() -> Path:
     chosen = os.environ.get("KERAS_HOME")
     if chosen:
         return Path(chosen) / "models"
-    home = Path.home()
-    # As in keras.src.backend.config; /tmp is what it falls back to.
-    return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras" / "models"
+    # As in keras.src.backend.config; /tmp is what it falls back to, also for a user without a home folder.
+    home = os.path.expanduser("~")  # noqa: PTH111 - raises nothing where there is none
+    return Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras" / "models"
 
 
 def _imagenet(backbone: Backbone) -> WeightsSource:

@@ -21,6 +21,7 @@ from stylesearch.errors import StyleSearchError
 from stylesearch.features.compute import read_features
 from stylesearch.features.images import CatalogImage
 from stylesearch.features.region_cache import RegionCache
+from stylesearch.files import NO_ROOM
 from stylesearch.images.regions import PERSON_PLAN, count_squares
 from stylesearch.spaces import fit_transform
 from stylesearch.spaces.base import join_squares
@@ -47,7 +48,6 @@ ROWS_AT_ONCE: Final = 2048
 """Rows of a mapped array that are read and written at a time."""
 
 _DISK_HINT: Final = "make room on that disk, or let more lie in memory (--max-memory), and run it again"
-_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _CANNOT_RESERVE: Final = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
@@ -82,7 +82,7 @@ def temporary_array(
         try:
             _reserve(file.fileno(), max(1, n_bytes))  # an empty file cannot be mapped
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if error.errno not in NO_ROOM:
                 raise
             held.close()  # frees the blocks that it got, before free space is counted
             free = shutil.disk_usage(folder).free

@@ -165,8 +165,11 @@ def _draw_photo(
     canvas.image(x, y, _letterbox_image(photo, width * canvas.scale, height * canvas.scale), _CORNER)
     scale_x, scale_y = width / photo.width, height / photo.height
     for box in boxes:
-        left, top = min(box.x0, photo.width) * scale_x, min(box.y0, photo.height) * scale_y
-        right, bottom = min(box.x1, photo.width) * scale_x, min(box.y1, photo.height) * scale_y
+        inside = box.cut(photo.width, photo.height)
+        if inside is None:
+            continue
+        left, top = inside.x0 * scale_x, inside.y0 * scale_y
+        right, bottom = inside.x1 * scale_x, inside.y1 * scale_y
         # A light line inside the colored one, so that the box shows on photos of any color.
         canvas.outline(x + left, y + top, right - left, bottom - top, _CARD, 4)
         canvas.outline(x + left, y + top, right - left, bottom - top, _ACCENT, 2.5)

@@ -134,11 +134,11 @@ def _recognise_brand(head: bytes) -> ImageFormat | None:
 
 
 def describe_unreadable(head: bytes) -> str:
-    """Says what a file that ``recognise`` does not know seems to be, for an error message."""
+    """Says what a file that ``recognise`` does not know seems to be, for an error message: "X is ..."."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for signature, description in _REFUSED:
         if start.startswith(signature.lower()):
             return description
     if head[4:8] == b"ftyp":
         return "a video"
-    return f"no picture of a known format (it begins with {repr(head[:12])[1:]})"
+    return f"in no format that can be read (it begins with {repr(head[:12])[1:]})"

@@ -49,7 +49,8 @@ def make_inputs(
     Args:
         source: the bytes of an image, its locator, or a binary file.
         sizes: sides in pixels of the extractors' square inputs; at least one.
-        regions: the name of a region plan, or boxes at full resolution; None for the whole image.
+        regions: the name of a region plan, or boxes at full resolution, which are cut to the image; None for
+            the whole image.
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
@@ -66,6 +67,11 @@ def make_inputs(
             size: letterbox_image(one.upright, size)[None] for size, one in zip(wanted, images, strict=True)
         }
         return NetworkInputs(width, height, (Box(0, 0, width, height),), pixels)
-    boxes = plan_boxes(regions, width, height) if isinstance(regions, str) else list(regions)
+    if isinstance(regions, str):
+        boxes = plan_boxes(regions, width, height)
+    else:
+        boxes = [
+            box.cut(width, height) or box for box in regions
+        ]  # one outside is refused when it is cropped
     pixels = {size: crops(one, boxes, size) for size, one in zip(wanted, images, strict=True)}
     return NetworkInputs(width, height, tuple(boxes), pixels)

@@ -266,8 +266,8 @@ def reduction(
             boxes = plan_boxes(plan_or_boxes, width, height)
         else:
             # A box outside the image is refused when it is cropped, where the message can say so.
-            clipped = (_clip(box, width, height) for box in plan_or_boxes)
-            boxes = [box for box in clipped if box is not None]
+            cut = (box.cut(width, height) for box in plan_or_boxes)
+            boxes = [box for box in cut if box is not None]
         shortest = min((max(box.x1 - box.x0, box.y1 - box.y0) for box in boxes), default=max(width, height))
         return math.ceil(oversampling * size * max(width, height) / shortest)
 
@@ -302,7 +302,7 @@ def crops(image: DecodedImage, boxes: Sequence[Box], size: int) -> npt.NDArray[n
     pixels = image.upright
     scale_x, scale_y = pixels.width / image.width, pixels.height / image.height
     for box, canvas in zip(boxes, batch, strict=True):
-        inside = _clip(box, image.width, image.height)
+        inside = box.cut(image.width, image.height)
         if inside is None:
             raise ImageError(
                 f"the box {box} lies outside the picture, which is {image.width} x {image.height} pixels",
@@ -313,10 +313,3 @@ def crops(image: DecodedImage, boxes: Sequence[Box], size: int) -> npt.NDArray[n
         x1, y1 = min(inside.x1 * scale_x, pixels.width), min(inside.y1 * scale_y, pixels.height)
         draw_letterboxed(pixels, (x0, y0, x1, y1), canvas)
     return batch
-
-
-def _clip(box: Box, width: int, height: int) -> Box | None:
-    """The part of a box that lies in the image, or None."""
-    if box.x0 >= width or box.y0 >= height:
-        return None
-    return Box(box.x0, box.y0, min(box.x1, width), min(box.y1, height))

@@ -5,11 +5,14 @@ Readers of public datasets (``stylesearch.importers.datasets``) are importers to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from stylesearch.importers.lookup import has_any
+from stylesearch.importers.tables import TABLE_FORMATS
 from stylesearch.registry import Entry, Registry
 
 __all__ = ["IMPORTERS", "ImporterEntry", "possible_formats"]
@@ -21,39 +24,55 @@ class ImporterEntry(Entry):
 
     Attributes:
         reads_file: whether its sources are files; else they are folders.
-        markers: patterns of paths below the folder of a source, at least one of which always exists; empty
-            where the source may be any folder.
+        is_table: whether it is the importer of tables, for the format of this name.
+        markers: patterns of paths below the folder of a source, at least one of which always exists, in any
+            case of letters; empty where the source may be any folder.
     """
 
     reads_file: bool = False
+    is_table: bool = False
     markers: tuple[str, ...] = ()
 
     def may_read(self, path: Path) -> bool:
         """Whether ``path`` may be such a source, checked without importing the importer."""
         if self.reads_file:
             return path.is_file()
-        return path.is_dir() and (
-            not self.markers or any(True for marker in self.markers for _ in path.glob(marker))
-        )
+        return path.is_dir() and (not self.markers or has_any(path, self.markers))
 
 
-IMPORTERS: Final = Registry(
+_PARTITION: Final = tuple(f"{folder}list_eval_partition.txt" for folder in ("Eval/", "Anno/", ""))
+
+
+class _Importers(Registry[ImporterEntry]):
+    """A registry whose importers of tables know which format they are loaded for."""
+
+    def load(self, name: str) -> Callable[[], Any]:
+        """Imports the importer called ``name``; see ``Registry``."""
+        importer: Callable[..., Any] = super().load(name)
+        return partial(importer, name) if self[name].is_table else importer
+
+
+IMPORTERS: Final = _Importers(
     "importer",
     {
-        "csv": ImporterEntry(
-            "stylesearch.importers.table:TableImporter",
-            "a CSV or TSV file with a header: id, title, category, image, price, url, domain, box",
+        name: ImporterEntry(
+            "stylesearch.importers.tables.importer:TableImporter",
+            entry.summary,
             reads_file=True,
-        ),
+            is_table=True,
+        )
+        for name, entry in TABLE_FORMATS.items()
+    }
+    | {
         "deepfashion-c2s": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion:ConsumerToShop",
             "DeepFashion, consumer-to-shop benchmark: Eval/, Anno/ and img/ or img_highres/",
-            markers=("Eval/list_eval_partition.txt", "list_eval_partition.txt"),
+            markers=_PARTITION,
         ),
         "deepfashion-inshop": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion:InShop",
             "DeepFashion, in-shop benchmark: Eval/, Anno/ and img/ or img_highres/",
-            markers=("Eval/list_eval_partition.txt", "list_eval_partition.txt"),
+            markers=_PARTITION,
         ),
         "deepfashion2": ImporterEntry(
             "stylesearch.importers.datasets.deepfashion2:DeepFashion2",
@@ -61,8 +80,8 @@ IMPORTERS: Final = Registry(
             markers=("train/annos", "validation/annos"),
         ),
         "folder": ImporterEntry(
-            "stylesearch.importers.folder:FolderImporter",
-            "a folder: category/product/picture.jpg, or category/picture.jpg",
+            "stylesearch.importers.folders.importer:FolderImporter",
+            "a folder of any depth: category/product/picture.jpg, category/picture.jpg, ...",
         ),
         "street2shop": ImporterEntry(
             "stylesearch.importers.datasets.street2shop:Street2Shop",

@@ -1,8 +1,7 @@
-"""The protocol of importers, their options, and the choice of one for a source."""
+"""The protocol of importers, and their options."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers import IMPORTERS, possible_formats
 from stylesearch.listing import Record, Unpictured
 from stylesearch.registry import unknown_name
 from stylesearch.types import Domain, Failure
@@ -21,12 +19,12 @@ __all__ = [
     "CATEGORIES",
     "ImportOptions",
     "Importer",
+    "LayoutImporter",
     "Listed",
     "Missing",
     "Note",
     "SplitImporter",
     "check_options",
-    "choose_importer",
     "count_listed",
     "title_from_name",
 ]
@@ -50,7 +48,7 @@ class ImportOptions:
     Attributes:
         domain: who took its images, where the source does not say.
         allow_outside: whether a table may name images outside its own folder.
-        layout: of a folder, the names of its levels (``category/product/image``); "" to look at it.
+        layout: of a folder, what its levels are (``category/product/image``); "" or ``auto`` to look at it.
         columns: of a table, columns by field, as ``--map`` gives them: ``{"title": "Bezeichnung", "id":
             "style+colour"}``.
         variants: ``together`` for one product with variants, ``separate`` for a product of each.
@@ -170,6 +168,15 @@ class SplitImporter(Importer, Protocol):
         ...
 
 
+@runtime_checkable
+class LayoutImporter(Importer, Protocol):
+    """An importer that finds out what the levels of a folder are."""
+
+    def find_layout(self, path: Path) -> str:
+        """Finds the ``ImportOptions.layout`` with which later runs read ``path`` as it is read now, or ""."""
+        ...
+
+
 def check_options(importer: Importer, options: ImportOptions) -> None:
     """Refuses options that the importer does not support.
 
@@ -194,34 +201,6 @@ def check_options(importer: Importer, options: ImportOptions) -> None:
 def count_listed(importer: Importer, path: Path, options: ImportOptions) -> int:
     """Estimates the number of records that the importer will list with these options."""
     return importer.count(path, options) if isinstance(importer, SplitImporter) else importer.count(path)
-
-
-def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importer:
-    """Chooses the importer for ``path``.
-
-    Args:
-        path: path of the source.
-        format: a name in ``stylesearch.importers.IMPORTERS``, or ``"auto"`` to inspect the source.
-
-    Raises:
-        DatasetError: the path does not exist, or no importer can read it.
-        UnknownName: no such format.
-    """
-    place = Path(path)
-    names = possible_formats(place) if format == AUTO else [format]
-    candidates: list[Importer] = [IMPORTERS.load(name)() for name in names]
-    if not place.exists():
-        raise DatasetError(f"nothing is at {place}", hint="give a folder with pictures, or a CSV file")
-    if format != AUTO:
-        return candidates[0]
-    scores = [importer.sniff(place) for importer in candidates]
-    if max(scores, default=0) == 0:
-        raise DatasetError(
-            f"cannot tell what kind of source {place} is",
-            hint="give a folder, or a CSV file with a header; or say which it is: "
-            f"--format with one of {', '.join(IMPORTERS)}",
-        )
-    return candidates[scores.index(max(scores))]
 
 
 def title_from_name(name: str) -> str:

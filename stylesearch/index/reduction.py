@@ -108,7 +108,7 @@ class Reduction:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return cls(stored["mean"], stored["axes"], bool(stored["unit"]), bool(stored["root"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise IndexDamaged(f"{path} is damaged: {error}") from error
+            raise IndexDamaged(f"{path} cannot be read: {error}") from error
 
     def _split(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
         """Coordinates along the axes, (n, n_axes), and the squared length of the rest, (n,)."""

@@ -26,7 +26,7 @@ _HINTS: Final = {
     "no such picture": "--media-root says where relative paths start",
     "the picture is outside": "--allow-outside lets images outside the table's folder in",
     "no picture given": "--map image=COLUMN says which column has the images",
-    "private": "--allow-private-hosts lets addresses of private networks in",
+    "such hosts are refused": "--allow-private-hosts lets addresses of private networks in",
 }
 """What helps, by words of the cause."""
 
@@ -34,14 +34,14 @@ _HINTS: Final = {
 def find_oddities(
     categories: Mapping[str, tuple[int, int]],
     largest: tuple[str, int] | None,
-    single_images: Sequence[str],
+    single_ids: Sequence[str],
 ) -> list[str]:
     """Lists what looks wrong, one sentence each.
 
     Args:
         categories: number of products and of images by category.
         largest: id of the product with the most images, and their number.
-        single_images: locators of some images, where every product has a single one; else empty.
+        single_ids: ids of some products, where every product has a single image; else empty.
     """
     found = []
     if largest is not None and largest[1] >= MANY_IMAGES:
@@ -49,18 +49,17 @@ def find_oddities(
             f"the product {largest[0]} has {largest[1]:,} images: is a folder of many products taken for "
             "one? --layout says what the levels of a folder are"
         )
-    stems = {PurePath(one).stem.casefold() for one in single_images}
-    if len(single_images) >= FEWEST_TO_JUDGE and len(stems) == 1:
+    stems = {PurePath(one).stem.casefold() for one in single_ids}
+    if len(single_ids) >= FEWEST_TO_JUDGE and len(stems) == 1:
         found.append(
-            f"every product has a single image, and each is called {PurePath(single_images[0]).name}: are "
-            "these images of products whose folders are taken for categories? --layout product/image says so"
+            f"every product has a single image, and each is called {PurePath(single_ids[0]).name}: are their "
+            "folders products, and not categories? --layout product/image says so"
         )
     like_ids = [name for name in categories if _LIKE_AN_ID.fullmatch(name)]
     if len(like_ids) >= FEWEST_TO_JUDGE and len(like_ids) > 0.7 * len(categories):
         found.append(
-            f"{len(like_ids):,} of {len(categories):,} categories are called like ids ({like_ids[0]}): "
-            "are products taken for categories? --layout, or --map category=COLUMN for a table, says what "
-            "they are"
+            f"{len(like_ids):,} of {len(categories):,} categories are called like ids ({like_ids[0]}): are "
+            "they products? --layout, or --map category=COLUMN for a table, says what is what"
         )
     return found
 
@@ -83,6 +82,8 @@ def cause_of(reason: str) -> str:
     Example:
         >>> cause_of("no such picture: /shop/a.jpg")
         'no such picture'
+        >>> cause_of("the product 'a1' is in line 7 too")
+        'the product ... is in line ... too'
     """
-    plain = re.sub(r"^\d+", "some", reason)  # "9 cells, where the header has 8"
-    return re.split(r": | \(|['\"]|\. Received|/|\d", plain)[0].strip() or reason
+    general = re.split(r": | \(|\. Received", reason)[0]
+    return re.sub(r"\S*[/\d]\S*|'[^']*'", "...", general)

@@ -72,11 +72,12 @@ def ingest(
     check_options(importer, options.source)
     n_total = count_listed(importer, source, options.source) if progress else None
     extraction = options.extraction
-    run = Run(catalog, extractors, options, options.name, source)
+    name = options.name or str(source)
+    run = Run(catalog, extractors, options, name, source)
     with catalog.writing(timeout=extraction.lock_timeout) as writer:
         with writer.transaction():
             writer.upsert_source(
-                options.name,
+                name,
                 path=str(source),
                 format=importer.name,
                 options=options.kept,
@@ -135,7 +136,7 @@ def preview(
         if catalog is None:
             folder = held.enter_context(TemporaryDirectory())
             catalog = held.enter_context(Catalog.open(Path(folder) / "catalog.db"))
-        run = Run(catalog, (), options, options.name, source)
+        run = Run(catalog, (), options, options.name or str(source), source)
         writer = held.enter_context(catalog.writing(timeout=options.extraction.lock_timeout))
         # Everything is written, counted, and taken back.
         held.enter_context(suppress(_TakenBack))

@@ -39,7 +39,7 @@ class IngestOptions:
     """Options of an ingest.
 
     Attributes:
-        name: name of the source.
+        name: name of the source; its path for "".
         source: options of the importer.
         extraction: batch size, threads and limits.
         kept: what is kept with the source of its options, JSON values by name.
@@ -49,7 +49,7 @@ class IngestOptions:
         force: whether more than a third of them may be removed at once.
     """
 
-    name: str
+    name: str = ""
     source: ImportOptions = field(default_factory=ImportOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     kept: Mapping[str, Any] = field(default_factory=dict)
@@ -114,6 +114,9 @@ class IngestReport:
         changes: fields of products that changed, the first of them; ``n_changes`` counts all.
         overruled: number of products of which this source changed what another one says, by its name.
         without_picture: products for which the source gives no picture; they are no failures.
+        unchecked: images behind URLs whose server could not be asked whether they have changed; the ones that
+            are known were kept.
+        unchecked_reason: why, of the first of them.
         refused_removals: products that a prune did not remove, since they are too many at once.
         notes: what was assumed, and what was left out.
         warnings: what looks wrong.
@@ -143,6 +146,8 @@ class IngestReport:
     overruled: dict[str, int] = field(default_factory=dict)
     without_picture: int = 0
     without_picture_examples: list[str] = field(default_factory=list)
+    unchecked: int = 0
+    unchecked_reason: str = ""
     refused_removals: int = 0
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -220,6 +225,8 @@ class IngestReport:
             "overruled": self.overruled,
             "without_picture": self.without_picture,
             "without_picture_examples": self.without_picture_examples,
+            "unchecked": self.unchecked,
+            "unchecked_reason": self.unchecked_reason,
             "refused_removals": self.refused_removals,
             "notes": self.notes,
             "warnings": self.warnings,

@@ -19,6 +19,7 @@ from stylesearch.catalog.records import Content
 from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task
+from stylesearch.images.remote.values import Fetched
 from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
 from stylesearch.ingest.report import IngestOptions, IngestReport
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 PLANNED_AT_ONCE: Final = 256
-N_IMAGES_LOOKED_AT: Final = 1000
-"""Images whose names are looked at for what is strange."""
+N_IDS_LOOKED_AT: Final = 1000
+"""Products whose ids are looked at for what is strange."""
 MOST_PRUNED: Final = 1 / 3
 """Share of a source's products that a prune removes without being forced to."""
 
@@ -104,7 +105,8 @@ class Run:
             records = [
                 replace(one, product=named[id(one.product)]) for one in chunk if isinstance(one, Record)
             ]
-            self.report.processed += len(chunk) - len(records)
+            n_notes = sum(isinstance(one, Note) for one in chunk)
+            self.report.processed += len(chunk) - len(records) - n_notes
             known = self._catalog.known_images(
                 [(record.product.id, record.path) for record in records], list(self._feature_sets.values())
             )
@@ -167,6 +169,9 @@ class Run:
             report.add_seconds("decode", one.prepare_seconds)
             report.add_seconds("inference", one.extract_seconds)
             report.computed += one.n_extracted
+            if isinstance(one.task.content, Fetched) and one.task.content.unchecked:
+                report.unchecked += 1
+                report.unchecked_reason = report.unchecked_reason or one.task.content.unchecked
             _, change = images.pop((one.entry.product_id, one.entry.path), (0, None))
             if (reason := one.entry.error or one.failure) is not None:
                 report.failed.append(Failure(one.entry.path, reason))
@@ -218,7 +223,7 @@ class Run:
         report.count_seen(pruner.seen_categories())
         n_products = sum(n for n, _ in report.categories.values())
         n_images = sum(n for _, n in report.categories.values())
-        single = pruner.seen_images(N_IMAGES_LOOKED_AT) if n_products == n_images else []
+        single = pruner.seen_ids(N_IDS_LOOKED_AT) if n_products == n_images else []
         report.warnings += find_oddities(report.categories, pruner.seen_largest(), single)
         if cause := find_shared_cause(report.failed, report.processed):
             report.warnings.append(cause)

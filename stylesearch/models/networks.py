@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from stylesearch.errors import ConfigError, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
+from stylesearch.files import expand_user
 from stylesearch.models.card import check_name
 from stylesearch.models.store import folder_of, list_models
 
@@ -38,7 +39,7 @@ def owner_of(home: Path, extractor: str) -> str | None:
         home: the workspace folder.
         extractor: as ``stylesearch.extractors.load_extractor`` takes it.
     """
-    path = Path(ExtractorSpec.parse(extractor).name).expanduser().resolve()
+    path = expand_user(ExtractorSpec.parse(extractor).name).resolve()
     if path.suffix != ".keras" or path.parent.parent != (home / "models").resolve():
         return None
     try:

@@ -105,18 +105,13 @@ def make_box_inputs(
     """
     searched = decode(source, reduce_to=reduction_for_finder(size), max_pixels=max_pixels)
     persons = find_persons(searched.pixels, MAX_PERSONS) or []
-    width, height = searched.width, searched.height
-    inside = Box(box.x0, box.y0, min(box.x1, width), min(box.y1, height)) if _meets(box, searched) else None
+    inside = box.cut(searched.width, searched.height)
     shares = [] if inside is None else [share_of_mask(person.mask, inside, searched) for person in persons]
     if inside is None or max(shares, default=0.0) < MIN_BOX_SHARE:
         return make_inputs(source, [size], [inside or box], max_pixels=max_pixels)
     person = int(np.argmax(shares))
     part = Part("box", person + 1, inside, persons[person].mask)
     return _pair_of(source, searched, part, size, max_pixels)
-
-
-def _meets(box: Box, image: DecodedImage) -> bool:
-    return box.x0 < image.width and box.y0 < image.height
 
 
 def _pair_of(

@@ -83,11 +83,11 @@ def masked_square(pixels: Pixels, mask: Pixels, box: Box, size: int) -> Pixels:
     """
     if mask.shape != pixels.shape[:2]:
         raise ValueError(f"the mask is {mask.shape}, not of the photo's size {pixels.shape[:2]}")
-    rows, columns = slice(box.y0, box.y1), slice(box.x0, box.x1)
-    part = pixels[rows, columns]
-    if not part.size:
+    inside = box.cut(mask.shape[1], mask.shape[0])
+    if inside is None:
         raise ImageError(f"the box {box} lies outside the photo of {mask.shape[1]} x {mask.shape[0]} pixels")
-    return letterbox(_whiten(part, np.ascontiguousarray(mask[rows, columns])), size)
+    rows, columns = slice(inside.y0, inside.y1), slice(inside.x0, inside.x1)
+    return letterbox(_whiten(pixels[rows, columns], np.ascontiguousarray(mask[rows, columns])), size)
 
 
 def _whiten(pixels: Pixels, mask: Pixels) -> Pixels:

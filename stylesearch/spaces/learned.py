@@ -341,7 +341,7 @@ class LearnedTransform:
             EOFError,
             zipfile.BadZipFile,
         ) as error:
-            raise SpaceError(f"{path} is no trained model: {error}") from error
+            raise SpaceError(f"{path} cannot be read as a trained model: {error}") from error
 
     @functools.cached_property
     def _widths(self) -> tuple[int, int]:

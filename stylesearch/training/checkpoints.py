@@ -108,7 +108,7 @@ class Checkpoint:
             )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ConfigError(
-                f"{path} is no checkpoint that training can go on from: {error}",
+                f"{path} cannot be read as a checkpoint that training can go on from: {error}",
                 hint="train without resuming, which begins anew",
             ) from error
 

@@ -14,11 +14,11 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Self
 
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.spec import ExtractorSpec
+from stylesearch.files import expand_user
 from stylesearch.training.split import Split
 
 __all__ = ["SeenProducts"]
@@ -56,7 +56,7 @@ class SeenProducts:
         Raises:
             ConfigError: it cannot be read.
         """
-        path = Path(ExtractorSpec.parse(spec).name).expanduser()
+        path = expand_user(ExtractorSpec.parse(spec).name)
         card = path.with_suffix(".json")
         if path.suffix != ".keras" or not card.is_file():
             return None

@@ -237,6 +237,15 @@ class Resources:
             own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
         )
 
+    def existing_catalog(self) -> Catalog | None:
+        """Opens the catalog; None where there is none yet. A database other than SQLite always exists."""
+        if not self.settings.has_catalog:
+            return None
+        from stylesearch.catalog.connections import Location
+
+        location = Location(self.settings.database)
+        return None if location.path is not None and not location.path.exists() else self.catalog()
+
     @property
     def pictures(self) -> Path:
         """Folder of the pictures that were fetched from URLs."""

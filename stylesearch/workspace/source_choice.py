@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.errors import ConfigError
+from stylesearch.importers import IMPORTERS
 from stylesearch.importers.base import (
     AUTO,
     Importer,
     ImportOptions,
+    LayoutImporter,
     check_options,
-    choose_importer,
 )
+from stylesearch.importers.choice import choose_importer
 from stylesearch.types import Domain
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from stylesearch.workspace.resources import Resources
 
 __all__ = ["ChosenSource", "choose_source"]
+
+FOLDER: Final = "folder"
 
 NOT_KEPT: Final = {"splits", "gallery"}
 """Options of an import that are for one run; all others are kept with the source."""
@@ -71,7 +75,7 @@ def choose_source(
         DatasetError: nothing is at the path, or no importer can read it.
         UnknownName: no such source, format or split.
     """
-    catalog = resources.catalog() if resources.settings.has_catalog else None
+    catalog = resources.existing_catalog()
     # Links stay as they were given: a link to the latest export is one source.
     place = None if path is None else os.path.abspath(path)  # noqa: PTH100
     known = _known_source(catalog, place, name)
@@ -85,6 +89,8 @@ def choose_source(
     given = {key: value for key, value in options.items() if value is not None}
     if format == AUTO:
         format = kept.get("format", AUTO)
+        if format == AUTO and known is not None and known.format == FOLDER and Path(place).is_dir():
+            format = FOLDER  # a table that somebody puts into it gives no product another id
     kept |= {key: value for key, value in given.items() if key not in NOT_KEPT}
     if format != AUTO:
         kept["format"] = format
@@ -92,9 +98,24 @@ def choose_source(
     chosen = {key: value for key, value in {**kept, **given}.items() if key in names}
     import_options = replace(ImportOptions(), **chosen)
     import_options = replace(import_options, domain=Domain(import_options.domain))
+    if format == AUTO and known is not None and _still_reads(known.format, place):
+        # Read otherwise, its products would have other ids.
+        format = known.format
     importer = choose_importer(place, format)
     check_options(importer, import_options)
+    # This run tells what it assumes; later ones read the folder in the same way, whatever is added.
+    if (
+        isinstance(importer, LayoutImporter)
+        and "layout" not in kept
+        and (layout := importer.find_layout(Path(place)))
+    ):
+        kept["layout"] = layout
     return ChosenSource(name or (known.name if known else place), Path(place), importer, import_options, kept)
+
+
+def _still_reads(format: str, place: str) -> bool:
+    """Whether the importer that read a source before can read what is there now."""
+    return format in IMPORTERS and os.path.exists(place) and IMPORTERS.load(format)().sniff(Path(place)) > 0  # noqa: PTH110
 
 
 def _known_source(catalog: Catalog | None, place: str | None, name: str) -> Source | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylesearch.files import expand_user
 from stylesearch.workspace.indexes import Indexes
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _absolute_spec(spec: str) -> str:
     from stylesearch.extractors.spec import ExtractorSpec
 
     parsed = ExtractorSpec.parse(spec)
-    path = Path(parsed.name).expanduser()
+    path = expand_user(parsed.name)
     return str(dataclasses.replace(parsed, name=str(path.resolve()))) if path.is_file() else spec
 
 

@@ -7,7 +7,7 @@ network that comes by name. They are shared by all workspaces of a user.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,14 +59,16 @@ class WeightsFile:
     hint: str
 
 
-def list_weights(*, read_all: bool = False) -> list[WeightsFile]:
-    """Lists all files of weights, those that are missing too.
+def list_weights(*, read_all: bool = False, names: Collection[str] = WEIGHTS) -> list[WeightsFile]:
+    """Lists files of weights, those that are missing too.
 
     Args:
         read_all: whether to read every file whole; else a file that has not been written to since its digest
             was last computed is trusted.
+        names: which are listed; no other is read.
     """
-    return [*_person_files(read_all), *(_network_file(one, read_all) for one in BACKBONES.values())]
+    persons = _person_files(read_all) if PERSONS in names else ()
+    return [*persons, *(_network_file(one, read_all) for one in BACKBONES.values() if one.name in names)]
 
 
 def _person_files(read_all: bool) -> Iterator[WeightsFile]:

@@ -37,6 +37,7 @@ from stylesearch.types import (
 from stylesearch.workspace.category_names import CategoryNames
 from stylesearch.workspace.indexes import Indexes
 from stylesearch.workspace.models import Models
+from stylesearch.workspace.pictures import Pictures
 from stylesearch.workspace.resources import Resources
 from stylesearch.workspace.sources import Sources
 
@@ -85,6 +86,7 @@ class Workspace:
         models: lists, reads and removes the trained models.
         sources: lists, renames and removes the sources of products.
         categories: lists, renames, merges and maps the categories that products are searched in.
+        pictures: counts and removes the pictures that were fetched from URLs.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -94,6 +96,7 @@ class Workspace:
         self.models = Models(self._resources)
         self.sources = Sources(self._resources)
         self.categories = CategoryNames(self._resources, self._refresh_indexes)
+        self.pictures = Pictures(self._resources)
 
     @property
     def catalog(self) -> Catalog:
@@ -167,8 +170,8 @@ class Workspace:
             force=force,
         )
         if dry_run:
-            catalog = self.catalog if self.settings.has_catalog else None
-            return preview(catalog, chosen.path, chosen.importer, ingest_options, progress=progress)
+            existing = self._resources.existing_catalog()
+            return preview(existing, chosen.path, chosen.importer, ingest_options, progress=progress)
         specs = list(extractors or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
@@ -417,10 +420,18 @@ class Workspace:
 
         context = self._resources.study_context(max_memory, progress)
         own = self._resources.resolve()
-        in_its_space = own.space if is_trained(own.space) else f"{own.extractor}/{own.space}"
-        default = dict.fromkeys((own.extractor, in_its_space))
+        default = dict.fromkeys((own.extractor, self.search_method[0]))
         choices["regions"] = choices.get("regions") or self._study_regions()
         return evaluate(context, StudySettings(tuple(methods or default), **choices))
+
+    @property
+    def search_method(self) -> tuple[str, str]:
+        """The method and the metric that searches use here, as ``evaluate`` names them."""
+        own = self._resources.resolve()
+        if is_trained(own.space):
+            return own.space, own.metric
+        method = own.extractor if own.space == "raw" else f"{own.extractor}/{own.space}"
+        return method, own.metric
 
     def _study_regions(self) -> str:
         """The plan that searches use here: where persons cannot be found, that of a photo without one."""

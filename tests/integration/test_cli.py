@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -135,7 +136,18 @@ class TestQuery:
         assert set(found) == {"photo", "seen", "hits"}
         assert found["photo"] == str(photo)
         assert [hit["rank"] for hit in found["hits"]] == list(range(1, 8))
-        assert set(found["hits"][0]) == {"rank", "product", "title", "category", "distance", "image"}
+        first, row = found["hits"][0], rows_of(drawn_shop / "products.csv")
+        assert set(first) == {
+            "rank", "product", "title", "category", "price", "in_stock", "url", "attributes",
+            "distance", "image", "image_url", "options", "region",
+        }  # fmt: skip
+        listed = next(one for one in row if one["id"] == first["product"])
+        assert (first["price"], first["url"]) == (listed["price"], listed["url"])
+        assert first["attributes"]["color"] == listed["color"]
+        assert (first["in_stock"], first["image_url"], first["options"]) == (None, None, {})
+        x0, y0, x1, y1 = first["region"]
+        assert 0 <= x0 < x1 <= 480
+        assert 0 <= y0 < y1 <= 640
         distances = [hit["distance"] for hit in found["hits"]]
         assert distances == sorted(distances)
         assert len({hit["product"] for hit in found["hits"]}) == 7
@@ -157,7 +169,9 @@ class TestQuery:
         lines = done.out.splitlines()
         assert "5 products (" in lines[0]
         assert lines[1].startswith("seen: ")
-        assert lines[2].split() == ["rank", "product", "title", "category", "distance", "image"]
+        assert lines[2].split() == ["rank", "product", "title", "category", "price", "distance", "image"]
+        prices = {row["id"]: row["price"] for row in rows_of(drawn_shop / "products.csv")}
+        assert all(f" {prices[line.split()[1]]} " in line for line in lines[3:])
         assert len(lines) == 8
 
     def test_a_category_is_searched_alone(
@@ -198,6 +212,29 @@ class TestQuery:
         assert (tmp_path / "out-1.png").exists()
         assert (tmp_path / "out-3.png").exists()
 
+    def test_verbose_prints_the_time_of_each_step(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path
+    ) -> None:
+        photo = a_street_photo(drawn_shop)
+        pattern = r"wall: decode \d+\.\d\d s, extract \d+\.\d\d s, search \d+\.\d\d s, total \d+\.\d\d s\n"
+        for arguments in (["-v", "query", photo], ["query", photo, "-v"]):
+            assert re.fullmatch(pattern, stylesearch("--home", ingested, *arguments).err)
+        assert stylesearch("--home", ingested, "query", photo).err == ""
+        seconds = stylesearch("--home", ingested, "query", photo, "-v", "--json").json["seconds"]
+        assert list(seconds) == ["decode", "extract", "search", "total"]
+        assert seconds["total"] >= seconds["extract"] + seconds["search"]
+        product = rows_of(drawn_shop / "products.csv")[0]["id"]
+        similar = stylesearch("--home", ingested, "query", "--product", product, "-v").err
+        assert re.fullmatch(r"wall: search \d+\.\d\d s, total \d+\.\d\d s\n", similar)
+
+    def test_a_region_and_a_plan_of_regions_are_not_both_taken(
+        self, stylesearch: Command, ingested: Path, drawn_shop: Path
+    ) -> None:
+        both = ["--regions", "whole", "--region", "legs"]
+        done = stylesearch("--home", ingested, "query", a_street_photo(drawn_shop), *both)
+        assert (done.code, done.out) == (2, "")
+        assert "--regions and --region both say where to look" in done.err
+
     def test_one_bad_photo_is_an_error(self, stylesearch: Command, ingested: Path, tmp_path: Path) -> None:
         (tmp_path / "bad.jpg").write_bytes(b"bad")
         done = stylesearch("--home", ingested, "query", tmp_path / "bad.jpg")
@@ -213,9 +250,9 @@ class TestQuery:
     ) -> None:
         photo = a_street_photo(drawn_shop)
         wrong = stylesearch("--home", ingested, "query", photo, photo, "-c", "drss", "--json")
-        assert (wrong.code, wrong.out, wrong.err.count("error: ")) == (1, "", 1)
+        assert (wrong.code, wrong.out, wrong.err.count('"error": ')) == (1, "", 1)
         empty = stylesearch("--home", tmp_path / "none", "query", photo, photo, "--json")
-        assert (empty.code, empty.out, empty.err.count("error: ")) == (1, "", 1)
+        assert (empty.code, empty.out, empty.err.count('"error": ')) == (1, "", 1)
 
     def test_standard_input_that_cannot_be_read_is_one_bad_photo(
         self, stylesearch: Command, ingested: Path, drawn_shop: Path, monkeypatch: pytest.MonkeyPatch
@@ -241,6 +278,12 @@ class TestQuery:
         whole = stylesearch("--home", ingested, "query", photo, "--regions", "whole", "--json").json
         assert boxed["hits"] != whole["hits"]
         assert stylesearch("--home", ingested, "query", photo, "--box", "1,2,3").code == 2
+        over, cut = (
+            stylesearch("--home", ingested, "query", photo, "--box", box, "--json").json
+            for box in ("-40,-30,200,9000", "0,0,200,640")
+        )
+        assert over == cut
+        assert over["seen"][0]["box"] == [0, 0, 200, 640]
         outside = stylesearch("--home", ingested, "query", photo, "--box", "9000,9000,9100,9100")
         assert outside.code == 1
         assert "outside the picture" in outside.err
@@ -327,6 +370,23 @@ class TestTheRest:
         assert stylesearch("--home", workspace, "index", "verify").code == 0
         assert stylesearch("--home", workspace, "index", "build").code == 0
 
+    def test_the_hint_of_index_verify_mends_what_it_found(
+        self, stylesearch: Command, workspace: Path
+    ) -> None:
+        raw = ["-s", "raw", "-e", "efficientnet-lite0@320+texture+colors"]
+        assert stylesearch("--home", workspace, "index", "build", *raw).code == 0
+        for manifest in (workspace / "indexes").rglob("manifest.json"):
+            manifest.write_text("{")
+        done = stylesearch("--home", workspace, "index", "verify", *raw)
+        assert done.code == 3
+        command = re.search(r"`stylesearch (.*)` rebuilds them", done.out)
+        assert command is not None
+        assert command[1] == (
+            f"index build --home {workspace} --extractor efficientnet-lite0@320+texture+colors --space raw"
+        )
+        assert stylesearch(*command[1].split()).code == 0
+        assert stylesearch("--home", workspace, "index", "verify", *raw).code == 0
+
     def test_db(self, stylesearch: Command, workspace: Path) -> None:
         current = stylesearch("--home", workspace, "db", "current", "--json").json
         assert current["current"] == current["needed"]
@@ -374,6 +434,102 @@ class TestTheRest:
         assert "Did you mean 'whitened'" in done.err
 
 
+class TestErrorsAsJson:
+    """With ``--json`` the last line of stderr is the error, and nothing but results is on stdout."""
+
+    def error_of(self, done: Any) -> Any:
+        assert done.out == ""
+        return json.loads(done.err.splitlines()[-1])["error"]
+
+    def test_an_error_of_the_library(self, stylesearch: Command, ingested: Path) -> None:
+        done = stylesearch("--home", ingested, "products", "show", "none", "--json")
+        assert (done.code, done.err.count("\n")) == (1, 1)
+        assert self.error_of(done) == {
+            "type": "NotInCatalog",
+            "message": "the catalog has no product 'none'",
+            "hint": "`stylesearch products list` shows all",
+        }
+
+    @pytest.mark.parametrize(
+        ("arguments", "message", "hint"),
+        [
+            (
+                ["--json", "qury"],
+                "No such command 'qury'. Did you mean 'query'?",
+                "stylesearch --help",
+            ),
+            (
+                ["query", "--json"],
+                "give one or more photos, or --product ID (not both)",
+                "stylesearch query --help",
+            ),
+            (
+                ["query", "--catgory", "x", "--json"],
+                "No such option '--catgory'. Did you mean '--category'?",
+                "stylesearch query --help",
+            ),
+        ],
+    )
+    def test_wrong_usage(self, stylesearch: Command, arguments: list[str], message: str, hint: str) -> None:
+        done = stylesearch(*arguments)
+        assert done.code == 2
+        assert self.error_of(done) == {"type": "UsageError", "message": message, "hint": hint}
+
+    def test_what_the_system_refuses_and_an_interruption(
+        self, stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for error, code, expected in (
+            (
+                PermissionError(13, "Permission denied", "/shop"),
+                1,
+                {"type": "PermissionError", "message": "/shop: Permission denied", "hint": ""},
+            ),
+            (KeyboardInterrupt(), 130, {"type": "Interrupted", "message": "interrupted", "hint": ""}),
+        ):
+            TestFailures().fail_with(monkeypatch, error)
+            done = stylesearch("--home", tmp_path, "products", "list", "--json")
+            assert done.code == code
+            assert self.error_of(done) == expected
+
+    def test_one_of_several_photos(self, stylesearch: Command, ingested: Path, drawn_shop: Path) -> None:
+        done = stylesearch("--home", ingested, "query", a_street_photo(drawn_shop), "none.jpg", "--json")
+        assert done.code == 3
+        assert [len(json.loads(line)["hits"]) for line in done.out.splitlines()] == [20, 0]
+        error = json.loads(done.err)["error"]
+        assert (error["type"], error["message"]) == (
+            "ImageError",
+            "none.jpg cannot be read: No such file or directory",
+        )
+
+    def test_a_photo_that_is_called_as_the_option_is_a_photo(
+        self, stylesearch: Command, ingested: Path
+    ) -> None:
+        done = stylesearch("--home", ingested, "query", "--", "--json")
+        assert done.err.startswith("error: --json cannot be read: ")
+
+
+class TestUnknownNames:
+    @pytest.mark.parametrize(
+        ("arguments", "suggestion"),
+        [
+            (["serach"], None),
+            (["querry"], "query"),
+            (["ingst"], "ingest"),
+            (["index", "stats"], "status"),
+            (["products", "shw"], "show"),
+            (["query", "--categry", "x"], "--category"),
+        ],
+    )
+    def test_the_nearest_one_is_suggested(
+        self, stylesearch: Command, arguments: list[str], suggestion: str | None
+    ) -> None:
+        done = stylesearch(*arguments)
+        assert done.code == 2
+        last = done.err.splitlines()[-1]
+        assert last.startswith("Error: No such ")
+        assert last.endswith(f"Did you mean '{suggestion}'?" if suggestion else f"'{arguments[0]}'.")
+
+
 class TestFailures:
     def fail_with(self, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         def products(*_: object, **__: object) -> None:
@@ -387,8 +543,26 @@ class TestFailures:
         self.fail_with(monkeypatch, OSError(28, "No space left on device", "/shop/catalog.db"))
         done = stylesearch("--home", tmp_path, "products", "list")
         assert done.code == 1
-        assert done.err == "error: /shop/catalog.db: No space left on device\n"
+        assert done.err == (
+            "error: /shop/catalog.db: No space left on device\nhint: free some space on that disk\n"
+        )
         assert "Traceback" in stylesearch("--home", tmp_path, "-v", "products", "list").err
+
+    def test_a_full_folder_for_temporary_files_is_blamed_on_that(
+        self, stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        hint = "free some space there, or set TMPDIR to a folder on another disk"
+        part = str(tmp_path / "part")
+        none = "No usable temporary directory found in ['/tmp', '/var/tmp']"
+        for error, said in (
+            (OSError(28, "No space left on device", part), f"{part}: No space left on device"),
+            (FileNotFoundError(2, none), f"temporary files cannot be written: {none}"),
+        ):
+            self.fail_with(monkeypatch, error)
+            done = stylesearch("--home", tmp_path, "products", "list")
+            assert done.code == 1
+            assert done.err == f"error: {said}\nhint: {hint}\n"
 
     def test_a_pipe_that_is_not_stdout_is_no_silent_success(
         self, stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

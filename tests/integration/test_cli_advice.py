@@ -46,7 +46,7 @@ class TestIngest:
         assert "no longer in the source" not in first.err
         table.write_text("".join(table.read_text().splitlines(keepends=True)[:-4]))
         kept = stylesearch("--home", home, "ingest", table)
-        assert "note: 4 images are no longer in the source; --prune removes them" in kept.err
+        assert "note: 4 products are no longer in the source; --prune removes them" in kept.err
         assert stylesearch("--home", home, "-q", "ingest", table).err == ""
         assert stylesearch("--home", home, "ingest", table, "--json").json["unlisted"] == 4
         pruned = stylesearch("--home", home, "ingest", table, "--prune", "--json").json
@@ -59,23 +59,38 @@ class TestIngest:
         home, table = tmp_path / "home", shop / "few.csv"
         rows = rows_of(shop / "products.csv")[:3]
         listed = "id,image\n" + "".join(f"{row['id']},{row['image']}\n" for row in rows)
-        outside = "x1,../outside.jpg\n"
-        table.write_text(listed + outside)
+        broken = "x1,a,b,c\n"
+        table.write_text(listed + broken)
         done = stylesearch("--home", home, "ingest", table)
-        assert done.code == 3
-        assert "--allow-outside lets it in" in done.err
+        assert (done.code, "few.csv:5: " in done.err) == (3, True)
         assert caplog.messages == []
         assert stylesearch("--home", home, "ingest", table, "--prune").code == 3
         assert caplog.messages == [said]
 
         table.write_text(f"{listed}{rows[0]['id']},{rows[1]['image']}\n")  # a second picture of the first
         assert stylesearch("--home", home, "ingest", table, "--json").json["added"] == 1
-        table.write_text(listed + outside)  # ... which would go now, without --prune
+        table.write_text(listed + broken)  # ... which would go now, without --prune
         kept = stylesearch("--home", home, "ingest", table, "--json")
         assert caplog.messages == [said, said]
         assert (kept.json["removed"], kept.json["unlisted"]) == (0, 0)
         table.write_text(listed)
         assert stylesearch("--home", home, "ingest", table, "--json").json["removed"] == 1
+
+    def test_a_row_whose_picture_cannot_be_used_still_lists_its_product(
+        self, stylesearch: Command, shop: Path, tmp_path: Path
+    ) -> None:
+        home, table = tmp_path / "home", shop / "few.csv"
+        rows = rows_of(shop / "products.csv")[:4]
+        lines = [f"{row['id']},{row['image']}\n" for row in rows]
+        table.write_text("id,image\n" + "".join(lines))
+        stylesearch("--home", home, "ingest", table)
+        table.write_text("id,image\n" + "".join([*lines[:2], f"{rows[2]['id']},../outside.jpg\n"]))
+        done = stylesearch("--home", home, "ingest", table, "--prune", "--json")
+        assert done.code == 3
+        assert "--allow-outside lets it in" in done.json["failed"][0]["reason"]
+        assert (done.json["products"]["removed"], done.json["removed"]) == (1, 1)
+        listed = stylesearch("--home", home, "products", "list", "--json").json
+        assert [one["id"] for one in listed] == sorted(row["id"] for row in rows[:3])
 
     def test_the_rate_is_what_json_says(self, stylesearch: Command, shop: Path, tmp_path: Path) -> None:
         done = stylesearch("--home", tmp_path / "home", "ingest", shop / "products.csv", "--json")

@@ -210,7 +210,7 @@ print("done", n_computed, flush=True)
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace of 30 products with a shop picture and a photo each, and no features of the methods."""
     from stylesearch.catalog import Catalog
-    from stylesearch.importers.table import TableImporter
+    from stylesearch.importers.tables.importer import TableImporter
     from stylesearch.ingest import IngestOptions, ingest
     from stylesearch.testing.fake_extractor import FakeExtractor
 
@@ -295,7 +295,7 @@ def test_a_image_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_path
     for file in fresh.glob("*.png"):
         shutil.copy(file, images)
     shutil.copy(fresh / "table.csv", images)
-    from stylesearch.importers.table import TableImporter
+    from stylesearch.importers.tables.importer import TableImporter
     from stylesearch.ingest import IngestOptions, ingest
 
     with Catalog.open(tmp_path / "catalog.db") as catalog:
@@ -311,3 +311,15 @@ def test_a_image_that_changed_or_went_is_left_out_and_said(fresh: Path, tmp_path
         ("the picture could not be used: the file has changed since it was ingested: ingest again", 1),
     }
     assert study.queries.n_queries == 28
+
+
+def test_the_row_of_the_method_that_queries_use_is_marked(streets: Path, stylesearch: Any) -> None:
+    arguments = ["--methods", f"{NAME},{NAME}/mixed", "--metrics", "l1,cosine", "--regions", "whole"]
+    shown = stylesearch("--home", streets, "eval", *arguments).out.splitlines()
+    (marked,) = [line for line in shown if line.split()[1:2] == ["*"]]
+    assert marked.split()[:3] == [f"{NAME}/mixed", "*", "cosine"]
+    assert "* what `stylesearch query` searches with" in shown
+    others = stylesearch("--home", streets, "eval", "--methods", NAME, "--regions", "whole").out
+    assert "*" not in others
+    with ss.open(streets, space="raw", metric="l2") as shop:
+        assert shop.search_method == (NAME, "l2")

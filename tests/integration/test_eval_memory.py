@@ -18,7 +18,7 @@ from stylesearch.evaluation.results import StudySettings
 from stylesearch.evaluation.study import evaluate
 from stylesearch.extractors.base import Extractor
 from stylesearch.features.context import StudyContext
-from stylesearch.importers.table import TableImporter
+from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.settings import Settings

@@ -127,6 +127,31 @@ def test_an_exported_table_is_read_back_without_a_change(
     assert again["changes"] == []
 
 
+def test_escaped_cells_stock_and_boxes_are_read_back_too(
+    stylesearch: Command, home: Path, tmp_path: Path
+) -> None:
+    names = ["=1+1", "'=1", "@x", "+49 30", "-5.50", "'quoted'", 'a, "b"; c']
+    rows = [["id", "title", "image", "box", "in_stock", "price", "note", "=name"]]
+    rows += [
+        [f"p{n}", name, "dress0.jpg", "1,2,90,100", "true", "-5 EUR", name, "+"]
+        for n, name in enumerate(names)
+    ]
+    rows.append(["p0", "", "dress1.jpg", "", "", "", "", ""])
+    source = home.parent / "source" / "odd.csv"
+    with source.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    stylesearch("--home", home, "ingest", source, "--source", "odd")
+    before = stylesearch("--home", home, "products", "list", "--source", "odd", "--json").json
+    assert [one["title"] for one in before] == names
+    assert before[0]["attributes"] == {"note": "=1+1", "=name": "+"}
+    table = tmp_path / "exported.csv"
+    stylesearch("--home", home, "products", "export", "-o", table)
+    again = stylesearch("--home", home, "ingest", table, "--allow-outside", "--json").json
+    assert (again["changes"], again["failed"], again["products"]["unchanged"]) == ([], [], N + len(names))
+    assert (again["added"], again["changed"]) == (0, 0)
+    assert stylesearch("--home", home, "products", "list", "--source", "odd", "--json").json == before
+
+
 def test_a_renamed_category_is_exported_as_the_source_says_it(
     stylesearch: Command, home: Path, tmp_path: Path
 ) -> None:

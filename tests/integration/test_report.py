@@ -27,7 +27,7 @@ from stylesearch.evaluation.sample import Features, read_sample, sampled_gallery
 from stylesearch.evaluation.study import evaluate
 from stylesearch.extractors import load_extractor
 from stylesearch.features.context import StudyContext
-from stylesearch.importers.table import TableImporter
+from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import stylesearch.ingest.pipeline as pipeline
 from stylesearch.catalog import Catalog
 from stylesearch.features.stream import ExtractionOptions
-from stylesearch.importers.folder import FolderImporter
+from stylesearch.importers.folders.importer import FolderImporter
 from stylesearch.ingest import IngestOptions, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 

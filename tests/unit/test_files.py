@@ -1,9 +1,25 @@
+import errno
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
-from stylesearch.files import atomic_file, digest_of, sha256_bytes, sha256_file, write_json
+from stylesearch import files
+from stylesearch.errors import ConfigError
+from stylesearch.extractors.weights import keras_models_folder
+from stylesearch.files import (
+    TEMPORARY_HINT,
+    atomic_file,
+    cache_folder,
+    digest_of,
+    sha256_bytes,
+    sha256_file,
+    temporary_folder,
+    write_json,
+)
+from stylesearch.settings import load_settings
 
 
 def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
@@ -36,3 +52,92 @@ def test_hashes_agree(tmp_path: Path) -> None:
 
 def test_the_order_of_keys_does_not_change_a_digest() -> None:
     assert digest_of({"a": 1, "b": [2]}) == digest_of({"b": [2], "a": 1}) != digest_of({"a": 1, "b": [3]})
+
+
+@pytest.fixture
+def homeless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without ``HOME`` and without an account. Returns the folder for temporary files."""
+
+    def unknown(_uid: int) -> NoReturn:
+        raise KeyError("getpwuid(): uid not found")
+
+    for name in ("HOME", "STYLESEARCH_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    files._homeless_cache_folder.cache_clear()
+    return tmp_path
+
+
+def test_caches_of_a_user_without_a_home_lie_among_temporary_files(
+    homeless: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = homeless / f"stylesearch-{os.getuid()}"
+    assert [cache_folder(), cache_folder()] == [expected, expected]
+    assert expected.stat().st_mode & 0o777 == 0o700
+    assert caplog.messages == [
+        f"this user has no home folder: caches are kept in {expected}; "
+        "set STYLESEARCH_CACHE to a folder that lasts"
+    ]
+
+
+def test_a_folder_that_others_can_change_holds_no_caches(homeless: Path) -> None:
+    (homeless / f"stylesearch-{os.getuid()}").mkdir()
+    (homeless / f"stylesearch-{os.getuid()}").chmod(0o777)
+    with pytest.raises(ConfigError, match="is open to others") as caught:
+        cache_folder()
+    assert caught.value.hint == "set STYLESEARCH_CACHE to a folder of your own"
+
+
+def test_a_link_stands_in_for_no_folder_of_caches(homeless: Path) -> None:
+    (homeless / "elsewhere").mkdir(mode=0o700)
+    (homeless / f"stylesearch-{os.getuid()}").symlink_to(homeless / "elsewhere")
+    with pytest.raises(ConfigError, match="is open to others"):
+        cache_folder()
+
+
+def test_the_folder_that_was_chosen_needs_no_home(homeless: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STYLESEARCH_CACHE", str(homeless / "mine"))
+    assert cache_folder() == homeless / "mine"
+    monkeypatch.setenv("STYLESEARCH_CACHE", "~/mine")
+    with pytest.raises(ConfigError, match="no home folder for the path '~/mine'"):
+        cache_folder()
+
+
+def test_the_settings_and_weights_of_a_user_without_a_home(
+    homeless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    assert keras_models_folder() == Path("/tmp/.keras/models")
+    assert load_settings({}, {}).home == Path(".stylesearch")
+    with pytest.raises(ConfigError, match="no home folder for the path '~/shop'"):
+        load_settings({"home": "~/shop"}, {})
+
+
+def test_the_error_of_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught, atomic_file(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "file")
+    with pytest.raises(OSError, match="No space left") as caught, atomic_file(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/elsewhere")
+    assert caught.value.filename == "/elsewhere"
+
+
+def test_a_temporary_folder_is_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with temporary_folder("shop-") as folder:
+        (folder / "file").write_text("x")
+        assert [one.name[:5] for one in tmp_path.iterdir()] == ["shop-"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_folder_for_temporary_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: str, _mode: int = 0o777) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile._os.mkdir", full)
+    with pytest.raises(ConfigError, match="No space left on device") as caught, temporary_folder("shop-"):
+        pass
+    assert str(caught.value).startswith(f"temporary files cannot be written: {tmp_path}/shop-")
+    assert caught.value.hint == TEMPORARY_HINT

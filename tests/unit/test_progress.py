@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from stylesearch.cli import output
@@ -105,18 +107,65 @@ def test_what_comes_before_the_first_count_is_not_in_the_time_left(
 ) -> None:
     monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.0)
     with Progress() as progress:
-        progress("pictures", 0, 60)
+        progress("pictures", 0, 160)
         clock.now += 20  # a network is loaded
-        progress("pictures", 1, 60)
-        clock.now += 2
-        progress("pictures", 21, 60)
-        clock.now += 4
-        progress("pictures", 60, 60)
+        progress("pictures", 1, 160)
+        clock.now += 6
+        progress("pictures", 61, 160)
+        clock.now += 10
+        progress("pictures", 160, 160)
     assert capsys.readouterr().err.splitlines()[:3] == [
-        "pictures: 0/60 images",
-        "pictures: 1/60 images",
-        "pictures: 21/60 images, 10.0 a second, 4 s left",
+        "pictures: 0/160 images",
+        "pictures: 1/160 images",
+        "pictures: 61/160 images, 10.0 a second, 10 s left",
     ]
+
+
+def times_left(err: str) -> list[str | None]:
+    """The time left of each line, None where there is none."""
+    return [line.rpartition(", ")[2] if line.endswith(" left") else None for line in err.splitlines()]
+
+
+def test_no_time_left_is_shown_before_there_is_enough_to_reckon_with(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.0)
+    with Progress() as progress:
+        for seconds, n_done in ((0, 0), (9, 1), (0.1, 90), (2.4, 95), (2.4, 120), (0.2, 121), (1, 131)):
+            clock.now += seconds
+            progress("pictures", n_done, 1000)
+        shown = times_left(capsys.readouterr().err)
+    assert [one is not None for one in shown] == [False] * 5 + [True] * 2
+
+
+def test_the_time_left_follows_a_change_of_pace_steadily(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.0)
+    n_done, lefts = 0, []
+    with Progress() as progress:
+        progress("pictures", 1, 2000)
+        for second in range(1, 121):
+            # Every second one takes none or twice as many; after a minute a tenth of the pace.
+            pace = 10 if second <= 60 else 1
+            clock.now += 1
+            n_done += 2 * pace if second % 2 else 0
+            progress("pictures", n_done, 2000)
+            left = progress._rate.seconds_left(2000) if progress._rate else None
+            lefts.append(left)
+    known = [one for one in lefts if one is not None]
+    assert len(known) == 116
+    assert known[55] == pytest.approx(140, rel=0.05), "600 of 2000 are done at 10 a second"
+    steps = [abs(b - a) / a for a, b in itertools.pairwise(known)]
+    assert max(steps) < 0.25, "no jump of more than a quarter from one second to the next"
+    assert known[-1] > 600, "two minutes of the new pace count for more than the first one"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(12.4, "12 s"), (99.4, "99 s"), (120, "2 min"), (5400, "90 min")]
+)
+def test_a_long_time_is_told_in_minutes(seconds: float, said: str) -> None:
+    assert output._list_time(seconds) == said
 
 
 def test_the_bar_reckons_the_time_left_so_too(
@@ -127,9 +176,13 @@ def test_the_bar_reckons_the_time_left_so_too(
     monkeypatch.setattr(tqdm.std, "time", lambda: clock.now)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with Progress() as progress:
-        progress("pictures", 0, 60)
+        progress("pictures", 0, 160)
         clock.now += 20
-        progress("pictures", 1, 60)
-        clock.now += 2
-        progress("pictures", 21, 60)
-        assert "<00:03, 10.00 images/s" in capsys.readouterr().err
+        progress("pictures", 1, 160)
+        clock.now += 1
+        progress("pictures", 11, 160)
+        early = capsys.readouterr().err.split("\r")[-1]
+        assert "11/160 [00:21, 10.00 images/s]" in early
+        clock.now += 5
+        progress("pictures", 61, 160)
+        assert "61/160 [00:26<00:09, 10.00 images/s]" in capsys.readouterr().err.split("\r")[-1]

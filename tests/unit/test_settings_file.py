@@ -1,11 +1,12 @@
 """Settings are changed in the file, and the rest of it stays as it was written."""
 
+import codecs
 from pathlib import Path
 
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.settings import change_settings, load_settings, read_settings
+from stylesearch.settings import change_settings, load_settings, read_settings, read_table
 
 WRITTEN = """\
 # what our shop uses
@@ -51,3 +52,25 @@ def test_a_file_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"config\.toml"):
         change_settings(tmp_path, {"space": "whitened"})
     assert path.read_text() == "space = ["
+
+
+def test_a_file_of_a_windows_editor_is_read_and_keeps_its_form(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(codecs.BOM_UTF8 + WRITTEN.replace("\n", "\r\n").encode())
+    assert load_settings({"home": tmp_path}, {}).extractor == "resnet50"
+    change_settings(tmp_path, {"space": "whitened", "metric": "l1"})
+    changed = WRITTEN.replace("'raw'", '"whitened"') + 'metric = "l1"\n'
+    assert path.read_bytes() == codecs.BOM_UTF8 + changed.replace("\n", "\r\n").encode()
+    assert read_settings(tmp_path) == {"extractor": "resnet50", "space": "whitened", "metric": "l1"}
+
+
+def test_a_table_of_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(codecs.BOM_UTF8 + b"[serve]\r\nport = 9000\r\n")
+    assert read_table(tmp_path / "config.toml", "serve") == {"port": 9000}
+
+
+def test_another_encoding_is_named_as_the_fault(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes('space = "raw"'.encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"config\.toml cannot be read: it is not UTF-8") as caught:
+        read_settings(tmp_path)
+    assert caught.value.hint == "save it as UTF-8"

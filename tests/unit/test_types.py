@@ -13,11 +13,31 @@ def test_a_box_is_read_and_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "5,5,5,9", "5,5,2,9", "-1,0,5,5", "nan,0,1,1", "0,0,inf,1"]
+    "text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "5,5,5,9", "5,5,2,9", "-1,0,-5,5", "nan,0,1,1", "0,0,inf,1"]
 )
 def test_what_is_no_box_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a box is"):
         Box.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("10,20,30,40", (10, 20, 30, 40)),
+        ("-10,20,30,40", (0, 20, 30, 40)),
+        ("10,-20,30,40", (10, 0, 30, 40)),
+        ("10,20,3000,40", (10, 20, 300, 40)),
+        ("10,20,30,4000", (10, 20, 30, 400)),
+        ("-9,-9,9999,9999", (0, 0, 300, 400)),
+        ("-9,20,1,40", (0, 20, 1, 40)),
+        ("-9,20,0,40", None),
+        ("10,-9,30,0", None),
+        ("300,20,310,40", None),
+        ("10,400,30,410", None),
+    ],
+)
+def test_a_box_is_cut_to_the_image_on_each_side(text: str, inside: tuple[int, int, int, int] | None) -> None:
+    assert Box.parse(text).cut(300, 400) == (inside and Box(*inside))
 
 
 def test_every_option_of_a_search_can_be_given_as_a_keyword() -> None:

@@ -90,7 +90,12 @@ def import_keras() -> Any:
 def _start_up_log_hidden() -> Iterator[None]:
     """Catches what is written to file descriptor 2; what is not TensorFlow's log is written there later."""
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as caught:
+    with contextlib.ExitStack() as stack:
+        try:
+            caught = stack.enter_context(tempfile.TemporaryFile())
+        except OSError:  # no room for temporary files: then the log is seen
+            yield
+            return
         kept = os.dup(2)
         os.dup2(caught.fileno(), 2)
         try:

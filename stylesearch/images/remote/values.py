@@ -19,24 +19,24 @@ class FetchOptions:
     """How pictures behind URLs are fetched; times are in seconds.
 
     Attributes:
-        n_at_once: pictures that are fetched at the same time, of all hosts.
+        n_at_once: pictures that are fetched or stored at the same time, of all hosts.
         n_per_host: the most of them that are of one host. A host begins with two, and gets one more with each
             answer.
         connect_seconds: how long to wait for a connection.
         read_seconds: how long to wait for the next bytes.
         total_seconds: how long one picture may take, with its redirects.
-        n_retries: how often a picture is asked for again after a failed connection, a time-out, an answer that
-            was cut off, or one of 408, 425 and 500 to 599.
-        n_postponements: how often a picture is asked for again after 429, or 503 with ``Retry-After``; also how
-            often in a row a host may answer so before it is given up.
+        n_retries: how often a picture is asked for again after a failed connection, a time-out, an answer
+            that was cut off, or one of 408, 425 and 500 to 599.
+        n_postponements: how often a picture is asked for again after 429, or 503 with ``Retry-After``; also
+            how often in a row a host may answer so before it is given up.
         n_host_failures: how often in a row a connection to a host may fail before it is given up: all of its
             other pictures then fail at once.
         backoff_seconds: the pause before the first retry; it doubles with each.
         max_pause_seconds: the longest pause before a retry, whatever ``Retry-After`` says.
         max_bytes: larger pictures are refused.
         max_redirects: how many redirects are followed.
-        max_age: how old a picture of the cache may be before its server is asked whether it has changed; 0: as
-            old as this run.
+        max_age: how old a picture of the cache may be before its server is asked whether it has changed; 0:
+            as old as this run.
         allow_private: whether private, loopback and link-local addresses may be connected to.
         offline: whether pictures come from the cache alone.
         http2: whether HTTP/2 is offered to servers over https.
@@ -46,8 +46,8 @@ class FetchOptions:
         ConfigError: a number that makes no sense.
     """
 
-    n_at_once: int = 24
-    n_per_host: int = 12
+    n_at_once: int = 32
+    n_per_host: int = 16
     connect_seconds: float = 10.0
     read_seconds: float = 20.0
     total_seconds: float = 120.0

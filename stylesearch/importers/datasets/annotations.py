@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import ALL_SPLITS, ImportOptions, Missing
-from stylesearch.importers.folder import is_text, printable
+from stylesearch.importers.folders.tree import is_text, printable
 from stylesearch.listing import Record
 from stylesearch.types import Box, Domain, Failure, Product
 

@@ -61,6 +61,7 @@ from stylesearch.importers.datasets.deepfashion_files import (
     read_boxes,
     read_rows,
 )
+from stylesearch.importers.lookup import find_below
 from stylesearch.listing import Listing, Record
 from stylesearch.types import Box, Domain, Failure, Product
 
@@ -73,7 +74,11 @@ __all__ = [
     "InShop",
 ]
 
-_PARTITION: Final = ("Eval/list_eval_partition.txt", "list_eval_partition.txt")
+_PARTITION: Final = (
+    "Eval/list_eval_partition.txt",
+    "Anno/list_eval_partition.txt",
+    "list_eval_partition.txt",
+)
 _LOW: Final = ("img", "Img/img")
 _HIGH: Final = ("img_highres", "Img/img_highres")
 _LAST: Final = ("Img",)
@@ -172,13 +177,19 @@ class _ImageFolders:
     def __init__(self, root: Path, frame: Frame) -> None:
         self._frame = frame
         absolute = Path(os.path.abspath(root))  # noqa: PTH100 - links stay as the user wrote them
-        names = [name for name in (*_LOW, *_HIGH, *_LAST) if (absolute / name).is_dir()]
-        if not names:
+        # Those of the usual names first; then inner ones, since "Img" is "img" in another case.
+        usual = [name for name in (*_LOW, *_HIGH, *_LAST) if (absolute / name).is_dir()]
+        places = {f"{absolute}/{name}": name in _HIGH for name in usual}
+        for name in (_LOW[1], _HIGH[1], _LOW[0], _HIGH[0]):
+            found = find_below(absolute, name)
+            if found is not None and found.is_dir():
+                places.setdefault(str(found), name in _HIGH)
+        if not places:
             raise DatasetError(
                 f"no pictures in {root}: neither {_LOW[0]}/ nor {_HIGH[0]}/, directly or in Img/",
                 hint="unpack img.zip (or img_highres.zip) there; docs/datasets.md says how to get it",
             )
-        self._places = [(f"{absolute}/{name}", name in _HIGH) for name in names]
+        self._places = list(places.items())
 
     def find(self, entry: Listed) -> Record | str:
         """Makes the record of an entry; returns the path where its image should be if it is missing."""
@@ -248,7 +259,7 @@ class _Benchmark(ABC):
 
     def _listed_with_boxes(self, path: Path, options: ImportOptions) -> Iterator[Listed | Failure]:
         """Yields failures for rows of boxes that cannot be read, then the listed images with their boxes."""
-        present = [path / name for name in self._box_files if (path / name).is_file()]
+        present = [found for name in self._box_files if (found := find_below(path, name)) is not None]
         if not present:
             warnings.warn(
                 f"no {self._box_files[0]} in {path}: pictures are taken whole, without boxes",

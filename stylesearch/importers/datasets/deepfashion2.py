@@ -42,7 +42,8 @@ from stylesearch.importers.datasets.annotations import (
     whole_number,
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
-from stylesearch.importers.folder import is_junk, is_text
+from stylesearch.importers.folders.tree import is_junk, is_text
+from stylesearch.importers.lookup import find_below
 from stylesearch.listing import Listing, Record
 from stylesearch.types import Box, Domain, Failure, Product
 
@@ -88,8 +89,8 @@ class DeepFashion2:
 
     def sniff(self, path: Path) -> int:
         """3 where ``annos/`` and ``image/`` are side by side in a split, else 0."""
-        parts = [path / split for split in self.splits]
-        return 3 if any((part / "annos").is_dir() and (part / "image").is_dir() for part in parts) else 0
+        parts = [[_part(path, split, name) for name in ("annos", "image")] for split in self.splits]
+        return 3 if any(annos.is_dir() and images.is_dir() for annos, images in parts) else 0
 
     def records(self, path: Path, options: ImportOptions) -> Iterator[Record | Failure | Missing]:
         """Lists every garment of every image, in the order of splits and file names; see ``Importer``.
@@ -98,14 +99,16 @@ class DeepFashion2:
             DatasetError: no annotations, or none of the images.
         """
         self._check(path)
-        root = os.path.abspath(path)  # noqa: PTH100 - links stay as the user wrote them
+        root = path.absolute()
+        folders = {split: str(_part(root, split, "image")) for split in self.splits}
 
         def find(entry: Listed) -> Record | str:
+            split, _, stem = entry.file.partition("/")
             for extension in _EXTENSIONS:
-                file = f"{root}/{entry.file}{extension}"
+                file = f"{folders[split]}/{stem}{extension}"
                 if is_file(file):
                     return Record(Listing.of(entry.product), file, entry.domain, entry.box)
-            return f"{root}/{entry.file}{_EXTENSIONS[0]}"
+            return f"{folders[split]}/{stem}{_EXTENSIONS[0]}"
 
         yield from find_images(self._read_listing(path, options), find, str(path))
 
@@ -113,17 +116,18 @@ class DeepFashion2:
         """Estimates the number of garments from a hundred of the files."""
         self._check(path)
         chosen = options or ImportOptions()
-        files = [(split, file) for split in self.splits for file in _annotations(path, split)]
+        folders = {split: _part(path, split, "annos") for split in self.splits}
+        files = [(split, file) for split, folder in folders.items() for file in _annotations(folder)]
         sample = files[:: max(len(files) // _N_SAMPLED, 1)]
         found = sum(
             isinstance(entry, Listed)
             for split, file in sample
-            for entry in self._garments_of_file(path, split, file, chosen)
+            for entry in self._garments_of_file(folders[split], split, file, chosen)
         )
         return round(found * len(files) / max(len(sample), 1))
 
     def _check(self, path: Path) -> None:
-        if not any((path / split / "annos").is_dir() for split in self.splits):
+        if not any(_part(path, split, "annos").is_dir() for split in self.splits):
             raise DatasetError(
                 f"no train/annos/ and no validation/annos/ in {path}",
                 hint="give the folder that has train/ in it; docs/datasets.md says what goes where",
@@ -133,13 +137,14 @@ class DeepFashion2:
         selection = Selection(options)
         for split in self.splits:
             if selection.takes([split], Domain.SHOP) or selection.takes([split], Domain.CONSUMER):
-                for file in _annotations(path, split):
-                    yield from self._garments_of_file(path, split, file, options)
+                folder = _part(path, split, "annos")
+                for file in _annotations(folder):
+                    yield from self._garments_of_file(folder, split, file, options)
 
     def _garments_of_file(
-        self, path: Path, split: str, file_name: str, options: ImportOptions
+        self, folder: Path, split: str, file_name: str, options: ImportOptions
     ) -> Iterator[Listed | Failure]:
-        file = path / split / "annos" / file_name
+        file = folder / file_name
         found = _read_object(file)
         if isinstance(found, Failure):
             yield found
@@ -173,7 +178,7 @@ class DeepFashion2:
             if before is None or _area(box) > _area(before[1]):
                 largest[product_id] = self._product(product_id, split, category, options), box, place
         for product, box, place in largest.values():
-            yield Listed(product, f"{split}/image/{stem}", domain, place, box)
+            yield Listed(product, f"{split}/{stem}", domain, place, box)
 
     def _product(self, product_id: str, split: str, category: int, options: ImportOptions) -> Product:
         name = CATEGORIES[category - 1]
@@ -188,9 +193,13 @@ class DeepFashion2:
         )
 
 
-def _annotations(root: Path, split: str) -> list[str]:
-    """Names of the annotation files of a split, sorted."""
-    folder = root / split / "annos"
+def _part(root: Path, split: str, name: str) -> Path:
+    """A folder of a split, whatever the case of its letters; where it should be if there is none."""
+    return find_below(root, f"{split}/{name}") or root / split / name
+
+
+def _annotations(folder: Path) -> list[str]:
+    """Names of the annotation files in a folder, sorted."""
     if not folder.is_dir():
         return []
     names = os.listdir(folder)  # noqa: PTH208 - 190,000 of them: no Path for each

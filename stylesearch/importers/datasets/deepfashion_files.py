@@ -19,6 +19,7 @@ import numpy as np
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers.datasets.annotations import BadEntry, clip_box
+from stylesearch.importers.lookup import find_below
 from stylesearch.types import Box, Failure
 
 __all__ = [
@@ -46,7 +47,7 @@ class Row:
 
 
 def find_file(root: Path, names: Sequence[str]) -> Path:
-    """Finds the first of several files that exists.
+    """Finds the first of several files that exists, in any case of letters.
 
     Args:
         root: folder of the dataset.
@@ -56,8 +57,9 @@ def find_file(root: Path, names: Sequence[str]) -> Path:
         DatasetError: none exists.
     """
     for name in names:
-        if (root / name).is_file():
-            return root / name
+        found = find_below(root, name)
+        if found is not None and found.is_file():
+            return found
     raise DatasetError(
         f"no {names[0]} in {root}",
         hint="give the folder that has Eval/ and Anno/ in it; docs/datasets.md says what goes where",

@@ -38,7 +38,8 @@ from stylesearch.importers.datasets.annotations import (
     whole_number,
 )
 from stylesearch.importers.datasets.categories import DRESS, LOWER, SKIRT, UPPER, dataset_product
-from stylesearch.importers.folder import is_junk, is_no_image, is_text
+from stylesearch.importers.folders.tree import is_junk, is_no_image, is_text
+from stylesearch.importers.lookup import find_below
 from stylesearch.listing import Listing, Record
 from stylesearch.types import Box, Domain, Failure, Product
 
@@ -137,7 +138,7 @@ class Street2Shop:
             DatasetError: no annotations, no folder of images, or none of the images.
         """
         listed = self._read_listing(_meta_folder_or_error(path), options)
-        numbered = NumberedImages([path / name for name in _PHOTOS])
+        numbered = NumberedImages([find_below(path, name) or path / name for name in _PHOTOS])
 
         def find(entry: Listed) -> Record | str:
             found = numbered.find(int(entry.file))
@@ -246,8 +247,9 @@ def _box(value: Any) -> Box | None:
 
 def _meta_folder(root: Path) -> Path | None:
     for name in _META:
-        if _categories(root / name):
-            return root / name
+        found = root if name == "." else find_below(root, name)
+        if found is not None and _categories(found):
+            return found
     return None
 
 

@@ -42,7 +42,11 @@ class TableRow:
 
     def text(self, *names: str) -> str:
         """The first text that is not empty, of the first of these columns that has one; else ""."""
-        return next((value for name in names for value in self.cells.get(name, ()) if value), "")
+        for name in names:  # called for every cell of a million rows: loops are faster than a generator
+            for value in self.cells.get(name, ()):
+                if value:
+                    return value
+        return ""
 
     def has(self, *names: str) -> bool:
         """Whether the table has one of these columns."""
@@ -86,7 +90,8 @@ class Item:
     """What one row says of a product.
 
     Attributes:
-        key: id of the product; rows of one key are joined to one product, in their order.
+        key: id of the product; rows of one key are joined to one product, in their order. "" in a table
+            without ids: the row is a product by itself, and its first picture's path is the id.
         said: values by field of the product, as in ``stylesearch.listing.Listing.said``; None where the
             column is there and the cell is empty. Of the rows of one product the first that says a field
             counts; ``variants``, ``in_stock`` and the lowest price are made of the variants.
@@ -97,7 +102,8 @@ class Item:
         guesses: as in ``Listing.guesses``.
         is_shown: whether the shop shows the product to its customers; None where the row does not say.
         is_part: whether the row only adds to a product that another row describes. A product of which only
-            parts are listed is a failure of these rows.
+            parts are listed is a failure of these rows, which still list it.
+        problem: why the row's pictures cannot be used, though its product is listed; "" if nothing is wrong.
     """
 
     key: str
@@ -108,6 +114,7 @@ class Item:
     guesses: Mapping[str, str] = field(default_factory=dict)
     is_shown: bool | None = None
     is_part: bool = False
+    problem: str = ""
 
 
 class TableFormat(Protocol):

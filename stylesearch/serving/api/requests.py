@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import unquote
@@ -30,7 +31,7 @@ from starlette.requests import Request
 
 from stylesearch.serving.api.json_body import check_values, parse_json
 from stylesearch.serving.api.multipart import boundary_of, parse_multipart
-from stylesearch.serving.problems import Problem, validation_problem
+from stylesearch.serving.problems import Problem, unknown_field, validation_problem
 from stylesearch.serving.products.writer import MAX_IMAGES
 from stylesearch.serving.settings import ServiceSettings
 from stylesearch.types import Box, SearchRequest, SpaceChoice
@@ -121,7 +122,7 @@ def _parse_box(value: Any) -> Any:
     try:
         return list(map(int, str(Box.parse(value)).split(",")))
     except ValueError:
-        raise ValueError("x0,y0,x1,y1 wanted, with 0 <= x0 < x1 and 0 <= y0 < y1") from None
+        raise ValueError("x0,y0,x1,y1 wanted, in pixels, with x0 < x1 and y0 < y1") from None
 
 
 def _check_box(corners: list[int]) -> list[int]:
@@ -154,12 +155,12 @@ SpaceName = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NULL)]
 MetricName = Annotated[str, Field(min_length=1, max_length=20, pattern=NO_NULL)]
 AnyLine = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 WebAddress = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00-\x20\x7f]+$")]
-Pixel = Annotated[int, Field(ge=0, le=MAX_PIXEL), BeforeValidator(_parse_whole_number)]
+Pixel = Annotated[int, Field(ge=-MAX_PIXEL, le=MAX_PIXEL), BeforeValidator(_parse_whole_number)]
 BoxCorners = Annotated[list[Pixel], Field(min_length=4, max_length=4), AfterValidator(_check_box)]
 BoxText = Annotated[
     BoxCorners,
     BeforeValidator(_parse_box),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6}(,[0-9]{1,6}){3}$"}),
+    WithJsonSchema({"type": "string", "pattern": "^-?[0-9]{1,6}(,-?[0-9]{1,6}){3}$"}),
 ]
 Photo = Annotated[
     bytes,
@@ -196,9 +197,9 @@ RegionName = Annotated[
 ]
 
 _BOX: Final = (
-    "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; "
-    "takes the place of the regions. With the regions `person` it is also searched with white around a "
-    "person who covers enough of it"
+    "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; cut to "
+    "the photo, and refused only where nothing of it lies there. Takes the place of the regions. With the "
+    "regions `person` it is also searched with white around a person who covers enough of it"
 )
 
 
@@ -206,6 +207,11 @@ class StrictModel(BaseModel):
     """Base of all requests: nothing unknown, nothing converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def part_names(cls) -> tuple[str, ...]:
+        """Names of the parts that a form of this model may have."""
+        return tuple(cls.model_fields)
 
 
 # Searching
@@ -355,6 +361,11 @@ class ProductBody(StrictModel):
 class ProductForm(ProductBody):
     """A product as it is put in, as a form: a part with the product as JSON, and files."""
 
+    @classmethod
+    def part_names(cls) -> tuple[str, ...]:
+        """Names of the parts that a form of this model may have."""
+        return ("product", "images")
+
     images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_IMAGES), _check_count(MAX_IMAGES)]
 
     @model_validator(mode="before")
@@ -362,8 +373,6 @@ class ProductForm(ProductBody):
     def _join_parts(cls, parts: dict[str, Any]) -> dict[str, Any]:
         if "product" not in parts:
             raise ValueError("product: a part with the product as JSON is wanted")
-        if parts.keys() - {"product", "images"}:
-            raise ValueError("there are parts other than product and images")
         values = parse_json(parts["product"].encode())
         if "images" in values:
             raise ValueError("images: as parts of the form, not in the part product")
@@ -439,7 +448,7 @@ async def read_body(
         boundary = boundary_of(request.headers["content-type"])
 
         def read() -> Body:
-            values = _form_values(body, boundary, settings.max_parts)
+            values = _form_values(body, boundary, settings.max_parts, as_form.part_names())
             if "images" in as_form.model_fields:  # a form without a file has an empty list
                 values.setdefault("images", [])
             return _validate(as_form, values)
@@ -458,7 +467,7 @@ def _validate(model: type[Body], values: dict[str, Any]) -> Body:
         return model.model_validate(values)
     except ValidationError as error:
         findings = error.errors(include_url=False, include_context=False, include_input=False)
-        raise validation_problem(findings) from None
+        raise validation_problem(findings, known=tuple(model.model_fields)) from None
 
 
 def _content_type(request: Request) -> tuple[str, str]:
@@ -489,26 +498,34 @@ async def _receive_all(request: Request, timeout: float) -> bytes:
         ) from None
 
 
-def _form_values(body: bytes, boundary: bytes, max_parts: int) -> dict[str, Any]:
-    """Reads the fields of a form: an image as bytes, ``images`` as a list of these, any other as text."""
+def _form_values(body: bytes, boundary: bytes, max_parts: int, known: Collection[str]) -> dict[str, Any]:
+    """Reads the fields of a form: an image as bytes, ``images`` as a list of these, any other as text.
+
+    Raises:
+        Problem: 400 malformed, 413 too many parts, 422 a field that is not among ``known``, or no text.
+    """
     values: dict[str, Any] = {}
     for name, parts in parse_multipart(body, boundary, max_parts).items():
-        shown = name[:40].encode("unicode_escape").decode()
+        if name not in known:
+            file_field = next(one for one in ("image", "images") if one in known)
+            is_file = any(part.is_file for part in parts)
+            hint = f"send the picture in the field {file_field}" if is_file else ""
+            raise unknown_field(name, known, hint=hint)
         if name in ("image", "images") and not all(part.is_file for part in parts):
             raise Problem(422, f"{name}: a file is wanted", hint="send the picture with a file name, any")
         if name == "images":
             values[name] = [part.data for part in parts]
             continue
         if len(parts) > 1:
-            raise Problem(422, f"{shown}: given more than once")
+            raise Problem(422, f"{name}: given more than once")
         data = parts[0].data
         if name == "image":
             values[name] = data
             continue
         if len(data) > MAX_FIELD_BYTES:
-            raise Problem(422, f"{shown}: longer than {MAX_FIELD_BYTES} bytes")
+            raise Problem(422, f"{name}: longer than {MAX_FIELD_BYTES} bytes")
         try:
             values[name] = data.decode("utf-8")
         except UnicodeDecodeError:
-            raise Problem(422, f"{shown}: not UTF-8") from None
+            raise Problem(422, f"{name}: not UTF-8") from None
     return values

@@ -28,7 +28,6 @@ import multiprocessing.connection
 import os
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from types import FrameType
 from typing import Any
 
 from stylesearch.errors import ConfigError, StyleSearchError
+from stylesearch.files import temporary_folder
 from stylesearch.parallel import usable_cores
 from stylesearch.serving.logs import configure_logging
 from stylesearch.serving.server.signals import BACKLOG, READY, block_interrupts, ignore_interrupts
@@ -127,10 +127,10 @@ def serve(
         if service.workers > 1:
             from stylesearch.serving.metrics import FOLDER_VARIABLE, forget_dead_workers  # not light
 
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stylesearch-metrics-"))
+            folder = stack.enter_context(temporary_folder("stylesearch-metrics-"))
             share = str(max(1, usable_cores() // service.workers))
             threads = {name: share for name in THREAD_VARIABLES if name not in os.environ}
-            stack.enter_context(_environment({FOLDER_VARIABLE: folder, **threads}))
+            stack.enter_context(_environment({FOLDER_VARIABLE: str(folder), **threads}))
             on_death = functools.partial(forget_dead_workers, folder)
 
         def start() -> _Worker:

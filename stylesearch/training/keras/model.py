@@ -293,7 +293,7 @@ def load_siamese(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ConfigError(f"{path} is no saved network: {error}") from error
+        raise ConfigError(f"{path} cannot be read as a saved network: {error}") from error
 
 
 def _array(tensor: Any) -> Any:

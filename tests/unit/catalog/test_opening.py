@@ -258,7 +258,7 @@ def test_an_up_to_date_catalog_opens_without_alembic_and_the_orm(
         """
         import sys
         import stylesearch.catalog
-        import stylesearch.importers.base, stylesearch.importers.folder
+        import stylesearch.importers.base, stylesearch.importers.folders.importer
         assert "sqlalchemy" not in sys.modules, "the package loads SQLAlchemy"
         with stylesearch.catalog.Catalog.open(sys.argv[1]) as catalog:
             catalog.hits_for([1])

@@ -37,7 +37,8 @@ WRITE = """
                 for chunk in range(3):
                     with writer.transaction():
                         names = [f"{sys.argv[2]}-{turn}-{chunk}-{i}" for i in range(20)]
-                        writer.upsert_products((Product(name, name, "dress") for name in names), source="shop")
+                        products = [Product(name, name, "dress") for name in names]
+                        writer.upsert_products(products, source="shop")
 """
 
 

@@ -94,7 +94,10 @@ def test_the_box_is_outlined_where_it_is(photo, entry):
 
 
 def test_boxes_that_reach_out_are_no_error(photo, entry):
-    contact_sheet(photo, [entry], boxes=[Box(0, 0, 9000, 9000), Box(5000, 5000, 6000, 6000)])
+    outside = [Box(5000, 5000, 6000, 6000), Box(-9, -9, -1, -1)]
+    drawn = contact_sheet(photo, [entry], boxes=[Box(-50, -50, 9000, 9000), *outside])
+    whole = contact_sheet(photo, [entry], boxes=[Box(0, 0, 300, 400)])
+    np.testing.assert_array_equal(np.asarray(drawn), np.asarray(whole))
 
 
 def test_right_and_wrong_differ_by_more_than_color(photo, entry):

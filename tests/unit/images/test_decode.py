@@ -151,8 +151,11 @@ class TestRefused:
             (b"PK\3\4", "a ZIP archive"),
             (b"\xff\x0a\0\0", "a JPEG XL picture"),
             (b'{"error": "not found"}', "text"),
-            (b"just some words", "no picture of a known format"),
-            (b"\0" * 100, "no picture of a known format"),
+            (
+                b"just some words",
+                r"the picture is in no format that can be read \(it begins with 'just some wo'\)",
+            ),
+            (b"\0" * 100, "in no format that can be read"),
         ],
     )
     def test_not_a_image(self, data, what):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylesearch.errors import ImageError
 from stylesearch.images import decode as decode_module
 from stylesearch.images.decode import CutShortWarning, decode, decode_reduced
 from stylesearch.images.inputs import make_inputs
@@ -84,3 +85,13 @@ def test_inputs_are_those_of_each_size_alone() -> None:
         np.testing.assert_array_equal(few.pixels[side], crops(alone, list(few.boxes), side))
         alone = decode(data, reduce_to=reduction(side, [box]))
         np.testing.assert_array_equal(boxed.pixels[side], crops(alone, [box], side))
+
+
+def test_boxes_are_cut_to_the_image() -> None:
+    data = photo("PNG", (150, 100))
+    over = make_inputs(data, [32], [Box(-9, -9, 60, 50), Box(90, 20, 999, 999)])
+    inside = (Box(0, 0, 60, 50), Box(90, 20, 150, 100))
+    assert over.boxes == inside
+    np.testing.assert_array_equal(over.pixels[32], make_inputs(data, [32], inside).pixels[32])
+    with pytest.raises(ImageError, match="the box -9,-9,0,5 lies outside the picture, which is 150 x 100"):
+        make_inputs(data, [32], [Box(-9, -9, 0, 5)])

@@ -92,8 +92,20 @@ class TestCrop:
         np.testing.assert_array_equal(
             crop(image, Box(32, 48, 5000, 9000), 40), crop(image, Box(32, 48, 64, 96), 40)
         )
+        np.testing.assert_array_equal(
+            crop(image, Box(-7, -9, 32, 48), 40), crop(image, Box(0, 0, 32, 48), 40)
+        )
 
-    @pytest.mark.parametrize("box", [Box(64, 0, 70, 10), Box(0, 96, 10, 100), Box(900, 900, 901, 901)])
+    @pytest.mark.parametrize(
+        "box",
+        [
+            Box(-9, 0, 0, 10),
+            Box(0, -9, 10, 0),
+            Box(64, 0, 70, 10),
+            Box(0, 96, 10, 100),
+            Box(900, 900, 901, 901),
+        ],
+    )
     def test_a_box_outside_names_the_size_of_the_image(self, box, quadrants, encode):
         image = decode(encode(quadrants, "PNG"), reduce_to=20)
         with pytest.raises(ImageError, match=f"the box {box} lies outside the picture, which is 64 x 96"):

@@ -10,13 +10,15 @@ from PIL import Image
 
 from stylesearch.errors import DatasetError, UnknownName
 from stylesearch.importers import IMPORTERS, possible_formats
-from stylesearch.importers.base import choose_importer, title_from_name
+from stylesearch.importers.base import title_from_name
+from stylesearch.importers.choice import choose_importer
 
 
 def test_a_folder_and_a_table_are_told_apart(tmp_path: Path) -> None:
     table = tmp_path / "products.txt"
     table.write_text("sku;image\n1;a.jpg\n", encoding="utf-8")
-    assert choose_importer(tmp_path).name == "folder"
+    (tmp_path / "shop").mkdir()
+    assert choose_importer(tmp_path / "shop").name == "folder"
     assert choose_importer(table).name == "csv"
     assert choose_importer(str(table), "auto").name == "csv"
 
@@ -60,7 +62,8 @@ def test_a_table_is_read_without_importing_a_reader_of_datasets(tmp_path: Path) 
         import stylesearch.ingest.pipeline
         import stylesearch.workspace.workspace
         from pathlib import Path
-        from stylesearch.importers.base import ImportOptions, check_options, choose_importer, count_listed
+        from stylesearch.importers.base import ImportOptions, check_options, count_listed
+        from stylesearch.importers.choice import choose_importer
 
         path, options = Path(sys.argv[1]), ImportOptions()
         importer = choose_importer(path)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.importers.base import ImportOptions, choose_importer
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.choice import choose_importer
 from stylesearch.listing import Record
 
 pytestmark = pytest.mark.data
@@ -22,22 +23,29 @@ def photos() -> Path:
     return Path(folder)
 
 
-def read(source: Path) -> list[Record]:
-    items = list(choose_importer(source).records(source, ImportOptions()))
+def read(source: Path, format: str = "auto") -> list[Record]:
+    items = list(choose_importer(source, format).records(source, ImportOptions()))
     found = [item for item in items if isinstance(item, Record)]
     assert len(found) == len(items)
     return found
 
 
 def test_the_folder_and_the_table_of_clothing_say_the_same(photos: Path) -> None:
-    folder, table = read(photos / "clothing"), read(photos / "clothing" / "labels.csv")
+    folder, table = read(photos / "clothing", "folder"), read(photos / "clothing" / "labels.csv")
     assert len(folder) == len(table) == 1589
-    assert {(r.path, r.product.category) for r in folder} == {(r.path, r.product.category) for r in table}
+    assert {(r.path, r.product.said["category"]) for r in folder} == {
+        (r.path, r.product.said["category"]) for r in table
+    }
     assert len({r.product.id for r in folder}) == 1589
-    assert len(Counter(r.product.category for r in folder)) == 10
+    assert len(Counter(r.product.said["category"] for r in folder)) == 10
 
 
 def test_the_table_of_luma(photos: Path) -> None:
     records = read(photos / "luma" / "images.csv")
     assert len(records) == 662
-    assert records[0].product.attributes.keys() == {"style", "colour", "view"}
+    assert records[0].product.said.keys() == {
+        "category",
+        "attributes.style",
+        "attributes.colour",
+        "attributes.view",
+    }

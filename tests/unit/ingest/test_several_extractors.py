@@ -17,7 +17,7 @@ from stylesearch.extractors.base import Extractor
 from stylesearch.features import prepare
 from stylesearch.features.stream import ExtractionOptions
 from stylesearch.images import inputs
-from stylesearch.importers.folder import FolderImporter
+from stylesearch.importers.folders.importer import FolderImporter
 from stylesearch.ingest import IngestOptions, IngestReport, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 

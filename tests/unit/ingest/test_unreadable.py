@@ -11,7 +11,7 @@ from PIL import Image
 
 from stylesearch.catalog import Catalog, FeatureSet, KnownImage
 from stylesearch.features.stream import ExtractionOptions
-from stylesearch.importers.table import TableImporter
+from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.ingest import IngestOptions, IngestReport, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
 

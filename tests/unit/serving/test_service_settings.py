@@ -96,5 +96,14 @@ def test_a_file_of_keys_that_is_not_there_is_refused(tmp_path: Path) -> None:
         load(tmp_path, {"api_key_file": str(tmp_path / "none")})
 
 
+def test_a_file_of_keys_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_bytes(b"\xef\xbb\xbf0123456789abcdef\r\n# old\r\nfedcba9876543210\r\n")
+    read = load(tmp_path, {"api_key_file": str(tmp_path / "keys")})
+    assert read.api_keys == ("0123456789abcdef", "fedcba9876543210")
+    (tmp_path / "keys").write_bytes("0123456789abcdef".encode("utf-16"))
+    with pytest.raises(ConfigError, match="it is not UTF-8"):
+        load(tmp_path, {"api_key_file": str(tmp_path / "keys")})
+
+
 def test_keys_are_not_shown_where_settings_are() -> None:
     assert KEY not in repr(ServiceSettings(api_keys=(KEY,)))

@@ -10,7 +10,7 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.catalog import Catalog, ImageEntry
-from stylesearch.catalog.writer import Writer
+from stylesearch.catalog.pruning import Pruner
 from stylesearch.errors import CatalogError
 from stylesearch.extractors import load_extractor
 from stylesearch.files import sha256_bytes
@@ -116,7 +116,7 @@ def test_a_change_that_was_killed_and_is_sent_again_leaves_nothing_when_it_fails
         stored.append(uploads.path_of(LEFT).exists())
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Writer, "prune", fail)
+    monkeypatch.setattr(Pruner, "remove", fail)
     with pytest.raises(ZeroDivisionError):
         put_product(shop.catalog, uploads, Product("b", "B", "coat"), [image], [extractor], lock_timeout=1)
     assert stored == [True]

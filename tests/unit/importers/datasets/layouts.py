@@ -11,11 +11,14 @@ from zlib import crc32
 import numpy as np
 from PIL import Image
 
+from stylesearch.listing import ATTRIBUTE, Listing
+
 __all__ = [
     "C2S_BOXES",
     "C2S_PAIRS",
     "INSHOP_BOXES",
     "INSHOP_ROWS",
+    "attributes_of",
     "consumer_to_shop",
     "deepfashion2",
     "draw",
@@ -206,3 +209,11 @@ def deepfashion2(root: Path) -> Path:
     (root / "test" / "image").mkdir(parents=True)
     draw(root / "test" / "image" / "000001.jpg")
     return root
+
+
+def attributes_of(product: Listing) -> dict[str, Any]:
+    return {
+        name.removeprefix(ATTRIBUTE): value
+        for name, value in product.said.items()
+        if name.startswith(ATTRIBUTE)
+    }

@@ -15,6 +15,7 @@ from tests.unit.importers.datasets.layouts import (
     DRESS,
     JEANS,
     LACE,
+    attributes_of,
     consumer_to_shop,
     draw,
     write_annotations,
@@ -50,9 +51,9 @@ def test_every_image_of_the_pairs_once_with_product_domain_and_box(read: Read, r
 
 def test_a_product_has_what_an_evaluation_needs(read: Read, root: Path) -> None:
     product = read(ConsumerToShop(), root).of("deepfashion-c2s:id_00000007")[0].product
-    assert product.title == "Lace Dress id_00000007"
-    assert product.category == "DRESSES/Lace_Dress"
-    assert product.attributes == {
+    assert product.said["title"] == "Lace Dress id_00000007"
+    assert product.said["category"] == "DRESSES/Lace_Dress"
+    assert attributes_of(product) == {
         "dataset": "deepfashion-c2s",
         "dataset_id": "id_00000007",
         "split": "test",
@@ -63,7 +64,9 @@ def test_a_product_has_what_an_evaluation_needs(read: Read, root: Path) -> None:
 
 def test_the_study_s_groups_can_be_the_categories(read: Read, root: Path) -> None:
     found = read(ConsumerToShop(), root, categories="study2018")
-    assert {(r.product.attributes["dataset_category"], r.product.category) for r in found.records} == {
+    assert {
+        (r.product.said["attributes.dataset_category"], r.product.said["category"]) for r in found.records
+    } == {
         ("DRESSES/Dress", "Dress"),
         ("DRESSES/Lace_Dress", "Dress"),
         ("TOPS/T_Shirt", "upper"),
@@ -93,7 +96,7 @@ def test_splits_and_the_gallery_can_be_chosen(
 ) -> None:
     found = read(ConsumerToShop(), root, **options)
     for domain, splits in ((Domain.CONSUMER, consumers), (Domain.SHOP, shops)):
-        assert {r.product.attributes["split"] for r in found.records if r.domain is domain} == splits
+        assert {r.product.said["attributes.split"] for r in found.records if r.domain is domain} == splits
     assert ConsumerToShop().count(root, ImportOptions(**options)) == len(found.records)
 
 
@@ -221,7 +224,7 @@ def test_the_folder_that_has_two_names(read: Read, tmp_path: Path) -> None:
     found = read(ConsumerToShop(), root)
     assert found.missing == []
     assert "Summer_Suit" in found.records[-1].path
-    assert found.records[-1].product.attributes["dataset_category"] == "CLOTHING/Summer_Wear"
+    assert found.records[-1].product.said["attributes.dataset_category"] == "CLOTHING/Summer_Wear"
 
 
 def test_without_boxes_it_warns_and_goes_on(read: Read, root: Path) -> None:

@@ -12,7 +12,7 @@ from stylesearch.importers.base import ImportOptions
 from stylesearch.importers.datasets.deepfashion2 import CATEGORIES, GROUPS, DeepFashion2
 from stylesearch.types import Box
 from tests.unit.importers.datasets.conftest import Read
-from tests.unit.importers.datasets.layouts import deepfashion2, garment, write_json
+from tests.unit.importers.datasets.layouts import attributes_of, deepfashion2, garment, write_json
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_garments_are_products_and_a_image_may_show_several(read: Read, root: Pa
 
 def test_what_a_product_says(read: Read, root: Path) -> None:
     product = read(DeepFashion2(), root).records[1].product
-    assert (product.title, product.category) == ("Skirt train/1/2/9", "skirt")
-    assert product.attributes == {
+    assert (product.said["title"], product.said["category"]) == ("Skirt train/1/2/9", "skirt")
+    assert attributes_of(product) == {
         "dataset": "deepfashion2",
         "dataset_id": "train/1/2/9",
         "split": "train",
@@ -47,7 +47,7 @@ def test_what_a_product_says(read: Read, root: Path) -> None:
         "seed_group": "Skirt",
     }
     grouped = read(DeepFashion2(), root, categories="study2018").records
-    assert [r.product.category for r in grouped[:5]] == ["upper", "Skirt", "upper", "Skirt", "lower"]
+    assert [r.product.said["category"] for r in grouped[:5]] == ["upper", "Skirt", "upper", "Skirt", "lower"]
 
 
 def test_every_category_has_a_group() -> None:

@@ -9,7 +9,7 @@ from stylesearch.importers.base import ImportOptions
 from stylesearch.importers.datasets.deepfashion import DatasetWarning, InShop
 from stylesearch.types import Box, Domain
 from tests.unit.importers.datasets.conftest import Read
-from tests.unit.importers.datasets.layouts import GOWN, INSHOP_ROWS, in_shop
+from tests.unit.importers.datasets.layouts import GOWN, INSHOP_ROWS, attributes_of, in_shop
 
 PARTITION = "Eval/list_eval_partition.txt"
 
@@ -29,7 +29,7 @@ def test_images_products_and_query_images_as_those_of_consumers(read: Read, root
         "deepfashion-inshop:id_00000090 id_00000090/01_1_front.jpg shop",
     ]
     assert [r.box for r in found.records[:4]] == [Box(64, 0, 192, 256), None, None, Box(70, 100, 180, 250)]
-    assert found.records[2].product.attributes == {
+    assert attributes_of(found.records[2].product) == {
         "dataset": "deepfashion-inshop",
         "dataset_id": "id_00000080",
         "split": "test",
@@ -41,7 +41,13 @@ def test_images_products_and_query_images_as_those_of_consumers(read: Read, root
 
 def test_the_study_s_groups_and_what_is_in_none(read: Read, root: Path) -> None:
     found = read(InShop(), root, categories="study2018")
-    assert [r.product.category for r in found.records] == ["Dress", "Dress", "lower", "lower", "other"]
+    assert [r.product.said["category"] for r in found.records] == [
+        "Dress",
+        "Dress",
+        "lower",
+        "lower",
+        "other",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -40,16 +40,16 @@ def test_products_are_category_and_number_and_a_photo_may_show_several(read: Rea
 def test_splits_and_groups_are_attributes(read: Read, root: Path) -> None:
     found = read(Street2Shop(), root)
     products = {r.product.id: r.product for r in found.records}
-    assert {key: product.attributes["split"] for key, product in products.items()} == {
+    assert {key: product.said["attributes.split"] for key, product in products.items()} == {
         "street2shop:bags/1": "test",
         "street2shop:dresses/47270": "train",
         "street2shop:dresses/1": "test",
         "street2shop:dresses/5": "gallery",
     }
-    assert products["street2shop:bags/1"].attributes["seed_group"] == "other"
-    assert products["street2shop:dresses/5"].category == "dresses"
+    assert products["street2shop:bags/1"].said["attributes.seed_group"] == "other"
+    assert products["street2shop:dresses/5"].said["category"] == "dresses"
     grouped = read(Street2Shop(), root, categories="study2018")
-    assert {r.product.category for r in grouped.records} == {"Dress", "other"}
+    assert {r.product.said["category"] for r in grouped.records} == {"Dress", "other"}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_splits_can_be_chosen(
 ) -> None:
     records = read(Street2Shop(), root, **options).records
     assert sum(r.domain == "consumer" for r in records) == n_consumer
-    assert {r.product.attributes["dataset_id"] for r in records if r.domain == "shop"} == shop
+    assert {r.product.said["attributes.dataset_id"] for r in records if r.domain == "shop"} == shop
     assert Street2Shop().count(root, ImportOptions(**options)) == len(records)
 
 

@@ -7,30 +7,23 @@ from pathlib import Path
 import pytest
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions
-from stylesearch.importers.folder import FolderImporter
-from stylesearch.listing import Record
-from stylesearch.types import Domain, Failure, Product
-
-
-def plant(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"content does not matter here")
-    return root
-
-
-def read(root: Path, **options: object) -> list[Record | Failure]:
-    return list(FolderImporter().records(root, ImportOptions(**options)))  # type: ignore[arg-type]
+from stylesearch.importers.folders.importer import FolderImporter
+from stylesearch.listing import Listing, Record
+from stylesearch.types import Domain, Failure
+from tests.unit.importers.folders.trees import plant, read
 
 
 def images(root: Path) -> dict[str, str]:
-    """Product id by path from the root; there must be no failures."""
-    found = {}
+    """Product id by path from the root, as a new catalog has them; there must be no failures."""
+    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for item in read(root):
         assert isinstance(item, Record), item
-        found[os.path.relpath(item.path, root)] = item.product.id
+        one = item.product
+        name = next(
+            name for name in (one.id, *one.other_ids) if places.setdefault(name, one.place) == one.place
+        )
+        found[os.path.relpath(item.path, root)] = name
     return found
 
 
@@ -40,12 +33,20 @@ def failures(root: Path) -> dict[str, str]:
 
 def test_a_category_of_product_folders(tmp_path: Path) -> None:
     plant(tmp_path, "dress/red-summer_dress/2.jpg", "dress/red-summer_dress/1.jpg", "skirt/mini/a.png")
-    red = Product("red-summer_dress", "Red summer dress", "dress")
-    assert read(tmp_path) == [
+    red = Listing(
+        "red-summer_dress",
+        {"category": "dress"},
+        {"title": "Red summer dress", "category": "dress"},
+        place="dress/red-summer_dress",
+        other_ids=("dress/red-summer_dress", "dress/red-summer_dress/"),
+    )
+    found = read(tmp_path)
+    assert found[:2] == [
         Record(red, str(tmp_path / "dress/red-summer_dress/1.jpg")),
         Record(red, str(tmp_path / "dress/red-summer_dress/2.jpg")),
-        Record(Product("mini", "Mini", "skirt"), str(tmp_path / "skirt/mini/a.png")),
     ]
+    assert isinstance(found[2], Record)
+    assert (found[2].path, found[2].product.id) == (str(tmp_path / "skirt/mini/a.png"), "mini")
 
 
 def test_a_category_of_images_and_one_of_both(tmp_path: Path) -> None:
@@ -62,7 +63,12 @@ def test_a_category_s_own_folder_finds_the_same_products(tmp_path: Path) -> None
     plant(tmp_path, "dress/10021.jpg", "dress/wrap/1.jpg", "skirt/mini.jpg")
     above = [item for item in read(tmp_path) if isinstance(item, Record) and item.product.id == "10021"]
     own = read(tmp_path / "dress")
-    assert own[0] == above[0] == Record(Product("10021", "10021", "dress"), str(tmp_path / "dress/10021.jpg"))
+    assert isinstance(own[0], Record)
+    assert own[0].path == above[0].path == str(tmp_path / "dress/10021.jpg")
+    assert (own[0].product.id, own[0].product.guesses) == ("10021", {"title": "10021", "category": "dress"})
+    assert own[0].product.guesses == above[0].product.guesses
+    assert isinstance(own[1], Record)
+    assert own[1].product.id == "wrap"
 
 
 def test_images_deeper_down_belong_to_the_product(tmp_path: Path) -> None:
@@ -98,7 +104,7 @@ def test_a_name_twice_in_one_category_is_told_apart(tmp_path: Path) -> None:
 def test_a_name_in_the_root_and_in_a_category_named_like_the_root(tmp_path: Path) -> None:
     root = plant(tmp_path / "shop", "1.jpg", "shop/1.jpg")
     assert images(root) == {"1.jpg": "./1", "shop/1.jpg": "shop/1"}
-    assert {item.product.category for item in read(root) if isinstance(item, Record)} == {"shop"}
+    assert {item.product.guesses["category"] for item in read(root) if isinstance(item, Record)} == {"shop"}
 
 
 def test_a_folder_without_images_does_not_change_another_product_s_id(tmp_path: Path) -> None:
@@ -203,8 +209,10 @@ def test_many_links_between_folders_end(tmp_path: Path) -> None:
     for i in range(8):
         for k in range(8):
             (root / "dress" / "wrap" / f"f{i}" / f"to{k}").symlink_to(f"../f{k}")
-    items = read(root)
-    assert len([item for item in items if isinstance(item, Record)]) <= 16
+    as_one = read(root, layout="category/product/image")
+    assert len([item for item in as_one if isinstance(item, Record)]) == 16
+    by_folder = read(root)
+    assert len([item for item in by_folder if isinstance(item, Record)]) == 64
 
 
 def test_a_link_that_leads_nowhere_or_to_itself(tmp_path: Path) -> None:
@@ -256,7 +264,7 @@ def test_names_are_compared_in_one_unicode_form_but_paths_stay(tmp_path: Path) -
     plant(tmp_path, f"{decomposed}/{decomposed}.jpg")
     (record,) = read(tmp_path)
     assert isinstance(record, Record)
-    assert record.product.category == record.product.id == unicodedata.normalize("NFC", "Röcke")
+    assert record.product.said["category"] == record.product.id == unicodedata.normalize("NFC", "Röcke")
     assert Path(record.path).exists()
 
 
@@ -273,7 +281,7 @@ def test_a_relative_folder_gives_absolute_paths(tmp_path: Path, monkeypatch: pyt
     (record,) = read(Path())
     assert isinstance(record, Record)
     assert record.path == str(tmp_path / "shop" / "dress" / "1.jpg")
-    assert record.product.category == "dress"
+    assert record.product.said == {"category": "dress"}
 
 
 def test_count(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""``stylesearch cache``: shows and removes pictures that were fetched from URLs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import Shared, pass_shared, shared_options
+from .output import echo_json
+
+if TYPE_CHECKING:
+    from stylesearch.images.remote.cache import CacheStatus
+
+
+@click.group()
+@shared_options
+def cache() -> None:
+    """Show or remove pictures that were fetched from URLs."""
+
+
+@cache.command()
+@shared_options
+@pass_shared
+def status(shared: Shared) -> None:
+    """Show how many pictures were fetched, and where they lie."""
+    with shared.open() as shop:
+        found, folder = shop.pictures.status(), shop.settings.home / "pictures"
+    if shared.as_json:
+        echo_json({"folder": str(folder), **dataclasses.asdict(found)})
+    else:
+        click.echo(f"{_describe(found)} in {folder}")
+
+
+@cache.command()
+@click.option("--all", "everything", is_flag=True, help="Also those that images of the catalog have.")
+@shared_options
+@pass_shared
+def clear(shared: Shared, everything: bool) -> None:
+    """Remove fetched pictures that no image of the catalog has any more."""
+    with shared.open() as shop:
+        removed = shop.pictures.clear(everything=everything)
+    if shared.as_json:
+        echo_json(dataclasses.asdict(removed))
+    else:
+        click.echo(f"{_describe(removed)} removed")
+
+
+def _describe(status: CacheStatus) -> str:
+    pictures = f"{status.n_files:,} picture" + ("" if status.n_files == 1 else "s")
+    return f"{pictures}, {status.n_bytes / 1e6:,.1f} MB, of {status.n_urls:,} URLs"

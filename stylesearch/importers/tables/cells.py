@@ -1,0 +1,197 @@
+"""Reads cells that several shop systems write alike: flags, stock, lists, category paths, options."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from stylesearch.importers.tables.items import TableRow, plain_name
+from stylesearch.listing import UNCATEGORIZED
+
+__all__ = [
+    "copy_cells",
+    "make_options",
+    "one_or_all",
+    "option_name",
+    "read_category",
+    "read_deepest_category",
+    "read_flag",
+    "read_number",
+    "read_stock",
+    "split_list",
+    "split_locators",
+]
+
+_YES: Final = frozenset(
+    (
+        *("1", "true", "yes", "y", "on", "x", "enabled", "active", "published", "wahr", "ja", "oui", "vrai"),
+        *("si", "sí", "sì", "verdadero", "vero", "waar", "是", "有"),
+    )
+)
+_NO: Final = frozenset(
+    (
+        *("0", "-1", "false", "no", "n", "off", "disabled", "inactive", "draft", "falsch", "nein", "non"),
+        *("faux", "falso", "onwaar", "nee", "否", "无", "無"),
+    )
+)
+
+_IN_STOCK: Final = frozenset(
+    (
+        *("in stock", "instock", "available", "available for order", "online only", "onlineonly"),
+        *("limited availability", "limitedavailability", "limited", "low stock", "made to order"),
+        *("preorder", "pre order", "presale", "backorder", "back order", "on backorder", "onbackorder"),
+        *("auf lager", "lagernd", "an lager", "vorrätig", "verfügbar", "lieferbar", "sofort lieferbar"),
+        *("en stock", "disponible", "en existencia", "disponibile", "in magazzino", "in voorraad"),
+        *("op voorraad", "voorradig", "leverbaar", "beschikbaar", "有货", "有貨", "现货", "現貨"),
+    )
+)
+_OUT_OF_STOCK: Final = frozenset(
+    (
+        *("out of stock", "outofstock", "sold out", "soldout", "unavailable", "not available", "no stock"),
+        *("not in stock", "discontinued", "in store only", "instoreonly"),
+        *("ausverkauft", "vergriffen", "nicht auf lager", "nicht vorrätig", "nicht verfügbar"),
+        *("nicht lieferbar", "rupture de stock", "en rupture de stock", "rupture", "épuisé", "indisponible"),
+        *("agotado", "sin stock", "sin existencias", "no disponible", "esaurito", "non disponibile"),
+        *("uitverkocht", "niet op voorraad", "niet leverbaar", "缺货", "缺貨", "售罄", "无货", "無貨"),
+    )
+)
+
+_OPTION_NAMES: Final = {
+    name: plain
+    for plain, names in {
+        "color": "colour farbe couleur colore kleur 颜色 顏色",
+        "size": "größe grösse groesse taille talla tamaño taglia misura maat 尺码 尺碼 尺寸",
+        "material": "matière materiale materiaal 材质 材質",
+        "pattern": "muster motif estampado fantasia patroon 图案 圖案",
+    }.items()
+    for name in names.split()
+}
+
+_IMAGE_END: Final = re.compile(r"\.[A-Za-z0-9]{2,5}(?:[?#].*)?$")
+
+
+def copy_cells(row: TableRow, columns: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """What a row says in cells that are taken over as they are.
+
+    Args:
+        row: the row.
+        columns: names of the columns by field, the first one that has a text counts.
+
+    Returns:
+        The texts by field, None for an empty cell; without the fields of which the table has no column.
+    """
+    return {field: row.text(*names) or None for field, names in columns.items() if row.has(*names)}
+
+
+def read_flag(text: str) -> bool | None:
+    """Reads yes or no; None for an empty text, or one that is neither."""
+    plain = text.strip().casefold()
+    return True if plain in _YES else False if plain in _NO else None
+
+
+def read_number(text: str) -> float | None:
+    """Reads a number of pieces (``12``, ``12.0000``, ``12,0``); None if the text is none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None
+
+
+def read_stock(text: str) -> bool | None:
+    """Whether something can be bought now, from a word, a number of pieces or yes and no.
+
+    What can be ordered before it arrives (``preorder``, ``backorder``) can be bought.
+
+    Example:
+        >>> [read_stock(text) for text in ("in_stock", "Ausverkauft", "3", "0", "")]
+        [True, False, True, False, None]
+    """
+    plain = plain_name(text).rpartition("/")[2].rstrip(".!")
+    if plain in _IN_STOCK:
+        return True
+    if plain in _OUT_OF_STOCK:
+        return False
+    number = read_number(text)
+    return read_flag(text) if number is None else number > 0
+
+
+def split_list(text: str, separator: str = ",") -> list[str]:
+    r"""Splits a list in one cell; ``\,`` is a comma within a value.
+
+    Example:
+        >>> split_list(r"Hats\, caps, Scarves")
+        ['Hats, caps', 'Scarves']
+    """
+    parts = re.split(rf"(?<!\\){re.escape(separator)}", text)
+    return [value for part in parts if (value := part.replace("\\" + separator, separator).strip())]
+
+
+def one_or_all(values: list[str]) -> str | list[str] | None:
+    """The value of an attribute: a text, a list of several, or None."""
+    return values[0] if len(values) == 1 else values or None
+
+
+def split_locators(text: str) -> list[str]:
+    r"""Splits a list of paths and URLs of pictures.
+
+    A comma within a URL, as image servers use it, is not a separator: what follows it has no scheme, and what
+    is before it does not end like a file.
+
+    Example:
+        >>> split_locators("https://i.example/w_400,h_300/a.jpg, https://i.example/b.jpg,c.jpg")
+        ['https://i.example/w_400,h_300/a.jpg', 'https://i.example/b.jpg', 'c.jpg']
+    """
+    found: list[str] = []
+    for part in split_list(text):
+        inside = found and "://" in found[-1] and "://" not in part and not _IMAGE_END.search(found[-1])
+        if inside:
+            found[-1] += "," + part
+        else:
+            found.append(part)
+    return found
+
+
+def read_category(text: str, separators: str = ">»") -> str:
+    r"""Reads a category path; "" for none, and for what shops call no category.
+
+    Args:
+        text: the path; ``&gt;`` and the like are read as what they stand for.
+        separators: the characters between its levels; after a backslash one is part of a name.
+
+    Example:
+        >>> read_category("Women&gt;Hats &amp; Caps"), read_category(r"Women/T\/C", "/")
+        ('Women > Hats & Caps', 'Women > T/C')
+    """
+    levels = re.split(rf"(?<!\\)[{re.escape(separators)}]", html.unescape(text))
+    names = [re.sub(rf"\\([{re.escape(separators)}\\])", r"\1", level).strip() for level in levels]
+    path = " > ".join(" ".join(name.split()) for name in names if name)
+    return "" if path.casefold() == UNCATEGORIZED else path
+
+
+def read_deepest_category(texts: Iterable[str], separators: str = ">»") -> str:
+    """The path with the most levels, which says the most; of equally deep ones the first; "" for none."""
+    paths = [path for text in texts if (path := read_category(text, separators))]
+    return max(paths, key=lambda path: path.count(" > "), default="")
+
+
+def option_name(name: str) -> str:
+    """The name of an option: ``color`` and ``size`` in whatever language, others in small letters.
+
+    Example:
+        >>> [option_name(name) for name in ("Colour", "Größe", "Sleeve Length")]
+        ['color', 'size', 'sleeve length']
+    """
+    plain = plain_name(name)
+    return _OPTION_NAMES.get(plain, plain)
+
+
+def make_options(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Options by name, in their order, without empty ones."""
+    options: dict[str, str] = {}
+    for name, value in pairs:
+        if name and value:
+            key = option_name(name)
+            options[plain_name(name) if key in options else key] = value
+    return options

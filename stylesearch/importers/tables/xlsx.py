@@ -1,0 +1,186 @@
+"""Reads Excel workbooks (``.xlsx``): the first sheet with a header, one row at a time.
+
+Numbers become the texts that one would type, dates ISO 8601, and formulas the values that were saved with
+them. Cells that hold an error of Excel are empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from stylesearch.errors import DatasetError
+from stylesearch.importers.tables.items import Table, TableRow
+from stylesearch.importers.tables.text import RowReader
+from stylesearch.types import Failure
+
+if TYPE_CHECKING:
+    from openpyxl.cell.read_only import ReadOnlyCell
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+
+__all__ = ["count_xlsx_rows", "open_xlsx"]
+
+MAX_COLUMNS: Final = 1024
+MAX_TEXTS: Final = 512 << 20
+"""Bytes of the texts of a workbook, which are in memory while it is read."""
+
+MAX_UNPACKED: Final = 8 << 30
+MAX_RATIO: Final = 250
+"""How many times larger than packed a file may be: a sheet of equal rows is 100 times."""
+
+_SMALL: Final = 16 << 20
+_HEADER_WITHIN: Final = 50
+_ERRORS: Final = frozenset(("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"))
+_ZEROS: Final = re.compile(r"0{2,20}")
+_CURRENCY: Final = re.compile(r"\[\$([^\]-]+)(?:-[0-9A-Fa-f]+)?\]|([€$£¥])|\"\s*([A-Z]{3}|[€$£¥])\s*\"")
+
+
+@contextlib.contextmanager
+def open_xlsx(path: Path) -> Iterator[tuple[Table, Iterator[TableRow | Failure]]]:
+    """Opens a workbook and finds its table.
+
+    The header is the first row with two texts or more, among the first rows of a sheet.
+
+    Yields:
+        the table, and an iterator over the rows below the header; empty rows are left out.
+
+    Raises:
+        DatasetError: it is no workbook, has no sheet with a header, or would unpack to far more than it is.
+    """
+    from openpyxl import load_workbook
+
+    _check_size(path)
+    with contextlib.ExitStack() as stack:
+        with _reading(path):
+            file = stack.enter_context(path.open("rb"))  # by its name it would be refused for its ending
+            book = load_workbook(file, read_only=True, data_only=True)
+        stack.callback(book.close)
+        with _reading(path):
+            for sheet in book.worksheets:
+                if (found := _find_header(sheet)) is not None:
+                    break
+            else:
+                raise DatasetError(
+                    f"{path}: no sheet has a header", hint="its first row names the columns of the table"
+                )
+        line, names = found
+        header = RowReader(names)
+        yield Table(header.columns, line=line), _rows(path, sheet, line, header)
+
+
+def count_xlsx_rows(path: Path) -> int:
+    """Number of rows below the header, as the workbook says."""
+    from openpyxl import load_workbook
+
+    _check_size(path)
+    with (
+        _reading(path),
+        path.open("rb") as file,
+        contextlib.closing(load_workbook(file, read_only=True)) as book,
+    ):
+        return max(max((sheet.max_row or 0 for sheet in book.worksheets), default=0) - 1, 0)
+
+
+def _rows(path: Path, sheet: ReadOnlyWorksheet, line: int, header: RowReader) -> Iterator[TableRow | Failure]:
+    with _reading(path):
+        for number, cells in _texts(sheet):
+            if number <= line or not any(cells):
+                continue
+            if any(cells[header.width :]):
+                width = max(i for i, cell in enumerate(cells) if cell) + 1
+                yield Failure(f"{path}:{number}", f"{width} cells, where the header has {header.width}")
+                continue
+            yield header.row(number, list(cells[: header.width]))
+
+
+def _find_header(sheet: ReadOnlyWorksheet) -> tuple[int, list[str]] | None:
+    """The number and cells of the first row with two texts; else of the first with any; None for neither."""
+    first: tuple[int, list[str]] | None = None
+    for number, cells in _texts(sheet, until=_HEADER_WITHIN):
+        n_texts = sum(bool(cell) for cell in cells)
+        if n_texts and first is None:
+            first = (number, _without_end(cells))
+        if n_texts > 1:
+            return number, _without_end(cells)
+    return first
+
+
+def _without_end(cells: Sequence[str]) -> list[str]:
+    return list(cells[: max(i for i, cell in enumerate(cells) if cell) + 1])
+
+
+def _texts(sheet: ReadOnlyWorksheet, until: int | None = None) -> Iterator[tuple[int, list[str]]]:
+    sheet.reset_dimensions()  # some programs write wrong ones
+    rows: Iterator[tuple[ReadOnlyCell, ...]] = sheet.iter_rows(max_row=until)  # type: ignore[misc, assignment]
+    for number, row in enumerate(rows, 1):
+        yield number, [_text(cell) for cell in row[:MAX_COLUMNS]]
+
+
+def _text(cell: ReadOnlyCell | Any) -> str:
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return "" if value in _ERRORS else value.strip()
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return _number(value, cell.number_format or "")
+    if isinstance(value, datetime.datetime):
+        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
+    return value.isoformat() if isinstance(value, datetime.date | datetime.time) else str(value)
+
+
+def _number(value: float, style: str) -> str:
+    """The text of a number, with the leading zeros and the currency that its style shows.
+
+    Example:
+        >>> _number(12.0, "General"), _number(42, "00000"), _number(19.9, '0.00 "€"')
+        ('12', '00042', '19.9 €')
+    """
+    if isinstance(value, int) or value.is_integer():
+        text = str(int(value))
+        if _ZEROS.fullmatch(style):
+            return text.zfill(len(style))
+    else:
+        text = f"{Decimal(f'{value:.15g}'):f}"
+    if style != "General" and (found := _CURRENCY.search(style)):
+        symbol = (found[1] or found[2] or found[3] or "").strip()
+        return f"{text} {symbol}".strip()
+    return text
+
+
+def _check_size(path: Path) -> None:
+    """Refuses a file that would unpack to far more than it is, before anything is unpacked."""
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        files = archive.infolist()
+    total = sum(file.file_size for file in files)
+    texts = sum(file.file_size for file in files if not file.filename.startswith("xl/worksheets/"))
+    swollen = any(file.file_size > max(_SMALL, MAX_RATIO * file.compress_size) for file in files)
+    pictures = sum(file.file_size for file in files if file.filename.startswith("xl/media/"))
+    if swollen or total > MAX_UNPACKED or texts - pictures > MAX_TEXTS:
+        raise DatasetError(
+            f"{path} would unpack to {total >> 20:,} MiB", hint="save the sheet as CSV, if it is yours"
+        )
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turns what a damaged workbook raises into a ``DatasetError``."""
+    try:
+        yield
+    except (DatasetError, MemoryError):
+        raise
+    except OSError as error:
+        raise DatasetError(f"cannot read the workbook {path}: {error.strerror or error}") from error
+    except Exception as error:  # openpyxl lets through whatever its parsers raise
+        raise DatasetError(
+            f"{path} is no workbook that can be read: {type(error).__name__}: {error}",
+            hint="save it again as .xlsx, or as CSV",
+        ) from error

@@ -1,0 +1,32 @@
+"""``stylesearch cache``, and an ingest whose pictures lie behind URLs, on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.integration.conftest import Command
+from tests.integration.tiny_shop import draw, jpeg
+from tests.unit.images.remote.picture_server import PictureServer
+
+
+def test_fetched_pictures_are_counted_and_those_that_no_image_has_are_removed(
+    stylesearch: Command, tmp_path: Path
+) -> None:
+    home = ("--home", tmp_path / "home", "-q")
+    table = tmp_path / "shop.csv"
+    with PictureServer() as server:
+        urls = [server.add(f"/{n}.jpg", jpeg(draw((10 * n, 99, 99), seed=n))) for n in range(3)]
+        table.write_text("id,image\n" + "".join(f"p{n},{url}\n" for n, url in enumerate(urls)))
+        refused = stylesearch("ingest", table, "-e", "color-histogram", *home)
+        assert (refused.code, refused.err.count("failed: ")) == (3, 3)
+        assert "--allow-private-hosts" in refused.err
+        done = stylesearch("ingest", table, "-e", "color-histogram", "--allow-private-hosts", *home)
+        assert done.code == 0
+        table.write_text(f"id,image\np0,{urls[0]}\np1,{urls[1]}\n")
+        stylesearch("ingest", table, "-e", "color-histogram", "--offline", "--prune", "--force", *home)
+    status = stylesearch("cache", "status", "--json", *home).json
+    assert (status["n_files"], status["n_urls"]) == (3, 3)
+    assert stylesearch("cache", "clear", "--json", *home).json["n_files"] == 1
+    assert stylesearch("cache", "clear", *home).out == "0 pictures, 0.0 MB, of 0 URLs removed\n"
+    assert stylesearch("cache", "clear", "--all", "--json", *home).json["n_files"] == 2
+    assert stylesearch("cache", "status", *home).out.startswith("0 pictures, 0.0 MB, of 0 URLs in ")

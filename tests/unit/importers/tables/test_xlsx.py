@@ -1,0 +1,158 @@
+"""Workbooks of Excel: their cells are texts as one would type them."""
+
+from __future__ import annotations
+
+import datetime
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+
+from stylesearch.errors import DatasetError
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.choice import choose_importer
+from stylesearch.importers.tables.importer import TableImporter
+from stylesearch.importers.tables.items import TableRow
+from stylesearch.importers.tables.xlsx import MAX_COLUMNS, count_xlsx_rows, open_xlsx
+from stylesearch.listing import Record
+from stylesearch.types import Failure
+
+
+def write(folder: Path, *rows: list[Any], formats: dict[str, str] | None = None, before: str = "") -> Path:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    if before:
+        sheet.title = before
+        sheet = book.create_sheet("products")
+    for row in rows:
+        sheet.append(row)
+    for cell, number_format in (formats or {}).items():
+        sheet[cell].number_format = number_format
+    path = folder / "products.xlsx"
+    book.save(path)
+    return path
+
+
+def read(path: Path) -> list[TableRow | Failure]:
+    with open_xlsx(path) as (_, rows):
+        return list(rows)
+
+
+def first_text(folder: Path, value: Any, number_format: str = "") -> str:
+    path = write(folder, ["id", "x"], ["1", value], formats={"B2": number_format} if number_format else {})
+    (row,) = read(path)
+    assert isinstance(row, TableRow)
+    return row.text("x")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10021, "10021"),
+        (10021.0, "10021"),
+        (4006381333931.0, "4006381333931"),
+        (19.9, "19.9"),
+        (0.1 + 0.2, "0.3"),
+        (0.00001, "0.00001"),
+        (True, "TRUE"),
+        (datetime.date(2026, 11, 29), "2026-11-29"),
+        (datetime.datetime(2026, 11, 29, 8, 30), "2026-11-29 08:30:00"),
+        (datetime.time(8, 30), "08:30:00"),
+        ("  gro\u0308\u00dfer ", "größer"),
+        ("#N/A", ""),
+        (None, ""),
+    ],
+)
+def test_a_cell_is_the_text_that_one_would_type(tmp_path: Path, value: Any, text: str) -> None:
+    assert first_text(tmp_path, value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "text"),
+    [
+        (42, "00000", "00042"),
+        (19.9, '0.00 "€"', "19.9 €"),
+        (19.9, "#,##0.00 [$€-407]", "19.9 €"),
+        (1299, "[$EUR] #,##0.00", "1299 EUR"),
+        (5, "$#,##0", "5 $"),
+        (5, "0.00", "5"),
+    ],
+)
+def test_zeros_and_currencies_that_only_the_format_shows(
+    tmp_path: Path, value: float, number_format: str, text: str
+) -> None:
+    assert first_text(tmp_path, value, number_format) == text
+
+
+def test_the_first_sheet_with_a_header_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, ["id", "image"], [1, "a.jpg"], before="empty")
+    (row,) = read(path)
+    assert isinstance(row, TableRow)
+    assert dict(row.cells) == {"id": ("1",), "image": ("a.jpg",)}
+
+
+def test_a_title_above_the_header_and_empty_rows_are_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path, ["Export of today"], [], ["id", "Image\nURL"], [None], [1, "a.jpg"], [2])
+    with open_xlsx(path) as (table, rows):
+        assert dict(table.columns) == {"id": "id", "image url": "Image URL"}
+        assert table.line == 3
+        assert [(row.line, row.text("id")) for row in rows if isinstance(row, TableRow)] == [
+            (5, "1"),
+            (6, "2"),
+        ]
+
+
+def test_a_row_that_is_too_long_is_one_failure(tmp_path: Path) -> None:
+    failure, row = read(write(tmp_path, ["id", "image"], [1, "a.jpg", None, "x"], [2, "b.jpg", ""]))
+    assert failure == Failure(f"{tmp_path}/products.xlsx:2", "4 cells, where the header has 2")
+    assert isinstance(row, TableRow)
+
+
+def test_columns_far_to_the_right_are_not_read(tmp_path: Path) -> None:
+    path = write(tmp_path, ["id", *[f"c{i}" for i in range(MAX_COLUMNS + 5)]], [1])
+    with open_xlsx(path) as (table, _):
+        assert len(table.columns) == MAX_COLUMNS
+
+
+def test_a_workbook_is_found_by_its_content_and_read_as_a_table(shop: Path) -> None:
+    path = write(shop, ["SKU", "Bild", "Preis"], [7, "a.jpg", 19.9]).rename(shop / "export.bin")
+    importer = choose_importer(path)
+    assert (importer.name, importer.count(path), count_xlsx_rows(path)) == ("csv", 1, 1)
+    (record,) = importer.records(path, ImportOptions())
+    assert isinstance(record, Record)
+    assert (record.product.id, record.product.said) == ("7", {"price": "19.9"})
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
+def test_what_is_no_workbook_that_can_be_read_is_a_dataset_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "products.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"products\.xlsx") as caught:
+        list(TableImporter().records(path, ImportOptions()))
+    assert "CSV" in caught.value.hint
+
+
+def test_another_zip_is_no_workbook(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "products.xlsx", "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    with (
+        pytest.raises(DatasetError, match="no workbook that can be read"),
+        open_xlsx(tmp_path / "products.xlsx"),
+    ):
+        pass
+
+
+def test_a_workbook_that_would_unpack_to_far_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, ["id", "image"], [1, "a.jpg"])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet9.xml", b" " * (64 << 20))
+    with pytest.raises(DatasetError, match="would unpack to 64 MiB"), open_xlsx(path):
+        pass
+
+
+def test_a_workbook_without_any_cell_has_no_header(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no sheet has a header"), open_xlsx(write(tmp_path)):
+        pass
