@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from stylesearch.csv_cells import ESCAPED_COLUMN, escape_cell
+from stylesearch.importers.tables.exported import IMAGE_OPTIONS, VARIANTS
 from stylesearch.registry import unknown_name
 from stylesearch.types import ImageRecord, Product, ProductFilter, Variant
 from stylesearch.workspace.products import check_filter, stream_details
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["EXPORT_FORMATS", "export_products", "image_values", "product_values"]
 
 COLUMNS: Final = ("id", "title", "category", "image", "price", "url", "in_stock", "domain", "box")
-VARIANTS: Final = "variants"
+AS_JSON: Final = (VARIANTS, IMAGE_OPTIONS)
+"""Columns of a table that are left out where all their cells would be empty."""
 
 
 def export_products(catalog: Catalog, where: ProductFilter, file: IO[bytes], format: str = "csv") -> int:
@@ -107,20 +109,21 @@ def _write_json_lines(catalog: Catalog, where: ProductFilter, file: IO[str]) -> 
 def _write_table(catalog: Catalog, where: ProductFilter, file: IO[str]) -> int:
     # The columns have to be known before the first row is written: the products are read twice.
     names: dict[str, None] = {}
-    has_variants = False
+    further: set[str] = set()
     for one in stream_details(catalog, where):
         names.update(dict.fromkeys(one.product.attributes))
-        has_variants |= bool(one.product.variants)
-    further = [VARIANTS] if has_variants else []
-    taken = {*COLUMNS, VARIANTS, ESCAPED_COLUMN}
-    header = [*COLUMNS, *further, *(f"attributes.{name}" if name in taken else name for name in names)]
+        further |= {VARIANTS} if one.product.variants else set()
+        further |= {IMAGE_OPTIONS} if any(image.options for image in one.images) else set()
+    columns = [*COLUMNS, *(name for name in AS_JSON if name in further)]
+    taken = {*COLUMNS, *AS_JSON, ESCAPED_COLUMN}
+    header = [*columns, *(f"attributes.{name}" if name in taken else name for name in names)]
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow([*map(escape_cell, header), ESCAPED_COLUMN])
     n_products = 0
     for one in stream_details(catalog, where):
         n_products += 1
         for row in _rows(one):
-            cells = [_cell(row.get(name)) for name in (*COLUMNS, *further)]
+            cells = [_cell(row.get(name)) for name in columns]
             cells += [_cell(one.product.attributes.get(name)) for name in names]
             writer.writerow([*map(escape_cell, cells), ""])
     return n_products
@@ -140,7 +143,13 @@ def _rows(one: ProductDetails) -> Iterator[dict[str, Any]]:
     if not one.images:
         yield values
     for image in one.images:
-        yield {**values, "image": image.locator, "domain": str(image.domain), "box": image.box}
+        yield {
+            **values,
+            "image": image.locator,
+            "domain": str(image.domain),
+            "box": image.box,
+            IMAGE_OPTIONS: dict(image.options) or None,
+        }
 
 
 def _cell(value: Any) -> str:

@@ -152,6 +152,29 @@ def test_escaped_cells_stock_and_boxes_are_read_back_too(
     assert stylesearch("--home", home, "products", "list", "--source", "odd", "--json").json == before
 
 
+def test_variants_are_read_back_too(stylesearch: Command, home: Path, tmp_path: Path) -> None:
+    rows = [
+        ["group id", "id", "color", "size", "image", "price", "in stock"],
+        ["shirt", "s1", "Navy", "S", "dress0.jpg", "10 EUR", "true"],
+        ["shirt", "s2", "Navy", "M", "dress0.jpg", "12 EUR", "false"],
+        ["shirt", "s3", "Red", "M", "dress1.jpg", "10 EUR", ""],
+    ]
+    source = home.parent / "source" / "variants.csv"
+    with source.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    stylesearch("--home", home, "ingest", source, "--source", "variants")
+    before = stylesearch("--home", home, "products", "show", "shirt", "--json").json
+    assert [one["id"] for one in before["variants"]] == ["s1", "s2", "s3"]
+    assert [one["options"] for one in before["images"]] == [{"color": "Navy"}, {"color": "Red"}]
+    table = tmp_path / "exported.csv"
+    stylesearch("--home", home, "products", "export", "--source", "variants", "-o", table)
+    again = stylesearch("--home", home, "ingest", table, "--allow-outside", "--json").json
+    assert (again["changes"], again["failed"], again["products"]["unchanged"]) == ([], [], 1)
+    assert (again["added"], again["changed"], again["unchanged"]) == (0, 0, 2)
+    after = stylesearch("--home", home, "products", "show", "shirt", "--json").json
+    assert {**after, "sources": []} == {**before, "sources": []}
+
+
 def test_a_renamed_category_is_exported_as_the_source_says_it(
     stylesearch: Command, home: Path, tmp_path: Path
 ) -> None:
