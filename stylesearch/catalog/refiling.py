@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import delete, insert, select, update
 
 from stylesearch.catalog.categories import Categories
+from stylesearch.catalog.queries import in_batches
 from stylesearch.catalog.tables import category_map, products
 from stylesearch.catalog.writer import Writer
 
@@ -43,32 +44,39 @@ def refile_products(writer: Writer, progress: Callable[[int], None] | None = Non
         number of products that moved.
     """
     moved = 0
-    while True:
-        with writer.transaction():
-            n = _refile_some(writer)
-        moved += n
-        if not n:
-            return moved
-        if progress:
-            progress(moved)
+    with writer.transaction():
+        pending = _find_pending(writer)
+    for shop_category, category, wanted in pending:
+        n = FILED_AT_ONCE
+        while n == FILED_AT_ONCE:
+            with writer.transaction():
+                n = _refile_some(writer, shop_category, category, wanted)
+            moved += n
+            if n and progress:
+                progress(moved)
+    return moved
 
 
-def _refile_some(writer: Writer) -> int:
-    connection = writer.connection()
+def _find_pending(writer: Writer) -> list[tuple[str, str, str]]:
+    """Lists where products are filed wrongly: the sources' category, the present one, and the right one."""
     categories = writer.categories()
     filed = select(products.c.shop_category, products.c.category).distinct()
-    for shop_category, category in connection.execute(filed).all():
-        wanted = categories.find(shop_category)
-        if wanted == category:
-            continue
-        found = (
-            select(products.c.pk)
-            .where(products.c.shop_category == shop_category, products.c.category == category)
-            .limit(FILED_AT_ONCE)
-        )
-        pks = list(connection.execute(found).scalars())
-        for pk in pks:
-            connection.execute(update(products).where(products.c.pk == pk).values(category=wanted))
-        writer.refile_products(pks)
-        return len(pks)
-    return 0
+    return [
+        (shop_category, category, wanted)
+        for shop_category, category in writer.connection().execute(filed)
+        if (wanted := categories.find(shop_category)) != category
+    ]
+
+
+def _refile_some(writer: Writer, shop_category: str, category: str, wanted: str) -> int:
+    connection = writer.connection()
+    found = (
+        select(products.c.pk)
+        .where(products.c.shop_category == shop_category, products.c.category == category)
+        .limit(FILED_AT_ONCE)
+    )
+    pks = list(connection.execute(found).scalars())
+    for batch in in_batches(pks):
+        connection.execute(update(products).where(products.c.pk.in_(batch)).values(category=wanted))
+    writer.refile_products(pks)
+    return len(pks)
