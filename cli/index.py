@@ -85,18 +85,23 @@ def status(shared: Shared, **choices: Any) -> None:
 @index.command()
 @_space_options
 def verify(shared: Shared, **choices: Any) -> int:
-    """Read every index file and compare it with its checksum.
+    """Read every index file and compare it with its checksum; count images whose file is gone.
 
-    Exit code 3 if an index is damaged or missing.
+    Exit code 3 if an index is damaged or missing, or files are gone.
     """
     named = _take_names(choices)
     build = f"stylesearch index build{shared.flags(**named, **choices)}"
     with shared.open(**choices) as shop:
         problems = shop.indexes.verify(**named)
+        n_lost, examples = shop.catalog.selection.lost_files()
+    lost = f"{n_lost:,} are gone, the first: {examples[0]}" if n_lost else ""
     if shared.as_json:
-        echo_json([{"item": problem.item, "reason": problem.reason} for problem in problems], indent=2)
+        listed = [{"item": problem.item, "reason": problem.reason} for problem in problems]
+        echo_json(listed + ([{"item": "files of images", "reason": lost}] if lost else []), indent=2)
     else:
         for problem in problems:
             click.secho(f"damaged: {problem.item}: {problem.reason}", fg="red", err=True)
         click.echo("no damage found" if not problems else f"{len(problems)} damaged; `{build}` rebuilds them")
-    return EXIT_SOME_FAILED if problems else 0
+        if lost:
+            click.secho(f"files of images: {lost}; ingest their source again", fg="red", err=True)
+    return EXIT_SOME_FAILED if problems or lost else 0

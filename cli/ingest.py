@@ -12,6 +12,7 @@ from .ingest_report import echo_report
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_json
 from .process import EXIT_SOME_FAILED, give_way, resumable
+from .watch import follow
 
 # A copy of the names of the importers, so that `--help` need not import the catalog. A test compares them.
 FORMATS = [
@@ -93,6 +94,12 @@ class CategoriesChoice(click.Choice[str]):
 @click.option("--force", is_flag=True, help="With --prune: even if that is more than a third of them.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be taken in, and removed.")
 @click.option(
+    "--watch", is_flag=True, help="Stay, and ingest again whenever PATH has changed; Ctrl-C ends it."
+)
+@click.option(
+    "--poll", is_flag=True, help="With --watch: look at the files again and again, as on network drives."
+)
+@click.option(
     "--layout",
     metavar="LEVELS",
     help="For a folder: what its levels are, as in category/product/image.  [default: found by looking]",
@@ -167,6 +174,8 @@ def ingest(
     prune: bool,
     force: bool,
     dry_run: bool,
+    watch: bool,
+    poll: bool,
     source: str,
     layout: str | None,
     columns: tuple[dict[str, str], ...],
@@ -205,6 +214,10 @@ def ingest(
         raise click.UsageError(
             "--complete stands instead of PATH: an ingest completes what is missing anyway."
         )
+    if watch and (complete or dry_run):
+        raise click.UsageError("--watch goes with neither --complete nor --dry-run.")
+    if poll and not watch:
+        raise click.UsageError("--poll is for --watch.")
     give_way()
     fetching: dict[str, Any] = {"offline": offline, "allow_private": allow_private_hosts}
     if refresh:
@@ -221,27 +234,29 @@ def ingest(
         if complete:
             report = shop.complete(progress=progress)
         else:
-            report = shop.ingest(
-                path,
-                format=source_format,
-                extractors=extractors or None,
-                source=source,
-                prune=prune,
-                force=force,
-                dry_run=dry_run,
-                fetching=fetching,
-                progress=progress,
-                domain=domain,
-                layout=layout,
-                columns={field: name for one in columns for field, name in one.items()} or None,
-                variants=variants,
-                currency=currency,
-                unpublished=unpublished,
-                sold_out=sold_out,
-                media_root=media_root,
-                allow_outside=allow_outside,
+            options: dict[str, Any] = {
+                "format": source_format,
+                "extractors": extractors or None,
+                "source": source,
+                "prune": prune,
+                "force": force,
+                "fetching": fetching,
+                "progress": progress,
+                "domain": domain,
+                "layout": layout,
+                "columns": {field: name for one in columns for field, name in one.items()} or None,
+                "variants": variants,
+                "currency": currency,
+                "unpublished": unpublished,
+                "sold_out": sold_out,
+                "media_root": media_root,
+                "allow_outside": allow_outside,
                 **selection,
-            )
+            }
+            if watch:
+                follow(shared, shop.watch(path, polling=poll, **options), progress)
+                return 0
+            report = shop.ingest(path, dry_run=dry_run, **options)
     if shared.as_json:
         echo_json(report.as_dict(), indent=2)
     else:

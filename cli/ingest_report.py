@@ -12,7 +12,7 @@ from .output import echo_table, list_seconds
 if TYPE_CHECKING:
     from stylesearch.ingest import IngestReport
 
-__all__ = ["echo_report"]
+__all__ = ["echo_failures", "echo_report", "list_counts"]
 
 N_FAILURES_SHOWN = 20
 N_CATEGORIES_SHOWN = 12
@@ -32,23 +32,35 @@ def echo_report(report: IngestReport, *, verbosity: int, dry_run: bool) -> None:
         for one in report.changes:
             said = f" ({one.overruled} says otherwise)" if one.overruled else ""
             click.echo(f"{one.product}: {one.field}: {one.before} -> {one.after}{said}", err=True)
-    _echo_failures(report)
+    echo_failures(report)
     if verbosity > 0:
         click.echo(_timings(report.seconds), err=True)
 
 
+def list_counts(report: IngestReport) -> str:
+    """The counts of products and images, in one line."""
+    return f"products: {_count_products(report)}; images: {_count_images(report)}"
+
+
 def _echo_counts(report: IngestReport, *, dry_run: bool) -> None:
-    products = ", ".join(
+    click.echo(f"products: {_count_products(report)}")
+    click.echo(f"images:   {_count_images(report)}")
+    if dry_run:
+        click.echo("nothing was stored or fetched (--dry-run)")
+
+
+def _count_products(report: IngestReport) -> str:
+    return ", ".join(
         f"{report.products[name]} {name}" for name in ("added", "changed", "unchanged", "removed")
     )
-    click.echo(f"products: {products}")
-    click.echo(
-        f"images:   {report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
+
+
+def _count_images(report: IngestReport) -> str:
+    return (
+        f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
         f"{report.removed} removed, {len(report.failed)} failed"
         + (f", {report.missing} missing" if report.missing else "")
     )
-    if dry_run:
-        click.echo("nothing was stored or fetched (--dry-run)")
 
 
 def _echo_categories(report: IngestReport) -> None:
@@ -105,7 +117,8 @@ def _echo_notes(report: IngestReport) -> None:
         click.echo(f"note: {note}", err=True)
 
 
-def _echo_failures(report: IngestReport) -> None:
+def echo_failures(report: IngestReport) -> None:
+    """Prints on stderr what is missing or failed, the first of each."""
     for example in report.missing_examples:
         click.echo(f"missing: {example.item}: {example.reason}", err=True)
     if report.missing > len(report.missing_examples):

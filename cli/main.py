@@ -93,7 +93,11 @@ COMMANDS = {
     "serve": (".serve:serve", "Serve the workspace as a REST API and a search page."),
     "train": (".train:train", "Learn a distance from pairs of images that show the same product."),
     "eval": (".eval:evaluate", "Measure how often each method finds the right product."),
-    "products": (".products:products", "List, show or remove products."),
+    "products": (".products:products", "List, show, export or remove products, or find their duplicates."),
+    "categories": (
+        ".categories:categories",
+        "List, rename or merge categories, or map those of the shop to others.",
+    ),
     "sources": (".sources:sources", "List, rename or remove the sources of products."),
     "cache": (".cache:cache", "Show or remove pictures that were fetched from URLs."),
     "models": (".models:models", "List, show or remove trained models."),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,11 +21,13 @@ __all__ = [
     "echo_changes",
     "echo_error",
     "echo_json",
+    "echo_json_list",
     "echo_table",
     "list_seconds",
 ]
 
 GAP = "  "
+ROWS_ALIGNED = 1000
 
 
 def echo_json(value: Any, *, indent: int | None = None) -> None:
@@ -56,10 +59,19 @@ def list_seconds(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{step} {value:.2f} s" for step, value in seconds.items())
 
 
+def echo_json_list(values: Iterable[Any]) -> None:
+    """Prints values as a list in JSON, one a line, without having all of them in memory."""
+    separator = "[\n"
+    for value in values:
+        click.echo(separator + json.dumps(value, ensure_ascii=False, default=str), nl=False)
+        separator = ",\n"
+    click.echo("\n]" if separator != "[\n" else "[]")
+
+
 def echo_table(
-    headings: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = (), shrink: str = ""
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), shrink: str = ""
 ) -> None:
-    """Prints rows under headings, columns aligned.
+    """Prints rows under headings, columns aligned: of many rows, those of each thousand.
 
     Args:
         headings: one for each column.
@@ -68,20 +80,26 @@ def echo_table(
         shrink: heading of the column that is cut when a line would be wider than the terminal. Nothing is cut
             where the output is not a terminal.
     """
-    cells = [["" if cell is None else _printable(str(cell)) for cell in row] for row in rows]
-    widths = [
-        max([_width(heading), *(_width(row[i]) for row in cells)]) for i, heading in enumerate(headings)
-    ]
-    if shrink and sys.stdout.isatty():
-        spare = shutil.get_terminal_size().columns - sum(widths) - len(GAP) * (len(widths) - 1)
-        column = list(headings).index(shrink)
-        widths[column] = max(12, widths[column] + min(0, spare))
-    for line in (list(headings), *cells):
-        aligned = [
-            _pad(_cut(cell, width), width, heading in right)
-            for cell, width, heading in zip(line, widths, headings, strict=True)
-        ]
-        click.echo(GAP.join(aligned).rstrip())
+    iterator = iter(rows)
+    widths = [_width(heading) for heading in headings]
+    lines = [list(headings)]
+    while block := list(itertools.islice(iterator, ROWS_ALIGNED)) or lines:
+        cells = [["" if cell is None else _printable(str(cell)) for cell in row] for row in block]
+        if block is lines:
+            cells = []
+        widths = [max([width, *(_width(row[i]) for row in cells)]) for i, width in enumerate(widths)]
+        cut = list(widths)
+        if shrink and sys.stdout.isatty():
+            spare = shutil.get_terminal_size().columns - sum(widths) - len(GAP) * (len(widths) - 1)
+            column = list(headings).index(shrink)
+            cut[column] = max(12, widths[column] + min(0, spare))
+        for line in (*lines, *cells):
+            aligned = [
+                _pad(_cut(cell, width), width, heading in right)
+                for cell, width, heading in zip(line, cut, headings, strict=True)
+            ]
+            click.echo(GAP.join(aligned).rstrip())
+        lines = []
 
 
 def _printable(text: str) -> str:

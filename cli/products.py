@@ -1,49 +1,64 @@
-"""``stylesearch products``: lists, shows and removes products."""
+"""``stylesearch products``: lists, shows, exports and removes products, and finds those of one picture."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stylesearch.types import ImageRecord, Product
+from stylesearch.types import Product, ProductFilter
 
-from .completion import complete_category, complete_product
+from .completion import complete_product
 from .options import Shared, pass_shared, shared_options
-from .output import echo_json, echo_table
+from .output import Progress, echo_json, echo_json_list, echo_table
+from .process import resumable
+from .product_filters import filter_options
 
 if TYPE_CHECKING:
-    from stylesearch.workspace.workspace import Workspace
+    from stylesearch.catalog.records import SourceListing
+
+FORMATS = ["csv", "jsonl"]
+N_SHOWN = 10
 
 
 @click.group()
 @shared_options
 def products() -> None:
-    """List, show or remove products."""
+    """List, show, export or remove products, or find their duplicates."""
 
 
 @products.command("list")
-@click.option("-c", "--category", shell_complete=complete_category, help="List this category only.")
-@click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Number of products."
-)
+@filter_options
+@click.option("--limit", default=0, type=click.IntRange(min=0), help="Number of products.  [default: all]")
 @click.option("--after", metavar="ID", help="Start after this product, the last one of the previous page.")
 @shared_options
 @pass_shared
-def list_products(shared: Shared, category: str | None, limit: int, after: str | None) -> None:
+def list_products(shared: Shared, where: ProductFilter, limit: int, after: str | None) -> None:
     """List products, sorted by id."""
+    from stylesearch.workspace.export import product_values
+
     with shared.open() as shop:
-        found = list(shop.products(category=category, after=after, limit=limit))
-        if category and not found:
-            _check_category(shop, category)
-    if shared.as_json:
-        echo_json([_product_object(product) for product in found], indent=2)
-    else:
-        echo_table(
-            ["product", "title", "category", "price"],
-            [[product.id, product.title, product.category, product.price] for product in found],
-            shrink="title",
-        )
+        found = shop.products(where, after=after, limit=limit or None)
+        if shared.as_json:
+            echo_json_list(product_values(product) for product in found)
+        else:
+            last: list[Product] = []
+            echo_table(
+                ["product", "title", "category", "price", "stock"],
+                (_row(product, last) for product in found),
+                shrink="title",
+            )
+            if limit and last and shared.verbosity >= 0:
+                left = next(shop.products(where, after=last[0].id, limit=1), None)
+                if left is not None:
+                    n = shop.catalog.selection.count(where)
+                    click.echo(
+                        f"{limit:,} of {n:,} products; --after {last[0].id} shows more, no --limit all",
+                        err=True,
+                    )
 
 
 @products.command()
@@ -51,70 +66,216 @@ def list_products(shared: Shared, category: str | None, limit: int, after: str |
 @shared_options
 @pass_shared
 def show(shared: Shared, product_id: str) -> None:
-    """Show one product and its images."""
+    """Show one product, its variants and images, and which source says what of it."""
+    from stylesearch.workspace.export import image_values, product_values
+
     with shared.open() as shop:
         product, images = shop.product(product_id), shop.images(product_id)
+        said = shop.catalog.sources.said_of(product_id)
     if shared.as_json:
         echo_json(
-            {**_product_object(product), "images": [_image_object(image) for image in images]}, indent=2
+            {
+                **product_values(product),
+                "images": [image_values(image) for image in images],
+                "sources": [
+                    {
+                        "source": one.source,
+                        "place": one.place,
+                        "said": dict(one.said),
+                        "guesses": dict(one.guesses),
+                    }
+                    for one in said
+                ],
+            },
+            indent=2,
         )
         return
-    for name, value in _product_object(product).items():
+    for name, value in _describe(product).items():
         if value:
             click.echo(f"{name:<10}  {value}")
+    if product.variants:
+        click.echo()
+        echo_table(
+            ["variant", "options", "price", "stock"],
+            [[one.id, _options(one.options), one.price, _stock(one.in_stock)] for one in product.variants],
+        )
     click.echo()
     echo_table(
-        ["domain", "size", "box", "image"],
-        [[image.domain, f"{image.width}x{image.height}", image.box, image.path] for image in images],
+        ["domain", "size", "box", "shows", "image"],
+        [
+            [image.domain, f"{image.width}x{image.height}", image.box, _options(image.options), image.locator]
+            for image in images
+        ],
     )
+    if said:
+        click.echo()
+        echo_table(["source", "field", "says"], _rows_of_sources(said), shrink="says")
 
 
 @products.command()
-@click.argument("product_ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_product)
+@filter_options
+@click.option(
+    "--format",
+    "export_format",
+    type=click.Choice(FORMATS),
+    help="A table with a row for each image, or a line of JSON for each product.  [default: by the name of "
+    "FILE, else csv]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="[default: stdout]",
+)
 @shared_options
 @pass_shared
-def remove(shared: Shared, product_ids: tuple[str, ...]) -> None:
-    """Remove products; the next query no longer finds them."""
+def export(shared: Shared, where: ProductFilter, export_format: str | None, output: Path | None) -> None:
+    """Write products to a table that `ingest` reads, or as lines of JSON."""
+    by_name = "jsonl" if output is not None and output.suffix.lower() in (".jsonl", ".ndjson") else "csv"
+    chosen = export_format or by_name
     with shared.open() as shop:
-        n_removed = shop.remove(product_ids)
+        if output is None:
+            shop.export(sys.stdout.buffer, where, format=chosen)
+            sys.stdout.buffer.flush()
+            return
+        from stylesearch.files import atomic_file
+
+        with atomic_file(output) as file:
+            n = shop.export(file, where, format=chosen)
     if shared.as_json:
-        echo_json({"removed": n_removed})
+        echo_json({"products": n, "file": str(output), "format": chosen})
+    else:
+        click.echo(f"{n:,} products in {output}")
+
+
+@products.command()
+@click.argument("product_ids", nargs=-1, metavar="[ID]...", shell_complete=complete_product)
+@filter_options
+@click.option("--dry-run", is_flag=True, help="Only say which products would be removed.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@shared_options
+@pass_shared
+def remove(
+    shared: Shared, product_ids: tuple[str, ...], where: ProductFilter, dry_run: bool, yes: bool
+) -> None:
+    """Remove products by id, or those that options choose; the next query no longer finds them.
+
+    A source that still lists them brings them back at its next ingest.
+    """
+    is_everything = where == ProductFilter()
+    if bool(product_ids) == (not is_everything):
+        raise click.UsageError("give the ids of products, or options that choose them, such as --category.")
+    with shared.open() as shop:
+        if product_ids:
+            found = [shop.product(one).id for one in product_ids]
+            n = len(set(found))
+        else:
+            found = [one.id for one in shop.products(where, limit=N_SHOWN)]
+            n = shop.catalog.selection.count(where)
+        if not dry_run and not product_ids and not yes and n:
+            click.confirm(f"remove {n:,} products ({_examples(found, n)})?", abort=True, err=True)
+        n_removed = 0
+        if not dry_run:
+            n_removed = shop.remove(product_ids) if product_ids else shop.remove_where(where)
+    if shared.as_json:
+        echo_json({"removed": n_removed, **({"would_remove": n, "dry_run": True} if dry_run else {})})
+    elif dry_run:
+        click.echo(f"{n:,} would be removed" + (f": {_examples(found, n)}" if n else ""))
     else:
         click.echo(f"{n_removed} removed")
 
 
-def _check_category(shop: Workspace, category: str) -> None:
-    """Refuses a category that no product has.
+@products.command()
+@click.option(
+    "--threshold",
+    type=click.IntRange(0, 64),
+    metavar="BITS",
+    help="How many of 255 bits of their shape may differ; 0 for equal files only.  [default: 32]",
+)
+@shared_options
+@pass_shared
+def duplicates(shared: Shared, threshold: int | None) -> None:
+    """List equal and nearly equal shop images that several products have."""
+    from stylesearch.workspace.export import image_values
 
-    Raises:
-        UnknownName: no product has it; the message suggests a similar category.
-    """
-    from stylesearch.registry import unknown_name
+    with resumable(), shared.open() as shop, Progress(quiet=shared.verbosity < 0) as progress:
+        found = shop.duplicates(threshold=threshold, progress=progress)
+    if shared.as_json:
+        echo_json(
+            [
+                {
+                    "equal": group.is_equal,
+                    "images": [
+                        {"product": one.product.id, "title": one.product.title, **image_values(one.image)}
+                        for one in group.images
+                    ],
+                }
+                for group in found.groups
+            ],
+            indent=2,
+        )
+        return
+    rows: list[list[object]] = []
+    for number, group in enumerate(found.groups, start=1):
+        kind = "equal" if group.is_equal else "near"
+        for one in group.images[:N_SHOWN]:
+            rows.append([number, kind, one.product.id, one.product.title, one.image.locator])
+        if len(group.images) > N_SHOWN:
+            rows.append([number, kind, f"... and {len(group.images) - N_SHOWN:,} more", "", ""])
+    echo_table(["group", "images", "product", "title", "image"], rows, right=["group"], shrink="title")
+    if found.n_unreadable and shared.verbosity >= 0:
+        n = found.n_unreadable
+        click.echo(f"note: {n:,} images could not be read, and were compared by their bytes only", err=True)
 
-    if any(shop.products(category=category, limit=1)):
-        return  # the category exists, and only this page of it is empty
-    catalog = shop.catalog
-    known = {name for one in catalog.feature_sets() for name in catalog.category_names(one)}
-    raise unknown_name("category", category, dict.fromkeys(sorted(known)))
+
+def _row(product: Product, last: list[Product]) -> list[object]:
+    last[:] = [product]
+    return [product.id, product.title, product.category, _price(product), _stock(product.in_stock)]
 
 
-def _product_object(product: Product) -> dict[str, object]:
+def _price(product: Product) -> str | None:
+    """The price as the shop writes it, or the range of the variants' prices."""
+    low, high = product.amount, product.amount_max
+    if low is None or high is None or low == high:
+        return product.price
+    return f"{low:,.2f} - {high:,.2f} {product.currency or ''}".rstrip()
+
+
+def _stock(in_stock: bool | None) -> str:
+    return {True: "in stock", False: "sold out", None: ""}[in_stock]
+
+
+def _options(options: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items())
+
+
+def _describe(product: Product) -> dict[str, str | None]:
     return {
         "id": product.id,
         "title": product.title,
         "category": product.category,
         "url": product.url,
-        "price": product.price,
-        "attributes": dict(product.attributes),
+        "price": _price(product),
+        "stock": _stock(product.in_stock),
+        "attributes": ", ".join(f"{name}: {value}" for name, value in product.attributes.items()),
     }
 
 
-def _image_object(image: ImageRecord) -> dict[str, object]:
-    return {
-        "path": image.path,
-        "sha256": image.sha256,
-        "domain": str(image.domain),
-        "width": image.width,
-        "height": image.height,
-        "box": str(image.box) if image.box else None,
-    }
+def _rows_of_sources(said: Sequence[SourceListing]) -> list[list[Any]]:
+    rows = []
+    for one in said:
+        for name, value in one.said.items():
+            rows.append([one.source, name, f"{len(value)} variants" if name == "variants" else value])
+        rows += [
+            [one.source, name, f"{value} (from names of files)"]
+            for name, value in one.guesses.items()
+            if name not in one.said
+        ]
+        if not one.said and not one.guesses:
+            rows.append([one.source, "", ""])
+    return rows
+
+
+def _examples(ids: Sequence[str], n: int) -> str:
+    return ", ".join(ids[:N_SHOWN]) + (", ..." if n > N_SHOWN else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ __all__ = [
     "Hit",
     "ImageRecord",
     "Product",
+    "ProductFilter",
     "ReportCount",
     "ReportProgress",
     "SearchKeywords",
@@ -147,6 +149,48 @@ class Product:
     amount: float | None = field(default=None, compare=False)
     amount_max: float | None = field(default=None, compare=False)
     currency: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFilter:
+    """Conditions that products have to meet, all of them; the default is met by every product.
+
+    Attributes:
+        category: the category, or one above it: ``Women`` is met by ``Women > Dresses``; None for any.
+        attributes: value by name of attributes, compared as texts.
+        min_price: number that the highest price of a product reaches.
+        max_price: number that its lowest price does not exceed. Currencies are not converted, and a product
+            without a price meets neither.
+        in_stock: whether it can be bought now; a product whose shop does not say so meets neither.
+        source: name of a source that lists it.
+        without_picture: whether only products are meant that no search finds, since they have no usable image
+            of the shop.
+
+    Raises:
+        ConfigError: prices that no product can have, or a name of an attribute that no database looks up.
+    """
+
+    category: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    min_price: float | None = None
+    max_price: float | None = None
+    in_stock: bool | None = None
+    source: str | None = None
+    without_picture: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("min_price", "max_price"):
+            price = getattr(self, name)
+            if price is not None and not (math.isfinite(price) and price >= 0):
+                raise ConfigError(f"{name} has to be a number from 0 on. Received: {price}")
+        if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
+            raise ConfigError(
+                f"no price is from {self.min_price:g} to {self.max_price:g}",
+                hint="the lowest price comes first",
+            )
+        for name in self.attributes:
+            if not name or '"' in name:
+                raise ConfigError(f"an attribute has a name, without quotes. Received: {name!r}")
 
 
 @dataclass(frozen=True, slots=True)

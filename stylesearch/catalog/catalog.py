@@ -19,6 +19,8 @@ from stylesearch.catalog.connections import (
     reading_mode,
     writer_lock,
 )
+from stylesearch.catalog.filtering import EVERY_PRODUCT, page_of
+from stylesearch.catalog.product_reader import ProductReader
 from stylesearch.catalog.queries import (
     HAS_SHOWN_IMAGE,
     IS_SHOWN,
@@ -30,7 +32,14 @@ from stylesearch.catalog.queries import (
     in_batches,
     is_filed_under,
 )
-from stylesearch.catalog.records import CatalogStatus, Content, FeatureSet, ImageKey, KnownContent, KnownImage
+from stylesearch.catalog.records import (
+    CatalogStatus,
+    Content,
+    FeatureSet,
+    ImageKey,
+    KnownContent,
+    KnownImage,
+)
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, complete_mark, read_revision
 from stylesearch.catalog.source_reader import SourceReader
 from stylesearch.catalog.tables import (
@@ -46,7 +55,7 @@ from stylesearch.catalog.tables import (
 from stylesearch.catalog.vector_codec import decode_vectors
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogError, NotInCatalog
-from stylesearch.types import Domain, Failure, ImageRecord, Product
+from stylesearch.types import Domain, Failure, ImageRecord, Product, ProductFilter
 
 __all__ = ["BLOCK", "Catalog"]
 
@@ -68,6 +77,7 @@ class Catalog:
         readonly: whether it was opened for reading only.
         lock_timeout: seconds that ``writing`` waits for another writer.
         sources: reads the sources of products.
+        selection: counts and describes products that meet a filter.
 
     Example:
         >>> import tempfile
@@ -85,6 +95,7 @@ class Catalog:
         self.readonly = readonly
         self.lock_timeout = lock_timeout
         self.sources = SourceReader(engine)
+        self.selection = ProductReader(engine)
         self._id: str | None = None
         self._changes = ChangeCounter(engine, location)
 
@@ -359,10 +370,18 @@ class Catalog:
         return Product(*row)
 
     def products(
-        self, *, category: str | None = None, after: str | None = None, limit: int = 100
+        self, where: ProductFilter = EVERY_PRODUCT, *, after: str | None = None, limit: int = 100
     ) -> list[Product]:
-        """Reads a page of products in the order of their ids: at most ``limit`` after the id ``after``."""
-        return self._page_of_products(select(*product_columns), category, after, limit)
+        """Reads a page of the products that meet a filter, in the order of their ids.
+
+        Args:
+            where: the filter.
+            after: id after which the page begins; there need be no such product.
+            limit: largest number of products.
+        """
+        with self._connect() as connection:
+            rows = connection.execute(page_of(connection, where, after, limit))
+            return [Product(*row[2:]) for row in rows]
 
     def images_of(self, product_id: str) -> list[ImageRecord]:
         """Reads the usable images of a product, in the order of their paths.

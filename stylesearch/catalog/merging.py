@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.records import Patch, SourceListing
 from stylesearch.listing import ATTRIBUTE, UNCATEGORIZED, Listing
 from stylesearch.money import parse_price
@@ -141,13 +142,13 @@ def without(product_id: str, values: Values, gone: SourceListing, left: Sequence
     return merged
 
 
-def product_values(product_id: str, values: Values, categories: Mapping[str, str]) -> dict[str, Any]:
+def product_values(product_id: str, values: Values, categories: Categories) -> dict[str, Any]:
     """Makes the row of the table ``products``, without its key.
 
     Args:
         product_id: id of the product.
         values: its values by field.
-        categories: the category to search in, by the sources' own where that is another.
+        categories: which category it is searched in, by the sources' own.
     """
     variants = tuple(Variant(**one) for one in values.get("variants", ()))
     prices = [values.get("price"), *(one.price for one in variants)]
@@ -156,7 +157,7 @@ def product_values(product_id: str, values: Values, categories: Mapping[str, str
     return {
         "id": product_id,
         "title": values["title"],
-        "category": categories.get(values["category"], values["category"]),
+        "category": categories.find(values["category"]),
         "shop_category": values["category"],
         "url": values.get("url"),
         "price": values.get("price"),

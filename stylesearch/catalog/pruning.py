@@ -29,7 +29,7 @@ from stylesearch.catalog.tables import image_listings, images, listings, product
 from stylesearch.catalog.writer import Writer
 from stylesearch.images.source import is_remote
 
-__all__ = ["Pruner"]
+__all__ = ["Pruner", "is_lost"]
 
 # Temporary tables belong to the connection and lie outside the catalog's file: marking every image of an
 # unchanged shop writes nothing to it, and a run that is cut short leaves no marks.
@@ -218,7 +218,7 @@ class Pruner:
         removed = last = 0
         while rows := connection.execute(candidates.where(images.c.pk > last)).all():
             last = rows[-1][0]
-            if lost := [pk for pk, path in rows if _is_lost(path)]:
+            if lost := [pk for pk, path in rows if is_lost(path)]:
                 removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
         return removed
 
@@ -301,7 +301,8 @@ class Pruner:
         )
 
 
-def _is_lost(path: str) -> bool:
+def is_lost(path: str) -> bool:
+    """Whether nothing is at the path of an image; False for a URL, and for what cannot be looked at."""
     if is_remote(path):
         return False
     try:

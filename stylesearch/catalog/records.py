@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.types import Box, Domain, Product
+from stylesearch.types import Box, Domain, ImageRecord, Product
 
 __all__ = [
     "CatalogStatus",
@@ -23,6 +23,7 @@ __all__ = [
     "KnownImage",
     "Patch",
     "ProductChange",
+    "ProductDetails",
     "Pruned",
     "Source",
     "SourceListing",
@@ -168,6 +169,21 @@ class ProductChange:
     change: Change
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     overruled: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDetails:
+    """A product with all that an export writes of it.
+
+    Attributes:
+        product: the product.
+        shop_category: its category as its sources say it, which ``product.category`` may rename.
+        images: its usable images, of both domains, in the order of their paths.
+    """
+
+    product: Product
+    shop_category: str
+    images: tuple[ImageRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from stylesearch.catalog.queries import in_batches, source_from_row
 from stylesearch.catalog.records import Source, SourceListing
 from stylesearch.catalog.tables import image_listings, listings, products, sources
 from stylesearch.errors import NotInCatalog
+from stylesearch.images.source import is_remote
 from stylesearch.registry import unknown_name
 
 __all__ = ["API", "SourceReader", "SourceStatus"]
@@ -91,10 +92,14 @@ class SourceReader:
                 one,
                 n_products.get(one.pk, 0),
                 n_images.get(one.pk, 0),
-                is_gone=bool(one.path) and not os.path.lexists(one.path),
+                is_gone=_is_gone(one),
             )
             for one in self.all()
         ]
+
+    def gone(self) -> list[Source]:
+        """Lists the sources at whose path nothing is any more, in the order of their names."""
+        return [one for one in self.all() if _is_gone(one)]
 
     def ids_of_places(self, name: str, places: Iterable[str]) -> dict[str, str]:
         """Finds the products that lie at places of a source: their ids by place."""
@@ -155,6 +160,12 @@ class SourceReader:
                     f"the catalog has no product {product_id!r}", hint="`stylesearch products list` shows all"
                 )
         return found
+
+
+def _is_gone(source: Source) -> bool:
+    if not source.path or is_remote(source.path):
+        return False
+    return not os.path.lexists(source.path)
 
 
 _OF_SOURCE: Final = (

@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
 from stylesearch.catalog.queries import feature_set_from_row, in_batches, source_from_row
 from stylesearch.catalog.records import (
@@ -240,7 +241,7 @@ class Writer:
         pks = [pk for pk, _, _ in known.values()]
         stored = self._listings(pks, of_source=source_pk)
         others = _Lazy(lambda: self._listings(pks, but_not=source_pk))
-        categories = _Lazy(self.category_map)
+        categories = _Lazy(self.categories)
         result: dict[str, tuple[int, ProductChange]] = {}
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
@@ -288,7 +289,7 @@ class Writer:
         source_pk = self._source_pk(source)
         known = self._known_products(patches)
         stored = self._listings([pk for pk, _, _ in known.values()], of_source=source_pk)
-        categories = _Lazy(self.category_map)
+        categories = _Lazy(self.categories)
         result: dict[str, ProductChange] = {}
         changed: list[dict[str, Any]] = []
         listed: dict[int, dict[str, Any]] = {}
@@ -453,9 +454,13 @@ class Writer:
             self._take_back(gone, left)
         return removed
 
-    def category_map(self) -> dict[str, str]:
-        """Reads the categories to search in, by the sources' own where that is another."""
-        return dict(self._open().execute(select(category_map)).all())
+    def categories(self) -> Categories:
+        """Reads which categories products are searched in, by the sources' own."""
+        return Categories(dict(self._open().execute(select(category_map)).all()))
+
+    def refile_products(self, product_pks: Sequence[int]) -> None:
+        """Files the vectors of products under their present categories, with new ids."""
+        self._refile(self._images_of_products(product_pks))
 
     def remove_feature_sets(self, fingerprints: Iterable[str]) -> int:
         """Removes feature sets with all their vectors; returns how many were removed."""
@@ -527,13 +532,13 @@ class Writer:
         """Stores rows of products, and files the vectors of moved ones under their new categories."""
         if rows:
             self._open().execute(update(products).where(products.c.pk == bindparam("row_pk")), list(rows))
-        self._refile(self._images_of_products(moved))
+        self.refile_products(moved)
 
     def _take_back(
         self, gone: Mapping[int, list[SourceListing]], left: Mapping[int, list[SourceListing]]
     ) -> None:
         """Changes products to what the sources that are left say of them."""
-        categories = _Lazy(self.category_map)
+        categories = _Lazy(self.categories)
         changed, moved = [], []
         staying = sorted(gone.keys() & left.keys())
         for batch in in_batches(staying):

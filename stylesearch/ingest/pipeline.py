@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from stylesearch.catalog import Catalog
+from stylesearch.catalog.refiling import refile_products
 from stylesearch.features.prepare import PreparedImage, Task, prepare_image
 from stylesearch.features.stream import extract_stream
 from stylesearch.images.source import is_remote
@@ -81,6 +82,7 @@ def ingest(
                 format=importer.name,
                 options=options.kept,
             )
+        refile_products(writer)  # in case a renaming of categories was cut short
         run.find_feature_sets(writer)
         samples = extract_stream(
             _fetch(run.tasks(importer.records(source, options.source)), options),

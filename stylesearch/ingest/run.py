@@ -13,6 +13,7 @@ import numpy as np
 
 from stylesearch.catalog import Catalog, Change, FeatureSet, ImageEntry, ProductChange
 from stylesearch.catalog.pruning import Pruner
+from stylesearch.catalog.records import Content
 from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task
@@ -70,6 +71,9 @@ class Run:
         self._unpictured: list[Unpictured] = []
         # Ids given to new places that are not stored yet, and their places.
         self._given: dict[str, str] = {}
+        # Images whose features are being computed, by content, and those that wait for them.
+        self._computing: dict[Content, PreparedImage] = {}
+        self._waiting: dict[int, PreparedImage] = {}
 
     def find_feature_sets(self, writer: Writer) -> None:
         """Looks up the feature sets of the extractors by fingerprint, and creates missing ones.
@@ -108,7 +112,10 @@ class Run:
                 yield Task(record, image, lacking)
 
     def find_known(self, batch: list[PreparedImage]) -> None:
-        """Takes over vectors of images that the catalog has under another name, all or some of them."""
+        """Takes over vectors of images that the catalog has under another name, all or some of them.
+
+        Of images with one content that are new in this ingest, only the first is computed.
+        """
         to_compute = [one for one in batch if one.inputs]
         sets = {**self._network_sets, **self._feature_sets}
         contents = [(one.entry.sha256 or "", one.entry.box) for one in to_compute]
@@ -119,10 +126,24 @@ class Run:
                 for fingerprint, feature_set in sets.items():
                     if feature_set.pk in vectors:
                         one.vectors[fingerprint] = vectors[feature_set.pk][None]
+            lacking = self._lacking(one)
+            first = self._computing.setdefault(content, one)
+            if first is not one and lacking <= self._lacking(first) | first.vectors.keys():
+                # It is the first of the two that comes back from the extraction.
+                self._waiting[id(one)] = first
+                one.inputs = {}
+
+    def _lacking(self, one: PreparedImage) -> frozenset[str]:
+        """Fingerprints of the extractors that have to run on an image, or have run on it."""
+        wanted = self._feature_sets.keys() if one.wanted is None else one.wanted
+        return frozenset(wanted - one.vectors.keys())
 
     def store(self, writer: Writer, chunk: Sequence[PreparedImage]) -> None:
         """Stores a chunk in the catalog, in one transaction, and counts the changes."""
         began = time.perf_counter()
+        for one in chunk:
+            if (first := self._waiting.pop(id(one), None)) is not None:
+                one.vectors = {**first.vectors, **one.vectors}
         with writer.transaction():
             changes = self.store_products(writer, [one.task.record.product for one in chunk])
             images = writer.upsert_images([one.entry for one in chunk], source=self._source)
@@ -137,6 +158,9 @@ class Run:
             self.pruner(writer).mark([pk for pk, _ in images.values()])
         report = self.report
         for one in chunk:
+            content = (one.entry.sha256 or "", one.entry.box)
+            if self._computing.get(content) is one:
+                del self._computing[content]  # the catalog has it from now on
             report.add_seconds("decode", one.prepare_seconds)
             report.add_seconds("inference", one.extract_seconds)
             report.computed += one.n_extracted
@@ -198,6 +222,13 @@ class Run:
         report.warnings += find_oddities(report.categories, pruner.seen_largest(), single)
         if cause := find_shared_cause(report.failed, report.processed):
             report.warnings.append(cause)
+        for one in self._catalog.sources.gone():
+            if one.name != self._source:
+                where = "" if one.name == one.path else f", {one.path}"
+                report.notes.append(
+                    f"the source {one.name} is gone: nothing is at its path{where}; its products stay until "
+                    "`stylesearch sources remove` removes it"
+                )
         self._remove_unlisted(writer)
 
     def pruner(self, writer: Writer) -> Pruner:

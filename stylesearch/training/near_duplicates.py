@@ -100,6 +100,7 @@ def find_near_duplicates(
     *,
     n_workers: int = 2,
     max_pixels: int = 200_000_000,
+    max_bits: int = NEAR_BITS,
     progress: ReportCount | None = None,
 ) -> NearDuplicates:
     """Compares all images of a catalog with each other. Their hashes are cached, so the next call is quick.
@@ -109,6 +110,7 @@ def find_near_duplicates(
         cache: the workspace's cache folder.
         n_workers: threads that read and decode.
         max_pixels: larger images are not hashed.
+        max_bits: in how many of 255 bits two images of one shape may differ.
         progress: called as ``progress(n_done, n_missing)`` while images are hashed.
     """
     stored = HashCache(cache)
@@ -139,7 +141,7 @@ def find_near_duplicates(
             "%d pictures cannot be compared, the first: %s", len(failures), next(iter(failures.values()))
         )
     names = [sha256 for sha256 in sorted(paths) if sha256 in hashes]
-    return _group(names, [hashes[sha256] for sha256 in names], failures)
+    return _group(names, [hashes[sha256] for sha256 in names], failures, max_bits)
 
 
 def connected_products(images: Sequence[CatalogImage], near: NearDuplicates) -> list[frozenset[str]]:
@@ -251,13 +253,16 @@ def _sort_pairs(pairs: Ints) -> Ints:
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].astype(np.int64)
 
 
-def _group(names: list[str], hashes: list[PerceptualHash], failures: Mapping[str, str]) -> NearDuplicates:
+def _group(
+    names: list[str], hashes: list[PerceptualHash], failures: Mapping[str, str], max_bits: int
+) -> NearDuplicates:
     """Groups images by their hashes.
 
     Args:
         names: sha256 of each image, sorted.
         hashes: hash of each image.
         failures: failures of other images.
+        max_bits: in how many bits two images of one shape may differ.
     """
     blank = frozenset(name for name, one in zip(names, hashes, strict=True) if one.is_blank)
     names = [name for name in names if name not in blank]
@@ -265,7 +270,7 @@ def _group(names: list[str], hashes: list[PerceptualHash], failures: Mapping[str
     if not hashes:
         return NearDuplicates(blank=blank, failures=failures)
     colors = np.stack([one.colors for one in hashes])
-    same_shape = list(near_pairs(np.stack([one.shape for one in hashes]), NEAR_BITS))
+    same_shape = list(near_pairs(np.stack([one.shape for one in hashes]), max_bits))
     same_image = [pairs[same_colors(colors[pairs[:, 0]], colors[pairs[:, 1]])] for pairs in same_shape]
     first_of_shape, first_of_image = (
         {names[one]: names[group[0]] for group in _connect(len(names), pairs) for one in group}

@@ -142,6 +142,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
     try:
         with Catalog.open(settings.database, readonly=True) as catalog:
             status = catalog.status()
+            sources = list(_sources(catalog))
             models = list(_models(settings, catalog))
             indexes = list(_indexes(settings, catalog))
     except StyleSearchError as error:
@@ -153,6 +154,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
         f"{status.products} products, {status.images} images ({status.failed_images} failed), "
         f"{settings.database}",
     )
+    yield from sources
     for feature_set, n_features in status.features:
         yield Finding(
             f"features {_spec_of(feature_set)}",
@@ -161,6 +163,27 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
         )
     yield from models
     yield from indexes
+
+
+def _sources(catalog: Catalog) -> Iterator[Finding]:
+    """Makes a finding for the files of images, and for each source that is gone."""
+    n_lost, examples = catalog.selection.lost_files()
+    if n_lost:
+        yield Finding(
+            "files of images",
+            "problem",
+            f"{n_lost:,} are gone, and searches find their products still; the first: {examples[0]}",
+            "ingest their source again, with --prune if they will not be back",
+        )
+    else:
+        yield Finding("files of images", "ok", "all are there")
+    for one in catalog.sources.gone():
+        yield Finding(
+            f"source {one.name}",
+            "note",
+            f"nothing is at {one.path} any more",
+            "`stylesearch sources remove` removes it; if it has moved, ingest its new path with --source",
+        )
 
 
 def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:

@@ -13,13 +13,14 @@ with ss.open("shop/") as shop:
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import IO, TYPE_CHECKING, Any, Self, Unpack
 
 from stylesearch.models.card import is_trained
 from stylesearch.settings import Settings, load_settings
@@ -27,11 +28,13 @@ from stylesearch.types import (
     Box,
     ImageRecord,
     Product,
+    ProductFilter,
     ReportProgress,
     SearchKeywords,
     SearchRequest,
     SpaceChoice,
 )
+from stylesearch.workspace.category_names import CategoryNames
 from stylesearch.workspace.indexes import Indexes
 from stylesearch.workspace.models import Models
 from stylesearch.workspace.pictures import Pictures
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
     from stylesearch.search.searcher import DetectResult, Photo, QueryResult, Searcher
     from stylesearch.training.epoch import Epoch
     from stylesearch.training.results import TrainReport
+    from stylesearch.workspace.duplicates import Duplicates
+    from stylesearch.workspace.watching import WatchRun
 
 __all__ = ["Workspace", "open"]
 
@@ -80,6 +85,7 @@ class Workspace:
         indexes: builds, inspects, verifies and repairs the indexes.
         models: lists, reads and removes the trained models.
         sources: lists, renames and removes the sources of products.
+        categories: lists, renames, merges and maps the categories that products are searched in.
         pictures: counts and removes the pictures that were fetched from URLs.
     """
 
@@ -89,6 +95,7 @@ class Workspace:
         self.indexes = Indexes(self._resources)
         self.models = Models(self._resources)
         self.sources = Sources(self._resources)
+        self.categories = CategoryNames(self._resources, self._refresh_indexes)
         self.pictures = Pictures(self._resources)
 
     @property
@@ -172,6 +179,43 @@ class Workspace:
         self._complete(report, specs, progress)
         return report
 
+    def watch(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        source: str = "",
+        stop: threading.Event | None = None,
+        polling: bool = False,
+        settled: float = 2.0,
+        **options: Any,
+    ) -> Iterator[WatchRun]:
+        """Ingests a folder or a table, and again whenever it has changed.
+
+        Args:
+            path, source: the source, as for ``ingest``.
+            stop: ends the runs when it is set, from another thread.
+            polling: whether to look at the files again and again, for network drives that report no changes.
+            settled: seconds without a change after which the source counts as written.
+            **options: all others of ``ingest``.
+
+        Yields:
+            each run, the first at once: its report, or why the source could not be read just now.
+
+        Raises:
+            UnknownName, ConfigError: as ``ingest``.
+        """
+        from stylesearch.workspace.watching import watch
+
+        place = Path(self.catalog.sources.get(source).path if path is None else path)
+        return watch(
+            lambda: self.ingest(path, source=source, **options),
+            place.absolute(),
+            ignored=self.settings.home,
+            stop=stop,
+            polling=polling,
+            settled=settled,
+        )
+
     def complete(self, *, progress: ReportProgress | None = None) -> IngestReport:
         """Computes the features that shop images of an older version lack, and builds their indexes.
 
@@ -202,13 +246,18 @@ class Workspace:
             report.filled, failed = own_space.fill(progress)
             report.failed += failed
         began = time.perf_counter()
-        default = own_space.extractor_to_index()
+        self._refresh_indexes(specs, progress)
+        warn_about_missing_features(catalog)
+        report.add_seconds("index", time.perf_counter() - began)
+
+    def _refresh_indexes(self, specs: Sequence[str] = (), progress: ReportProgress | None = None) -> None:
+        """Builds the indexes that lack many images; by default those of the extractors that searches use."""
+        specs = specs or self.extractors_to_fill()
+        default = self._resources.own_space.extractor_to_index()
         command = " && ".join(
             "stylesearch index build" + ("" if spec == default else f" -e {spec}") for spec in specs
         )
         self.indexes.refresh([self._resources.extractor(spec) for spec in specs], progress, command)
-        warn_about_missing_features(catalog)
-        report.add_seconds("index", time.perf_counter() - began)
 
     def query(
         self,
@@ -540,10 +589,65 @@ class Workspace:
         return self.catalog.product(product_id)
 
     def products(
-        self, *, category: str | None = None, after: str | None = None, limit: int = 100
+        self,
+        where: ProductFilter | None = None,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        **conditions: Any,
     ) -> Iterator[Product]:
-        """Reads products in the order of their ids, at most ``limit`` after the id ``after``."""
-        return iter(self.catalog.products(category=category, after=after, limit=limit))
+        """Reads products in the order of their ids, page by page.
+
+        Args:
+            where: the filter that they meet.
+            after: id after which they begin; there need be no such product.
+            limit: largest number of products; None for all.
+            **conditions: fields of ``stylesearch.types.ProductFilter`` (``category``, ``attributes``,
+                ``min_price``, ...), which win over ``where``.
+
+        Raises:
+            UnknownName: no such source, category or attribute.
+        """
+        from stylesearch.workspace.products import check_filter, stream_products
+
+        wanted = replace(where or ProductFilter(), **conditions)
+        check_filter(self.catalog, wanted)
+        return stream_products(self.catalog, wanted, after=after, limit=limit)
+
+    def export(
+        self, file: IO[bytes], where: ProductFilter | None = None, *, format: str = "csv", **conditions: Any
+    ) -> int:
+        """Writes products to a binary file; returns how many.
+
+        Args:
+            file: the file.
+            where, **conditions: the products, as for ``products``.
+            format: ``csv`` for a table that ``ingest`` reads, or ``jsonl`` for a line of JSON for each.
+
+        Raises:
+            UnknownName: no such format, source, category or attribute.
+        """
+        from stylesearch.workspace.export import export_products
+
+        return export_products(self.catalog, replace(where or ProductFilter(), **conditions), file, format)
+
+    def duplicates(
+        self, *, threshold: int | None = None, progress: ReportProgress | None = None
+    ) -> Duplicates:
+        """Finds equal and nearly equal shop images that several products have.
+
+        Args:
+            threshold: in how many of 255 bits of their shape nearly equal images may differ; by default the
+                number below which no two garments were found to be taken for one. 0 for equal files only,
+                for which no image is read.
+            progress: called as ``progress("comparing images", n_done, n_total)`` while images are read.
+
+        Raises:
+            ConfigError: a threshold below 0 or above 64.
+        """
+        from stylesearch.workspace.duplicates import find_duplicates
+
+        return find_duplicates(self._resources, threshold, progress)
 
     def images(self, product_id: str) -> list[ImageRecord]:
         """Reads the images of a product."""
@@ -560,6 +664,16 @@ class Workspace:
             self.catalog.product(product_id)
         with self.catalog.writing(timeout=self.settings.lock_timeout) as writer, writer.transaction():
             return writer.remove_products(wanted)
+
+    def remove_where(self, where: ProductFilter) -> int:
+        """Removes the products that meet a filter; returns how many were removed.
+
+        Raises:
+            UnknownName: no such source, category or attribute.
+        """
+        from stylesearch.workspace.products import remove_where
+
+        return remove_where(self._resources, where)
 
     def close(self) -> None:
         """Repairs indexes that were found damaged, and closes the catalog and the indexes."""

@@ -22,6 +22,7 @@ from stylesearch.errors import DatasetError
 from stylesearch.importers.base import ImportOptions, Note
 from stylesearch.importers.tables.aliases import FIELDS, find_field, is_more_images, price_currency
 from stylesearch.importers.tables.cells import make_options, read_category, read_stock
+from stylesearch.importers.tables.exported import take_exported
 from stylesearch.importers.tables.items import BadRow, Item, Picture, Table, TableRow, plain_name
 from stylesearch.importers.tables.pictures import split_pictures
 from stylesearch.importers.tables.prices import choose_price
@@ -115,6 +116,7 @@ class PlainTable:
         key = group or own_id
         values = make_options((name, columns.text(row, name)) for name in _OPTIONS if group)
         said = self._read_fields(row, columns)
+        shown = take_exported(said)
         variant = None
         if group and (values or own_id not in ("", group)):
             variant = Variant(own_id, values, said.get("price"), said.get("in_stock"), said.get("url"))
@@ -131,7 +133,8 @@ class PlainTable:
             domain, box = _domain(columns.text(row, "domain")), _box(columns.text(row, "box"))
         except BadRow as error:
             problem = str(error)
-        shown = {"color": values["color"]} if variant is not None and "color" in values else {}
+        if variant is not None and "color" in values:
+            shown = {"color": values["color"]}
         pictures = tuple(
             Picture(locator, shown, domain, box)
             for column in columns.images

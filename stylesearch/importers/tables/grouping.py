@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stylesearch.importers.base import ImportOptions, Note
+from stylesearch.importers.tables.exported import read_variants
 from stylesearch.importers.tables.items import BadRow, Item, Picture
 from stylesearch.importers.tables.pictures import PictureFinder
 from stylesearch.importers.tables.prices import name_currency
@@ -213,6 +214,8 @@ class _Joined:
     def together(self) -> tuple[Listing, None]:
         """One product with variants."""
         said = dict(self.said)
+        if isinstance(text := said.get("variants"), str):
+            said["variants"] = read_variants(text)
         if self._has_variants:
             said["variants"] = () if _is_single(self.variants) else tuple(self.variants)
             prices = [variant.price for variant in self.variants if variant.price]

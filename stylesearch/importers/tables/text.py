@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final, Protocol
 
+from stylesearch.csv_cells import ESCAPED_COLUMN, unescape_cell
 from stylesearch.errors import DatasetError
 from stylesearch.importers.tables.items import Table, TableRow, plain_name
 from stylesearch.types import Failure
@@ -87,13 +88,17 @@ class RowReader:
 
     def __init__(self, header: Sequence[str]) -> None:
         written = [normal_text(name) for name in header]
+        if ESCAPED_COLUMN in written:
+            written = [unescape_cell(name) for name in written]
         names = [plain_name(name) for name in written]
         self.width = len(names)
         self.columns: dict[str, str] = {}
         for name, as_written in zip(names, written, strict=True):
             if name:
                 self.columns.setdefault(name, " ".join(as_written.split()))
-        self._named = [(i, name) for i, name in enumerate(names) if name]
+        escaped = plain_name(ESCAPED_COLUMN)
+        self._is_escaped = self.columns.pop(escaped, None) is not None
+        self._named = [(i, name) for i, name in enumerate(names) if name not in ("", escaped)]
         self._is_plain = len(self.columns) == len(self._named)
 
     def row(self, line: int, cells: list[str]) -> TableRow:
@@ -104,6 +109,8 @@ class RowReader:
             cells: its cells, no more than ``width``; the list is changed.
         """
         cells = [normal_text(cell) for cell in cells]
+        if self._is_escaped:
+            cells = [unescape_cell(cell) for cell in cells]
         cells += [""] * (self.width - len(cells))
         if self._is_plain:
             return TableRow(line, {name: (cells[i],) for i, name in self._named})

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
 from stylesearch.catalog.pruning import Pruner
-from stylesearch.types import Product
+from stylesearch.types import Product, ProductFilter
 
 Explain = Callable[[Callable[[], object]], list[str]]
 
@@ -142,8 +142,11 @@ def test_categories_are_looked_up_one_by_one(
             lambda catalog, fs: catalog.known_contents([("sha of /shop/red-1.jpg", None)], [fs]),
         ),
         (
-            ["SEARCH products USING INDEX ix_products_category_id (category=? AND id>?)"],
-            lambda catalog, fs: catalog.products(category="dress", after="a"),
+            [
+                "SCAN products USING COVERING INDEX ix_products_category_id",  # the names below the category
+                "SEARCH products USING INDEX ix_products_category_id (category=? AND id>?)",
+            ],
+            lambda catalog, fs: catalog.products(ProductFilter("dress"), after="a"),
         ),
         (
             ["SEARCH products USING INDEX sqlite_autoindex_products_1 (id>?)"],

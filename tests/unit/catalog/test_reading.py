@@ -8,7 +8,7 @@ import pytest
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
 from stylesearch.errors import NotInCatalog
-from stylesearch.types import Box, Domain, ImageRecord, Product
+from stylesearch.types import Box, Domain, ImageRecord, Product, ProductFilter
 
 Shop = dict[str, int]
 Entry = Callable[..., ImageEntry]
@@ -139,9 +139,9 @@ def test_products_are_listed_in_pages(catalog: Catalog, shop: Shop) -> None:
     assert [product.id for product in catalog.products()] == ["blue", "pleated", "red"]
     assert [product.id for product in catalog.products(limit=2)] == ["blue", "pleated"]
     assert [product.id for product in catalog.products(after="pleated", limit=2)] == ["red"]
-    assert [product.id for product in catalog.products(category="dress")] == ["blue", "red"]
-    assert [product.id for product in catalog.products(category="dress", after="blue")] == ["red"]
-    assert catalog.products(category="hat") == []
+    assert [product.id for product in catalog.products(ProductFilter("dress"))] == ["blue", "red"]
+    assert [product.id for product in catalog.products(ProductFilter("dress"), after="blue")] == ["red"]
+    assert catalog.products(ProductFilter("hat")) == []
 
 
 def test_one_product_and_its_images(catalog: Catalog, feature_set: FeatureSet, shop: Shop) -> None:

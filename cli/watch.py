@@ -1,0 +1,38 @@
+"""Prints the runs of ``stylesearch ingest --watch``, a line for each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from .ingest_report import echo_failures, list_counts
+from .output import Progress, echo_json
+
+if TYPE_CHECKING:
+    from stylesearch.workspace.watching import WatchRun
+
+    from .options import Shared
+
+__all__ = ["follow"]
+
+
+def follow(shared: Shared, runs: Iterable[WatchRun], progress: Progress) -> None:
+    """Prints each run: its counts on stdout, what failed and why a run could not be on stderr."""
+    for run in runs:
+        progress.finish_stage()
+        now = datetime.now().isoformat(sep=" ", timespec="seconds")
+        if run.report is not None and shared.as_json:
+            echo_json({"time": now, **run.report.as_dict()})
+        elif run.report is not None:
+            click.echo(f"{now}  {list_counts(run.report)}")
+            if shared.verbosity >= 0:
+                echo_failures(run.report)
+        else:
+            if shared.as_json:
+                echo_json({"time": now, "error": str(run.error)})
+            click.secho(f"{now}  not read: {run.error}; the next change is tried again", fg="red", err=True)
+        sys.stdout.flush()
