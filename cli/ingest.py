@@ -197,13 +197,16 @@ def ingest(
     """Add the products in PATH, a folder or a table, to the catalog.
 
     \b
-    catalog/<category>/<product>/*.jpg    a product with several images
-    catalog/<category>/*.jpg              each image is a product
-    products.csv                          header: id,title,category,image,price,url,domain,box
+    products.csv, stock.xlsx     a table: id, title, category, image, price, url, ...
+    products_export.csv          an export of Shopify, WooCommerce, Magento, ...
+    feed.xml, feed.tsv           a Google Merchant feed
+    catalog/                     a folder: Women/Dresses/item/1.jpg, category/product/1.jpg, ...
+    DeepFashion/                 a public dataset: see docs/datasets.md
 
-    Run it again at any time: unchanged images are skipped, and an interrupted run continues.
+    Images may lie behind URLs. --dry-run shows what would be taken in, and stores nothing.
 
-    DeepFashion, Street2Shop and DeepFashion2 are recognized by their folders; see docs/datasets.md.
+    A source changes only what it says. Run it again at any time: unchanged images are skipped, and an
+    interrupted run continues.
     """
     if path is None and not complete and not source:
         raise click.UsageError("Missing argument 'PATH'.")

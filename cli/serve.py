@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("fastapi", "h11", "prometheus_client", "uvicorn")
 LOG_FORMATS = ("json", "text")
+IMAGES = ("thumbnail", "shop")
 
 
 @click.command()
@@ -75,6 +76,11 @@ LOG_FORMATS = ("json", "text")
     help="Keep the photos of searches in this folder.  [default: none are kept]",
 )
 @click.option("--title", metavar="TEXT", help="Title of the page.")
+@click.option(
+    "--images",
+    type=click.Choice(IMAGES),
+    help="Images on the page: our thumbnails, or the shop's own URLs.  [default: thumbnail]",
+)
 @click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Format of the log.  [default: json]")
 @extractor_options()
 @shared_options

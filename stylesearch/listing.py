@@ -39,7 +39,8 @@ class Listing:
             empty; not in a table, where a column that is missing says nothing.
         place: where the product lies in its source, relative to it, in a source that makes ids from names;
             else "".
-        other_ids: ids for this product where another place has ``id``, the most wanted one first.
+        other_ids: ids for this product where another place has ``id``, the most wanted one first. The last is
+            one that no other place can have.
     """
 
     id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, Self
 
@@ -553,6 +554,30 @@ class Catalog:
             n_products = connection.execute(select(func.count()).select_from(products)).scalar_one()
             n_images = connection.execute(select(func.count()).select_from(images)).scalar_one()
         return n_products, n_images
+
+    def sample_shop_images(self, limit: int) -> tuple[list[ImageRecord], int]:
+        """Reads some of the shop's usable images, at random, or all of a few.
+
+        Args:
+            limit: largest number of images.
+
+        Returns:
+            the images, and how many there are in all.
+        """
+        number = select(func.count()).select_from(images).where(IS_SHOWN)
+        statement = select(*image_columns).select_from(images).where(IS_SHOWN).order_by(images.c.pk)
+        with self._connect() as connection:
+            total = connection.execute(number).scalar_one()
+            if total <= limit:
+                return [image_from_row(*row) for row in connection.execute(statement)], total
+            last = connection.execute(select(func.max(images.c.pk))).scalar_one()
+            # One look-up of the next image for each: an order at random would read the whole table.
+            found = {}
+            for first in random.sample(range(1, last + 1), limit):
+                row = connection.execute(statement.where(images.c.pk >= first).limit(1)).first()
+                if row is not None:
+                    found[row[0], row[1]] = image_from_row(*row)
+        return list(found.values()), total
 
     def is_in_use(self, sha256: str, path: str) -> bool:
         """Whether an image in the catalog, of any domain and state, is this file with these bytes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import socket
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, Ope
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from stylesearch.errors import CatalogError, CatalogLocked, MissingDependency
+from stylesearch.files import TEMPORARY_HINT
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -52,6 +54,9 @@ SECONDS_BEFORE_SAYING_SO = 1.0
 
 PAGE_BYTES: Final = 16384
 """Twelve-hundred-wide float16 vectors fill these to 95 %; at SQLite's own 4096 a third would be empty."""
+
+ALMOST_FULL: Final = 1 << 20
+"""Free bytes below which a disk is what an error about space is about."""
 
 WRITE: Final = {"stylesearch_write": True}
 """Execution options of a connection whose transactions will write: they take their turn when they begin,
@@ -315,6 +320,8 @@ def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:
             "restore a copy, or move it away and ingest again",
         )
     if code == sqlite3.SQLITE_FULL:
+        if (temporary := _full_temporary_folder(location)) is not None:
+            _fail(error, f"no space left for SQLite's temporary files in {temporary}", TEMPORARY_HINT)
         _fail(error, f"no space left for the catalog {location}", "free some space and run it again")
     if code == sqlite3.SQLITE_CANTOPEN:
         _fail(error, f"cannot open the catalog {location}", _why_not_opened(location))
@@ -330,6 +337,16 @@ def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:
         _fail(
             error, f"the disk failed under the catalog {location}: {error}", "check the disk, then try again"
         )
+
+
+def _full_temporary_folder(location: Location) -> Path | None:
+    """The folder of SQLite's temporary files, if that is full and the catalog's disk is not."""
+    chosen = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp")
+    folder = next((Path(one) for one in chosen if one and os.access(one, os.W_OK | os.X_OK)), None)
+    if folder is None or location.path is None:
+        return None
+    beside, free = (shutil.disk_usage(one).free for one in (location.path.parent, folder))
+    return folder if free < ALMOST_FULL <= beside else None
 
 
 def _fail(error: Exception, message: str, hint: str) -> NoReturn:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from stylesearch.catalog.categories import Categories
-from stylesearch.catalog.records import SourceListing
+from stylesearch.catalog.records import Patch, SourceListing
 from stylesearch.listing import ATTRIBUTE, UNCATEGORIZED, Listing
 from stylesearch.money import parse_price
 from stylesearch.types import Product, Variant
 
-__all__ = ["Merged", "merge", "product_values", "values_of", "without"]
+__all__ = ["Merged", "merge", "patch_values", "product_values", "values_of", "without"]
 
 Values = dict[str, Any]
 """Values by field, as in ``Listing.said``; variants are JSON objects, and empty fields are left out."""
@@ -94,6 +94,34 @@ def merge(
                 merged[name] = guesses[name]
     _fill(merged, product_id, [guesses, *(one.guesses for one in others_say)])
     return Merged(merged, said, guesses, overruled)
+
+
+def patch_values(
+    product_id: str, values: Values, before: SourceListing | None, patch: Patch
+) -> tuple[Values, Values]:
+    """Changes some fields of a product. What is cleared is so whatever source said it.
+
+    Args:
+        product_id: id of the product.
+        values: what the catalog has.
+        before: what the source of the change said before, or None.
+        patch: the change.
+
+    Returns:
+        The product's values by field, and what the source says of it from now on.
+    """
+    stated = _json_values(patch.said)
+    cleared = patch.cleared | (patch.said.keys() - stated.keys())
+
+    def stays(name: str) -> bool:
+        is_cleared = name in cleared or (patch.clears_attributes and name.startswith(ATTRIBUTE))
+        return name in stated or not is_cleared
+
+    merged = {name: value for name, value in {**values, **stated}.items() if stays(name)}
+    mine = {} if before is None else before.said
+    said = {name: value for name, value in {**mine, **stated}.items() if stays(name)}
+    _fill(merged, product_id, [])
+    return merged, said
 
 
 def without(product_id: str, values: Values, gone: SourceListing, left: Sequence[SourceListing]) -> Values:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from stylesearch.catalog.queries import BATCH
+from stylesearch.catalog.queries import BATCH, in_batches
 from stylesearch.catalog.records import Pruned
 from stylesearch.catalog.tables import image_listings, images, listings, products, sources
 from stylesearch.catalog.writer import Writer
@@ -150,6 +150,47 @@ class Pruner:
             n_products = self._writer.unlist_products(
                 self._source, list(connection.execute(unseen).scalars())
             )
+        return Pruned(n_products, n_images)
+
+    def unlist(self, product_ids: Iterable[str]) -> Pruned:
+        """Takes single products from those that the source lists, and its images of them.
+
+        What another source lists too stays, without what only this one said of it.
+
+        Returns:
+            how many products and images were removed.
+        """
+        connection = self._writer.connection()
+        n_products = n_images = 0
+        for batch in in_batches(sorted(set(product_ids))):
+            pks = list(
+                connection.execute(
+                    select(products.c.pk)
+                    .join_from(products, listings, listings.c.product_pk == products.c.pk)
+                    .where(products.c.id.in_(batch), self._is_of_source(listings.c.source_pk))
+                ).scalars()
+            )
+            of_products = select(images.c.pk).where(images.c.product_pk.in_(pks))
+            listed = list(
+                connection.execute(
+                    select(image_listings.c.image_pk).where(
+                        self._is_of_source(image_listings.c.source_pk),
+                        image_listings.c.image_pk.in_(of_products),
+                    )
+                ).scalars()
+            )
+            for some in in_batches(listed):
+                connection.execute(
+                    delete(image_listings).where(
+                        self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(some)
+                    )
+                )
+                n_images += connection.execute(
+                    delete(images).where(
+                        images.c.pk.in_(some), ~exists().where(image_listings.c.image_pk == images.c.pk)
+                    )
+                ).rowcount
+            n_products += self._writer.unlist_products(self._source, pks)
         return Pruned(n_products, n_images)
 
     def forget_lost_files(self) -> int:

@@ -21,6 +21,7 @@ __all__ = [
     "ImageKey",
     "KnownContent",
     "KnownImage",
+    "Patch",
     "ProductChange",
     "ProductDetails",
     "Pruned",
@@ -138,6 +139,21 @@ class KnownContent:
     width: int
     height: int
     vectors: Mapping[int, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change of some fields of a product that the catalog has.
+
+    Attributes:
+        said: new values by field, as in ``stylesearch.listing.Listing.said``; empty ones clear.
+        cleared: names of fields that are emptied, whatever source said them.
+        clears_attributes: whether all attributes are emptied but those in ``said``.
+    """
+
+    said: Mapping[str, Any] = field(default_factory=dict)
+    cleared: frozenset[str] = frozenset()
+    clears_attributes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,24 @@ class SourceReader:
                 found.update({row.id: row.place for row in rows})
         return found
 
+    def ids_saying(self, name: str, field: str, value: str) -> list[str]:
+        """Finds the products of which a source says a text in a field: their ids, in order.
+
+        Args:
+            name: name of the source.
+            field: the field, as in ``stylesearch.listing.Listing.said``.
+            value: the text.
+        """
+        statement = (
+            select(products.c.id)
+            .join_from(listings, sources, sources.c.pk == listings.c.source_pk)
+            .join(products, products.c.pk == listings.c.product_pk)
+            .where(sources.c.name == name, listings.c.said[field].as_string() == value)
+            .order_by(products.c.id)
+        )
+        with self._engine.connect() as connection:
+            return list(connection.execute(statement).scalars())
+
     def said_of(self, product_id: str) -> list[SourceListing]:
         """Reads what each source says of a product, the one that was ingested last first.
 

@@ -27,13 +27,14 @@ from sqlalchemy import (
 )
 
 from stylesearch.catalog.categories import Categories
-from stylesearch.catalog.merging import merge, product_values, values_of, without
+from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
 from stylesearch.catalog.queries import feature_set_from_row, in_batches, source_from_row
 from stylesearch.catalog.records import (
     Change,
     FeatureSet,
     ImageEntry,
     ImageKey,
+    Patch,
     ProductChange,
     Source,
     SourceListing,
@@ -256,11 +257,7 @@ class Writer:
             if not pk:
                 new.append(product_values(product_id, merged.values, categories()))
                 continue
-            fields = {
-                name: (values.get(name), merged.values.get(name))
-                for name in {**values, **merged.values}
-                if values.get(name) != merged.values.get(name)
-            }
+            fields = _changed_fields(values, merged.values)
             if fields:
                 row = product_values(product_id, merged.values, categories())
                 changed.append({"row_pk": pk, **row})
@@ -275,6 +272,52 @@ class Writer:
         self._update_products(changed, moved)
         self._store_listings(source_pk, {result[name][0]: row for name, row in listed.items()}, stored)
         return {product_id: result[product_id] for product_id in by_id}
+
+    def patch_products(self, patches: Mapping[str, Patch], *, source: str) -> dict[str, ProductChange]:
+        """Changes some fields of products; the others, and the images, stay as they are.
+
+        A product that moves to another category takes its vectors along, under new feature ids. What is
+        cleared stays so until a source says it anew.
+
+        Args:
+            patches: the change by product id.
+            source: name of the source that says so; a new one is added.
+
+        Returns:
+            What changed by product id; products that the catalog does not have are left out.
+        """
+        source_pk = self._source_pk(source)
+        known = self._known_products(patches)
+        stored = self._listings([pk for pk, _, _ in known.values()], of_source=source_pk)
+        categories = _Lazy(self.categories)
+        result: dict[str, ProductChange] = {}
+        changed: list[dict[str, Any]] = []
+        listed: dict[int, dict[str, Any]] = {}
+        moved: list[int] = []
+        for product_id, (pk, values, category) in known.items():
+            mine = next(iter(stored.get(pk, ())), None)
+            merged, said = patch_values(product_id, values, mine, patches[product_id])
+            if said != (mine.said if mine else {}):
+                place, guesses = (mine.place, mine.guesses) if mine else ("", {})
+                listed[pk] = {"place": place, "said": said, "guesses": guesses}
+            fields = _changed_fields(values, merged)
+            if fields:
+                row = product_values(product_id, merged, categories())
+                changed.append({"row_pk": pk, **row})
+                if row["category"] != category:
+                    moved.append(pk)
+            result[product_id] = ProductChange(Change.CHANGED if fields else Change.UNCHANGED, fields)
+        self._update_products(changed, moved)
+        self._store_listings(source_pk, listed, stored)
+        return result
+
+    def known_ids(self, product_ids: Iterable[str]) -> set[str]:
+        """Selects the ids of products that the catalog has."""
+        found: set[str] = set()
+        for batch in in_batches(sorted(set(product_ids))):
+            statement = select(products.c.id).where(products.c.id.in_(batch))
+            found.update(self._open().execute(statement).scalars())
+        return found
 
     def upsert_images(
         self, entries: Iterable[ImageEntry], *, source: str
@@ -576,6 +619,15 @@ class Writer:
                 "a vector was given of a picture that is not in the catalog, or not usable",
                 hint="put the picture in, without an error, before its vectors",
             )
+
+
+def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Values before and after, by the fields that differ."""
+    return {
+        name: (before.get(name), after.get(name))
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    }
 
 
 def _image_values(entry: ImageEntry) -> dict[str, Any]:

@@ -32,6 +32,10 @@ N_TABLES_READ: Final = 20
 N_FOLDERS_READ: Final = 50
 """Folders in a folder that may be a dataset."""
 
+_PARTS_OF_DATASETS: Final = frozenset(
+    "anno annos eval image images img img_highres meta photos train validation".split()  # noqa: SIM905
+)
+
 _CERTAIN: Final = 2
 _SPECIFIC: Final = 3
 
@@ -108,6 +112,7 @@ def _found_in(place: Path) -> Importer:
         return importer
     tables = [name for name, entry in IMPORTERS.items() if entry.reads_file]
     datasets = [name for name, entry in IMPORTERS.items() if entry.markers]
+    _refuse_part(place.absolute(), datasets)
     found = _table_in(place, tables) or _dataset_below(place, datasets)
     if found is not None or not (unread := _unread_tables(place)):
         return found or importer
@@ -163,6 +168,20 @@ def _table_in(folder: Path, formats: list[str]) -> Importer | None:
     if rest := [_command(folder / other) for _, other, _ in found if other != name]:
         notes.append(f"another table lies beside it, which was not read: {', '.join(rest)}")
     return _Within(importer, name, tuple(notes))
+
+
+def _refuse_part(folder: Path, formats: list[str]) -> None:
+    """Refuses a folder that is a part of a dataset: ``img``, whose products are listed beside it."""
+    if folder.name.casefold() not in _PARTS_OF_DATASETS:
+        return
+    whole = folder.parent
+    for name in formats:
+        if IMPORTERS[name].may_read(whole) and IMPORTERS.load(name)().sniff(whole) >= _SPECIFIC:
+            raise DatasetError(
+                f"{folder} is a part of the dataset {name}",
+                hint=f"take all of it: {_command(whole)}; "
+                f"or the pictures alone: {_command(folder)} --format folder",
+            )
 
 
 def _unread_tables(folder: Path) -> list[str]:

@@ -73,7 +73,7 @@ def ingest(
     n_total = count_listed(importer, source, options.source) if progress else None
     extraction = options.extraction
     name = options.name or str(source)
-    run = Run(catalog, extractors, options, name, source)
+    run = Run(catalog, extractors, options, name)
     with catalog.writing(timeout=extraction.lock_timeout) as writer:
         with writer.transaction():
             writer.upsert_source(
@@ -136,7 +136,7 @@ def preview(
         if catalog is None:
             folder = held.enter_context(TemporaryDirectory())
             catalog = held.enter_context(Catalog.open(Path(folder) / "catalog.db"))
-        run = Run(catalog, (), options, options.name or str(source), source)
+        run = Run(catalog, (), options, options.name or str(source))
         writer = held.enter_context(catalog.writing(timeout=options.extraction.lock_timeout))
         # Everything is written, counted, and taken back.
         held.enter_context(suppress(_TakenBack))

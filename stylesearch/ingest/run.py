@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -49,7 +47,6 @@ class Run:
         extractors: each extracts features of every image.
         options: options of the ingest.
         source: name of the source.
-        path: where it lies.
 
     Attributes:
         report: what was done so far.
@@ -61,13 +58,11 @@ class Run:
         extractors: Sequence[Extractor],
         options: IngestOptions,
         source: str,
-        path: Path,
     ) -> None:
         self._catalog = catalog
         self._extractors = extractors
         self._options = options
         self._source = source
-        self._path = path
         self.report = IngestReport(source=source)
         self._n_unreadable = 0
         self._feature_sets: dict[str, FeatureSet] = {}
@@ -287,7 +282,7 @@ class Run:
         """Chooses the id of each product; by the key of the object, with the object.
 
         A product of a folder keeps the id that its place has in the catalog. A new place gets the first of
-        its ids that no other place of this source has, unless that place is no longer there.
+        its ids that no other place of this source has, even one that is gone: it may come back.
         """
         chosen = {id(one): (one, one.id) for one in listed}
         placed = {key: one for key, (one, _) in chosen.items() if one.place}
@@ -303,13 +298,8 @@ class Run:
             name = known.get(one.place)
             if name is None:
                 names = (one.id, *one.other_ids)
-                free = (name for name in names if taken.get(name, one.place) == one.place)
-                left = (name for name in names if not self._is_there(taken[name]))
-                name = next(free, None) or next(left, names[-1])
-                known[one.place] = taken_name = name
-                taken[taken_name] = self._given[taken_name] = one.place
+                name = next(each for each in names if taken.get(each, one.place) == one.place)
+                known[one.place] = name
+                taken[name] = self._given[name] = one.place
             chosen[key] = one, name
         return chosen
-
-    def _is_there(self, place: str) -> bool:
-        return not place or os.path.lexists(self._path / place)

@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from stylesearch.serving.api import health, images, page, products, search
+from stylesearch.images.remote.values import FetchOptions
+from stylesearch.serving.api import bulk, health, images, page, products, search, webhooks
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import FOLDER_VARIABLE, ServiceMetrics, forget_dead_workers
 from stylesearch.serving.middleware.error_handler import ErrorHandler, as_problem
@@ -29,6 +30,9 @@ from stylesearch.serving.middleware.request_log import RequestLog
 from stylesearch.serving.page_files import PageFiles
 from stylesearch.serving.problems import problem_response
 from stylesearch.serving.products.images import Thumbnails
+from stylesearch.serving.products.lost_images import LostImages
+from stylesearch.serving.products.shopify_sync import ShopifySync
+from stylesearch.serving.products.webhook_queue import WebhookQueue
 from stylesearch.serving.products.writer import ProductWriter
 from stylesearch.serving.search.photo_search import PhotoSearch
 from stylesearch.serving.search.readiness import Readiness
@@ -45,7 +49,9 @@ log = logging.getLogger(__name__)
 
 ROUTERS = (
     search.router,
+    bulk.router,
     products.router,
+    webhooks.router,
     images.router,
     health.router,
     page.router,
@@ -73,14 +79,18 @@ def create_app(
         max_pixels=settings.max_pixels,
         observe=metrics.observe,
     )
-    access = WorkspaceAccess(workspace, create=bool(settings.api_keys))
-    thumbnails = Thumbnails(access)
+    access = WorkspaceAccess(workspace, create=bool(settings.api_keys or settings.shopify_secrets))
+    lost_images = LostImages(access, metrics)
+    thumbnails = Thumbnails(access, lost_images)
+    writing = ProductWriter(access, thumbnails, settings.max_pixels)
     service = Service(
         settings=settings,
         access=access,
         photo_search=searching,
         thumbnails=thumbnails,
-        writing=ProductWriter(access, thumbnails, settings.max_pixels),
+        lost_images=lost_images,
+        writing=writing,
+        shopify=_shopify(access, writing, metrics, settings),
         page=PageFiles(),
         metrics=metrics,
         readiness=Readiness(access, searching),
@@ -103,12 +113,29 @@ def create_app(
     return app
 
 
+def _shopify(
+    access: WorkspaceAccess, writing: ProductWriter, metrics: ServiceMetrics, settings: ServiceSettings
+) -> ShopifySync | None:
+    """What does the webhooks of Shopify; None where these are off."""
+    if not settings.shopify_secrets:
+        return None
+    return ShopifySync(
+        access,
+        writing,
+        WebhookQueue(access.home, settings.shopify_queue),
+        metrics,
+        source=settings.shopify_source,
+        options=FetchOptions(allow_private=settings.shopify_hosts == "any"),
+    )
+
+
 def _wrap(app: FastAPI, service: Service) -> None:
     """Adds the middleware; the last one added is the outermost."""
     settings = service.settings
     clients = ClientAddresses(settings.trusted_proxies)
     app.add_middleware(ProductPaths)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_bytes)
+    streamed = {("POST", "/v1/products/bulk"): settings.bulk_max_bytes}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_bytes, streamed=streamed)
     if settings.rate_limit:
         app.add_middleware(RateLimit, per_minute=settings.rate_limit, clients=clients)
     names = names_answered(settings.host, settings.allowed_hosts)
@@ -130,6 +157,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
         metrics=service.metrics,
         clients=clients,
         shared=bool(settings.cors_origins),
+        shop_images=service.shop_images,
     )
 
 
@@ -140,12 +168,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         forget_dead_workers(folder)
     await service.access.run(service.access.open)
     await service.photo_search.start()
-    tidying = asyncio.create_task(service.thumbnails.tidy())
+    if service.shopify is not None:
+        service.shopify.start()
+    background = [
+        asyncio.create_task(service.thumbnails.tidy()),
+        asyncio.create_task(service.lost_images.watch()),
+    ]
     try:
         yield
     finally:
-        tidying.cancel()
-        await asyncio.gather(tidying, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        if service.shopify is not None:
+            await asyncio.to_thread(service.shopify.stop)
         await service.photo_search.stop()
 
 

@@ -79,6 +79,34 @@ class ServiceMetrics:
             multiprocess_mode="mostrecent",
             registry=registry,
         )
+        self.lost_images = Gauge(
+            "stylesearch_lost_images",
+            "Pictures of the shop whose file is gone; of many, estimated from a sample.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.lost_image_requests = Counter(
+            "stylesearch_lost_image_requests",
+            "Pictures asked for whose file is gone or has changed.",
+            registry=registry,
+        )
+        self.webhooks = Counter(
+            "stylesearch_webhooks",
+            "Webhooks of Shopify: what was answered, and what became of them.",
+            ["topic", "outcome"],
+            registry=registry,
+        )
+        self.webhooks_waiting = Gauge(
+            "stylesearch_webhooks_waiting",
+            "Products with a webhook that waits.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self.webhook_images_failed = Counter(
+            "stylesearch_webhook_images_failed",
+            "Pictures of webhooks that could not be fetched or used.",
+            registry=registry,
+        )
         for step in STEPS:  # so that a rate can be computed from the first one on
             self.step_seconds.labels(step)
 

@@ -50,6 +50,8 @@ class ServiceSettings:
         api_keys: keys for putting and deleting products; without any, nobody may.
         api_key_file: file with keys, one a line; ``#`` begins a comment.
         max_bytes: largest size of a request's body.
+        bulk_max_bytes, bulk_max_lines: largest size of a body with many changes, and its most lines.
+        bulk_max_line: longest line of it, in bytes.
         max_pixels: larger photos are refused before they are decoded.
         max_parts: largest number of parts of a multipart body.
         queue_size: number of photos that may wait for the network in one worker.
@@ -64,7 +66,15 @@ class ServiceSettings:
         keep_uploads: folder for storing the photos that were searched with; empty to store none.
         log_format: ``json``, one object a line, or ``text``.
         title: title of the page.
+        images: what the page shows: ``thumbnail``, or ``shop`` for the shop's own address of each image that
+            has one.
         max_k: largest number of hits that may be asked for.
+        shopify_secrets: secrets that webhooks of Shopify are signed with; without any they are off. Two
+            while one takes the place of the other.
+        shopify_source: name of the source that lists the products of webhooks.
+        shopify_queue: products whose webhooks may wait.
+        shopify_hosts: hosts that pictures of webhooks are fetched from: ``public``, or ``any``, also those of
+            this network.
         shutdown_grace: seconds in which a server that is stopped may finish its requests.
     """
 
@@ -74,6 +84,9 @@ class ServiceSettings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     api_key_file: str = ""
     max_bytes: int = 20_000_000
+    bulk_max_bytes: int = 200_000_000
+    bulk_max_lines: int = 1_000_000
+    bulk_max_line: int = 131_072
     max_pixels: int = 50_000_000
     max_parts: int = 32
     queue_size: int = 32
@@ -87,7 +100,12 @@ class ServiceSettings:
     keep_uploads: str = ""
     log_format: str = "json"
     title: str = "stylesearch"
+    images: str = "thumbnail"
     max_k: int = 100
+    shopify_secrets: tuple[str, ...] = field(default=(), repr=False)
+    shopify_source: str = "shopify"
+    shopify_queue: int = 10_000
+    shopify_hosts: str = "public"
     shutdown_grace: float = 20.0
 
 
@@ -97,6 +115,9 @@ _RULES: Final = SettingRules(
         "port": 0,
         "workers": 1,
         "max_bytes": 1024,
+        "bulk_max_bytes": 1024,
+        "bulk_max_lines": 1,
+        "bulk_max_line": 64,
         "max_pixels": 256,
         "max_parts": 1,
         "queue_size": 1,
@@ -105,10 +126,15 @@ _RULES: Final = SettingRules(
         "timeout": 0.1,
         "rate_limit": 0,
         "max_k": 1,
+        "shopify_queue": 1,
         "shutdown_grace": 0,
     },
     most={"port": 65535, "max_k": 1000, "batch_wait": 10, "workers": 256},
-    choices={"log_format": ("json", "text")},
+    choices={
+        "log_format": ("json", "text"),
+        "images": ("thumbnail", "shop"),
+        "shopify_hosts": ("public", "any"),
+    },
 )
 
 
@@ -166,9 +192,15 @@ def _convert(name: str, value: Any, origin: str) -> Any:
 def _convert_list(name: str, value: Any, origin: str) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise ConfigError(f"{origin}: {name} wants a list of texts. Received: {value!r}")
+        shown = "" if name == "shopify_secrets" else f". Received: {value!r}"
+        raise ConfigError(f"{origin}: {name} wants a list of texts{shown}")
     items = tuple(stripped for part in parts if (stripped := part.strip()))
     for item in items:
+        if name == "shopify_secrets" and len(item) < MIN_KEY_LENGTH:
+            raise ConfigError(
+                f"{origin}: a secret of Shopify is too short",
+                hint="it is the client secret of the app that sends the webhooks",
+            )
         if name == "trusted_proxies" and not _is_network(item):
             raise ConfigError(
                 f"{origin}: trusted_proxies are addresses or networks. Received: {item!r}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,12 +35,21 @@ class Pictures:
         Args:
             everything: whether the others go too. They are missing then, wherever a page or a report shows
                 them, until the next ingest fetches them again.
+
+        Raises:
+            CatalogLocked: another process is writing, and may be fetching.
         """
         from stylesearch.images.remote.cache import PictureCache
 
         def is_used(sha256: str) -> bool:
-            return catalog is not None and bool(catalog.images_with_digest(sha256, domain=None))
+            assert catalog is not None
+            return bool(catalog.images_with_digest(sha256, domain=None))
 
-        catalog = None if everything else self._resources.existing_catalog()
-        with PictureCache(self._resources.pictures) as cache:
-            return cache.clear(keep=is_used)
+        catalog = self._resources.existing_catalog()
+        with ExitStack() as held:
+            cache = held.enter_context(PictureCache(self._resources.pictures))
+            if catalog is None:
+                return cache.clear()
+            # No ingest may fetch a picture meanwhile, and list it when it is gone.
+            held.enter_context(catalog.writing(timeout=self._resources.settings.lock_timeout))
+            return cache.clear() if everything else cache.clear(keep=is_used)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ChosenSource", "choose_source"]
 
-FOLDER: Final = "folder"
-
 NOT_KEPT: Final = {"splits", "gallery"}
 """Options of an import that are for one run; all others are kept with the source."""
 
@@ -89,8 +87,6 @@ def choose_source(
     given = {key: value for key, value in options.items() if value is not None}
     if format == AUTO:
         format = kept.get("format", AUTO)
-        if format == AUTO and known is not None and known.format == FOLDER and Path(place).is_dir():
-            format = FOLDER  # a table that somebody puts into it gives no product another id
     kept |= {key: value for key, value in given.items() if key not in NOT_KEPT}
     if format != AUTO:
         kept["format"] = format

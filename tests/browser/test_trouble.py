@@ -140,9 +140,10 @@ def test_a_image_that_did_not_come_is_asked_for_again(page: ShopPage) -> None:
     page.go("/")
     page.wait("document.querySelector('.card:nth-child(3) img')?.naturalWidth > 0")
     assert page.run("return document.querySelector('.card img').naturalWidth") == 0
+    assert page.text(".card:nth-child(1) .frame") == "No picture", "said at once"
     block(never)
     page.wait("document.querySelector('.card:nth-child(1) img')?.naturalWidth > 0")
-    page.wait("document.querySelector('.card:nth-child(2) .no-picture') !== null")
+    page.wait("document.querySelector('.card:nth-child(2) img') === null")
     assert len(page.all(".no-picture")) == 1
     assert page.run("return performance.getEntriesByName(arguments[0]).length", never) == 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hmac
 import json
 from collections.abc import Iterator
 
@@ -11,7 +12,9 @@ from tests.integration import hostile_images
 from tests.integration.hostile_wire import BOUNDARY, Hostile, as_json, field, form, image, part, raw
 from tests.integration.tiny_shop import COLORS, KEY, draw, jpeg
 
-__all__ = ["IMAGE", "MAX_BYTES", "NAMES", "corpus"]
+__all__ = ["IMAGE", "MAX_BYTES", "NAMES", "SHOPIFY_SECRET", "corpus"]
+
+SHOPIFY_SECRET = "shpss_0123456789abcdef"
 
 MAX_BYTES = 3_000_000
 """What the server that is attacked takes."""
@@ -22,7 +25,8 @@ ENCODED = base64.b64encode(IMAGE).decode()
 
 def corpus() -> list[Hostile]:
     """All of them."""
-    return [*_images(), *_names(), *_forms(), *_parameters(), *_json(), *_http(), *_products(), *_paths()]
+    requests = (_images, _names, _forms, _parameters, _json, _http, _products, _changes, _webhooks, _paths)
+    return [one for some in requests for one in some()]
 
 
 def _images() -> Iterator[Hostile]:
@@ -232,6 +236,64 @@ def _products() -> Iterator[Hostile]:
     long = "PUT /v1/products/" + "x" * 5000
     yield as_json("a product id of 5 kB", 422, product, to=long, headers=key)
     yield raw("removing what lies above", 404, to="DELETE /v1/products/..%2F..%2Fetc", kind=None, headers=key)
+
+
+def _changes() -> Iterator[Hostile]:
+    key = (f"Authorization: Bearer {KEY}",)
+    red = "PATCH /v1/products/dress-red"
+    yield as_json("a change without a key", 401, {"price": "1"}, to=red)
+    yield as_json("a change of nothing there", 404, {"price": "1"}, to="PATCH /v1/products/none", headers=key)
+    deep = b'{"attributes": ' + b'{"a":' * 40 + b"1" + b"}" * 41
+    yield as_json("a change 40 levels deep", 422, deep, to=red, headers=key)
+    deeper = b'{"attributes": ' * 100_000 + b"1" + b"}" * 100_000
+    yield as_json("a change 100,000 levels deep", (400, 413, 422), deeper, to=red, headers=key)
+    many = {"variants": [{"options": {"color": "x" * 150}}] * 900}
+    yield as_json("variants of 150 kB", 422, many, to=red, headers=key)
+    script = {"variants": [{"url": "javascript:alert(1)"}]}
+    yield as_json("a variant whose link is a script", 422, script, to=red, headers=key)
+    yield as_json("a change of the path", 422, {"path": "/etc/passwd"}, to=red, headers=key)
+    yield as_json("a change with a picture", 422, {"images": [ENCODED]}, to=red, headers=key)
+    yield raw("a change as a form", 415, form(part('name="price"', b"1")), to=red, headers=key)
+    bulk = "POST /v1/products/bulk"
+    line = b'{"id": "dress-red", "delete": true}'
+    lines = "application/x-ndjson"
+    yield raw("lines without a key", 401, line, to=bulk, kind=lines)
+    yield raw("lines as JSON", 415, line, to=bulk, kind="application/json", headers=key)
+    packed = (*key, "Content-Encoding: gzip")
+    yield raw("lines that are packed", 415, line, to=bulk, kind=lines, headers=packed)
+    yield raw("lines of a terabyte", 413, line, to=bulk, kind=lines, headers=key, length=10**12)
+
+
+def _webhooks() -> Iterator[Hostile]:
+    hook = "POST /v1/webhooks/shopify"
+    body = b'{"id": 632, "handle": "dress-red"}'
+    topic = "X-Shopify-Topic: products/delete"
+    yield as_json("a webhook without a signature", 401, body, to=hook, headers=(topic,))
+    for name, signature in {
+        "an empty signature": "",
+        "a signature that is not base64": "%%%",
+        "a signature of another secret": sign(body, "another-secret-0123456789"),
+        "a signature of another body": sign(body + b" ", SHOPIFY_SECRET),
+        "a signature of 50 kB": "A" * 50_000,
+        "a signature that is not ASCII": "\u2603",
+    }.items():
+        statuses = (400, 401, 422)
+        signed = (topic, f"X-Shopify-Hmac-Sha256: {signature}")
+        yield as_json(name, statuses, body, to=hook, headers=signed)
+    for name, status, payload in (
+        ("a path for the number", 422, b'{"id": "../../../etc/passwd"}'),
+        ("a number of 400 digits", 400, b'{"id": ' + b"9" * 400 + b"}"),
+        ("a webhook 100,000 levels deep", (400, 413), b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        ("a webhook of a million values", 413, b'{"id": 1, "tags": [' + b"1," * 1_000_000 + b"1]}"),
+        ("a webhook that is no JSON", 400, b"<xml/>"),
+    ):
+        signed = (topic, f"X-Shopify-Hmac-Sha256: {sign(payload, SHOPIFY_SECRET)}")
+        yield as_json(name, status, payload, to=hook, headers=signed)
+
+
+def sign(body: bytes, secret: str) -> str:
+    """The signature of a webhook of Shopify."""
+    return base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
 
 
 def _paths() -> Iterator[Hostile]:

@@ -135,7 +135,9 @@ class TestQuery:
     ) -> None:
         loud = stylesearch("--home", ingested, "query", photo, "-v")
         assert re.search(
-            r"^wall: decode [\d.]+ s, extract [\d.]+ s, search [\d.]+ s$", loud.err, re.MULTILINE
+            r"^wall: decode [\d.]+ s, extract [\d.]+ s, search [\d.]+ s, total [\d.]+ s$",
+            loud.err,
+            re.MULTILINE,
         )
         for quiet in (("query", photo, "-v", "-q"), ("-q", "query", photo, "-v"), ("query", photo)):
             assert "wall:" not in stylesearch("--home", ingested, *quiet).err

@@ -28,7 +28,7 @@ def test_the_description_has_what_this_shop_has(client: httpx.Client) -> None:
     answer = client.get("/openapi.json")
     document = answer.json()
     names = {name for path in document["paths"].values() for name in path}
-    assert names == {"get", "post", "put", "delete"}
+    assert names == {"get", "post", "put", "patch", "delete"}
     (space,) = (
         one["schema"]
         for one in document["paths"]["/v1/products/{id}/similar"]["get"]["parameters"]

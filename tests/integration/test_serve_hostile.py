@@ -21,7 +21,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the service is an extra: pip install 'stylesearch[serve]'")
 
-from tests.integration.hostile_uploads import IMAGE, MAX_BYTES, NAMES, corpus
+from tests.integration.hostile_uploads import IMAGE, MAX_BYTES, NAMES, SHOPIFY_SECRET, corpus
 from tests.integration.hostile_wire import Hostile, form, image, raw
 from tests.integration.served_process import CLI, PATIENCE, workers_of
 from tests.integration.tiny_shop import KEY, ingest_tiny_shop
@@ -68,6 +68,7 @@ class Server:
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "TMPDIR": str(elsewhere),
             "STYLESEARCH_API_KEY": KEY,
+            "STYLESEARCH_SERVE_SHOPIFY_SECRETS": SHOPIFY_SECRET,
             "STYLESEARCH_SERVE_TIMEOUT": str(timeout),
             "STYLESEARCH_SERVE_MAX_BYTES": str(MAX_BYTES),
         }
@@ -239,4 +240,4 @@ def test_afterwards_it_answers_as_before_and_its_log_has_no_mistake(server: Serv
 def _mistakes(server: Server) -> list[str]:
     """Of the words that must not be in a log, those that are."""
     log = server.log.read_text()
-    return [words for words in ("Traceback", '"level": "error"', KEY) if words in log]
+    return [words for words in ("Traceback", '"level": "error"', KEY, SHOPIFY_SECRET) if words in log]

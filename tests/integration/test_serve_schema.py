@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -68,6 +69,11 @@ def images_among_the_bytes() -> None:
     some_bytes = st.one_of(st.sampled_from(IMAGES), st.sampled_from(IMAGES), st.binary(max_size=64))
     schemathesis.openapi.format("binary", some_bytes)
     schemathesis.openapi.format("byte", some_bytes.map(lambda data: base64.b64encode(data).decode()))
+
+
+@schemathesis.serializer("application/x-ndjson")
+def one_line(_: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +149,8 @@ def _config(headers: dict[str, str], phases: tuple[str, ...]) -> SchemathesisCon
 def test_without_a_key(home: Path) -> None:
     run = Run(home, ServiceSettings(), {})
     assert not run.wrong, "\n".join(run.wrong)
-    assert run.n_operations == 15
-    for operation in ("PUT /v1/products/{id}", "DELETE /v1/products/{id}"):
+    assert run.n_operations == 18
+    for operation in ("PUT /v1/products/{id}", "PATCH /v1/products/{id}", "DELETE /v1/products/{id}"):
         assert set(run.statuses[operation]) == {403}, operation
     for operation in (
         "POST /v1/search",
@@ -161,6 +167,9 @@ def test_with_a_key(home: Path) -> None:
     # What is right by the schema arrived, and what is wrong was refused; also without the key.
     assert {200, 201, 401, 422} <= set(run.statuses["PUT /v1/products/{id}"])
     assert {204, 401, 404} <= set(run.statuses["DELETE /v1/products/{id}"])
+    assert {200, 401, 404, 422} <= set(run.statuses["PATCH /v1/products/{id}"])
+    assert {200, 401} <= set(run.statuses["POST /v1/products/bulk"])
+    assert set(run.statuses["POST /v1/webhooks/shopify"]) <= {401, 403, 422}
 
 
 def test_a_mistake_would_be_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import stylesearch as ss
-from stylesearch.catalog.writer import Writer
+from stylesearch.catalog.pruning import Pruner
 from stylesearch.serving.api import responses
 from stylesearch.serving.products import writer
 from stylesearch.serving.settings import ServiceSettings
@@ -181,7 +181,7 @@ def test_a_change_that_fails_leaves_everything_as_it_was(
         raise RuntimeError("the plug is pulled")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "prune", fail)
+        patch.setattr(Pruner, "remove", fail)
         assert put(client, "c", png(draw(TEAL)), title="New").status_code == 500
     assert client.get("/v1/products/c").json() == before
     assert stored(home) == files

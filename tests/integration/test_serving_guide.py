@@ -85,6 +85,9 @@ def test_every_command_of_the_guide(drawn_shop: Path, tmp_path: Path) -> None:
     assert _keys_of(of_search) <= _keys_of(first)
     (number,) = (n for n, line in enumerate(typed) if "/v1/detect" in line)
     assert _keys_of(of_detection) == _keys_of(json.loads((tmp_path / f"answer-{number}").read_text()))
+    (number,) = (n for n, line in enumerate(typed) if "/v1/products/bulk" in line)
+    (results,) = re.findall(r"```jsonl\n(.*?)```", GUIDE, re.DOTALL)
+    assert (tmp_path / f"answer-{number}").read_text() == results.replace("dress-000006", dress)
     (number,) = (n for n, line in enumerate(typed) if "explain=true" in line)
     explained = json.loads((tmp_path / f"answer-{number}").read_text())["hits"]
     assert isinstance(of_explanation, dict)

@@ -143,6 +143,7 @@ def test_an_upgrade_finds_out_which_source_said_what(old_file: Callable[[str], P
             ("/street.csv", "/street.csv", "csv"),
             ("api", "", "api"),
         ]
+        assert opened.sources.get("/shop").options == {"layout": "category/product/image"}
         # Two sources list it, and nothing tells which said what: none may take anything back.
         assert [(one.source, one.said) for one in opened.sources.said_of("red")] == [
             ("/street.csv", {}),

@@ -53,7 +53,7 @@ def places_on_disk(root: Path) -> set[str]:
 
 
 @given(steps=STEPS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_product_keeps_its_id_while_it_is_there_and_no_two_share_one(
     steps: list[tuple[set[str], str]],
 ) -> None:

@@ -157,8 +157,9 @@ def test_all_mean_the_same_port() -> None:
 
 
 def test_what_is_in_front_gives_the_service_its_time_and_its_bytes() -> None:
-    (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", NGINX)
+    megabytes, of_bulk = re.findall(r"client_max_body_size (\d+)m;", NGINX)
     assert int(megabytes) * 2**20 >= DEFAULTS.max_bytes
+    assert int(of_bulk) * 2**20 >= DEFAULTS.bulk_max_bytes
     (reading,) = re.findall(r"proxy_read_timeout (\d+)s;", NGINX)
     assert int(reading) > DEFAULTS.timeout
     (in_compose,) = re.findall(r"stop_grace_period: (\d+)s", COMPOSE)

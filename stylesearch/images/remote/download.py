@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import collections
 import contextlib
 import datetime
 import email.utils
+import itertools
 import re
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -70,14 +73,12 @@ class Downloader:
         self._options = options
         self._when_received = when_received
         self._network = CheckedNetwork(allow_private=options.allow_private)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=options.n_at_once,
-            max_keepalive_connections=options.n_at_once,
-            keepalive_expiry=15.0,
-            http2=options.http2,
-            network_backend=self._network,
-        )
+        self._ssl_context = httpx.create_ssl_context()
+        self._shared = self._new_pool(options.n_at_once) if options.http2 else None
+        self._free: collections.OrderedDict[str, list[httpcore.ConnectionPool]] = collections.OrderedDict()
+        self._n_free = 0
+        self._used: dict[str, httpcore.ConnectionPool] = {}
+        self._lock = threading.Lock()
         self._timeouts = {
             "connect": options.connect_seconds,
             "read": options.read_seconds,
@@ -90,8 +91,55 @@ class Downloader:
 
     def close(self) -> None:
         """Closes the connections, once no thread uses them."""
-        with contextlib.suppress(httpcore.NetworkError):
-            self._pool.close()
+        pools = [*itertools.chain.from_iterable(self._free.values()), *self._used.values()]
+        for pool in [*pools, *([self._shared] if self._shared else [])]:
+            with contextlib.suppress(httpcore.NetworkError):
+                pool.close()
+
+    def _new_pool(self, n_connections: int) -> httpcore.ConnectionPool:
+        return httpcore.ConnectionPool(
+            ssl_context=self._ssl_context,
+            max_connections=n_connections,
+            max_keepalive_connections=n_connections,
+            keepalive_expiry=15.0,
+            http2=self._options.http2,
+            network_backend=self._network,
+        )
+
+    def _take_pool(self, job: Job) -> httpcore.ConnectionPool:
+        """Takes a pool for one job: one that has a connection to its host, if there is one.
+
+        With one pool for all, each request would look at all pairs of connections, which takes longer than
+        everything else. HTTP/2 needs one for all.
+        """
+        if self._shared is not None:
+            return self._shared
+        with self._lock:
+            if free := self._free.get(job.host):
+                pool = free.pop()
+                self._n_free -= 1
+            else:
+                pool = self._new_pool(2)
+            self._used[job.url] = pool
+        return pool
+
+    def _give_back(self, job: Job) -> None:
+        """Lets the next job have the pool of a job that needs it no longer."""
+        too_many: list[httpcore.ConnectionPool] = []
+        with self._lock:
+            pool = self._used.pop(job.url, None)
+            if pool is None:
+                return
+            self._free.setdefault(job.host, []).append(pool)
+            self._free.move_to_end(job.host)
+            self._n_free += 1
+            while self._n_free > 2 * self._options.n_at_once:
+                _, oldest = self._free.popitem(last=False)
+                self._n_free -= len(oldest)
+                too_many += oldest
+        for one in too_many:
+            with contextlib.suppress(httpcore.NetworkError):
+                one.close()
 
     def fetch(self, job: Job) -> Fetched | NotFetched | Retry:
         """Fetches the picture of a job, or learns from its server that it has not changed.
@@ -118,16 +166,19 @@ class Downloader:
             return Retry(str(error) or "the server did not answer in time", RetryKind.CONNECTION)
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             return Retry(f"the answer was cut off ({error})", RetryKind.ANSWER)
+        finally:
+            self._give_back(job)
 
     def _follow(self, job: Job) -> Fetched:
         """Asks for a picture, and goes where redirects lead."""
         url = _parse(job.url)
         credentials = (_origin(url), _authorization(url)) if url.userinfo else None
         visited: set[str] = set()
+        pool = self._take_pool(job)
         for _ in range(self._options.max_redirects + 1):
             visited.add(str(url))
             sent = credentials[1] if credentials and credentials[0] == _origin(url) else None
-            with self._pool.stream(
+            with pool.stream(
                 "GET",
                 httpcore.URL(
                     scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path or b"/"
@@ -213,6 +264,8 @@ class Downloader:
             raise _NotNow(
                 f"the server sent more than the {n_announced:,} bytes it announced", RetryKind.ANSWER
             )
+        response.close()  # the connection is free while the picture is stored
+        self._give_back(job)
         self._when_received(job)
 
 

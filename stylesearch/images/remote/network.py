@@ -8,7 +8,7 @@ beside the time-outs of single reads, and all connections can be cut from anothe
 from __future__ import annotations
 
 import contextlib
-import selectors
+import select
 import socket
 import ssl
 import threading
@@ -23,7 +23,6 @@ from stylesearch.images.remote.addresses import Address, resolve
 
 __all__ = ["CheckedNetwork", "CheckedStream"]
 
-_Selector = getattr(selectors, "PollSelector", selectors.DefaultSelector)  # cheaper to make than epoll
 TOO_LONG: Final = "it took too long"
 _LONGEST_HEADERS: Final = 2**17
 
@@ -205,9 +204,11 @@ class CheckedStream(httpcore.NetworkStream):
     def _is_readable(self) -> bool:
         """Whether something waits to be read, or the connection has ended."""
         try:
-            with _Selector() as selector:
-                selector.register(self._socket, selectors.EVENT_READ)
-                return bool(selector.select(0))
+            if not hasattr(select, "poll"):
+                return bool(select.select([self._socket], [], [], 0)[0])
+            poller = select.poll()
+            poller.register(self._socket, select.POLLIN)
+            return bool(poller.poll(0))
         except (OSError, ValueError):  # closed
             return True
 

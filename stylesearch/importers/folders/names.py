@@ -44,7 +44,7 @@ _CATEGORIES: Final = frozenset(
     garment glasses glove gown handbag hat headband headwear heel hoodie hoody hosiery jacket jean
     jewellery jewelry jogger jumper jumpsuit kaftan kimono knit knitwear legging leggings lingerie
     loafer longsleeve loungewear maternity miniskirt moccasin mule necklace nightwear outerwear
-    outwear overall overcoat overshirt oxford panties pant parka polo poloshirt poncho pullover pump
+    outwear overall overcoat overshirt panties pant parka polo poloshirt poncho pullover pump
     purse pyjama pajama raincoat ring robe romper running sandal sandals saree sari scarf scarves
     shawl shirt shoe short shorts shrug singlet skirt sleepwear slip slipper sneaker sock sportswear
     stocking stole suit sunglasses suspender sweater sweatpant sweatshirt swim swimsuit swimwear t
@@ -95,6 +95,7 @@ _COLORS: Final = frozenset(
 _SHADES: Final = frozenset("bright dark deep dunkel hell light neon off pale pastel soft".split())  # noqa: SIM905
 
 _YEAR: Final = re.compile(r"(?:19[89]|20[0-4])[0-9]")
+_ORDER: Final = re.compile(r"^[0-9]{1,2}[-_. ]+")
 _YEAR_AND_MONTH: Final = re.compile(r"(?:19[89]|20[0-4])[0-9][-_.](?:0[1-9]|1[0-2])(?:[-_.][0-3][0-9])?")
 _MONTH: Final = re.compile(r"0[1-9]|1[0-2]")
 _DAY: Final = re.compile(r"0[1-9]|[12][0-9]|3[01]")
@@ -119,8 +120,9 @@ def is_category(name: str) -> bool:
         >>> [is_category(name) for name in ("Women's Dresses", "Röcke", "red-summer-dress", "MH01")]
         [True, True, False, False]
     """
-    words = [word for word in _words(name) if word not in _BETWEEN]
-    return bool(words) and all(
+    # Numbers ahead only put folders in order: "01_dresses".
+    words = [word for word in _words(_ORDER.sub("", name)) if word not in _BETWEEN]
+    return any(len(word) > 1 for word in words) and all(
         any(form in _CATEGORIES for form in (word, word.removesuffix("s"), word.removesuffix("es")))
         for word in words
     )

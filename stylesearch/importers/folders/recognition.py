@@ -182,7 +182,7 @@ def _leaves_are_products(place: Place, look: Look, leaves: Sequence[_Seen], root
     if _most(names, is_category):
         total -= 6
     elif _most(names, is_id):
-        total += 2
+        total += 3.5
     elif _most(names, is_title):
         total += 1.5
     if n_images > 50:

@@ -37,8 +37,12 @@ async def health() -> Response:
     responses={**problems(), 503: {"description": "Not yet, or not just now.", "model": Readiness}},
 )
 async def ready(service: UsedService) -> Response:
-    """Whether the network is loaded and the catalog can be read, and the state of the indexes."""
+    """Whether the network is loaded and the catalog can be read, and the state of the indexes and images.
+
+    Neither indexes that are behind nor images that are lost make it less ready: searches are answered.
+    """
     is_ready, checks = await service.access.run(service.readiness.check)
+    checks["images"] = service.lost_images.state
     headers = {} if is_ready else {"Retry-After": "2"}
     return json_response({"ready": is_ready, "checks": checks}, 200 if is_ready else 503, headers)
 

@@ -13,6 +13,7 @@ from stylesearch.serving.products.images import (
     THUMBNAIL_MEDIA_TYPE,
     THUMBNAIL_VERSION,
     ImageResponse,
+    LostImage,
     OpenImage,
     open_image,
     require_listed,
@@ -71,7 +72,11 @@ def _require(service: Service, sha256: str) -> None:
 
 
 def _open(service: Service, sha256: str) -> OpenImage:
-    return open_image(service.access.catalog, sha256, service.access.uploads)
+    try:
+        return open_image(service.access.catalog, sha256, service.access.uploads)
+    except LostImage:
+        service.lost_images.note(sha256)
+        raise
 
 
 def _not_modified(etag: str) -> Response:

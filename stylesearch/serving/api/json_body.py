@@ -24,14 +24,18 @@ MAX_DIGITS: Final = 300
 """Of a whole number; a double holds up to 309."""
 
 
-def parse_json(body: bytes) -> dict[str, Any]:
+def parse_json(body: bytes, *, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """Parses a body as a JSON object.
 
+    Args:
+        body: the complete body.
+        max_values: the most values that it may have.
+
     Raises:
-        Problem: 400, it is not JSON; 413, it has more than ``MAX_VALUES`` values; 422, it is no object.
+        Problem: 400, it is not JSON; 413, it has more than ``max_values`` values; 422, it is no object.
     """
-    if sum(body.count(character) for character in (b",", b"[", b"{")) > MAX_VALUES:
-        raise Problem(413, f"the JSON has more than {MAX_VALUES} values", reason="values")
+    if sum(body.count(character) for character in (b",", b"[", b"{")) > max_values:
+        raise Problem(413, f"the JSON has more than {max_values} values", reason="values")
     try:
         value = json.loads(
             body.decode("utf-8"),

@@ -17,8 +17,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from stylesearch.distance import METRICS
-from stylesearch.serving.api.requests import FORM, JSON, ProductBody
-from stylesearch.serving.api.responses import ProblemModel
+from stylesearch.serving.api.requests import FORM, JSON, JSON_LINES, ProductBody
+from stylesearch.serving.api.responses import BulkResult, ProblemModel
 from stylesearch.serving.problems import MEDIA_TYPE
 from stylesearch.serving.settings import ServiceSettings
 
@@ -26,6 +26,8 @@ __all__ = [
     "IMAGE_RESPONSES",
     "ApiExamples",
     "build_openapi",
+    "json_request_body",
+    "lines_request_body",
     "openapi_text",
     "problems",
     "product_request_body",
@@ -103,14 +105,15 @@ def build_openapi(app: FastAPI, settings: ServiceSettings, examples: ApiExamples
     """
     document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
     schemas = document["components"]["schemas"]
-    schemas["ProblemModel"] = ProblemModel.model_json_schema(ref_template="#/components/schemas/{model}")
+    for model in (ProblemModel, BulkResult):
+        schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
     for path in document["paths"].values():
         for method, operation in path.items():
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "query":
                     parameter["schema"] = _without_null(parameter["schema"])
                 name = parameter["name"]
-                if name == "id" and method in ("put", "delete"):
+                if name == "id" and method in ("put", "patch", "delete"):
                     parameter["example"] = NEW_PRODUCT
                 elif name in examples.samples:
                     parameter["example"] = examples.samples[name]
@@ -162,6 +165,31 @@ def request_body(as_json: type[BaseModel], as_form: type[BaseModel], example: Js
     }
 
 
+def json_request_body(model: type[BaseModel], example: Json) -> Json:
+    """Describes a body that is JSON.
+
+    Args:
+        model: model of the body.
+        example: example of the body.
+    """
+    return {"required": True, "content": {JSON: {"schema": _schema(model), "example": example}}}
+
+
+def lines_request_body(model: type[BaseModel], example: Json) -> Json:
+    """Describes a body of JSON lines, for which OpenAPI 3.1 has no words: any body, and how a line is.
+
+    Args:
+        model: model of a line.
+        example: example of a line.
+    """
+    names = ", ".join(f"`{name}`" for name in model.model_fields)
+    schema = {
+        "description": f"JSON lines, each an object with some of {names}",
+        "x-line-schema": _schema(model),
+    }
+    return {"required": True, "content": {JSON_LINES: {"schema": schema, "example": json.dumps(example)}}}
+
+
 def product_request_body(as_form: type[ProductBody], example: Json) -> Json:
     """Describes the body of a product, of which a form has the product as JSON in one part."""
     body = request_body(ProductBody, as_form, example)
@@ -178,11 +206,24 @@ def product_request_body(as_form: type[ProductBody], example: Json) -> Json:
 
 def _schema(model: type[BaseModel]) -> Json:
     schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
     for field in schema["properties"].values():
-        if field.get("default", ...) is None:
+        if field.get("default", ...) in (None, ""):
             del field["default"]
         del field["title"]
-    return schema
+    whole: Json = _inline_parts(schema, parts)
+    return whole
+
+
+def _inline_parts(schema: Any, parts: Mapping[str, Json]) -> Any:
+    """Replaces references to parts of a schema by these: in a document they would lead nowhere."""
+    if isinstance(schema, list):
+        return [_inline_parts(one, parts) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inline_parts(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {name: _inline_parts(value, parts) for name, value in schema.items()}
 
 
 def _without_null(schema: Json) -> Json:
@@ -202,7 +243,7 @@ def _options(document: Json, name: str) -> Iterator[Json]:
                 if parameter["in"] == "query" and parameter["name"] == name:
                     yield parameter["schema"]
             for body in operation.get("requestBody", {}).get("content", {}).values():
-                if name in body["schema"]["properties"]:
+                if name in body["schema"].get("properties", {}):
                     yield body["schema"]["properties"][name]
 
 

@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stylesearch.catalog import Change
-from stylesearch.serving.api.openapi import problems, product_request_body
+from stylesearch.serving.api.openapi import json_request_body, problems, product_request_body
 from stylesearch.serving.api.requests import (
     PHOTO_EXAMPLE,
     NewProductId,
+    PatchBody,
     ProductBody,
     ProductForm,
     ProductId,
@@ -25,6 +26,7 @@ from stylesearch.serving.api.requests import (
     SimilarQuery,
     check_query_names,
     read_body,
+    read_json,
 )
 from stylesearch.serving.api.responses import (
     Categories,
@@ -102,7 +104,9 @@ async def products(query: Annotated[ProductsQuery, Query()], service: UsedServic
     page, following = await service.access.run(
         service.access.products, query.category, query.cursor, query.limit
     )
-    shown = [product_with_images(product, images) for product, images in page]
+    shown = [
+        product_with_images(product, images, shop_images=service.shop_images) for product, images in page
+    ]
     return json_response({"products": shown, "next_cursor": following})
 
 
@@ -119,7 +123,8 @@ async def similar(id: ProductId, query: Annotated[SimilarQuery, Query()], servic
     began = time.perf_counter()
     query.check_k(service.settings.max_k)
     answer = await service.photo_search.similar(id, query.search_request, query.space_choice)
-    return json_response(search_json(answer, time.perf_counter() - began))
+    found = search_json(answer, time.perf_counter() - began, shop_images=service.shop_images)
+    return json_response(found)
 
 
 @router.get(
@@ -132,7 +137,7 @@ async def similar(id: ProductId, query: Annotated[SimilarQuery, Query()], servic
 async def product(id: ProductId, service: UsedService) -> Response:
     """A product with the shop's pictures of it."""
     found, images = await service.access.run(service.access.product, id)
-    return json_response(product_with_images(found, images))
+    return json_response(product_with_images(found, images, shop_images=service.shop_images))
 
 
 @router.get(
@@ -173,11 +178,38 @@ async def put_product(request: Request, id: NewProductId, service: UsedService) 
     Images that an earlier call added and that are not among these are removed; those of an ingest stay.
     """
     body = await read_body(request, service.settings, ProductBody, ProductForm)
-    product = Product(id, body.title, body.category, body.url, body.price, body.attributes)
+    product = Product(
+        *(id, body.title, body.category, body.url, body.price, body.attributes, body.in_stock),
+        variants=tuple(one.variant for one in body.variants),
+    )
     put = await service.writing.put(product, body.images)
     # The product that was put, not the current one: it may have been deleted since.
-    shown = product_with_images(put.product, put.images)
+    shown = product_with_images(put.product, put.images, shop_images=service.shop_images)
     return json_response(shown, 201 if put.change is Change.NEW else 200)
+
+
+@router.patch(
+    "/v1/products/{id}",
+    operation_id="patch_product",
+    summary="Change a product",
+    response_model=ProductWithImages,
+    responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 503),
+    dependencies=[Depends(require_key)],
+    openapi_extra={
+        "requestBody": json_request_body(
+            PatchBody, {"price": "29.90 EUR", "in_stock": True, "attributes": {"color": "red"}}
+        )
+    },
+)
+async def patch_product(request: Request, id: ProductId, service: UsedService) -> Response:
+    """Changes what the body names, without pictures, and leaves the rest as it is.
+
+    The very next search takes it into account, a new category too. A field that is null is cleared, whatever
+    said it: a table or a folder that lists it says it again with its next ingest.
+    """
+    body = await read_json(request, service.settings, PatchBody)
+    found, images = await service.writing.patch(id, body.patch)
+    return json_response(product_with_images(found, images, shop_images=service.shop_images))
 
 
 @router.delete(

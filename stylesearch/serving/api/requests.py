@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Collection
+import functools
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import unquote
@@ -29,23 +30,30 @@ from pydantic import (
 )
 from starlette.requests import Request
 
+from stylesearch.catalog import Patch
+from stylesearch.listing import ATTRIBUTE
 from stylesearch.serving.api.json_body import check_values, parse_json
 from stylesearch.serving.api.multipart import boundary_of, parse_multipart
 from stylesearch.serving.problems import Problem, unknown_field, validation_problem
-from stylesearch.serving.products.writer import MAX_IMAGES
+from stylesearch.serving.products.bulk import BulkChange
+from stylesearch.serving.products.changes import MAX_IMAGES
 from stylesearch.serving.settings import ServiceSettings
-from stylesearch.types import Box, SearchRequest, SpaceChoice
+from stylesearch.types import Box, SearchRequest, SpaceChoice, Variant
 
 __all__ = [
     "FORM",
     "JSON",
+    "JSON_LINES",
+    "LINES_TYPES",
     "MAX_PHOTOS",
     "PHOTO_EXAMPLE",
     "BatchBody",
     "BatchForm",
+    "BulkBody",
     "DetectBody",
     "DetectForm",
     "NewProductId",
+    "PatchBody",
     "ProductBody",
     "ProductForm",
     "ProductId",
@@ -54,15 +62,30 @@ __all__ = [
     "SearchForm",
     "SearchOptions",
     "SimilarQuery",
+    "check_content_type",
     "check_query_names",
     "read_body",
+    "read_json",
+    "read_values",
+    "receive_all",
 ]
 
 FORM: Final = "multipart/form-data"
 JSON: Final = "application/json"
+JSON_LINES: Final = "application/x-ndjson"
+LINES_TYPES: Final = (JSON_LINES, "application/ndjson", "application/jsonl", "application/x-jsonlines")
+PATCH_TYPES: Final = (JSON, "application/merge-patch+json")
 
 MAX_PHOTOS: Final = 16
 """Of one batch."""
+
+MAX_VARIANTS: Final = 1000
+"""Of one product."""
+
+PATCHED: Final = frozenset({"title", "category", "price", "in_stock", "variants", "url"})
+PRODUCT_KEEPS: Final = ""
+"""Stands for a title or a category that is left out: never stored, since it is not among the fields that are
+set."""
 
 MAX_PIXEL: Final = 1_000_000
 
@@ -339,23 +362,103 @@ def _check_attributes(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _check_variants(value: list[VariantBody]) -> list[VariantBody]:
+    check_values([one.model_dump() for one in value], "variants")
+    return value
+
+
+Title = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NULL)]
+NewCategory = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE)]
+Price = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
+OptionText = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NULL)]
+
+
+class VariantBody(StrictModel):
+    """A variant of a product."""
+
+    id: Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")] = Field(
+        "", description="the shop's own, such as its SKU"
+    )
+    options: dict[OptionText, OptionText] = Field({}, description="value by option, such as color and size")
+    price: Price | None = Field(None, description="null for that of the product")
+    in_stock: bool | None = Field(None, description="whether it can be bought now")
+    url: WebAddress | None = Field(None, description="its own page")
+
+    @property
+    def variant(self) -> Variant:
+        """The variant, as a value."""
+        return Variant(self.id, dict(self.options), self.price or None, self.in_stock, self.url)
+
+
+Variants = Annotated[list[VariantBody], Field(max_length=MAX_VARIANTS), AfterValidator(_check_variants)]
+
+
 class ProductBody(StrictModel):
     """A product as it is put in, as JSON."""
 
-    title: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NULL)] = Field(
-        description="what a customer reads"
+    title: Title = Field(description="what a customer reads")
+    category: NewCategory = Field(description="the one that it is searched in")
+    price: Price | None = Field(
+        None, description="as the shop writes it; `amount` and `currency` are read from it"
     )
-    category: Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE)] = Field(
-        description="the one that it is searched in"
-    )
-    price: Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")] | None = Field(
-        None, description="as the shop writes it; never computed with"
-    )
+    in_stock: bool | None = Field(None, description="whether it can be bought now")
+    variants: Variants = Field([], description="the sizes, colors and so on that it is sold in")
     url: WebAddress | None = Field(None, description="where it is sold")
     attributes: Annotated[dict[str, Any], AfterValidator(_check_attributes)] = Field(
         {}, description="anything else, JSON values by name, at most 16 levels deep and 64 KiB in all"
     )
     images: Annotated[list[Photo], Field(min_length=1, max_length=MAX_IMAGES), _check_count(MAX_IMAGES)]
+
+
+class PatchBody(StrictModel):
+    """A change of a product (JSON Merge Patch, RFC 7396): what is left out stays, null clears."""
+
+    title: Title = Field(PRODUCT_KEEPS, description="what a customer reads; cannot be cleared")
+    category: NewCategory = Field(
+        PRODUCT_KEEPS, description="the one that it is searched in; cannot be cleared"
+    )
+    price: Price | None = Field(None, description="as the shop writes it")
+    in_stock: bool | None = Field(None, description="whether it can be bought now")
+    variants: Variants | None = Field(None, description="take the place of all that it had")
+    url: WebAddress | None = Field(None, description="where it is sold")
+    attributes: Annotated[dict[str, Any], AfterValidator(_check_attributes)] | None = Field(
+        None, description="JSON values by name; null clears one, or all in place of the object"
+    )
+
+    @property
+    def patch(self) -> Patch:
+        """The change, as a value."""
+        said: dict[str, Any] = {}
+        for name in self.model_fields_set & PATCHED:
+            said[name] = getattr(self, name)
+        if self.variants is not None:
+            said["variants"] = tuple(one.variant for one in self.variants)
+        said |= {ATTRIBUTE + name: value for name, value in (self.attributes or {}).items()}
+        return Patch(
+            {name: value for name, value in said.items() if value is not None},
+            frozenset(name for name, value in said.items() if value is None),
+            clears_attributes="attributes" in self.model_fields_set and self.attributes is None,
+        )
+
+
+class BulkBody(PatchBody):
+    """A line of many changes: a change of a product as of `PATCH`, or `"delete": true`."""
+
+    id: Annotated[str, Field(min_length=1, max_length=1000, pattern=NO_NULL)] = Field(
+        description="the product's"
+    )
+    delete: bool = Field(False, description="whether the product is deleted; nothing else beside it")
+
+    @model_validator(mode="after")
+    def _check_alone(self) -> BulkBody:
+        if self.delete and self.model_fields_set - {"id", "delete"}:
+            raise ValueError("delete: nothing else beside it but the id")
+        return self
+
+    @property
+    def change(self) -> BulkChange:
+        """The change, as a value."""
+        return BulkChange(self.id, None if self.delete else self.patch)
 
 
 class ProductForm(ProductBody):
@@ -442,8 +545,8 @@ async def read_body(
     Raises:
         Problem: 400 malformed, 408 too slow, 413 too large, 415 another type, 422 wrong values.
     """
-    media_type, charset = _content_type(request)
-    body = await _receive_all(request, settings.timeout)
+    media_type = check_content_type(request, (FORM, JSON))
+    body = await receive_all(request, settings.timeout)
     if media_type == FORM:
         boundary = boundary_of(request.headers["content-type"])
 
@@ -453,13 +556,40 @@ async def read_body(
                 values.setdefault("images", [])
             return _validate(as_form, values)
     else:
-        if charset not in ("", "utf-8", "utf8", "us-ascii"):
-            raise Problem(415, "JSON is UTF-8", hint="leave the charset out of the Content-Type")
 
         def read() -> Body:
-            return _validate(as_json, parse_json(body))
+            return read_values(as_json, body)
 
     return read() if len(body) < LARGE else await anyio.to_thread.run_sync(read)
+
+
+async def read_json(
+    request: Request, settings: ServiceSettings, model: type[Body], media_types: Sequence[str] = PATCH_TYPES
+) -> Body:
+    """Reads and validates a body that may only be JSON.
+
+    Args:
+        request: a request whose body has not been read.
+        settings: settings with the limits.
+        model: model of the body.
+        media_types: media types that are read.
+
+    Raises:
+        Problem: 400 malformed, 408 too slow, 413 too large, 415 another type, 422 wrong values.
+    """
+    check_content_type(request, media_types)
+    body = await receive_all(request, settings.timeout)
+    read = functools.partial(read_values, model, body)
+    return read() if len(body) < LARGE else await anyio.to_thread.run_sync(read)
+
+
+def read_values(model: type[Body], body: bytes) -> Body:
+    """Validates JSON.
+
+    Raises:
+        Problem: 400 malformed, 413 too many values, 422 wrong values.
+    """
+    return _validate(model, parse_json(body))
 
 
 def _validate(model: type[Body], values: dict[str, Any]) -> Body:
@@ -470,8 +600,16 @@ def _validate(model: type[Body], values: dict[str, Any]) -> Body:
         raise validation_problem(findings, known=tuple(model.model_fields)) from None
 
 
-def _content_type(request: Request) -> tuple[str, str]:
-    """Reads media type and charset."""
+def check_content_type(request: Request, media_types: Sequence[str]) -> str:
+    """Checks what a body is, before it is read; returns its media type.
+
+    Args:
+        request: the request.
+        media_types: media types that are read, all of them but a form in UTF-8.
+
+    Raises:
+        Problem: 415, it is another type, another charset, or compressed.
+    """
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Problem(415, "the body is compressed", hint="send it as it is, without Content-Encoding")
     given = request.headers.getlist("content-type")
@@ -482,12 +620,20 @@ def _content_type(request: Request) -> tuple[str, str]:
         if name.strip().lower() == "charset":
             charset = value.strip().strip('"').lower()
     kind = media_type.strip().lower()
-    if kind not in (FORM, JSON):
-        raise Problem(415, f"the body is neither {FORM} nor {JSON}", hint="say which it is, in Content-Type")
-    return kind, charset
+    if kind not in media_types:
+        known = f"neither {' nor '.join(media_types)}" if len(media_types) > 1 else f"not {media_types[0]}"
+        raise Problem(415, f"the body is {known}", hint="say which it is, in Content-Type")
+    if kind != FORM and charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise Problem(415, "JSON is UTF-8", hint="leave the charset out of the Content-Type")
+    return kind
 
 
-async def _receive_all(request: Request, timeout: float) -> bytes:
+async def receive_all(request: Request, timeout: float) -> bytes:
+    """Reads a body.
+
+    Raises:
+        Problem: 408, it did not arrive in time; 413, it is too large.
+    """
     try:
         async with asyncio.timeout(timeout):
             # Not request.body(), which would keep a second copy for as long as the search takes.

@@ -18,13 +18,14 @@ from stylesearch.serving.problems import Reason
 
 if TYPE_CHECKING:
     from stylesearch.serving.search.photo_search import DetectAnswer, SearchAnswer
-    from stylesearch.types import Box, Explanation, Hit, ImageRecord, Product, Seen
+    from stylesearch.types import Box, Explanation, Hit, ImageRecord, Product, Seen, Variant
 
 
 __all__ = [
     "Alive",
     "BatchItem",
     "BatchResult",
+    "BulkResult",
     "CatalogCheck",
     "Categories",
     "Category",
@@ -35,6 +36,7 @@ __all__ = [
     "HitModel",
     "ImageLinks",
     "ImageModel",
+    "ImagesCheck",
     "PageInfo",
     "ProblemModel",
     "ProductLinks",
@@ -46,6 +48,8 @@ __all__ = [
     "Seconds",
     "SeenModel",
     "SpotModel",
+    "VariantModel",
+    "WebhookAnswer",
     "detect_json",
     "image_json",
     "json_response",
@@ -97,6 +101,11 @@ class ImageLinks(_Answer):
 
     original: str = Field(examples=[f"/v1/images/{IMAGE_HASH}"])
     thumbnail: str = Field(examples=[f"/v1/images/{IMAGE_HASH}/thumbnail"])
+    shown: str = Field(
+        description="what a page shows: the thumbnail, or by the server's settings the shop's own address of "
+        "the picture, where it has one with http or https",
+        examples=[f"/v1/images/{IMAGE_HASH}/thumbnail"],
+    )
 
 
 class ImageModel(_Answer):
@@ -105,6 +114,10 @@ class ImageModel(_Answer):
     hash: str = Field(description="sha256 of its bytes, hexadecimal", examples=[IMAGE_HASH])
     width: int = Field(description="in pixels, upright", examples=[480])
     height: int = Field(description="in pixels, upright", examples=[640])
+    options: dict[str, str] = Field(
+        description="of a product with variants, those that the picture shows; else empty",
+        examples=[{"color": "Navy"}],
+    )
     links: ImageLinks
 
 
@@ -115,13 +128,45 @@ class ProductLinks(_Answer):
     similar: str = Field(examples=["/v1/products/dress-000006/similar"])
 
 
+class VariantModel(_Answer):
+    """One of the things that a product is sold as: a size, a color."""
+
+    id: str = Field(description="the shop's own, or empty", examples=["dress-000006-navy-m"])
+    options: dict[str, str] = Field(examples=[{"color": "Navy", "size": "M"}])
+    price: str | None = Field(
+        description="as the shop writes it; null for that of the product", examples=["39.90 EUR"]
+    )
+    in_stock: bool | None = Field(description="null where the shop does not say", examples=[True])
+    url: str | None = Field(
+        description="its own page; http and https only", examples=["https://shop.example/dress-000006?v=1"]
+    )
+
+
 class ProductModel(_Answer):
     """A thing for sale."""
 
     id: str = Field(description="the shop's own", examples=["dress-000006"])
     title: str = Field(examples=["Red dress, knee-length"])
     category: str = Field(examples=["dress"])
-    price: str | None = Field(description="as the shop writes it", examples=["39.90 EUR"])
+    price: str | None = Field(
+        description="as the shop writes it; of variants with several prices, the lowest",
+        examples=["39.90 EUR"],
+    )
+    amount: float | None = Field(
+        description="the price as a number; null where there is none", examples=[39.9]
+    )
+    amount_max: float | None = Field(
+        description="the highest price of a variant; the same as `amount` where all cost the same",
+        examples=[59.9],
+    )
+    currency: str | None = Field(
+        description="ISO 4217; null where the shop's prices do not say", examples=["EUR"]
+    )
+    in_stock: bool | None = Field(
+        description="whether it, or one of its variants, can be bought now; null where the shop does not say",
+        examples=[True],
+    )
+    variants: list[VariantModel] = Field(description="the sizes, colors and so on that it is sold in")
     url: str | None = Field(
         description="where it is sold; http and https only", examples=["https://shop.example/dress-000006"]
     )
@@ -280,6 +325,33 @@ class BatchResult(_Answer):
     results: list[BatchItem] = Field(description="in the order of the photos")
 
 
+class BulkResult(_Answer):
+    """What became of one line of many changes."""
+
+    line: int = Field(description="from 1", examples=[1])
+    id: str | None = Field(
+        description="the product's; null where the line has none", examples=["dress-000006"]
+    )
+    status: int = Field(description="as of HTTP", examples=[200])
+    change: Literal["changed", "unchanged", "deleted"] | None = Field(
+        None, description="what was done; only where the line was right", examples=["changed"]
+    )
+    error: str | None = Field(None, description="what is wrong", examples=["price: Input should be a string"])
+    retry_after: int | None = Field(
+        None, description="seconds after which the line may be sent again", examples=[5]
+    )
+
+
+class WebhookAnswer(_Answer):
+    """What becomes of a webhook."""
+
+    status: Literal["queued", "duplicate", "stale", "ignored"] = Field(
+        description="`queued`: it is done soon. `duplicate`: it has come before. `stale`: the product has "
+        "changed since. `ignored`: this server does nothing with the topic",
+        examples=["queued"],
+    )
+
+
 class Category(_Answer):
     """A category that can be searched in."""
 
@@ -306,6 +378,13 @@ class CatalogCheck(_Answer):
     products: int = Field(examples=[12])
 
 
+class ImagesCheck(_Answer):
+    """Whether the files of the shop's images are there."""
+
+    checked: int = Field(description="how many were looked for, at random", examples=[7])
+    lost: int = Field(description="how many are gone; of many, an estimate", examples=[0])
+
+
 class Checks(_Answer):
     """What was looked at."""
 
@@ -320,6 +399,7 @@ class Checks(_Answer):
         examples=["ready"],
     )
     catalog: CatalogCheck
+    images: ImagesCheck
 
 
 class Readiness(_Answer):
@@ -349,16 +429,17 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     return Response(body, status, headers=dict(headers or {}), media_type="application/json")
 
 
-def search_json(answer: SearchAnswer, total: float) -> dict[str, Any]:
+def search_json(answer: SearchAnswer, total: float, *, shop_images: bool = False) -> dict[str, Any]:
     """Makes the JSON of a search result.
 
     Args:
         answer: answer of the search.
         total: seconds that the request has taken so far.
+        shop_images: see ``image_json``.
     """
     seconds = {"decode": 0.0, "wait": answer.wait, "extract": 0.0, "search": 0.0, **answer.result.seconds}
     return {
-        "hits": [_hit(hit, answer.metric) for hit in answer.result],
+        "hits": [_hit(hit, answer.metric, shop_images) for hit in answer.result],
         "width": answer.width,
         "height": answer.height,
         "regions": [_corners(box) for box in answer.result.regions],
@@ -398,26 +479,45 @@ def product_json(product: Product) -> dict[str, Any]:
         "title": product.title,
         "category": product.category,
         "price": product.price,
+        "amount": product.amount,
+        "amount_max": product.amount_max,
+        "currency": product.currency,
+        "in_stock": product.in_stock,
+        "variants": [_variant(one) for one in product.variants],
         "url": product.url if _is_web(product.url) else None,
         "attributes": dict(product.attributes),
         "links": {"self": link, "similar": f"{link}/similar"},
     }
 
 
-def product_with_images(product: Product, images: Iterable[ImageRecord]) -> dict[str, Any]:
+def product_with_images(
+    product: Product, images: Iterable[ImageRecord], *, shop_images: bool = False
+) -> dict[str, Any]:
     """Makes the JSON of a product with its images, each once."""
     unique = {image.sha256: image for image in images}
-    return {**product_json(product), "images": [image_json(image) for image in unique.values()]}
+    shown = [image_json(image, shop_images=shop_images) for image in unique.values()]
+    return {**product_json(product), "images": shown}
 
 
-def image_json(image: ImageRecord) -> dict[str, Any]:
-    """Makes the JSON of an image, without the path of its file."""
+def image_json(image: ImageRecord, *, shop_images: bool = False) -> dict[str, Any]:
+    """Makes the JSON of an image, without the path of its file.
+
+    Args:
+        image: the image.
+        shop_images: whether the shop's own address of the image is shown in place of the thumbnail.
+    """
     link = f"/v1/images/{image.sha256}"
+    thumbnail = f"{link}/thumbnail"
     return {
         "hash": image.sha256,
         "width": image.width,
         "height": image.height,
-        "links": {"original": link, "thumbnail": f"{link}/thumbnail"},
+        "options": dict(image.options),
+        "links": {
+            "original": link,
+            "thumbnail": thumbnail,
+            "shown": image.url if shop_images and _is_web(image.url) else thumbnail,
+        },
     }
 
 
@@ -438,13 +538,23 @@ def similarity(distance: float, metric: str) -> float:
     return max(0.0, 1.0 - d) if metric == "cosine" else 1.0 / (1.0 + d)
 
 
-def _hit(hit: Hit, metric: str) -> dict[str, Any]:
+def _variant(variant: Variant) -> dict[str, Any]:
+    return {
+        "id": variant.id,
+        "options": dict(variant.options),
+        "price": variant.price,
+        "in_stock": variant.in_stock,
+        "url": variant.url if _is_web(variant.url) else None,
+    }
+
+
+def _hit(hit: Hit, metric: str, shop_images: bool) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "product": product_json(hit.product),
         "distance": hit.distance,
         "similarity": similarity(hit.distance, metric),
-        "image": image_json(hit.image),
+        "image": image_json(hit.image, shop_images=shop_images),
         "region": None if hit.region is None else _corners(hit.region),
         **({} if hit.explanation is None else {"explanation": _explanation(hit.explanation)}),
     }

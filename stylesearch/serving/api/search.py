@@ -145,4 +145,4 @@ async def _search(service: Service, photo: bytes, options: SearchOptions, began:
     answer = await service.photo_search.search(photo, options.search_request, options.space_choice)
     if service.settings.keep_uploads:
         await service.access.run(keep_upload, service.settings.keep_uploads, photo)
-    return search_json(answer, time.perf_counter() - began)
+    return search_json(answer, time.perf_counter() - began, shop_images=service.shop_images)

@@ -12,7 +12,7 @@ import functools
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -55,11 +55,16 @@ class BodyLimit:
     Args:
         app: the next application.
         max_bytes: largest size of a body.
+        streamed: largest size by method and path of the routes that read a body piece by piece, which do not
+            hold it in memory.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, streamed: Mapping[tuple[str, str], int] | None = None
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._streamed = dict(streamed or {})
         self._budget = HELD_BODIES * max_bytes
         self._held = 0
 
@@ -68,11 +73,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        streamed = self._streamed.get((scope["method"], scope["path"]))
+        max_bytes = self._max_bytes if streamed is None else streamed
         declared = _content_length(scope)
-        if declared is not None and declared > self._max_bytes:
+        if declared is not None and declared > max_bytes:
             if not _waits(scope):
                 await _drain(receive)
-            raise self._too_large()
+            raise _too_large(max_bytes)
         n_bytes = 0
 
         async def receive_counted() -> Message:
@@ -81,10 +88,13 @@ class BodyLimit:
             if message["type"] != "http.request":
                 return message
             size = len(message.get("body", b""))
-            if n_bytes + size > self._max_bytes:
+            if n_bytes + size > max_bytes:
                 if message.get("more_body", False):
                     await _drain(receive)
-                raise self._too_large()
+                raise _too_large(max_bytes)
+            if streamed is not None:
+                n_bytes += size
+                return message
             if self._held + size > self._budget:
                 if message.get("more_body", False):
                     await _drain(receive)
@@ -102,16 +112,18 @@ class BodyLimit:
         try:
             await self._app(scope, receive_counted, send)
         finally:
-            self._held -= n_bytes
+            if streamed is None:
+                self._held -= n_bytes
 
-    def _too_large(self) -> Problem:
-        return Problem(
-            413,
-            f"the body has more than {self._max_bytes} bytes",
-            hint="send a smaller picture",
-            headers={"Connection": "close"},
-            reason="bytes",
-        )
+
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(
+        413,
+        f"the body has more than {max_bytes} bytes",
+        hint="send a smaller picture, or fewer lines",
+        headers={"Connection": "close"},
+        reason="bytes",
+    )
 
 
 def _content_length(scope: Scope) -> int | None:

@@ -28,7 +28,9 @@ _FIXED: Final = frozenset(
         "/v1/search/batch",
         "/v1/detect",
         "/v1/products",
+        "/v1/products/bulk",
         "/v1/categories",
+        "/v1/webhooks/shopify",
     }
 )
 

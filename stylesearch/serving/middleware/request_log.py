@@ -25,12 +25,14 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+OWN_IMAGES: Final = "img-src 'self' blob: data:"
+
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' blob: data:",
+        OWN_IMAGES,
         "connect-src 'self'",
         "manifest-src 'self'",
         "form-action 'none'",
@@ -39,6 +41,9 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 """``blob:`` and ``data:`` are pictures that somebody has chosen on the page, shown before they are sent."""
+
+SHOP_IMAGES: Final = "img-src 'self' blob: data: https: http:"
+"""Where the page shows the pictures of the shop's own servers, which may be any."""
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
@@ -67,6 +72,7 @@ class RequestLog:
         metrics: counts requests.
         clients: finds the address of a client, for the log.
         shared: whether pages of other origins may show responses.
+        shop_images: whether the page shows pictures of the shop's own servers.
     """
 
     def __init__(
@@ -76,11 +82,16 @@ class RequestLog:
         clients: ClientAddresses,
         *,
         shared: bool = False,
+        shop_images: bool = False,
     ) -> None:
         self._app = app
         self._headers = dict(SECURITY_HEADERS)
         if shared:
             self._headers["cross-origin-resource-policy"] = "cross-origin"
+        if shop_images:
+            self._headers["content-security-policy"] = CONTENT_SECURITY_POLICY.replace(
+                OWN_IMAGES, SHOP_IMAGES
+            )
         self._metrics = metrics
         self._clients = clients
 

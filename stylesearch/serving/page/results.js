@@ -59,7 +59,7 @@ function card({ product, image, similarity, region }, state, on, isEager) {
     make("div", { class: "frame" }, picture(image, isEager), ...badge(similarity)),
     make("h3", {}, title(product)),
     make("p", { class: "facts" },
-      ...(product.price ? [make("span", { class: "price", text: product.price })] : []),
+      ...variant(image), ...price(product), ...stock(product),
       make("span", { class: "category", text: readable(product.category) })),
     likes,
   );
@@ -69,6 +69,36 @@ function card({ product, image, similarity, region }, state, on, isEager) {
     for (const event of ["pointerleave", "focusout"]) one.addEventListener(event, () => on.point(null));
   }
   return one;
+}
+
+/** Of a product with variants, the one that the picture shows: "Navy". */
+function variant(image) {
+  const values = Object.values(image?.options ?? {});
+  return values.length ? [make("span", { class: "variant", text: values.join(", ") })] : [];
+}
+
+/** The price as the shop writes it; of variants with several prices, the lowest and the highest. */
+function price(product) {
+  if (product.amount !== null && product.amount_max > product.amount) {
+    const [least, most] = [product.amount, product.amount_max].map((amount) => money(amount, product.currency));
+    return [make("span", { class: "price" },
+      least, unseen(" to "), make("span", { "aria-hidden": "true", text: " \u2013 " }), most)];
+  }
+  return product.price ? [make("span", { class: "price", text: product.price })] : [];
+}
+
+function money(amount, currency) {
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  if (!currency) return new Intl.NumberFormat(undefined, digits).format(amount);
+  try {
+    return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(amount);
+  } catch {
+    return `${new Intl.NumberFormat(undefined, digits).format(amount)} ${currency}`; // no such currency
+  }
+}
+
+function stock(product) {
+  return product.in_stock === false ? [make("span", { class: "sold-out", text: "Sold out" })] : [];
 }
 
 /** Without a link the title is only a title. */
@@ -84,24 +114,44 @@ function title(product) {
 
 function picture(image, isEager) {
   if (!image) return make("span", { class: "no-picture", text: "No picture" });
+  const thumbnail = linked(image.links.thumbnail);
   const shown = make("img", {
-    src: linked(image.links.thumbnail), width: image.width, height: image.height, alt: "",
+    src: shownAddress(image), width: image.width, height: image.height, alt: "",
     loading: isEager ? "eager" : "lazy", decoding: "async",
   });
+  const missing = make("span", { class: "no-picture", text: "No picture" });
   const waits = [...AGAIN_AFTER];
+  shown.addEventListener("load", () => {
+    missing.remove();
+    shown.hidden = false;
+  });
   shown.addEventListener("error", () => {
+    if (shown.src !== thumbnail) {
+      shown.src = thumbnail; // the shop's own server does not give it: ours may
+      return;
+    }
+    // Said at once, as it may be gone for good: the product itself is still there.
+    shown.after(missing);
+    shown.hidden = true;
     const wait = waits.shift();
     if (wait === undefined) {
-      // Gone or changed since it was indexed: the product itself is still there.
-      shown.replaceWith(make("span", { class: "no-picture", text: "No picture" }));
+      shown.remove();
       return;
     }
     // Of many pictures not all at the same moment.
     setTimeout(() => {
-      if (shown.isConnected) shown.src = shown.getAttribute("src");
+      if (!shown.isConnected) return;
+      shown.loading = "eager"; // what is hidden is never about to be seen
+      shown.src = thumbnail;
     }, 1000 * wait * (1 + Math.random() / 2));
   });
   return shown;
+}
+
+/** The address of a picture: a link of ours, or the shop's own. */
+function shownAddress(image) {
+  const shown = image.links.shown ?? image.links.thumbnail;
+  return /^https?:/.test(shown) ? shown : linked(shown);
 }
 
 function badge(similarity) {

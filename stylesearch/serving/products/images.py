@@ -28,6 +28,7 @@ from stylesearch.serving.problems import Problem
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
+    from stylesearch.serving.products.lost_images import LostImages
     from stylesearch.serving.search.workspace_reader import WorkspaceAccess
     from stylesearch.serving.uploads import UploadFolder
 
@@ -37,6 +38,7 @@ __all__ = [
     "THUMBNAIL_MEDIA_TYPE",
     "THUMBNAIL_VERSION",
     "ImageResponse",
+    "LostImage",
     "OpenImage",
     "Thumbnails",
     "make_thumbnail",
@@ -72,6 +74,10 @@ MEDIA_TYPES: Final = {
     "WebP": "image/webp",
 }
 """By the name of the format; other formats are not sent."""
+
+
+class LostImage(Problem):
+    """The catalog has an image, and none of its files."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -135,7 +141,8 @@ def open_image(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenImag
         uploads: the files that came over the API, which may have moved with the workspace.
 
     Raises:
-        Problem: 404, no such image, or its files have gone or changed since they were ingested.
+        LostImage: its files have gone or changed since they were ingested.
+        Problem: 404, no such image.
     """
     for listed in require_listed(catalog, sha256):
         path = str(uploads.find(listed, sha256) or listed)
@@ -147,7 +154,7 @@ def open_image(catalog: Catalog, sha256: str, uploads: UploadFolder) -> OpenImag
         if image is not None:
             return image
         log.info("the picture %s has changed since it was ingested", path)
-    raise Problem(
+    raise LostImage(
         404,
         "the file of this picture has gone, or has changed since it was ingested",
         hint="ingest again",
@@ -177,10 +184,12 @@ class Thumbnails:
 
     Args:
         access: reads the workspace.
+        lost: is told of images whose file is gone.
     """
 
-    def __init__(self, access: WorkspaceAccess) -> None:
+    def __init__(self, access: WorkspaceAccess, lost: LostImages) -> None:
         self._access = access
+        self._lost = lost
         self._folder = access.home / THUMBNAIL_FOLDER
         self._makers = anyio.CapacityLimiter(THUMBNAILS_AT_ONCE)
 
@@ -242,7 +251,12 @@ class Thumbnails:
         data = self._read(sha256)  # another request may have made it
         if data is not None:
             return data
-        with open_image(self._access.catalog, sha256, self._access.uploads).file as file:
+        try:
+            opened = open_image(self._access.catalog, sha256, self._access.uploads)
+        except LostImage:
+            self._lost.note(sha256)
+            raise
+        with opened.file as file:
             original = file.read()
         try:
             data = make_thumbnail(original, self._access.workspace.settings.max_pixels)

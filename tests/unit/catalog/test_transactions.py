@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,24 @@ def test_a_full_disk_says_so_and_leaves_what_was_committed(
             writer.remove_products(["p0"])
         assert len(catalog.products()) == 4
     assert check_schema(catalog_file) == []
+
+
+def test_a_full_folder_for_temporary_files_is_named(
+    catalog_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    free = {temporary: 0, catalog_file.parent: 1 << 40}
+    monkeypatch.delenv("SQLITE_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(connections.shutil, "disk_usage", lambda path: SimpleNamespace(free=free[Path(path)]))
+    monkeypatch.setattr(connections, "_PRAGMAS", (*connections._PRAGMAS, "PRAGMA max_page_count = 40"))
+    products = [Product(f"p{i}", "P" * 1000, "dress") for i in range(1000)]
+    with Catalog.open(catalog_file) as catalog, catalog.writing() as writer:
+        named = f"temporary files in {temporary}"
+        with pytest.raises(CatalogError, match=named) as caught, writer.transaction():
+            writer.upsert_products(products, source="shop")
+        assert "TMPDIR" in caught.value.hint
 
 
 def test_a_program_that_ignores_the_lock_is_waited_for_then_named_as_the_reason(

@@ -181,3 +181,16 @@ def test_the_list_of_deepfashion_may_lie_among_the_annotations(tmp_path: Path) -
     (root / "Eval/list_eval_partition.txt").rename(root / "Anno/list_eval_partition.txt")
     (root / "Eval").rmdir()
     assert listed(root) == expected
+
+
+def test_a_part_of_a_dataset_is_refused_with_the_command_for_the_whole(tmp_path: Path) -> None:
+    root = layouts.consumer_to_shop(tmp_path / "set")
+    with pytest.raises(DatasetError, match="is a part of the dataset deepfashion-c2s") as caught:
+        choose_importer(root / "img")
+    assert caught.value.hint == (
+        f"take all of it: stylesearch ingest {root}; "
+        f"or the pictures alone: stylesearch ingest {root}/img --format folder"
+    )
+    assert choose_importer(root / "img", "folder").name == "folder"
+    plant(tmp_path / "img", "dress/1.jpg")
+    assert choose_importer(tmp_path / "img").name == "folder"

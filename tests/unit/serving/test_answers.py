@@ -2,8 +2,14 @@ import json
 
 import pytest
 
-from stylesearch.serving.api.responses import json_response, product_json, product_with_images
-from stylesearch.types import Domain, ImageRecord, Product
+from stylesearch.serving.api.responses import (
+    ProductModel,
+    image_json,
+    json_response,
+    product_json,
+    product_with_images,
+)
+from stylesearch.types import Domain, ImageRecord, Product, Variant
 
 
 @pytest.mark.parametrize(
@@ -48,3 +54,57 @@ def test_half_a_surrogate_pair_in_the_catalog_is_no_failure() -> None:
 def test_what_is_no_json_number_is_a_mistake_here() -> None:
     with pytest.raises(ValueError, match="JSON"):
         json_response({"distance": float("nan")})
+
+
+def test_a_product_says_what_it_costs_and_what_is_in_stock() -> None:
+    variants = (
+        Variant("s-1", {"color": "Navy"}, "39.90 EUR", True, "https://shop.example/p?v=1"),
+        Variant("", {"color": "Rust"}, None, False, "javascript:alert(1)"),
+    )
+    product = Product(
+        *("p", "P", "c", None, "39.90 EUR", {}, True),
+        variants=variants,
+        amount=39.9,
+        amount_max=59.9,
+        currency="EUR",
+    )
+    shown = product_json(product)
+    ProductModel.model_validate(shown, strict=True)
+    assert [shown[name] for name in ("in_stock", "amount", "amount_max", "currency")] == [
+        True,
+        39.9,
+        59.9,
+        "EUR",
+    ]
+    assert shown["variants"] == [
+        {
+            "id": "s-1",
+            "options": {"color": "Navy"},
+            "price": "39.90 EUR",
+            "in_stock": True,
+            "url": "https://shop.example/p?v=1",
+        },
+        {"id": "", "options": {"color": "Rust"}, "price": None, "in_stock": False, "url": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_shown"),
+    [
+        ("https://cdn.example/1.jpg?v=2", True),
+        ("http://cdn.example/1.jpg", True),
+        ("s3://bucket/1.jpg", False),
+        ("javascript:alert(1)", False),
+        ("http://[", False),
+        (None, False),
+    ],
+)
+def test_the_shops_own_address_of_a_picture_is_shown_where_that_is_set(
+    url: str | None, is_shown: bool
+) -> None:
+    image = ImageRecord("/x/1.jpg", "ab" * 32, Domain.SHOP, 30, 40, url=url, options={"color": "Navy"})
+    thumbnail = f"/v1/images/{'ab' * 32}/thumbnail"
+    ours, theirs = image_json(image), image_json(image, shop_images=True)
+    assert ours["links"]["shown"] == ours["links"]["thumbnail"] == thumbnail
+    assert theirs["links"]["shown"] == (url if is_shown else thumbnail)
+    assert theirs["options"] == {"color": "Navy"}

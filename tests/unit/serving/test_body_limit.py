@@ -121,3 +121,19 @@ def test_more_bodies_at_once_than_there_is_memory_for_have_to_wait() -> None:
         await call(app, scope, [b"x" * 100])  # what was held has been given back
 
     asyncio.run(scenario())
+
+
+def stream(chunks: list[bytes], method: str = "POST", *, limit: int = 10, streamed: int = 1000) -> Reader:
+    """Sends a body to a route that reads it piece by piece."""
+    reader = Reader()
+    layer = BodyLimit(reader, limit, {("POST", "/bulk"): streamed})
+    asyncio.run(call(layer, scope_of("/bulk", method=method), chunks))
+    return reader
+
+
+def test_a_route_that_reads_piece_by_piece_has_a_limit_of_its_own() -> None:
+    assert stream([b"x" * 100] * 10).held == 1000, "more than all bodies may hold at once"
+    with pytest.raises(Problem, match="more than 1000 bytes"):
+        stream([b"x" * 100] * 11)
+    with pytest.raises(Problem, match="more than 10 bytes"):
+        stream([b"x" * 100], "PUT")

@@ -57,6 +57,9 @@ def test_lists_come_with_commas_or_as_lists(tmp_path: Path) -> None:
         ("rate_limit", True, "rate_limit wants int"),
         ("title", 5, "title wants str"),
         ("log_format", "xml", "log_format is one of json, text"),
+        ("shopify_hosts", "all", "shopify_hosts is one of public, any"),
+        ("shopify_secrets", 5, "shopify_secrets wants a list of texts$"),
+        ("images", "ours", "images is one of thumbnail, shop"),
         ("trusted_proxies", "proxy.example", "trusted_proxies are addresses"),
         ("cors_origins", "shop.example", "cors_origins are scheme"),
         ("cors_origins", "https://shop.example/path", "cors_origins are scheme"),
@@ -107,3 +110,15 @@ def test_a_file_of_keys_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None
 
 def test_keys_are_not_shown_where_settings_are() -> None:
     assert KEY not in repr(ServiceSettings(api_keys=(KEY,)))
+
+
+def test_secrets_of_shopify_come_from_the_environment_or_the_file_and_are_not_shown(tmp_path: Path) -> None:
+    old, new = "shpss_old_0123456789", "shpss_new_0123456789"
+    assert load(tmp_path, STYLESEARCH_SERVE_SHOPIFY_SECRETS=f"{new}, {old}").shopify_secrets == (new, old)
+    (tmp_path / "config.toml").write_text(f'[serve]\nshopify_secrets = ["{old}"]\n')
+    settings = load(tmp_path)
+    assert settings.shopify_secrets == (old,)
+    assert old not in repr(settings)
+    with pytest.raises(ConfigError, match="too short") as raised:
+        load(tmp_path, STYLESEARCH_SERVE_SHOPIFY_SECRETS="tiny-secret")
+    assert "tiny" not in f"{raised.value} {raised.value.hint}"

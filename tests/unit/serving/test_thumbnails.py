@@ -11,9 +11,11 @@ from PIL import Image
 import stylesearch as ss
 from stylesearch.errors import NotAnImage
 from stylesearch.files import sha256_bytes
+from stylesearch.serving.metrics import ServiceMetrics
 from stylesearch.serving.problems import Problem
 from stylesearch.serving.products import images
 from stylesearch.serving.products.images import Thumbnails, make_thumbnail
+from stylesearch.serving.products.lost_images import LostImages
 from stylesearch.serving.search.workspace_reader import WorkspaceAccess
 from stylesearch.workspace.workspace import Workspace
 
@@ -65,13 +67,18 @@ def shop(tmp_path: Path) -> Iterator[Workspace]:
 DIGEST = sha256_bytes(photo(900, 1200))
 
 
+def thumbnails_of(shop: Workspace) -> Thumbnails:
+    access = WorkspaceAccess(shop)
+    return Thumbnails(access, LostImages(access, ServiceMetrics()))
+
+
 def made(shop: Workspace, digest: str = DIGEST) -> bytes:
-    return asyncio.run(Thumbnails(WorkspaceAccess(shop)).get(digest))
+    return asyncio.run(thumbnails_of(shop).get(digest))
 
 
 def test_it_is_made_once(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     first = made(shop)
-    kept = Thumbnails(WorkspaceAccess(shop)).path(DIGEST)
+    kept = thumbnails_of(shop).path(DIGEST)
     assert kept.read_bytes() == first
 
     def fail(data: bytes, max_pixels: int) -> bytes:
@@ -91,7 +98,7 @@ def test_many_who_ask_at_once_get_the_same(shop: Workspace, monkeypatch: pytest.
     monkeypatch.setattr(images, "make_thumbnail", counted)
 
     async def ask() -> set[bytes]:
-        service = Thumbnails(WorkspaceAccess(shop))
+        service = thumbnails_of(shop)
         return set(await asyncio.gather(*(service.get(DIGEST) for _ in range(30))))
 
     assert len(asyncio.run(ask())) == 1
@@ -109,7 +116,7 @@ def test_where_nothing_can_be_kept_it_is_shown_all_the_same(
 
 def test_those_of_images_that_have_gone_are_removed(shop: Workspace) -> None:
     made(shop)
-    service = Thumbnails(WorkspaceAccess(shop))
+    service = thumbnails_of(shop)
     kept, old = service.path(DIGEST), service.path(DIGEST).with_name(f"{DIGEST}-300.jpg")
     lost = service.path("0" * 64)
     lost.parent.mkdir()
@@ -125,7 +132,7 @@ def test_those_of_images_that_have_gone_are_removed(shop: Workspace) -> None:
 def test_nothing_to_tidy_is_no_error(tmp_path: Path) -> None:
     with ss.open(tmp_path / "home") as empty:
         (tmp_path / "home" / "thumbnails" / "00").mkdir(parents=True)
-        asyncio.run(Thumbnails(WorkspaceAccess(empty)).tidy())
+        asyncio.run(thumbnails_of(empty).tidy())
 
 
 def test_what_the_catalog_does_not_list_is_not_shown_though_it_is_kept(shop: Workspace) -> None:

@@ -14,7 +14,7 @@ from stylesearch.catalog.pruning import Pruner
 from stylesearch.errors import CatalogError
 from stylesearch.extractors import load_extractor
 from stylesearch.files import sha256_bytes
-from stylesearch.serving.products.writer import UploadedImage, put_product
+from stylesearch.serving.products.changes import UploadedImage, put_product
 from stylesearch.serving.uploads import UploadFolder, resume, upload_journal
 from stylesearch.types import Domain, Product
 from stylesearch.workspace.workspace import Workspace

@@ -248,7 +248,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path):
     with pytest.raises(SpaceError, match="another's"):
         LearnedTransform.load(path)
     whitened().save(path)
-    with pytest.raises(SpaceError, match="no trained model"):
+    with pytest.raises(SpaceError, match="cannot be read as a trained model"):
         LearnedTransform.load(path)
     path.unlink()
     with pytest.raises(SpaceError):

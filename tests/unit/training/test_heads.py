@@ -117,7 +117,7 @@ def test_a_saved_network_is_the_same(tmp_path: Path, metric: str, head: str) -> 
 
 def test_what_is_no_network_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"no")
-    with pytest.raises(ConfigError, match="no saved network"):
+    with pytest.raises(ConfigError, match="cannot be read as a saved network"):
         load_siamese(tmp_path / "model.keras")
     with pytest.raises(ConfigError, match="cosine or l1"):
         siamese(build_tower("linear", 4, 2), "l2")

@@ -212,7 +212,7 @@ def test_going_on_with_something_else_is_an_error(toy: ModuleType, tmp_path: Pat
     with pytest.raises(ConfigError, match="data was"):
         run(toy, tmp_path, epochs=1, data=toy.toy_data(seed=1), resume=True)
     checkpoint_path(tmp_path).write_bytes(b"PK no zip")
-    with pytest.raises(ConfigError, match="no checkpoint"):
+    with pytest.raises(ConfigError, match="cannot be read as a checkpoint"):
         run(toy, tmp_path, epochs=1, resume=True)
 
 

@@ -128,7 +128,7 @@ def test_a_checkpoint_that_is_cut_short_is_an_error(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(ConfigError, match="no checkpoint"):
+        with pytest.raises(ConfigError, match="cannot be read as a checkpoint"):
             Checkpoint.load(path)
 
 

@@ -268,6 +268,31 @@ def test_names_are_compared_in_one_unicode_form_but_paths_stay(tmp_path: Path) -
     assert Path(record.path).exists()
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (
+            ["R\u00f6cke/1/a.jpg", "Ro\u0308cke/1/b.jpg", "Ro\u0308cke/2/a.jpg"],
+            {"R\u00f6cke/1": 2, "R\u00f6cke/2": 1},
+        ),
+        (["dress/\u00e9t\u00e9/a.jpg", "dress/e\u0301t\u00e9/a.jpg"], {"dress/\u00e9t\u00e9": 2}),
+        (["dress/\u00e9.jpg", "dress/e\u0301.jpg"], {"dress/\u00e9.jpg": 2}),
+        (["\u00e9.jpg", "e\u0301.jpg", "f.jpg"], {"\u00e9.jpg": 2, "f.jpg": 1}),
+    ],
+)
+def test_entries_that_differ_only_in_unicode_form_are_one(
+    tmp_path: Path, names: list[str], expected: dict[str, int]
+) -> None:
+    plant(tmp_path, *names)
+    found: dict[str, int] = {}
+    for item in read(tmp_path):
+        assert isinstance(item, Record)
+        assert Path(item.path).exists()
+        found[item.product.place] = found.get(item.product.place, 0) + 1
+        assert item.product.id == unicodedata.normalize("NFC", item.product.id)
+    assert found == expected
+
+
 def test_the_domain_is_the_user_s(tmp_path: Path) -> None:
     plant(tmp_path, "dress/1.jpg")
     (record,) = read(tmp_path, domain=Domain.CONSUMER)

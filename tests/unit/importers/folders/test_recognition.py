@@ -70,6 +70,23 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
         [f"{p}/{i}.jpg" for p in ("MH01-black", "MH02-red", "WS07-blue") for i in (1, 2, 3)],
         dict.fromkeys(("MH01-black", "MH02-red", "WS07-blue"), ("", 3)),
     ),
+    "products called by numbers, with an image each": (
+        ["100201/9f3ac1d2-1.jpg", "100202/77ac1d21-2.jpg"],
+        {"100201": ("", 1), "100202": ("", 1)},
+    ),
+    "categories in the order of numbers": (
+        ["01_dresses/1001.jpg", "01_dresses/1002.jpg", "02_tops/1003.jpg", "02_tops/1004.jpg"],
+        {
+            "01_dresses/1001.jpg": ("01_dresses", 1),
+            "01_dresses/1002.jpg": ("01_dresses", 1),
+            "02_tops/1003.jpg": ("02_tops", 1),
+            "02_tops/1004.jpg": ("02_tops", 1),
+        },
+    ),
+    "images of a camera in products of two levels of categories": (
+        [f"Men/Shirts/{p}/IMG_{i}.jpg" for p in ("Oxford", "Linen", "Denim Shirt") for i in (2001, 2002)],
+        {f"Men/Shirts/{p}": ("Men > Shirts", 2) for p in ("Oxford", "Linen", "Denim Shirt")},
+    ),
     "products called by numbers, images by name": (
         [f"{p}/{p}_{i}.jpg" for p in (100201, 100202) for i in ("front", "back")],
         {f"{p}": ("", 2) for p in (100201, 100202)},

@@ -318,3 +318,8 @@ def test_a_table_is_rated_by_its_columns() -> None:
     assert rate("id", "image") == rate("Bild", "x") == 2
     assert rate("sku", "price") == 1
     assert rate("sku", "x") == rate("title", "price") == rate("foo") == 0
+
+
+def test_ids_and_categories_that_differ_in_unicode_form_are_equal(shop: Path) -> None:
+    found = records(read(shop, "id,image,category\nro\u0308ck,a.jpg,Ro\u0308cke\nröck,b.jpg,Röcke\n"))
+    assert [(r.product.id, r.product.said["category"]) for r in found] == [("röck", "Röcke")] * 2

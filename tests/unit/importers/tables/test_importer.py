@@ -12,7 +12,8 @@ import pytest
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers import IMPORTERS
-from stylesearch.importers.base import ImportOptions, choose_importer
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.choice import choose_importer
 from stylesearch.importers.tables import TABLE_FORMATS
 from stylesearch.importers.tables.importer import TableImporter, open_table
 from stylesearch.listing import Record
@@ -119,7 +120,9 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path) -> None:
 def test_a_plain_table_loads_no_library_for_workbooks_and_feeds(shop: Path) -> None:
     (shop / "products.csv").write_text("id,image,price\n1,a.jpg,19.90\n", encoding="utf-8")
     code = (
-        "import sys; from pathlib import Path; from stylesearch.importers.base import *\n"
+        "import sys; from pathlib import Path\n"
+        "from stylesearch.importers.base import ImportOptions\n"
+        "from stylesearch.importers.choice import choose_importer\n"
         "path = Path('products.csv'); list(choose_importer(path).records(path, ImportOptions()))\n"
         "print([name for name in ('openpyxl', 'defusedxml', 'sqlalchemy', 'PIL') if name in sys.modules])"
     )
