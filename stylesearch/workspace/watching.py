@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ def watch(
     ingest: Callable[[], IngestReport],
     path: Path,
     *,
-    ignored: Path,
+    ignored: Sequence[str],
     stop: threading.Event | None = None,
     polling: bool = False,
     settled: float = SETTLED,
@@ -62,7 +62,7 @@ def watch(
     Args:
         ingest: ingests the source.
         path: where the source lies.
-        ignored: folder whose changes are none of the source: the workspace.
+        ignored: how paths begin, without links, that an ingest itself changes: the workspace, the database.
         stop: ends the runs when it is set; the run that it meets is finished.
         polling: whether to look at the files again and again, for drives that report no changes.
         settled: seconds without a change after which the source is read.
@@ -110,7 +110,7 @@ def _wait_until_settled(changes: Iterator[bool], settled: float) -> None:
             return
 
 
-def _changes(path: Path, ignored: Path, stop: threading.Event, *, polling: bool) -> Generator[bool]:
+def _changes(path: Path, ignored: Sequence[str], stop: threading.Event, *, polling: bool) -> Generator[bool]:
     """Yields a few times a second whether the source has changed; ends with it, or when told to stop."""
     from watchfiles import watch as watch_files
 
@@ -142,16 +142,16 @@ def _changes(path: Path, ignored: Path, stop: threading.Event, *, polling: bool)
 
 
 class _Counts:
-    """Tells whether a file in a folder counts: not in the workspace, and not hidden.
+    """Tells whether a file in a folder counts: not one that an ingest writes, and not hidden.
 
     Args:
         folder: the folder.
-        ignored: the workspace.
+        ignored: as for ``watch``.
     """
 
-    def __init__(self, folder: Path, ignored: Path) -> None:
+    def __init__(self, folder: Path, ignored: Sequence[str]) -> None:
         self._folder = str(folder)
-        self._ignored = f"{ignored.resolve()}{os.sep}"
+        self._ignored = tuple(ignored)
 
     def __call__(self, path: str) -> bool:
         if f"{os.path.realpath(path)}{os.sep}".startswith(self._ignored):

@@ -204,13 +204,17 @@ class Workspace:
         Raises:
             UnknownName, ConfigError: as ``ingest``.
         """
+        from stylesearch.catalog.connections import Location
         from stylesearch.workspace.watching import watch
 
         place = Path(self.catalog.sources.get(source).path if path is None else path)
+        ignored = [f"{self.settings.home.resolve()}{os.sep}"]
+        if (file := Location(self.settings.database).path) is not None:
+            ignored.append(str(file.resolve()))  # and what SQLite keeps beside it
         return watch(
             lambda: self.ingest(path, source=source, **options),
             place.absolute(),
-            ignored=self.settings.home,
+            ignored=ignored,
             stop=stop,
             polling=polling,
             settled=settled,

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import stylesearch as ss
 from stylesearch.errors import DatasetError
 from stylesearch.ingest import IngestReport
 from stylesearch.types import Failure
 from stylesearch.workspace.watching import WatchRun
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.conftest import Command
-from tests.integration.tiny_shop import ingest_tiny_shop
+from tests.integration.tiny_shop import draw, ingest_tiny_shop, jpeg
 
 CLI = "from stylesearch.cli.main import main; main()"
 
@@ -83,3 +86,27 @@ def test_a_table_is_followed_until_it_is_interrupted(tmp_path: Path) -> None:
         assert "0 added, 0 changed, 5 unchanged, 1 removed;" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
+
+
+def test_what_an_ingest_writes_into_the_folder_leads_to_no_further_run(tmp_path: Path) -> None:
+    (tmp_path / "dress").mkdir()
+    (tmp_path / "dress" / "a.jpg").write_bytes(jpeg(draw((200, 30, 40))))
+    stop = threading.Event()
+    runs: queue.Queue[WatchRun] = queue.Queue()
+    with ss.open(tmp_path / "home", extractor="color-histogram", db=str(tmp_path / "shop.db")) as shop:
+        followed = shop.watch(tmp_path, stop=stop, settled=0.1)
+        thread = threading.Thread(target=lambda: [runs.put(run) for run in followed])
+        thread.start()
+        try:
+            first = runs.get(timeout=60)
+            assert first.report is not None
+            assert first.report.added == 1
+            with pytest.raises(queue.Empty):
+                runs.get(timeout=3)
+            (tmp_path / "dress" / "b.jpg").write_bytes(jpeg(draw((20, 30, 240))))
+            second = runs.get(timeout=60)
+            assert second.report is not None
+            assert (second.report.added, second.report.unchanged) == (1, 1)
+        finally:
+            stop.set()
+            thread.join(60)

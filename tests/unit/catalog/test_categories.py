@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.refiling import refile_products, set_categories
 from stylesearch.types import Product
+
+DIM = 6
+"""Of the vectors of the feature set."""
 
 SHOP = ("Kleider", "Damen > Röcke", "Damen > Hosen", "Hats")
 
@@ -133,3 +140,55 @@ def test_what_a_source_lists_later_is_filed_so_too(catalog: Catalog, writer: Wri
         ("Hats", "Hats"): 1,
         ("Kleider", "Dresses"): 8,
     }
+
+
+KILLED_WHILE_FILING = """
+    import os, signal, sys
+    from stylesearch.catalog import Catalog, refiling
+    from stylesearch.catalog.categories import Categories
+
+    refiling.FILED_AT_ONCE = 3
+    left = int(sys.argv[2])
+
+    class Killed(refiling.Writer):
+        def refile_products(self, pks):
+            global left
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            super().refile_products(pks)
+
+    with Catalog.open(sys.argv[1]) as catalog, catalog.writing() as opened:
+        writer = Killed(opened._connection)
+        with writer.transaction():
+            refiling.set_categories(writer, Categories({"Kleider": "Dresses"}))
+        refiling.refile_products(writer)
+"""
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_kill_leaves_whole_products_and_the_rest_is_done_later(
+    catalog_file: Path,
+    catalog: Catalog,
+    entry: Callable[..., ImageEntry],
+    start_process: Callable[..., subprocess.Popen[str]],
+    n: int,
+) -> None:
+    with catalog.writing() as first, first.transaction():
+        feature_set = first.feature_set(
+            extractor="a", parameters={}, weights_digest="w", fingerprint="f", dim=DIM
+        )
+        first.upsert_products([Product(f"d{n}", "D", "Kleider") for n in range(8)], source="shop")
+        stored = first.upsert_images([entry(f"d{n}", f"/shop/{n}.jpg") for n in range(8)], source="shop")
+        vectors = np.arange(8 * DIM, dtype=np.float32).reshape(8, DIM)
+        first.add_features(feature_set, [pk for pk, _ in stored.values()], vectors)
+    process = start_process(KILLED_WHILE_FILING, catalog_file, n)
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    left = 8 - 3 * (n - 1)
+    assert sorted(filed(catalog, feature_set).values()) == sorted(
+        [("Kleider", "Kleider")] * left + [("Dresses", "Dresses")] * (8 - left)
+    )
+    with catalog.writing() as writer:
+        assert refile_products(writer) == left
+    assert set(filed(catalog, feature_set).values()) == {("Dresses", "Dresses")}
+    assert len(filed(catalog, feature_set)) == 8

@@ -34,7 +34,12 @@ def follow(tmp_path: Path) -> Iterator[Follow]:
         def put() -> None:
             try:
                 for run in watch(
-                    ingest, path, ignored=tmp_path / "home", stop=stop, settled=SETTLED, **options
+                    ingest,
+                    path,
+                    ignored=[f"{tmp_path}/home/", f"{tmp_path}/shop.db"],
+                    stop=stop,
+                    settled=SETTLED,
+                    **options,
                 ):
                     found.put(run)
             except Exception as error:
@@ -114,6 +119,7 @@ def test_the_workspace_and_hidden_files_are_no_changes(follow: Follow, tmp_path:
     runs = follow(tmp_path)
     next_run(runs)
     (tmp_path / "home" / "catalog.db").write_bytes(b"1")
+    (tmp_path / "shop.db-wal").write_bytes(b"1")
     (tmp_path / ".git" / "index").write_bytes(b"1")
     (tmp_path / "~$products.xlsx").write_bytes(b"1")
     assert rests(runs)
@@ -191,7 +197,9 @@ def test_what_no_change_can_mend_ends_it(follow: Follow, folder: Path) -> None:
 def test_it_ends_where_it_is_told_to_stop(folder: Path, tmp_path: Path) -> None:
     stop = threading.Event()
     runs = []
-    for run in watch(IngestReport, folder, ignored=tmp_path / "home", stop=stop, settled=SETTLED):
+    for run in watch(
+        IngestReport, folder, ignored=[f"{tmp_path}/home/", f"{tmp_path}/shop.db"], stop=stop, settled=SETTLED
+    ):
         runs.append(run)
         stop.set()
     assert runs == [WatchRun(IngestReport())]
