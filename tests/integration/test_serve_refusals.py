@@ -235,7 +235,8 @@ def test_methods_that_a_path_does_not_know(client: httpx.Client) -> None:
     for method, path, allowed in (
         ("GET", "/v1/search", "POST"),
         ("POST", "/v1/products", "GET, HEAD"),
-        ("PATCH", "/v1/products/dress-red", "DELETE, GET, HEAD, PUT"),
+        ("POST", "/v1/products/dress-red", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("GET", "/v1/webhooks/shopify", "POST"),
         ("DELETE", "/v1/products/dress-red/similar", "GET, HEAD"),
         ("OPTIONS", "/v1/categories", "GET, HEAD"),
         ("TRACE", "/health", "GET, HEAD"),

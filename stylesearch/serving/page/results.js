@@ -2,8 +2,8 @@
 
 import { linked } from "./api.js";
 import { addressOf } from "./address.js";
-import { readable } from "./categories.js";
 import { byId, isPlainClick, make, unseen } from "./elements.js";
+import { facts } from "./facts.js";
 
 /** Pictures that are asked for at once; the others when they are about to be seen. */
 const EAGER = 8;
@@ -58,9 +58,7 @@ function card({ product, image, similarity, region }, state, on, isEager) {
   const one = make("li", { class: "card", "data-product": product.id },
     make("div", { class: "frame" }, picture(image, isEager), ...badge(similarity)),
     make("h3", {}, title(product)),
-    make("p", { class: "facts" },
-      ...variant(image), ...price(product), ...stock(product),
-      make("span", { class: "category", text: readable(product.category) })),
+    make("p", { class: "facts" }, ...facts(product, image)),
     likes,
   );
   if (region) {
@@ -69,36 +67,6 @@ function card({ product, image, similarity, region }, state, on, isEager) {
     for (const event of ["pointerleave", "focusout"]) one.addEventListener(event, () => on.point(null));
   }
   return one;
-}
-
-/** Of a product with variants, the one that the picture shows: "Navy". */
-function variant(image) {
-  const values = Object.values(image?.options ?? {});
-  return values.length ? [make("span", { class: "variant", text: values.join(", ") })] : [];
-}
-
-/** The price as the shop writes it; of variants with several prices, the lowest and the highest. */
-function price(product) {
-  if (product.amount !== null && product.amount_max > product.amount) {
-    const [least, most] = [product.amount, product.amount_max].map((amount) => money(amount, product.currency));
-    return [make("span", { class: "price" },
-      least, unseen(" to "), make("span", { "aria-hidden": "true", text: " \u2013 " }), most)];
-  }
-  return product.price ? [make("span", { class: "price", text: product.price })] : [];
-}
-
-function money(amount, currency) {
-  const digits = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
-  if (!currency) return new Intl.NumberFormat(undefined, digits).format(amount);
-  try {
-    return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(amount);
-  } catch {
-    return `${new Intl.NumberFormat(undefined, digits).format(amount)} ${currency}`; // no such currency
-  }
-}
-
-function stock(product) {
-  return product.in_stock === false ? [make("span", { class: "sold-out", text: "Sold out" })] : [];
 }
 
 /** Without a link the title is only a title. */

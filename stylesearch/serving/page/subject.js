@@ -1,9 +1,9 @@
 // What is searched with: the panel of the photo, or that of a product.
 
 import { linked } from "./api.js";
-import { readable } from "./categories.js";
 import { CropBox } from "./crop.js";
-import { byId, make } from "./elements.js";
+import { byId } from "./elements.js";
+import { facts } from "./facts.js";
 import { SpotLayer, inWords, nameOf, spotOf } from "./spots.js";
 
 const DRAW = "Drag over the photo to search for one part of it.";
@@ -111,15 +111,15 @@ export function showProductPanel(product, hasPhoto) {
   if (!product) return;
   byId("back-to-photo").hidden = !hasPhoto;
   byId("product-title").textContent = product.title || product.id;
-  byId("product-facts").replaceChildren(
-    ...(product.price ? [make("span", { class: "price", text: product.price })] : []),
-    make("span", { class: "category", text: readable(product.category) }),
-  );
+  byId("product-facts").replaceChildren(...facts(product, product.images?.[0]));
   const link = byId("product-link");
   link.hidden = !product.url;
   if (product.url) link.href = product.url;
   const [image] = product.images ?? [];
   const picture = byId("product-image");
   picture.hidden = !image;
+  picture.onerror = () => {
+    picture.hidden = true; // gone since it was indexed
+  };
   if (image) picture.src = linked(image.links.thumbnail);
 }

@@ -154,7 +154,8 @@ class ShopifySync:
         while not self._stopping.is_set():
             waiting = self.queue.waiting()
             self._metrics.webhooks_waiting.set(len(waiting))
-            self._tries = {key: tries for key, tries in self._tries.items() if key in set(waiting)}
+            still = set(waiting)
+            self._tries = {key: tries for key, tries in self._tries.items() if key in still}
             now = time.monotonic()
             due = [key for key in waiting if key not in self._tries or self._tries[key].again_at <= now]
             if not due:
@@ -170,6 +171,8 @@ class ShopifySync:
         """Does an event; one that fails is tried again later."""
         fields = {"topic": event.topic, "product": event.id}
         try:
+            with self._access.catalog.writing(timeout=LOCK_SECONDS):
+                pass  # while another process writes, the work below would be wasted
             why_again = self._delete(event) if event.topic == DELETE else self._store(event)
         except CatalogLocked:
             tries.again_at = time.monotonic() + LOCK_SECONDS
