@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, Select, exists, func, select, tuple_
+from sqlalchemy import Connection, Engine, exists, func, select, tuple_
 
 from stylesearch.catalog import queries
 from stylesearch.catalog.connections import (
@@ -22,8 +21,6 @@ from stylesearch.catalog.connections import (
 from stylesearch.catalog.filtering import EVERY_PRODUCT, page_of
 from stylesearch.catalog.product_reader import ProductReader
 from stylesearch.catalog.queries import (
-    HAS_SHOWN_IMAGE,
-    IS_SHOWN,
     IS_USABLE,
     FeatureBlock,
     feature_block,
@@ -41,6 +38,7 @@ from stylesearch.catalog.records import (
     KnownImage,
 )
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, complete_mark, read_revision
+from stylesearch.catalog.shown_reader import ShownReader
 from stylesearch.catalog.source_reader import SourceReader
 from stylesearch.catalog.tables import (
     ImageState,
@@ -77,6 +75,7 @@ class Catalog:
         readonly: whether it was opened for reading only.
         lock_timeout: seconds that ``writing`` waits for another writer.
         sources: reads the sources of products.
+        shown: reads what a shop's pages show.
         selection: counts and describes products that meet a filter.
 
     Example:
@@ -95,6 +94,7 @@ class Catalog:
         self.readonly = readonly
         self.lock_timeout = lock_timeout
         self.sources = SourceReader(engine)
+        self.shown = ShownReader(engine)
         self.selection = ProductReader(engine)
         self._id: str | None = None
         self._changes = ChangeCounter(engine, location)
@@ -483,34 +483,6 @@ class Catalog:
                 ),
             )
 
-    def shop_products(
-        self, *, category: str | None = None, after: str | None = None, limit: int = 100
-    ) -> list[Product]:
-        """Reads a page of products that have an image, in the order of their ids.
-
-        Args:
-            category: only products of this category.
-            after: id after which the page begins; there need be no such product.
-            limit: largest number of products.
-        """
-        return self._page_of_products(select(*product_columns).where(HAS_SHOWN_IMAGE), category, after, limit)
-
-    def shop_images(self, product_ids: Iterable[str]) -> dict[str, list[ImageRecord]]:
-        """Reads the shop's usable images of each product, by path; an empty list where there are none."""
-        wanted = list(dict.fromkeys(product_ids))
-        found: dict[str, list[ImageRecord]] = {product_id: [] for product_id in wanted}
-        with self._connect() as connection:
-            for batch in in_batches(wanted):
-                statement = (
-                    select(products.c.id, *image_columns)
-                    .join_from(products, images, products.c.pk == images.c.product_pk)
-                    .where(products.c.id.in_(batch), IS_SHOWN)
-                    .order_by(images.c.path)
-                )
-                for row in connection.execute(statement).all():
-                    found[row[0]].append(image_from_row(*row[1:]))
-        return found
-
     def images_with_digest(self, sha256: str, *, domain: Domain | None = Domain.SHOP) -> list[ImageRecord]:
         """Finds the usable images with these bytes, of any product, by path.
 
@@ -528,56 +500,12 @@ class Catalog:
         with self._connect() as connection:
             return [image_from_row(*row) for row in connection.execute(statement)]
 
-    def shown_digests(self, digests: Iterable[str]) -> set[str]:
-        """Selects the digests that the shop's usable images have."""
-        found: set[str] = set()
-        with self._connect() as connection:
-            for batch in in_batches(sorted(set(digests))):
-                statement = select(images.c.sha256).where(images.c.sha256.in_(batch), IS_SHOWN)
-                found.update(map(str, connection.execute(statement).scalars()))
-        return found
-
-    def product_counts(self) -> dict[str, int]:
-        """Number of products with an image by category, in the order of the names."""
-        statement = (
-            select(products.c.category, func.count())
-            .where(HAS_SHOWN_IMAGE)
-            .group_by(products.c.category)
-            .order_by(products.c.category)
-        )
-        with self._connect() as connection:
-            return dict(connection.execute(statement).all())
-
     def totals(self) -> tuple[int, int]:
         """Number of products and of images, of any domain and state."""
         with self._connect() as connection:
             n_products = connection.execute(select(func.count()).select_from(products)).scalar_one()
             n_images = connection.execute(select(func.count()).select_from(images)).scalar_one()
         return n_products, n_images
-
-    def sample_shop_images(self, limit: int) -> tuple[list[ImageRecord], int]:
-        """Reads some of the shop's usable images, at random, or all of a few.
-
-        Args:
-            limit: largest number of images.
-
-        Returns:
-            the images, and how many there are in all.
-        """
-        number = select(func.count()).select_from(images).where(IS_SHOWN)
-        statement = select(*image_columns).select_from(images).where(IS_SHOWN).order_by(images.c.pk)
-        with self._connect() as connection:
-            total = connection.execute(number).scalar_one()
-            if total <= limit:
-                return [image_from_row(*row) for row in connection.execute(statement)], total
-            last = connection.execute(select(func.max(images.c.pk))).scalar_one()
-            # One look-up of the next image for each: an order at random would read the whole table.
-            found = {}
-            for first in random.sample(range(1, last + 1), limit):
-                row = connection.execute(statement.where(images.c.pk >= first).limit(1)).first()
-                if row is not None:
-                    found[row[0], row[1]] = image_from_row(*row)
-        return list(found.values()), total
 
     def is_in_use(self, sha256: str, path: str) -> bool:
         """Whether an image in the catalog, of any domain and state, is this file with these bytes."""
@@ -643,17 +571,6 @@ class Catalog:
                 if vectors:
                     known[sha256, box] = KnownContent(*size, vectors)
         return known
-
-    def _page_of_products(
-        self, statement: Select[Any], category: str | None, after: str | None, limit: int
-    ) -> list[Product]:
-        if category is not None:
-            statement = statement.where(products.c.category == category)
-        if after is not None:
-            statement = statement.where(products.c.id > after)
-        with self._connect() as connection:
-            rows = connection.execute(statement.order_by(products.c.id).limit(limit))
-            return [Product(*row) for row in rows]
 
     def _connect(self) -> Connection:
         return self._engine.connect()

@@ -184,7 +184,7 @@ def put_product(
                 pruner.mark(pks)
                 pruner.remove(whole_products=False)
             # Still under the lock, so no process can have deleted it.
-            records = catalog.shop_images([product.id])[product.id]
+            records = catalog.shown.images([product.id])[product.id]
             removed = remove_unused(catalog, uploads, before)
             return PutResult(change.change, catalog.product(product.id), records, removed)
 
@@ -204,7 +204,7 @@ def patch_product(
             changes = writer.patch_products({product_id: patch}, source=API)
         if product_id not in changes:
             raise NotInCatalog(f"the catalog has no product {product_id!r} any more")
-        return catalog.product(product_id), catalog.shop_images([product_id])[product_id]
+        return catalog.product(product_id), catalog.shown.images([product_id])[product_id]
 
 
 def delete_product(

@@ -226,7 +226,7 @@ class Thumbnails:
             for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
                 digests = {path: path.name.partition("-")[0] for path in folder.glob("*-*.jpg")}
                 # Read after the folder, so that an image that is added meanwhile is not removed.
-                shown = self._access.catalog.shown_digests(digests.values())
+                shown = self._access.catalog.shown.digests(digests.values())
                 for path, digest in digests.items():
                     if digest not in shown or path != self.path(digest):
                         path.unlink(missing_ok=True)

@@ -70,7 +70,7 @@ class LostImages:
         """Looks for the files of a sample of the images, and of those noted; blocks."""
         try:
             catalog = self._access.catalog
-            sample, total = catalog.sample_shop_images(SAMPLE)
+            sample, total = catalog.shown.sample_images(SAMPLE)
             for sha256 in list(self._noted):
                 same = catalog.images_with_digest(sha256)
                 if not same or not all(self._is_lost(image) for image in same):

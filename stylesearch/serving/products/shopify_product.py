@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from stylesearch.importers.tables.cells import make_options
 from stylesearch.listing import ATTRIBUTE, Listing
 from stylesearch.money import parse_price
 from stylesearch.serving.problems import Problem
@@ -35,7 +36,6 @@ MAX_URL: Final = 2000
 MAX_ID: Final = 10**20
 
 _HIDDEN: Final = frozenset({"draft", "archived", "unlisted"})
-_OPTION_NAMES: Final = {"colour": "color", "farbe": "color", "couleur": "color", "größe": "size"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def read_product(payload: Mapping[str, Any]) -> ShopifyProduct:
     handle = _text(payload.get("handle"), 200)
     if not handle:
         raise Problem(422, "handle: a text is wanted")
-    names = [_option_name(_text(one.get("name"), 200)) for one in _list(payload, "options")]
+    names = [_text(one.get("name"), 200) for one in _list(payload, "options")]
     rows = _list(payload, "variants")[:MAX_VARIANTS]
     options = {_id(row): _read_options(row, names) for row in rows}
     said: dict[str, Any] = {
@@ -138,7 +138,9 @@ def _read_options(row: Mapping[str, Any], names: list[str]) -> dict[str, str]:
     if values[0].casefold() == "default title" and not any(values[1:]):
         return {}
     named = dict(enumerate(names, 1))
-    return {named.get(number) or f"option {number}": value for number, value in enumerate(values, 1) if value}
+    return make_options(
+        (named.get(number) or f"option {number}", value) for number, value in enumerate(values, 1)
+    )
 
 
 def _read_images(
@@ -205,11 +207,6 @@ def _read_url(value: Any) -> str:
         return ""
     is_web = parts.scheme in ("http", "https") and bool(parts.netloc)
     return url if is_web and len(url) <= MAX_URL else ""
-
-
-def _option_name(name: str) -> str:
-    plain = " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
-    return _OPTION_NAMES.get(plain, plain)
 
 
 def _list(payload: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

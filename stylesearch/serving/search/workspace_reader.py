@@ -95,7 +95,7 @@ class WorkspaceAccess:
             product = self.catalog.product(product_id)
         except NotInCatalog as error:
             raise NotInCatalog(error.message, hint="GET /v1/products lists all") from None
-        return product, self.catalog.shop_images([product_id])[product_id]
+        return product, self.catalog.shown.images([product_id])[product_id]
 
     def products(
         self, category: str | None, after: str | None, limit: int
@@ -113,9 +113,9 @@ class WorkspaceAccess:
             catalog = self.catalog
         except NotInCatalog:
             return [], None
-        found = catalog.shop_products(category=category, after=after, limit=limit + 1)
+        found = catalog.shown.products(category=category, after=after, limit=limit + 1)
         shown = found[:limit]
-        images = catalog.shop_images(product.id for product in shown)
+        images = catalog.shown.images(product.id for product in shown)
         page = [(product, images[product.id]) for product in shown]
         return page, shown[-1].id if len(found) > limit else None
 
@@ -131,7 +131,7 @@ class WorkspaceAccess:
         state = catalog.state()  # before the counts are read: a change in between is read next time
         cached = self._counts
         if cached is None or state is None or cached[0] != state:
-            cached = self._counts = (state, catalog.product_counts())
+            cached = self._counts = (state, catalog.shown.counts())
         return cached[1]
 
     def check_search(self, request: SearchRequest, choice: SpaceChoice) -> None:

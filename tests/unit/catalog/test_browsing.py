@@ -29,28 +29,28 @@ def ids(products: list[Product]) -> list[str]:
 
 
 def test_only_products_with_a_image_are_shown(catalog: Catalog, with_unseen: None) -> None:
-    assert ids(catalog.shop_products()) == ["blue", "pleated", "red"]
-    assert ids(catalog.shop_products(category="dress")) == ["blue", "red"]
-    assert catalog.shop_products(category="hat") == []
-    assert catalog.product_counts() == {"dress": 2, "skirt": 1}
+    assert ids(catalog.shown.products()) == ["blue", "pleated", "red"]
+    assert ids(catalog.shown.products(category="dress")) == ["blue", "red"]
+    assert catalog.shown.products(category="hat") == []
+    assert catalog.shown.counts() == {"dress": 2, "skirt": 1}
 
 
 def test_pages_follow_each_other(catalog: Catalog, shop: Shop) -> None:
-    assert ids(catalog.shop_products(limit=2)) == ["blue", "pleated"]
-    assert ids(catalog.shop_products(after="pleated", limit=2)) == ["red"]
-    assert ids(catalog.shop_products(after="c")) == ["pleated", "red"], "there need be no such product"
-    assert ids(catalog.shop_products(category="dress", after="blue")) == ["red"]
+    assert ids(catalog.shown.products(limit=2)) == ["blue", "pleated"]
+    assert ids(catalog.shown.products(after="pleated", limit=2)) == ["red"]
+    assert ids(catalog.shown.products(after="c")) == ["pleated", "red"], "there need be no such product"
+    assert ids(catalog.shown.products(category="dress", after="blue")) == ["red"]
 
 
 def test_images_of_many_products_at_once(catalog: Catalog, with_unseen: None) -> None:
-    found = catalog.shop_images(["red", "worn", "bad", "nothing", "red"])
+    found = catalog.shown.images(["red", "worn", "bad", "nothing", "red"])
     assert {product_id: [image.path for image in images] for product_id, images in found.items()} == {
         "red": ["/shop/red-1.jpg", "/shop/red-2.jpg"],
         "worn": [],
         "bad": [],
         "nothing": [],
     }
-    assert catalog.shop_images([]) == {}
+    assert catalog.shown.images([]) == {}
 
 
 def test_images_by_their_digest(catalog: Catalog, with_unseen: None, store: Any, entry: Entry) -> None:

@@ -158,7 +158,7 @@ def test_categories_are_looked_up_one_by_one(
                 "CORRELATED SCALAR SUBQUERY 1",
                 "SEARCH images USING INDEX sqlite_autoindex_images_1 (product_pk=?)",
             ],
-            lambda catalog, fs: catalog.product_counts(),
+            lambda catalog, fs: catalog.shown.counts(),
         ),
         (
             [
@@ -166,7 +166,7 @@ def test_categories_are_looked_up_one_by_one(
                 "CORRELATED SCALAR SUBQUERY 1",
                 "SEARCH images USING INDEX sqlite_autoindex_images_1 (product_pk=?)",
             ],
-            lambda catalog, fs: catalog.shop_products(category="dress", after="a"),
+            lambda catalog, fs: catalog.shown.products(category="dress", after="a"),
         ),
         (
             [

@@ -41,9 +41,9 @@ def test_of_few_images_all_are_read_and_of_many_some(catalog: Catalog, writer: W
     with writer.transaction():
         writer.upsert_images([entry("one", "5", Domain.CONSUMER)], source="a")
         writer.upsert_images([ImageEntry("one", "/x/6", error="no picture")], source="a")
-    images, total = catalog.sample_shop_images(10)
+    images, total = catalog.shown.sample_images(10)
     assert ([image.path for image in images], total) == (["/x/1", "/x/2", "/x/3", "/x/4"], 4)
-    some, total = catalog.sample_shop_images(2)
+    some, total = catalog.shown.sample_images(2)
     assert total == 4
     assert 1 <= len({image.path for image in some}) == len(some) <= 2
     assert {image.path for image in some} <= {image.path for image in images}
