@@ -42,9 +42,9 @@ def drawn_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Feature ids that count from 1, so that a test can name them."""
-    from stylesearch.catalog import writer
+    from stylesearch.catalog import feature_rows
 
-    monkeypatch.setattr(writer, "microseconds_since_1970", lambda: 0)
+    monkeypatch.setattr(feature_rows, "microseconds_since_1970", lambda: 0)
 
 
 @pytest.fixture(scope="session")

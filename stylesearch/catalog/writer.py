@@ -6,7 +6,6 @@ Rows of the table ``features`` are added, removed and filed anew under another i
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -22,11 +21,11 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     update,
 )
 
 from stylesearch.catalog.categories import Categories
+from stylesearch.catalog.feature_rows import FeatureRows
 from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
 from stylesearch.catalog.queries import feature_set_from_row, in_batches, source_from_row
 from stylesearch.catalog.records import (
@@ -58,7 +57,7 @@ from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
 from stylesearch.listing import Listing
 from stylesearch.types import Product
 
-__all__ = ["Writer", "microseconds_since_1970"]
+__all__ = ["Writer"]
 
 _entry_columns: Final = (
     images.c.sha256,
@@ -73,23 +72,6 @@ _entry_columns: Final = (
     images.c.options,
 )
 """What an import says about an image, in the order of ``_image_values``."""
-
-_insert_filed: Final = insert(features).from_select(
-    ["feature_set_pk", "image_pk", "domain", "category", "vector"],
-    select(
-        bindparam("row_feature_set_pk", type_=features.c.feature_set_pk.type),
-        images.c.pk,
-        images.c.domain,
-        products.c.category,
-        bindparam("row_vector", type_=features.c.vector.type),
-    )
-    .join_from(images, products, products.c.pk == images.c.product_pk)
-    .where(images.c.pk == bindparam("row_image_pk"), images.c.state == ImageState.OK.value),
-)
-"""Files a vector under what its image and product say at this moment, so the copies cannot disagree."""
-
-_raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")
-_begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('features', :now)")
 
 
 T = TypeVar("T")
@@ -121,6 +103,7 @@ class Writer:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._features = FeatureRows(connection)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -376,8 +359,8 @@ class Writer:
         source_pk = self._source_pk(source)
         if updated:
             connection.execute(update(images).where(images.c.pk == bindparam("row_pk")), updated)
-        self._remove_features(outdated)
-        self._refile(refiled)
+        self._features.remove(outdated)
+        self._features.refile(refiled)
         if new:
             pk_of = {
                 (product_pk, path): pk
@@ -418,7 +401,7 @@ class Writer:
                     features.c.image_pk.in_(batch), features.c.feature_set_pk == feature_set.pk
                 )
             )
-        self._insert_features([(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
+        self._features.insert([(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
 
     def mark_complete(self, feature_set: FeatureSet) -> None:
         """Notes that all shop images have features of this set, for ``Catalog.is_complete``."""
@@ -460,7 +443,7 @@ class Writer:
 
     def refile_products(self, product_pks: Sequence[int]) -> None:
         """Files the vectors of products under their present categories, with new ids."""
-        self._refile(self._images_of_products(product_pks))
+        self._features.refile(self._images_of_products(product_pks))
 
     def remove_feature_sets(self, fingerprints: Iterable[str]) -> int:
         """Removes feature sets with all their vectors; returns how many were removed."""
@@ -587,39 +570,6 @@ class Writer:
             found += self._connection.execute(statement).scalars()
         return found
 
-    def _refile(self, image_pks: Sequence[int]) -> None:
-        """Replaces all vectors of these images by copies with new ids, in the current domain and category."""
-        for batch in in_batches(image_pks):
-            statement = (
-                select(features.c.feature_set_pk, features.c.image_pk, features.c.vector)
-                .where(features.c.image_pk.in_(batch))
-                .order_by(features.c.id)
-            )
-            rows = [(row[0], row[1], row[2]) for row in self._connection.execute(statement)]
-            self._remove_features(batch)
-            self._insert_features(rows)
-
-    def _remove_features(self, image_pks: Sequence[int]) -> None:
-        for batch in in_batches(image_pks):
-            self._connection.execute(delete(features).where(features.c.image_pk.in_(batch)))
-
-    def _insert_features(self, rows: Sequence[tuple[int, int, bytes]]) -> None:
-        """Inserts rows of feature set, image and stored vector."""
-        if not rows:
-            return
-        _raise_ids_to_the_clock(self._connection)
-        parameters = [
-            {"row_feature_set_pk": feature_set_pk, "row_image_pk": image_pk, "row_vector": vector}
-            for feature_set_pk, image_pk, vector in rows
-        ]
-        counted = {"preserve_rowcount": True}  # some databases do not count the rows of an INSERT otherwise
-        inserted = self._connection.execute(_insert_filed, parameters, execution_options=counted)
-        if inserted.rowcount != len(rows):
-            raise CatalogError(
-                "a vector was given of a picture that is not in the catalog, or not usable",
-                hint="put the picture in, without an error, before its vectors",
-            )
-
 
 def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Values before and after, by the fields that differ."""
@@ -644,23 +594,3 @@ def _image_values(entry: ImageEntry) -> dict[str, Any]:
         "file": entry.file,
         "options": dict(entry.options) or None,
     }
-
-
-def _raise_ids_to_the_clock(connection: Connection) -> None:
-    """Makes the next ids larger than any that a deleted or newer copy of this catalog can have used.
-
-    SQLite alone guarantees only that ids rise within one file. A catalog that is deleted and made anew, or
-    restored from a backup, would use ids again that an index on disk still holds for other images. Ids that
-    begin at the microseconds since 1970 are always new: rows are not written at a million a second.
-    """
-    if connection.dialect.name != "sqlite":
-        return
-    now = {"now": microseconds_since_1970()}
-    raised = connection.execute(_raise_sequence, now)
-    if not raised.rowcount:
-        connection.execute(_begin_sequence, now)
-
-
-def microseconds_since_1970() -> int:
-    """The time in microseconds, from which feature ids begin."""
-    return time.time_ns() // 1000

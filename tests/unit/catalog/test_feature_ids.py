@@ -4,8 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
-from stylesearch.catalog import writer as writer_module
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer, feature_rows
 from stylesearch.types import Product
 
 
@@ -26,7 +25,7 @@ def test_a_catalog_made_anew_gives_out_other_ids(
     tmp_path: Path, entry: Callable[..., ImageEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000
-    monkeypatch.setattr(writer_module, "microseconds_since_1970", lambda: now)
+    monkeypatch.setattr(feature_rows, "microseconds_since_1970", lambda: now)
     first = ids_of_a_new_catalog(tmp_path / "first.db", entry)
     now = 2_000
     second = ids_of_a_new_catalog(tmp_path / "second.db", entry)
@@ -37,9 +36,9 @@ def test_a_catalog_made_anew_gives_out_other_ids(
 def test_ids_rise_though_the_clock_does_not(
     tmp_path: Path, entry: Callable[..., ImageEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "microseconds_since_1970", lambda: 5_000)
+    monkeypatch.setattr(feature_rows, "microseconds_since_1970", lambda: 5_000)
     first = ids_of_a_new_catalog(tmp_path / "catalog.db", entry)
-    monkeypatch.setattr(writer_module, "microseconds_since_1970", lambda: 10)
+    monkeypatch.setattr(feature_rows, "microseconds_since_1970", lambda: 10)
     second = ids_of_a_new_catalog(tmp_path / "catalog.db", entry)  # the same file: the rows are replaced
     assert min(second) > max(first)
 

@@ -1,0 +1,97 @@
+"""Rows of the table ``features``: adds, removes and files them anew; a row itself is never changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, text
+
+from stylesearch.catalog.queries import in_batches
+from stylesearch.catalog.tables import ImageState, features, images, products
+from stylesearch.errors import CatalogError
+
+__all__ = ["FeatureRows", "microseconds_since_1970"]
+
+_insert_filed: Final = insert(features).from_select(
+    ["feature_set_pk", "image_pk", "domain", "category", "vector"],
+    select(
+        bindparam("row_feature_set_pk", type_=features.c.feature_set_pk.type),
+        images.c.pk,
+        images.c.domain,
+        products.c.category,
+        bindparam("row_vector", type_=features.c.vector.type),
+    )
+    .join_from(images, products, products.c.pk == images.c.product_pk)
+    .where(images.c.pk == bindparam("row_image_pk"), images.c.state == ImageState.OK.value),
+)
+"""Files a vector under what its image and product say at this moment, so the copies cannot disagree."""
+
+_raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")
+_begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('features', :now)")
+
+
+class FeatureRows:
+    """Writes vectors, inside a transaction of the writer's.
+
+    Args:
+        connection: connection of the writer.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def refile(self, image_pks: Sequence[int]) -> None:
+        """Replaces all vectors of these images by copies with new ids, in the current domain and category."""
+        for batch in in_batches(image_pks):
+            statement = (
+                select(features.c.feature_set_pk, features.c.image_pk, features.c.vector)
+                .where(features.c.image_pk.in_(batch))
+                .order_by(features.c.id)
+            )
+            rows = [(row[0], row[1], row[2]) for row in self._connection.execute(statement)]
+            self.remove(batch)
+            self.insert(rows)
+
+    def remove(self, image_pks: Sequence[int]) -> None:
+        """Removes all vectors of these images."""
+        for batch in in_batches(image_pks):
+            self._connection.execute(delete(features).where(features.c.image_pk.in_(batch)))
+
+    def insert(self, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        """Inserts rows of feature set, image and stored vector."""
+        if not rows:
+            return
+        _raise_ids_to_the_clock(self._connection)
+        parameters = [
+            {"row_feature_set_pk": feature_set_pk, "row_image_pk": image_pk, "row_vector": vector}
+            for feature_set_pk, image_pk, vector in rows
+        ]
+        counted = {"preserve_rowcount": True}  # some databases do not count the rows of an INSERT otherwise
+        inserted = self._connection.execute(_insert_filed, parameters, execution_options=counted)
+        if inserted.rowcount != len(rows):
+            raise CatalogError(
+                "a vector was given of a picture that is not in the catalog, or not usable",
+                hint="put the picture in, without an error, before its vectors",
+            )
+
+
+def _raise_ids_to_the_clock(connection: Connection) -> None:
+    """Makes the next ids larger than any that a deleted or newer copy of this catalog can have used.
+
+    SQLite alone guarantees only that ids rise within one file. A catalog that is deleted and made anew, or
+    restored from a backup, would use ids again that an index on disk still holds for other images. Ids that
+    begin at the microseconds since 1970 are always new: rows are not written at a million a second.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    now = {"now": microseconds_since_1970()}
+    raised = connection.execute(_raise_sequence, now)
+    if not raised.rowcount:
+        connection.execute(_begin_sequence, now)
+
+
+def microseconds_since_1970() -> int:
+    """The time in microseconds, from which feature ids begin."""
+    return time.time_ns() // 1000
