@@ -56,7 +56,8 @@ def list_products(shared: Shared, where: ProductFilter, limit: int, after: str |
                 if left is not None:
                     n = shop.catalog.selection.count(where)
                     click.echo(
-                        f"{limit:,} of {n:,} products; --after {last[0].id} shows more, no --limit all",
+                        f"{limit:,} of {n:,} products; --after {last[0].id} shows more; "
+                        "without --limit all are listed",
                         err=True,
                     )
 
