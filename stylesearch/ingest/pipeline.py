@@ -28,10 +28,10 @@ from stylesearch.catalog.refiling import refile_products
 from stylesearch.features.prepare import PreparedImage, Task, prepare_image
 from stylesearch.features.stream import extract_stream
 from stylesearch.images.source import is_remote
-from stylesearch.importers.base import Importer, check_options, count_listed
+from stylesearch.importers.base import Importer, Listed, Note, check_options, count_listed
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.ingest.run import Run
-from stylesearch.types import ReportProgress
+from stylesearch.types import Failure, ReportProgress
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -74,7 +74,12 @@ def ingest(
     extraction = options.extraction
     name = options.name or str(source)
     run = Run(catalog, extractors, options, name)
-    with catalog.writing(timeout=extraction.lock_timeout) as writer:
+    with (
+        closing(importer.records(source, options.source)) as records,
+        ExitStack() as held,
+    ):
+        listed = _begin(records)
+        writer = held.enter_context(catalog.writing(timeout=extraction.lock_timeout))
         with writer.transaction():
             writer.upsert_source(
                 name,
@@ -85,7 +90,7 @@ def ingest(
         refile_products(writer)  # in case a renaming of categories was cut short
         run.find_feature_sets(writer)
         samples = extract_stream(
-            _fetch(run.tasks(importer.records(source, options.source)), options),
+            _fetch(run.tasks(listed), options),
             partial(
                 prepare_image,
                 sizes={one.fingerprint: one.input_size for one in extractors},
@@ -132,7 +137,8 @@ def preview(
         DatasetError, UnknownName, CatalogLocked: as ``ingest``.
     """
     check_options(importer, options.source)
-    with ExitStack() as held:
+    with closing(importer.records(source, options.source)) as records, ExitStack() as held:
+        listed = _begin(records)
         if catalog is None:
             folder = held.enter_context(TemporaryDirectory())
             catalog = held.enter_context(Catalog.open(Path(folder) / "catalog.db"))
@@ -141,7 +147,7 @@ def preview(
         # Everything is written, counted, and taken back.
         held.enter_context(suppress(_TakenBack))
         held.enter_context(writer.transaction())
-        tasks = run.tasks(importer.records(source, options.source))
+        tasks = run.tasks(listed)
         while chunk := list(itertools.islice(tasks, STORED_AT_ONCE)):
             run.store_listed(writer, chunk)
             if progress:
@@ -149,6 +155,19 @@ def preview(
         run.finish(writer)
         raise _TakenBack
     return run.report
+
+
+def _begin(records: Iterator[Listed]) -> Iterator[Listed]:
+    """Lists a source up to the first product before anything is written: most that cannot be read ends there.
+
+    Notes and failures come before it; a report holds all of them in any case.
+    """
+    first: list[Listed] = []
+    for one in records:
+        first.append(one)
+        if not isinstance(one, Note | Failure):
+            break
+    return itertools.chain(first, records)
 
 
 class _TakenBack(Exception):
