@@ -41,14 +41,14 @@ class SourcePath(click.Path):
 
 
 class ColumnMap(click.ParamType[dict[str, str]]):
-    """Columns by field: ``title=Bezeichnung,image=Bild``."""
+    """Columns by field: ``title=Bezeichnung,image=Bild``; ``title=`` for none."""
 
     name = "map"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
         """Returns the columns by field."""
         pairs = [pair.partition("=") for pair in value.split(",")]
-        if not all(field.strip() and column.strip() for field, _, column in pairs):
+        if not all(field.strip() and equals for field, equals, _ in pairs):
             self.fail(f"expected FIELD=COLUMN,FIELD=COLUMN. Received: {value}", param, ctx)
         return {field.strip(): column.strip() for field, _, column in pairs}
 
@@ -71,7 +71,12 @@ class CategoriesChoice(click.Choice[str]):
     show_default=True,
     help="Format of PATH: a table, the export of a shop system, a folder of products, or a public dataset.",
 )
-@click.option("--source", default="", metavar="NAME", help="Name of the source.  [default: PATH]")
+@click.option(
+    "--source",
+    default="",
+    metavar="NAME",
+    help="Name of the source; a new one renames the source at PATH.  [default: PATH]",
+)
 @click.option(
     "-e",
     "--extractor",
@@ -110,7 +115,8 @@ class CategoriesChoice(click.Choice[str]):
     type=ColumnMap(),
     multiple=True,
     metavar="FIELD=COLUMN,...",
-    help="For a table: the columns of fields, as in title=Bezeichnung,id=style+colour; may be repeated.",
+    help="For a table: the columns of fields, as in title=Bezeichnung,id=style+colour; may be repeated. "
+    "They are kept; title= removes one.",
 )
 @click.option(
     "--variants",

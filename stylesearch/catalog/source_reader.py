@@ -12,14 +12,14 @@ from sqlalchemy import Engine, func, select
 from stylesearch.catalog.queries import in_batches, source_from_row
 from stylesearch.catalog.records import Source, SourceListing
 from stylesearch.catalog.tables import image_listings, listings, products, sources
-from stylesearch.errors import NotInCatalog
+from stylesearch.errors import ConfigError, NotInCatalog
 from stylesearch.images.source import is_remote
 from stylesearch.registry import unknown_name
 
-__all__ = ["API", "SourceReader", "SourceStatus"]
+__all__ = ["API", "SourceReader", "SourceStatus", "check_name"]
 
 API: Final = "api"
-"""Name of the source of products that were put over the API."""
+"""Name of the source of products that were put over the API; no other source has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,16 @@ class SourceReader:
     def of_path(self, path: str) -> Source | None:
         """Finds the source that was ingested from a path last; None if there is none.
 
-        A source of that name counts first, then one that lay there last. A path through a link is the same
-        as the one that it leads to: so older versions named sources.
+        Of several, one that lay there last counts before one that is only called so, then the one that was
+        ingested last. A path through a link is the same as the one that it leads to: so older versions
+        named sources.
         """
-        real = os.path.realpath(path)
         known = self.all()
-        for wanted in (path, real):
-            for one in known:
-                if one.name == wanted:
-                    return one
-        return next((one for one in known if one.path in (path, real) and one.path), None)
+        for wanted in dict.fromkeys((path, os.path.realpath(path))):
+            found = [one for one in known if wanted in (one.path, one.name)]
+            if found:
+                return max(found, key=lambda one: (one.path == wanted, one.run))
+        return None
 
     def status(self) -> list[SourceStatus]:
         """Counts what each source lists."""
@@ -160,6 +160,21 @@ class SourceReader:
                     f"the catalog has no product {product_id!r}", hint="`stylesearch products list` shows all"
                 )
         return found
+
+
+def check_name(name: str) -> None:
+    """Checks that a name is one that a user's source may have.
+
+    Raises:
+        ConfigError: it is empty, or that of the source of the API.
+    """
+    if not name.strip():
+        raise ConfigError("a source has a name. Received: an empty one")
+    if name == API:
+        raise ConfigError(
+            f"the source {API!r} is that of the products that are put over the API",
+            hint="give another name; `stylesearch products remove --source api` removes these products",
+        )
 
 
 def _is_gone(source: Source) -> bool:

@@ -74,13 +74,12 @@ def ingest(
     extraction = options.extraction
     name = options.name or str(source)
     run = Run(catalog, extractors, options, name)
-    with (
-        closing(importer.records(source, options.source)) as records,
-        ExitStack() as held,
-    ):
-        listed = _begin(records)
-        writer = held.enter_context(catalog.writing(timeout=extraction.lock_timeout))
+    run.report.notes += options.notes
+    listed = _begin(importer.records(source, options.source))
+    with catalog.writing(timeout=extraction.lock_timeout) as writer:
         with writer.transaction():
+            if options.renames:
+                writer.rename_source(options.renames, name)
             writer.upsert_source(
                 name,
                 path=str(source),
@@ -137,12 +136,15 @@ def preview(
         DatasetError, UnknownName, CatalogLocked: as ``ingest``.
     """
     check_options(importer, options.source)
-    with closing(importer.records(source, options.source)) as records, ExitStack() as held:
-        listed = _begin(records)
+    listed = _begin(importer.records(source, options.source))
+    with ExitStack() as held:
         if catalog is None:
             folder = held.enter_context(TemporaryDirectory())
             catalog = held.enter_context(Catalog.open(Path(folder) / "catalog.db"))
-        run = Run(catalog, (), options, options.name or str(source))
+        # What is read beside the writer sees the source by the name that it has still.
+        run = Run(catalog, (), options, options.renames or options.name or str(source))
+        run.report.source = options.name or str(source)
+        run.report.notes += options.notes
         writer = held.enter_context(catalog.writing(timeout=options.extraction.lock_timeout))
         # Everything is written, counted, and taken back.
         held.enter_context(suppress(_TakenBack))

@@ -47,6 +47,8 @@ class IngestOptions:
         fetching: how they are fetched.
         prune: whether products that the source no longer lists are removed.
         force: whether more than a third of them may be removed at once.
+        renames: name that the source has had until this ingest; "" where it stays.
+        notes: what is to be said of the source as a whole, before what the importer says.
     """
 
     name: str = ""
@@ -57,6 +59,8 @@ class IngestOptions:
     fetching: FetchOptions = field(default_factory=FetchOptions)
     prune: bool = False
     force: bool = False
+    renames: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

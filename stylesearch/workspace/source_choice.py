@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.errors import ConfigError
+from stylesearch.images.source import is_remote
 from stylesearch.importers import IMPORTERS
 from stylesearch.importers.base import (
     AUTO,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChosenSource", "choose_source"]
 
-NOT_KEPT: Final = {"splits", "gallery"}
+NOT_KEPT: Final = {"allow_outside", "splits", "gallery"}
 """Options of an import that are for one run; all others are kept with the source."""
 
 
@@ -40,6 +41,8 @@ class ChosenSource:
         importer: reads it.
         options: options of the importer.
         kept: options to be kept with the source, JSON values by name.
+        renames: name that the source has had, where it gets another; else "".
+        notes: what the user should know of the choice.
     """
 
     name: str
@@ -47,6 +50,8 @@ class ChosenSource:
     importer: Importer
     options: ImportOptions
     kept: Mapping[str, Any]
+    renames: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def choose_source(
@@ -58,8 +63,9 @@ def choose_source(
 ) -> ChosenSource:
     """Finds out which source is meant, and how it is read; nothing is written.
 
-    A source has the name that is given, else that of the source that lies at the path, else the path. What is
-    not given is as it was when the source was ingested last.
+    A source has the name that is given, else that of the source that lies at the path, else the path. A name
+    that no source has, for a path where one lies, is another name of that one, unless it is to be read in
+    another format. What is not given is as it was when the source was ingested last.
 
     Args:
         resources: resources of the workspace.
@@ -69,31 +75,42 @@ def choose_source(
         options: fields of ``ImportOptions`` by name; None for those that are not given.
 
     Raises:
-        ConfigError: neither a path nor a name.
+        ConfigError: neither a path nor a name, a name that is reserved, or no such domain.
         DatasetError: nothing is at the path, or no importer can read it.
         UnknownName: no such source, format or split.
     """
+    if name:
+        from stylesearch.catalog.source_reader import check_name
+
+        check_name(name)
     catalog = resources.existing_catalog()
     # Links stay as they were given: a link to the latest export is one source.
     place = None if path is None else os.path.abspath(path)  # noqa: PTH100
-    known = _known_source(catalog, place, name)
+    known = _known_source(catalog, place, name, format)
     if place is None:
         if known is None:
             raise ConfigError(
                 "there is nothing to ingest", hint="give a path, or --source with the name of a source"
             )
         place = known.path
+    chosen_name = name or (known.name if known else place)
+    renames, notes = "", []
+    if known is not None and known.name != chosen_name:
+        renames = known.name
+        notes.append(f"the source {renames} is called {chosen_name} from now on")
     kept: dict[str, Any] = {} if known is None else dict(known.options)
-    given = {key: value for key, value in options.items() if value is not None}
+    given = _whole_values(options, kept)
     if format == AUTO:
         format = kept.get("format", AUTO)
-    kept |= {key: value for key, value in given.items() if key not in NOT_KEPT}
+    kept = {key: value for key, value in {**kept, **given}.items() if key not in NOT_KEPT}
+    if not kept.get("columns", True):
+        del kept["columns"]
     if format != AUTO:
         kept["format"] = format
     names = {one.name for one in fields(ImportOptions)}
     chosen = {key: value for key, value in {**kept, **given}.items() if key in names}
     import_options = replace(ImportOptions(), **chosen)
-    import_options = replace(import_options, domain=Domain(import_options.domain))
+    import_options = replace(import_options, domain=_domain(import_options.domain))
     if format == AUTO and known is not None and _still_reads(known.format, place):
         # Read otherwise, its products would have other ids.
         format = known.format
@@ -106,7 +123,40 @@ def choose_source(
         and (layout := importer.find_layout(Path(place)))
     ):
         kept["layout"] = layout
-    return ChosenSource(name or (known.name if known else place), Path(place), importer, import_options, kept)
+    return ChosenSource(
+        chosen_name, Path(place), importer, import_options, kept, renames=renames, notes=tuple(notes)
+    )
+
+
+def _whole_values(options: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are given, as later runs need them, which may begin in another folder."""
+    given = {key: value for key, value in options.items() if value is not None}
+    if "columns" in given:
+        given["columns"] = _join_columns(kept.get("columns", {}), given["columns"])
+    root = given.get("media_root")
+    if root and not is_remote(root):
+        given["media_root"] = os.path.abspath(os.path.expanduser(root))  # noqa: PTH100, PTH111
+    return given
+
+
+def _join_columns(kept: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Columns by field: those that are given instead of those that are kept; an empty one removes a field."""
+    from stylesearch.importers.tables.aliases import find_field
+    from stylesearch.importers.tables.items import plain_name
+
+    def field_of(name: str) -> str:
+        return (find_field(plain_name(name)) or (name,))[0]
+
+    replaced = {field_of(name) for name in given}
+    joined = {name: column for name, column in kept.items() if field_of(name) not in replaced}
+    return joined | {name: column for name, column in given.items() if column}
+
+
+def _domain(name: str) -> Domain:
+    try:
+        return Domain(name)
+    except ValueError:
+        raise ConfigError(f"a domain is {' or '.join(Domain)}. Received: {name!r}") from None
 
 
 def _still_reads(format: str, place: str) -> bool:
@@ -114,11 +164,17 @@ def _still_reads(format: str, place: str) -> bool:
     return format in IMPORTERS and os.path.exists(place) and IMPORTERS.load(format)().sniff(Path(place)) > 0  # noqa: PTH110
 
 
-def _known_source(catalog: Catalog | None, place: str | None, name: str) -> Source | None:
+def _known_source(catalog: Catalog | None, place: str | None, name: str, format: str) -> Source | None:
+    """The source that is meant; None for one that is not in the catalog yet."""
     if catalog is None:
         return None
-    if name:
-        # With a path, a new name is a new source; without one, it has to be known.
-        known = {one.name: one for one in catalog.sources.all()}
-        return known.get(name) if place is not None else catalog.sources.get(name)
-    return None if place is None else catalog.sources.of_path(place)
+    if place is None:
+        return catalog.sources.get(name) if name else None
+    at_place = catalog.sources.of_path(place)
+    if not name:
+        return at_place
+    known = {one.name: one for one in catalog.sources.all()}
+    if name in known or at_place is None:
+        return known.get(name)
+    is_read_otherwise = format not in (AUTO, at_place.format, at_place.options.get("format"))
+    return None if is_read_otherwise else at_place

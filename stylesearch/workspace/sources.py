@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stylesearch.errors import ConfigError
-
 if TYPE_CHECKING:
     from stylesearch.catalog import Pruned
     from stylesearch.catalog.source_reader import SourceStatus
@@ -32,12 +30,14 @@ class Sources:
         """Gives a source another name; the next ingest of its path, or under the new name, is of it.
 
         Raises:
-            ConfigError: the new name is empty.
+            ConfigError: the new name is empty, or one of both is that of the API's source.
             UnknownName: there is no such source.
             CatalogError: another source has the new name.
         """
-        if not new_name.strip():
-            raise ConfigError("a source has a name. Received: an empty one")
+        from stylesearch.catalog.source_reader import check_name
+
+        check_name(name)
+        check_name(new_name)
         catalog = self._resources.catalog()
         catalog.sources.get(name)
         with catalog.writing(timeout=self._resources.settings.lock_timeout) as writer, writer.transaction():
@@ -56,10 +56,13 @@ class Sources:
             how many products and images were removed; with ``dry_run``, how many it lists.
 
         Raises:
+            ConfigError: it is the source of the API.
             UnknownName: there is no such source.
         """
         from stylesearch.catalog.pruning import Pruner
+        from stylesearch.catalog.source_reader import check_name
 
+        check_name(name)
         catalog = self._resources.catalog()
         catalog.sources.get(name)
         with catalog.writing(timeout=self._resources.settings.lock_timeout) as writer, writer.transaction():

@@ -133,7 +133,8 @@ class Workspace:
             path: a folder, a table with a header (CSV, TSV, xlsx), a shop system's export or feed, or a
                 public dataset; by default where ``source`` lay last.
             source: name of the source; by default that of the source that lies at the path, else the path.
-                Another path under one name is the same source moved.
+                Another path under one name is the same source moved; a new name for the path of a source
+                renames it.
             format: a name in ``stylesearch.importers.IMPORTERS``; ``auto`` to look at the source.
             extractors: names of the extractors; by default the one that queries use, which is that of the
                 trained model where the workspace's space is one.
@@ -145,11 +146,13 @@ class Workspace:
             **options: fields of ``stylesearch.importers.base.ImportOptions``: ``domain`` (``shop`` or
                 ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``columns``,
                 ``variants``, ``currency``, ``unpublished``, ``sold_out``, ``media_root``, ``splits``,
-                ``gallery``, ``categories``. They are kept with the source, but for ``splits`` and
-                ``gallery``.
+                ``gallery``, ``categories``. They are kept with the source, but for ``allow_outside``,
+                ``splits`` and ``gallery``; ``columns`` are joined with those that are kept, and an empty
+                column removes one.
 
         Raises:
-            DatasetError: the source as a whole cannot be read.
+            DatasetError: the source as a whole cannot be read; the catalog stays as it is.
+            ConfigError: neither a path nor a name, the name of the API's source, or no such domain.
             UnknownName: no such source or format, or the dataset has no such split.
             CatalogLocked: another process is writing.
         """
@@ -168,6 +171,8 @@ class Workspace:
             fetching=FetchOptions(**(fetching or {})),
             prune=prune,
             force=force,
+            renames=chosen.renames,
+            notes=chosen.notes,
         )
         if dry_run:
             existing = self._resources.existing_catalog()

@@ -94,13 +94,28 @@ def test_a_renamed_source_is_ingested_by_its_name(stylesearch: Command, home: Pa
     [
         (["rename", "no-such", "x"], "no source is called 'no-such'"),
         (["remove", "no-such"], "no source is called 'no-such'"),
+        (["rename", "api", "x"], "the source 'api' is that of the products that are put over the API"),
+        (["remove", "api"], "`stylesearch products remove --source api` removes these products"),
     ],
 )
-def test_a_source_that_there_is_not_is_refused(
+def test_a_source_that_there_is_not_or_that_is_reserved_is_refused(
     stylesearch: Command, home: Path, arguments: list[str], message: str
 ) -> None:
     done = stylesearch("--home", home, "sources", *arguments)
     assert (done.code, message in done.err) == (1, True)
+
+
+def test_columns_are_added_and_removed_one_at_a_time(stylesearch: Command, home: Path, table: Path) -> None:
+    def kept() -> object:
+        return stylesearch("--home", home, "sources", "list", "--json").json[0]["options"]
+
+    assert stylesearch("--home", home, "ingest", table, "--map", "title=fabric,url=title").code == 0
+    assert (
+        stylesearch("--home", home, "ingest", table, "--map", "url=", "--map", "attributes.x=price").code == 0
+    )
+    assert kept() == {"columns": {"title": "fabric", "attributes.x": "price"}}
+    wrong = stylesearch("--home", home, "ingest", table, "--map", "url")
+    assert (wrong.code, "expected FIELD=COLUMN" in wrong.err) == (2, True)
 
 
 def test_two_sources_cannot_have_one_name(stylesearch: Command, home: Path, table: Path) -> None:

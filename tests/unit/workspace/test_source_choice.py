@@ -58,6 +58,128 @@ def test_a_name_stays_with_a_path_and_a_path_with_a_name(
         assert known.images == 4
 
 
+def test_a_new_name_for_a_path_renames_its_source(shop: Workspace, folder: Path) -> None:
+    with shop:
+        shop.ingest(folder)
+        note = f"the source {folder} is called shop from now on"
+        planned = shop.ingest(folder, source="shop", dry_run=True)
+        assert (planned.source, planned.notes, planned.products["unchanged"]) == ("shop", [note], 2)
+        assert names(shop) == [str(folder)]
+        report = shop.ingest(folder, source="shop")
+        assert (report.source, report.notes, report.products["unchanged"]) == ("shop", [note], 2)
+        assert names(shop) == ["shop"]
+        for path in (folder / "coat" / "blue").iterdir():
+            path.unlink()
+        pruned = shop.ingest(folder, prune=True, force=True)
+        assert (pruned.source, pruned.notes, pruned.products["removed"]) == ("shop", [], 1)
+
+
+def test_a_known_name_for_the_path_of_another_source_moves_there(
+    shop: Workspace, folder: Path, tmp_path: Path
+) -> None:
+    with shop:
+        shop.ingest(folder, source="old")
+        other = tmp_path / "other.csv"
+        other.write_text("id,image\nred,catalog/dress/red/1.jpg\n")
+        shop.ingest(other, source="shop")
+        moved = shop.ingest(folder, source="shop")
+        assert (moved.source, moved.notes) == ("shop", [])
+        assert names(shop) == ["old", "shop"]
+        # Both lie there now; the one that was ingested last is meant.
+        assert shop.ingest(folder).source == "shop"
+        shop.ingest(folder, source="old")
+        assert shop.ingest(folder).source == "old"
+
+
+def test_a_name_with_another_format_is_another_reading_of_a_path(shop: Workspace, folder: Path) -> None:
+    with shop:
+        shop.ingest(folder, source="pictures")
+        (folder / "products.csv").write_text("id,image\nother,dress/red/1.jpg\n")
+        assert shop.ingest(folder, source="table", format="csv").notes[:1] != [
+            "the source pictures is called table from now on"
+        ]
+        assert names(shop) == ["pictures", "table"]
+
+
+def test_the_name_of_the_api_is_reserved(shop: Workspace, folder: Path) -> None:
+    said = "the source 'api' is that of the products that are put over the API"
+    with shop:
+        shop.ingest(folder, source="shop")
+        for refused in (
+            lambda: shop.ingest(folder, source="api"),
+            lambda: shop.ingest(source="api"),
+            lambda: shop.sources.rename("api", "x"),
+            lambda: shop.sources.rename("shop", "api"),
+            lambda: shop.sources.remove("api"),
+            lambda: shop.sources.remove("api", dry_run=True),
+        ):
+            with pytest.raises(ConfigError, match=said):
+                refused()
+        assert names(shop) == ["shop"]
+
+
+class TestWhatIsKept:
+    @pytest.fixture
+    def table(self, tmp_path: Path, folder: Path) -> Path:
+        (tmp_path / "lists").mkdir()
+        path = tmp_path / "lists" / "shop.csv"
+        path.write_text("no,title,t1,bild\nr,Plain,Red,red/1.jpg\n")
+        return path
+
+    def options(self, shop: Workspace) -> dict[str, object]:
+        return dict(shop.sources.list()[0].source.options)
+
+    def test_leave_to_read_files_elsewhere_is_for_one_run(
+        self, shop: Workspace, tmp_path: Path, table: Path
+    ) -> None:
+        table.write_text("id,image\nr,../catalog/dress/red/1.jpg\n")
+        with shop:
+            assert shop.ingest(table, allow_outside=True).products["added"] == 1
+            assert self.options(shop) == {}
+            with shop.catalog.writing() as writer, writer.transaction():
+                # As an older version kept it.
+                writer.upsert_source(
+                    str(table), path=str(table), format="csv", options={"allow_outside": True}
+                )
+            (failure,) = shop.ingest(table).failed
+            assert "--allow-outside" in failure.reason
+            assert self.options(shop) == {}
+
+    def test_columns_are_joined_by_field(self, shop: Workspace, folder: Path, table: Path) -> None:
+        root = str(folder / "dress")
+        with shop:
+            columns = {"id": "no", "Titel": "t1", "image": "bild"}
+            shop.ingest(table, columns=columns, media_root=root)
+            assert shop.product("r").title == "Red"
+            shop.ingest(table, columns={"title": "title"})
+            assert shop.product("r").title == "Plain"
+            assert self.options(shop)["columns"] == {"id": "no", "image": "bild", "title": "title"}
+            shop.ingest(table, columns={"title": "", "category": "t1"})
+            assert self.options(shop)["columns"] == {"id": "no", "image": "bild", "category": "t1"}
+            table.write_text("id,image\nr,red/1.jpg\n")
+            shop.ingest(table, columns={"id": "", "image": "", "category": ""})
+            assert self.options(shop) == {"media_root": root}
+
+    @pytest.mark.parametrize("root", ["dress", "https://img.example/media"])
+    def test_where_images_lie_holds_in_any_folder(
+        self, shop: Workspace, folder: Path, table: Path, root: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        table.write_text("id,image\nr,red/1.jpg\n")
+        monkeypatch.chdir(folder)
+        with shop:
+            shop.ingest(table, media_root=root, fetching={"offline": True})
+            monkeypatch.chdir(folder.parent)
+            expected = root if "://" in root else str(folder / root)
+            assert self.options(shop) == {"media_root": expected}
+            if "://" not in root:
+                assert shop.ingest(table).products["unchanged"] == 1
+
+
+def test_a_domain_that_there_is_not_is_refused(shop: Workspace, folder: Path) -> None:
+    with shop, pytest.raises(ConfigError, match=r"a domain is shop or consumer\. Received: 'street'"):
+        shop.ingest(folder, domain="street")
+
+
 def test_a_link_to_the_latest_export_is_one_source(shop: Workspace, folder: Path, tmp_path: Path) -> None:
     latest = tmp_path / "latest"
     with shop:
