@@ -121,6 +121,27 @@ class SourceReader:
                 found.update({row.id: row.place for row in rows})
         return found
 
+    def places_elsewhere(self, name: str, product_ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+        """Finds where products lie in other sources: by id, the path of each source and the place in it.
+
+        Args:
+            name: name of the source that does not count.
+            product_ids: the products; those that no other source has a place for are left out.
+        """
+        statement = (
+            select(products.c.id, sources.c.path, listings.c.place)
+            .join_from(products, listings, products.c.pk == listings.c.product_pk)
+            .join(sources, sources.c.pk == listings.c.source_pk)
+            .where(sources.c.name != name, listings.c.place != "")
+            .order_by(sources.c.pk)
+        )
+        found: dict[str, list[tuple[str, str]]] = {}
+        with self._engine.connect() as connection:
+            for batch in in_batches(sorted(set(product_ids))):
+                for product_id, path, place in connection.execute(statement.where(products.c.id.in_(batch))):
+                    found.setdefault(product_id, []).append((path, place))
+        return found
+
     def ids_saying(self, name: str, field: str, value: str) -> list[str]:
         """Finds the products of which a source says a text in a field: their ids, in order.
 

@@ -73,7 +73,7 @@ def ingest(
     n_total = count_listed(importer, source, options.source) if progress else None
     extraction = options.extraction
     name = options.name or str(source)
-    run = Run(catalog, extractors, options, name)
+    run = Run(catalog, extractors, options, name, str(source))
     run.report.notes += options.notes
     listed = _begin(importer.records(source, options.source))
     with catalog.writing(timeout=extraction.lock_timeout) as writer:
@@ -142,7 +142,8 @@ def preview(
             folder = held.enter_context(TemporaryDirectory())
             catalog = held.enter_context(Catalog.open(Path(folder) / "catalog.db"))
         # What is read beside the writer sees the source by the name that it has still.
-        run = Run(catalog, (), options, options.renames or options.name or str(source))
+        name = options.renames or options.name or str(source)
+        run = Run(catalog, (), options, name, str(source))
         run.report.source = options.name or str(source)
         run.report.notes += options.notes
         writer = held.enter_context(catalog.writing(timeout=options.extraction.lock_timeout))

@@ -20,6 +20,7 @@ from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.images.remote.values import Fetched
 from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
+from stylesearch.ingest.product_ids import ProductIds
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.listing import Listing, Record, Unpictured
 from stylesearch.types import Failure
@@ -47,6 +48,7 @@ class Run:
         extractors: each extracts features of every image.
         options: options of the ingest.
         source: name of the source.
+        path: where it lies.
 
     Attributes:
         report: what was done so far.
@@ -58,19 +60,19 @@ class Run:
         extractors: Sequence[Extractor],
         options: IngestOptions,
         source: str,
+        path: str,
     ) -> None:
         self._catalog = catalog
         self._extractors = extractors
         self._options = options
         self._source = source
+        self._ids = ProductIds(catalog, source, path)
         self.report = IngestReport(source=source)
         self._n_unreadable = 0
         self._feature_sets: dict[str, FeatureSet] = {}
         self._network_sets: dict[str, FeatureSet] = {}
         # Products that are listed without a usable picture wait here for the next transaction.
         self._unpictured: list[Unpictured] = []
-        # Ids given to new places that are not stored yet, and their places.
-        self._given: dict[str, str] = {}
         # Images whose features are being computed, by content, and those that wait for them.
         self._computing: dict[Content, PreparedImage] = {}
         self._waiting: dict[int, PreparedImage] = {}
@@ -91,7 +93,7 @@ class Run:
         """Joins the images that the source lists with the catalog's entries, many at a time."""
         while chunk := list(itertools.islice(listed, PLANNED_AT_ONCE)):
             self._note(chunk)
-            ids = self._ids([one.product for one in chunk if isinstance(one, Record | Unpictured)])
+            ids = self._ids.choose(chunk)
             # One object for each product again: it is described once, and has as many records as pictures.
             named = {key: replace(listing, id=name) for key, (listing, name) in ids.items()}
             self._unpictured += [
@@ -188,8 +190,7 @@ class Run:
         pruner = self.pruner(writer)
         pruner.mark([], [stored[name][0] for name in unsure], keeps_images=True)
         pruner.mark([], [pk for name, (pk, _) in stored.items() if name not in unsure])
-        for name in stored:
-            self._given.pop(name, None)
+        self._ids.forget(stored)
         changes = {name: change for name, (_, change) in stored.items()}
         self.report.add_products(changes)
         return changes
@@ -277,29 +278,3 @@ class Run:
                     report.add_without_picture(one.product.id)
                 else:
                     report.failed.append(Failure(one.item, one.reason))
-
-    def _ids(self, listed: Iterable[Listing]) -> dict[int, tuple[Listing, str]]:
-        """Chooses the id of each product; by the key of the object, with the object.
-
-        A product of a folder keeps the id that its place has in the catalog. A new place gets the first of
-        its ids that no other place of this source has, even one that is gone: it may come back.
-        """
-        chosen = {id(one): (one, one.id) for one in listed}
-        placed = {key: one for key, (one, _) in chosen.items() if one.place}
-        if not placed:
-            return chosen
-        known = self._catalog.sources.ids_of_places(self._source, {one.place for one in placed.values()})
-        known |= {place: name for name, place in self._given.items()}
-        new = [one for one in placed.values() if one.place not in known]
-        wanted = {name for one in new for name in (one.id, *one.other_ids)}
-        taken = self._catalog.sources.places_of_ids(self._source, wanted) if wanted else {}
-        taken |= self._given
-        for key, one in placed.items():
-            name = known.get(one.place)
-            if name is None:
-                names = (one.id, *one.other_ids)
-                name = next(each for each in names if taken.get(each, one.place) == one.place)
-                known[one.place] = name
-                taken[name] = self._given[name] = one.place
-            chosen[key] = one, name
-        return chosen

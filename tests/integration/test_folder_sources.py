@@ -85,3 +85,49 @@ def test_a_table_put_into_a_folder_of_pictures_gives_no_product_another_id(
     assert ingest(shop, root).unchanged == 1
     assert ids(tmp_path, root) == {"1": "dress/1.png"}
     assert ingest(shop, root, format="csv").added == 1
+
+
+def test_two_folders_with_a_product_of_one_name_have_two_products(shop: ss.Workspace, tmp_path: Path) -> None:
+    women = draw(tmp_path / "women", "Shirts/000/a.png", "Shirts/000/b.png", "Shirts/001/c.png")
+    men = draw(tmp_path / "men", "Jackets/000/d.png", "Shirts/001/e.png")
+    ingest(shop, women, layout="category/product/image")
+    for _ in range(2):
+        ingest(shop, men, layout="category/product/image")
+        ingest(shop, women)
+    assert ids(tmp_path, women) == {"000": "Shirts/000", "001": "Shirts/001"}
+    assert ids(tmp_path, men) == {"Jackets/000": "Jackets/000", "Shirts/001": "Shirts/001"}
+    assert [shop.product(name).category for name in ("000", "Jackets/000")] == ["Shirts", "Jackets"]
+    assert len(shop.images("000")) == 2
+
+
+def test_folders_of_one_name_with_the_same_places_have_products_of_their_own(
+    shop: ss.Workspace, tmp_path: Path
+) -> None:
+    names = ("Shirts/000/a.png", "Shirts/000.png", "Jackets/000/b.png")
+    roots = [draw(tmp_path / part / "men", *names) for part in ("old", "new", "next")]
+    for root in roots:
+        assert ingest(shop, root, layout="category/product/image").products["added"] == 3
+    known = [name for root in roots for name in ids(tmp_path, root)]
+    assert len(set(known)) == len(known) == 9
+    assert "men/Shirts/000" in known
+
+
+def test_a_table_joins_the_products_of_a_folder(shop: ss.Workspace, tmp_path: Path) -> None:
+    root = draw(tmp_path / "pictures", "4711/front.png", "4712/front.png")
+    table = tmp_path / "products.csv"
+    table.write_text("id,title,image\n4711,Red dress,pictures/4711/front.png\n", encoding="utf-8")
+    ingest(shop, table)
+    ingest(shop, root, layout="product/image")
+    assert ids(tmp_path, root) == {"4711": "4711", "4712": "4712"}
+    assert shop.product("4711").title == "Red dress"
+
+
+def test_a_folder_within_a_folder_and_one_that_has_moved_are_the_same_products(
+    shop: ss.Workspace, tmp_path: Path
+) -> None:
+    root = draw(tmp_path / "shop", "dress/a1/1.png", "skirt/b1/1.png")
+    ingest(shop, root)
+    assert ingest(shop, root / "dress", layout="product/image").products["unchanged"] == 1
+    moved = root.rename(tmp_path / "moved")
+    assert ingest(shop, moved).products["added"] == 0
+    assert ids(tmp_path, moved) == {"a1": "dress/a1", "b1": "skirt/b1"}
