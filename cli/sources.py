@@ -32,7 +32,8 @@ def list_sources(shared: Shared) -> None:
                     "images": one.images,
                     "ingested_at": one.source.ingested_at,
                     "gone": one.is_gone,
-                    "options": dict(one.source.options),
+                    # Without the roles of up to thousands of folders.
+                    "options": {name: value for name, value in one.source.options.items() if name != "roles"},
                 }
                 for one in found
             ],

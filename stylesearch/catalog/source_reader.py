@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, or_, select
 
 from stylesearch.catalog.queries import in_batches, source_from_row
 from stylesearch.catalog.records import Source, SourceListing
@@ -120,6 +120,13 @@ class SourceReader:
                 rows = connection.execute(statement.where(products.c.id.in_(batch)))
                 found.update({row.id: row.place for row in rows})
         return found
+
+    def has_products_below(self, name: str, folder: str) -> bool:
+        """Whether a source lists products at a path in it, or below it."""
+        is_below = listings.c.place.startswith(f"{folder}/", autoescape=True)
+        statement = _OF_SOURCE.where(sources.c.name == name, or_(listings.c.place == folder, is_below))
+        with self._engine.connect() as connection:
+            return connection.execute(statement.limit(1)).first() is not None
 
     def places_elsewhere(self, name: str, product_ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Finds where products lie in other sources: by id, the path of each source and the place in it.

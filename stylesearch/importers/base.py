@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from stylesearch.errors import DatasetError
 from stylesearch.listing import Record, Unpictured
@@ -21,6 +21,7 @@ __all__ = [
     "Importer",
     "LayoutImporter",
     "Listed",
+    "Misread",
     "Missing",
     "Note",
     "SplitImporter",
@@ -49,6 +50,9 @@ class ImportOptions:
         domain: who took its images, where the source does not say.
         allow_outside: whether a table may name images outside its own folder.
         layout: of a folder, what its levels are (``category/product/image``); "" or ``auto`` to look at it.
+        layout_found: whether an earlier run found the layout by looking, rather than a user gave it.
+        roles: of a folder without a layout, what its folders are, as an earlier run found: names by role, by
+            the path of the place that they are in.
         columns: of a table, columns by field, as ``--map`` gives them: ``{"title": "Bezeichnung", "id":
             "style+colour"}``.
         variants: ``together`` for one product with variants, ``separate`` for a product of each.
@@ -65,6 +69,8 @@ class ImportOptions:
     domain: Domain = Domain.SHOP
     allow_outside: bool = False
     layout: str = ""
+    layout_found: bool = False
+    roles: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     variants: str = "together"
     currency: str = ""
@@ -168,12 +174,34 @@ class SplitImporter(Importer, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """Folders of one place that are read by a layout, and look like something else.
+
+    Attributes:
+        place: path of the place, "" for the root.
+        folders: paths of some of the folders.
+        read_as, looks_like: their role by the layout, and by looking at them.
+        layout: the layout by which they would be read as they look.
+    """
+
+    place: str
+    folders: tuple[str, ...]
+    read_as: str
+    looks_like: str
+    layout: str
+
+
 @runtime_checkable
 class LayoutImporter(Importer, Protocol):
     """An importer that finds out what the levels of a folder are."""
 
-    def find_layout(self, path: Path) -> str:
-        """Finds the ``ImportOptions.layout`` with which later runs read ``path`` as it is read now, or ""."""
+    def find_reading(self, path: Path, options: ImportOptions) -> Mapping[str, Any]:
+        """Finds the fields of ``ImportOptions`` with which later runs read ``path`` as it is read now."""
+        ...
+
+    def find_misread(self, path: Path, layout: str) -> Iterator[Misread]:
+        """Finds what looks otherwise than a layout says that an earlier run has found."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from stylesearch.importers.base import (
     Importer,
     ImportOptions,
     LayoutImporter,
+    Misread,
     check_options,
 )
 from stylesearch.importers.choice import choose_importer
@@ -26,6 +28,18 @@ if TYPE_CHECKING:
     from stylesearch.workspace.resources import Resources
 
 __all__ = ["ChosenSource", "choose_source"]
+
+N_PLACES_COMPARED: Final = 50
+"""Places with folders that look otherwise than a layout says, of which it is asked whether they are new."""
+N_MISREAD_TOLD: Final = 3
+"""Places of them that are told."""
+
+_NOUNS: Final = {
+    "category": "categories",
+    "product": "products",
+    "split": "splits",
+    "*": "folders that say nothing",
+}
 
 NOT_KEPT: Final = {"allow_outside", "splits", "gallery"}
 """Options of an import that are for one run; all others are kept with the source."""
@@ -107,6 +121,9 @@ def choose_source(
         del kept["columns"]
     if format != AUTO:
         kept["format"] = format
+    if "layout" in given:
+        for found in ("layout_found", "roles"):
+            kept.pop(found, None)
     names = {one.name for one in fields(ImportOptions)}
     chosen = {key: value for key, value in {**kept, **given}.items() if key in names}
     import_options = replace(ImportOptions(), **chosen)
@@ -116,16 +133,35 @@ def choose_source(
         format = known.format
     importer = choose_importer(place, format)
     check_options(importer, import_options)
-    # This run tells what it assumes; later ones read the folder in the same way, whatever is added.
-    if (
-        isinstance(importer, LayoutImporter)
-        and "layout" not in kept
-        and (layout := importer.find_layout(Path(place)))
-    ):
-        kept["layout"] = layout
+    if isinstance(importer, LayoutImporter):
+        # This run tells what it assumes; later ones read the folder in the same way, whatever is added.
+        if "layout" not in kept:
+            kept |= importer.find_reading(Path(place), import_options)
+        elif catalog is not None and known is not None and import_options.layout_found:
+            misread = importer.find_misread(Path(place), import_options.layout)
+            notes += _misread_notes(catalog, known.name, import_options.layout, misread)
     return ChosenSource(
         chosen_name, Path(place), importer, import_options, kept, renames=renames, notes=tuple(notes)
     )
+
+
+def _misread_notes(catalog: Catalog, name: str, layout: str, misread: Iterable[Misread]) -> list[str]:
+    """Says which new folders look otherwise than the layout says that was found before they were there."""
+    notes: list[str] = []
+    for one in itertools.islice(misread, N_PLACES_COMPARED):
+        if len(notes) == N_MISREAD_TOLD:
+            break
+        if any(catalog.sources.has_products_below(name, folder) for folder in one.folders):
+            continue  # these were read so before, and are read so with what was added to them
+        names = ", ".join(f"{folder.rpartition('/')[2]!r}" for folder in one.folders[:3])
+        below = f"in {one.place!r}" if one.place else "in the folder"
+        notes.append(
+            f"took the new folders {below} ({names}{', ...' if len(one.folders) > 3 else ''}) as the layout "
+            f"{layout} says, which an earlier run found: {_NOUNS[one.read_as]}; they look like "
+            f"{_NOUNS[one.looks_like]}: --layout auto looks at each folder, --layout {one.layout} is for a "
+            "source in which all are so"
+        )
+    return notes
 
 
 def _whole_values(options: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:

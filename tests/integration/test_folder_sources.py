@@ -131,3 +131,70 @@ def test_a_folder_within_a_folder_and_one_that_has_moved_are_the_same_products(
     moved = root.rename(tmp_path / "moved")
     assert ingest(shop, moved).products["added"] == 0
     assert ids(tmp_path, moved) == {"a1": "dress/a1", "b1": "skirt/b1"}
+
+
+class TestALayoutThatWasFound:
+    @pytest.fixture
+    def root(self, shop: ss.Workspace, tmp_path: Path) -> Path:
+        root = draw(tmp_path / "shop", "Dresses/1001/1.png", "Dresses/1002/1.png")
+        ingest(shop, root)
+        return root
+
+    def options(self, shop: ss.Workspace) -> dict[str, object]:
+        return dict(shop.sources.list()[0].source.options)
+
+    def test_is_kept_as_one_that_was_found(self, shop: ss.Workspace, root: Path) -> None:
+        assert self.options(shop) == {"layout": "category/product/image", "layout_found": True}
+        ingest(shop, root, layout="category/product/image")
+        assert self.options(shop) == {"layout": "category/product/image"}
+
+    def test_says_what_looks_otherwise_and_is_new(self, shop: ss.Workspace, root: Path) -> None:
+        draw(root, "Women/Skirts/2001/1.png", "Women/Skirts/2002/1.png", "Dresses/1003/1.png")
+        note = (
+            "took the new folders in 'Women' ('Skirts') as the layout category/product/image says, which an "
+            "earlier run found: products; they look like categories: --layout auto looks at each folder, "
+            "--layout category/category/product/image is for a source in which all are so"
+        )
+        assert ingest(shop, root, dry_run=True).notes == [note]
+        assert ingest(shop, root).notes == [note]
+        assert shop.product("Skirts").category == "Women"
+        assert ingest(shop, root).notes == []  # known by now, and read as before
+
+    def test_that_is_given_says_nothing(self, shop: ss.Workspace, root: Path) -> None:
+        ingest(shop, root, layout="category/product/image")
+        draw(root, "Women/Skirts/2001/1.png", "Women/Skirts/2002/1.png")
+        assert ingest(shop, root).notes == []
+
+    def test_can_be_left_for_looking_at_each_folder(
+        self, shop: ss.Workspace, root: Path, tmp_path: Path
+    ) -> None:
+        draw(root, "Women/Skirts/2001/1.png", "Women/Skirts/2002/1.png")
+        ingest(shop, root, layout="auto")
+        assert ids(tmp_path, root) == {
+            "1001": "Dresses/1001",
+            "1002": "Dresses/1002",
+            "2001": "Women/Skirts/2001",
+            "2002": "Women/Skirts/2002",
+        }
+        assert self.options(shop) == {"layout": "auto"}
+
+
+def test_folders_without_a_single_layout_are_read_as_before(shop: ss.Workspace, tmp_path: Path) -> None:
+    root = draw(tmp_path / "shop", "Women/Dresses/1001/1.png", "Shoes/2001/1.png", "a/1.png", "b/1.png")
+    ingest(shop, root)
+    before = ids(tmp_path, root)
+    assert set(before.values()) == {"Women/Dresses/1001", "Shoes/2001", "a/1.png", "b/1.png"}
+    assert shop.sources.list()[0].source.options["roles"] == {
+        "": {"category": ["Shoes", "Women", "a", "b"]},
+        "Shoes": {"product": ["2001"]},
+        "Women": {"category": ["Dresses"]},
+        "Women/Dresses": {"product": ["1001"]},
+    }
+    # By looking alone, a and b are products from now on.
+    draw(root, "a/2.png", "a/3.png", "b/2.png", "b/3.png", "Shoes/2002/1.png")
+    report = ingest(shop, root)
+    assert (report.products["added"], report.products["unlisted"]) == (5, 0)
+    assert before.items() <= ids(tmp_path, root).items()
+    assert "2002" in shop.sources.list()[0].source.options["roles"]["Shoes"]["product"]
+    ingest(shop, root, layout="category/product/image")
+    assert shop.sources.list()[0].source.options == {"layout": "category/product/image"}

@@ -80,6 +80,19 @@ def test_sources_are_listed_with_what_they_list(stylesearch: Command, home: Path
     assert str(table) in stylesearch("--home", home, "sources", "list").out
 
 
+def test_a_list_of_sources_is_without_the_roles_of_all_folders(
+    stylesearch: Command, home: Path, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("Women/Dresses/d11/1.jpg", "Shoes/s11/1.jpg")):
+        (tmp_path / "shop" / name).parent.mkdir(parents=True)
+        (tmp_path / "shop" / name).write_bytes(jpeg(draw((1, 2, 3), seed=number)))
+    stylesearch("--home", home, "ingest", tmp_path / "shop", "--source", "folder", "--domain", "shop")
+    with ss.open(home) as shop:
+        assert "roles" in shop.catalog.sources.get("folder").options
+    listed = stylesearch("--home", home, "sources", "list", "--json").json
+    assert [one["options"] for one in listed if one["name"] == "folder"] == [{"domain": "shop"}]
+
+
 def test_a_renamed_source_is_ingested_by_its_name(stylesearch: Command, home: Path, table: Path) -> None:
     done = stylesearch("--home", home, "sources", "rename", table, "export")
     assert (done.code, done.out) == (0, f"{table} is called export now\n")

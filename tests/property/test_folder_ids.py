@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,3 +85,69 @@ def test_a_product_keeps_its_id_while_it_is_there_and_no_two_share_one(
                 kept = {place: name for place, name in before.items() if place in places}
                 assert {place: now[place] for place in kept} == kept, "no id changes while its place is there"
                 before = now
+
+
+MIXED = tuple(
+    f"{folder}{name}"
+    for folder in (
+        "",
+        "Women/",
+        "Women/Dresses/",
+        "Women/Dresses/d100/",
+        "Shoes/",
+        "Shoes/s100/",
+        "a/",
+        "a/b/",
+    )
+    for name in (
+        "1.png",
+        "front.png",
+        "red wrap dress.png",
+        "4711/1.png",
+        "amelia/2.png",
+        "Skirts/k200/1.png",
+    )
+)
+"""Images in trees of mixed depth, whose folders can be taken for this or that."""
+
+CHANGES = st.lists(st.sets(st.sampled_from(MIXED), min_size=1, max_size=9), min_size=2, max_size=8)
+
+
+@given(changes=CHANGES)
+@settings(max_examples=150, deadline=None)
+def test_an_image_is_of_the_same_product_however_its_folder_grows_and_shrinks(
+    changes: list[set[str]],
+) -> None:
+    """Each run looks at the folder, and keeps for the next one how it has read it."""
+    importer = FolderImporter()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "shop"
+        root.mkdir()
+        present: set[str] = set()
+        kept: dict[str, Any] = {}
+        before: dict[str, str] = {}
+        for changed in changes:
+            for name in sorted(changed):
+                place = root / name
+                if name in present:
+                    place.unlink()
+                    while place.parent != root and not any(place.parent.iterdir()):
+                        place = place.parent
+                        place.rmdir()
+                else:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.touch()
+            present ^= changed
+            if not present:
+                break
+            options = ImportOptions(**kept)
+            if "layout" not in kept:
+                kept |= importer.find_reading(root, options)
+            now = {
+                item.path: item.product.place
+                for item in importer.records(root, options)
+                if isinstance(item, Record)
+            }
+            assert len(now) == len(present)
+            assert now == {path: before.get(path, place) for path, place in now.items()}
+            before |= now

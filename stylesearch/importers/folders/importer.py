@@ -16,16 +16,18 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import AUTO, ImportOptions, Listed, Note, title_from_name
+from stylesearch.importers.base import AUTO, ImportOptions, Listed, Misread, Note, title_from_name
 from stylesearch.importers.folders.layout import (
     CATEGORY,
     IGNORED,
@@ -33,17 +35,26 @@ from stylesearch.importers.folders.layout import (
     PRODUCT,
     SPLIT,
     GivenLayout,
+    KeptRoles,
+    Place,
     Roles,
+    pack_roles,
     parse_layout,
+    unpack_roles,
 )
 from stylesearch.importers.folders.names import is_year, is_year_and_month
-from stylesearch.importers.folders.products import FoundProduct, find_places, find_products
+from stylesearch.importers.folders.products import FoundProduct, find_folders, find_places, find_products
 from stylesearch.importers.folders.recognition import FoundLayout
-from stylesearch.importers.folders.tree import File, Tree, nfc
+from stylesearch.importers.folders.tree import File, Folder, Tree, nfc
 from stylesearch.listing import UNCATEGORIZED, Listing, Record
 from stylesearch.types import Failure
 
 __all__ = ["FolderImporter"]
+
+N_ROLES_KEPT: Final = 20_000
+"""Folders whose roles are kept for later runs."""
+N_NAMED: Final = 20
+"""Folders of a place that are named as misread."""
 
 EXPECTED: Final = (
     "expected category/product/picture.jpg, category/picture.jpg or product/picture.jpg below it, "
@@ -76,7 +87,7 @@ class FolderImporter:
             DatasetError: ``path`` is not a folder, or has no file that could be an image; the layout is none.
         """
         tree = _open_tree(path)
-        roles = _roles(tree, options.layout)
+        roles = _roles(tree, options)
         yield from map(Note, self._notes)
         repeated = _repeated_names(tree, roles)
         empty = True
@@ -120,6 +131,58 @@ class FolderImporter:
             levels.append(PRODUCT)  # images beside folders of products are products as well
         return "/".join([*levels, IMAGE])
 
+    def find_reading(self, path: Path, options: ImportOptions) -> dict[str, Any]:
+        """Finds how later runs read ``path`` as it is read now; see ``LayoutImporter``.
+
+        A layout where there is one, else the role of each folder that has files, with those that earlier runs
+        found of folders that are gone. Of more than ``N_ROLES_KEPT`` folders only those that are no products
+        are kept.
+
+        Raises:
+            DatasetError: ``path`` is not a folder.
+        """
+        if not options.roles and (layout := self.find_layout(path)):
+            return {"layout": layout, "layout_found": True}
+        tree = _open_tree(path)
+        known = unpack_roles(options.roles)
+        roles: dict[str, str] = {}
+        for place, name, role, folders in find_folders(tree, _roles(tree, replace(options, layout=""))):
+            one = place.below(name)
+            if one in known or any(map(tree.has_files, folders)):
+                roles[one] = role
+        roles |= {one: role for one, role in known.items() if one not in roles}
+        if len(roles) > N_ROLES_KEPT:
+            roles = {one: role for one, role in roles.items() if role != PRODUCT}
+        return {"roles": pack_roles(dict(itertools.islice(roles.items(), N_ROLES_KEPT)))} if roles else {}
+
+    def find_misread(self, path: Path, layout: str) -> Iterator[Misread]:
+        """Finds folders that look otherwise than ``layout`` says, the uppermost; see ``LayoutImporter``.
+
+        Raises:
+            DatasetError: ``path`` is not a folder, or the layout is none.
+        """
+        tree = _open_tree(path)
+        found = FoundLayout(tree)
+        others: dict[tuple[str, str, str], list[tuple[Place, str, tuple[Folder, ...]]]] = {}
+        misread: set[str] = set()
+        for place, name, role, folders in find_folders(tree, GivenLayout(parse_layout(layout))):
+            if place.path in misread:
+                misread.add(place.below(name))
+                continue
+            looks_like = found.of(place).role(name, folders)
+            if looks_like != role and any(map(tree.has_files, folders)):
+                misread.add(place.below(name))
+                others.setdefault((place.path, role, looks_like), []).append((place, name, folders))
+        for (where, role, looks_like), several in others.items():
+            step = max(1, len(several) // N_NAMED)
+            yield Misread(
+                where,
+                tuple(place.below(name) for place, name, _ in several[::step]),
+                role,
+                looks_like,
+                _layout_as_it_looks(tree, *several[0], looks_like),
+            )
+
 
 class _RepeatedNames:
     """Hashes of names that more than one product has; eight bytes for each product."""
@@ -139,8 +202,31 @@ def _open_tree(path: Path) -> Tree:
     return Tree(path)
 
 
-def _roles(tree: Tree, layout: str) -> Roles:
-    return FoundLayout(tree) if layout in ("", AUTO) else GivenLayout(parse_layout(layout))
+def _roles(tree: Tree, options: ImportOptions) -> Roles:
+    if options.layout not in ("", AUTO):
+        return GivenLayout(parse_layout(options.layout))
+    found = FoundLayout(tree)
+    return KeptRoles(unpack_roles(options.roles), found) if options.roles else found
+
+
+def _layout_as_it_looks(tree: Tree, place: Place, name: str, folders: tuple[Folder, ...], role: str) -> str:
+    """The layout by which a folder is read as it looks, from the root down to the first product in it."""
+    found = FoundLayout(tree)
+    while role != PRODUCT:
+        place = place.child(name, folders, role)
+        below = next(((one, parts) for one, parts in _folders_in(tree, place)), None)
+        if below is None:
+            break
+        name, folders = below
+        role = found.of(place).role(name, folders)
+    # Images beside folders of products are products as well.
+    return "/".join([*place.levels, PRODUCT, IMAGE])
+
+
+def _folders_in(tree: Tree, place: Place) -> Iterator[tuple[str, tuple[Folder, ...]]]:
+    for name, entry in tree.entries(place.folders):
+        if isinstance(entry, Folder) and tree.has_files(entry):
+            yield name, (entry,)
 
 
 def _repeated_names(tree: Tree, roles: Roles) -> _RepeatedNames:

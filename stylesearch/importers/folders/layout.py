@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,10 +16,13 @@ __all__ = [
     "PRODUCT",
     "SPLIT",
     "GivenLayout",
+    "KeptRoles",
     "Place",
     "Roles",
     "RolesOfFolders",
+    "pack_roles",
     "parse_layout",
+    "unpack_roles",
 ]
 
 CATEGORY: Final = "category"
@@ -117,6 +120,70 @@ class GivenLayout:
         """The role of the level below ``place``."""
         depth = len(place.levels)
         return _OneRole(self._levels[depth] if depth < len(self._levels) else IGNORED)
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownRoles:
+    """Roles of the folders in a place, of which an earlier run found some.
+
+    Attributes:
+        place: the place.
+        known: roles by path.
+        found: the roles of the others.
+        notes: what was assumed about them.
+    """
+
+    place: Place
+    known: Mapping[str, str]
+    found: RolesOfFolders
+    notes: tuple[str, ...]
+
+    def role(self, name: str, folders: tuple[Folder, ...]) -> str:
+        return self.known.get(self.place.below(name)) or self.found.role(name, folders)
+
+
+class KeptRoles:
+    """Roles of folders as an earlier run found them, and those of new folders as they are found now.
+
+    Args:
+        known: roles by path of the folder.
+        found: the roles of all folders.
+    """
+
+    def __init__(self, known: Mapping[str, str], found: Roles) -> None:
+        self._known = known
+        self._found = found
+        self._known_places = {path.rpartition("/")[0] for path in known}
+
+    def of(self, place: Place) -> RolesOfFolders:
+        """The roles of the folders in ``place``; what is assumed is told only of a place that is new."""
+        found = self._found.of(place)
+        notes = () if place.path in self._known_places else found.notes
+        return _KnownRoles(place, self._known, found, notes)
+
+
+def pack_roles(roles: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
+    """Makes roles by path short: names by role, by the path of the place that they are in.
+
+    Example:
+        >>> pack_roles({"Shoes": "category", "Shoes/4711": "product", "Shoes/4712": "product"})
+        {'': {'category': ['Shoes']}, 'Shoes': {'product': ['4711', '4712']}}
+    """
+    packed: dict[str, dict[str, list[str]]] = {}
+    for path, role in sorted(roles.items()):
+        place, _, name = path.rpartition("/")
+        packed.setdefault(place, {}).setdefault(role, []).append(name)
+    return packed
+
+
+def unpack_roles(packed: Mapping[str, Mapping[str, Iterable[str]]]) -> dict[str, str]:
+    """Roles by path, of what ``pack_roles`` made."""
+    return {
+        f"{place}/{name}" if place else name: role
+        for place, by_role in packed.items()
+        for role, names in by_role.items()
+        for name in names
+    }
 
 
 def parse_layout(layout: str) -> tuple[str, ...]:

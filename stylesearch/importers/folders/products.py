@@ -15,7 +15,7 @@ from stylesearch.importers.folders.names import is_day, is_month, is_year, is_ye
 from stylesearch.importers.folders.tree import File, Folder, Tree
 from stylesearch.types import Failure
 
-__all__ = ["FoundProduct", "find_places", "find_products"]
+__all__ = ["FoundProduct", "find_folders", "find_places", "find_products"]
 
 _FURTHER: Final = re.compile(r"(?P<of>.+)-[0-9]{1,2}")
 """Name of a further image of a product in a folder of uploads: ``red-1`` beside ``red``."""
@@ -53,6 +53,19 @@ def find_places(tree: Tree, roles: Roles) -> Iterator[tuple[Place, set[str]]]:
         found = {role for _, (role, _) in entries if role}
         if found:
             yield place, found
+
+
+def find_folders(tree: Tree, roles: Roles) -> Iterator[tuple[Place, str, str, tuple[Folder, ...]]]:
+    """Yields the folders that are not within products, place by place.
+
+    Yields:
+        the place that a folder is in, its name, its role, and all folders of that name.
+    """
+    for place, entries in _walk(tree, roles):
+        for name, (role, parts) in entries:
+            folders = tuple(one for one in parts if isinstance(one, Folder))
+            if role:
+                yield place, name, role, folders
 
 
 _Entry = tuple[str, tuple[str, tuple[File | Folder | Failure, ...]]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stylesearch.errors import DatasetError
+from stylesearch.importers.base import ImportOptions, Note
 from stylesearch.importers.folders.importer import FolderImporter
 from stylesearch.importers.folders.layout import parse_layout
 from tests.unit.importers.folders.trees import plant, products, read
@@ -109,3 +112,45 @@ def test_a_layout_that_is_kept_reads_as_before_what_alone_would_be_something_els
     assert before == {"a/1.jpg", "b/1.jpg"}
     assert set(products(tmp_path)) == {"a", "b"}
     assert set(products(tmp_path, layout=layout)) >= before
+
+
+def test_roles_of_folders_that_are_gone_are_kept_and_empty_folders_have_none(tmp_path: Path) -> None:
+    plant(tmp_path, "Women/Dresses/d11/1.jpg", "Shoes/s11/1.jpg")
+    (tmp_path / "Bags").mkdir()
+    importer = FolderImporter()
+    first = importer.find_reading(tmp_path, ImportOptions())
+    assert first == {
+        "roles": {
+            "": {"category": ["Shoes", "Women"]},
+            "Shoes": {"product": ["s11"]},
+            "Women": {"category": ["Dresses"]},
+            "Women/Dresses": {"product": ["d11"]},
+        }
+    }
+    shutil.rmtree(tmp_path / "Shoes")
+    assert importer.find_reading(tmp_path, ImportOptions(**first)) == first
+
+
+def test_of_too_many_folders_only_those_above_products_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tmp_path, "Women/Dresses/d11/1.jpg", "Shoes/s11/1.jpg", "Shoes/s12/1.jpg")
+    monkeypatch.setattr("stylesearch.importers.folders.importer.N_ROLES_KEPT", 4)
+    assert FolderImporter().find_reading(tmp_path, ImportOptions()) == {
+        "roles": {"": {"category": ["Shoes", "Women"]}, "Women": {"category": ["Dresses"]}}
+    }
+
+
+def test_an_assumption_about_a_place_that_is_known_is_not_told_again(tmp_path: Path) -> None:
+    plant(tmp_path, "Women/Dresses/d11/1.jpg", "Shoes/s11/1.jpg", "amelia/1.jpg", "berta/1.jpg")
+    importer = FolderImporter()
+    kept = importer.find_reading(tmp_path, ImportOptions())
+    assert "roles" in kept
+
+    def told(**options: Any) -> list[str]:
+        return [
+            one.text for one in importer.records(tmp_path, ImportOptions(**options)) if isinstance(one, Note)
+        ]
+
+    assert ["amelia" in text for text in told()] == [True]
+    assert told(**kept) == []
