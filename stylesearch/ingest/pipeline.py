@@ -123,7 +123,7 @@ def preview(
     options: IngestOptions,
     progress: ReportProgress | None = None,
 ) -> IngestReport:
-    """Reports what an ingest would do, without opening an image, fetching one, or storing anything.
+    """Reports what an ingest would do, without decoding an image, fetching one, or storing anything.
 
     Args:
         catalog: the catalog, to which nothing is written; None where there is none yet.

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from stylesearch.catalog import Catalog
+from stylesearch.catalog.pruning import is_lost
+from stylesearch.files import sha256_file
 from stylesearch.importers.base import Listed
 from stylesearch.listing import Listing, Record, Unpictured
 
 __all__ = ["ProductIds"]
+
+N_COMPARED: Final = 4
+"""Images of a product by which it is known to have moved."""
 
 
 class ProductIds:
@@ -20,6 +26,9 @@ class ProductIds:
     ids that no other place has: neither one of this source, even one that is gone, since it may come back,
     nor one of another folder. Ids of tables are the shop's own: places may have them too.
 
+    A product has moved where a new place has the name of one that is gone, and the same images: it keeps its
+    id. So it is found where its id is its name, or its name behind the path of the new folder.
+
     Args:
         catalog: the catalog.
         source: name of the source.
@@ -27,6 +36,7 @@ class ProductIds:
     """
 
     def __init__(self, catalog: Catalog, source: str, root: str) -> None:
+        self._catalog = catalog
         self._sources = catalog.sources
         self._source = source
         self._root = root
@@ -44,13 +54,18 @@ class ProductIds:
         known |= {place: name for name, place in self._given.items()}
         new = [one for one in placed.values() if one.place not in known]
         wanted = {name for one in new for name in itertools.islice(self._names(one), len(one.other_ids) + 3)}
+        wanted |= {name for one in new for name in _bare_names(one.place)}
         taken = self._sources.places_of_ids(self._source, wanted) if wanted else {}
         taken |= self._given
+        images_of: dict[int, list[str]] = {}
+        for item in listed:
+            if isinstance(item, Record):
+                images_of.setdefault(id(item.product), []).append(item.path)
         elsewhere = self._sources.places_elsewhere(self._source, wanted) if wanted else {}
         for key, one in placed.items():
             name = known.get(one.place)
             if name is None:
-                name = next(
+                name = self._find_moved(one, taken, images_of.get(key, ())) or next(
                     each
                     for each in self._names(one)
                     if taken.get(each, one.place) == one.place
@@ -60,6 +75,28 @@ class ProductIds:
                 taken[name] = self._given[name] = one.place
             chosen[key] = one, name
         return chosen
+
+    def _find_moved(self, one: Listing, taken: Mapping[str, str], images: Sequence[str]) -> str | None:
+        """The id of the product that has moved to a new place, or None for a new product."""
+        if not images:
+            return None
+        for name in dict.fromkeys((*_bare_names(one.place), one.id, *one.other_ids)):
+            place = taken.get(name, "")
+            if (
+                place in ("", one.place)
+                or name in self._given
+                or _last_part(place) != _last_part(one.place)
+                or os.path.lexists(os.path.join(self._root, place))  # noqa: PTH118
+            ):
+                continue
+            before = self._catalog.images_of(name)
+            below = self._root.rstrip(os.sep) + os.sep
+            # The place may be there under another Unicode form of its name.
+            is_gone = all(is_lost(image.path) for image in before if image.path.startswith(below))
+            lost = {image.sha256 for image in before if is_lost(image.path)}
+            if is_gone and all(_digest(path) in lost for path in images[:N_COMPARED]):
+                return name
+        return None
 
     def forget(self, names: Iterable[str]) -> None:
         """Notes that products are stored: from now on the catalog knows where they lie."""
@@ -85,3 +122,20 @@ class ProductIds:
             return True
         mine, its = (os.path.realpath(os.path.join(*one)) for one in ((self._root, place), (root, other)))  # noqa: PTH118
         return mine == its
+
+
+def _bare_names(place: str) -> tuple[str, str]:
+    """What a product at a place is called where no other has its name: as an image, and as a folder."""
+    last = _last_part(place)
+    return os.path.splitext(last)[0], last  # noqa: PTH122 - a name, not a path
+
+
+def _last_part(place: str) -> str:
+    return place.rpartition("/")[2]
+
+
+def _digest(path: str) -> str | None:
+    try:
+        return sha256_file(path)
+    except OSError:
+        return None

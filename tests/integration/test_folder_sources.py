@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +199,59 @@ def test_folders_without_a_single_layout_are_read_as_before(shop: ss.Workspace, 
     assert "2002" in shop.sources.list()[0].source.options["roles"]["Shoes"]["product"]
     ingest(shop, root, layout="category/product/image")
     assert shop.sources.list()[0].source.options == {"layout": "category/product/image"}
+
+
+class TestAProductThatMoves:
+    @pytest.fixture
+    def root(self, shop: ss.Workspace, tmp_path: Path) -> Path:
+        root = draw(tmp_path / "shop", "Dresses/p10/1.png", "Skirts/p11/1.png", "Skirts/p12.png")
+        ingest(shop, root, layout="category/product/image")
+        return root
+
+    def test_keeps_its_id(self, shop: ss.Workspace, root: Path, tmp_path: Path) -> None:
+        (root / "Sale").mkdir()
+        (root / "Dresses/p10").rename(root / "Sale/p10")
+        (root / "Skirts/p12.png").rename(root / "Sale/p12.png")
+        planned = ingest(shop, root, dry_run=True)
+        report = ingest(shop, root)
+        for one in (planned, report):
+            assert one.products == {"added": 0, "changed": 2, "unchanged": 1, "removed": 0, "unlisted": 0}
+            assert (one.added, one.removed, one.computed) == (2, 2, 0)
+        assert ids(tmp_path, root) == {"p10": "Sale/p10", "p11": "Skirts/p11", "p12": "Sale/p12.png"}
+        assert [shop.product(name).category for name in ("p10", "p12")] == ["Sale", "Sale"]
+        assert [image.path for image in shop.images("p10")] == [str(root / "Sale/p10/1.png")]
+
+    @pytest.mark.parametrize("prune", [False, True])
+    def test_is_not_one_of_its_name_with_other_images(
+        self, shop: ss.Workspace, root: Path, tmp_path: Path, prune: bool
+    ) -> None:
+        draw(root, "Coats/p10/1.png")
+        assert (root / "Coats/p10/1.png").read_bytes() != (root / "Dresses/p10/1.png").read_bytes()
+        shutil.rmtree(root / "Dresses")
+        ingest(shop, root, prune=prune, force=True)
+        assert ids(tmp_path, root)["Coats/p10"] == "Coats/p10"
+        assert ids(tmp_path, root).get("p10") == (None if prune else "Dresses/p10")
+
+    def test_is_not_a_copy_of_one_that_is_there(self, shop: ss.Workspace, root: Path, tmp_path: Path) -> None:
+        shutil.copytree(root / "Dresses", root / "Sale")
+        assert ingest(shop, root).products["added"] == 1
+        assert ids(tmp_path, root)["p10"] == "Dresses/p10"
+
+    def test_is_one_product_where_it_has_become_two(
+        self, shop: ss.Workspace, root: Path, tmp_path: Path
+    ) -> None:
+        shutil.copytree(root / "Dresses", root / "New")
+        (root / "Dresses").rename(root / "Sale")
+        ingest(shop, root)
+        assert ids(tmp_path, root) == {
+            "p10": "New/p10",
+            "Sale/p10": "Sale/p10",
+            "p11": "Skirts/p11",
+            "p12": "Skirts/p12.png",
+        }
+
+    def test_comes_back_to_its_place(self, shop: ss.Workspace, root: Path, tmp_path: Path) -> None:
+        for there, back in (("Dresses", "Sale"), ("Sale", "Dresses")):
+            (root / there).rename(root / back)
+            assert ingest(shop, root).products["added"] == 0
+        assert ids(tmp_path, root)["p10"] == "Dresses/p10"
