@@ -58,7 +58,7 @@ def _count_products(report: IngestReport) -> str:
 def _count_images(report: IngestReport) -> str:
     return (
         f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
-        f"{report.removed} removed, {len(report.failed)} failed"
+        f"{report.removed} removed, {report.n_failed} failed"
         + (f", {report.missing} missing" if report.missing else "")
     )
 
@@ -103,6 +103,12 @@ def _echo_notes(report: IngestReport) -> None:
     if report.filled:
         they = "it" if report.filled == 1 else "they"
         notes.append(f"{_count(report.filled, 'image')} of before got the features that {they} lacked")
+    if report.removes_nothing:
+        entries = "1 entry" if report.unreadable == 1 else f"{report.unreadable} entries"
+        notes.append(
+            f"nothing was removed, since {entries} of the source could not be read and may be about any "
+            f"product ({report.unreadable_example}); --force removes all the same"
+        )
     if report.refused_removals:
         notes.append(
             f"{_count(report.refused_removals, 'product')} were not removed, since that is more than a third "
@@ -125,8 +131,8 @@ def echo_failures(report: IngestReport) -> None:
         click.echo(f"... and {report.missing - len(report.missing_examples)} more missing images", err=True)
     for failure in report.failed[:N_FAILURES_SHOWN]:
         click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
-    if len(report.failed) > N_FAILURES_SHOWN:
-        click.echo(f"... and {len(report.failed) - N_FAILURES_SHOWN} more (--json lists all)", err=True)
+    if report.n_failed > N_FAILURES_SHOWN:
+        click.echo(f"... and {report.n_failed - N_FAILURES_SHOWN} more (--json lists them)", err=True)
 
 
 def _count(n: int, noun: str) -> str:

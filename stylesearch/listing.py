@@ -91,8 +91,14 @@ class Unpictured:
         item: where the source lists it (file and line), or the picture.
         reason: why the picture cannot be used; None where the source gives none for the whole product, which
             is no failure.
+        only_known: whether a product that the catalog does not have is not added: what is listed is too
+            little to make one of it.
+        says_images: whether the source says which images the product has; a table without a column for them
+            does not, and those of before stay.
     """
 
     product: Listing
     item: str
     reason: str | None = None
+    only_known: bool = False
+    says_images: bool = True

@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("place", sa.String(), nullable=False),
         sa.Column("said", sa.JSON(), nullable=False),
         sa.Column("guesses", sa.JSON(), nullable=False),
+        sa.Column("lists", sa.Boolean(), nullable=False, server_default=sa.true()),
         sa.ForeignKeyConstraint(
             ["product_pk"], ["products.pk"], name="fk_listings_product_pk", ondelete="CASCADE"
         ),

@@ -218,12 +218,14 @@ class SourceListing:
         place: where the product lies in it, or "".
         said: values by field, as JSON.
         guesses: a title and a category made from names.
+        lists: whether the source lists the product, and did not only change some of its fields.
     """
 
     source: str
     place: str
     said: Mapping[str, Any]
     guesses: Mapping[str, str]
+    lists: bool = True
 
 
 @dataclass(frozen=True, slots=True)

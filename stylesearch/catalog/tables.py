@@ -32,6 +32,7 @@ from sqlalchemy import (
     TypedColumns,
     TypeDecorator,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.engine import Dialect
 
@@ -137,7 +138,9 @@ class ProductColumns(TypedColumns):
 class ListingColumns(TypedColumns):
     """What each source says of each product: see ``stylesearch.listing.Listing``.
 
-    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own.
+    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own. ``lists`` is
+    whether the source lists the product; if not, it only changed some fields of a product of others, which
+    goes with them.
     """
 
     product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)
@@ -145,6 +148,7 @@ class ListingColumns(TypedColumns):
     place: Named[str]
     said: Named[dict[str, Any]] = Column(JSON)
     guesses: Named[dict[str, Any]] = Column(JSON)
+    lists: Named[bool] = Column(Boolean, server_default=true())
 
 
 class ImageListingColumns(TypedColumns):

@@ -109,7 +109,8 @@ def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: in
 def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedImage:
     record, known, content = task.record, task.known, task.content
     if isinstance(content, NotFetched):
-        return _unreadable(task, content.reason, is_gone=content.is_gone)
+        # Not even where its server says that it is gone: it lies here, and the source still lists it.
+        return _unreadable(task, content.reason, is_gone=False)
     is_same = known is not None and known.error is None and known.box == record.box
     file = None if content is None else str(content.path)
     sha256 = None if content is None else content.sha256

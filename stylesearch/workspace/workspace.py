@@ -248,7 +248,8 @@ class Workspace:
         own_space = self._resources.own_space
         if own.extractor in specs:
             report.filled, failed = own_space.fill(progress)
-            report.failed += failed
+            for one in failed:
+                report.add_failure(one)
         began = time.perf_counter()
         self._refresh_indexes(specs, progress)
         warn_about_missing_features(catalog)

@@ -35,9 +35,19 @@ class ProductJoiner:
         finder: finds its pictures.
         options: options for reading it.
         is_whole: as in ``Listing.is_whole``.
+        says_images: as in ``Unpictured.says_images``.
     """
 
-    def __init__(self, source: str, finder: PictureFinder, options: ImportOptions, *, is_whole: bool) -> None:
+    def __init__(
+        self,
+        source: str,
+        finder: PictureFinder,
+        options: ImportOptions,
+        *,
+        is_whole: bool,
+        says_images: bool = True,
+    ) -> None:
+        self._says_images = says_images
         self._source = source
         self._finder = finder
         self._options = options
@@ -49,9 +59,10 @@ class ProductJoiner:
         """Yields what the rows of one product list: its pictures, what cannot be used, or neither."""
         if all(item.is_part for _, item in product.rows):
             listing = Listing(product.key)
-            for line, _ in product.rows:
-                reason = f"the product {product.key!r}, which this adds to, is not in the table"
-                yield Unpictured(listing, f"{self._source}:{line}", reason)
+            for line, item in product.rows:
+                absent = f"the product {product.key!r}, which this adds to, is not in the table"
+                reason = item.problem or absent
+                yield Unpictured(listing, f"{self._source}:{line}", reason, only_known=True)
             return
         joined = _Joined(product, self._options)
         if not joined.is_shown and not self._options.unpublished:
@@ -110,7 +121,7 @@ class ProductJoiner:
                 domain = picture.domain or self._options.domain
                 yield Record(listing, located.locator, domain, picture.box, shown)
         if not pictures:
-            yield Unpictured(listing, f"{self._source}:{line}")
+            yield Unpictured(listing, f"{self._source}:{line}", says_images=self._says_images)
 
 
 @dataclass(slots=True)
