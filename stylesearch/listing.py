@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from stylesearch.types import Box, Domain, Product
 
-__all__ = ["ATTRIBUTE", "FIELDS", "UNCATEGORIZED", "Listing", "Record", "Unpictured"]
+__all__ = ["ATTRIBUTE", "FIELDS", "UNCATEGORIZED", "Listing", "Record", "Unpictured", "Withdrawn"]
 
 FIELDS: Final = ("title", "category", "url", "price", "in_stock", "variants")
 """Fields of a product that a source can say, beside its attributes."""
@@ -102,3 +102,14 @@ class Unpictured:
     reason: str | None = None
     only_known: bool = False
     says_images: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A product that a source has and says it does not show: a draft, or sold out where that is left out.
+
+    Attributes:
+        product_id: its id.
+    """
+
+    product_id: str

@@ -87,6 +87,7 @@ def upgrade() -> None:
         op.add_column("products", column)
     op.add_column("images", sa.Column("file", sa.String(), nullable=True))
     op.add_column("images", sa.Column("options", sa.JSON(), nullable=True))
+    op.add_column("images", sa.Column("position", sa.Integer(), nullable=False, server_default="0"))
 
     connection = op.get_bind()
     connection.execute(sa.text("UPDATE products SET shop_category = category"))

@@ -153,6 +153,19 @@ class Pruner:
             )
         return Pruned(n_products, n_images)
 
+    def listed_among(self, product_ids: Iterable[str]) -> list[str]:
+        """Selects the ids of products that the source lists."""
+        connection = self._writer.connection()
+        found: list[str] = []
+        for batch in in_batches(sorted(set(product_ids))):
+            statement = (
+                select(products.c.id)
+                .join_from(products, listings, listings.c.product_pk == products.c.pk)
+                .where(products.c.id.in_(batch), self._is_of_source(listings.c.source_pk), listings.c.lists)
+            )
+            found += connection.execute(statement).scalars()
+        return found
+
     def unlist(self, product_ids: Iterable[str]) -> Pruned:
         """Takes single products from those that the source lists, and its images of them.
 

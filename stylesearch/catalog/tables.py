@@ -172,7 +172,8 @@ class ImageColumns(TypedColumns):
     fetched to, null for others. ``sha256`` is null where the file could not be read. ``box`` is text,
     ``x0,y0,x1,y1``. ``stat_key`` identifies the state of the file when it was hashed (see
     ``stylesearch.files.stat_key``), null where it cannot. ``error`` is the reason why an image failed.
-    ``options`` are those of the product's options that the image shows.
+    ``options`` are those of the product's options that the image shows. ``position`` is the image's place
+    among those of its product, from 0: the first is the main one.
     """
 
     pk = Column(Integer, primary_key=True)
@@ -188,6 +189,7 @@ class ImageColumns(TypedColumns):
     stat_key: Named[str | None]
     file: Named[str | None]
     options: Named[dict[str, str] | None] = Column(JSON(none_as_null=True))
+    position: Named[int] = Column(server_default="0")
 
 
 class FeatureSetColumns(TypedColumns):

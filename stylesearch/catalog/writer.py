@@ -71,6 +71,7 @@ _entry_columns: Final = (
     images.c.stat_key,
     images.c.file,
     images.c.options,
+    images.c.position,
 )
 """What an import says about an image, in the order of ``_image_values``."""
 
@@ -309,7 +310,7 @@ class Writer:
         """Adds or updates images; of two with one product and path the first counts.
 
         Other bytes, another box, or an error remove the image's vectors; another domain gives them new ids. A
-        new stat key, size or file alone is stored, but does not count as a change.
+        new stat key, size, file or position alone is stored, but does not count as a change.
 
         Args:
             entries: images of products that are in the catalog.
@@ -610,4 +611,5 @@ def _image_values(entry: ImageEntry) -> dict[str, Any]:
         "stat_key": entry.stat_key,
         "file": entry.file,
         "options": dict(entry.options) or None,
+        "position": entry.position,
     }

@@ -28,12 +28,14 @@ class Task:
         record: the image as the source lists it.
         known: the image as the catalog has it, or None.
         lacking: fingerprints of the extractors whose features the catalog lacks.
+        position: place of the image among those of its product, from 0.
         content: what an image behind a URL was fetched to, or why not; None for a file of this machine.
     """
 
     record: Record
     known: KnownImage | None
     lacking: frozenset[str]
+    position: int = 0
     content: Fetched | NotFetched | None = None
 
 

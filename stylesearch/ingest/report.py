@@ -34,7 +34,7 @@ N_CHANGES_KEPT: Final = 100_000
 N_EXAMPLES: Final = 5
 """Products that the report of a preview shows."""
 
-PRODUCT_COUNTS: Final = ("added", "changed", "unchanged", "removed", "unlisted")
+PRODUCT_COUNTS: Final = ("added", "changed", "unchanged", "removed", "withdrawn", "unlisted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,9 @@ class IngestReport:
         filled: images of any source that had the features of an older version only, and got the others too.
         processed: number of images that this run went through, whatever the result.
         source: name of the source.
-        products: number of products that were ``added``, ``changed``, ``unchanged`` and ``removed``, and that
-            are ``unlisted`` (as for images).
+        products: number of products that were ``added``, ``changed``, ``unchanged`` and ``removed``,
+            that are ``withdrawn`` (the source has them and says that it does not show them: taken out, but
+            for those that another source lists), and that are ``unlisted`` (as for images).
         categories: number of products and of images that the source lists, by category.
         changes: fields of products that changed, the first of them; ``n_changes`` counts all.
         overruled: number of products of which this source changed what another one says, by its name.
@@ -124,6 +125,7 @@ class IngestReport:
         unchecked: images behind URLs whose server could not be asked whether they have changed; the ones that
             are known were kept.
         unchecked_reason: why, of the first of them.
+        refused_withdrawals: products that the source withdrew and that stayed, since they are too many.
         refused_removals: products that a prune did not remove, since they are too many at once.
         notes: what was assumed, and what was left out.
         warnings: what looks wrong.
@@ -161,6 +163,7 @@ class IngestReport:
     unchecked: int = 0
     unchecked_reason: str = ""
     refused_removals: int = 0
+    refused_withdrawals: int = 0
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
@@ -249,6 +252,7 @@ class IngestReport:
             "without_picture_examples": self.without_picture_examples,
             "unchecked": self.unchecked,
             "unchecked_reason": self.unchecked_reason,
+            "refused_withdrawals": self.refused_withdrawals,
             "refused_removals": self.refused_removals,
             "notes": self.notes,
             "warnings": self.warnings,

@@ -20,7 +20,7 @@ from stylesearch.images.remote.values import Fetched
 from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
 from stylesearch.ingest.report import IngestOptions, IngestReport
-from stylesearch.listing import Listing, Record, Unpictured
+from stylesearch.listing import Listing, Record, Unpictured, Withdrawn
 from stylesearch.types import Failure
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class Run:
         self._network_sets: dict[str, FeatureSet] = {}
         # Products that are listed without a usable picture wait here for the next transaction.
         self._unpictured: list[Unpictured] = []
+        # The product that was listed last, and the place of its last image.
+        self._last = ("", 0)
+        # Products that the source says it does not show any more.
+        self._withdrawn: set[str] = set()
         # Ids given to new places that are not stored yet, and their places.
         self._given: dict[str, str] = {}
         # Images whose features are being computed, by content, and those that wait for them.
@@ -105,7 +109,7 @@ class Run:
                 image = known.get((record.product.id, record.path))
                 stored = frozenset() if image is None else image.feature_sets
                 lacking = frozenset(name for name, one in self._feature_sets.items() if one.pk not in stored)
-                yield Task(record, image, lacking)
+                yield Task(record, image, lacking, self._position_of(record.product.id))
 
     def find_known(self, batch: list[PreparedImage]) -> None:
         """Takes over vectors of images that the catalog has under another name, all or some of them.
@@ -142,7 +146,8 @@ class Run:
                 one.vectors = {**first.vectors, **one.vectors}
         with writer.transaction():
             pks, changes = self.store_products(writer, [one.task.record.product for one in chunk])
-            images = writer.upsert_images([one.entry for one in chunk], source=self._source)
+            entries = [replace(one.entry, position=one.task.position) for one in chunk]
+            images = writer.upsert_images(entries, source=self._source)
             for fingerprint, feature_set in self._feature_sets.items():
                 computed = {
                     images[one.entry.product_id, one.entry.path][0]: one.vectors[fingerprint][0]
@@ -206,16 +211,19 @@ class Run:
     def store_listed(self, writer: Writer, chunk: Sequence[Task]) -> None:
         """Stores what a chunk lists, without reading an image, for a preview."""
         records = [one.record for one in chunk]
-        self.store_products(writer, [one.product for one in records])
+        _, changes = self.store_products(writer, [one.product for one in records])
         new = [
             ImageEntry(one.record.product.id, one.record.path, error="not read yet")
             for one in chunk
             if one.known is None
         ]
         added = writer.upsert_images(new, source=self._source)
-        known = [one.known.pk for one in chunk if one.known]
-        self.pruner(writer).mark([*known, *(pk for pk, _ in added.values())])
-        self.report.unchanged += len(known)
+        known = [one for one in chunk if one.known]
+        pks = [one.known.pk for one in known if one.known]
+        self.pruner(writer).mark([*pks, *(pk for pk, _ in added.values())])
+        n_changed = sum(changes[one.record.product.id].change is Change.CHANGED for one in known)
+        self.report.changed += n_changed
+        self.report.unchanged += len(known) - n_changed
         self.report.added += len(new)
         self.report.processed += len(chunk)
         self.report.add_examples(records)
@@ -256,17 +264,29 @@ class Run:
         if report.unreadable and not self._options.force:
             report.removes_nothing = prune or (not is_part and pruner.count(whole_products=False).images > 0)
             return
+        self._withdraw(pruner)
         unlisted = pruner.count()
         if prune and unlisted.products > MOST_PRUNED * pruner.n_listed() and not self._options.force:
             report.refused_removals = unlisted.products
             prune = False
         if prune or not is_part:
             removed = pruner.remove(whole_products=prune)
-            report.removed, report.products["removed"] = removed.images, removed.products
+            report.removed += removed.images
+            report.products["removed"] = removed.products
         report.removed += pruner.forget_lost_files()
         if not prune and not is_part:
             left = pruner.count()
             report.unlisted, report.products["unlisted"] = left.images, left.products
+
+    def _withdraw(self, pruner: Pruner) -> None:
+        """Takes out what the source says it does not show any more, unless that is very much at once."""
+        withdrawn = pruner.listed_among(self._withdrawn)
+        if len(withdrawn) > MOST_PRUNED * pruner.n_listed() and not self._options.force:
+            self.report.refused_withdrawals = len(withdrawn)
+            return
+        gone = pruner.unlist(withdrawn)
+        self.report.products["withdrawn"] = len(withdrawn)
+        self.report.removed += gone.images
 
     def _note(self, chunk: Sequence[Listed]) -> None:
         """Counts the entries of the source that are no records."""
@@ -277,13 +297,21 @@ class Run:
                 self._add_unreadable([one.item])
             elif isinstance(one, Missing):
                 report.add_missing(one.path, one.listed_in)
+            elif isinstance(one, Withdrawn):
+                self._withdrawn.add(one.product_id)
             elif isinstance(one, Note):
                 report.notes.append(one.text)
             elif isinstance(one, Unpictured):
-                if one.reason is None:
+                if one.reason is None and one.says_images:
                     report.add_without_picture(one.product.id)
-                else:
+                elif one.reason is not None:
                     report.add_failure(Failure(one.item, one.reason))
+
+    def _position_of(self, product_id: str) -> int:
+        """The place of the next image of a product; images of a product follow each other in most sources."""
+        last, position = self._last
+        self._last = product_id, position + 1 if last == product_id else 0
+        return self._last[1]
 
     def _add_unreadable(self, items: Sequence[str]) -> None:
         """Counts entries of the source that may mean any product."""

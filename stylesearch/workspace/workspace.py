@@ -135,8 +135,9 @@ class Workspace:
             source: name of the source; by default that of the source that lies at the path, else the path.
                 Another path under one name is the same source moved.
             format: a name in ``stylesearch.importers.IMPORTERS``; ``auto`` to look at the source.
-            extractors: names of the extractors; by default the one that queries use, which is that of the
-                trained model where the workspace's space is one.
+            extractors: names of the extractors; by default those that the source was ingested with by name,
+                else the one that queries use, which is that of the trained model where the workspace's
+                space is one.
             prune: whether to remove products of this source that it no longer lists.
             force: whether that may be more than a third of them at once.
             dry_run: whether nothing is stored or fetched: the report says what would be.
@@ -158,7 +159,8 @@ class Workspace:
         from stylesearch.workspace.source_choice import choose_source
 
         # Before a workspace is created, in case it is no source.
-        chosen = choose_source(self._resources, path, source, format, options)
+        own = {**options, "extractors": list(extractors) if extractors else None}
+        chosen = choose_source(self._resources, path, source, format, own)
         ingest_options = IngestOptions(
             chosen.name,
             chosen.options,
@@ -172,7 +174,7 @@ class Workspace:
         if dry_run:
             existing = self._resources.existing_catalog()
             return preview(existing, chosen.path, chosen.importer, ingest_options, progress=progress)
-        specs = list(extractors or self.extractors_to_fill())
+        specs = list(chosen.kept.get("extractors") or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
         report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=progress)

@@ -184,3 +184,38 @@ def test_failures_are_counted_and_the_first_are_kept(
         )
     assert (report.n_failed, len(report.failed)) == (9, 5)
     assert any("9 of 10 rows" in one and "no such picture" in one for one in report.warnings)
+
+
+def test_images_stay_in_the_order_of_the_shop(shop: Workspace, tmp_path: Path) -> None:
+    names = ("z-front.jpg", "m-back.jpg", "a-label.jpg")
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(jpeg(draw((60 * number, 90, 10), seed=number)))
+    table = write(tmp_path / "shop.csv", "id,image", f'p,"{names[0]},{names[1]}"', f"p,{names[2]}")
+    with shop:
+        shop.ingest(table)
+        assert [Path(one).name for one in pictures_of(shop, "p")] == list(names)
+        shown = shop.catalog.shown.images(["p"])["p"]
+        assert [Path(one.path).name for one in shown] == list(names)
+        write(table, "id,image", f"p,{names[2]}", f"p,{names[0]}", f"p,{names[1]}")
+        assert shop.ingest(table).computed == 0
+        assert [Path(one).name for one in pictures_of(shop, "p")] == [names[2], *names[:2]]
+
+
+def test_products_that_the_shop_hides_are_taken_out(shop: Workspace, tmp_path: Path) -> None:
+    draw_pictures(tmp_path, 6)
+    header = "Handle,Title,Published,Variant Price,Image Src"
+
+    def export(*hidden: int) -> Path:
+        rows = (f"p{n},P {n},{'false' if n in hidden else 'true'},{n},p{n}.jpg" for n in range(6))
+        return write(tmp_path / "shopify.csv", header, *rows)
+
+    with shop:
+        assert shop.ingest(export(5)).products["added"] == 5
+        report = shop.ingest(export(0, 5))
+        assert (report.products["withdrawn"], report.products["unlisted"], report.removed) == (1, 0, 1)
+        assert [product.id for product in shop.products()] == ["p1", "p2", "p3", "p4"]
+        report = shop.ingest(export(0, 1, 2, 3, 5))
+        assert (report.products["withdrawn"], report.refused_withdrawals) == (0, 3)
+        assert shop.ingest(export(0, 1, 2, 3, 5), force=True).products["withdrawn"] == 3
+        assert [product.id for product in shop.products()] == ["p4"]
+        assert shop.ingest(export()).products["added"] == 5

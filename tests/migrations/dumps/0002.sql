@@ -67,15 +67,15 @@ CREATE TABLE images (
 	state VARCHAR NOT NULL, 
 	error VARCHAR, 
 	stat_key VARCHAR, 
-	file VARCHAR, options JSON, 
+	file VARCHAR, options JSON, position INTEGER DEFAULT '0' NOT NULL, 
 	CONSTRAINT pk_images PRIMARY KEY (pk), 
 	CONSTRAINT fk_images_product_pk FOREIGN KEY(product_pk) REFERENCES products (pk) ON DELETE CASCADE, 
 	CONSTRAINT uq_images_product_pk_path UNIQUE (product_pk, path)
 );
-INSERT INTO "images" VALUES(2,1,'/shop/dress/red/1.jpg','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','shop',NULL,600,800,'ok',NULL,'1-2-3-4',NULL,NULL);
-INSERT INTO "images" VALUES(3,1,'/street/100% straße.jpg','bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','consumer','10,20,110,220',1200,1600,'ok',NULL,NULL,NULL,NULL);
-INSERT INTO "images" VALUES(4,2,'/shop/dress/blue.jpg','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','shop',NULL,600,800,'ok',NULL,NULL,NULL,NULL);
-INSERT INTO "images" VALUES(5,3,'/shop/skirt/pleated.jpg','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc','shop',NULL,0,0,'failed','not an image',NULL,NULL,NULL);
+INSERT INTO "images" VALUES(2,1,'/shop/dress/red/1.jpg','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','shop',NULL,600,800,'ok',NULL,'1-2-3-4',NULL,NULL,0);
+INSERT INTO "images" VALUES(3,1,'/street/100% straße.jpg','bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','consumer','10,20,110,220',1200,1600,'ok',NULL,NULL,NULL,NULL,0);
+INSERT INTO "images" VALUES(4,2,'/shop/dress/blue.jpg','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','shop',NULL,600,800,'ok',NULL,NULL,NULL,NULL,0);
+INSERT INTO "images" VALUES(5,3,'/shop/skirt/pleated.jpg','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc','shop',NULL,0,0,'failed','not an image',NULL,NULL,NULL,0);
 CREATE TABLE listings (
 	product_pk INTEGER NOT NULL, 
 	source_pk INTEGER NOT NULL, 

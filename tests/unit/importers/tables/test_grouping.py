@@ -14,7 +14,7 @@ from stylesearch.importers.tables.grouping import ProductJoiner
 from stylesearch.importers.tables.items import Item, Picture
 from stylesearch.importers.tables.pictures import PictureFinder
 from stylesearch.importers.tables.row_store import RowStore
-from stylesearch.listing import Listing, Record, Unpictured
+from stylesearch.listing import Listing, Record, Unpictured, Withdrawn
 from stylesearch.types import Variant
 
 SITE = "https://s.example/"
@@ -40,9 +40,12 @@ def pictures(*names: str, **options: str) -> tuple[Picture, ...]:
 
 
 def shown(items: list[Listed]) -> dict[str, list[tuple[str, dict[str, str]]]]:
-    """Pictures and their options, by product."""
+    """Pictures and their options, by product; products that are withdrawn have none."""
     found: dict[str, list[tuple[str, dict[str, str]]]] = {}
     for item in items:
+        if isinstance(item, Withdrawn):
+            assert item.product_id not in found
+            continue
         assert isinstance(item, Record), item
         name = item.path.removeprefix(SITE)
         found.setdefault(item.product.id, []).append((name, dict(item.options)))
