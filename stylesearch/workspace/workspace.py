@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, Unpack
 
@@ -159,6 +160,21 @@ class Workspace:
         from stylesearch.workspace.source_choice import choose_source
 
         # Before a workspace is created, in case it is no source.
+        if dry_run:
+            with TemporaryDirectory() as folder:
+                copy = self._resources.copy_of_older_catalog(Path(folder))
+                if copy is not None:
+                    with Workspace(self.settings.replace(db=str(copy))) as same:
+                        return same.ingest(
+                            path,
+                            source=source,
+                            format=format,
+                            prune=prune,
+                            force=force,
+                            dry_run=True,
+                            progress=progress,
+                            **options,
+                        )
         own = {**options, "extractors": list(extractors) if extractors else None}
         chosen = choose_source(self._resources, path, source, format, own)
         ingest_options = IngestOptions(
