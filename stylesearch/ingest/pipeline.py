@@ -148,7 +148,7 @@ def preview(
         while chunk := list(itertools.islice(tasks, STORED_AT_ONCE)):
             run.store_listed(writer, chunk)
             if progress:
-                progress("rows", run.report.processed, None)
+                progress("listing", run.report.processed, None)
         run.finish(writer)
         raise _TakenBack
     return run.report
