@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["echo_failures", "echo_report", "list_counts"]
 
 N_FAILURES_SHOWN = 20
+N_OF_ONE_CAUSE = 5
+N_CAUSES_SHOWN = 5
 N_CATEGORIES_SHOWN = 12
 OF_ALL_CORES = ("decode", "inference")
 
@@ -58,7 +61,7 @@ def _count_products(report: IngestReport) -> str:
 def _count_images(report: IngestReport) -> str:
     return (
         f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
-        f"{report.removed} removed, {len(report.failed)} failed"
+        f"{report.removed} removed, {report.n_failed} failed"
         + (f", {report.missing} missing" if report.missing else "")
     )
 
@@ -103,6 +106,19 @@ def _echo_notes(report: IngestReport) -> None:
     if report.filled:
         they = "it" if report.filled == 1 else "they"
         notes.append(f"{_count(report.filled, 'image')} of before got the features that {they} lacked")
+    if report.removes_nothing:
+        entries = "1 entry" if report.unreadable == 1 else f"{report.unreadable} entries"
+        notes.append(
+            f"nothing was removed, since {entries} of the source could not be read and may be about any "
+            f"product ({report.unreadable_example}); --force removes all the same"
+        )
+    if n := report.products["withdrawn"]:
+        notes.append(f"{_count(n, 'product')} that the source does not show any more, taken out")
+    if report.refused_withdrawals:
+        notes.append(
+            f"{_count(report.refused_withdrawals, 'product')} that the source does not show any more stayed, "
+            "since that is more than a third of it: --force takes them out"
+        )
     if report.refused_removals:
         notes.append(
             f"{_count(report.refused_removals, 'product')} were not removed, since that is more than a third "
@@ -123,10 +139,17 @@ def echo_failures(report: IngestReport) -> None:
         click.echo(f"missing: {example.item}: {example.reason}", err=True)
     if report.missing > len(report.missing_examples):
         click.echo(f"... and {report.missing - len(report.missing_examples)} more missing images", err=True)
-    for failure in report.failed[:N_FAILURES_SHOWN]:
-        click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
-    if len(report.failed) > N_FAILURES_SHOWN:
-        click.echo(f"... and {len(report.failed) - N_FAILURES_SHOWN} more (--json lists all)", err=True)
+    from stylesearch.ingest.checks import cause_of  # it is imported by now
+
+    shown: Counter[str] = Counter()
+    for failure in report.failed:
+        cause = cause_of(failure.reason)
+        shown[cause] += 1
+        if shown[cause] <= N_OF_ONE_CAUSE and sum(shown.values()) <= N_FAILURES_SHOWN:
+            click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
+    for cause, n in report.causes.most_common(N_CAUSES_SHOWN):
+        if n > N_OF_ONE_CAUSE:
+            click.echo(f"... {n} failures in all of this cause: {cause} (--json lists them)", err=True)
 
 
 def _count(n: int, noun: str) -> str:

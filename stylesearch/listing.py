@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from stylesearch.types import Box, Domain, Product
 
-__all__ = ["ATTRIBUTE", "FIELDS", "UNCATEGORIZED", "Listing", "Record", "Unpictured"]
+__all__ = ["ATTRIBUTE", "FIELDS", "UNCATEGORIZED", "Listing", "Record", "Unpictured", "Withdrawn"]
 
 FIELDS: Final = ("title", "category", "url", "price", "in_stock", "variants")
 """Fields of a product that a source can say, beside its attributes."""
@@ -91,8 +91,25 @@ class Unpictured:
         item: where the source lists it (file and line), or the picture.
         reason: why the picture cannot be used; None where the source gives none for the whole product, which
             is no failure.
+        only_known: whether a product that the catalog does not have is not added: what is listed is too
+            little to make one of it.
+        says_images: whether the source says which images the product has; a table without a column for them
+            does not, and those of before stay.
     """
 
     product: Listing
     item: str
     reason: str | None = None
+    only_known: bool = False
+    says_images: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A product that a source has and says it does not show: a draft, or sold out where that is left out.
+
+    Attributes:
+        product_id: its id.
+    """
+
+    product_id: str

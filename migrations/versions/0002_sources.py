@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("place", sa.String(), nullable=False),
         sa.Column("said", sa.JSON(), nullable=False),
         sa.Column("guesses", sa.JSON(), nullable=False),
+        sa.Column("lists", sa.Boolean(), nullable=False, server_default=sa.true()),
         sa.ForeignKeyConstraint(
             ["product_pk"], ["products.pk"], name="fk_listings_product_pk", ondelete="CASCADE"
         ),
@@ -86,6 +87,7 @@ def upgrade() -> None:
         op.add_column("products", column)
     op.add_column("images", sa.Column("file", sa.String(), nullable=True))
     op.add_column("images", sa.Column("options", sa.JSON(), nullable=True))
+    op.add_column("images", sa.Column("position", sa.Integer(), nullable=False, server_default="0"))
 
     connection = op.get_bind()
     connection.execute(sa.text("UPDATE products SET shop_category = category"))

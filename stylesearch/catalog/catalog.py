@@ -384,7 +384,7 @@ class Catalog:
             return [Product(*row[2:]) for row in rows]
 
     def images_of(self, product_id: str) -> list[ImageRecord]:
-        """Reads the usable images of a product, in the order of their paths.
+        """Reads the usable images of a product, in the order of the shop: the first is the main one.
 
         Raises:
             NotInCatalog: there is no such product.
@@ -393,7 +393,7 @@ class Catalog:
             select(*image_columns)
             .join_from(images, products, products.c.pk == images.c.product_pk)
             .where(products.c.id == product_id, IS_USABLE)
-            .order_by(images.c.path)
+            .order_by(images.c.position, images.c.path)
         )
         with self._connect() as connection:
             found = [image_from_row(*row) for row in connection.execute(statement)]
@@ -484,7 +484,7 @@ class Catalog:
             )
 
     def images_with_digest(self, sha256: str, *, domain: Domain | None = Domain.SHOP) -> list[ImageRecord]:
-        """Finds the usable images with these bytes, of any product, by path.
+        """Finds the usable images with these bytes, of any product, the main images of products first.
 
         Args:
             sha256: hexadecimal digest of the bytes.
@@ -493,7 +493,7 @@ class Catalog:
         statement = (
             select(*image_columns)
             .where(images.c.sha256 == sha256, images.c.state == ImageState.OK.value)
-            .order_by(images.c.path)
+            .order_by(images.c.position, images.c.path)
         )
         if domain is not None:
             statement = statement.where(images.c.domain == domain.value)

@@ -133,7 +133,13 @@ def without(product_id: str, values: Values, gone: SourceListing, left: Sequence
         gone: what the source said.
         left: what other sources say, the one that came last first.
     """
-    merged = {name: value for name, value in values.items() if gone.said.get(name) != value}
+    said_by_others = {name for one in left for name in one.said}
+
+    def is_gone(name: str, value: Any) -> bool:
+        is_guess = gone.guesses.get(name) == value and name not in said_by_others
+        return bool(gone.said.get(name) == value or is_guess)
+
+    merged = {name: value for name, value in values.items() if not is_gone(name, value)}
     for other in left:
         for name, value in other.said.items():
             if name in gone.said:

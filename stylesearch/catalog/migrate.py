@@ -37,6 +37,7 @@ __all__ = [
     "HEAD",
     "Upgrade",
     "check_schema",
+    "copy_database",
     "current_revision",
     "make_config",
     "schema_drift",
@@ -201,9 +202,13 @@ def _hold_writer_lock(location: Location, timeout: float) -> Iterator[None]:
 
 
 def _back_up(path: Path, revision: str) -> Path:
-    """Copies the database as of the last committed transaction; the copy is complete or absent."""
+    """Copies the database beside itself, under a name with its revision and the time."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    copy = path.with_name(f"{path.name}.backup-{revision}-{stamp}")
+    return copy_database(path, path.with_name(f"{path.name}.backup-{revision}-{stamp}"))
+
+
+def copy_database(path: Path, copy: Path) -> Path:
+    """Copies a database as of the last committed transaction; the copy is complete or absent."""
     with (
         atomic_file(copy) as file,
         contextlib.closing(sqlite3.connect(path)) as source,

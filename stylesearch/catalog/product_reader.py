@@ -41,7 +41,7 @@ class ProductReader:
                 statement = (
                     select(images.c.product_pk, *image_columns)
                     .where(images.c.product_pk.in_(batch), IS_USABLE)
-                    .order_by(images.c.path)
+                    .order_by(images.c.position, images.c.path)
                 )
                 for row in connection.execute(statement):
                     found[row[0]].append(image_from_row(*row[1:]))

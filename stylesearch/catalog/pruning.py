@@ -100,7 +100,8 @@ class Pruner:
 
     def n_listed(self) -> int:
         """Number of products that the source lists, with those of earlier runs."""
-        statement = select(func.count()).select_from(listings).where(self._is_of_source(listings.c.source_pk))
+        is_listed = self._is_of_source(listings.c.source_pk) & listings.c.lists
+        statement = select(func.count()).select_from(listings).where(is_listed)
         return self._writer.connection().execute(statement).scalar_one()
 
     def unseen_ids(self, limit: int) -> list[str]:
@@ -152,6 +153,19 @@ class Pruner:
             )
         return Pruned(n_products, n_images)
 
+    def listed_among(self, product_ids: Iterable[str]) -> list[str]:
+        """Selects the ids of products that the source lists."""
+        connection = self._writer.connection()
+        found: list[str] = []
+        for batch in in_batches(sorted(set(product_ids))):
+            statement = (
+                select(products.c.id)
+                .join_from(products, listings, listings.c.product_pk == products.c.pk)
+                .where(products.c.id.in_(batch), self._is_of_source(listings.c.source_pk), listings.c.lists)
+            )
+            found += connection.execute(statement).scalars()
+        return found
+
     def unlist(self, product_ids: Iterable[str]) -> Pruned:
         """Takes single products from those that the source lists, and its images of them.
 
@@ -194,10 +208,11 @@ class Pruner:
         return Pruned(n_products, n_images)
 
     def forget_lost_files(self) -> int:
-        """Removes images, of any source, that were not seen and whose file is gone; returns how many.
+        """Removes images, of any source, that have moved; returns how many.
 
-        Only of products of which another image was seen: their folder has moved and was ingested again.
-        Paths that are URLs, and files that cannot be looked at, are left alone.
+        Those are images that were not seen and whose file is gone, where an image with the same bytes of the
+        same product was seen. Without that, a drive may only be absent for the moment. Paths that are URLs,
+        and files that cannot be looked at, are left alone.
         """
         connection = self._writer.connection()
         _marks.create_all(connection)
@@ -209,7 +224,11 @@ class Pruner:
             .where(
                 ~exists().where(_seen.c.image_pk == images.c.pk),
                 exists()
-                .where(sibling.c.product_pk == images.c.product_pk, _seen.c.image_pk == sibling.c.pk)
+                .where(
+                    sibling.c.product_pk == images.c.product_pk,
+                    sibling.c.sha256 == images.c.sha256,
+                    _seen.c.image_pk == sibling.c.pk,
+                )
                 .correlate(images),
             )
             .order_by(images.c.pk)
@@ -273,6 +292,7 @@ class Pruner:
         seen_images = select(images.c.product_pk).where(images.c.pk.in_(select(_seen.c.image_pk)))
         return and_(
             self._is_of_source(listings.c.source_pk),
+            listings.c.lists,
             listings.c.product_pk.not_in(select(_seen_products.c.product_pk)),
             listings.c.product_pk.not_in(seen_images),
         )

@@ -83,6 +83,7 @@ class ImageEntry:
         error: the reason why the image cannot be used; None if it can.
         file: the file that an image behind a URL was fetched to; None for others.
         options: of a product with variants, those that the image shows.
+        position: its place among the images of the product, from 0.
     """
 
     product_id: str
@@ -96,6 +97,7 @@ class ImageEntry:
     error: str | None = None
     file: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    position: int = 0
 
     def __post_init__(self) -> None:
         if self.error is None and not (self.sha256 and self.width > 0 and self.height > 0):
@@ -218,12 +220,14 @@ class SourceListing:
         place: where the product lies in it, or "".
         said: values by field, as JSON.
         guesses: a title and a category made from names.
+        lists: whether the source lists the product, and did not only change some of its fields.
     """
 
     source: str
     place: str
     said: Mapping[str, Any]
     guesses: Mapping[str, str]
+    lists: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class ShownReader:
             return [Product(*row) for row in rows]
 
     def images(self, product_ids: Iterable[str]) -> dict[str, list[ImageRecord]]:
-        """Reads the shop's usable images of each product, by path; an empty list where there are none."""
+        """Reads the shop's usable images of each product, the main one first; an empty list for none."""
         wanted = list(dict.fromkeys(product_ids))
         found: dict[str, list[ImageRecord]] = {product_id: [] for product_id in wanted}
         with self._engine.connect() as connection:
@@ -53,7 +53,7 @@ class ShownReader:
                     select(products.c.id, *image_columns)
                     .join_from(products, images, products.c.pk == images.c.product_pk)
                     .where(products.c.id.in_(batch), IS_SHOWN)
-                    .order_by(images.c.path)
+                    .order_by(images.c.position, images.c.path)
                 )
                 for row in connection.execute(statement).all():
                     found[row[0]].append(image_from_row(*row[1:]))

@@ -83,7 +83,11 @@ class SourceReader:
     def status(self) -> list[SourceStatus]:
         """Counts what each source lists."""
         with self._engine.connect() as connection:
-            of_products = select(listings.c.source_pk, func.count()).group_by(listings.c.source_pk)
+            of_products = (
+                select(listings.c.source_pk, func.count())
+                .where(listings.c.lists)
+                .group_by(listings.c.source_pk)
+            )
             of_images = select(image_listings.c.source_pk, func.count()).group_by(image_listings.c.source_pk)
             n_products = dict(connection.execute(of_products).all())
             n_images = dict(connection.execute(of_images).all())
@@ -174,7 +178,7 @@ class SourceReader:
             NotInCatalog: there is no such product.
         """
         statement = (
-            select(sources.c.name, listings.c.place, listings.c.said, listings.c.guesses)
+            select(sources.c.name, listings.c.place, listings.c.said, listings.c.guesses, listings.c.lists)
             .join_from(listings, sources, sources.c.pk == listings.c.source_pk)
             .join(products, products.c.pk == listings.c.product_pk)
             .where(products.c.id == product_id)
@@ -208,7 +212,13 @@ def check_name(name: str) -> None:
 def _is_gone(source: Source) -> bool:
     if not source.path or is_remote(source.path):
         return False
-    return not os.path.lexists(source.path)
+    try:
+        os.stat(source.path)  # noqa: PTH116 - Path.exists() says no also where it could not look
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 _OF_SOURCE: Final = (

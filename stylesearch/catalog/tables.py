@@ -32,6 +32,7 @@ from sqlalchemy import (
     TypedColumns,
     TypeDecorator,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.engine import Dialect
 
@@ -137,7 +138,9 @@ class ProductColumns(TypedColumns):
 class ListingColumns(TypedColumns):
     """What each source says of each product: see ``stylesearch.listing.Listing``.
 
-    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own.
+    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own. ``lists`` is
+    whether the source lists the product; if not, it only changed some fields of a product of others, which
+    goes with them.
     """
 
     product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)
@@ -145,6 +148,7 @@ class ListingColumns(TypedColumns):
     place: Named[str]
     said: Named[dict[str, Any]] = Column(JSON)
     guesses: Named[dict[str, Any]] = Column(JSON)
+    lists: Named[bool] = Column(Boolean, server_default=true())
 
 
 class ImageListingColumns(TypedColumns):
@@ -168,7 +172,8 @@ class ImageColumns(TypedColumns):
     fetched to, null for others. ``sha256`` is null where the file could not be read. ``box`` is text,
     ``x0,y0,x1,y1``. ``stat_key`` identifies the state of the file when it was hashed (see
     ``stylesearch.files.stat_key``), null where it cannot. ``error`` is the reason why an image failed.
-    ``options`` are those of the product's options that the image shows.
+    ``options`` are those of the product's options that the image shows. ``position`` is the image's place
+    among those of its product, from 0: the first is the main one.
     """
 
     pk = Column(Integer, primary_key=True)
@@ -184,6 +189,7 @@ class ImageColumns(TypedColumns):
     stat_key: Named[str | None]
     file: Named[str | None]
     options: Named[dict[str, str] | None] = Column(JSON(none_as_null=True))
+    position: Named[int] = Column(server_default="0")
 
 
 class FeatureSetColumns(TypedColumns):

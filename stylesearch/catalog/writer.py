@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
@@ -70,6 +71,7 @@ _entry_columns: Final = (
     images.c.stat_key,
     images.c.file,
     images.c.options,
+    images.c.position,
 )
 """What an import says about an image, in the order of ``_image_values``."""
 
@@ -236,7 +238,7 @@ class Writer:
             merged = merge(product_id, values, mine, listing, partial(_of_product, others, pk))
             now = SourceListing(source, listing.place, merged.said, merged.guesses)
             if now != mine:
-                listed[product_id] = {"place": now.place, "said": now.said, "guesses": now.guesses}
+                listed[product_id] = _listing_values(now)
             if not pk:
                 new.append(product_values(product_id, merged.values, categories()))
                 continue
@@ -280,9 +282,9 @@ class Writer:
         for product_id, (pk, values, category) in known.items():
             mine = next(iter(stored.get(pk, ())), None)
             merged, said = patch_values(product_id, values, mine, patches[product_id])
-            if said != (mine.said if mine else {}):
-                place, guesses = (mine.place, mine.guesses) if mine else ("", {})
-                listed[pk] = {"place": place, "said": said, "guesses": guesses}
+            before = mine or SourceListing(source, "", {}, {}, lists=False)
+            if said != before.said:
+                listed[pk] = _listing_values(replace(before, said=said))
             fields = _changed_fields(values, merged)
             if fields:
                 row = product_values(product_id, merged, categories())
@@ -308,7 +310,7 @@ class Writer:
         """Adds or updates images; of two with one product and path the first counts.
 
         Other bytes, another box, or an error remove the image's vectors; another domain gives them new ids. A
-        new stat key, size or file alone is stored, but does not count as a change.
+        new stat key, size, file or position alone is stored, but does not count as a change.
 
         Args:
             entries: images of products that are in the catalog.
@@ -420,7 +422,8 @@ class Writer:
     def unlist_products(self, source: str, product_pks: Sequence[int]) -> int:
         """Takes products from those that a source lists; returns how many were removed with that.
 
-        A product that another source lists stays, without what only this source said of it.
+        A product that another source lists stays, without what only this source said of it. That another one
+        has changed some fields of it does not keep it.
         """
         connection = self._open()
         source_pk = self._source_pk(source)
@@ -431,7 +434,7 @@ class Writer:
             connection.execute(
                 delete(listings).where(listings.c.source_pk == source_pk, listings.c.product_pk.in_(batch))
             )
-            orphans = [pk for pk in batch if pk not in left]
+            orphans = [pk for pk in batch if not any(one.lists for one in left.get(pk, ()))]
             for some in in_batches(orphans):
                 removed += connection.execute(delete(products).where(products.c.pk.in_(some))).rowcount
             self._take_back(gone, left)
@@ -484,7 +487,12 @@ class Writer:
         found: dict[int, list[SourceListing]] = {}
         statement = (
             select(
-                listings.c.product_pk, sources.c.name, listings.c.place, listings.c.said, listings.c.guesses
+                listings.c.product_pk,
+                sources.c.name,
+                listings.c.place,
+                listings.c.said,
+                listings.c.guesses,
+                listings.c.lists,
             )
             .join_from(listings, sources, sources.c.pk == listings.c.source_pk)
             .order_by(sources.c.run.desc())
@@ -580,6 +588,16 @@ def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict
     }
 
 
+def _listing_values(listing: SourceListing) -> dict[str, Any]:
+    """Converts a listing to a row of its table, by column, without its product and source."""
+    return {
+        "place": listing.place,
+        "said": listing.said,
+        "guesses": listing.guesses,
+        "lists": listing.lists,
+    }
+
+
 def _image_values(entry: ImageEntry) -> dict[str, Any]:
     """Converts an image to a row of its table, by column, without its product and path."""
     return {
@@ -593,4 +611,5 @@ def _image_values(entry: ImageEntry) -> dict[str, Any]:
         "stat_key": entry.stat_key,
         "file": entry.file,
         "options": dict(entry.options) or None,
+        "position": entry.position,
     }

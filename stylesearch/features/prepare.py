@@ -28,12 +28,14 @@ class Task:
         record: the image as the source lists it.
         known: the image as the catalog has it, or None.
         lacking: fingerprints of the extractors whose features the catalog lacks.
+        position: place of the image among those of its product, from 0.
         content: what an image behind a URL was fetched to, or why not; None for a file of this machine.
     """
 
     record: Record
     known: KnownImage | None
     lacking: frozenset[str]
+    position: int = 0
     content: Fetched | NotFetched | None = None
 
 
@@ -109,7 +111,8 @@ def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: in
 def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedImage:
     record, known, content = task.record, task.known, task.content
     if isinstance(content, NotFetched):
-        return _unreadable(task, content.reason, is_gone=content.is_gone)
+        # Not even where its server says that it is gone: it lies here, and the source still lists it.
+        return _unreadable(task, content.reason, is_gone=False)
     is_same = known is not None and known.error is None and known.box == record.box
     file = None if content is None else str(content.path)
     sha256 = None if content is None else content.sha256

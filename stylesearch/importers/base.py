@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 from stylesearch.errors import DatasetError
-from stylesearch.listing import Record, Unpictured
+from stylesearch.listing import Record, Unpictured, Withdrawn
 from stylesearch.registry import unknown_name
 from stylesearch.types import Domain, Failure
 
@@ -117,7 +117,7 @@ class Note:
     text: str
 
 
-Listed = Record | Unpictured | Failure | Missing | Note
+Listed = Record | Unpictured | Withdrawn | Failure | Missing | Note
 """What an importer yields."""
 
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
-from stylesearch.types import Failure
-
 __all__ = ["cause_of", "find_oddities", "find_shared_cause"]
 
 MANY_IMAGES: Final = 200
@@ -64,9 +62,13 @@ def find_oddities(
     return found
 
 
-def find_shared_cause(failed: Sequence[Failure], n_processed: int) -> str | None:
-    """Says what one cause refused a large share of the rows, with a hint; None if none did."""
-    causes = Counter(cause_of(one.reason) for one in failed)
+def find_shared_cause(causes: Counter[str], n_processed: int) -> str | None:
+    """Says what one cause refused a large share of the rows, with a hint; None if none did.
+
+    Args:
+        causes: number of failures by ``cause_of`` their reasons.
+        n_processed: number of rows and images.
+    """
     if not causes:
         return None
     cause, n = causes.most_common(1)[0]

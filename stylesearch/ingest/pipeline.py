@@ -108,7 +108,10 @@ def ingest(
             for chunk in _chunks(samples):
                 run.store(writer, chunk)
                 if progress:
+                    n_total = n_total and max(n_total, run.report.processed)
                     progress("pictures", run.report.processed, n_total)
+            if progress:  # what the source was expected to list was an estimate
+                progress("pictures", run.report.processed, run.report.processed)
         run.report.seconds["pictures"] = time.perf_counter() - began_images
         with writer.transaction():
             run.finish(writer)
@@ -154,7 +157,7 @@ def preview(
         while chunk := list(itertools.islice(tasks, STORED_AT_ONCE)):
             run.store_listed(writer, chunk)
             if progress:
-                progress("rows", run.report.processed, None)
+                progress("listing", run.report.processed, None)
         run.finish(writer)
         raise _TakenBack
     return run.report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from stylesearch.catalog import Change, ProductChange
 from stylesearch.features.stream import ExtractionOptions
 from stylesearch.images.remote.values import FetchOptions
 from stylesearch.importers.base import ImportOptions
+from stylesearch.ingest.checks import cause_of
 from stylesearch.listing import Record
 from stylesearch.types import Failure
 
@@ -25,13 +27,14 @@ N_MISSING_SHOWN: Final = 5
 """Missing images that a report names; the others are only counted."""
 
 
+N_FAILURES_KEPT: Final = 10_000
 N_CHANGES_KEPT: Final = 100_000
-"""Changes that a report keeps; the others are only counted."""
+"""Failures and changes that a report keeps; the others are only counted."""
 
 N_EXAMPLES: Final = 5
 """Products that the report of a preview shows."""
 
-PRODUCT_COUNTS: Final = ("added", "changed", "unchanged", "removed", "unlisted")
+PRODUCT_COUNTS: Final = ("added", "changed", "unchanged", "removed", "withdrawn", "unlisted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,11 @@ class IngestReport:
             whose product the source no longer lists.
         computed: number of features that were computed; none are for an image whose content is known under
             another path.
-        failed: what could not be used, with the reason.
+        failed: what could not be used, with the reason: the first of them; ``n_failed`` counts all.
+        causes: number of failures by what their reasons have in common.
+        unreadable: entries of the source that do not even tell which product they are about.
+        unreadable_example: the place of the first of them.
+        removes_nothing: whether something would have been removed but for these.
         missing: images that a dataset lists and that are not there; they are no failures.
         missing_examples: the first few of them, with the place that lists each.
         unlisted: images that an earlier run found in this source and that it no longer has; they stay unless
@@ -112,8 +119,9 @@ class IngestReport:
         filled: images of any source that had the features of an older version only, and got the others too.
         processed: number of images that this run went through, whatever the result.
         source: name of the source.
-        products: number of products that were ``added``, ``changed``, ``unchanged`` and ``removed``, and that
-            are ``unlisted`` (as for images).
+        products: number of products that were ``added``, ``changed``, ``unchanged`` and ``removed``,
+            that are ``withdrawn`` (the source has them and says that it does not show them: taken out, but
+            for those that another source lists), and that are ``unlisted`` (as for images).
         categories: number of products and of images that the source lists, by category.
         changes: fields of products that changed, the first of them; ``n_changes`` counts all.
         overruled: number of products of which this source changed what another one says, by its name.
@@ -121,6 +129,7 @@ class IngestReport:
         unchecked: images behind URLs whose server could not be asked whether they have changed; the ones that
             are known were kept.
         unchecked_reason: why, of the first of them.
+        refused_withdrawals: products that the source withdrew and that stayed, since they are too many.
         refused_removals: products that a prune did not remove, since they are too many at once.
         notes: what was assumed, and what was left out.
         warnings: what looks wrong.
@@ -136,6 +145,11 @@ class IngestReport:
     removed: int = 0
     computed: int = 0
     failed: list[Failure] = field(default_factory=list)
+    n_failed: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    unreadable: int = 0
+    unreadable_example: str = ""
+    removes_nothing: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     missing: int = 0
     missing_examples: list[Failure] = field(default_factory=list)
@@ -153,6 +167,7 @@ class IngestReport:
     unchecked: int = 0
     unchecked_reason: str = ""
     refused_removals: int = 0
+    refused_withdrawals: int = 0
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
@@ -192,6 +207,13 @@ class IngestReport:
         if len(self.without_picture_examples) < N_MISSING_SHOWN:
             self.without_picture_examples.append(product_id)
 
+    def add_failure(self, failure: Failure) -> None:
+        """Counts a failure, and keeps it if it is one of the first."""
+        self.n_failed += 1
+        self.causes[cause_of(failure.reason)] += 1
+        if len(self.failed) < N_FAILURES_KEPT:
+            self.failed.append(failure)
+
     def add_missing(self, path: str, listed_in: str) -> None:
         """Counts an image that is not there, and keeps it as an example if it is one of the first."""
         self.missing += 1
@@ -210,6 +232,9 @@ class IngestReport:
             "unchanged": self.unchanged,
             "removed": self.removed,
             "computed": self.computed,
+            "n_failed": self.n_failed,
+            "unreadable": self.unreadable,
+            "removes_nothing": self.removes_nothing,
             "failed": [{"item": failure.item, "reason": failure.reason} for failure in self.failed],
             "missing": self.missing,
             "missing_examples": [
@@ -231,6 +256,7 @@ class IngestReport:
             "without_picture_examples": self.without_picture_examples,
             "unchecked": self.unchecked,
             "unchecked_reason": self.unchecked_reason,
+            "refused_withdrawals": self.refused_withdrawals,
             "refused_removals": self.refused_removals,
             "notes": self.notes,
             "warnings": self.warnings,

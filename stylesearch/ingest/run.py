@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
 from stylesearch.ingest.product_ids import ProductIds
 from stylesearch.ingest.report import IngestOptions, IngestReport
-from stylesearch.listing import Listing, Record, Unpictured
+from stylesearch.listing import Listing, Record, Unpictured, Withdrawn
 from stylesearch.types import Failure
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ N_IDS_LOOKED_AT: Final = 1000
 """Products whose ids are looked at for what is strange."""
 MOST_PRUNED: Final = 1 / 3
 """Share of a source's products that a prune removes without being forced to."""
-
-log = logging.getLogger(__name__)
 
 
 class Run:
@@ -68,11 +65,14 @@ class Run:
         self._source = source
         self._ids = ProductIds(catalog, source, path)
         self.report = IngestReport(source=source)
-        self._n_unreadable = 0
         self._feature_sets: dict[str, FeatureSet] = {}
         self._network_sets: dict[str, FeatureSet] = {}
         # Products that are listed without a usable picture wait here for the next transaction.
         self._unpictured: list[Unpictured] = []
+        # The product that was listed last, and the place of its last image.
+        self._last = ("", 0)
+        # Products that the source says it does not show any more.
+        self._withdrawn: set[str] = set()
         # Images whose features are being computed, by content, and those that wait for them.
         self._computing: dict[Content, PreparedImage] = {}
         self._waiting: dict[int, PreparedImage] = {}
@@ -111,7 +111,7 @@ class Run:
                 image = known.get((record.product.id, record.path))
                 stored = frozenset() if image is None else image.feature_sets
                 lacking = frozenset(name for name, one in self._feature_sets.items() if one.pk not in stored)
-                yield Task(record, image, lacking)
+                yield Task(record, image, lacking, self._position_of(record.product.id))
 
     def find_known(self, batch: list[PreparedImage]) -> None:
         """Takes over vectors of images that the catalog has under another name, all or some of them.
@@ -147,8 +147,9 @@ class Run:
             if (first := self._waiting.pop(id(one), None)) is not None:
                 one.vectors = {**first.vectors, **one.vectors}
         with writer.transaction():
-            changes = self.store_products(writer, [one.task.record.product for one in chunk])
-            images = writer.upsert_images([one.entry for one in chunk], source=self._source)
+            pks, changes = self.store_products(writer, [one.task.record.product for one in chunk])
+            entries = [replace(one.entry, position=one.task.position) for one in chunk]
+            images = writer.upsert_images(entries, source=self._source)
             for fingerprint, feature_set in self._feature_sets.items():
                 computed = {
                     images[one.entry.product_id, one.entry.path][0]: one.vectors[fingerprint][0]
@@ -157,7 +158,11 @@ class Run:
                 }
                 if computed:
                     writer.add_features(feature_set, list(computed), np.stack(list(computed.values())))
-            self.pruner(writer).mark([pk for pk, _ in images.values()])
+            pruner = self.pruner(writer)
+            pruner.mark([pk for pk, _ in images.values()])
+            # An image that cannot be used may stand for any that the product had: none of them is removed.
+            unsure = {one.entry.product_id for one in chunk if one.entry.error or one.failure}
+            pruner.mark([], [pks[name] for name in sorted(unsure)], keeps_images=True)
         report = self.report
         for one in chunk:
             content = (one.entry.sha256 or "", one.entry.box)
@@ -171,7 +176,7 @@ class Run:
                 report.unchecked_reason = report.unchecked_reason or one.task.content.unchecked
             _, change = images.pop((one.entry.product_id, one.entry.path), (0, None))
             if (reason := one.entry.error or one.failure) is not None:
-                report.failed.append(Failure(one.entry.path, reason))
+                report.add_failure(Failure(one.entry.path, reason))
             elif change is Change.NEW:
                 report.added += 1
             elif change is Change.CHANGED or changes[one.entry.product_id].change is Change.CHANGED:
@@ -181,33 +186,45 @@ class Run:
         report.processed += len(chunk)
         report.add_seconds("store", time.perf_counter() - began)
 
-    def store_products(self, writer: Writer, listed: Iterable[Listing]) -> dict[str, ProductChange]:
-        """Stores what the source says of products, and of those without a usable picture that wait."""
+    def store_products(
+        self, writer: Writer, listed: Iterable[Listing]
+    ) -> tuple[dict[str, int], dict[str, ProductChange]]:
+        """Stores what the source says of products, and of those without a usable picture that wait.
+
+        Returns:
+            key in the catalog, and change, by product id.
+        """
         waiting, self._unpictured = self._unpictured, []
-        unpictured = [one.product for one in waiting]
-        stored = writer.upsert_products([*listed, *unpictured], source=self._source)
-        unsure = {one.product.id for one in waiting if one.reason is not None}
+        known = writer.known_ids(one.product.id for one in waiting if one.only_known)
+        unknown = [one for one in waiting if one.only_known and one.product.id not in known]
+        self._add_unreadable([one.item for one in unknown])
+        kept = [one for one in waiting if not one.only_known or one.product.id in known]
+        stored = writer.upsert_products([*listed, *(one.product for one in kept)], source=self._source)
+        unsure = {one.product.id for one in kept if one.reason is not None or not one.says_images}
         pruner = self.pruner(writer)
         pruner.mark([], [stored[name][0] for name in unsure], keeps_images=True)
         pruner.mark([], [pk for name, (pk, _) in stored.items() if name not in unsure])
         self._ids.forget(stored)
         changes = {name: change for name, (_, change) in stored.items()}
         self.report.add_products(changes)
-        return changes
+        return {name: pk for name, (pk, _) in stored.items()}, changes
 
     def store_listed(self, writer: Writer, chunk: Sequence[Task]) -> None:
         """Stores what a chunk lists, without reading an image, for a preview."""
         records = [one.record for one in chunk]
-        self.store_products(writer, [one.product for one in records])
+        _, changes = self.store_products(writer, [one.product for one in records])
         new = [
             ImageEntry(one.record.product.id, one.record.path, error="not read yet")
             for one in chunk
             if one.known is None
         ]
         added = writer.upsert_images(new, source=self._source)
-        known = [one.known.pk for one in chunk if one.known]
-        self.pruner(writer).mark([*known, *(pk for pk, _ in added.values())])
-        self.report.unchanged += len(known)
+        known = [one for one in chunk if one.known]
+        pks = [one.known.pk for one in known if one.known]
+        self.pruner(writer).mark([*pks, *(pk for pk, _ in added.values())])
+        n_changed = sum(changes[one.record.product.id].change is Change.CHANGED for one in known)
+        self.report.changed += n_changed
+        self.report.unchanged += len(known) - n_changed
         self.report.added += len(new)
         self.report.processed += len(chunk)
         self.report.add_examples(records)
@@ -221,7 +238,7 @@ class Run:
         n_images = sum(n for _, n in report.categories.values())
         single = pruner.seen_ids(N_IDS_LOOKED_AT) if n_products == n_images else []
         report.warnings += find_oddities(report.categories, pruner.seen_largest(), single)
-        if cause := find_shared_cause(report.failed, report.processed):
+        if cause := find_shared_cause(report.causes, report.processed):
             report.warnings.append(cause)
         for one in self._catalog.sources.gone():
             if one.name != self._source:
@@ -239,42 +256,65 @@ class Run:
     def _remove_unlisted(self, writer: Writer) -> None:
         """Removes what the source no longer lists, unless it has entries that could not be read.
 
-        A row with a mistake may mean any product, so none may be removed because of it. Nor does a run
-        over some splits of a dataset, without ``prune``, remove anything of the other splits.
+        A row that does not even tell its product may mean any, so none may be removed because of it, unless
+        that is forced. Nor does a run over some splits of a dataset, without ``prune``, remove anything of
+        the other splits.
         """
         prune, is_part, report = self._options.prune, self._options.source.selects, self.report
         pruner = self.pruner(writer)
-        if self._n_unreadable:
-            if prune or (not is_part and pruner.count(whole_products=False).images):
-                n = self._n_unreadable
-                entries = "1 entry" if n == 1 else f"{n} entries"
-                log.warning("nothing was removed, since %s of the source could not be read", entries)
+        if report.unreadable and not self._options.force:
+            report.removes_nothing = prune or (not is_part and pruner.count(whole_products=False).images > 0)
             return
+        self._withdraw(pruner)
         unlisted = pruner.count()
         if prune and unlisted.products > MOST_PRUNED * pruner.n_listed() and not self._options.force:
             report.refused_removals = unlisted.products
             prune = False
         if prune or not is_part:
             removed = pruner.remove(whole_products=prune)
-            report.removed, report.products["removed"] = removed.images, removed.products
+            report.removed += removed.images
+            report.products["removed"] = removed.products
         report.removed += pruner.forget_lost_files()
         if not prune and not is_part:
             left = pruner.count()
             report.unlisted, report.products["unlisted"] = left.images, left.products
+
+    def _withdraw(self, pruner: Pruner) -> None:
+        """Takes out what the source says it does not show any more, unless that is very much at once."""
+        withdrawn = pruner.listed_among(self._withdrawn)
+        if len(withdrawn) > MOST_PRUNED * pruner.n_listed() and not self._options.force:
+            self.report.refused_withdrawals = len(withdrawn)
+            return
+        gone = pruner.unlist(withdrawn)
+        self.report.products["withdrawn"] = len(withdrawn)
+        self.report.removed += gone.images
 
     def _note(self, chunk: Sequence[Listed]) -> None:
         """Counts the entries of the source that are no records."""
         report = self.report
         for one in chunk:
             if isinstance(one, Failure):
-                report.failed.append(one)
-                self._n_unreadable += 1
+                report.add_failure(one)
+                self._add_unreadable([one.item])
             elif isinstance(one, Missing):
                 report.add_missing(one.path, one.listed_in)
+            elif isinstance(one, Withdrawn):
+                self._withdrawn.add(one.product_id)
             elif isinstance(one, Note):
                 report.notes.append(one.text)
             elif isinstance(one, Unpictured):
-                if one.reason is None:
+                if one.reason is None and one.says_images:
                     report.add_without_picture(one.product.id)
-                else:
-                    report.failed.append(Failure(one.item, one.reason))
+                elif one.reason is not None:
+                    report.add_failure(Failure(one.item, one.reason))
+
+    def _position_of(self, product_id: str) -> int:
+        """The place of the next image of a product; images of a product follow each other in most sources."""
+        last, position = self._last
+        self._last = product_id, position + 1 if last == product_id else 0
+        return self._last[1]
+
+    def _add_unreadable(self, items: Sequence[str]) -> None:
+        """Counts entries of the source that may mean any product."""
+        self.report.unreadable += len(items)
+        self.report.unreadable_example = self.report.unreadable_example or next(iter(items), "")

@@ -246,6 +246,23 @@ class Resources:
         location = Location(self.settings.database)
         return None if location.path is not None and not location.path.exists() else self.catalog()
 
+    def copy_of_older_catalog(self, folder: Path) -> Path | None:
+        """Copies a catalog with an older schema into a folder, and upgrades that; None if there is no need.
+
+        For what may not change it: to open it would upgrade it.
+        """
+        if not self.settings.has_catalog:
+            return None
+        from stylesearch.catalog.connections import Location
+        from stylesearch.catalog.migrate import HEAD, copy_database, current_revision, upgrade
+
+        location = Location(self.settings.database)
+        if location.path is None or not location.path.exists() or current_revision(location) in (None, HEAD):
+            return None
+        copy = copy_database(location.path, folder / location.path.name)
+        upgrade(copy)
+        return copy
+
     @property
     def pictures(self) -> Path:
         """Folder of the pictures that were fetched from URLs."""

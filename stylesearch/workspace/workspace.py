@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, Unpack
 
@@ -136,8 +137,9 @@ class Workspace:
                 Another path under one name is the same source moved; a new name for the path of a source
                 renames it.
             format: a name in ``stylesearch.importers.IMPORTERS``; ``auto`` to look at the source.
-            extractors: names of the extractors; by default the one that queries use, which is that of the
-                trained model where the workspace's space is one.
+            extractors: names of the extractors; by default those that the source was ingested with by name,
+                else the one that queries use, which is that of the trained model where the workspace's
+                space is one.
             prune: whether to remove products of this source that it no longer lists.
             force: whether that may be more than a third of them at once.
             dry_run: whether nothing is stored or fetched: the report says what would be.
@@ -161,7 +163,23 @@ class Workspace:
         from stylesearch.workspace.source_choice import choose_source
 
         # Before a workspace is created, in case it is no source.
-        chosen = choose_source(self._resources, path, source, format, options)
+        if dry_run:
+            with TemporaryDirectory() as folder:
+                copy = self._resources.copy_of_older_catalog(Path(folder))
+                if copy is not None:
+                    with Workspace(self.settings.replace(db=str(copy))) as same:
+                        return same.ingest(
+                            path,
+                            source=source,
+                            format=format,
+                            prune=prune,
+                            force=force,
+                            dry_run=True,
+                            progress=progress,
+                            **options,
+                        )
+        own = {**options, "extractors": list(extractors) if extractors else None}
+        chosen = choose_source(self._resources, path, source, format, own)
         ingest_options = IngestOptions(
             chosen.name,
             chosen.options,
@@ -177,7 +195,7 @@ class Workspace:
         if dry_run:
             existing = self._resources.existing_catalog()
             return preview(existing, chosen.path, chosen.importer, ingest_options, progress=progress)
-        specs = list(extractors or self.extractors_to_fill())
+        specs = list(chosen.kept.get("extractors") or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
         report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=progress)
@@ -253,7 +271,8 @@ class Workspace:
         own_space = self._resources.own_space
         if own.extractor in specs:
             report.filled, failed = own_space.fill(progress)
-            report.failed += failed
+            for one in failed:
+                report.add_failure(one)
         began = time.perf_counter()
         self._refresh_indexes(specs, progress)
         warn_about_missing_features(catalog)

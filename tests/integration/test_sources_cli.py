@@ -60,7 +60,14 @@ def test_a_list_of_street_photos_wipes_nothing(
         before = list(shop.products())
     assert all(product.price for product in before)
     second = ingest("street.csv")
-    assert second["products"] == {"added": 0, "changed": 0, "unchanged": 24, "removed": 0, "unlisted": 0}
+    assert second["products"] == {
+        "added": 0,
+        "changed": 0,
+        "unchanged": 24,
+        "removed": 0,
+        "withdrawn": 0,
+        "unlisted": 0,
+    }
     with ss.open(tmp_path / "home") as shop:
         assert list(shop.products()) == before
 

@@ -87,6 +87,10 @@ class PlainTable:
             return 2
         return 1 if "id" in columns.fields and len(columns.fields) > 1 else 0
 
+    def has_images(self, table: Table, options: ImportOptions) -> bool:
+        """Whether the table has a column for pictures."""
+        return bool(self._columns(table, options).images)
+
     def check(self, table: Table, options: ImportOptions, path: str) -> Iterator[Note]:
         """Checks that the table can be read with these options; yields what its owner should know.
 
@@ -104,7 +108,7 @@ class PlainTable:
                 "--map image=COLUMN says which one it is",
             )
         yield Note(
-            f"no column for pictures is in the header ({shown}), so products are listed without: "
+            f"no column for pictures is in the header ({shown}), so products keep those that they have: "
             "--map image=COLUMN says which one it is"
         )
 

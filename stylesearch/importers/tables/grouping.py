@@ -17,7 +17,7 @@ from stylesearch.importers.tables.items import BadRow, Item, Picture
 from stylesearch.importers.tables.pictures import PictureFinder
 from stylesearch.importers.tables.prices import name_currency
 from stylesearch.importers.tables.row_store import MAX_ROWS, ProductRows
-from stylesearch.listing import ATTRIBUTE, Listing, Record, Unpictured
+from stylesearch.listing import ATTRIBUTE, Listing, Record, Unpictured, Withdrawn
 from stylesearch.money import lowest_price
 from stylesearch.types import Box, Domain, Variant
 
@@ -35,9 +35,19 @@ class ProductJoiner:
         finder: finds its pictures.
         options: options for reading it.
         is_whole: as in ``Listing.is_whole``.
+        says_images: as in ``Unpictured.says_images``.
     """
 
-    def __init__(self, source: str, finder: PictureFinder, options: ImportOptions, *, is_whole: bool) -> None:
+    def __init__(
+        self,
+        source: str,
+        finder: PictureFinder,
+        options: ImportOptions,
+        *,
+        is_whole: bool,
+        says_images: bool = True,
+    ) -> None:
+        self._says_images = says_images
         self._source = source
         self._finder = finder
         self._options = options
@@ -45,24 +55,27 @@ class ProductJoiner:
         self._n_hidden = 0
         self._n_sold_out = 0
 
-    def list_product(self, product: ProductRows) -> Iterator[Record | Unpictured]:
+    def list_product(self, product: ProductRows) -> Iterator[Record | Unpictured | Withdrawn]:
         """Yields what the rows of one product list: its pictures, what cannot be used, or neither."""
         if all(item.is_part for _, item in product.rows):
             listing = Listing(product.key)
-            for line, _ in product.rows:
-                reason = f"the product {product.key!r}, which this adds to, is not in the table"
-                yield Unpictured(listing, f"{self._source}:{line}", reason)
+            for line, item in product.rows:
+                absent = f"the product {product.key!r}, which this adds to, is not in the table"
+                reason = item.problem or absent
+                yield Unpictured(listing, f"{self._source}:{line}", reason, only_known=True)
             return
         joined = _Joined(product, self._options)
+        listings = joined.separate() if self._options.variants == "separate" else [joined.together()]
         if not joined.is_shown and not self._options.unpublished:
             self._n_hidden += 1
+            yield from (Withdrawn(listing.id) for listing, _ in listings)
             return
-        listings = joined.separate() if self._options.variants == "separate" else [joined.together()]
         pictures = list(self._locate(joined.pictures))
         refused = joined.refused
         for listing, options in listings:
             if listing.said.get("in_stock") is False and not self._options.sold_out:
                 self._n_sold_out += 1
+                yield Withdrawn(listing.id)
                 continue
             if self._is_whole:
                 listing = dataclasses.replace(listing, is_whole=True)
@@ -110,7 +123,7 @@ class ProductJoiner:
                 domain = picture.domain or self._options.domain
                 yield Record(listing, located.locator, domain, picture.box, shown)
         if not pictures:
-            yield Unpictured(listing, f"{self._source}:{line}")
+            yield Unpictured(listing, f"{self._source}:{line}", says_images=self._says_images)
 
 
 @dataclass(slots=True)

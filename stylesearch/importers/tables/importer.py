@@ -84,13 +84,18 @@ class TableImporter:
                     continue
                 try:
                     item = format.read(row, table, options)
+                    if row.problem:
+                        item = _only_listed(item, row.problem)
                     if item is not None:
                         store.add(row.line, item if item.key else _named_by_picture(item, finder))
                 except BadRow as error:
                     yield Failure(f"{path}:{row.line}", str(error))
             if empty:
                 raise DatasetError(f"{path}: a header, but no rows below it")
-            joiner = ProductJoiner(str(path), finder, options, is_whole=table.is_feed)
+            says_images = not isinstance(format, PlainTable) or format.has_images(table, options)
+            joiner = ProductJoiner(
+                str(path), finder, options, is_whole=table.is_feed, says_images=says_images
+            )
             for product in store.products():
                 yield from joiner.list_product(product)
             yield from joiner.notes()
@@ -175,6 +180,17 @@ def _check_format(format: TableFormat, table: Table, options: ImportOptions, pat
             f"{path}:{table.line}: not the columns of the format {format.name!r}. Received: {shown}",
             hint="leave --format out to have the format found, or give --format csv",
         )
+
+
+def _only_listed(item: Item | None, problem: str) -> Item:
+    """What a row with too many cells says: that its product is listed. Which cell is wrong is not known.
+
+    Raises:
+        BadRow: it has no id.
+    """
+    if item is None or not item.key:
+        raise BadRow(problem)
+    return Item(item.key, names=item.names, problem=problem, is_part=True)
 
 
 def _named_by_picture(item: Item, finder: PictureFinder) -> Item:

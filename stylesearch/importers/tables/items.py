@@ -35,10 +35,12 @@ class TableRow:
         cells: texts by ``plain_name`` of their column, without blanks around them, in Unicode's form NFC. A
             column is there if the table has it, even if the cell is empty (``("",)``); several values are of
             columns of one name, or of an element that a feed repeats.
+        problem: why the row cannot be used, though its first cells can be read; else "".
     """
 
     line: int
     cells: Mapping[str, tuple[str, ...]]
+    problem: str = ""
 
     def text(self, *names: str) -> str:
         """The first text that is not empty, of the first of these columns that has one; else ""."""

@@ -101,23 +101,24 @@ class RowReader:
         self._named = [(i, name) for i, name in enumerate(names) if name not in ("", escaped)]
         self._is_plain = len(self.columns) == len(self._named)
 
-    def row(self, line: int, cells: list[str]) -> TableRow:
+    def row(self, line: int, cells: list[str], problem: str = "") -> TableRow:
         """Makes a row; cells that are missing at its end are empty.
 
         Args:
             line: the line that it begins in.
             cells: its cells, no more than ``width``; the list is changed.
+            problem: as in ``TableRow.problem``.
         """
         cells = [normal_text(cell) for cell in cells]
         if self._is_escaped:
             cells = [unescape_cell(cell) for cell in cells]
         cells += [""] * (self.width - len(cells))
         if self._is_plain:
-            return TableRow(line, {name: (cells[i],) for i, name in self._named})
+            return TableRow(line, {name: (cells[i],) for i, name in self._named}, problem)
         values: dict[str, tuple[str, ...]] = {}
         for i, name in self._named:
             values[name] = (*values.get(name, ()), cells[i])
-        return TableRow(line, values)
+        return TableRow(line, values, problem)
 
 
 def normal_text(text: str) -> str:
@@ -282,19 +283,21 @@ def _rows(lines: _Lines, header: _Header, path: Path, damaged: str) -> Iterator[
             doubtful = 0
         if not any(cells):
             continue
+        too_long = ""
         if len(cells) > width:
             if any(cell.strip() for cell in cells[width:]):
-                more = lines.number - line + 1
-                over = f" over {more} lines: is a quote not closed?" if more > 1 else ""
-                yield Failure(f"{path}:{line}", f"{len(cells)} cells, where the header has {width}{over}")
-                continue
+                too_long = f"{len(cells)} cells, where the header has {width}"
+                if (more := lines.number - line + 1) > 1:
+                    over = f"{too_long} over {more} lines: is a quote not closed?"
+                    yield Failure(f"{path}:{line}", over)
+                    continue
             del cells[width:]
         if not any(cell.strip() for cell in cells):
             continue
         if (problem := _problem(lines.record, damaged)) is not None:
             yield Failure(f"{path}:{line}", problem)
             continue
-        yield header.rows.row(line, cells)
+        yield header.rows.row(line, cells, too_long)
 
 
 def _problem(record: list[str], damaged: str) -> str | None:

@@ -92,11 +92,11 @@ def _rows(path: Path, sheet: ReadOnlyWorksheet, line: int, header: RowReader) ->
         for number, cells in _texts(sheet):
             if number <= line or not any(cells):
                 continue
+            too_long = ""
             if any(cells[header.width :]):
                 width = max(i for i, cell in enumerate(cells) if cell) + 1
-                yield Failure(f"{path}:{number}", f"{width} cells, where the header has {header.width}")
-                continue
-            yield header.row(number, list(cells[: header.width]))
+                too_long = f"{width} cells, where the header has {header.width}"
+            yield header.row(number, list(cells[: header.width]), too_long)
 
 
 def _find_header(sheet: ReadOnlyWorksheet) -> tuple[int, list[str]] | None:

@@ -21,6 +21,7 @@ from stylesearch.catalog import ImageEntry
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.errors import CatalogLocked
 from stylesearch.features.compute import feature_set_of
+from stylesearch.images.source import read_image
 from stylesearch.serving.problems import Problem
 from stylesearch.serving.products.changes import ImageRefused, extract_images
 from stylesearch.serving.products.shopify_product import (
@@ -292,7 +293,7 @@ class ShopifySync:
         vectors: dict[str, npt.NDArray[np.float32]] = {}
         max_pixels = self._access.workspace.settings.max_pixels
         try:
-            data = fetched.path.read_bytes()
+            data = read_image(fetched.path)
             (one,) = extract_images(self._access.catalog, [data], extractors, max_pixels)
             width, height, vectors = one.width, one.height, dict(one.vectors)
         except ImageRefused as refused:

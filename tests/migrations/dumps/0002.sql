@@ -67,28 +67,29 @@ CREATE TABLE images (
 	state VARCHAR NOT NULL, 
 	error VARCHAR, 
 	stat_key VARCHAR, 
-	file VARCHAR, options JSON, 
+	file VARCHAR, options JSON, position INTEGER DEFAULT '0' NOT NULL, 
 	CONSTRAINT pk_images PRIMARY KEY (pk), 
 	CONSTRAINT fk_images_product_pk FOREIGN KEY(product_pk) REFERENCES products (pk) ON DELETE CASCADE, 
 	CONSTRAINT uq_images_product_pk_path UNIQUE (product_pk, path)
 );
-INSERT INTO "images" VALUES(2,1,'/shop/dress/red/1.jpg','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','shop',NULL,600,800,'ok',NULL,'1-2-3-4',NULL,NULL);
-INSERT INTO "images" VALUES(3,1,'/street/100% straße.jpg','bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','consumer','10,20,110,220',1200,1600,'ok',NULL,NULL,NULL,NULL);
-INSERT INTO "images" VALUES(4,2,'/shop/dress/blue.jpg','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','shop',NULL,600,800,'ok',NULL,NULL,NULL,NULL);
-INSERT INTO "images" VALUES(5,3,'/shop/skirt/pleated.jpg','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc','shop',NULL,0,0,'failed','not an image',NULL,NULL,NULL);
+INSERT INTO "images" VALUES(2,1,'/shop/dress/red/1.jpg','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','shop',NULL,600,800,'ok',NULL,'1-2-3-4',NULL,NULL,0);
+INSERT INTO "images" VALUES(3,1,'/street/100% straße.jpg','bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','consumer','10,20,110,220',1200,1600,'ok',NULL,NULL,NULL,NULL,0);
+INSERT INTO "images" VALUES(4,2,'/shop/dress/blue.jpg','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','shop',NULL,600,800,'ok',NULL,NULL,NULL,NULL,0);
+INSERT INTO "images" VALUES(5,3,'/shop/skirt/pleated.jpg','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc','shop',NULL,0,0,'failed','not an image',NULL,NULL,NULL,0);
 CREATE TABLE listings (
 	product_pk INTEGER NOT NULL, 
 	source_pk INTEGER NOT NULL, 
 	place VARCHAR NOT NULL, 
 	said JSON NOT NULL, 
 	guesses JSON NOT NULL, 
+	lists BOOLEAN DEFAULT 1 NOT NULL, 
 	CONSTRAINT pk_listings PRIMARY KEY (product_pk, source_pk), 
 	CONSTRAINT fk_listings_product_pk FOREIGN KEY(product_pk) REFERENCES products (pk) ON DELETE CASCADE, 
 	CONSTRAINT fk_listings_source_pk FOREIGN KEY(source_pk) REFERENCES sources (pk) ON DELETE CASCADE
 );
-INSERT INTO "listings" VALUES(1,1,'','{"title": "Red dress", "category": "dress", "url": "https://shop.example/red", "price": "19.90 EUR", "attributes.size": ["S", "M"], "attributes.gr\u00f6\u00dfe": "klein"}','{}');
-INSERT INTO "listings" VALUES(2,1,'','{"title": "Blue ''evening'' dress", "category": "dress"}','{}');
-INSERT INTO "listings" VALUES(3,1,'','{"title": "Pleated skirt", "category": "skirt"}','{}');
+INSERT INTO "listings" VALUES(1,1,'','{"title": "Red dress", "category": "dress", "url": "https://shop.example/red", "price": "19.90 EUR", "attributes.size": ["S", "M"], "attributes.gr\u00f6\u00dfe": "klein"}','{}',1);
+INSERT INTO "listings" VALUES(2,1,'','{"title": "Blue ''evening'' dress", "category": "dress"}','{}',1);
+INSERT INTO "listings" VALUES(3,1,'','{"title": "Pleated skirt", "category": "skirt"}','{}',1);
 CREATE TABLE products (
 	pk INTEGER NOT NULL, 
 	id VARCHAR NOT NULL, 
@@ -114,7 +115,7 @@ CREATE TABLE sources (
 	CONSTRAINT pk_sources PRIMARY KEY (pk), 
 	CONSTRAINT uq_sources_name UNIQUE (name)
 );
-INSERT INTO "sources" VALUES(1,'/shop','','/shop','{}',1,'2026-11-30T12:00:00+00:00');
+INSERT INTO "sources" VALUES(1,'/shop','','/shop','{}',1,NULL);
 CREATE INDEX ix_products_category_id ON products (category, id);
 CREATE INDEX ix_images_sha256_state ON images (sha256, state);
 CREATE INDEX ix_images_state ON images (state);

@@ -1,4 +1,4 @@
-"""A catalog folder that was moved and ingested again: what it listed at its old place goes."""
+"""A folder that was moved and ingested again: what it listed at its old place goes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ def paths(catalog: Catalog) -> set[str]:
 def see(
     tmp_path: Path, writer: Writer, store: Callable[..., dict[str, int]], entry: Callable[..., ImageEntry]
 ) -> See:
-    """Puts a picture of the red dress in under another source; marks it as seen unless told."""
+    """Puts a picture of the red dress in under another source; marks it as seen unless told.
 
-    def put(path: str, *, seen: bool = True) -> str:
-        pks = store((RED, entry("red", path)), source="another place")
+    All have the same bytes, unless others are given.
+    """
+
+    def put(path: str, *, seen: bool = True, content: str = "the dress") -> str:
+        pks = store((RED, entry("red", path, content)), source="another place")
         if seen:
             with writer.transaction():
                 Pruner(writer, "shop").mark(pks.values())
@@ -44,11 +47,21 @@ def forget(writer: Writer) -> int:
 def test_lost_images_of_seen_products_go_with_their_vectors(
     catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: dict[str, int], see: See
 ) -> None:
+    old = see("/nowhere/old.jpg", seen=False)
     new = see("/nowhere/seen, so it stays.jpg")
-    assert forget(writer) == 2
-    assert paths(catalog) == {new, "/shop/blue.jpg", "/shop/pleated.jpg"}
-    assert [ids.tolist() for ids, _ in catalog.features(feature_set)] == [[3, 4, 5]]
+    assert old in paths(catalog)
+    assert forget(writer) == 1
+    assert paths(catalog) == {new, *shop}
+    assert [ids.tolist() for ids, _ in catalog.features(feature_set)] == [[1, 2, 3, 4, 6]]
     assert forget(writer) == 0
+
+
+def test_images_with_other_bytes_stay_since_their_drive_may_be_absent(
+    catalog: Catalog, writer: Writer, feature_set: FeatureSet, shop: dict[str, int], see: See
+) -> None:
+    kept = {see("/nas/back.jpg", seen=False, content="the back"), see("/nowhere/front.jpg")}
+    assert forget(writer) == 0
+    assert paths(catalog) == {*kept, *shop}
 
 
 def test_without_marks_nothing_goes(catalog: Catalog, writer: Writer, shop: dict[str, int]) -> None:

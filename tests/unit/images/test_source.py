@@ -24,6 +24,9 @@ OTHER_FILES = {
     ("serving/uploads.py", "*"): "notes of changes that were not finished",
     ("evaluation/results_files.py", "load_study"): "results of a study",
     ("drawn_shop/writer.py", "*"): "pictures that were just drawn, in memory",
+    ("images/remote/cache.py", "store"): "a picture that is being fetched, to be written",
+    ("images/remote/fetch.py", "_start"): "the library of a cloud",
+    ("images/remote/objects.py", "fetch"): "a picture in a cloud, to be fetched",
 }
 READS = {"read_bytes", "open", "imread", "fromfile"}
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import pytest
 
 from stylesearch.ingest.checks import cause_of, find_oddities, find_shared_cause
 from stylesearch.types import Failure
+
+
+def causes_of(failed: Sequence[Failure]) -> Counter[str]:
+    return Counter(cause_of(one.reason) for one in failed)
+
 
 USUAL = {"Dresses": (40, 120), "Skirts": (10, 20)}
 
@@ -86,14 +94,14 @@ def test_a_cause_leaves_out_the_single_case(reason: str, cause: str) -> None:
 
 def test_one_cause_of_many_failures_is_said_once_with_a_hint() -> None:
     failed = failures(*(f"no such picture: /shop/{number}.jpg" for number in range(6)), "no id given")
-    assert find_shared_cause(failed, 20) == (
+    assert find_shared_cause(causes_of(failed), 20) == (
         "6 of 20 rows and images were refused for one cause, 'no such picture'; "
         "--media-root says where relative paths start"
     )
 
 
 def test_a_cause_without_a_hint_is_said_too() -> None:
-    said = find_shared_cause(failures(*["no id given"] * 5), 5)
+    said = find_shared_cause(causes_of(failures(*["no id given"] * 5)), 5)
     assert said == "5 of 5 rows and images were refused for one cause, 'no id given'"
 
 
@@ -107,4 +115,4 @@ def test_a_cause_without_a_hint_is_said_too() -> None:
     ],
 )
 def test_failures_of_several_causes_or_a_few_are_not(failed: list[Failure], n_processed: int) -> None:
-    assert find_shared_cause(failed, n_processed) is None
+    assert find_shared_cause(causes_of(failed), n_processed) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -221,3 +223,17 @@ def test_a_dry_run_changes_nothing_and_says_what_an_ingest_would(shop: Workspace
         assert (planned.products["added"], planned.products["removed"], planned.removed) == (1, 1, 2)
         assert (shop.settings.home / "catalog.db").read_bytes() == before
         assert counts(planned) == counts(shop.ingest(folder, prune=True, force=True))
+
+
+def test_a_dry_run_leaves_a_catalog_of_an_older_version_as_it_is(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    dump = Path(__file__).parents[2] / "migrations" / "dumps" / "0001.sql"
+    with contextlib.closing(sqlite3.connect(home / "catalog.db")) as connection:
+        connection.executescript(dump.read_text(encoding="utf-8"))
+    before = (home / "catalog.db").read_bytes()
+    with ss.open(home, extractor="color-histogram", space="raw") as shop:
+        report = shop.ingest(folder, dry_run=True)
+    assert (report.products["added"], report.products["changed"]) == (0, 1)  # blue is a coat here
+    assert (home / "catalog.db").read_bytes() == before
+    assert [path.name for path in home.iterdir()] == ["catalog.db"]

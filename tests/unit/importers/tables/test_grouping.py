@@ -14,7 +14,7 @@ from stylesearch.importers.tables.grouping import ProductJoiner
 from stylesearch.importers.tables.items import Item, Picture
 from stylesearch.importers.tables.pictures import PictureFinder
 from stylesearch.importers.tables.row_store import RowStore
-from stylesearch.listing import Listing, Record, Unpictured
+from stylesearch.listing import Listing, Record, Unpictured, Withdrawn
 from stylesearch.types import Variant
 
 SITE = "https://s.example/"
@@ -40,9 +40,12 @@ def pictures(*names: str, **options: str) -> tuple[Picture, ...]:
 
 
 def shown(items: list[Listed]) -> dict[str, list[tuple[str, dict[str, str]]]]:
-    """Pictures and their options, by product."""
+    """Pictures and their options, by product; products that are withdrawn have none."""
     found: dict[str, list[tuple[str, dict[str, str]]]] = {}
     for item in items:
+        if isinstance(item, Withdrawn):
+            assert item.product_id not in found
+            continue
         assert isinstance(item, Record), item
         name = item.path.removeprefix(SITE)
         found.setdefault(item.product.id, []).append((name, dict(item.options)))
@@ -225,7 +228,9 @@ def test_parts_list_the_product_that_they_add_to_even_if_it_is_missing() -> None
         Item("x", {}, is_part=True), Item("y", pictures=pictures("a")), Item("x", {}, is_part=True)
     )
     reason = "the product 'x', which this adds to, is not in the table"
-    assert items[:2] == [Unpictured(Listing("x"), f"t.csv:{line}", reason) for line in (2, 4)]
+    assert items[:2] == [
+        Unpictured(Listing("x"), f"t.csv:{line}", reason, only_known=True) for line in (2, 4)
+    ]
     assert isinstance(items[2], Record)
 
 

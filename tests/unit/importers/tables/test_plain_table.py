@@ -178,7 +178,7 @@ def test_lines_are_counted_as_an_editor_does(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("1,a.jpg,dress,,,,extra", "7 cells, where the header has 6"),
+        (",a.jpg,dress,,,,extra", "no id given"),
         (",a.jpg,dress,,,", "no id given"),
         ("1,a.jpg,dre\0ss,,,", "a NUL character in it"),
         ('1,"a.jpg"x,dress,,,', "is a quote not closed?"),
@@ -299,9 +299,17 @@ def test_a_table_without_pictures_lists_its_products_and_says_so(shop: Path) -> 
             guesses={"title": "1"},
         ),
         f"{shop}/products.csv:2",
+        says_images=False,
     )
     assert isinstance(second, Unpictured)
     assert second.product.said["in_stock"] is False
+
+
+def test_a_row_that_is_too_long_only_lists_its_product(shop: Path) -> None:
+    unpictured, record = read(shop, "id,image,category\n1,a.jpg,dress,extra\n2,b.jpg,top\n")
+    reason = "4 cells, where the header has 3"
+    assert unpictured == Unpictured(Listing("1"), f"{shop}/products.csv:2", reason, only_known=True)
+    assert isinstance(record, Record)
 
 
 def test_of_two_columns_of_one_name_both_values_are_kept(shop: Path) -> None:
