@@ -181,7 +181,7 @@ def test_a_change_that_fails_leaves_everything_as_it_was(
         raise RuntimeError("the plug is pulled")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pruner, "remove", fail)
+        patch.setattr(Pruner, "keep_images", fail)
         assert put(client, "c", png(draw(TEAL)), title="New").status_code == 500
     assert client.get("/v1/products/c").json() == before
     assert stored(home) == files

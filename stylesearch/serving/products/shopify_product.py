@@ -1,8 +1,8 @@
 """Reads products as Shopify's webhooks send them (the product resource of its REST Admin API).
 
 They become what a CSV export of the same shop says of them: the id is the handle, the category the product
-type, sizes and colors are variants. The numeric id, which alone a deletion names, is the attribute
-``shopify_id``. Whatever is of another type than it should be counts as not said.
+type, sizes and colors are variants. The numeric id, which alone a deletion names, is their place in the
+source. Whatever is of another type than it should be counts as not said.
 
 Source: https://shopify.dev/docs/api/admin-rest/latest/resources/product and
 https://shopify.dev/docs/apps/build/webhooks
@@ -22,10 +22,7 @@ from stylesearch.money import parse_price
 from stylesearch.serving.problems import Problem
 from stylesearch.types import Variant
 
-__all__ = ["SHOPIFY_ID", "ShopifyImage", "ShopifyProduct", "read_id", "read_product"]
-
-SHOPIFY_ID: Final = f"{ATTRIBUTE}shopify_id"
-"""The field that has the numeric id."""
+__all__ = ["ShopifyImage", "ShopifyProduct", "place_of", "read_id", "read_product"]
 
 MAX_IMAGES: Final = 250
 MAX_VARIANTS: Final = 2048
@@ -80,6 +77,11 @@ def read_id(payload: Mapping[str, Any]) -> str:
     return str(value)
 
 
+def place_of(shopify_id: str) -> str:
+    """The place of a product in its source, by which it is found again: ``shopify:123``."""
+    return f"shopify:{shopify_id}"
+
+
 def read_product(payload: Mapping[str, Any]) -> ShopifyProduct:
     """Reads a product.
 
@@ -96,7 +98,6 @@ def read_product(payload: Mapping[str, Any]) -> ShopifyProduct:
     said: dict[str, Any] = {
         "title": _text(payload.get("title")) or None,
         "category": _read_category(payload),
-        SHOPIFY_ID: shopify_id,
         f"{ATTRIBUTE}vendor": _text(payload.get("vendor")) or None,
         f"{ATTRIBUTE}tags": _read_tags(payload.get("tags")) or None,
         f"{ATTRIBUTE}regular_price": _read_regular_price(rows[0]) if rows else None,
@@ -107,7 +108,7 @@ def read_product(payload: Mapping[str, Any]) -> ShopifyProduct:
     is_shown = _text(payload.get("status")).casefold() not in _HIDDEN
     if "published_at" in payload and payload["published_at"] is None:
         is_shown = False
-    return ShopifyProduct(shopify_id, Listing(handle, said), _read_images(payload, rows, options), is_shown)
+    return ShopifyProduct(shopify_id, Listing(handle, said, place=place_of(shopify_id)), _read_images(payload, rows, options), is_shown)
 
 
 def _read_variants(rows: list[dict[str, Any]], options: Mapping[Any, dict[str, str]]) -> dict[str, Any]:

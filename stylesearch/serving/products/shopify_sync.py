@@ -24,9 +24,9 @@ from stylesearch.features.compute import feature_set_of
 from stylesearch.serving.problems import Problem
 from stylesearch.serving.products.changes import ImageRefused, extract_images
 from stylesearch.serving.products.shopify_product import (
-    SHOPIFY_ID,
     ShopifyImage,
     ShopifyProduct,
+    place_of,
     read_product,
 )
 from stylesearch.serving.products.webhook_queue import Event, Key, QueueIsFull, WebhookQueue
@@ -204,7 +204,7 @@ class ShopifySync:
 
     def _delete(self, event: Event) -> str:
         catalog = self._access.catalog
-        ids = catalog.sources.ids_saying(self._source, SHOPIFY_ID, event.id)
+        ids = catalog.sources.ids_at(self._source, place_of(event.id))
         if not ids:
             log.warning("the catalog has no product of the number that a webhook deletes: %s", event.id)
             return ""
@@ -222,7 +222,7 @@ class ShopifySync:
         pictures, failures = self._pictures(product, extractors)
         if self._stopping.is_set():
             return "the service stops"
-        older = set(catalog.sources.ids_saying(self._source, SHOPIFY_ID, product.shopify_id))
+        older = set(catalog.sources.ids_at(self._source, product.listing.place))
         with catalog.writing(timeout=LOCK_SECONDS) as writer:
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
@@ -240,8 +240,8 @@ class ShopifySync:
                     if new:
                         vectors = np.concatenate([vector for _, vector in new])
                         writer.add_features(feature_set, [key for key, _ in new], vectors)
-                pruner.mark(keys, [pk], keeps_images=bool(failures))
-                pruner.remove(whole_products=False)
+                if not failures:
+                    pruner.keep_images(pk, keys)
         return failures[0] if failures else ""
 
     def _pictures(
