@@ -226,6 +226,7 @@ class ShopifySync:
         with catalog.writing(timeout=LOCK_SECONDS) as writer:
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
+                writer.count_run(self._source)
                 pruner = Pruner(writer, self._source)
                 pruner.unlist(older - {product.listing.id})  # its handle has changed
                 pk, _ = writer.upsert_products([product.listing], source=self._source)[product.listing.id]

@@ -117,3 +117,34 @@ def test_a_product_is_found_by_its_place_which_stays_where_a_table_names_none(
         writer.upsert_products([Listing("a", {"title": "A"}, place="shopify:9")], source="shopify")
     assert catalog.sources.ids_at("shopify", "shopify:a") == []
     assert catalog.sources.ids_at("shopify", "shopify:9") == ["a"]
+
+
+def test_a_patch_comes_later_than_what_was_ingested_before_it(catalog: Catalog, writer: Writer) -> None:
+    for source, price in (("a", "1"), (API, "2"), ("a", "3")):
+        with writer.transaction():
+            if source == API:
+                writer.patch_products({"red": Patch({"price": price})}, source=API)
+            else:
+                writer.upsert_source(source, path="", format="", options={})
+                writer.upsert_products([Listing("red", {"price": price})], source=source)
+    patch(writer, Patch({"price": "4"}))
+    with writer.transaction():
+        writer.upsert_products([Listing("red", {"price": "5"})], source="c")
+        Pruner(writer, "c").unlist(["red"])
+    assert catalog.product("red").price == "4", "not what the source said that came before the patch"
+
+
+def test_a_run_is_counted_where_another_source_came_last(catalog: Catalog, writer: Writer) -> None:
+    def runs() -> dict[str, int]:
+        return {one.name: one.run for one in catalog.sources.all()}
+
+    for name, expected in (
+        ("a", {"a": 1}),
+        ("a", {"a": 1}),
+        ("b", {"a": 1, "b": 2}),
+        ("a", {"a": 3, "b": 2}),
+        ("a", {"a": 3, "b": 2}),
+    ):
+        with writer.transaction():
+            writer.count_run(name)
+        assert runs() == expected
