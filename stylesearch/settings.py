@@ -148,6 +148,11 @@ class Settings:
         return self.db or str(self.home / "catalog.db")
 
     @property
+    def pictures(self) -> Path:
+        """Folder of the pictures that were fetched from URLs."""
+        return self.home / "pictures"
+
+    @property
     def has_catalog(self) -> bool:
         """Whether there is a catalog; one that ``db`` names is expected to exist."""
         return bool(self.db) or Path(self.database).exists()

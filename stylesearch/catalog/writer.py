@@ -272,8 +272,8 @@ class Writer:
     def patch_products(self, patches: Mapping[str, Patch], *, source: str) -> dict[str, ProductChange]:
         """Changes some fields of products; the others, and the images, stay as they are.
 
-        The source is the last one from then on: see ``count_run``. A product that moves to another category takes its vectors along, under new feature ids. What is
-        cleared stays so until a source says it anew.
+        The source is the last one from then on: see ``count_run``. A product that moves to another category
+        takes its vectors along, under new feature ids. What is cleared stays so until a source says it anew.
 
         Args:
             patches: the change by product id.

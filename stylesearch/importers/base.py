@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
 from stylesearch.errors import DatasetError
 from stylesearch.listing import Record, Unpictured
@@ -78,6 +78,15 @@ class ImportOptions:
     def __post_init__(self) -> None:
         categories = _RENAMED_CATEGORIES.get(self.categories, self.categories)
         object.__setattr__(self, "categories", categories)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Options of JSON values by name, as they are kept with a source; what is not among them is left."""
+        names = {one.name for one in fields(cls)}
+        known = {name: value for name, value in values.items() if name in names}
+        if "domain" in known:
+            known["domain"] = Domain(known["domain"])
+        return cls(**known)
 
     @property
     def selects(self) -> bool:

@@ -247,11 +247,6 @@ class Resources:
         return None if location.path is not None and not location.path.exists() else self.catalog()
 
     @property
-    def pictures(self) -> Path:
-        """Folder of the pictures that were fetched from URLs."""
-        return self.settings.home / "pictures"
-
-    @property
     def cache(self) -> Path:
         """Folder for vectors of regions, and for arrays that do not fit into memory."""
         return self.settings.home / "cache"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,6 @@ from stylesearch.importers.base import (
     check_options,
 )
 from stylesearch.importers.choice import choose_importer
-from stylesearch.types import Domain
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, Source
@@ -90,10 +89,7 @@ def choose_source(
     kept |= {key: value for key, value in given.items() if key not in NOT_KEPT}
     if format != AUTO:
         kept["format"] = format
-    names = {one.name for one in fields(ImportOptions)}
-    chosen = {key: value for key, value in {**kept, **given}.items() if key in names}
-    import_options = replace(ImportOptions(), **chosen)
-    import_options = replace(import_options, domain=Domain(import_options.domain))
+    import_options = ImportOptions.of({**kept, **given})
     if format == AUTO and known is not None and _still_reads(known.format, place):
         # Read otherwise, its products would have other ids.
         format = known.format

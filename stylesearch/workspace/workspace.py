@@ -164,7 +164,7 @@ class Workspace:
             chosen.options,
             self._resources.extraction_options,
             kept=chosen.kept,
-            pictures=self._resources.pictures,
+            pictures=self._resources.settings.pictures,
             fetching=FetchOptions(**(fetching or {})),
             prune=prune,
             force=force,

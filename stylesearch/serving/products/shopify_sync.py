@@ -19,12 +19,14 @@ import numpy.typing as npt
 
 from stylesearch.catalog import ImageEntry
 from stylesearch.catalog.pruning import Pruner
-from stylesearch.errors import CatalogLocked
+from stylesearch.errors import CatalogLocked, StyleSearchError
 from stylesearch.features.compute import feature_set_of
+from stylesearch.features.prepare import known_entry
+from stylesearch.importers.base import ImportOptions
+from stylesearch.listing import Record
 from stylesearch.serving.problems import Problem
-from stylesearch.serving.products.changes import ImageRefused, extract_images
+from stylesearch.serving.products.changes import ImageRefused, UploadedImage, extract_images
 from stylesearch.serving.products.shopify_product import (
-    ShopifyImage,
     ShopifyProduct,
     place_of,
     read_product,
@@ -32,7 +34,6 @@ from stylesearch.serving.products.shopify_product import (
 from stylesearch.serving.products.webhook_queue import Event, Key, QueueIsFull, WebhookQueue
 
 if TYPE_CHECKING:
-    from stylesearch.catalog.records import KnownImage
     from stylesearch.extractors.base import Extractor
     from stylesearch.images.remote import Fetched, FetchOptions, NotFetched
     from stylesearch.serving.metrics import ServiceMetrics
@@ -133,6 +134,7 @@ class ShopifySync:
             self._seen.popitem(last=False)
 
     def _run(self) -> None:
+        self._warn_of_other_source()
         is_first = True
         while not self._stopping.is_set():
             try:
@@ -148,6 +150,25 @@ class ShopifySync:
                 log.exception("webhooks could not be done")
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
+
+    def _warn_of_other_source(self) -> None:
+        """Warns where an export of the shop is another source, whose products webhooks then do not remove."""
+        try:
+            others = [
+                one.name
+                for one in self._access.catalog.sources.all()
+                if one.format == "shopify" and one.name != self._source
+            ]
+        except StyleSearchError as error:
+            log.warning("the sources could not be read: %s", error)
+            return
+        for name in others:
+            log.warning(
+                "the source %s is an export of Shopify, but webhooks change the source %s; if both are one "
+                "shop, set shopify_source, or rename it: stylesearch sources rename",
+                name,
+                self._source,
+            )
 
     def _do_all(self) -> None:
         """Does all events that wait, but those whose pause is not over."""
@@ -214,22 +235,25 @@ class ShopifySync:
 
     def _store(self, event: Event) -> str:
         """Stores a product; returns why it is to be tried again, or ""."""
-        product = read_product(event.payload)
-        if not product.is_shown:
-            return self._delete(event)
         catalog = self._access.catalog
-        extractors = self._writing.extractors()
+        # As the export of the same source is read, so that both say the same.
+        options = ImportOptions.of(catalog.sources.options_of(self._source))
+        product = read_product(event.payload, options)
+        extractors = self._writing.extractors() if product.images else []
         pictures, failures = self._pictures(product, extractors)
         if self._stopping.is_set():
             return "the service stops"
-        older = set(catalog.sources.ids_at(self._source, product.listing.place))
+        # A table names no number, so what only a table has listed is found by its id.
+        older = {*catalog.sources.ids_at(self._source, product.place), *product.hidden_ids}
         with catalog.writing(timeout=LOCK_SECONDS) as writer:
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
-                writer.count_run(self._source)
                 pruner = Pruner(writer, self._source)
-                pruner.unlist(older - {product.listing.id})  # its handle has changed
-                pk, _ = writer.upsert_products([product.listing], source=self._source)[product.listing.id]
+                pruner.unlist(older - {one.id for one in product.listings})
+                if not product.listings:
+                    return ""
+                writer.count_run(self._source)
+                products = writer.upsert_products(product.listings, source=self._source)
                 rows = writer.upsert_images([one.entry for one in pictures], source=self._source)
                 keys = [rows[one.entry.product_id, one.entry.path][0] for one in pictures]
                 for extractor, feature_set in zip(extractors, sets, strict=True):
@@ -242,7 +266,9 @@ class ShopifySync:
                         vectors = np.concatenate([vector for _, vector in new])
                         writer.add_features(feature_set, [key for key, _ in new], vectors)
                 if not failures:
-                    pruner.keep_images(pk, keys)
+                    for product_id, (pk, _) in products.items():
+                        own = [rows[key][0] for key in rows if key[0] == product_id]
+                        pruner.keep_images(pk, own)
         return failures[0] if failures else ""
 
     def _pictures(
@@ -255,30 +281,30 @@ class ShopifySync:
         """
         from stylesearch.images.remote import Fetched, PictureCache, fetch_stream
 
-        catalog, product_id = self._access.catalog, product.listing.id
+        catalog = self._access.catalog
         found = [catalog.find_feature_set(one.fingerprint) for one in extractors]
         sets = [one for one in found if one is not None]
-        known = catalog.known_images([(product_id, image.url) for image in product.images], sets)
+        known = catalog.known_images([(image.product.id, image.path) for image in product.images], sets)
         pictures: list[_Picture] = []
-        missing: list[ShopifyImage] = []
+        missing: list[Record] = []
         for image in product.images:
-            one = known.get((product_id, image.url))
-            is_whole = one is not None and len(one.feature_sets) == len(extractors) and one.error is None
-            if one is not None and is_whole:  # another picture has another address
-                pictures.append(_Picture(_known_entry(product_id, image, one)))
+            one = known.get((image.product.id, image.path))
+            is_complete = one is not None and len(one.feature_sets) == len(extractors) and one.error is None
+            if one is not None and is_complete:  # another picture has another address
+                pictures.append(_Picture(known_entry(image, one)))
             else:
                 missing.append(image)
         failures: list[str] = []
-        folder = self._access.home / PICTURES
+        usable: dict[str, UploadedImage] = {}
         with (
-            PictureCache(folder) as cache,
-            closing(fetch_stream(missing, lambda image: image.url, cache, self._options)) as stream,
+            PictureCache(self._access.workspace.settings.pictures) as cache,
+            closing(fetch_stream(missing, lambda image: image.path, cache, self._options)) as stream,
         ):
             for image, fetched in stream:
                 if self._stopping.is_set():
                     break
                 if isinstance(fetched, Fetched):
-                    pictures.append(self._extract(product_id, image, fetched, extractors))
+                    pictures.append(self._extract(image, fetched, extractors, usable))
                 elif fetched is not None:
                     self._note_missing(fetched)
                     if not fetched.is_gone:
@@ -286,23 +312,33 @@ class ShopifySync:
         return pictures, failures
 
     def _extract(
-        self, product_id: str, image: ShopifyImage, fetched: Fetched, extractors: Sequence[Extractor]
+        self,
+        image: Record,
+        fetched: Fetched,
+        extractors: Sequence[Extractor],
+        usable: dict[str, UploadedImage],
     ) -> _Picture:
+        """Extracts the features of a picture, unless ``usable`` has them for a variant with the same one."""
         width = height = 0
         error = None
         vectors: dict[str, npt.NDArray[np.float32]] = {}
         max_pixels = self._access.workspace.settings.max_pixels
         try:
-            data = fetched.path.read_bytes()
-            (one,) = extract_images(self._access.catalog, [data], extractors, max_pixels)
+            if fetched.sha256 not in usable:
+                data = fetched.path.read_bytes()
+                (usable[fetched.sha256],) = extract_images(
+                    self._access.catalog, [data], extractors, max_pixels
+                )
+            one = usable[fetched.sha256]
             width, height, vectors = one.width, one.height, dict(one.vectors)
         except ImageRefused as refused:
             error = str(refused.__cause__)
             self._metrics.webhook_images_failed.inc()
-            log.warning("a picture of a webhook cannot be used: %s: %s", image.url, error)
+            log.warning("a picture of a webhook cannot be used: %s: %s", image.path, error)
         entry = ImageEntry(
-            product_id,
-            image.url,
+            image.product.id,
+            image.path,
+            image.domain,
             sha256=fetched.sha256,
             width=width,
             height=height,
@@ -315,22 +351,3 @@ class ShopifySync:
     def _note_missing(self, missing: NotFetched) -> None:
         self._metrics.webhook_images_failed.inc()
         log.warning("a picture of a webhook could not be fetched: %s: %s", missing.url, missing.reason)
-
-
-PICTURES: Final = "pictures"
-"""The workspace's folder of pictures that were fetched, which an ingest uses too."""
-
-
-def _known_entry(product_id: str, image: ShopifyImage, known: KnownImage) -> ImageEntry:
-    return ImageEntry(
-        product_id,
-        image.url,
-        known.domain,
-        known.box,
-        known.sha256,
-        known.width,
-        known.height,
-        known.stat_key,
-        file=known.file,
-        options=image.options,
-    )
