@@ -493,3 +493,13 @@ def test_without_a_secret_it_is_off(shop: Workspace, home: Path) -> None:
         told = problem(send(client, "products/delete", {"id": 1}), 403)
         assert "STYLESEARCH_SERVE_SHOPIFY_SECRETS" in told["hint"]
     assert not (home / "webhooks").exists()
+
+
+def test_what_cannot_be_read_does_not_hold_up_others(
+    client: httpx.Client, home: Path, pictures: Pictures
+) -> None:
+    (home / "webhooks" / "5.json").mkdir(parents=True)
+    (home / "webhooks" / "6.json").write_text('{"id": 6}')
+    send(client, "products/create", coat(pictures))
+    until(lambda: client.get("/v1/products/wool-coat").status_code == 200)
+    assert (home / "webhooks" / "6.bad").read_text() == '{"id": 6}'

@@ -184,7 +184,12 @@ class ShopifySync:
             for key in due:
                 if self._stopping.is_set():
                     return
-                event = self.queue.read(key)
+                try:
+                    event = self.queue.read(key)
+                except OSError as error:  # one file must not stop the others
+                    log.warning("a webhook cannot be read: %s", error)
+                    self._tries[key] = _Tries(again_at=time.monotonic() + RETRY_SECONDS[-1])
+                    continue
                 if event is not None:
                     self._do(event, self._tries.setdefault(key, _Tries()))
 
