@@ -11,6 +11,7 @@ from typing import Any, Final
 from stylesearch.catalog import Change, ProductChange
 from stylesearch.features.stream import ExtractionOptions
 from stylesearch.images.remote.values import FetchOptions
+from stylesearch.images.source import without_secrets
 from stylesearch.importers.base import ImportOptions
 from stylesearch.listing import Record
 from stylesearch.types import Failure
@@ -178,8 +179,9 @@ class IngestReport:
         for one in records:
             if len(self.examples) < N_EXAMPLES and one.product.id not in {each.id for each in self.examples}:
                 said = {**one.product.guesses, **one.product.said}
+                image = without_secrets(one.path)
                 self.examples.append(
-                    Example(one.product.id, said.get("title", ""), said.get("category", ""), one.path)
+                    Example(one.product.id, said.get("title", ""), said.get("category", ""), image)
                 )
 
     def add_without_picture(self, product_id: str) -> None:

@@ -18,6 +18,7 @@ from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.images.remote.values import Fetched
+from stylesearch.images.source import without_secrets
 from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
 from stylesearch.ingest.report import IngestOptions, IngestReport
@@ -169,7 +170,7 @@ class Run:
                 report.unchecked_reason = report.unchecked_reason or one.task.content.unchecked
             _, change = images.pop((one.entry.product_id, one.entry.path), (0, None))
             if (reason := one.entry.error or one.failure) is not None:
-                report.failed.append(Failure(one.entry.path, reason))
+                report.failed.append(_failure(one.entry.path, reason))
             elif change is Change.NEW:
                 report.added += 1
             elif change is Change.CHANGED or changes[one.entry.product_id].change is Change.CHANGED:
@@ -266,7 +267,7 @@ class Run:
         report = self.report
         for one in chunk:
             if isinstance(one, Failure):
-                report.failed.append(one)
+                report.failed.append(_failure(one.item, one.reason))
                 self._n_unreadable += 1
             elif isinstance(one, Missing):
                 report.add_missing(one.path, one.listed_in)
@@ -276,7 +277,7 @@ class Run:
                 if one.reason is None:
                     report.add_without_picture(one.product.id)
                 else:
-                    report.failed.append(Failure(one.item, one.reason))
+                    report.failed.append(_failure(one.item, one.reason))
 
     def _ids(self, listed: Iterable[Listing]) -> dict[int, tuple[Listing, str]]:
         """Chooses the id of each product; by the key of the object, with the object.
@@ -303,3 +304,8 @@ class Run:
                 taken[name] = self._given[name] = one.place
             chosen[key] = one, name
         return chosen
+
+
+def _failure(item: str, reason: str) -> Failure:
+    """A failure for the report, which others may read."""
+    return Failure(without_secrets(item), without_secrets(reason))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from stylesearch.errors import ConfigError
+from stylesearch.images.source import without_secrets
 
 __all__ = ["USER_AGENT", "FetchOptions", "Fetched", "NotFetched"]
 
@@ -102,6 +103,10 @@ class Fetched:
     is_new: bool
     unchecked: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.unchecked is not None:
+            object.__setattr__(self, "unchecked", without_secrets(self.unchecked))
+
 
 @dataclass(frozen=True, slots=True)
 class NotFetched:
@@ -109,10 +114,13 @@ class NotFetched:
 
     Attributes:
         url: as it was given.
-        reason: why, for a person.
+        reason: why, for a person; user names and passwords of URLs are left out of it.
         is_gone: whether its server says that there is no such picture (404, 410).
     """
 
     url: str
     reason: str
     is_gone: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", without_secrets(self.reason))

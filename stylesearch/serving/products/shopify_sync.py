@@ -22,6 +22,7 @@ from stylesearch.catalog.pruning import Pruner
 from stylesearch.errors import CatalogLocked, StyleSearchError
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import known_entry
+from stylesearch.images.source import read_image, without_secrets
 from stylesearch.importers.base import ImportOptions
 from stylesearch.listing import Record
 from stylesearch.serving.problems import Problem
@@ -313,7 +314,7 @@ class ShopifySync:
                 elif fetched is not None:
                     self._note_missing(fetched)
                     if not fetched.is_gone:
-                        failures.append(f"{fetched.url}: {fetched.reason}")
+                        failures.append(f"{without_secrets(fetched.url)}: {fetched.reason}")
         return pictures, failures
 
     def _extract(
@@ -330,7 +331,7 @@ class ShopifySync:
         max_pixels = self._access.workspace.settings.max_pixels
         try:
             if fetched.sha256 not in usable:
-                data = fetched.path.read_bytes()
+                data = read_image(fetched.path)
                 (usable[fetched.sha256],) = extract_images(
                     self._access.catalog, [data], extractors, max_pixels
                 )
@@ -339,7 +340,7 @@ class ShopifySync:
         except ImageRefused as refused:
             error = str(refused.__cause__)
             self._metrics.webhook_images_failed.inc()
-            log.warning("a picture of a webhook cannot be used: %s: %s", image.path, error)
+            log.warning("a picture of a webhook cannot be used: %s: %s", without_secrets(image.path), error)
         entry = ImageEntry(
             image.product.id,
             image.path,
@@ -355,4 +356,5 @@ class ShopifySync:
 
     def _note_missing(self, missing: NotFetched) -> None:
         self._metrics.webhook_images_failed.inc()
-        log.warning("a picture of a webhook could not be fetched: %s: %s", missing.url, missing.reason)
+        url = without_secrets(missing.url)
+        log.warning("a picture of a webhook could not be fetched: %s: %s", url, missing.reason)
