@@ -42,7 +42,10 @@ CHANGED: Final = "the file has changed since it was ingested: ingest again"
 
 _URL: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
-_USER: Final = re.compile(r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*:)?//[^\s/?#\\]*@", re.IGNORECASE)
+_USER: Final = re.compile(
+    r"(?<![a-z0-9+.:-])(?!(?:abfss?|az):)([a-z][a-z0-9+.-]*:)?//[^\s/?#\\]*@", re.IGNORECASE
+)
+"""The user of a URL; of Azure's, ``abfs://container@account/``, it is the container."""
 
 _HINTS: Final = {
     errno.ENOENT: "is the name right? It is looked for from the folder that the command was started in",

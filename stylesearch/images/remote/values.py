@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from stylesearch.errors import ConfigError
+from stylesearch.images.remote.buckets import check_bucket
 from stylesearch.images.source import without_secrets
 
 __all__ = ["USER_AGENT", "FetchOptions", "Fetched", "NotFetched"]
@@ -39,6 +40,8 @@ class FetchOptions:
         max_age: how old a picture of the cache may be before its server is asked whether it has changed; 0:
             as old as this run.
         allow_private: whether private, loopback and link-local addresses may be connected to.
+        buckets: buckets of object stores that may be read, or folders of them: ``s3://shop-media``. No
+            others are, since they are read with this machine's credentials.
         offline: whether pictures come from the cache alone.
         http2: whether HTTP/2 is offered to servers over https.
         user_agent: the header ``User-Agent``.
@@ -61,6 +64,7 @@ class FetchOptions:
     max_redirects: int = 5
     max_age: float = 86_400.0
     allow_private: bool = False
+    buckets: tuple[str, ...] = ()
     offline: bool = False
     http2: bool = False
     user_agent: str = USER_AGENT
@@ -70,7 +74,7 @@ class FetchOptions:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} has to be 1 or more. Received: {getattr(self, name)}")
         for name in ("connect_seconds", "read_seconds", "total_seconds"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} has to be more than 0. Received: {getattr(self, name)}")
         for name in (
             "n_retries",
@@ -80,8 +84,10 @@ class FetchOptions:
             "max_redirects",
             "max_age",
         ):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} has to be 0 or more. Received: {getattr(self, name)}")
+        for bucket in self.buckets:
+            check_bucket(bucket)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ def test_a_pipe_in_the_place_of_an_image_is_not_waited_for(tmp_path: Path) -> No
         ("https://pim.example/a@2x.jpg", "https://pim.example/a@2x.jpg"),
         ("https://pim.example/resize//w@2/a.jpg", "https://pim.example/resize//w@2/a.jpg"),
         ("/shop/a@2x.jpg", "/shop/a@2x.jpg"),
+        ("abfs://box@account.example/a.jpg", "abfs://box@account.example/a.jpg"),
         ("no address", "no address"),
     ],
 )
