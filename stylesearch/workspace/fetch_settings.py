@@ -1,7 +1,8 @@
 """Settings of fetching pictures behind URLs.
 
-A call overrides the environment, that the file, that the defaults. The file is ``config.toml`` in the workspace folder, its table ``[fetch]``; the environment variable of a
-setting is its name in capitals behind ``STYLESEARCH_FETCH_`` (``STYLESEARCH_FETCH_N_AT_ONCE=8``).
+A call overrides the environment, that the file, that the defaults. The file is ``config.toml`` in the
+workspace folder, its table ``[fetch]``; the environment variable of a setting is its name in capitals behind
+``STYLESEARCH_FETCH_`` (``STYLESEARCH_FETCH_N_AT_ONCE=8``).
 """
 
 from __future__ import annotations
