@@ -49,12 +49,12 @@ def load_fetch_options(
         for name in _RULES.kinds
         if (value := environment.get(ENVIRONMENT_PREFIX + name.upper(), ""))
     }
-    values = _checked(read_table(home / "config.toml", TABLE), origin)
-    values |= _checked(in_environment, "the environment")
+    values = _convert(read_table(home / "config.toml", TABLE), origin)
+    values |= _convert(in_environment, "the environment")
     return dataclasses.replace(FetchOptions(**values), **(given or {}))
 
 
-def _checked(found: Mapping[str, Any], origin: str) -> dict[str, Any]:
+def _convert(found: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """Converts the settings of one place, and checks them together with the defaults."""
     values = {name: _RULES.convert(name, value, origin) for name, value in found.items()}
     try:

@@ -197,8 +197,8 @@ class Downloader:
                 raise _Refused(f"the server answered {response.status} without saying where to go")
             url = _parse(location, url)
             if str(url) in visited:
-                raise _Refused(f"redirects lead in a circle, over {_shown(url)}")
-        raise _Refused(f"more than {self._options.max_redirects} redirects, the last to {_shown(url)}")
+                raise _Refused(f"redirects lead in a circle, over {_describe(url)}")
+        raise _Refused(f"more than {self._options.max_redirects} redirects, the last to {_describe(url)}")
 
     def _headers(self, job: Job, authorization: bytes | None) -> list[tuple[bytes, bytes]]:
         headers = [
@@ -317,7 +317,7 @@ def _authorization(url: httpx.URL) -> bytes:
     return b"Basic " + base64.b64encode(f"{url.username}:{url.password}".encode())
 
 
-def _shown(url: httpx.URL) -> str:
+def _describe(url: httpx.URL) -> str:
     """A URL for a message, of limited length."""
     text = without_secrets(str(url))
     return text if len(text) <= 200 else f"{text[:200]}..."
