@@ -137,7 +137,8 @@ class ProductColumns(TypedColumns):
 class ListingColumns(TypedColumns):
     """What each source says of each product: see ``stylesearch.listing.Listing``.
 
-    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own.
+    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own, unless it has
+    another name for the product.
     """
 
     product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)
