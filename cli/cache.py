@@ -26,7 +26,7 @@ def cache() -> None:
 def status(shared: Shared) -> None:
     """Show how many pictures were fetched, and where they lie."""
     with shared.open() as shop:
-        found, folder = shop.pictures.status(), shop.settings.home / "pictures"
+        found, folder = shop.pictures.status(), shop.settings.pictures
     if shared.as_json:
         echo_json({"folder": str(folder), **dataclasses.asdict(found)})
     else:

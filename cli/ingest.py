@@ -145,6 +145,13 @@ class CategoriesChoice(click.Choice[str]):
 @click.option(
     "--allow-private-hosts", is_flag=True, help="Fetch images from addresses of private networks too."
 )
+@click.option(
+    "--allow-bucket",
+    "buckets",
+    multiple=True,
+    metavar="s3://NAME",
+    help="Read images of this bucket of an object store, with the credentials of this machine.",
+)
 @click.option("--fetches", type=click.IntRange(1, 256), help="Images that are fetched at the same time.")
 @click.option(
     "--split",
@@ -194,6 +201,7 @@ def ingest(
     offline: bool,
     refresh: bool,
     allow_private_hosts: bool,
+    buckets: tuple[str, ...],
     fetches: int | None,
     splits: tuple[str, ...],
     gallery: tuple[str, ...],
@@ -225,7 +233,12 @@ def ingest(
     if poll and not watch:
         raise click.UsageError("--poll is for --watch.")
     give_way()
-    fetching: dict[str, Any] = {"offline": offline, "allow_private": allow_private_hosts}
+    # Only what was given: the settings have the rest.
+    fetching: dict[str, Any] = {"offline": offline}
+    if allow_private_hosts:
+        fetching["allow_private"] = True
+    if buckets:
+        fetching["buckets"] = buckets
     if refresh:
         fetching["max_age"] = 0.0
     if fetches:

@@ -68,6 +68,7 @@ def list_products(shared: Shared, where: ProductFilter, limit: int, after: str |
 @pass_shared
 def show(shared: Shared, product_id: str) -> None:
     """Show one product, its variants and images, and which source says what of it."""
+    from stylesearch.images.source import without_secrets
     from stylesearch.workspace.export import image_values, product_values
 
     with shared.open() as shop:
@@ -104,7 +105,13 @@ def show(shared: Shared, product_id: str) -> None:
     echo_table(
         ["domain", "size", "box", "shows", "image"],
         [
-            [image.domain, f"{image.width}x{image.height}", image.box, _options(image.options), image.locator]
+            [
+                image.domain,
+                f"{image.width}x{image.height}",
+                image.box,
+                _options(image.options),
+                without_secrets(image.locator),
+            ]
             for image in images
         ],
     )
@@ -198,6 +205,7 @@ def remove(
 @pass_shared
 def duplicates(shared: Shared, threshold: int | None) -> None:
     """List equal and nearly equal shop images that several products have."""
+    from stylesearch.images.source import without_secrets
     from stylesearch.workspace.export import image_values
 
     with resumable(), shared.open() as shop, Progress(quiet=shared.verbosity < 0) as progress:
@@ -221,7 +229,7 @@ def duplicates(shared: Shared, threshold: int | None) -> None:
     for number, group in enumerate(found.groups, start=1):
         kind = "equal" if group.is_equal else "near"
         for one in group.images[:N_SHOWN]:
-            rows.append([number, kind, one.product.id, one.product.title, one.image.locator])
+            rows.append([number, kind, one.product.id, one.product.title, without_secrets(one.image.locator)])
         if len(group.images) > N_SHOWN:
             rows.append([number, kind, f"... and {len(group.images) - N_SHOWN:,} more", "", ""])
     echo_table(["group", "images", "product", "title", "image"], rows, right=["group"], shrink="title")

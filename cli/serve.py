@@ -101,12 +101,15 @@ def serve(shared: Shared, **choices: Any) -> int:
     from stylesearch.serving.server.supervisor import bind
     from stylesearch.serving.server.supervisor import serve as serve_until_stopped
     from stylesearch.serving.settings import load_service_settings
+    from stylesearch.workspace.fetch_settings import load_fetch_options
 
     workspace_options = ("space", "extractor", "weights", "engine", "precision")
     settings = shared.load(**{name: choices.pop(name) for name in workspace_options})
     flags = {name: str(value) if isinstance(value, Path) else value for name, value in choices.items()}
     flags = {name: value for name, value in flags.items() if value not in (None, ())}
     service = load_service_settings(flags, home=settings.home)
+    if service.shopify_secrets:
+        load_fetch_options(settings.home)  # a mistake in them is told here, not by each worker
     quiet = shared.verbosity < 0
     n_products = _count_products(settings)
     with bind(service.host, service.port) as listener:

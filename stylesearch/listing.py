@@ -37,8 +37,8 @@ class Listing:
             source says these.
         is_whole: whether fields that are not in ``said`` are empty. So in formats that leave out what is
             empty; not in a table, where a column that is missing says nothing.
-        place: where the product lies in its source, relative to it, in a source that makes ids from names;
-            else "".
+        place: where the product lies in its source, relative to it, in a source that makes ids from names, or
+            another name that its source has for it; "" where it has none, which leaves the one that is known.
         other_ids: ids for this product where another place has ``id``, the most wanted one first. The last is
             one that no other place can have.
     """

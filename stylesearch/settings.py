@@ -36,7 +36,7 @@ __all__ = [
 DEFAULT_HOME: Final = ".stylesearch"
 CONFIG_FILE: Final = "config.toml"
 ENVIRONMENT_PREFIX: Final = "STYLESEARCH_"
-TABLES: Final = {"serve"}
+TABLES: Final = {"fetch", "serve"}
 """Tables of the file that are no settings of a workspace: see ``read_table``."""
 
 
@@ -87,6 +87,10 @@ class SettingRules:
             8000
         """
         kind = self.kind_of(name, origin)
+        if kind is tuple:
+            return _convert_list(name, value, origin)
+        if kind is bool:
+            return _convert_flag(name, value, origin)
         refused = ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
         if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
             raise refused
@@ -146,6 +150,11 @@ class Settings:
     def database(self) -> str:
         """SQLAlchemy URL or file of the catalog."""
         return self.db or str(self.home / "catalog.db")
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of the pictures that were fetched from URLs."""
+        return self.home / "pictures"
 
     @property
     def has_catalog(self) -> bool:
@@ -253,6 +262,20 @@ def change_settings(home: Path, changes: Mapping[str, str | int | float | None])
     line_end = "\r\n" if b"\r\n" in written else "\n"
     with atomic_file(path) as file:
         file.write(mark + tomlkit.dumps(document).replace("\n", line_end).encode())
+
+
+def _convert_flag(name: str, value: Any, origin: str) -> bool:
+    text = str(value).strip().lower() if isinstance(value, bool | str) else ""
+    if text not in ("true", "false"):
+        raise ConfigError(f"{origin}: {name} wants true or false. Received: {value!r}")
+    return text == "true"
+
+
+def _convert_list(name: str, value: Any, origin: str) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ConfigError(f"{origin}: {name} wants a list of texts. Received: {value!r}")
+    return tuple(stripped for part in parts if (stripped := part.strip()))
 
 
 def _convert(name: str, value: Any, origin: str) -> Any:

@@ -53,6 +53,7 @@ from stylesearch.catalog.tables import (
 from stylesearch.catalog.vector_codec import decode_vectors
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.images.source import without_secrets
 from stylesearch.types import Domain, Failure, ImageRecord, Product, ProductFilter
 
 __all__ = ["BLOCK", "Catalog"]
@@ -465,7 +466,10 @@ class Catalog:
             .limit(limit)
         )
         with self._connect() as connection:
-            return [Failure(path, error or "") for path, error in connection.execute(statement)]
+            return [
+                Failure(without_secrets(path), without_secrets(error or ""))
+                for path, error in connection.execute(statement)
+            ]
 
     def status(self) -> CatalogStatus:
         """Counts products, images, failed images, and the vectors of each feature set."""

@@ -184,28 +184,46 @@ class Pruner:
                     .where(products.c.id.in_(batch), self._is_of_source(listings.c.source_pk))
                 ).scalars()
             )
-            of_products = select(images.c.pk).where(images.c.product_pk.in_(pks))
-            listed = list(
-                connection.execute(
-                    select(image_listings.c.image_pk).where(
-                        self._is_of_source(image_listings.c.source_pk),
-                        image_listings.c.image_pk.in_(of_products),
-                    )
-                ).scalars()
-            )
-            for some in in_batches(listed):
-                connection.execute(
-                    delete(image_listings).where(
-                        self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(some)
-                    )
-                )
-                n_images += connection.execute(
-                    delete(images).where(
-                        images.c.pk.in_(some), ~exists().where(image_listings.c.image_pk == images.c.pk)
-                    )
-                ).rowcount
+            n_images += self._unlist_images(select(images.c.pk).where(images.c.product_pk.in_(pks)))
             n_products += self._writer.unlist_products(self._source, pks)
         return Pruned(n_products, n_images)
+
+    def keep_images(self, product_pk: int, image_pks: Iterable[int]) -> int:
+        """Takes all images of one product but some from those that the source lists.
+
+        An image that another source lists too stays. What it costs does not grow with the source.
+
+        Args:
+            product_pk: the product.
+            image_pks: its images that the source lists now.
+
+        Returns:
+            how many images were removed.
+        """
+        of_product = select(images.c.pk).where(
+            images.c.product_pk == product_pk, images.c.pk.not_in([int(pk) for pk in image_pks])
+        )
+        return self._unlist_images(of_product)
+
+    def _unlist_images(self, wanted: Select[int]) -> int:
+        """Takes images from those that the source lists; returns how many no other source lists."""
+        connection = self._writer.connection()
+        listed = select(image_listings.c.image_pk).where(
+            self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(wanted)
+        )
+        n_images = 0
+        for some in in_batches(list(connection.execute(listed).scalars())):
+            connection.execute(
+                delete(image_listings).where(
+                    self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(some)
+                )
+            )
+            n_images += connection.execute(
+                delete(images).where(
+                    images.c.pk.in_(some), ~exists().where(image_listings.c.image_pk == images.c.pk)
+                )
+            ).rowcount
+        return n_images
 
     def forget_lost_files(self) -> int:
         """Removes images, of any source, that have moved; returns how many.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine, func, or_, select
 
@@ -17,6 +17,9 @@ from stylesearch.images.source import is_remote
 from stylesearch.registry import unknown_name
 
 __all__ = ["API", "SourceReader", "SourceStatus", "check_name"]
+
+FOLDER: Final = "folder"
+"""Format of the sources whose places are folders and files."""
 
 API: Final = "api"
 """Name of the source of products that were put over the API; no other source has it."""
@@ -143,7 +146,7 @@ class SourceReader:
             select(products.c.id, sources.c.path, listings.c.place)
             .join_from(products, listings, products.c.pk == listings.c.product_pk)
             .join(sources, sources.c.pk == listings.c.source_pk)
-            .where(sources.c.name != name, listings.c.place != "")
+            .where(sources.c.name != name, sources.c.format == FOLDER, listings.c.place != "")
             .order_by(sources.c.pk)
         )
         found: dict[str, list[tuple[str, str]]] = {}
@@ -153,23 +156,17 @@ class SourceReader:
                     found.setdefault(product_id, []).append((path, place))
         return found
 
-    def ids_saying(self, name: str, field: str, value: str) -> list[str]:
-        """Finds the products of which a source says a text in a field: their ids, in order.
-
-        Args:
-            name: name of the source.
-            field: the field, as in ``stylesearch.listing.Listing.said``.
-            value: the text.
-        """
-        statement = (
-            select(products.c.id)
-            .join_from(listings, sources, sources.c.pk == listings.c.source_pk)
-            .join(products, products.c.pk == listings.c.product_pk)
-            .where(sources.c.name == name, listings.c.said[field].as_string() == value)
-            .order_by(products.c.id)
-        )
+    def ids_at(self, name: str, place: str) -> list[str]:
+        """Finds the products that lie at one place of a source: their ids, in order."""
+        statement = _OF_SOURCE.where(sources.c.name == name, listings.c.place == place)
         with self._engine.connect() as connection:
-            return list(connection.execute(statement).scalars())
+            return sorted(row.id for row in connection.execute(statement))
+
+    def options_of(self, name: str) -> Mapping[str, Any]:
+        """The options that are kept with a source; none where it is not known."""
+        with self._engine.connect() as connection:
+            statement = select(sources.c.options).where(sources.c.name == name)
+            return connection.execute(statement).scalar_one_or_none() or {}
 
     def said_of(self, product_id: str) -> list[SourceListing]:
         """Reads what each source says of a product, the one that was ingested last first.

@@ -138,9 +138,9 @@ class ProductColumns(TypedColumns):
 class ListingColumns(TypedColumns):
     """What each source says of each product: see ``stylesearch.listing.Listing``.
 
-    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own. ``lists`` is
-    whether the source lists the product; if not, it only changed some fields of a product of others, which
-    goes with them.
+    ``said`` has no empty values. ``place`` is "" in a source whose ids are the shop's own, unless it has
+    another name for the product. ``lists`` is whether the source lists the product; if not, it only changed
+    some fields of a product of others, which goes with them.
     """
 
     product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)

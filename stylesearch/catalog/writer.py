@@ -178,6 +178,18 @@ class Writer:
         )
         return source_from_row(connection.execute(select(sources).where(sources.c.pk == pk)).one())
 
+    def count_run(self, name: str) -> int:
+        """Notes that a source that is never ingested as a whole speaks now; returns its key, adds a new one.
+
+        Where sources disagree, the one that came last counts. Nothing is written where it is that already.
+        """
+        pk = self._source_pk(name)
+        others = sources.alias("others")
+        last = select(func.max(others.c.run)).where(others.c.pk != pk).scalar_subquery()
+        statement = update(sources).where(sources.c.pk == pk, sources.c.run <= last).values(run=last + 1)
+        self._open().execute(statement)
+        return pk
+
     def rename_source(self, name: str, new_name: str) -> None:
         """Gives a source another name.
 
@@ -236,7 +248,8 @@ class Writer:
             pk, values, category = known.get(product_id, (0, {}, ""))
             mine = next(iter(stored.get(pk, ())), None)
             merged = merge(product_id, values, mine, listing, partial(_of_product, others, pk))
-            now = SourceListing(source, listing.place, merged.said, merged.guesses)
+            place = listing.place or (mine.place if mine else "")
+            now = SourceListing(source, place, merged.said, merged.guesses)
             if now != mine:
                 listed[product_id] = _listing_values(now)
             if not pk:
@@ -261,8 +274,8 @@ class Writer:
     def patch_products(self, patches: Mapping[str, Patch], *, source: str) -> dict[str, ProductChange]:
         """Changes some fields of products; the others, and the images, stay as they are.
 
-        A product that moves to another category takes its vectors along, under new feature ids. What is
-        cleared stays so until a source says it anew.
+        The source is the last one from then on: see ``count_run``. A product that moves to another category
+        takes its vectors along, under new feature ids. What is cleared stays so until a source says it anew.
 
         Args:
             patches: the change by product id.
@@ -271,7 +284,7 @@ class Writer:
         Returns:
             What changed by product id; products that the catalog does not have are left out.
         """
-        source_pk = self._source_pk(source)
+        source_pk = self.count_run(source)
         known = self._known_products(patches)
         stored = self._listings([pk for pk, _, _ in known.values()], of_source=source_pk)
         categories = _Lazy(self.categories)

@@ -17,7 +17,7 @@ from stylesearch.images.remote.values import Fetched, NotFetched
 from stylesearch.images.source import read_image, read_listed, stat_image
 from stylesearch.listing import Record
 
-__all__ = ["PhotoSample", "PreparedImage", "Task", "prepare_image", "prepare_regions"]
+__all__ = ["PhotoSample", "PreparedImage", "Task", "known_entry", "prepare_image", "prepare_regions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,22 @@ def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: in
     return PhotoSample(image, inputs=inputs)
 
 
+def known_entry(record: Record, known: KnownImage) -> ImageEntry:
+    """The image as the catalog has it, with the source's domain, box and options."""
+    return ImageEntry(
+        record.product.id,
+        record.path,
+        record.domain,
+        record.box,
+        sha256=known.sha256,
+        width=known.width,
+        height=known.height,
+        stat_key=known.stat_key,
+        file=known.file,
+        options=record.options,
+    )
+
+
 def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedImage:
     record, known, content = task.record, task.known, task.content
     if isinstance(content, NotFetched):
@@ -122,15 +138,15 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedI
             status = stat_image(record.path)
             key = stat_key(status)
             if known and is_same and not task.lacking and key and key == known.stat_key:
-                return PreparedImage(task, _known_entry(record, known))
+                return PreparedImage(task, known_entry(record, known))
         elif known and is_same and not task.lacking and content.sha256 == known.sha256:
-            return PreparedImage(task, replace(_known_entry(record, known), file=file))
+            return PreparedImage(task, replace(known_entry(record, known), file=file))
         data = read_image(file or record.path)
         sha256 = sha256_bytes(data)
         is_same = known is not None and is_same and sha256 == known.sha256
         if known and is_same and not task.lacking:
             key = stat_key(status) if content is None else None
-            return PreparedImage(task, replace(_known_entry(record, known), stat_key=key, file=file))
+            return PreparedImage(task, replace(known_entry(record, known), stat_key=key, file=file))
         wanted = task.lacking if is_same else frozenset(sizes)
         inputs = make_inputs(
             data,
@@ -164,23 +180,7 @@ def _unreadable(task: Task, reason: str, *, is_gone: bool) -> PreparedImage:
     if known is None or known.error is not None or is_gone:
         return PreparedImage(task, _entry(record, error=reason))
     # A new box would drop its vectors: it keeps the box that they were computed from.
-    return PreparedImage(task, replace(_known_entry(record, known), box=known.box), failure=reason)
-
-
-def _known_entry(record: Record, known: KnownImage) -> ImageEntry:
-    """The image as the catalog has it, with the source's domain, box and options."""
-    return ImageEntry(
-        record.product.id,
-        record.path,
-        record.domain,
-        record.box,
-        sha256=known.sha256,
-        width=known.width,
-        height=known.height,
-        stat_key=known.stat_key,
-        file=known.file,
-        options=record.options,
-    )
+    return PreparedImage(task, replace(known_entry(record, known), box=known.box), failure=reason)
 
 
 def _entry(record: Record, *, error: str) -> ImageEntry:

@@ -29,6 +29,7 @@ __all__ = [
     "read_listed",
     "read_source",
     "stat_image",
+    "without_secrets",
 ]
 
 Locator = str | os.PathLike[str]
@@ -40,6 +41,11 @@ ImageSource = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 CHANGED: Final = "the file has changed since it was ingested: ingest again"
 
 _URL: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+_USER: Final = re.compile(
+    r"(?<![a-z0-9+.:-])(?!(?:abfss?|az):)([a-z][a-z0-9+.-]*:)?//[^\s/?#\\]*@", re.IGNORECASE
+)
+"""The user of a URL; of Azure's, ``abfs://container@account/``, it is the container."""
 
 _HINTS: Final = {
     errno.ENOENT: "is the name right? It is looked for from the folder that the command was started in",
@@ -56,6 +62,16 @@ def is_remote(locator: Locator) -> bool:
         (True, False)
     """
     return isinstance(locator, str) and _URL.match(locator) is not None
+
+
+def without_secrets(text: str) -> str:
+    """Leaves user name and password out of the URLs of a text, which others may read.
+
+    Example:
+        >>> without_secrets("https://user:p@ss@pim.example/a.jpg: it is gone")
+        'https://pim.example/a.jpg: it is gone'
+    """
+    return _USER.sub(r"\1//", text) if "@" in text else text
 
 
 def open_image(locator: Locator) -> BinaryIO:

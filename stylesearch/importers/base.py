@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
-from stylesearch.errors import DatasetError
+from stylesearch.errors import ConfigError, DatasetError
 from stylesearch.listing import Record, Unpictured, Withdrawn
 from stylesearch.registry import unknown_name
 from stylesearch.types import Domain, Failure
@@ -84,6 +84,24 @@ class ImportOptions:
     def __post_init__(self) -> None:
         categories = _RENAMED_CATEGORIES.get(self.categories, self.categories)
         object.__setattr__(self, "categories", categories)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Options of JSON values by name, as they are kept with a source; what is not among them is left.
+
+        Raises:
+            ConfigError: no such domain.
+        """
+        names = {one.name for one in fields(cls)}
+        known = {name: value for name, value in values.items() if name in names}
+        if "domain" in known:
+            try:
+                known["domain"] = Domain(known["domain"])
+            except ValueError:
+                raise ConfigError(
+                    f"a domain is {' or '.join(Domain)}. Received: {known['domain']!r}"
+                ) from None
+        return cls(**known)
 
     @property
     def selects(self) -> bool:

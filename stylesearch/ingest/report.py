@@ -12,6 +12,7 @@ from typing import Any, Final
 from stylesearch.catalog import Change, ProductChange
 from stylesearch.features.stream import ExtractionOptions
 from stylesearch.images.remote.values import FetchOptions
+from stylesearch.images.source import without_secrets
 from stylesearch.importers.base import ImportOptions
 from stylesearch.ingest.checks import cause_of
 from stylesearch.listing import Record
@@ -197,8 +198,9 @@ class IngestReport:
         for one in records:
             if len(self.examples) < N_EXAMPLES and one.product.id not in {each.id for each in self.examples}:
                 said = {**one.product.guesses, **one.product.said}
+                image = without_secrets(one.path)
                 self.examples.append(
-                    Example(one.product.id, said.get("title", ""), said.get("category", ""), one.path)
+                    Example(one.product.id, said.get("title", ""), said.get("category", ""), image)
                 )
 
     def add_without_picture(self, product_id: str) -> None:
@@ -208,11 +210,11 @@ class IngestReport:
             self.without_picture_examples.append(product_id)
 
     def add_failure(self, failure: Failure) -> None:
-        """Counts a failure, and keeps it if it is one of the first."""
+        """Counts a failure, and keeps it if it is one of the first; passwords in URLs are left out."""
         self.n_failed += 1
         self.causes[cause_of(failure.reason)] += 1
         if len(self.failed) < N_FAILURES_KEPT:
-            self.failed.append(failure)
+            self.failed.append(Failure(without_secrets(failure.item), without_secrets(failure.reason)))
 
     def add_missing(self, path: str, listed_in: str) -> None:
         """Counts an image that is not there, and keeps it as an example if it is one of the first."""

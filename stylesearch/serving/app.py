@@ -18,7 +18,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from stylesearch.images.remote.values import FetchOptions
 from stylesearch.serving.api import bulk, health, images, page, products, search, webhooks
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import FOLDER_VARIABLE, ServiceMetrics, forget_dead_workers
@@ -125,7 +124,7 @@ def _shopify(
         WebhookQueue(access.home, settings.shopify_queue),
         metrics,
         source=settings.shopify_source,
-        options=FetchOptions(allow_private=settings.shopify_hosts == "any"),
+        options=access.workspace.fetch_options(allow_private=settings.shopify_hosts == "any"),
     )
 
 

@@ -26,7 +26,7 @@ class Pictures:
         """Counts the pictures, their bytes, and the URLs that they come from."""
         from stylesearch.images.remote.cache import PictureCache
 
-        with PictureCache(self._resources.pictures) as cache:
+        with PictureCache(self._resources.settings.pictures) as cache:
             return cache.status()
 
     def clear(self, *, everything: bool = False) -> CacheStatus:
@@ -47,7 +47,7 @@ class Pictures:
 
         catalog = self._resources.existing_catalog()
         with ExitStack() as held:
-            cache = held.enter_context(PictureCache(self._resources.pictures))
+            cache = held.enter_context(PictureCache(self._resources.settings.pictures))
             if catalog is None:
                 return cache.clear()
             # No ingest may fetch a picture meanwhile, and list it when it is gone.

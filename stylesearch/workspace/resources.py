@@ -264,11 +264,6 @@ class Resources:
         return copy
 
     @property
-    def pictures(self) -> Path:
-        """Folder of the pictures that were fetched from URLs."""
-        return self.settings.home / "pictures"
-
-    @property
     def cache(self) -> Path:
         """Folder for vectors of regions, and for arrays that do not fit into memory."""
         return self.settings.home / "cache"

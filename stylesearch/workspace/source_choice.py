@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,6 @@ from stylesearch.importers.base import (
     check_options,
 )
 from stylesearch.importers.choice import choose_importer
-from stylesearch.types import Domain
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, Source
@@ -124,10 +123,7 @@ def choose_source(
     if "layout" in given:
         for found in ("layout_found", "roles"):
             kept.pop(found, None)
-    names = {one.name for one in fields(ImportOptions)}
-    chosen = {key: value for key, value in {**kept, **given}.items() if key in names}
-    import_options = replace(ImportOptions(), **chosen)
-    import_options = replace(import_options, domain=_domain(import_options.domain))
+    import_options = ImportOptions.of({**kept, **given})
     if format == AUTO and known is not None and _still_reads(known.format, place):
         # Read otherwise, its products would have other ids.
         format = known.format
@@ -186,13 +182,6 @@ def _join_columns(kept: Mapping[str, str], given: Mapping[str, str]) -> dict[str
     replaced = {field_of(name) for name in given}
     joined = {name: column for name, column in kept.items() if field_of(name) not in replaced}
     return joined | {name: column for name, column in given.items() if column}
-
-
-def _domain(name: str) -> Domain:
-    try:
-        return Domain(name)
-    except ValueError:
-        raise ConfigError(f"a domain is {' or '.join(Domain)}. Received: {name!r}") from None
 
 
 def _still_reads(format: str, place: str) -> bool:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from stylesearch.evaluation.compare import Comparison
     from stylesearch.evaluation.results import Study
     from stylesearch.extractors.base import Extractor
+    from stylesearch.images.remote.values import FetchOptions
     from stylesearch.ingest import IngestReport
     from stylesearch.search import Gallery
     from stylesearch.search.searcher import DetectResult, Photo, QueryResult, Searcher
@@ -143,7 +144,8 @@ class Workspace:
             prune: whether to remove products of this source that it no longer lists.
             force: whether that may be more than a third of them at once.
             dry_run: whether nothing is stored or fetched: the report says what would be.
-            fetching: fields of ``stylesearch.images.remote.values.FetchOptions``, for pictures behind URLs.
+            fetching: fields of ``stylesearch.images.remote.values.FetchOptions``, for pictures behind URLs;
+                they override the settings of the workspace.
             progress: called as ``progress(stage, n_done, n_total)``.
             **options: fields of ``stylesearch.importers.base.ImportOptions``: ``domain`` (``shop`` or
                 ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``columns``,
@@ -158,7 +160,6 @@ class Workspace:
             UnknownName: no such source or format, or the dataset has no such split.
             CatalogLocked: another process is writing.
         """
-        from stylesearch.images.remote.values import FetchOptions
         from stylesearch.ingest import IngestOptions, ingest, preview
         from stylesearch.workspace.source_choice import choose_source
 
@@ -185,8 +186,8 @@ class Workspace:
             chosen.options,
             self._resources.extraction_options,
             kept=chosen.kept,
-            pictures=self._resources.pictures,
-            fetching=FetchOptions(**(fetching or {})),
+            pictures=self._resources.settings.pictures,
+            fetching=self.fetch_options(**(fetching or {})),
             prune=prune,
             force=force,
             renames=chosen.renames,
@@ -201,6 +202,19 @@ class Workspace:
         report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=progress)
         self._complete(report, specs, progress)
         return report
+
+    def fetch_options(self, **changes: Any) -> FetchOptions:
+        """How pictures behind URLs are fetched: as the settings say, ``[fetch]`` in ``config.toml``.
+
+        Args:
+            **changes: fields of ``stylesearch.images.remote.values.FetchOptions`` that override them.
+
+        Raises:
+            ConfigError: an unknown setting, or a value that makes no sense.
+        """
+        from stylesearch.workspace.fetch_settings import load_fetch_options
+
+        return load_fetch_options(self.settings.home, changes)
 
     def watch(
         self,

@@ -30,3 +30,22 @@ def test_fetched_pictures_are_counted_and_those_that_no_image_has_are_removed(
     assert stylesearch("cache", "clear", *home).out == "0 pictures, 0.0 MB, of 0 URLs removed\n"
     assert stylesearch("cache", "clear", "--all", "--json", *home).json["n_files"] == 2
     assert stylesearch("cache", "status", *home).out.startswith("0 pictures, 0.0 MB, of 0 URLs in ")
+
+
+def test_no_password_of_a_url_is_printed(stylesearch: Command, tmp_path: Path) -> None:
+    home = ("--home", tmp_path / "home")
+    table = tmp_path / "shop.csv"
+    options = ("ingest", table, "-e", "color-histogram", "--allow-private-hosts", *home)
+    with PictureServer() as server:
+        good = server.add("/a.jpg", jpeg(draw((10, 99, 99)))).replace("://", "://user:s3cret@")
+        bad = good.replace("a.jpg", "none.jpg")
+        table.write_text(f"image,title\n{good},A\n{bad},B\nfile://user:s3cret@pim/x.jpg,C\n")
+        ways = (["--dry-run"], ["--dry-run", "--json"], ["--json"], [])
+        said = [stylesearch(*options, *more) for more in ways]
+    shown = stylesearch("products", "list", "--json", *home).json
+    assert [one["id"] for one in shown if one["title"] == "A"] == [good.replace("user:s3cret@", "")]
+    said += [stylesearch("products", "show", one["id"], *home) for one in shown]
+    said.append(stylesearch("products", "duplicates", *home))
+    assert any("none.jpg" in one.err for one in said)
+    for one in said:
+        assert "s3cret" not in one.out + one.err

@@ -164,3 +164,15 @@ def test_libraries_that_are_missing_are_named_with_the_command(
     assert "not installed: fastapi" in done.err
     assert "hint: pip install 'stylesearch[serve]'" in done.err
     assert not served
+
+
+def test_a_mistake_in_the_limits_of_fetching_is_told_before_the_start(
+    stylesearch: Command, home: Path, served: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STYLESEARCH_FETCH_N_AT_ONCE", "0")
+    assert stylesearch("--home", home, "serve", "--port", 0).code == 0, "it fetches nothing"
+    monkeypatch.setenv("STYLESEARCH_SERVE_SHOPIFY_SECRETS", "a-secret-that-is-long-enough")
+    done = stylesearch("--home", home, "serve", "--port", 0)
+    assert "the environment: n_at_once has to be 1 or more" in done.err
+    assert done.code != 0
+    assert len(served) == 1

@@ -29,6 +29,18 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
+    "address", ["https://user:secret@cdn.example/red.jpg", "https://token@cdn.example/r"]
+)
+def test_an_address_with_a_password_is_not_shown(home: Path, address: str) -> None:
+    with sqlite3.connect(home / "catalog.db") as catalog:
+        catalog.execute("UPDATE images SET path = ? WHERE path = ?", (address, ADDRESS))
+    with ss.open(home) as shop, serving(shop, ServiceSettings(images="shop")) as client:
+        image = client.get("/v1/products/dress-red").json()["images"][0]
+        assert image["links"]["shown"] == image["links"]["thumbnail"]
+        assert image["options"] == {"color": "Red"}
+
+
+@pytest.mark.parametrize(
     ("images", "policy"),
     [("thumbnail", "img-src 'self' blob: data:;"), ("shop", "img-src 'self' blob: data: https: http:;")],
 )

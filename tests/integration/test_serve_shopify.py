@@ -171,7 +171,7 @@ def test_a_product_comes_changes_and_goes(client: httpx.Client, home: Path, pict
     assert [product[name] for name in ("title", "category", "price", "amount_max", "in_stock")] == [
         *("Coat", "Coats", "89.00", 99.0, True)
     ]
-    assert product["attributes"] == {"shopify_id": "632", "vendor": "V", "tags": ["a", "b"]}
+    assert product["attributes"] == {"vendor": "V", "tags": ["a", "b"]}
     assert [one["in_stock"] for one in product["variants"]] == [True, False]
     hit = post_photo(client, jpeg(draw(RUST, seed=1)), k="1").json()["hits"][0]
     assert hit["product"]["id"] == "wool-coat"
@@ -257,10 +257,86 @@ def test_a_table_of_the_same_source_is_one_with_the_webhooks(
         assert (product["title"], product["attributes"]["fabric"]) == ("Coat", "wool")
         with ss.open(home) as elsewhere:
             elsewhere.ingest(table, source="shopify")
-        assert client.get("/v1/products/wool-coat").json()["attributes"]["shopify_id"] == "632"
+            assert elsewhere.catalog.sources.ids_at("shopify", "shopify:632") == ["wool-coat"]
         send(client, "products/delete", {"id": 632})
         done(home)
         assert [one["id"] for one in client.get("/v1/products").json()["products"]] == ["other"]
+
+
+def export(folder: Path, pictures: Pictures) -> Path:
+    """Writes the coat as a CSV export of Shopify has it."""
+    names = "Handle,Title,Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Variant SKU,Variant Price,"
+    names += (
+        "Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Image Src,Variant Image,"
+    )
+    names += "Status"
+    navy, rust = (f"{pictures.address}/{name}.jpg?v=1" for name in ("navy", "rust"))
+    first = f'wool-coat,Coat,V,Coats,"a, b",true,Color,Navy,N,89.00,shopify,2,deny,{navy},{navy},active'
+    second = f"wool-coat,,,,,,,Rust,R,99.00,shopify,0,deny,{rust},{rust},"
+    path = folder / "products_export.csv"
+    path.write_text("\n".join([names, first, second, ""]))
+    return path
+
+
+OPTIONS: dict[str, Any] = {"source": "shopify", "fetching": {"allow_private": True}}
+
+
+@pytest.mark.parametrize("options", [{"currency": "EUR"}, {"variants": "separate"}])
+def test_an_export_and_a_webhook_of_one_product_say_the_same(
+    home: Path, pictures: Pictures, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    table = export(tmp_path, pictures)
+    with ss.open(home) as shop:
+        report = shop.ingest(table, **OPTIONS, **options)
+        assert not report.failed
+    with ss.open(home) as shop, serving(shop, SETTINGS) as client:
+        before = valid(client.get("/v1/products"), responses.ProductPage)
+        ids = [one["id"] for one in before["products"]]
+        assert ids == (["wool-coat"] if "currency" in options else ["N", "R"])
+        said = [shop.catalog.sources.said_of(one)[0].said for one in ids]
+        assert said[0]["price"] == ("89.00 EUR" if "currency" in options else "89.00")
+        send(client, "products/update", coat(pictures))
+        done(home)
+        assert client.get("/v1/products").json() == before
+        assert [shop.catalog.sources.said_of(one)[0].said for one in ids] == said
+        with ss.open(home) as elsewhere:
+            report = elsewhere.ingest(table, **OPTIONS, prune=True)
+        assert (report.products["unchanged"], report.n_changes, report.removed) == (len(ids), 0, 0)
+        assert client.get("/v1/products").json() == before
+        send(client, "products/delete", {"id": 632})
+        done(home)
+        assert client.get("/v1/products").json()["products"] == []
+    assert max(pictures.asked.values()) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"variants": "separate"}])
+def test_what_the_shop_hides_is_taken_away_where_only_an_export_told_of_it(
+    home: Path, pictures: Pictures, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    table = export(tmp_path, pictures)
+    with ss.open(home) as shop:
+        shop.ingest(table, **OPTIONS, **options)
+    with ss.open(home) as shop, serving(shop, SETTINGS) as client:
+        assert client.get("/v1/products").json()["products"] != []
+        send(client, "products/update", coat(pictures, status="archived"))
+        done(home)
+        assert client.get("/v1/products").json()["products"] == []
+
+
+def test_an_export_under_another_name_is_warned_of(
+    home: Path, pictures: Pictures, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ss.open(home) as shop:
+        shop.ingest(export(tmp_path, pictures), **{**OPTIONS, "source": "our-export"})
+    with ss.open(home) as shop, serving(shop, SETTINGS):
+        until(lambda: "our-export is an export of Shopify, but webhooks change" in caplog.text)
+    with ss.open(home) as shop:
+        shop.sources.rename("our-export", "shopify")
+    caplog.clear()
+    with ss.open(home) as shop, serving(shop, SETTINGS) as client:
+        send(client, "products/update", coat(pictures))
+        done(home)
+    assert "is an export of Shopify" not in caplog.text
 
 
 def test_a_product_that_another_source_lists_stays_without_what_shopify_said(
@@ -417,3 +493,13 @@ def test_without_a_secret_it_is_off(shop: Workspace, home: Path) -> None:
         told = problem(send(client, "products/delete", {"id": 1}), 403)
         assert "STYLESEARCH_SERVE_SHOPIFY_SECRETS" in told["hint"]
     assert not (home / "webhooks").exists()
+
+
+def test_what_cannot_be_read_does_not_hold_up_others(
+    client: httpx.Client, home: Path, pictures: Pictures
+) -> None:
+    (home / "webhooks" / "5.json").mkdir(parents=True)
+    (home / "webhooks" / "6.json").write_text('{"id": 6}')
+    send(client, "products/create", coat(pictures))
+    until(lambda: client.get("/v1/products/wool-coat").status_code == 200)
+    assert (home / "webhooks" / "6.bad").read_text() == '{"id": 6}'

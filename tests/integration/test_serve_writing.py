@@ -181,7 +181,7 @@ def test_a_change_that_fails_leaves_everything_as_it_was(
         raise RuntimeError("the plug is pulled")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pruner, "remove", fail)
+        patch.setattr(Pruner, "keep_images", fail)
         assert put(client, "c", png(draw(TEAL)), title="New").status_code == 500
     assert client.get("/v1/products/c").json() == before
     assert stored(home) == files
@@ -270,3 +270,25 @@ def test_searches_in_the_space_of_a_model_find_it_too(home: Path, source: Path) 
         )
         assert other.status_code == 422
         assert "trained for the metric cosine" in other.json()["detail"]
+
+
+def test_what_is_put_or_changed_comes_later_than_an_ingest(
+    client: httpx.Client, shop: Workspace, source: Path
+) -> None:
+    def last() -> str:
+        return max(shop.catalog.sources.all(), key=lambda one: one.run).name
+
+    put(client, "c", png(draw(TEAL)))
+    for change in (
+        lambda: put(client, "c", png(draw(TEAL))),
+        lambda: client.patch("/v1/products/c", json={"price": "5 EUR"}, headers=AUTHORIZED),
+        lambda: client.post(
+            "/v1/products/bulk",
+            content=b'{"id": "c", "price": "6 EUR"}',
+            headers={**AUTHORIZED, "Content-Type": "application/x-ndjson"},
+        ),
+    ):
+        shop.ingest(source)
+        assert last() != "api"
+        assert change().status_code == 200
+        assert last() == "api"

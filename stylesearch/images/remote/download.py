@@ -23,6 +23,7 @@ from stylesearch.images.remote.addresses import AddressRefused
 from stylesearch.images.remote.hosts import Job, Retry, RetryKind
 from stylesearch.images.remote.network import CheckedNetwork, CheckedStream
 from stylesearch.images.remote.values import Fetched, FetchOptions, NotFetched
+from stylesearch.images.source import without_secrets
 
 if TYPE_CHECKING:
     from stylesearch.images.remote.cache import PictureCache
@@ -196,10 +197,8 @@ class Downloader:
                 raise _Refused(f"the server answered {response.status} without saying where to go")
             url = _parse(location, url)
             if str(url) in visited:
-                raise _Refused(f"redirects lead in a circle, over {_without_secrets(url)}")
-        raise _Refused(
-            f"more than {self._options.max_redirects} redirects, the last to {_without_secrets(url)}"
-        )
+                raise _Refused(f"redirects lead in a circle, over {_describe(url)}")
+        raise _Refused(f"more than {self._options.max_redirects} redirects, the last to {_describe(url)}")
 
     def _headers(self, job: Job, authorization: bytes | None) -> list[tuple[bytes, bytes]]:
         headers = [
@@ -318,9 +317,9 @@ def _authorization(url: httpx.URL) -> bytes:
     return b"Basic " + base64.b64encode(f"{url.username}:{url.password}".encode())
 
 
-def _without_secrets(url: httpx.URL) -> str:
-    """A URL for a message, without a password and of limited length."""
-    text = str(url.copy_with(userinfo=b""))
+def _describe(url: httpx.URL) -> str:
+    """A URL for a message, of limited length."""
+    text = without_secrets(str(url))
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 

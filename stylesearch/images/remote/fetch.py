@@ -19,9 +19,10 @@ import urllib.parse
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from stylesearch.images.remote.buckets import OBJECT_SCHEMES, describe_bucket_refusal, is_object_url
 from stylesearch.images.remote.cache import CachedPicture, PictureCache
 from stylesearch.images.remote.hosts import HostQueues, Job, Retry
-from stylesearch.images.remote.objects import OBJECT_SCHEMES, ObjectReader
+from stylesearch.images.remote.objects import ObjectReader
 from stylesearch.images.remote.values import Fetched, FetchOptions, NotFetched
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ class _Run:
         scheme, separator, _ = url.partition("://")
         if not separator or scheme.lower() not in ("http", "https", *OBJECT_SCHEMES):
             return NotFetched(url, f"only http, https and object stores are fetched, not {scheme[:40]!r}")
+        if is_object_url(url) and (reason := describe_bucket_refusal(url, self._options.buckets)):
+            return NotFetched(url, reason)
         return None
 
     def _start(self, job: Job) -> None:

@@ -1,7 +1,7 @@
 """Fetches one picture of an object store: S3, Google Cloud Storage, Azure, through ``fsspec``.
 
 Which credentials are used is decided by the library of the store (``s3fs``, ``gcsfs``, ``adlfs``), as it is
-for any other program on the machine.
+for any other program on the machine. Which buckets may be read: ``stylesearch.images.remote.buckets``.
 """
 
 from __future__ import annotations
@@ -12,25 +12,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.errors import MissingDependency, NotAnImage
+from stylesearch.images.remote.buckets import OBJECT_SCHEMES
 from stylesearch.images.remote.hosts import Job, Retry, RetryKind
 from stylesearch.images.remote.values import Fetched, FetchOptions, NotFetched
 
 if TYPE_CHECKING:
     from stylesearch.images.remote.cache import PictureCache
 
-__all__ = ["OBJECT_SCHEMES", "ObjectReader"]
-
-OBJECT_SCHEMES: Final = {
-    "s3": "s3fs",
-    "s3a": "s3fs",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "az": "adlfs",
-    "abfs": "adlfs",
-    "abfss": "adlfs",
-    "memory": "fsspec",
-}
-"""Package that reads the URLs of a scheme."""
+__all__ = ["ObjectReader"]
 
 _BLOCK: Final = 2**18
 _DATES: Final = ("last_modified", "LastModified", "mtime", "updated", "created")
@@ -60,7 +49,6 @@ class ObjectReader:
             if scheme in self._stores:
                 return
             package = OBJECT_SCHEMES[scheme]
-            others = "" if package == "fsspec" else f" {package}"
             try:
                 import fsspec
 
@@ -68,7 +56,7 @@ class ObjectReader:
             except ImportError as error:
                 raise MissingDependency(
                     f"pictures behind {scheme}:// are read with {package}, which is not installed ({error})",
-                    hint=f"pip install 'stylesearch[cloud]'{others}",
+                    hint=f"pip install 'stylesearch[cloud]' {package}",
                 ) from error
 
     def fetch(self, job: Job) -> Fetched | NotFetched | Retry:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from stylesearch.errors import ConfigError
+from stylesearch.images.remote.buckets import check_bucket
+from stylesearch.images.source import without_secrets
 
 __all__ = ["USER_AGENT", "FetchOptions", "Fetched", "NotFetched"]
 
@@ -38,6 +40,8 @@ class FetchOptions:
         max_age: how old a picture of the cache may be before its server is asked whether it has changed; 0:
             as old as this run.
         allow_private: whether private, loopback and link-local addresses may be connected to.
+        buckets: buckets of object stores that may be read, or folders of them: ``s3://shop-media``. No
+            others are, since they are read with this machine's credentials.
         offline: whether pictures come from the cache alone.
         http2: whether HTTP/2 is offered to servers over https.
         user_agent: the header ``User-Agent``.
@@ -60,6 +64,7 @@ class FetchOptions:
     max_redirects: int = 5
     max_age: float = 86_400.0
     allow_private: bool = False
+    buckets: tuple[str, ...] = ()
     offline: bool = False
     http2: bool = False
     user_agent: str = USER_AGENT
@@ -69,7 +74,7 @@ class FetchOptions:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} has to be 1 or more. Received: {getattr(self, name)}")
         for name in ("connect_seconds", "read_seconds", "total_seconds"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} has to be more than 0. Received: {getattr(self, name)}")
         for name in (
             "n_retries",
@@ -79,8 +84,10 @@ class FetchOptions:
             "max_redirects",
             "max_age",
         ):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} has to be 0 or more. Received: {getattr(self, name)}")
+        for bucket in self.buckets:
+            check_bucket(bucket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,10 @@ class Fetched:
     is_new: bool
     unchecked: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.unchecked is not None:
+            object.__setattr__(self, "unchecked", without_secrets(self.unchecked))
+
 
 @dataclass(frozen=True, slots=True)
 class NotFetched:
@@ -109,10 +120,13 @@ class NotFetched:
 
     Attributes:
         url: as it was given.
-        reason: why, for a person.
+        reason: why, for a person; user names and passwords of URLs are left out of it.
         is_gone: whether its server says that there is no such picture (404, 410).
     """
 
     url: str
     reason: str
     is_gone: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", without_secrets(self.reason))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from stylesearch.images.source import without_secrets
 from stylesearch.importers.base import ImportOptions
 from stylesearch.importers.tables.items import BadRow
 
@@ -103,11 +104,14 @@ class PictureFinder:
         return self._locate_file(text)
 
     def relative(self, locator: str) -> str:
-        """Makes what ``locate`` returned relative to the folder that paths start from, in NFC."""
+        """Makes what ``locate`` returned relative to the folder that paths start from, in NFC.
+
+        Of another URL user name and password are left out: it may become an id, which others see.
+        """
         if self._base_url and locator.startswith(self._base_url):
             return unquote(locator.removeprefix(self._base_url))
         if is_url(locator):
-            return locator
+            return without_secrets(locator)
         return unicodedata.normalize("NFC", os.path.relpath(locator, self._folder))
 
     def _locate_file(self, text: str) -> str:
@@ -233,4 +237,5 @@ def _json_list(text: str) -> list[str] | None:
 
 
 def _shorten(text: str) -> str:
+    text = without_secrets(text)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -17,16 +17,11 @@ from starlette.responses import Response, StreamingResponse
 from stylesearch.errors import CatalogLocked, StyleSearchError
 from stylesearch.serving.api.lines import LineSplitter
 from stylesearch.serving.api.openapi import lines_request_body, problems
+from stylesearch.serving.api.product_bodies import BulkBody
 from stylesearch.serving.api.products import require_key
-from stylesearch.serving.api.requests import (
-    JSON_LINES,
-    LINES_TYPES,
-    BulkBody,
-    check_content_type,
-    read_values,
-)
+from stylesearch.serving.api.requests import JSON_LINES, LINES_TYPES, check_content_type, read_values
 from stylesearch.serving.problems import Problem, problem_of
-from stylesearch.serving.products.bulk import BulkChange
+from stylesearch.serving.products.bulk import BulkChange, BulkOutcome
 from stylesearch.serving.service import Service, service_of
 
 __all__ = ["router"]
@@ -41,7 +36,12 @@ RESULTS_IN_MEMORY: Final = 1_000_000
 CHUNK_BYTES: Final = 65_536
 DISCARD_SECONDS: Final = 2.0
 
-STATUSES: Final = {"changed": 200, "unchanged": 200, "deleted": 204, "missing": 404}
+STATUSES: Final = {
+    BulkOutcome.CHANGED: 200,
+    BulkOutcome.UNCHANGED: 200,
+    BulkOutcome.DELETED: 204,
+    BulkOutcome.MISSING: 404,
+}
 
 RESULTS: Final = {
     "description": "The body was read: a line for each line of it that is not empty, in their order.",
@@ -145,7 +145,7 @@ class _Bulk:
             return
         read = await anyio.to_thread.run_sync(_parse, lines, self.service.settings.bulk_max_line)
         changes = [one for _, one in read if isinstance(one, BulkChange)]
-        outcomes: Iterator[str | Problem] = iter(())
+        outcomes: Iterator[BulkOutcome | Problem] = iter(())
         if changes:
             # A process that held the catalog a moment ago is not waited for again, until it is done.
             try:
@@ -165,7 +165,7 @@ class _Bulk:
                 results.append(_refusal(number, one.id, outcome))
             else:
                 result = {"line": number, "id": one.id, "status": STATUSES[outcome]}
-                is_missing = outcome == "missing"
+                is_missing = outcome is BulkOutcome.MISSING
                 said = {"error": "the catalog has no such product"} if is_missing else {"change": outcome}
                 results.append({**result, **said})
         self._write(results)

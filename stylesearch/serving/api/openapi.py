@@ -17,7 +17,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from stylesearch.distance import METRICS
-from stylesearch.serving.api.requests import FORM, JSON, JSON_LINES, ProductBody
+from stylesearch.serving.api.product_bodies import ProductBody
+from stylesearch.serving.api.requests import FORM, JSON, JSON_LINES
 from stylesearch.serving.api.responses import BulkResult, ProblemModel
 from stylesearch.serving.problems import MEDIA_TYPE
 from stylesearch.serving.settings import ServiceSettings

@@ -14,20 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stylesearch.catalog import Change
+from stylesearch.serving.api.body_fields import PHOTO_EXAMPLE
 from stylesearch.serving.api.openapi import json_request_body, problems, product_request_body
-from stylesearch.serving.api.requests import (
-    PHOTO_EXAMPLE,
+from stylesearch.serving.api.product_bodies import (
     NewProductId,
     PatchBody,
     ProductBody,
     ProductForm,
     ProductId,
     ProductsQuery,
-    SimilarQuery,
-    check_query_names,
-    read_body,
-    read_json,
 )
+from stylesearch.serving.api.requests import check_query_names, read_body, read_json
 from stylesearch.serving.api.responses import (
     Categories,
     ProductPage,
@@ -37,6 +34,7 @@ from stylesearch.serving.api.responses import (
     product_with_images,
     search_json,
 )
+from stylesearch.serving.api.search_bodies import SimilarQuery
 from stylesearch.serving.problems import Problem
 from stylesearch.serving.service import Service, service_of
 from stylesearch.types import Product

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from stylesearch.images.source import without_secrets
 from stylesearch.serving.problems import Reason
 
 if TYPE_CHECKING:
@@ -504,7 +505,8 @@ def image_json(image: ImageRecord, *, shop_images: bool = False) -> dict[str, An
 
     Args:
         image: the image.
-        shop_images: whether the shop's own address of the image is shown in place of the thumbnail.
+        shop_images: whether the shop's own address of the image is shown in place of the thumbnail; not one
+            with a user name or a password.
     """
     link = f"/v1/images/{image.sha256}"
     thumbnail = f"{link}/thumbnail"
@@ -516,7 +518,7 @@ def image_json(image: ImageRecord, *, shop_images: bool = False) -> dict[str, An
         "links": {
             "original": link,
             "thumbnail": thumbnail,
-            "shown": image.url if shop_images and _is_web(image.url) else thumbnail,
+            "shown": image.url if shop_images and _is_public(image.url) else thumbnail,
         },
     }
 
@@ -575,6 +577,11 @@ def _seen(one: Seen) -> dict[str, Any]:
 
 def _corners(box: Box) -> list[int]:
     return [box.x0, box.y0, box.x1, box.y1]
+
+
+def _is_public(url: str | None) -> bool:
+    """Whether an image's address can be shown to everybody."""
+    return url is not None and _is_web(url) and without_secrets(url) == url
 
 
 def _is_web(url: str | None) -> bool:

@@ -8,18 +8,9 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from stylesearch.serving.api.body_fields import PHOTO_EXAMPLE
 from stylesearch.serving.api.openapi import problems, request_body
-from stylesearch.serving.api.requests import (
-    PHOTO_EXAMPLE,
-    BatchBody,
-    BatchForm,
-    DetectBody,
-    DetectForm,
-    SearchBody,
-    SearchForm,
-    SearchOptions,
-    read_body,
-)
+from stylesearch.serving.api.requests import read_body
 from stylesearch.serving.api.responses import (
     BatchResult,
     DetectedSpots,
@@ -27,6 +18,15 @@ from stylesearch.serving.api.responses import (
     detect_json,
     json_response,
     search_json,
+)
+from stylesearch.serving.api.search_bodies import (
+    BatchBody,
+    BatchForm,
+    DetectBody,
+    DetectForm,
+    SearchBody,
+    SearchForm,
+    SearchOptions,
 )
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.middleware.error_handler import as_problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,9 +33,13 @@ class BulkChange:
     patch: Patch | None
 
 
-BulkOutcome = str
-"""What became of a change: ``changed``, ``unchanged``, ``deleted``, or ``missing`` where there is no such
-product."""
+class BulkOutcome(enum.StrEnum):
+    """What became of a change; ``MISSING`` where there is no such product."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    MISSING = "missing"
 
 
 def apply_changes(
@@ -83,7 +88,10 @@ def _apply(writer: Writer, run: Sequence[BulkChange]) -> list[BulkOutcome]:
     patches = {one.id: one.patch for one in run if one.patch is not None}
     if patches:
         changed = writer.patch_products(patches, source=API)
-        return [str(changed[one.id].change) if one.id in changed else "missing" for one in run]
+        return [
+            BulkOutcome(changed[one.id].change.value) if one.id in changed else BulkOutcome.MISSING
+            for one in run
+        ]
     known = writer.known_ids(one.id for one in run)
     writer.remove_products(known)
-    return ["deleted" if one.id in known else "missing" for one in run]
+    return [BulkOutcome.DELETED if one.id in known else BulkOutcome.MISSING for one in run]

@@ -174,15 +174,14 @@ def put_product(
                 uploads.store(image.data)
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
+                writer.count_run(API)
                 listing = replace(Listing.of(product), is_whole=True)
-                _, change = writer.upsert_products([listing], source=API)[product.id]
+                pk, change = writer.upsert_products([listing], source=API)[product.id]
                 pks = _put_images(writer, uploads, product, images)
                 for extractor, feature_set in zip(extractors, sets, strict=True):
                     vectors = np.concatenate([image.vectors[extractor.fingerprint] for image in images])
                     writer.add_features(feature_set, pks, vectors)
-                pruner = Pruner(writer, API)
-                pruner.mark(pks)
-                pruner.remove(whole_products=False)
+                Pruner(writer, API).keep_images(pk, pks)
             # Still under the lock, so no process can have deleted it.
             records = catalog.shown.images([product.id])[product.id]
             removed = remove_unused(catalog, uploads, before)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from typing import TYPE_CHECKING, Any, Final
 
+from stylesearch.catalog.pruning import is_lost
 from stylesearch.errors import NotInCatalog, StyleSearchError
 
 if TYPE_CHECKING:
@@ -93,11 +93,4 @@ class LostImages:
             )
 
     def _is_lost(self, image: ImageRecord) -> bool:
-        path = self._access.uploads.find(image.path, image.sha256) or image.path
-        try:
-            os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
-        except (FileNotFoundError, NotADirectoryError):
-            return True
-        except (OSError, ValueError):
-            return False
-        return False
+        return is_lost(str(self._access.uploads.find(image.path, image.sha256) or image.path))

@@ -1,8 +1,9 @@
 """Reads products as Shopify's webhooks send them (the product resource of its REST Admin API).
 
-They become what a CSV export of the same shop says of them: the id is the handle, the category the product
-type, sizes and colors are variants. The numeric id, which alone a deletion names, is the attribute
-``shopify_id``. Whatever is of another type than it should be counts as not said.
+They become what a CSV export of the same shop says of them, read with the same options and joined by the same
+code: the id is the handle, the category the product type, sizes and colors are variants. The numeric id,
+which alone a deletion names, is their place in the source. Whatever is of another type than it should be
+counts as not said.
 
 Source: https://shopify.dev/docs/api/admin-rest/latest/resources/product and
 https://shopify.dev/docs/apps/build/webhooks
@@ -11,21 +12,24 @@ https://shopify.dev/docs/apps/build/webhooks
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from stylesearch.importers.tables.cells import make_options
-from stylesearch.listing import ATTRIBUTE, Listing
-from stylesearch.money import parse_price
+from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.tables.cells import make_options, read_category, split_list
+from stylesearch.importers.tables.grouping import ProductJoiner
+from stylesearch.importers.tables.items import Item, Picture
+from stylesearch.importers.tables.pictures import PictureFinder
+from stylesearch.importers.tables.prices import choose_price
+from stylesearch.importers.tables.row_store import ProductRows
+from stylesearch.listing import ATTRIBUTE, Listing, Record, Withdrawn
 from stylesearch.serving.problems import Problem
 from stylesearch.types import Variant
 
-__all__ = ["SHOPIFY_ID", "ShopifyImage", "ShopifyProduct", "read_id", "read_product"]
-
-SHOPIFY_ID: Final = f"{ATTRIBUTE}shopify_id"
-"""The field that has the numeric id."""
+__all__ = ["ShopifyProduct", "place_of", "read_id", "read_product"]
 
 MAX_IMAGES: Final = 250
 MAX_VARIANTS: Final = 2048
@@ -39,33 +43,21 @@ _HIDDEN: Final = frozenset({"draft", "archived", "unlisted"})
 
 
 @dataclass(frozen=True, slots=True)
-class ShopifyImage:
-    """A picture of a product.
-
-    Attributes:
-        url: where it is.
-        options: those that all variants that it shows agree on; empty for one of the whole product.
-    """
-
-    url: str
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class ShopifyProduct:
     """A product as Shopify has it.
 
     Attributes:
-        shopify_id: its numeric id, as a text.
-        listing: what is said of it.
-        images: its pictures, in their order, each URL once.
-        is_shown: whether the shop shows it to its customers.
+        place: its place in the source.
+        listings: what is said of it: of one product, or of each variant where these are products apart; none
+            where the options leave it out.
+        images: their pictures, in their order; the variants of one picture share its URL.
+        hidden_ids: ids that it would have if the options did not leave out anything.
     """
 
-    shopify_id: str
-    listing: Listing
-    images: tuple[ShopifyImage, ...]
-    is_shown: bool
+    place: str
+    listings: tuple[Listing, ...]
+    images: tuple[Record, ...]
+    hidden_ids: frozenset[str]
 
 
 def read_id(payload: Mapping[str, Any]) -> str:
@@ -80,57 +72,99 @@ def read_id(payload: Mapping[str, Any]) -> str:
     return str(value)
 
 
-def read_product(payload: Mapping[str, Any]) -> ShopifyProduct:
+def place_of(shopify_id: str) -> str:
+    """The place of a product in its source, by which it is found again: ``shopify:123``."""
+    return f"shopify:{shopify_id}"
+
+
+def read_product(payload: Mapping[str, Any], options: ImportOptions | None = None) -> ShopifyProduct:
     """Reads a product.
+
+    Args:
+        payload: the body of a webhook.
+        options: those that are kept with the source.
 
     Raises:
         Problem: 422, it has no numeric id or no handle.
     """
-    shopify_id = read_id(payload)
+    place = place_of(read_id(payload))
     handle = _text(payload.get("handle"), 200)
     if not handle:
         raise Problem(422, "handle: a text is wanted")
+    rows = ProductRows(handle, list(enumerate(_read_items(payload, handle))))
+    chosen = replace(options or ImportOptions(), media_root="")
+    listings, images = _join(rows, chosen, place)
+    everything, _ = _join(rows, replace(chosen, unpublished=True, sold_out=True), place)
+    return ShopifyProduct(place, listings, images, frozenset(one.id for one in everything))
+
+
+def _join(
+    rows: ProductRows, options: ImportOptions, place: str
+) -> tuple[tuple[Listing, ...], tuple[Record, ...]]:
+    """Joins the rows of a product as an importer does."""
+    finder = PictureFinder(Path("/"), options)  # of URLs, which lie in no folder
+    listings: dict[str, Listing] = {}
+    images: dict[tuple[str, str], Record] = {}
+    for one in ProductJoiner("webhook", finder, options, is_whole=False).list_product(rows):
+        if isinstance(one, Withdrawn):
+            continue
+        listing = listings.setdefault(one.product.id, replace(one.product, place=place))
+        if isinstance(one, Record):
+            images.setdefault((listing.id, one.path), replace(one, product=listing))
+    return tuple(listings.values()), tuple(images.values())
+
+
+def _read_items(payload: Mapping[str, Any], handle: str) -> Iterator[Item]:
+    """Reads what the rows of a table would say: one of the product with its pictures, one of each variant."""
     names = [_text(one.get("name"), 200) for one in _list(payload, "options")]
     rows = _list(payload, "variants")[:MAX_VARIANTS]
-    options = {_id(row): _read_options(row, names) for row in rows}
+    images = [
+        (url, image)
+        for image in _list(payload, "images")[:MAX_IMAGES]
+        if (url := _read_url(image.get("src")))
+    ]
+    regular = choose_price(*_read_prices(rows[0]))[1] if rows else ""
     said: dict[str, Any] = {
         "title": _text(payload.get("title")) or None,
-        "category": _read_category(payload),
-        SHOPIFY_ID: shopify_id,
+        "category": _find_category(payload),
         f"{ATTRIBUTE}vendor": _text(payload.get("vendor")) or None,
         f"{ATTRIBUTE}tags": _read_tags(payload.get("tags")) or None,
-        f"{ATTRIBUTE}regular_price": _read_regular_price(rows[0]) if rows else None,
-        **_read_variants(rows, options),
+        f"{ATTRIBUTE}regular_price": regular or None,
+        f"{ATTRIBUTE}sku": None,  # of a product that has got sizes, the variants have them
+        "variants": (),
+        "price": None,
+        "in_stock": None,
     }
-    if len(rows) == 1 and not options[_id(rows[0])]:
-        said[f"{ATTRIBUTE}sku"] = _text(rows[0].get("sku"), 200) or None
-    is_shown = _text(payload.get("status")).casefold() not in _HIDDEN
-    if "published_at" in payload and payload["published_at"] is None:
-        is_shown = False
-    return ShopifyProduct(shopify_id, Listing(handle, said), _read_images(payload, rows, options), is_shown)
+    variants: list[Item] = []
+    for row in rows:
+        options = _read_options(row, names)
+        if options:
+            price = choose_price(*_read_prices(row))[0] or None
+            variant = Variant(_read_sku(row), options, price, _in_stock(row))
+            pictures = tuple(Picture(url, options) for url, image in images if _shows(image, row))
+            variants.append(Item(handle, variant=variant, pictures=pictures, is_part=True))
+        elif len(rows) == 1:
+            said |= {
+                "price": choose_price(*_read_prices(row))[0] or None,
+                "in_stock": _in_stock(row),
+                f"{ATTRIBUTE}sku": _read_sku(row) or None,
+            }
+    pictures = tuple(Picture(url) for url, _ in images)
+    yield Item(handle, said, pictures=pictures, is_shown=_is_shown(payload))
+    yield from variants
 
 
-def _read_variants(rows: list[dict[str, Any]], options: Mapping[Any, dict[str, str]]) -> dict[str, Any]:
-    """What the variants say of the product: themselves, the lowest price, and whether one is in stock."""
-    prices = [price for row in rows if (price := _text(row.get("price"), 64))]
-    read = [(money.amount, price) for price in prices if (money := parse_price(price)) is not None]
-    stock = [_in_stock(row) for row in rows]
-    in_stock = True if any(stock) else False if stock and None not in stock else None
-    variants = tuple(
-        Variant(
-            _text(row.get("sku"), 200),
-            options[_id(row)],
-            _text(row.get("price"), 64) or None,
-            one_in_stock,
-        )
-        for row, one_in_stock in zip(rows, stock, strict=True)
-        if options[_id(row)]
-    )
-    return {
-        "price": min(read)[1] if read else (prices[0] if prices else None),
-        "in_stock": in_stock,
-        "variants": variants,
-    }
+def _is_shown(payload: Mapping[str, Any]) -> bool:
+    """Whether the shop shows a product to its customers."""
+    is_unpublished = "published_at" in payload and payload["published_at"] is None
+    return not is_unpublished and _text(payload.get("status")).casefold() not in _HIDDEN
+
+
+def _shows(image: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether a picture is one of a variant: either may name the other."""
+    listed = image.get("variant_ids")
+    is_listed = isinstance(listed, list) and isinstance(row.get("id"), int) and row["id"] in listed
+    return is_listed or (row.get("image_id") is not None and row["image_id"] == image.get("id"))
 
 
 def _read_options(row: Mapping[str, Any], names: list[str]) -> dict[str, str]:
@@ -143,49 +177,28 @@ def _read_options(row: Mapping[str, Any], names: list[str]) -> dict[str, str]:
     )
 
 
-def _read_images(
-    payload: Mapping[str, Any], rows: list[dict[str, Any]], options: Mapping[Any, dict[str, str]]
-) -> tuple[ShopifyImage, ...]:
-    found: dict[str, ShopifyImage] = {}
-    for image in _list(payload, "images")[:MAX_IMAGES]:
-        url = _read_url(image.get("src"))
-        if not url:
-            continue
-        listed = image.get("variant_ids")
-        ids = [one for one in listed if isinstance(one, int)] if isinstance(listed, list) else []
-        ids += [
-            _id(row) for row in rows if row.get("image_id") is not None and row["image_id"] == image.get("id")
-        ]
-        shown = [options[one] for one in ids if one in options]
-        common = dict.items(shown[0]) if shown else {}.items()
-        agreed = {name: value for name, value in common if all(one.get(name) == value for one in shown)}
-        found.setdefault(url, ShopifyImage(url, agreed))
-    return tuple(found.values())
-
-
-def _read_category(payload: Mapping[str, Any]) -> str | None:
+def _find_category(payload: Mapping[str, Any]) -> str | None:
     """The type that the shop gave it, or else Shopify's own category."""
     own = payload.get("category")
-    paths = (payload.get("product_type"), own.get("full_name") if isinstance(own, dict) else None)
-    for path in paths:
-        levels = [" ".join(level.split()) for level in _text(path).split(">")]
-        if category := " > ".join(level for level in levels if level):
-            return category
-    return None
+    texts = (payload.get("product_type"), own.get("full_name") if isinstance(own, dict) else None)
+    paths = (read_category(_text(text)) for text in texts)
+    return next((path for path in paths if path and not path.isdigit()), None)
 
 
 def _read_tags(value: Any) -> list[str]:
-    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
+    parts = split_list(value) if isinstance(value, str) else value if isinstance(value, list) else []
     return [tag for part in parts[:MAX_IMAGES] if (tag := _text(part, 255))]
 
 
-def _read_regular_price(row: Mapping[str, Any]) -> str | None:
-    """The price before a reduction; None where there is no reduction."""
-    before, now = (_text(row.get(name), 64) for name in ("compare_at_price", "price"))
-    amounts = [parse_price(text) if text else None for text in (before, now)]
-    if amounts[0] is None or amounts[1] is None or amounts[0].amount <= amounts[1].amount:
-        return None
-    return before
+def _read_prices(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The price before a reduction, or else the price; and the price."""
+    price = _text(row.get("price"), 64)
+    return _text(row.get("compare_at_price"), 64) or price, price
+
+
+def _read_sku(row: Mapping[str, Any]) -> str:
+    """The SKU, without the apostrophe that keeps spreadsheets from reading a number."""
+    return _text(row.get("sku"), 200).removeprefix("'")
 
 
 def _in_stock(row: Mapping[str, Any]) -> bool | None:
@@ -212,11 +225,6 @@ def _read_url(value: Any) -> str:
 def _list(payload: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     value = payload.get(name)
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _id(row: Mapping[str, Any]) -> int:
-    value = row.get("id")
-    return value if isinstance(value, int) else -1
 
 
 def _text(value: Any, most: int = MAX_TEXT) -> str:

@@ -19,21 +19,22 @@ import numpy.typing as npt
 
 from stylesearch.catalog import ImageEntry
 from stylesearch.catalog.pruning import Pruner
-from stylesearch.errors import CatalogLocked
+from stylesearch.errors import CatalogLocked, StyleSearchError
 from stylesearch.features.compute import feature_set_of
-from stylesearch.images.source import read_image
+from stylesearch.features.prepare import known_entry
+from stylesearch.images.source import read_image, without_secrets
+from stylesearch.importers.base import ImportOptions
+from stylesearch.listing import Record
 from stylesearch.serving.problems import Problem
-from stylesearch.serving.products.changes import ImageRefused, extract_images
+from stylesearch.serving.products.changes import ImageRefused, UploadedImage, extract_images
 from stylesearch.serving.products.shopify_product import (
-    SHOPIFY_ID,
-    ShopifyImage,
     ShopifyProduct,
+    place_of,
     read_product,
 )
 from stylesearch.serving.products.webhook_queue import Event, Key, QueueIsFull, WebhookQueue
 
 if TYPE_CHECKING:
-    from stylesearch.catalog.records import KnownImage
     from stylesearch.extractors.base import Extractor
     from stylesearch.images.remote import Fetched, FetchOptions, NotFetched
     from stylesearch.serving.metrics import ServiceMetrics
@@ -134,6 +135,7 @@ class ShopifySync:
             self._seen.popitem(last=False)
 
     def _run(self) -> None:
+        self._warn_of_other_source()
         is_first = True
         while not self._stopping.is_set():
             try:
@@ -150,6 +152,25 @@ class ShopifySync:
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
 
+    def _warn_of_other_source(self) -> None:
+        """Warns where an export of the shop is another source, whose products webhooks then do not remove."""
+        try:
+            others = [
+                one.name
+                for one in self._access.catalog.sources.all()
+                if one.format == "shopify" and one.name != self._source
+            ]
+        except StyleSearchError as error:
+            log.warning("the sources could not be read: %s", error)
+            return
+        for name in others:
+            log.warning(
+                "the source %s is an export of Shopify, but webhooks change the source %s; if both are one "
+                "shop, set shopify_source, or rename it: stylesearch sources rename",
+                name,
+                self._source,
+            )
+
     def _do_all(self) -> None:
         """Does all events that wait, but those whose pause is not over."""
         while not self._stopping.is_set():
@@ -164,7 +185,12 @@ class ShopifySync:
             for key in due:
                 if self._stopping.is_set():
                     return
-                event = self.queue.read(key)
+                try:
+                    event = self.queue.read(key)
+                except OSError as error:  # one file must not stop the others
+                    log.warning("a webhook cannot be read: %s", error)
+                    self._tries[key] = _Tries(again_at=time.monotonic() + RETRY_SECONDS[-1])
+                    continue
                 if event is not None:
                     self._do(event, self._tries.setdefault(key, _Tries()))
 
@@ -205,7 +231,7 @@ class ShopifySync:
 
     def _delete(self, event: Event) -> str:
         catalog = self._access.catalog
-        ids = catalog.sources.ids_saying(self._source, SHOPIFY_ID, event.id)
+        ids = catalog.sources.ids_at(self._source, place_of(event.id))
         if not ids:
             log.warning("the catalog has no product of the number that a webhook deletes: %s", event.id)
             return ""
@@ -215,21 +241,25 @@ class ShopifySync:
 
     def _store(self, event: Event) -> str:
         """Stores a product; returns why it is to be tried again, or ""."""
-        product = read_product(event.payload)
-        if not product.is_shown:
-            return self._delete(event)
         catalog = self._access.catalog
-        extractors = self._writing.extractors()
+        # As the export of the same source is read, so that both say the same.
+        options = ImportOptions.of(catalog.sources.options_of(self._source))
+        product = read_product(event.payload, options)
+        extractors = self._writing.extractors() if product.images else []
         pictures, failures = self._pictures(product, extractors)
         if self._stopping.is_set():
             return "the service stops"
-        older = set(catalog.sources.ids_saying(self._source, SHOPIFY_ID, product.shopify_id))
+        # A table names no number, so what only a table has listed is found by its id.
+        older = {*catalog.sources.ids_at(self._source, product.place), *product.hidden_ids}
         with catalog.writing(timeout=LOCK_SECONDS) as writer:
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
                 pruner = Pruner(writer, self._source)
-                pruner.unlist(older - {product.listing.id})  # its handle has changed
-                pk, _ = writer.upsert_products([product.listing], source=self._source)[product.listing.id]
+                pruner.unlist(older - {one.id for one in product.listings})
+                if not product.listings:
+                    return ""
+                writer.count_run(self._source)
+                products = writer.upsert_products(product.listings, source=self._source)
                 rows = writer.upsert_images([one.entry for one in pictures], source=self._source)
                 keys = [rows[one.entry.product_id, one.entry.path][0] for one in pictures]
                 for extractor, feature_set in zip(extractors, sets, strict=True):
@@ -241,8 +271,10 @@ class ShopifySync:
                     if new:
                         vectors = np.concatenate([vector for _, vector in new])
                         writer.add_features(feature_set, [key for key, _ in new], vectors)
-                pruner.mark(keys, [pk], keeps_images=bool(failures))
-                pruner.remove(whole_products=False)
+                if not failures:
+                    for product_id, (pk, _) in products.items():
+                        own = [rows[key][0] for key in rows if key[0] == product_id]
+                        pruner.keep_images(pk, own)
         return failures[0] if failures else ""
 
     def _pictures(
@@ -255,54 +287,64 @@ class ShopifySync:
         """
         from stylesearch.images.remote import Fetched, PictureCache, fetch_stream
 
-        catalog, product_id = self._access.catalog, product.listing.id
+        catalog = self._access.catalog
         found = [catalog.find_feature_set(one.fingerprint) for one in extractors]
         sets = [one for one in found if one is not None]
-        known = catalog.known_images([(product_id, image.url) for image in product.images], sets)
+        known = catalog.known_images([(image.product.id, image.path) for image in product.images], sets)
         pictures: list[_Picture] = []
-        missing: list[ShopifyImage] = []
+        missing: list[Record] = []
         for image in product.images:
-            one = known.get((product_id, image.url))
-            is_whole = one is not None and len(one.feature_sets) == len(extractors) and one.error is None
-            if one is not None and is_whole:  # another picture has another address
-                pictures.append(_Picture(_known_entry(product_id, image, one)))
+            one = known.get((image.product.id, image.path))
+            is_complete = one is not None and len(one.feature_sets) == len(extractors) and one.error is None
+            if one is not None and is_complete:  # another picture has another address
+                pictures.append(_Picture(known_entry(image, one)))
             else:
                 missing.append(image)
         failures: list[str] = []
-        folder = self._access.home / PICTURES
+        usable: dict[str, UploadedImage] = {}
         with (
-            PictureCache(folder) as cache,
-            closing(fetch_stream(missing, lambda image: image.url, cache, self._options)) as stream,
+            PictureCache(self._access.workspace.settings.pictures) as cache,
+            closing(fetch_stream(missing, lambda image: image.path, cache, self._options)) as stream,
         ):
             for image, fetched in stream:
                 if self._stopping.is_set():
                     break
                 if isinstance(fetched, Fetched):
-                    pictures.append(self._extract(product_id, image, fetched, extractors))
+                    pictures.append(self._extract(image, fetched, extractors, usable))
                 elif fetched is not None:
                     self._note_missing(fetched)
                     if not fetched.is_gone:
-                        failures.append(f"{fetched.url}: {fetched.reason}")
+                        failures.append(f"{without_secrets(fetched.url)}: {fetched.reason}")
         return pictures, failures
 
     def _extract(
-        self, product_id: str, image: ShopifyImage, fetched: Fetched, extractors: Sequence[Extractor]
+        self,
+        image: Record,
+        fetched: Fetched,
+        extractors: Sequence[Extractor],
+        usable: dict[str, UploadedImage],
     ) -> _Picture:
+        """Extracts the features of a picture, unless ``usable`` has them for a variant with the same one."""
         width = height = 0
         error = None
         vectors: dict[str, npt.NDArray[np.float32]] = {}
         max_pixels = self._access.workspace.settings.max_pixels
         try:
-            data = read_image(fetched.path)
-            (one,) = extract_images(self._access.catalog, [data], extractors, max_pixels)
+            if fetched.sha256 not in usable:
+                data = read_image(fetched.path)
+                (usable[fetched.sha256],) = extract_images(
+                    self._access.catalog, [data], extractors, max_pixels
+                )
+            one = usable[fetched.sha256]
             width, height, vectors = one.width, one.height, dict(one.vectors)
         except ImageRefused as refused:
             error = str(refused.__cause__)
             self._metrics.webhook_images_failed.inc()
-            log.warning("a picture of a webhook cannot be used: %s: %s", image.url, error)
+            log.warning("a picture of a webhook cannot be used: %s: %s", without_secrets(image.path), error)
         entry = ImageEntry(
-            product_id,
-            image.url,
+            image.product.id,
+            image.path,
+            image.domain,
             sha256=fetched.sha256,
             width=width,
             height=height,
@@ -314,23 +356,5 @@ class ShopifySync:
 
     def _note_missing(self, missing: NotFetched) -> None:
         self._metrics.webhook_images_failed.inc()
-        log.warning("a picture of a webhook could not be fetched: %s: %s", missing.url, missing.reason)
-
-
-PICTURES: Final = "pictures"
-"""The workspace's folder of pictures that were fetched, which an ingest uses too."""
-
-
-def _known_entry(product_id: str, image: ShopifyImage, known: KnownImage) -> ImageEntry:
-    return ImageEntry(
-        product_id,
-        image.url,
-        known.domain,
-        known.box,
-        known.sha256,
-        known.width,
-        known.height,
-        known.stat_key,
-        file=known.file,
-        options=image.options,
-    )
+        url = without_secrets(missing.url)
+        log.warning("a picture of a webhook could not be fetched: %s: %s", url, missing.reason)

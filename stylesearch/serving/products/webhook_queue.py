@@ -7,7 +7,9 @@ older than what was queued or done for its product is dropped.
 
 ```text
 webhooks/123.json        an event of product 123 that waits
+webhooks/123.bad         what lay there and is no event
 webhooks/done/123        the moment of the last one that was done, for some days
+webhooks/room            how many more products may wait at least, so that the folder is not listed each time
 ```
 """
 
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 FOLDER: Final = "webhooks"
 DONE: Final = "done"
+ROOM: Final = "room"
 LOCK_SECONDS: Final = 2.0
 """To wait for another process at the queue, which holds it for some milliseconds."""
 DONE_SECONDS: Final = 3 * 86_400.0
@@ -89,8 +92,8 @@ class WebhookQueue:
             waiting = self._read(path)
             if event.moment < max(waiting.moment if waiting else "", self._done_at(event.id)):
                 return False
-            if waiting is None and self.n_waiting() >= self._size:
-                raise QueueIsFull("too many webhooks are waiting")
+            if waiting is None:
+                self._take_room()
             with atomic_file(path) as file:
                 file.write(json.dumps([event.topic, event.moment, event.payload]).encode())
         return True
@@ -146,30 +149,57 @@ class WebhookQueue:
         ):
             yield
 
+    def _take_room(self) -> None:
+        """Takes the room of one product more; lists the folder only where that may be the last.
+
+        What is done makes room that is not noted, so the number is never too large.
+
+        Raises:
+            QueueIsFull: there is none.
+        """
+        path = self._folder / ROOM
+        try:
+            room = int(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            room = 0
+        if not 0 < room <= self._size:
+            room = self._size - self.n_waiting()
+        if room <= 0:
+            raise QueueIsFull("too many webhooks are waiting")
+        path.write_text(str(room - 1))
+
     def _paths(self) -> Iterator[Path]:
-        return self._folder.glob("[0-9]*.json")
+        return (path for path in self._folder.glob("[0-9]*.json") if _is_number(path.stem))
 
     def _path(self, product_id: str) -> Path:
-        if not (product_id.isascii() and product_id.isdigit()):
+        if not _is_number(product_id):
             raise ValueError(f"not the number of a product: {product_id!r}")
         return self._folder / f"{product_id}.json"
 
     def _read(self, path: Path) -> Event | None:
         try:
-            topic, moment, payload = json.loads(path.read_bytes())
+            found = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except ValueError:
-            log.warning("the webhook %s cannot be read, and is dropped", path)
-            path.unlink(missing_ok=True)
-            return None
-        return Event(path.stem, topic, moment, payload)
+        except (ValueError, RecursionError):
+            found = None
+        match found:
+            case [str(topic), str(moment), dict(payload)]:
+                return Event(path.stem, topic, moment, payload)
+        aside = path.with_suffix(".bad")
+        path.replace(aside)
+        log.error("the file %s is no webhook that was kept here, and is put aside as %s", path, aside.name)
+        return None
 
     def _done_at(self, product_id: str) -> str:
         try:
             return (self._folder / DONE / product_id).read_text()
         except FileNotFoundError:
             return ""
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def read_moment(*texts: Any) -> str:

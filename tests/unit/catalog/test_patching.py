@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stylesearch.catalog import Catalog, Change, Patch, ProductChange, Writer
+from stylesearch.catalog.pruning import Pruner
 from stylesearch.catalog.source_reader import API
 from stylesearch.listing import Listing
 from stylesearch.types import Product, Variant
@@ -102,12 +103,48 @@ def test_the_category_to_search_in_is_that_of_the_map(catalog: Catalog, writer: 
     assert catalog.product("red").category == "dress"
 
 
-def test_products_are_found_by_what_a_source_says(catalog: Catalog, writer: Writer, red: Product) -> None:
+def test_a_product_is_found_by_its_place_which_stays_where_a_table_names_none(
+    catalog: Catalog, writer: Writer, red: Product
+) -> None:
     with writer.transaction():
-        said = [Listing(name, {"attributes.shopify_id": number}) for name, number in (("a", "1"), ("b", "2"))]
-        writer.upsert_products(said, source="shopify")
-        writer.upsert_products([Listing("c", {"attributes.shopify_id": "1"})], source="other")
-    assert catalog.sources.ids_saying("shopify", "attributes.shopify_id", "1") == ["a"]
-    assert catalog.sources.ids_saying("shopify", "attributes.shopify_id", "3") == []
-    assert catalog.sources.ids_saying("shop.csv", "price", "19.90 EUR") == ["red"]
-    assert catalog.sources.ids_saying("nobody", "price", "19.90 EUR") == []
+        writer.upsert_products([Listing(name, place=f"shopify:{name}") for name in "ab"], source="shopify")
+        writer.upsert_products([Listing("c", place="shopify:a")], source="other")
+        writer.upsert_products([Listing("a", {"title": "A"})], source="shopify")
+    assert catalog.sources.ids_at("shopify", "shopify:a") == ["a"]
+    assert catalog.sources.ids_at("shopify", "shopify:c") == []
+    assert catalog.sources.ids_at("nobody", "shopify:a") == []
+    with writer.transaction():
+        writer.upsert_products([Listing("a", {"title": "A"}, place="shopify:9")], source="shopify")
+    assert catalog.sources.ids_at("shopify", "shopify:a") == []
+    assert catalog.sources.ids_at("shopify", "shopify:9") == ["a"]
+
+
+def test_a_patch_comes_later_than_what_was_ingested_before_it(catalog: Catalog, writer: Writer) -> None:
+    for source, price in (("a", "1"), (API, "2"), ("a", "3")):
+        with writer.transaction():
+            if source == API:
+                writer.patch_products({"red": Patch({"price": price})}, source=API)
+            else:
+                writer.upsert_source(source, path="", format="", options={})
+                writer.upsert_products([Listing("red", {"price": price})], source=source)
+    patch(writer, Patch({"price": "4"}))
+    with writer.transaction():
+        writer.upsert_products([Listing("red", {"price": "5"})], source="c")
+        Pruner(writer, "c").unlist(["red"])
+    assert catalog.product("red").price == "4", "not what the source said that came before the patch"
+
+
+def test_a_run_is_counted_where_another_source_came_last(catalog: Catalog, writer: Writer) -> None:
+    def runs() -> dict[str, int]:
+        return {one.name: one.run for one in catalog.sources.all()}
+
+    for name, expected in (
+        ("a", {"a": 1}),
+        ("a", {"a": 1}),
+        ("b", {"a": 1, "b": 2}),
+        ("a", {"a": 3, "b": 2}),
+        ("a", {"a": 3, "b": 2}),
+    ):
+        with writer.transaction():
+            writer.count_run(name)
+        assert runs() == expected

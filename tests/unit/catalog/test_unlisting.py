@@ -36,6 +36,20 @@ def test_what_another_source_lists_stays(catalog: Catalog, writer: Writer) -> No
         assert Pruner(writer, "nobody").unlist(["two"]) == Pruned(0, 0)
 
 
+def test_the_images_of_one_product_are_what_its_source_lists_now(catalog: Catalog, writer: Writer) -> None:
+    fill(writer)
+    with writer.transaction():
+        rows = writer.upsert_images([entry("two", "2"), entry("two", "7")], source="a")
+        pk = writer.upsert_products([Listing("two", {})], source="a")["two"][0]
+        assert Pruner(writer, "a").keep_images(pk, [rows["two", "/x/7"][0]]) == 1
+    assert [image.path for image in catalog.images_of("two")] == ["/x/3", "/x/7"], "3 is of b too"
+    assert [image.path for image in catalog.images_of("one")] == ["/x/1"]
+    with writer.transaction():
+        assert Pruner(writer, "b").keep_images(pk, []) == 1, "3 was of b alone since"
+        assert Pruner(writer, "nobody").keep_images(pk, []) == 0
+    assert [image.path for image in catalog.images_of("two")] == ["/x/7"]
+
+
 def test_of_few_images_all_are_read_and_of_many_some(catalog: Catalog, writer: Writer) -> None:
     fill(writer)
     with writer.transaction():

@@ -12,7 +12,7 @@ import pytest
 import stylesearch
 from stylesearch.errors import CatalogError
 from stylesearch.files import sha256_bytes
-from stylesearch.images.source import open_listed, read_listed
+from stylesearch.images.source import open_listed, read_listed, without_secrets
 
 PACKAGE = Path(stylesearch.__file__).parent
 
@@ -27,6 +27,11 @@ OTHER_FILES = {
     ("images/remote/cache.py", "store"): "a picture that is being fetched, to be written",
     ("images/remote/fetch.py", "_start"): "the library of a cloud",
     ("images/remote/objects.py", "fetch"): "a picture in a cloud, to be fetched",
+}
+OTHER_FILES |= {
+    ("images/remote/cache.py", "store"): "pictures that are being fetched, which are no images yet",
+    ("images/remote/fetch.py", "_start"): "what reads the URLs of a cloud",
+    ("images/remote/objects.py", "fetch"): "pictures of a cloud, likewise",
 }
 READS = {"read_bytes", "open", "imread", "fromfile"}
 
@@ -114,3 +119,22 @@ def test_a_pipe_in_the_place_of_an_image_is_not_waited_for(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "a.jpg")
     with pytest.raises(OSError, match="no file"):
         open_listed(tmp_path / "a.jpg", sha256_bytes(b""), max_bytes=10)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://user:secret@pim.example/a.jpg", "https://pim.example/a.jpg"),
+        ("HTTP://token@pim.example:81?x=a@b", "HTTP://pim.example:81?x=a@b"),
+        ("//u:p@host/a.jpg", "//host/a.jpg"),
+        ("from s3://key:sec@ret@b/x to ftp://u:p@h/, u@h", "from s3://b/x to ftp://h/, u@h"),
+        ("https://pim.example/a@2x.jpg", "https://pim.example/a@2x.jpg"),
+        ("https://pim.example/resize//w@2/a.jpg", "https://pim.example/resize//w@2/a.jpg"),
+        ("/shop/a@2x.jpg", "/shop/a@2x.jpg"),
+        ("abfs://box@account.example/a.jpg", "abfs://box@account.example/a.jpg"),
+        ("no address", "no address"),
+    ],
+)
+def test_user_and_password_are_left_out(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+    assert without_secrets(shown) == shown

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from stylesearch.importers.base import ImportOptions
 from stylesearch.serving.problems import Problem
-from stylesearch.serving.products.shopify_product import ShopifyImage, read_product
+from stylesearch.serving.products.shopify_product import read_product
 from stylesearch.types import Variant
 
 
@@ -53,11 +54,17 @@ def variant(number: int, sku: str, *values: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def said_of(payload: dict[str, Any], options: ImportOptions | None = None) -> dict[str, Any]:
+    (listing,) = read_product(payload, options).listings
+    return dict(listing.said)
+
+
 def test_a_product_with_variants() -> None:
     found = read_product(payload())
-    assert (found.shopify_id, found.listing.id, found.is_shown) == ("632910392", "wool-coat", True)
-    assert not found.listing.is_whole, "what an export says beside stays"
-    assert found.listing.said == {
+    (listing,) = found.listings
+    assert (listing.id, listing.place) == ("wool-coat", "shopify:632910392")
+    assert not listing.is_whole, "what an export says beside stays"
+    assert listing.said == {
         "title": "Wool coat",
         "category": "Women > Coats",
         "price": "89.00",
@@ -67,21 +74,21 @@ def test_a_product_with_variants() -> None:
             Variant("C-N-L", {"color": "Navy", "size": "L"}, "89.00", False),
             Variant("C-R", {"color": "Rust", "size": "M"}, "99.00", True),
         ),
-        "attributes.shopify_id": "632910392",
         "attributes.vendor": "Rag & Co",
         "attributes.tags": ["Wool", "Winter"],
         "attributes.regular_price": "120.00",
+        "attributes.sku": None,
     }
-    assert found.images == (
-        ShopifyImage("https://cdn.example/navy.jpg?v=1", {"color": "Navy"}),
-        ShopifyImage("https://cdn.example/rust%20one.jpg", {"color": "Rust", "size": "M"}),
-        ShopifyImage("https://cdn.example/back.jpg", {}),
-    )
+    assert [(one.product, one.path, one.options) for one in found.images] == [
+        (listing, "https://cdn.example/navy.jpg?v=1", {"color": "Navy"}),
+        (listing, "https://cdn.example/rust%20one.jpg", {"color": "Rust", "size": "M"}),
+        (listing, "https://cdn.example/back.jpg", {"color": "Rust", "size": "M"}),
+    ]
 
 
 def test_a_product_that_is_sold_in_one_way_only() -> None:
     only = variant(1, "C-1", "Default Title", price="10.00", inventory_quantity=0)
-    said = read_product(payload(variants=[only], options=[{"name": "Title"}])).listing.said
+    said = said_of(payload(variants=[only], options=[{"name": "Title"}]))
     assert [said[name] for name in ("price", "in_stock", "variants", "attributes.sku")] == [
         *("10.00", False, (), "C-1")
     ]
@@ -100,8 +107,8 @@ def test_a_product_that_is_sold_in_one_way_only() -> None:
     ],
 )
 def test_what_can_be_bought(more: dict[str, Any], in_stock: bool | None) -> None:
-    found = read_product(payload(variants=[variant(1, "", "Navy", **more)]))
-    assert found.listing.said["in_stock"] is in_stock
+    said = said_of(payload(variants=[variant(1, "", "Navy", **more)]))
+    assert said.get("in_stock") is in_stock
 
 
 @pytest.mark.parametrize(
@@ -114,13 +121,16 @@ def test_what_can_be_bought(more: dict[str, Any], in_stock: bool | None) -> None
     ],
 )
 def test_what_customers_see(changes: dict[str, Any], is_shown: bool) -> None:
-    assert read_product(payload(**changes)).is_shown is is_shown
+    found = read_product(payload(**changes))
+    assert (len(found.listings), len(found.images)) == ((1, 3) if is_shown else (0, 0))
+    assert found.hidden_ids == {"wool-coat"}
+    assert read_product(payload(**changes), ImportOptions(unpublished=True)).listings
 
 
 def test_the_category_of_shopify_stands_in_for_a_type() -> None:
     changed = payload(product_type="", category={"full_name": "Apparel &  Accessories>Clothing"})
-    assert read_product(changed).listing.said["category"] == "Apparel & Accessories > Clothing"
-    assert read_product(payload(product_type=None)).listing.said["category"] is None
+    assert said_of(changed)["category"] == "Apparel & Accessories > Clothing"
+    assert said_of(payload(product_type=None))["category"] is None
 
 
 @pytest.mark.parametrize(
@@ -147,7 +157,7 @@ def test_a_product_without_its_names_is_refused(changes: dict[str, Any]) -> None
 @pytest.mark.parametrize("name", ["title", "variants", "images", "options", "tags", "category", "vendor"])
 def test_values_of_other_types_say_nothing(name: str, value: Any) -> None:
     found = read_product(payload(**{name: value}))
-    assert found.listing.id == "wool-coat"
+    assert [one.id for one in found.listings] == ["wool-coat"]
 
 
 def test_addresses_that_are_no_web_pages_are_no_pictures() -> None:
@@ -157,6 +167,28 @@ def test_addresses_that_are_no_web_pages_are_no_pictures() -> None:
 
 
 def test_texts_can_be_stored() -> None:
-    said = read_product(payload(title="a\0b\ud800 \n c", vendor="u\u0308" * 2000)).listing.said
+    said = said_of(payload(title="a\0b\ud800 \n c", vendor="u\u0308" * 2000))
     assert said["title"] == "ab c"
     assert said["attributes.vendor"] == "\u00fc" * 1000
+
+
+def test_it_is_read_with_the_options_of_its_source() -> None:
+    said = said_of(payload(), ImportOptions(currency="EUR"))
+    assert (said["price"], said["attributes.regular_price"]) == ("89.00 EUR", "120.00 EUR")
+    assert [one.price for one in said["variants"]] == ["89.00 EUR", "89.00 EUR", "99.00 EUR"]
+    gone = payload(variants=[variant(1, "C", "Default Title", price="1", inventory_quantity=0)])
+    left_out = read_product(gone, ImportOptions(sold_out=False))
+    assert (left_out.listings, left_out.images, left_out.hidden_ids) == ((), (), {"wool-coat"})
+    apart = read_product(payload(), ImportOptions(variants="separate", sold_out=False))
+    assert [(one.id, one.place, one.said["title"]) for one in apart.listings] == [
+        ("C-R", "shopify:632910392", "Wool coat, Rust, M")
+    ]
+    assert {one.path for one in apart.images} == {
+        "https://cdn.example/rust%20one.jpg",
+        "https://cdn.example/back.jpg",
+    }
+    assert apart.hidden_ids == {"C-N", "C-N-L", "C-R"}
+
+
+def test_a_product_that_gains_sizes_has_no_sku_of_its_own() -> None:
+    assert said_of(payload())["attributes.sku"] is None

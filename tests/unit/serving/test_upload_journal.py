@@ -116,7 +116,7 @@ def test_a_change_that_was_killed_and_is_sent_again_leaves_nothing_when_it_fails
         stored.append(uploads.path_of(LEFT).exists())
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Pruner, "remove", fail)
+    monkeypatch.setattr(Pruner, "keep_images", fail)
     with pytest.raises(ZeroDivisionError):
         put_product(shop.catalog, uploads, Product("b", "B", "coat"), [image], [extractor], lock_timeout=1)
     assert stored == [True]

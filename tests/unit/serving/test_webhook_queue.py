@@ -67,11 +67,65 @@ def test_it_holds_no_more_products_than_it_may(queue: WebhookQueue) -> None:
     assert queue.put(event("3", NEW)), "in place of its older one"
 
 
-def test_a_damaged_event_is_dropped(queue: WebhookQueue, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"[1",
+        b"5",
+        b"null",
+        b"{}",
+        b"[]",
+        b'["t", "m"]',
+        b'["t", 5, {}]',
+        b'["t", "m", []]',
+        b"\xff",
+        b"[" * 100_000,
+    ],
+    ids=lambda written: str(written[:20]),
+)
+def test_what_is_no_event_is_put_aside(
+    queue: WebhookQueue, tmp_path: Path, written: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     queue.put(event())
-    (tmp_path / "webhooks" / "1.json").write_bytes(b"[1")
+    (tmp_path / "webhooks" / "1.json").write_bytes(written)
     assert waiting(queue) == [None]
     assert queue.waiting() == []
+    assert (tmp_path / "webhooks" / "1.bad").read_bytes() == written
+    assert "1.json" in caplog.text
+    assert queue.put(event())
+    assert waiting(queue) == [event()]
+
+
+def test_other_files_in_the_folder_are_left_alone(queue: WebhookQueue, tmp_path: Path) -> None:
+    queue.put(event())
+    (tmp_path / "webhooks" / "1x.json").write_bytes(b"{}")
+    assert waiting(queue) == [event()]
+
+
+def test_the_folder_is_counted_only_near_the_limit(
+    queue: WebhookQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = []
+    count = WebhookQueue.n_waiting
+
+    def note(queue: WebhookQueue) -> int:
+        counted.append(count(queue))
+        return counted[-1]
+
+    monkeypatch.setattr(WebhookQueue, "n_waiting", note)
+    other = WebhookQueue(tmp_path, 3)
+    for one, product in ((queue, "1"), (other, "2"), (queue, "3")):
+        one.put(event(product))
+    assert counted == [0], "another process knows it too"
+    for _ in range(2):
+        with pytest.raises(QueueIsFull):
+            other.put(event("4"))
+    queue.done(event("1"))
+    assert other.put(event("4"))
+    assert counted == [0, 3, 3, 2]
+    (tmp_path / "webhooks" / "room").write_text("many")
+    with pytest.raises(QueueIsFull):
+        queue.put(event("5"))
 
 
 @pytest.mark.parametrize("product", ["../1", "", "1/2", "\u0661"])

@@ -16,6 +16,7 @@ import pytest
 
 from stylesearch.errors import ConfigError
 from stylesearch.images.remote import Fetched, FetchOptions, NotFetched, PictureCache, fetch_stream
+from stylesearch.images.remote.fetch import WINDOW
 from tests.unit.images.remote.conftest import QUICK, jpeg
 from tests.unit.images.remote.picture_server import Answer, PictureServer
 
@@ -367,7 +368,7 @@ def test_items_are_read_only_as_far_as_needed(server: PictureServer, cache: Pict
     stream = fetch_stream(endless(), str, cache, QUICK)
     for _ in range(10):
         next(stream)
-    assert n_read <= 2 * 256
+    assert n_read <= WINDOW + 256
     stream.close()
 
 
