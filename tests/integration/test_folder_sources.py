@@ -29,6 +29,12 @@ def draw(root: Path, *names: str) -> Path:
     return root
 
 
+def options_of(shop: ss.Workspace) -> dict[str, object]:
+    """What is kept with the only source, but for the extractor of these tests."""
+    (one,) = shop.sources.list()
+    return {name: value for name, value in one.source.options.items() if name != "extractors"}
+
+
 def ingest(shop: ss.Workspace, root: Path, **options: object) -> IngestReport:
     return shop.ingest(root, extractors=[EXTRACTOR], **options)  # type: ignore[arg-type]
 
@@ -142,7 +148,7 @@ class TestALayoutThatWasFound:
         return root
 
     def options(self, shop: ss.Workspace) -> dict[str, object]:
-        return dict(shop.sources.list()[0].source.options)
+        return options_of(shop)
 
     def test_is_kept_as_one_that_was_found(self, shop: ss.Workspace, root: Path) -> None:
         assert self.options(shop) == {"layout": "category/product/image", "layout_found": True}
@@ -198,7 +204,7 @@ def test_folders_without_a_single_layout_are_read_as_before(shop: ss.Workspace, 
     assert before.items() <= ids(tmp_path, root).items()
     assert "2002" in shop.sources.list()[0].source.options["roles"]["Shoes"]["product"]
     ingest(shop, root, layout="category/product/image")
-    assert shop.sources.list()[0].source.options == {"layout": "category/product/image"}
+    assert options_of(shop) == {"layout": "category/product/image"}
 
 
 class TestAProductThatMoves:
@@ -215,7 +221,7 @@ class TestAProductThatMoves:
         planned = ingest(shop, root, dry_run=True)
         report = ingest(shop, root)
         for one in (planned, report):
-            assert one.products == {"added": 0, "changed": 2, "unchanged": 1, "removed": 0, "unlisted": 0}
+            assert {name: n for name, n in one.products.items() if n} == {"changed": 2, "unchanged": 1}
             assert (one.added, one.removed, one.computed) == (2, 2, 0)
         assert ids(tmp_path, root) == {"p10": "Sale/p10", "p11": "Skirts/p11", "p12": "Sale/p12.png"}
         assert [shop.product(name).category for name in ("p10", "p12")] == ["Sale", "Sale"]
