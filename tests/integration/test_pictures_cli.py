@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.integration.conftest import Command
 from tests.integration.tiny_shop import draw, jpeg
@@ -49,3 +52,21 @@ def test_no_password_of_a_url_is_printed(stylesearch: Command, tmp_path: Path) -
     assert any("none.jpg" in one.err for one in said)
     for one in said:
         assert "s3cret" not in one.out + one.err
+
+
+def test_a_bucket_is_read_only_where_it_is_allowed(
+    stylesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    table = tmp_path / "shop.csv"
+    table.write_text("id,image\na,s3://shop-media/a.jpg\n")
+    command = ("--home", tmp_path / "home", "ingest", table, "-e", "color-histogram")
+    refused = stylesearch(*command)
+    assert refused.code == 3
+    assert "(--allow-bucket s3://shop-media lets it in)" in refused.err
+    allowed = stylesearch(*command, "--allow-bucket", "s3://shop-media")
+    assert "are read with s3fs, which is not installed" in allowed.err
+    assert "not a bucket of a known" in stylesearch(*command, "--allow-bucket", "shop-media").err
+    monkeypatch.setenv("STYLESEARCH_FETCH_BUCKETS", "s3://shop-media")
+    assert "are read with s3fs, which is not installed" in stylesearch(*command).err
+    assert "(--allow-bucket s3://shop-media" in stylesearch(*command, "--allow-bucket", "s3://other").err

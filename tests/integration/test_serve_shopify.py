@@ -352,6 +352,14 @@ def test_a_product_that_another_source_lists_stays_without_what_shopify_said(
         send(client, "products/update", coat(pictures))
         done(home)
         assert len(client.get("/v1/products/wool-coat").json()["images"]) == 3
+        sources = {one.name: one.run for one in shop.catalog.sources.all()}
+        with ss.open(home) as elsewhere:
+            elsewhere.ingest(table)
+        send(client, "products/update", coat(pictures, updated_at="2026-11-29T11:00:00Z"))
+        done(home)
+        after = {one.name: one.run for one in shop.catalog.sources.all()}
+        assert max(after, key=lambda name: after[name]) == "shopify", "it comes later than the ingest"
+        assert after["shopify"] > max(sources.values())
         send(client, "products/delete", {"id": 632})
         done(home)
         product = client.get("/v1/products/wool-coat").json()

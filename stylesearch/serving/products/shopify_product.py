@@ -119,7 +119,7 @@ def _read_items(payload: Mapping[str, Any], handle: str) -> Iterator[Item]:
     names = [_text(one.get("name"), 200) for one in _list(payload, "options")]
     rows = _list(payload, "variants")[:MAX_VARIANTS]
     images = [
-        (url, image)
+        (url, _shown_variants(image, rows))
         for image in _list(payload, "images")[:MAX_IMAGES]
         if (url := _read_url(image.get("src")))
     ]
@@ -136,12 +136,12 @@ def _read_items(payload: Mapping[str, Any], handle: str) -> Iterator[Item]:
         "in_stock": None,
     }
     variants: list[Item] = []
-    for row in rows:
+    for number, row in enumerate(rows):
         options = _read_options(row, names)
         if options:
             price = choose_price(*_read_prices(row))[0] or None
             variant = Variant(_read_sku(row), options, price, _in_stock(row))
-            pictures = tuple(Picture(url, options) for url, image in images if _shows(image, row))
+            pictures = tuple(Picture(url, options) for url, shown in images if number in shown)
             variants.append(Item(handle, variant=variant, pictures=pictures, is_part=True))
         elif len(rows) == 1:
             said |= {
@@ -160,11 +160,17 @@ def _is_shown(payload: Mapping[str, Any]) -> bool:
     return not is_unpublished and _text(payload.get("status")).casefold() not in _HIDDEN
 
 
-def _shows(image: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Whether a picture is one of a variant: either may name the other."""
+def _shown_variants(image: Mapping[str, Any], rows: list[dict[str, Any]]) -> set[int]:
+    """Numbers of the variants that a picture is of, in their list: either may name the other."""
     listed = image.get("variant_ids")
-    is_listed = isinstance(listed, list) and isinstance(row.get("id"), int) and row["id"] in listed
-    return is_listed or (row.get("image_id") is not None and row["image_id"] == image.get("id"))
+    ids = {one for one in listed if isinstance(one, int)} if isinstance(listed, list) else set()
+    own = image.get("id")
+    return {
+        number
+        for number, row in enumerate(rows)
+        if (isinstance(row.get("id"), int) and row["id"] in ids)
+        or (row.get("image_id") is not None and row["image_id"] == own)
+    }
 
 
 def _read_options(row: Mapping[str, Any], names: list[str]) -> dict[str, str]:
