@@ -26,9 +26,10 @@ __all__ = [
 ]
 
 CONTAINERS: Final = frozenset(
-    """asset assets bild bilder catalog catalogue data dataset foto fotos gallery image images img imgs
-    katalog media photo photos pic pics picture pictures product productimages products produkte pub
-    static upload uploads wp-content""".split()  # noqa: SIM905
+    """archive asset assets backup backups bild bilder catalog catalogue data dataset download downloads
+    export exports files foto fotos gallery html image images img imgs katalog media photo photos pic pics picture
+    pictures product productimages products produkte pub public shop static store upload uploads web webshop
+    website wp-content www""".split()  # noqa: SIM905
 )
 """Names of folders that only hold what a shop has, and are no categories."""
 

@@ -169,7 +169,8 @@ def _roles_by_name(place: Place, look: Look, seen: Sequence[_Seen]) -> dict[str,
     splits = [name for name in names if is_split(name)]
     if len(splits) > 1 and 2 * len(splits) >= len(names):
         found |= dict.fromkeys(splits, SPLIT)
-    if len(names) == 1 and not look.n_images and names[0].casefold() in CONTAINERS:
+    is_alone = len(names) == 1 and not look.n_images
+    if is_alone and (names[0].casefold() in CONTAINERS or is_year(names[0])):
         found[names[0]] = IGNORED
     return found
 

@@ -41,6 +41,14 @@ CLEAR: dict[str, tuple[list[str], dict[str, tuple[str, int]]]] = {
             "Men/Shirts/Oxford Blue": ("Men > Shirts", 1),
         },
     ),
+    "an export around all": (
+        [f"export/2026/shop/{c}/{i}.jpg" for c in ("dress", "hat") for i in (10021, 10022)],
+        {f"export/2026/shop/{c}/{i}.jpg": (c, 1) for c in ("dress", "hat") for i in (10021, 10022)},
+    ),
+    "a season around all is a category": (
+        [f"Sommer/Men/hat/{i}.jpg" for i in (10021, 10022)],
+        {f"Sommer/Men/hat/{i}.jpg": ("Sommer > Men > hat", 1) for i in (10021, 10022)},
+    ),
     "the one product of the issue": (
         ["Women/Dresses/item/1.jpg"],
         {"Women/Dresses/item": ("Women > Dresses", 1)},
