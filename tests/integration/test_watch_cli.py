@@ -80,12 +80,15 @@ def test_a_table_is_followed_until_it_is_interrupted(tmp_path: Path) -> None:
         [sys.executable, "-c", CLI, *arguments], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert "0 added, 0 changed, 6 unchanged, 0 removed;" in process.stdout.readline()
-        rows = table.read_text().splitlines()
-        table.write_text("\n".join(row for row in rows if "skirt-black" not in row) + "\n")
-        assert "0 added, 0 changed, 5 unchanged, 1 removed;" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        try:
+            assert "0 added, 0 changed, 6 unchanged, 0 removed;" in process.stdout.readline()
+            rows = table.read_text().splitlines()
+            table.write_text("\n".join(row for row in rows if "skirt-black" not in row) + "\n")
+            assert "0 added, 0 changed, 5 unchanged, 1 removed;" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 130
+        finally:
+            process.kill()
 
 
 def test_what_an_ingest_writes_into_the_folder_leads_to_no_further_run(tmp_path: Path) -> None:
