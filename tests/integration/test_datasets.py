@@ -128,7 +128,7 @@ def test_splits_one_after_the_other_and_the_wider_gallery(stylesearch: Command, 
     # A narrower run takes nothing away of what it was not asked about, unless it is told to.
     assert ingest("--split", "test", "--gallery", "all")["removed"] == 0
     assert len(catalog_of(home)) == 10
-    assert ingest("--split", "test", "--prune")["removed"] == 6
+    assert ingest("--split", "test", "--prune", "--force")["removed"] == 6
     assert {row[0] for row in catalog_of(home)} == {
         "deepfashion-c2s:id_00000007",
         "deepfashion-c2s:id_00000300",

@@ -34,7 +34,7 @@ from stylesearch.testing.fake_extractor import FakeExtractor
 pytestmark = pytest.mark.slow
 
 EVIL = "<script>alert(1)</script>"
-CATEGORIES = ["dress", '<b>skirts & "tops"', "花柄"]
+CATEGORIES = ["dress", '<i/onload=x() skirts & "tops"', "花柄"]
 N = 36
 
 

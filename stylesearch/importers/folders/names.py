@@ -28,8 +28,8 @@ __all__ = [
 CONTAINERS: Final = frozenset(
     """archive asset assets backup backups bild bilder catalog catalogue data dataset download downloads
     export exports files foto fotos gallery html image images img imgs katalog media photo photos pic pics
-    picture pictures product productimages products produkte pub public shop static store upload uploads web webshop
-    website wp-content www""".split()  # noqa: SIM905
+    picture pictures product productimages products produkte pub public shop static store upload uploads web
+    webshop website wp-content www""".split()  # noqa: SIM905
 )
 """Names of folders that only hold what a shop has, and are no categories."""
 
