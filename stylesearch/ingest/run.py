@@ -19,6 +19,7 @@ from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.images.remote.values import Fetched
 from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
+from stylesearch.ingest.facts import FactPlacer
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.listing import Listing, Record, Unpictured
 from stylesearch.types import Failure
@@ -65,6 +66,7 @@ class Run:
         self._network_sets: dict[str, FeatureSet] = {}
         # Products that are listed without a usable picture wait here for the next transaction.
         self._unpictured: list[Unpictured] = []
+        self._facts = FactPlacer()
         # Ids given to new places that are not stored yet, and their places.
         self._given: dict[str, str] = {}
         # Images whose features are being computed, by content, and those that wait for them.
@@ -187,7 +189,7 @@ class Run:
         Returns:
             key in the catalog, and change, by product id.
         """
-        waiting, self._unpictured = self._unpictured, []
+        waiting, self._unpictured = self._facts.place(writer, self._unpictured), []
         known = writer.known_ids(one.product.id for one in waiting if one.only_known)
         unknown = [one for one in waiting if one.only_known and one.product.id not in known]
         self._add_unreadable([one.item for one in unknown])
@@ -224,6 +226,7 @@ class Run:
         """Stores products that still wait, counts what was seen, and removes what is no longer listed."""
         self.store_products(writer, [])
         pruner, report = self.pruner(writer), self.report
+        report.notes += self._facts.notes()
         report.count_seen(pruner.seen_categories())
         n_products = sum(n for n, _ in report.categories.values())
         n_images = sum(n for _, n in report.categories.values())
@@ -280,10 +283,10 @@ class Run:
             elif isinstance(one, Note):
                 report.notes.append(one.text)
             elif isinstance(one, Unpictured):
-                if one.reason is None:
-                    report.add_without_picture(one.product.id)
-                else:
+                if one.reason is not None:
                     report.add_failure(Failure(one.item, one.reason))
+                elif not one.only_known:
+                    report.add_without_picture(one.product.id)
 
     def _add_unreadable(self, items: Sequence[str]) -> None:
         """Counts entries of the source that may mean any product."""

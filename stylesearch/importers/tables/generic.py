@@ -91,6 +91,11 @@ class PlainTable:
         """Whether the table has a column for pictures."""
         return bool(self._columns(table, options).images)
 
+    def has_facts_only(self, table: Table, options: ImportOptions) -> bool:
+        """Whether the table says too little to make new products of it: neither pictures nor titles."""
+        columns = self._columns(table, options)
+        return not columns.images and "title" not in columns.fields
+
     def check(self, table: Table, options: ImportOptions, path: str) -> Iterator[Note]:
         """Checks that the table can be read with these options; yields what its owner should know.
 
@@ -107,9 +112,10 @@ class PlainTable:
                 hint="the first line names the columns, at least `image` or `id`; "
                 "--map image=COLUMN says which one it is",
             )
+        only_known = "" if "title" in columns.fields else ", and only products that are known are changed"
         yield Note(
-            f"no column for pictures is in the header ({shown}), so products keep those that they have: "
-            "--map image=COLUMN says which one it is"
+            f"no column for pictures is in the header ({shown}), so products keep those that they have"
+            f"{only_known}: --map image=COLUMN says which one it is"
         )
 
     def read(self, row: TableRow, table: Table, options: ImportOptions) -> Item:

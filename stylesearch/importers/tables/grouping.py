@@ -36,6 +36,8 @@ class ProductJoiner:
         options: options for reading it.
         is_whole: as in ``Listing.is_whole``.
         says_images: as in ``Unpictured.says_images``.
+        only_known: as in ``Unpictured.only_known``. The variants of such products stay apart by their ids,
+            even if there is one only: others may be known.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class ProductJoiner:
         *,
         is_whole: bool,
         says_images: bool = True,
+        only_known: bool = False,
     ) -> None:
         self._says_images = says_images
+        self._only_known = only_known
         self._source = source
         self._finder = finder
         self._options = options
@@ -64,7 +68,7 @@ class ProductJoiner:
                 reason = item.problem or absent
                 yield Unpictured(listing, f"{self._source}:{line}", reason, only_known=True)
             return
-        joined = _Joined(product, self._options)
+        joined = _Joined(product, self._options, only_known=self._only_known)
         if not joined.is_shown and not self._options.unpublished:
             self._n_hidden += 1
             return
@@ -121,7 +125,8 @@ class ProductJoiner:
                 domain = picture.domain or self._options.domain
                 yield Record(listing, located.locator, domain, picture.box, shown)
         if not pictures:
-            yield Unpictured(listing, f"{self._source}:{line}", says_images=self._says_images)
+            place = f"{self._source}:{line}"
+            yield Unpictured(listing, place, only_known=self._only_known, says_images=self._says_images)
 
 
 @dataclass(slots=True)
@@ -182,8 +187,9 @@ class _Joined:
         is_shown: whether the shop shows it to its customers.
     """
 
-    def __init__(self, product: ProductRows, options: ImportOptions) -> None:
+    def __init__(self, product: ProductRows, options: ImportOptions, *, only_known: bool = False) -> None:
         self._key = product.key
+        self._only_known = only_known
         self._currency = options.currency
         self.line = min(line for line, _ in product.rows)
         self.said: dict[str, Any] = {}
@@ -228,7 +234,8 @@ class _Joined:
         if isinstance(text := said.get("variants"), str):
             said["variants"] = read_variants(text)
         if self._has_variants:
-            said["variants"] = () if _is_single(self.variants) else tuple(self.variants)
+            is_single = _is_single(self.variants) and not self._only_known
+            said["variants"] = () if is_single else tuple(self.variants)
             prices = [variant.price for variant in self.variants if variant.price]
             if prices:
                 said["price"] = lowest_price(prices, self._currency) or prices[0]

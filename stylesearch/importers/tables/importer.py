@@ -94,7 +94,12 @@ class TableImporter:
                 raise DatasetError(f"{path}: a header, but no rows below it")
             says_images = not isinstance(format, PlainTable) or format.has_images(table, options)
             joiner = ProductJoiner(
-                str(path), finder, options, is_whole=table.is_feed, says_images=says_images
+                str(path),
+                finder,
+                options,
+                is_whole=table.is_feed,
+                says_images=says_images,
+                only_known=isinstance(format, PlainTable) and format.has_facts_only(table, options),
             )
             for product in store.products():
                 yield from joiner.list_product(product)

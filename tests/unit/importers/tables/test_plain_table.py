@@ -13,7 +13,7 @@ from stylesearch.importers.base import ImportOptions, Listed, Note
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.text import MAX_RECORD, TableEncodingWarning
 from stylesearch.listing import Listing, Record, Unpictured
-from stylesearch.types import Box, Domain, Failure
+from stylesearch.types import Box, Domain, Failure, Variant
 
 
 def read(shop: Path, text: str | bytes, **options: object) -> list[Listed]:
@@ -288,10 +288,11 @@ def test_without_a_header_there_is_no_table(shop: Path, text: str, message: str)
         read(shop, text)
 
 
-def test_a_table_without_pictures_lists_its_products_and_says_so(shop: Path) -> None:
+def test_a_table_without_pictures_and_titles_only_changes_known_products_and_says_so(shop: Path) -> None:
     note, first, second = read(shop, "sku,price,stock,Fotodatei\n1,19.90,3,a.jpg\n2,5,0,b.jpg\n")
     assert isinstance(note, Note)
     assert "no column for pictures is in the header (sku, price, stock, Fotodatei)" in note.text
+    assert "only products that are known are changed" in note.text
     assert first == Unpictured(
         Listing(
             "1",
@@ -299,10 +300,25 @@ def test_a_table_without_pictures_lists_its_products_and_says_so(shop: Path) -> 
             guesses={"title": "1"},
         ),
         f"{shop}/products.csv:2",
+        only_known=True,
         says_images=False,
     )
     assert isinstance(second, Unpictured)
     assert second.product.said["in_stock"] is False
+
+
+def test_a_table_with_titles_and_without_pictures_lists_products(shop: Path) -> None:
+    note, product = read(shop, "sku,title\n1,Red dress\n")
+    assert isinstance(note, Note)
+    assert "only products that are known" not in note.text
+    assert isinstance(product, Unpictured)
+    assert (product.only_known, product.says_images) == (False, False)
+
+
+def test_the_variants_of_a_table_of_facts_stay_apart_by_their_ids(shop: Path) -> None:
+    _, product = read(shop, "sku,parent,stock\nW1-S,W1,0\n")
+    assert isinstance(product, Unpictured)
+    assert product.product.said["variants"] == (Variant("W1-S", in_stock=False),)
 
 
 def test_a_row_that_is_too_long_only_lists_its_product(shop: Path) -> None:
