@@ -58,6 +58,29 @@ _OUT_OF_STOCK: Final = frozenset(
     )
 )
 
+_PIECES: Final = re.compile(
+    r"[<>~≥≤]?\s*(\d+(?:[.,]\d+)?)\s*\+?\s*"
+    r"(?:stück|stk|st|pcs?|pieces?|units?|items?|x|ea|pièces?|piezas?|pezzi|pz|stuks?|件|个)?\.?"
+)
+_SOON: Final = re.compile(r"\b(?:bald|demnächst|soon|bientôt|pronto|presto|binnenkort)\b")
+_ALMOST: Final = re.compile(
+    r"\b(?:fast|bald|almost|nearly|presque|casi|quasi|bijna) "
+    r"(?:ausverkauft|sold out|épuisé|agotado|esaurito|uitverkocht)\b"
+)
+_NO_STOCK: Final = re.compile(
+    r"\b(?:ausverkauft|vergriffen|sold out|out of stock|unavailable|épuisé|rupture|agotado|esaurito|"
+    r"uitverkocht)\b"
+    r"|\b(?:nicht|kein|keine|not|no|non|niet|0)\b.*"
+    r"\b(?:verfügbar|lieferbar|vorrätig|lager|bestand|available|stock|left|disponibles?|disponibile|leverbaar|"
+    r"voorraad)\b"
+    r"|缺货|售罄|无货"
+)
+_SOME_STOCK: Final = re.compile(
+    r"\b(?:sofort|lieferbar|verfügbar|vorrätig|lagernd|auf lager|nur noch \d+|versandfertig|"
+    r"available|in stock|\d+ left|ready to ship|ships|disponibles?|disponibile|en stock|leverbaar|"
+    r"beschikbaar|op voorraad)\b|有货|现货"
+)
+
 _OPTION_NAMES: Final = {
     name: plain
     for plain, names in {
@@ -107,6 +130,8 @@ def read_stock(text: str) -> bool | None:
     Example:
         >>> [read_stock(text) for text in ("in_stock", "Ausverkauft", "3", "0", "")]
         [True, False, True, False, None]
+        >>> [read_stock(text) for text in ("10+", "0 Stück", "lieferbar in 3 Tagen", "siehe Filiale")]
+        [True, False, True, None]
     """
     plain = plain_name(text).rpartition("/")[2].rstrip(".!")
     if plain in _IN_STOCK:
@@ -114,7 +139,20 @@ def read_stock(text: str) -> bool | None:
     if plain in _OUT_OF_STOCK:
         return False
     number = read_number(text)
-    return read_flag(text) if number is None else number > 0
+    if number is not None:
+        return number > 0
+    flag = read_flag(text)
+    return flag if flag is not None or not plain else _read_stock_words(plain)
+
+
+def _read_stock_words(text: str) -> bool | None:
+    if pieces := _PIECES.fullmatch(text):
+        return float(pieces[1].replace(",", ".")) > 0
+    if _ALMOST.search(text):
+        return True
+    if _NO_STOCK.search(text):
+        return False
+    return True if _SOME_STOCK.search(text) and not _SOON.search(text) else None
 
 
 def split_list(text: str, separator: str = ",") -> list[str]:

@@ -26,6 +26,7 @@ from stylesearch.importers.tables.exported import take_exported
 from stylesearch.importers.tables.items import BadRow, Item, Picture, Table, TableRow, plain_name
 from stylesearch.importers.tables.pictures import split_pictures
 from stylesearch.importers.tables.prices import choose_price
+from stylesearch.importers.tables.unread import UnreadCells
 from stylesearch.listing import ATTRIBUTE
 from stylesearch.types import Box, Domain, Variant
 
@@ -79,6 +80,7 @@ class PlainTable:
 
     def __init__(self) -> None:
         self._last: _Columns | None = None
+        self._unread = UnreadCells()
 
     def rate(self, table: Table) -> int:
         """2 with a column for pictures, 1 with ids and something about the products, else 0."""
@@ -117,6 +119,10 @@ class PlainTable:
             f"no column for pictures is in the header ({shown}), so products keep those that they have"
             f"{only_known}: --map image=COLUMN says which one it is"
         )
+
+    def notes(self) -> Iterator[Note]:
+        """Yields how many cells of the rows that were read say nothing."""
+        yield from self._unread.notes()
 
     def read(self, row: TableRow, table: Table, options: ImportOptions) -> Item:
         columns = self._columns(table, options)
@@ -170,12 +176,14 @@ class PlainTable:
         if "price" in fields or "sale price" in fields:
             price, regular = _price(row, columns)
             said["price"] = price or None
+            self._unread.check_price(price, row.line)
             if "sale price" in fields:
                 said[ATTRIBUTE + "regular_price"] = regular or None
         if "in stock" in fields:
             text = columns.text(row, "in stock")
             said["in_stock"] = read_stock(text)
             if text and said["in_stock"] is None:
+                self._unread.add_stock(text, row.line)
                 said[ATTRIBUTE + columns.table.columns[fields["in stock"][0]]] = text
         return said
 

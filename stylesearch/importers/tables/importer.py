@@ -104,6 +104,8 @@ class TableImporter:
             for product in store.products():
                 yield from joiner.list_product(product)
             yield from joiner.notes()
+            if isinstance(format, PlainTable):
+                yield from format.notes()
 
     def count(self, path: Path) -> int:
         """About the number of rows."""

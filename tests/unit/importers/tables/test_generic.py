@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Listed
+from stylesearch.importers.base import ImportOptions, Listed, Note
 from stylesearch.importers.tables.generic import PlainTable
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import Table, plain_name
@@ -163,7 +163,9 @@ def test_prices_have_their_currency(shop: Path, header: str, row: str, price: st
 
 
 def test_a_stock_that_cannot_be_read_is_an_attribute(shop: Path) -> None:
-    (record,) = records(read(shop, "id,image,Stock\n1,a.jpg,ask us\n"))
+    record, note = read(shop, "id,image,Stock\n1,a.jpg,ask us\n")
+    assert isinstance(record, Record)
+    assert note == Note("1 stock text could not be read, first: 'ask us' (line 2)")
     assert record.product.said == {"in_stock": None, "attributes.Stock": "ask us"}
 
 

@@ -418,3 +418,21 @@ def test_a_table_from_the_csv_module_needs_nothing_special(shop: Path) -> None:
     (record,) = records(read(shop, out.getvalue()))
     assert record.product.id == 'say "hi"'
     assert record.product.said == {"attributes.note": 'a "b",\r\nc'}
+
+
+def test_prices_and_stock_texts_that_cannot_be_read_are_counted(shop: Path) -> None:
+    items = read(
+        shop,
+        "id,image,price,stock\n1,a.jpg,19.90,3\n2,b.jpg,auf Anfrage,siehe Filiale\n"
+        "3,b.jpg,12.5O,2\n4,b.jpg,,\n",
+    )
+    assert [item.text for item in items if isinstance(item, Note)] == [
+        "2 prices could not be read, first: 'auf Anfrage' (line 3)",
+        "1 stock text could not be read, first: 'siehe Filiale' (line 3)",
+    ]
+    assert [item.product.said["price"] for item in items if isinstance(item, Record)] == [
+        "19.90",
+        "auf Anfrage",
+        "12.5O",
+        None,
+    ]
