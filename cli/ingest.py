@@ -105,6 +105,9 @@ class CategoriesChoice(click.Choice[str]):
     help="For a folder: what its levels are, as in category/product/image.  [default: found by looking]",
 )
 @click.option(
+    "--sheet", metavar="NAME", help="For a workbook: the sheet to read.  [default: found by looking]"
+)
+@click.option(
     "--map",
     "columns",
     type=ColumnMap(),
@@ -178,6 +181,7 @@ def ingest(
     poll: bool,
     source: str,
     layout: str | None,
+    sheet: str | None,
     columns: tuple[dict[str, str], ...],
     variants: str | None,
     currency: str | None,
@@ -244,6 +248,7 @@ def ingest(
                 "progress": progress,
                 "domain": domain,
                 "layout": layout,
+                "sheet": sheet,
                 "columns": {field: name for one in columns for field, name in one.items()} or None,
                 "variants": variants,
                 "currency": currency,

@@ -49,6 +49,8 @@ class ImportOptions:
         domain: who took its images, where the source does not say.
         allow_outside: whether a table may name images outside its own folder.
         layout: of a folder, what its levels are (``category/product/image``); "" or ``auto`` to look at it.
+        sheet: of a workbook, the name of the sheet that is read; "" for those that have the same columns as
+            the first whose columns are known.
         columns: of a table, columns by field, as ``--map`` gives them: ``{"title": "Bezeichnung", "id":
             "style+colour"}``.
         variants: ``together`` for one product with variants, ``separate`` for a product of each.
@@ -65,6 +67,7 @@ class ImportOptions:
     domain: Domain = Domain.SHOP
     allow_outside: bool = False
     layout: str = ""
+    sheet: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     variants: str = "together"
     currency: str = ""

@@ -143,10 +143,10 @@ class Workspace:
             fetching: fields of ``stylesearch.images.remote.values.FetchOptions``, for pictures behind URLs.
             progress: called as ``progress(stage, n_done, n_total)``.
             **options: fields of ``stylesearch.importers.base.ImportOptions``: ``domain`` (``shop`` or
-                ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``columns``,
-                ``variants``, ``currency``, ``unpublished``, ``sold_out``, ``media_root``, ``splits``,
-                ``gallery``, ``categories``. They are kept with the source, but for ``splits`` and
-                ``gallery``.
+                ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``sheet``,
+                ``columns``, ``variants``, ``currency``, ``unpublished``, ``sold_out``, ``media_root``,
+                ``splits``, ``gallery``, ``categories``. They are kept with the source, but for ``splits``
+                and ``gallery``.
 
         Raises:
             DatasetError: the source as a whole cannot be read.

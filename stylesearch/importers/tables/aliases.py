@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["FIELDS", "compact_name", "find_field", "is_more_images", "price_currency"]
+from stylesearch.importers.tables.items import plain_name
+
+__all__ = ["FIELDS", "compact_name", "count_fields", "find_field", "is_more_images", "price_currency"]
 
 _NAMES: Final[Mapping[str, str]] = {
     "id": """id; product id; sku; item id; product code; item code; item number; article number; article id;
@@ -123,6 +125,8 @@ def compact_name(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", name).casefold() if c.isalnum())
 
 
+_LONGEST_NAME: Final = 100
+
 _RANKS: Final = {
     field: {compact_name(name): rank for rank, name in reversed(list(enumerate(names.split(";"))))}
     for field, names in _NAMES.items()
@@ -153,6 +157,17 @@ def find_field(name: str) -> tuple[str, int] | None:
             if (rank := _RANKS[field].get(compact)) is not None:
                 return field, rank
     return None
+
+
+def count_fields(names: Iterable[str]) -> int:
+    """Number of different fields that columns with these names would be about: 2 or more in a header.
+
+    Example:
+        >>> count_fields(["Art.-Nr.", "Bild", "Bild 2", "Stoff"]), count_fields(["Export vom 30.11.2026", ""])
+        (2, 0)
+    """
+    found = (find_field(plain_name(name)) for name in names if name and len(name) <= _LONGEST_NAME)
+    return len({field for field, _ in filter(None, found)})
 
 
 def is_more_images(name: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Listed, title_from_name
+from stylesearch.importers.base import ImportOptions, Listed, Note, title_from_name
 from stylesearch.importers.tables import TABLE_FORMATS
 from stylesearch.importers.tables.generic import PlainTable
 from stylesearch.importers.tables.grouping import ProductJoiner
@@ -71,7 +71,7 @@ class TableImporter:
             raise DatasetError(f"not a file: {path}", hint="give a CSV, TSV, XLSX or XML file")
         format = self._format()
         finder = PictureFinder(path.parent.absolute(), options)
-        with open_table(path) as (table, rows), contextlib.closing(RowStore()) as store:
+        with open_table(path, options.sheet) as (table, rows), contextlib.closing(RowStore()) as store:
             if isinstance(format, PlainTable):
                 yield from format.check(table, options, str(path))
             else:
@@ -103,6 +103,7 @@ class TableImporter:
             )
             for product in store.products():
                 yield from joiner.list_product(product)
+            yield from map(Note, table.notes)
             yield from joiner.notes()
             if isinstance(format, PlainTable):
                 yield from format.notes()
@@ -127,13 +128,22 @@ class TableImporter:
         return format
 
 
-def open_table(path: Path) -> OpenTable:
+def open_table(path: Path, sheet: str = "") -> OpenTable:
     """Opens a table by its content: text, ``.xlsx`` or an XML feed; see ``open_text``.
 
+    Args:
+        path: the file.
+        sheet: name of the sheet of a workbook; "" to look.
+
     Raises:
-        DatasetError: it cannot be opened, or has no header.
+        DatasetError: it cannot be opened, or has no header, or no sheets.
     """
-    match _kind(path):
+    kind = _kind(path)
+    if sheet and kind != "xlsx":
+        raise DatasetError(
+            f"{path} is no workbook, and has no sheets", hint='leave --sheet out, or give --sheet ""'
+        )
+    match kind:
         case "feed":
             from stylesearch.importers.tables.feed import open_feed
 
@@ -141,7 +151,7 @@ def open_table(path: Path) -> OpenTable:
         case "xlsx":
             from stylesearch.importers.tables.xlsx import open_xlsx
 
-            return open_xlsx(path)
+            return open_xlsx(path, sheet)
         case "xls":
             raise DatasetError(f"{path} is of an older Excel", hint="save it as .xlsx, or as CSV")
         case _:

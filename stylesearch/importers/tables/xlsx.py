@@ -1,4 +1,4 @@
-"""Reads Excel workbooks (``.xlsx``): the first sheet with a header, one row at a time.
+"""Reads Excel workbooks (``.xlsx``): the sheets that have the columns of a table, one row at a time.
 
 Numbers become the texts that one would type, dates ISO 8601, and formulas the values that were saved with
 them. Cells that hold an error of Excel are empty.
@@ -11,11 +11,13 @@ import datetime
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.errors import DatasetError
+from stylesearch.importers.tables.aliases import count_fields
 from stylesearch.importers.tables.items import Table, TableRow
 from stylesearch.importers.tables.text import RowReader
 from stylesearch.types import Failure
@@ -42,16 +44,23 @@ _CURRENCY: Final = re.compile(r"\[\$([^\]-]+)(?:-[0-9A-Fa-f]+)?\]|([€$£¥])|\
 
 
 @contextlib.contextmanager
-def open_xlsx(path: Path) -> Iterator[tuple[Table, Iterator[TableRow | Failure]]]:
+def open_xlsx(path: Path, sheet: str = "") -> Iterator[tuple[Table, Iterator[TableRow | Failure]]]:
     """Opens a workbook and finds its table.
 
-    The header is the first row with two texts or more, among the first rows of a sheet.
+    The header of a sheet is the first row, among its first ones, with names of columns that are known; else
+    the first with two texts or more. The table is on the first sheet with known columns, and on all that have
+    the same columns.
+
+    Args:
+        path: the file.
+        sheet: name of the one sheet that is read; "" to look.
 
     Yields:
         the table, and an iterator over the rows below the header; empty rows are left out.
 
     Raises:
-        DatasetError: it is no workbook, has no sheet with a header, or would unpack to far more than it is.
+        DatasetError: it is no workbook, has no such sheet or none with a header, or would unpack to far more
+            than it is.
     """
     from openpyxl import load_workbook
 
@@ -62,16 +71,18 @@ def open_xlsx(path: Path) -> Iterator[tuple[Table, Iterator[TableRow | Failure]]
             book = load_workbook(file, read_only=True, data_only=True)
         stack.callback(book.close)
         with _reading(path):
-            for sheet in book.worksheets:
-                if (found := _find_header(sheet)) is not None:
-                    break
-            else:
-                raise DatasetError(
-                    f"{path}: no sheet has a header", hint="its first row names the columns of the table"
-                )
-        line, names = found
-        header = RowReader(names)
-        yield Table(header.columns, line=line), _rows(path, sheet, line, header)
+            found = [
+                one
+                for each in book.worksheets
+                if sheet.casefold() in ("", each.title.casefold()) and (one := _find_header(each)) is not None
+            ]
+            if not found:
+                raise _no_header(path, sheet, [each.title for each in book.worksheets])
+        first = max(found, key=lambda one: one.n_fields)  # of equal ones the first
+        columns = first.reader.columns
+        read = [one for one in found if one.reader.columns.keys() == columns.keys()]
+        notes = _describe_choice(read, [one for one in found if one not in read])
+        yield Table(columns, line=first.line, notes=notes), _rows(path, read)
 
 
 def count_xlsx_rows(path: Path) -> int:
@@ -87,28 +98,75 @@ def count_xlsx_rows(path: Path) -> int:
         return max(max((sheet.max_row or 0 for sheet in book.worksheets), default=0) - 1, 0)
 
 
-def _rows(path: Path, sheet: ReadOnlyWorksheet, line: int, header: RowReader) -> Iterator[TableRow | Failure]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sheet:
+    """A sheet with a header.
+
+    Attributes:
+        sheet: the sheet.
+        line: number of the header's row.
+        reader: makes its rows.
+        n_fields: number of known fields that the header names, at most 2.
+    """
+
+    sheet: ReadOnlyWorksheet
+    line: int
+    reader: RowReader
+    n_fields: int
+
+
+def _rows(path: Path, sheets: Sequence[_Sheet]) -> Iterator[TableRow | Failure]:
     with _reading(path):
-        for number, cells in _texts(sheet):
-            if number <= line or not any(cells):
-                continue
-            too_long = ""
-            if any(cells[header.width :]):
-                width = max(i for i, cell in enumerate(cells) if cell) + 1
-                too_long = f"{width} cells, where the header has {header.width}"
-            yield header.row(number, list(cells[: header.width]), too_long)
+        for one in sheets:
+            width = one.reader.width
+            for number, cells in _texts(one.sheet):
+                if number <= one.line or not any(cells):
+                    continue
+                too_long = ""
+                if any(cells[width:]):
+                    n_cells = max(i for i, cell in enumerate(cells) if cell) + 1
+                    too_long = f"{n_cells} cells, where the header has {width}"
+                yield one.reader.row(number, list(cells[:width]), too_long)
 
 
-def _find_header(sheet: ReadOnlyWorksheet) -> tuple[int, list[str]] | None:
-    """The number and cells of the first row with two texts; else of the first with any; None for neither."""
+def _describe_choice(read: Sequence[_Sheet], others: Sequence[_Sheet]) -> list[str]:
+    """What to say of the sheets that are read, and of those that are not."""
+    names, unread = ([repr(one.sheet.title) for one in sheets] for sheets in (read, others))
+    notes = []
+    if len(names) > 1:
+        notes.append(f"read the sheets {', '.join(names)}, which have the same columns")
+    if unread:
+        are = "the sheet {} was" if len(unread) == 1 else "the sheets {} were"
+        notes.append(
+            f"{are.format(', '.join(unread))} not read, only {', '.join(names)}: --sheet NAME reads another"
+        )
+    return notes
+
+
+def _no_header(path: Path, sheet: str, names: Sequence[str]) -> DatasetError:
+    shown = ", ".join(names)
+    if sheet and sheet.casefold() not in map(str.casefold, names):
+        return DatasetError(f"{path} has no sheet {sheet!r}", hint=f"its sheets are {shown}")
+    return DatasetError(
+        f"{path}: {f'the sheet {sheet!r} has no' if sheet else 'no sheet has a'} header",
+        hint="its first row names the columns of the table",
+    )
+
+
+def _find_header(sheet: ReadOnlyWorksheet) -> _Sheet | None:
+    """Finds the header: a row with known names, else the first with two texts, else the first with any."""
     first: tuple[int, list[str]] | None = None
+    width = 0
     for number, cells in _texts(sheet, until=_HEADER_WITHIN):
         n_texts = sum(bool(cell) for cell in cells)
-        if n_texts and first is None:
+        if n_texts > max(width, 1) and count_fields(cells) > 1:
+            return _Sheet(sheet, number, RowReader(_without_end(cells)), n_fields=2)
+        if n_texts and (first is None or (n_texts > 1 and width < 2)):
             first = (number, _without_end(cells))
-        if n_texts > 1:
-            return number, _without_end(cells)
-    return first
+        width = max(width, n_texts)
+    if first is None:
+        return None
+    return _Sheet(sheet, first[0], RowReader(first[1]), n_fields=min(count_fields(first[1]), 1))
 
 
 def _without_end(cells: Sequence[str]) -> list[str]:

@@ -11,12 +11,12 @@ import pytest
 from openpyxl import Workbook
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.base import ImportOptions, Note
 from stylesearch.importers.choice import choose_importer
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import TableRow
 from stylesearch.importers.tables.xlsx import MAX_COLUMNS, count_xlsx_rows, open_xlsx
-from stylesearch.listing import Record
+from stylesearch.listing import Record, Unpictured
 from stylesearch.types import Failure
 
 
@@ -157,3 +157,60 @@ def test_a_workbook_that_would_unpack_to_far_more_than_it_is_is_refused(tmp_path
 def test_a_workbook_without_any_cell_has_no_header(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no sheet has a header"), open_xlsx(write(tmp_path)):
         pass
+
+
+def write_sheets(folder: Path, **sheets: list[list[Any]]) -> Path:
+    book = Workbook()
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.remove(book.worksheets[0])
+    path = folder / "products.xlsx"
+    book.save(path)
+    return path
+
+
+COVER = [["Export of", "2026-11-30"], ["by", "Warehouse"]]
+DRESSES = [["sku", "title", "price"], ["d1", "Red dress", 5]]
+HATS = [["title", "sku", "price"], ["Hat", "h1", 7]]
+STOCK = [["sku", "stock"], ["d1", 0]]
+
+
+def list_items(path: Path, **options: str) -> tuple[list[str], list[str]]:
+    """Ids of the products, and what is said of the sheets."""
+    items = list(TableImporter().records(path, ImportOptions(**options)))  # type: ignore[arg-type]
+    return (
+        [item.product.id for item in items if isinstance(item, Unpictured)],
+        [item.text for item in items if isinstance(item, Note) and "sheet" in item.text],
+    )
+
+
+def test_a_cover_sheet_is_no_table(tmp_path: Path) -> None:
+    path = write_sheets(tmp_path, Cover=COVER, Dresses=DRESSES)
+    assert list_items(path) == (
+        ["d1"],
+        ["the sheet 'Cover' was not read, only 'Dresses': --sheet NAME reads another"],
+    )
+
+
+def test_all_sheets_with_the_columns_of_the_first_are_read_and_the_others_named(tmp_path: Path) -> None:
+    path = write_sheets(tmp_path, Cover=COVER, Dresses=DRESSES, Hats=HATS, Stock=STOCK, Empty=[])
+    assert list_items(path) == (
+        ["d1", "h1"],
+        [
+            "read the sheets 'Dresses', 'Hats', which have the same columns",
+            "the sheets 'Cover', 'Stock' were not read, only 'Dresses', 'Hats': --sheet NAME reads another",
+        ],
+    )
+
+
+def test_the_user_chooses_a_sheet(tmp_path: Path) -> None:
+    path = write_sheets(tmp_path, Dresses=DRESSES, Hats=HATS)
+    assert list_items(path, sheet="hats") == (["h1"], [])
+    with pytest.raises(DatasetError, match="has no sheet 'Coats'") as caught:
+        list_items(path, sheet="Coats")
+    assert caught.value.hint == "its sheets are Dresses, Hats"
+    (tmp_path / "a.csv").write_text("id,title\n1,x\n")
+    with pytest.raises(DatasetError, match="is no workbook, and has no sheets"):
+        list_items(tmp_path / "a.csv", sheet="Hats")
