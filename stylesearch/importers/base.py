@@ -17,6 +17,7 @@ __all__ = [
     "ALL_SPLITS",
     "AUTO",
     "CATEGORIES",
+    "ColumnsNote",
     "ImportOptions",
     "Importer",
     "LayoutImporter",
@@ -112,6 +113,11 @@ class Note:
     """
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsNote(Note):
+    """Which column of a table became which field: for those who look closely, at a new source above all."""
 
 
 Listed = Record | Unpictured | Failure | Missing | Note

@@ -17,7 +17,7 @@ from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.images.remote.values import Fetched
-from stylesearch.importers.base import Listed, Missing, Note
+from stylesearch.importers.base import ColumnsNote, Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
 from stylesearch.ingest.facts import FactPlacer
 from stylesearch.ingest.report import IngestOptions, IngestReport
@@ -280,6 +280,8 @@ class Run:
                 self._add_unreadable([one.item])
             elif isinstance(one, Missing):
                 report.add_missing(one.path, one.listed_in)
+            elif isinstance(one, ColumnsNote):
+                report.columns = one.text
             elif isinstance(one, Note):
                 report.notes.append(one.text)
             elif isinstance(one, Unpictured):

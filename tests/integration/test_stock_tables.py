@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 import stylesearch as ss
+from stylesearch.cli.ingest_report import echo_report
 from stylesearch.ingest import IngestReport
 from stylesearch.types import Product
 from stylesearch.workspace.workspace import Workspace
@@ -36,6 +39,14 @@ def shop(folder: Path) -> Workspace:
 def take_in(shop: Workspace, folder: Path, text: str, **options: bool) -> IngestReport:
     (folder / "stock.csv").write_text(text)
     return shop.ingest(folder / "stock.csv", **options)
+
+
+def shown(report: IngestReport, *, verbosity: int, dry_run: bool) -> str:
+    @click.command()
+    def command() -> None:
+        echo_report(report, verbosity=verbosity, dry_run=dry_run)
+
+    return CliRunner().invoke(command).output
 
 
 def product(shop: Workspace, product_id: str) -> Product:
@@ -103,3 +114,15 @@ def test_a_dry_run_says_the_same(shop: Workspace, folder: Path) -> None:
         assert report.products["changed"] == 1
         assert any("1 id is of no known product" in one for one in report.notes)
         assert [one.in_stock for one in product(shop, "WD10").variants] == [True, True]
+
+
+def test_the_columns_are_shown_by_a_dry_run_and_on_request(shop: Workspace, folder: Path) -> None:
+    line = "columns: id = sku, price = price"
+    with shop:
+        (folder / "stock.csv").write_text("sku;price;Regal\nH1;5;7\n")
+        report = shop.ingest(folder / "stock.csv", dry_run=True)
+    assert report.as_dict()["columns"] == "id = sku, price = price; attributes: Regal"
+    assert line in shown(report, verbosity=0, dry_run=True)
+    assert line in shown(report, verbosity=1, dry_run=False)
+    assert line not in shown(report, verbosity=0, dry_run=False)
+    assert line not in shown(report, verbosity=-1, dry_run=True)

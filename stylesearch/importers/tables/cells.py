@@ -19,6 +19,7 @@ __all__ = [
     "read_deepest_category",
     "read_flag",
     "read_number",
+    "read_shown",
     "read_stock",
     "split_list",
     "split_locators",
@@ -34,6 +35,33 @@ _NO: Final = frozenset(
     (
         *("0", "-1", "false", "no", "n", "off", "disabled", "inactive", "draft", "falsch", "nein", "non"),
         *("faux", "falso", "onwaar", "nee", "否", "无", "無"),
+    )
+)
+
+_SHOWN: Final = frozenset(
+    (
+        *("visible", "online", "live", "public", "approved", "aktiv", "sichtbar", "veröffentlicht"),
+        *("freigegeben", "actif", "publié", "en ligne", "activo", "publicado", "visibile", "attivo"),
+        *("pubblicato", "actief", "gepubliceerd", "zichtbaar", "上架", "已上架"),
+    )
+)
+_HIDDEN: Final = frozenset(
+    (
+        *("archived", "hidden", "invisible", "not visible", "unpublished", "offline", "private", "pending"),
+        *(
+            "deleted",
+            "not active",
+            "entwurf",
+            "archiviert",
+            "inaktiv",
+            "versteckt",
+            "unsichtbar",
+            "verborgen",
+        ),
+        *("deaktiviert", "gesperrt", "gelöscht", "nicht aktiv", "nicht sichtbar", "nicht veröffentlicht"),
+        *("brouillon", "archivé", "inactif", "masqué", "hors ligne", "borrador", "archivado", "inactivo"),
+        *("oculto", "bozza", "archiviato", "inattivo", "nascosto", "non attivo", "concept", "inactief"),
+        *("gearchiveerd", "verborgen", "下架", "已下架", "草稿"),
     )
 )
 
@@ -112,6 +140,17 @@ def read_flag(text: str) -> bool | None:
     """Reads yes or no; None for an empty text, or one that is neither."""
     plain = text.strip().casefold()
     return True if plain in _YES else False if plain in _NO else None
+
+
+def read_shown(text: str) -> bool | None:
+    """Whether the shop shows a product, from its status or a flag; None where that is not clear.
+
+    Example:
+        >>> [read_shown(text) for text in ("Active", "draft", "Entwurf", "0", "new")]
+        [True, False, False, False, None]
+    """
+    plain = plain_name(text)
+    return False if plain in _HIDDEN else True if plain in _SHOWN else read_flag(text)
 
 
 def read_number(text: str) -> float | None:

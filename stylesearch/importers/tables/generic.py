@@ -19,9 +19,15 @@ from functools import lru_cache
 from typing import Any, Final
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Note
-from stylesearch.importers.tables.aliases import FIELDS, find_field, is_more_images, price_currency
-from stylesearch.importers.tables.cells import make_options, read_category, read_stock
+from stylesearch.importers.base import ColumnsNote, ImportOptions, Note
+from stylesearch.importers.tables.aliases import (
+    FIELDS,
+    find_field,
+    is_more_images,
+    may_be_id,
+    price_currency,
+)
+from stylesearch.importers.tables.cells import make_options, read_category, read_shown, read_stock
 from stylesearch.importers.tables.exported import take_exported
 from stylesearch.importers.tables.items import BadRow, Item, Picture, Table, TableRow, plain_name
 from stylesearch.importers.tables.pictures import split_pictures
@@ -105,6 +111,8 @@ class PlainTable:
             DatasetError: no column for ids or pictures, or the options name one that the table has not.
         """
         columns = self._columns(table, options)
+        if columns.images or "id" in columns.fields:
+            yield ColumnsNote(_describe_columns(columns))
         if columns.images:
             return
         shown = ", ".join(table.columns.values())[:200] or "nothing"
@@ -159,7 +167,8 @@ class PlainTable:
             for locator in split_pictures(cell)
         )
         guesses = {"title": key} if key else {}
-        return Item(key, said, variant, pictures, guesses=guesses, problem=problem)
+        is_shown = read_shown(columns.text(row, "published"))
+        return Item(key, said, variant, pictures, guesses=guesses, is_shown=is_shown, problem=problem)
 
     def _read_fields(self, row: TableRow, columns: _Columns) -> dict[str, Any]:
         fields = columns.fields
@@ -179,6 +188,9 @@ class PlainTable:
             self._unread.check_price(price, row.line)
             if "sale price" in fields:
                 said[ATTRIBUTE + "regular_price"] = regular or None
+        status = columns.text(row, "published")
+        if status and read_shown(status) is None:
+            said[ATTRIBUTE + columns.table.columns[fields["published"][0]]] = status
         if "in stock" in fields:
             text = columns.text(row, "in stock")
             said["in_stock"] = read_stock(text)
@@ -213,6 +225,8 @@ def _find_columns(table: Table, options: ImportOptions) -> _Columns:
             images.append(column)
         elif name not in fields and (name not in best or rank < best[name][0]):
             best[name] = (rank, column)
+    if "id" not in fields and "id" not in best:
+        _take_as_id(table, taken, best)
     if "image" in fields:
         images = list(fields.pop("image"))
     elif "image" in best:
@@ -226,6 +240,31 @@ def _find_columns(table: Table, options: ImportOptions) -> _Columns:
     others = [(column, ATTRIBUTE + name) for column, name in table.columns.items() if column not in taken]
     others += [(column, name) for name, columns in attributes.items() for column in columns]
     return _Columns(table, options, fields, tuple(dict.fromkeys(images)), tuple(others))
+
+
+def _describe_columns(columns: _Columns) -> str:
+    """Which column became which field, and which are attributes."""
+    written = columns.table.columns
+    found = columns.fields | ({"image": columns.images} if columns.images else {})
+    fields = dict(sorted(found.items(), key=lambda item: FIELDS.index(item[0])))
+    says_group = "group" in fields
+    attributes = [written[name] for name, _ in columns.attributes]
+    shown = [f"{name} = {' + '.join(written[column] for column in each)}" for name, each in fields.items()]
+    if not says_group:
+        attributes += [written[column] for name in _OPTIONS for column in fields.get(name, ())]
+        shown = [one for one in shown if one.partition(" = ")[0] not in _OPTIONS]
+    line = f"header in line {columns.table.line}: " if columns.table.line > 1 else ""
+    return f"{line}{', '.join(shown)}; attributes: {', '.join(attributes) or 'none'}"
+
+
+def _take_as_id(table: Table, taken: set[str], best: dict[str, tuple[int, str]]) -> None:
+    """Takes a column as that of the ids which is called ``Artikel``, or so."""
+    column = next((name for name in table.columns if name not in taken and may_be_id(name)), None)
+    if column is None:
+        return
+    best["id"] = (0, column)
+    if best.get("title", (0, ""))[1] == column:
+        del best["title"]
 
 
 def _chosen_columns(

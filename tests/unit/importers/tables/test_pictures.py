@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.importers.base import ImportOptions, Listed
+from stylesearch.importers.base import ColumnsNote, ImportOptions, Listed
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import BadRow
 from stylesearch.importers.tables.pictures import PictureFinder, split_pictures
@@ -18,7 +18,8 @@ from stylesearch.listing import Record, Unpictured
 def read(shop: Path, text: str | bytes, **options: object) -> list[Listed]:
     table = shop / "products.csv"
     table.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return list(TableImporter().records(table, ImportOptions(**options)))  # type: ignore[arg-type]
+    listed = TableImporter().records(table, ImportOptions(**options))  # type: ignore[arg-type]
+    return [item for item in listed if not isinstance(item, ColumnsNote)]
 
 
 def records(items: list[Listed]) -> list[Record]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Listed, Note
+from stylesearch.importers.base import ColumnsNote, ImportOptions, Listed, Note
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.text import MAX_RECORD, TableEncodingWarning
 from stylesearch.listing import Listing, Record, Unpictured
@@ -19,7 +19,8 @@ from stylesearch.types import Box, Domain, Failure, Variant
 def read(shop: Path, text: str | bytes, **options: object) -> list[Listed]:
     table = shop / "products.csv"
     table.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return list(TableImporter().records(table, ImportOptions(**options)))  # type: ignore[arg-type]
+    listed = TableImporter().records(table, ImportOptions(**options))  # type: ignore[arg-type]
+    return [item for item in listed if not isinstance(item, ColumnsNote)]
 
 
 def records(items: list[Listed]) -> list[Record]:
@@ -397,7 +398,7 @@ def test_the_domain_of_the_user_is_for_rows_that_have_none(shop: Path) -> None:
 def test_a_table_reached_by_a_relative_path(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read(shop, "id,image\n1,a.jpg\n2,missing.jpg\n")
     monkeypatch.chdir(shop)
-    record, unpictured = TableImporter().records(Path("products.csv"), ImportOptions())
+    _, record, unpictured = TableImporter().records(Path("products.csv"), ImportOptions())
     assert isinstance(record, Record)
     assert record.path == str(shop / "a.jpg")
     assert isinstance(unpictured, Unpictured)

@@ -122,7 +122,7 @@ def test_a_workbook_is_found_by_its_content_and_read_as_a_table(shop: Path) -> N
     path = write(shop, ["SKU", "Bild", "Preis"], [7, "a.jpg", 19.9]).rename(shop / "export.bin")
     importer = choose_importer(path)
     assert (importer.name, importer.count(path), count_xlsx_rows(path)) == ("csv", 1, 1)
-    (record,) = importer.records(path, ImportOptions())
+    _, record = importer.records(path, ImportOptions())
     assert isinstance(record, Record)
     assert (record.product.id, record.product.said) == ("7", {"price": "19.9"})
 
