@@ -104,6 +104,24 @@ class PlainTable:
         columns = self._columns(table, options)
         return not columns.images and "title" not in columns.fields
 
+    def told_apart(self, table: Table, options: ImportOptions) -> tuple[str, dict[str, str]]:
+        """The column of the ids, and those in which rows of one id should not differ, by field.
+
+        A table with a column for groups, or with ids of several columns, has neither: its rows are variants.
+        """
+        columns = self._columns(table, options)
+        ids = columns.fields.get("id", ())
+        if "group" in columns.fields or len(ids) != 1:
+            return "", {}
+        fields = {
+            ATTRIBUTE + table.columns[column]: table.columns[column]
+            for name in _OPTIONS
+            for column in columns.fields.get(name, ())
+        }
+        if "price" in columns.fields:
+            fields["price"] = table.columns[columns.fields["price"][0]]
+        return table.columns[ids[0]], fields
+
     def check(self, table: Table, options: ImportOptions, path: str) -> Iterator[Note]:
         """Checks that the table can be read with these options; yields what its owner should know.
 

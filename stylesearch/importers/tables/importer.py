@@ -93,6 +93,9 @@ class TableImporter:
             if empty:
                 raise DatasetError(f"{path}: a header, but no rows below it")
             says_images = not isinstance(format, PlainTable) or format.has_images(table, options)
+            id_column, told_apart = "", dict[str, str]()
+            if isinstance(format, PlainTable):
+                id_column, told_apart = format.told_apart(table, options)
             joiner = ProductJoiner(
                 str(path),
                 finder,
@@ -100,6 +103,8 @@ class TableImporter:
                 is_whole=table.is_feed,
                 says_images=says_images,
                 only_known=isinstance(format, PlainTable) and format.has_facts_only(table, options),
+                id_column=id_column,
+                told_apart=told_apart,
             )
             for product in store.products():
                 yield from joiner.list_product(product)

@@ -382,3 +382,33 @@ def test_a_note_says_which_column_became_which_field(shop: Path, header: str, te
     (shop / "products.csv").write_text(f"{header}\n1;a.jpg;2;3;4;5\n")
     note = next(TableImporter().records(shop / "products.csv", ImportOptions()))
     assert note == ColumnsNote(text)
+
+
+def test_rows_of_one_id_that_differ_without_a_group_are_told_once(shop: Path) -> None:
+    rows = "".join(
+        f"{id};a.jpg;{size};{price}\n"
+        for id, size, price in [
+            ("W501", "32/34", "5"),
+            ("W501", "34/34", "6"),
+            ("W502", "", "5"),
+            ("W503", "S", "5"),
+            ("W502", "M", "5"),
+            ("W503", "L", "5"),
+        ]
+    )
+    text = f"Artikelnr;Bild;Größe;Preis\n{rows}"
+    *found, note = read(shop, text)
+    assert [one.product.id for one in records(found)] == ["W501", "W502", "W503"]
+    assert note == Note(
+        "2 products have rows that differ in Größe, Preis, first: 'W501' (lines 2 and 3); the first row "
+        "counts: if the rows are variants, give --map group=Artikelnr,id=Artikelnr+Größe, where the id is "
+        "what tells them apart"
+    )
+    grouped = records(read(shop, text, columns={"group": "Artikelnr", "id": "Artikelnr+Größe"}))
+    assert [one.id for one in grouped[0].product.said["variants"]] == ["W501-32/34", "W501-34/34"]
+
+
+def test_rows_of_one_id_that_differ_in_the_price_alone_need_another_column(shop: Path) -> None:
+    *_, note = read(shop, "sku;image;price\n1;a.jpg;5\n1;b.jpg;6\n")
+    assert isinstance(note, Note)
+    assert "--map group=sku,id=COLUMN" in note.text
