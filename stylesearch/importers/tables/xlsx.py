@@ -40,6 +40,18 @@ _SMALL: Final = 16 << 20
 _HEADER_WITHIN: Final = 50
 _ERRORS: Final = frozenset(("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"))
 _ZEROS: Final = re.compile(r"0{2,20}")
+_DECIMALS: Final = re.compile(r"0\.(0{1,10})(?![0#?])")
+_OTHER_NUMBER: Final = re.compile(r"[%/?]|E[+-]")
+"""What makes a format one of percents, fractions or powers of ten."""
+
+_NO_VALUE: Final = re.compile(
+    rb"<c\b([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"
+)
+"""A cell with a formula whose value was not saved."""
+
+_TEXT_CELL: Final = re.compile(rb"""\bt=["']str["']""")
+_CHUNK: Final = 1 << 20
+_LONGEST_CELL: Final = 1 << 16
 _CURRENCY: Final = re.compile(r"\[\$([^\]-]+)(?:-[0-9A-Fa-f]+)?\]|([€$£¥])|\"\s*([A-Z]{3}|[€$£¥])\s*\"")
 
 
@@ -82,6 +94,13 @@ def open_xlsx(path: Path, sheet: str = "") -> Iterator[tuple[Table, Iterator[Tab
         columns = first.reader.columns
         read = [one for one in found if one.reader.columns.keys() == columns.keys()]
         notes = _describe_choice(read, [one for one in found if one not in read])
+        with _reading(path):
+            if n_formulas := _count_formulas(path, read):
+                cells = "1 cell has a formula" if n_formulas == 1 else f"{n_formulas:,} cells have a formula"
+                notes.append(
+                    f"{cells} without a saved value, and nothing in it: open the workbook in a "
+                    "spreadsheet and save it"
+                )
         yield Table(columns, line=first.line, notes=notes), _rows(path, read)
 
 
@@ -127,6 +146,25 @@ def _rows(path: Path, sheets: Sequence[_Sheet]) -> Iterator[TableRow | Failure]:
                     n_cells = max(i for i, cell in enumerate(cells) if cell) + 1
                     too_long = f"{n_cells} cells, where the header has {width}"
                 yield one.reader.row(number, list(cells[:width]), too_long)
+
+
+def _count_formulas(path: Path, sheets: Sequence[_Sheet]) -> int:
+    """Number of cells with a formula whose value was not saved, as other programs than spreadsheets write."""
+    n = 0
+    with zipfile.ZipFile(path) as archive:
+        for one in sheets:
+            sheet: Any = one.sheet  # the name of its file is not public
+            with archive.open(sheet._worksheet_path.lstrip("/")) as file:
+                rest = b""
+                while chunk := file.read(_CHUNK):
+                    rest += chunk
+                    end = 0
+                    for found in _NO_VALUE.finditer(rest) if b"<f" in rest else ():
+                        end = found.end()
+                        n += not _TEXT_CELL.search(found[1])  # the text may be empty
+                    # A cell that is cut is found when its end has come.
+                    rest = rest[max(end, rest.rfind(b"<c "), len(rest) - _LONGEST_CELL) :]
+    return n
 
 
 def _describe_choice(read: Sequence[_Sheet], others: Sequence[_Sheet]) -> list[str]:
@@ -196,11 +234,11 @@ def _text(cell: ReadOnlyCell | Any) -> str:
 
 
 def _number(value: float, style: str) -> str:
-    """The text of a number, with the leading zeros and the currency that its style shows.
+    """The text of a number, with the zeros and the currency that its style shows.
 
     Example:
-        >>> _number(12.0, "General"), _number(42, "00000"), _number(19.9, '0.00 "€"')
-        ('12', '00042', '19.9 €')
+        >>> _number(12.0, "General"), _number(42, "00000"), _number(49.9, '#,##0.00 "€"')
+        ('12', '00042', '49.90 €')
     """
     if isinstance(value, int) or value.is_integer():
         text = str(int(value))
@@ -208,6 +246,9 @@ def _number(value: float, style: str) -> str:
             return text.zfill(len(style))
     else:
         text = f"{Decimal(f'{value:.15g}'):f}"
+    if (decimals := _DECIMALS.search(style)) and not _OTHER_NUMBER.search(style):
+        whole, _, cents = text.partition(".")
+        text = f"{whole}.{cents.ljust(len(decimals[1]), '0')}"
     if style != "General" and (found := _CURRENCY.search(style)):
         symbol = (found[1] or found[2] or found[3] or "").strip()
         return f"{text} {symbol}".strip()

@@ -74,11 +74,11 @@ def test_a_cell_is_the_text_that_one_would_type(tmp_path: Path, value: Any, text
     ("value", "number_format", "text"),
     [
         (42, "00000", "00042"),
-        (19.9, '0.00 "€"', "19.9 €"),
-        (19.9, "#,##0.00 [$€-407]", "19.9 €"),
-        (1299, "[$EUR] #,##0.00", "1299 EUR"),
+        (19.9, '0.00 "€"', "19.90 €"),
+        (19.9, "#,##0.00 [$€-407]", "19.90 €"),
+        (1299, "[$EUR] #,##0.00", "1299.00 EUR"),
         (5, "$#,##0", "5 $"),
-        (5, "0.00", "5"),
+        (5, "0.00", "5.00"),
     ],
 )
 def test_zeros_and_currencies_that_only_the_format_shows(
@@ -214,3 +214,48 @@ def test_the_user_chooses_a_sheet(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,title\n1,x\n")
     with pytest.raises(DatasetError, match="is no workbook, and has no sheets"):
         list_items(tmp_path / "a.csv", sheet="Hats")
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "text"),
+    [
+        (49.9, '#,##0.00 "€"', "49.90 €"),
+        (49, "#,##0.00 [$€-407]", "49.00 €"),
+        (1299, '#,##0.00\\ "EUR";-#,##0.00\\ "EUR"', "1299.00 EUR"),
+        (49.955, "0.00", "49.955"),
+        (0.5, "0.00%", "0.5"),
+        (4006381333931, "0.00E+00", "4006381333931"),
+        (5, "0", "5"),
+    ],
+)
+def test_numbers_have_the_decimals_that_they_are_shown_with(
+    tmp_path: Path, value: float, number_format: str, text: str
+) -> None:
+    assert first_text(tmp_path, value, number_format) == text
+
+
+def test_formulas_without_a_saved_value_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, ["sku", "title", "price"], [1, "x", "=1+1"], [2, "y", "=A2*2"], [3, "z", 5])
+    notes = [item.text for item in TableImporter().records(path, ImportOptions()) if isinstance(item, Note)]
+    assert any(note.startswith("2 cells have a formula without a saved value") for note in notes)
+
+
+def test_formulas_with_a_saved_value_are_not_counted(tmp_path: Path) -> None:
+    plain = write(tmp_path, ["sku", "title"], ["a", "b"])
+    path = tmp_path / "saved.xlsx"
+    cells = (
+        b'<c r="A2"><f>1+1</f><v>2</v></c><c r="B2" t="str"><f>""</f><v></v></c></row>'
+        b'<row r="3"><c r="A3"><f t="shared" si="0"/><v>4</v></c><c r="B3" s="1"><f t="shared" si="0"/></c>'
+    )
+    with zipfile.ZipFile(plain) as before, zipfile.ZipFile(path, "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if name.startswith("xl/worksheets/"):
+                start, _, end = content.partition(b'<row r="2"')
+                content = start + b'<row r="2">' + cells + end[end.index(b"</row>") :]
+            after.writestr(name, content)
+    with open_xlsx(path) as (table, rows):
+        assert [row.text("sku") for row in rows if isinstance(row, TableRow)] == ["2", "4"]
+        assert [note.partition(":")[0] for note in table.notes] == [
+            "1 cell has a formula without a saved value, and nothing in it"
+        ]
