@@ -222,3 +222,24 @@ def test_another_unicode_form_leads_to_nothing_outside(shop: Path, secret: Path)
 )
 def test_several_pictures_in_one_cell(cell: str, pictures: list[str]) -> None:
     assert split_pictures(cell) == pictures
+
+
+@pytest.mark.parametrize("cell", ["-", "n/a", "N/A", "none", "NULL", "keine", " – "])
+def test_what_stands_for_no_picture_is_an_empty_cell(shop: Path, cell: str) -> None:
+    (item,) = read(shop, f"id;title;image\n1;Dress;{cell}\n")
+    assert isinstance(item, Unpictured)
+    assert item.reason is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("a, rot.jpg, b, blau.jpg", ["a, rot.jpg", "b, blau.jpg"]),
+        ("a; rot.JPG;b.png", ["a; rot.JPG", "b.png"]),
+        ("Kleid, rot.jpg", ["Kleid, rot.jpg"]),
+        ("a.jpg, readme", ["a.jpg, readme"]),
+        ("a.jpg,b.png", ["a.jpg", "b.png"]),
+    ],
+)
+def test_pictures_with_commas_in_their_names(cell: str, names: list[str]) -> None:
+    assert split_pictures(cell) == names
