@@ -37,6 +37,13 @@ class SourcePath(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
+            if "://" in str(value):
+                self.fail(
+                    f"a source is a file or a folder, and no URL. Received: {value} "
+                    f"Download it, and give the file: curl --location --output products.csv '{value}'",
+                    param,
+                    ctx,
+                )
             self.fail(f"{error.message} Give a folder with images, or a CSV file.", param, ctx)
 
 

@@ -190,9 +190,14 @@ def check_options(importer: Importer, options: ImportOptions) -> None:
     """Refuses options that the importer does not support.
 
     Raises:
-        DatasetError: it has no splits, or no other categories.
+        DatasetError: it has no splits, or no other categories; or the currency is no code.
         UnknownName: no such split or categories.
     """
+    if options.currency and not re.fullmatch("[A-Za-z]{3}", options.currency):
+        raise DatasetError(
+            f"a currency is a code of three letters. Received: {options.currency!r}",
+            hint="give one of ISO 4217: EUR, USD, GBP, CHF",
+        )
     if options.categories not in CATEGORIES:
         raise unknown_name("way to group products", options.categories, dict.fromkeys(CATEGORIES))
     if isinstance(importer, SplitImporter):

@@ -293,10 +293,11 @@ def _chosen_columns(
     attributes: dict[str, tuple[str, ...]] = {}
     for name, written in chosen.items():
         whole = plain_name(written)
-        parts = [whole] if whole in table.columns else [plain_name(part) for part in written.split("+")]
-        for part in parts:
+        names = [written] if whole in table.columns else written.split("+")
+        parts = [plain_name(part) for part in names]
+        for part, as_written in zip(parts, names, strict=True):
             if part not in table.columns:
-                raise _unknown_column(part, table.columns)
+                raise _unknown_column(as_written.strip(), table.columns)
         if name.startswith(ATTRIBUTE):
             attributes[name] = tuple(parts[:1])
             continue
@@ -312,7 +313,7 @@ def _chosen_columns(
 
 
 def _unknown_column(name: str, columns: Mapping[str, str]) -> DatasetError:
-    near = difflib.get_close_matches(name, columns, n=_NEAREST, cutoff=0.5)
+    near = difflib.get_close_matches(plain_name(name), columns, n=_NEAREST, cutoff=0.5)
     suggestion = f". Did you mean {_join_names(columns[one] for one in near)}?" if near else ""
     return DatasetError(
         f"the table has no column {name!r}{suggestion}",

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import ImportOptions, Listed, Note, title_from_name
+from stylesearch.importers.other_files import explain_other_file
 from stylesearch.importers.tables import TABLE_FORMATS
 from stylesearch.importers.tables.generic import PlainTable
 from stylesearch.importers.tables.grouping import ProductJoiner
@@ -27,7 +28,6 @@ __all__ = ["TableImporter", "open_table"]
 
 _SUFFIXES: Final = frozenset((".csv", ".tsv", ".tab", ".xlsx"))
 _ZIP: Final = b"PK\x03\x04"
-_OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
 _FEED_ITEM: Final = re.compile(rb"<(?:[A-Za-z0-9]+:)?(?:item|entry|product|offer)[\s>]", re.IGNORECASE)
 _CHUNK: Final = 1 << 20
 
@@ -157,8 +157,6 @@ def open_table(path: Path, sheet: str = "") -> OpenTable:
             from stylesearch.importers.tables.xlsx import open_xlsx
 
             return open_xlsx(path, sheet)
-        case "xls":
-            raise DatasetError(f"{path} is of an older Excel", hint="save it as .xlsx, or as CSV")
         case _:
             return open_text(path)
 
@@ -169,10 +167,10 @@ def _kind(path: Path) -> str:
             start = file.read(1 << 10)
     except OSError as error:
         raise DatasetError(f"cannot read the table {path}: {error.strerror}") from error
+    if other := explain_other_file(path):
+        raise other
     if start.startswith(_ZIP):
         return "xlsx"
-    if start.startswith(_OLD_EXCEL):
-        return "xls"
     # Also in UTF-16, and behind a byte order mark.
     is_xml = start.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<")
     return "feed" if is_xml else "text"

@@ -290,7 +290,7 @@ def test_fields_may_be_named_as_columns_are(shop: Path) -> None:
     [
         (
             {"title": "Bezeichnun"},
-            r"no column 'bezeichnun'. Did you mean 'Bezeichnung'\?",
+            r"no column 'Bezeichnun'. Did you mean 'Bezeichnung'\?",
             "id, Bezeichnung, Bild",
         ),
         ({"id": "id+colour"}, "the table has no column 'colour'", "its columns are id, Bezeichnung"),
