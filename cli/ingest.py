@@ -37,6 +37,13 @@ class SourcePath(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
+            if "://" in str(value):
+                self.fail(
+                    f"a source is a file or a folder, and no URL. Received: {value} "
+                    f"Download it, and give the file: curl --location --output products.csv '{value}'",
+                    param,
+                    ctx,
+                )
             self.fail(f"{error.message} Give a folder with images, or a CSV file.", param, ctx)
 
 
@@ -108,6 +115,9 @@ class CategoriesChoice(click.Choice[str]):
     "--layout",
     metavar="LEVELS",
     help="For a folder: what its levels are, as in category/product/image.  [default: found by looking]",
+)
+@click.option(
+    "--sheet", metavar="NAME", help="For a workbook: the sheet to read.  [default: found by looking]"
 )
 @click.option(
     "--map",
@@ -191,6 +201,7 @@ def ingest(
     poll: bool,
     source: str,
     layout: str | None,
+    sheet: str | None,
     columns: tuple[dict[str, str], ...],
     variants: str | None,
     currency: str | None,
@@ -263,6 +274,7 @@ def ingest(
                 "progress": progress,
                 "domain": domain,
                 "layout": layout,
+                "sheet": sheet,
                 "columns": {field: name for one in columns for field, name in one.items()} or None,
                 "variants": variants,
                 "currency": currency,

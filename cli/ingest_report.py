@@ -29,6 +29,8 @@ def echo_report(report: IngestReport, *, verbosity: int, dry_run: bool) -> None:
     _echo_counts(report, dry_run=dry_run)
     if len(report.categories) > 1 or (report.categories and dry_run):
         _echo_categories(report)
+    if report.columns and verbosity >= (0 if dry_run else 1):
+        click.echo(f"columns: {report.columns}", err=True)
     if verbosity >= 0:
         _echo_notes(report)
     if verbosity > 0:

@@ -93,14 +93,39 @@ _SIGN: Final = re.compile(r"^[^\d]*[-−–]\s*[^\d\s]{0,3}\s*\d")
 _LONGEST: Final = 100
 """Characters of a price; what is longer is none, and would take the library long."""
 
+_AMOUNT: Final = r"\d+(?:[.,']\d+| \d{3}(?!\d))*"
+_AMOUNTS: Final = re.compile(_AMOUNT)
+_EXACT: Final = re.compile(rf"{_AMOUNT}(?<=[.,]\d\d)(?!\d)")
+"""Amounts with cents: two of them are two prices, where ``2 x 19.90`` may be anything."""
+
+_BEFORE: Final = re.compile(
+    r"(?<![^\W_])(?:statt|anstatt|bisher|vorher|zuvor|ehemals|früher|alt|uvp|was|instead of|before|rrp|msrp|"
+    r"regular(?:ly)?|au lieu de|avant|antes|en lugar de|invece di|prima|anziché|i\.p\.v\.|原价)"
+    rf"(?![^\W\d_])[^\d]{{0,12}}{_AMOUNT}",
+    re.IGNORECASE,
+)
+"""The price of before, as it stands beside a reduced one."""
+
+_NOW: Final = re.compile(
+    r"(?<![^\W_])(?:nur|jetzt|neu|heute|aktuell|sale|now|only|today|maintenant|seulement|ahora|solo|sólo|ora|"
+    r"adesso|nu|voor|现价|促销价)(?![^\W\d_])[^\d]{0,12}(?=\d)",
+    re.IGNORECASE,
+)
+"""What stands before the price that counts."""
+
+_MISTYPED: Final = re.compile(r"\d[OoIl](?![A-Za-z])|(?<![A-Za-z])[OoIl][.,]?\d")
+"""A letter that was typed, or read by a scanner, for a digit: ``12.5O`` is not 12.5."""
+
 _FRACTION: Final = re.compile(r"^0[.,]\d{3}$")
 
 
 @lru_cache(maxsize=4096)
 def parse_price(text: str, currency: str = "") -> Money | None:
-    """Reads a price as shops write it, in whatever notation; of a range the first amount.
+    """Reads a price as shops write it, in whatever notation; of a range the lower amount.
 
-    Three digits after a lone separator are thousands: ``1.299 €`` is 1299.
+    Beside a price of before (``statt 49,90 nur 29,90``) the one that customers pay counts; of two prices
+    about which nothing is said, the lower one. Three digits after a lone separator are thousands:
+    ``1.299 €`` is 1299.
 
     Args:
         text: the price.
@@ -109,8 +134,8 @@ def parse_price(text: str, currency: str = "") -> Money | None:
             unknown.
 
     Returns:
-        The price; None if the text has no amount, a word such as ``free``, or a negative one, or is longer
-        than any price.
+        The price; None if the text has no amount, a word such as ``free``, or a negative one, has a letter
+        among its digits (``12.5O``), or is longer than any price.
 
     Example:
         >>> parse_price("1.299,00 EUR")
@@ -123,12 +148,15 @@ def parse_price(text: str, currency: str = "") -> Money | None:
     if len(text) > _LONGEST:
         return None
     plain = unicodedata.normalize("NFKC", text).replace("’", "'").replace("\u02bc", "'").strip()
-    if _SIGN.match(plain):
+    if _SIGN.match(plain) or _MISTYPED.search(plain):
         return None
+    whole, plain = plain, _price_that_counts(plain)
     price = Price.fromstring(plain)
     if price.amount is None or not any(c.isdigit() for c in plain):
         return None
-    symbol = _written_code(plain) or price.currency or _other_symbol(plain)
+    symbol = (
+        _written_code(whole) or price.currency or Price.fromstring(whole).currency or _other_symbol(whole)
+    )
     code = _currency_code(symbol, currency.upper()) if symbol else currency.upper()
     number = (price.amount_text or "").replace(" ", "")
     if _FRACTION.match(number) or (code in _THREE_DECIMALS and re.search(r"[.,]\d{3}$", number)):
@@ -145,6 +173,21 @@ def lowest_price(texts: Iterable[str | None], currency: str = "") -> str | None:
     """
     prices = [(money.amount, text) for text in texts if text and (money := parse_price(text, currency))]
     return min(prices, key=lambda pair: pair[0])[1] if prices else None
+
+
+def _price_that_counts(text: str) -> str:
+    """The part of a text with several amounts that is the price which customers pay."""
+    if len(_AMOUNTS.findall(text)) < 2:
+        return text
+    left = _BEFORE.sub(" ", text)
+    if not any(c.isdigit() for c in left):
+        return text
+    if found := list(_NOW.finditer(left)):
+        return left[found[-1].end() :]
+    exact: list[str] = _EXACT.findall(left)
+    if len(exact) == 2:
+        return min(exact, key=lambda amount: float(re.sub(r"[^\d]", "", amount)))
+    return left
 
 
 def _currency_code(symbol: str, currency: str) -> str:

@@ -6,7 +6,8 @@ Rows of the table ``features`` are added, removed and filed anew under another i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import (
     Connection,
+    String,
     and_,
     bindparam,
     delete,
     func,
     insert,
     select,
+    type_coerce,
     update,
 )
 
@@ -56,7 +59,7 @@ from stylesearch.catalog.tables import (
 from stylesearch.catalog.vector_codec import DTYPES, encode_vectors
 from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
 from stylesearch.listing import Listing
-from stylesearch.types import Product
+from stylesearch.types import Product, Variant
 
 __all__ = ["Writer"]
 
@@ -315,6 +318,20 @@ class Writer:
         for batch in in_batches(sorted(set(product_ids))):
             statement = select(products.c.id).where(products.c.id.in_(batch))
             found.update(self._open().execute(statement).scalars())
+        return found
+
+    def find_variants(self, variant_ids: Container[str]) -> dict[str, tuple[Variant, ...]]:
+        """Reads all variants of products that have one with any of these ids, by product id.
+
+        It reads the variants of the whole catalog, once: for a few ids as for a hundred thousand.
+        """
+        written = type_coerce(products.c.variants, String)
+        statement = select(products.c.id, written).where(written != "[]").order_by(products.c.pk)
+        found: dict[str, tuple[Variant, ...]] = {}
+        for product_id, text in self._open().execute(statement):
+            variants = json.loads(text)
+            if any(one["id"] in variant_ids for one in variants):
+                found[product_id] = tuple(Variant(**one) for one in variants)
         return found
 
     def upsert_images(

@@ -17,6 +17,7 @@ __all__ = [
     "ALL_SPLITS",
     "AUTO",
     "CATEGORIES",
+    "ColumnsNote",
     "ImportOptions",
     "Importer",
     "LayoutImporter",
@@ -53,6 +54,8 @@ class ImportOptions:
         layout_found: whether an earlier run found the layout by looking, rather than a user gave it.
         roles: of a folder without a layout, what its folders are, as an earlier run found: names by role, by
             the path of the place that they are in.
+        sheet: of a workbook, the name of the sheet that is read; "" for those that have the same columns as
+            the first whose columns are known.
         columns: of a table, columns by field, as ``--map`` gives them: ``{"title": "Bezeichnung", "id":
             "style+colour"}``.
         variants: ``together`` for one product with variants, ``separate`` for a product of each.
@@ -71,6 +74,7 @@ class ImportOptions:
     layout: str = ""
     layout_found: bool = False
     roles: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    sheet: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     variants: str = "together"
     currency: str = ""
@@ -133,6 +137,11 @@ class Note:
     """
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsNote(Note):
+    """Which column of a table became which field: for those who look closely, at a new source above all."""
 
 
 Listed = Record | Unpictured | Withdrawn | Failure | Missing | Note
@@ -227,9 +236,14 @@ def check_options(importer: Importer, options: ImportOptions) -> None:
     """Refuses options that the importer does not support.
 
     Raises:
-        DatasetError: it has no splits, or no other categories.
+        DatasetError: it has no splits, or no other categories; or the currency is no code.
         UnknownName: no such split or categories.
     """
+    if options.currency and not re.fullmatch("[A-Za-z]{3}", options.currency):
+        raise DatasetError(
+            f"a currency is a code of three letters. Received: {options.currency!r}",
+            hint="give one of ISO 4217: EUR, USD, GBP, CHF",
+        )
     if options.categories not in CATEGORIES:
         raise unknown_name("way to group products", options.categories, dict.fromkeys(CATEGORIES))
     if isinstance(importer, SplitImporter):

@@ -22,6 +22,7 @@ from stylesearch.importers.base import (
 )
 from stylesearch.importers.folders.tree import is_junk, is_text
 from stylesearch.importers.lookup import N_NAMES_READ
+from stylesearch.importers.other_files import explain_other_file, explain_url
 
 __all__ = ["choose_importer"]
 
@@ -56,6 +57,8 @@ def choose_importer(path: str | os.PathLike[str], format: str = AUTO) -> Importe
     place = Path(path)
     named = None if format == AUTO else IMPORTERS[format]
     if not place.exists():
+        if error := explain_url(place):
+            raise error
         raise DatasetError(f"nothing is at {place}", hint="give a folder with pictures, or a CSV file")
     if named is None:
         return _found_in(place) if place.is_dir() else _best(place, possible_formats(place))
@@ -130,6 +133,8 @@ def _best(place: Path, formats: Iterable[str]) -> Importer:
     candidates: list[Importer] = [IMPORTERS.load(name)() for name in formats]
     scores = [importer.sniff(place) for importer in candidates]
     if max(scores, default=0) == 0:
+        if place.is_file() and (error := explain_other_file(place)):
+            raise error
         raise DatasetError(
             f"cannot tell what kind of source {place} is",
             hint="give a folder, or a CSV file with a header; or say which it is: "

@@ -133,6 +133,7 @@ class IngestReport:
         refused_withdrawals: products that the source withdrew and that stayed, since they are too many.
         refused_removals: products that a prune did not remove, since they are too many at once.
         notes: what was assumed, and what was left out.
+        columns: which column of a table became which field; "" for other sources.
         warnings: what looks wrong.
         examples: the first products of a preview, as the source describes them.
         seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
@@ -170,6 +171,7 @@ class IngestReport:
     refused_removals: int = 0
     refused_withdrawals: int = 0
     notes: list[str] = field(default_factory=list)
+    columns: str = ""
     warnings: list[str] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
 
@@ -261,6 +263,7 @@ class IngestReport:
             "refused_withdrawals": self.refused_withdrawals,
             "refused_removals": self.refused_removals,
             "notes": self.notes,
+            "columns": self.columns,
             "warnings": self.warnings,
             "examples": [dataclasses.asdict(one) for one in self.examples],
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},

@@ -17,8 +17,9 @@ from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.images.remote.values import Fetched
-from stylesearch.importers.base import Listed, Missing, Note
+from stylesearch.importers.base import ColumnsNote, Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
+from stylesearch.ingest.facts import FactPlacer
 from stylesearch.ingest.product_ids import ProductIds
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.listing import Listing, Record, Unpictured, Withdrawn
@@ -73,6 +74,7 @@ class Run:
         self._last = ("", 0)
         # Products that the source says it does not show any more.
         self._withdrawn: set[str] = set()
+        self._facts = FactPlacer()
         # Images whose features are being computed, by content, and those that wait for them.
         self._computing: dict[Content, PreparedImage] = {}
         self._waiting: dict[int, PreparedImage] = {}
@@ -194,7 +196,7 @@ class Run:
         Returns:
             key in the catalog, and change, by product id.
         """
-        waiting, self._unpictured = self._unpictured, []
+        waiting, self._unpictured = self._facts.place(writer, self._unpictured), []
         known = writer.known_ids(one.product.id for one in waiting if one.only_known)
         unknown = [one for one in waiting if one.only_known and one.product.id not in known]
         self._add_unreadable([one.item for one in unknown])
@@ -233,6 +235,7 @@ class Run:
         """Stores products that still wait, counts what was seen, and removes what is no longer listed."""
         self.store_products(writer, [])
         pruner, report = self.pruner(writer), self.report
+        report.notes += self._facts.notes()
         report.count_seen(pruner.seen_categories())
         n_products = sum(n for n, _ in report.categories.values())
         n_images = sum(n for _, n in report.categories.values())
@@ -300,13 +303,15 @@ class Run:
                 report.add_missing(one.path, one.listed_in)
             elif isinstance(one, Withdrawn):
                 self._withdrawn.add(one.product_id)
+            elif isinstance(one, ColumnsNote):
+                report.columns = one.text
             elif isinstance(one, Note):
                 report.notes.append(one.text)
             elif isinstance(one, Unpictured):
-                if one.reason is None and one.says_images:
-                    report.add_without_picture(one.product.id)
-                elif one.reason is not None:
+                if one.reason is not None:
                     report.add_failure(Failure(one.item, one.reason))
+                elif one.says_images and not one.only_known:
+                    report.add_without_picture(one.product.id)
 
     def _position_of(self, product_id: str) -> int:
         """The place of the next image of a product; images of a product follow each other in most sources."""

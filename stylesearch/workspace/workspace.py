@@ -148,11 +148,11 @@ class Workspace:
                 they override the settings of the workspace.
             progress: called as ``progress(stage, n_done, n_total)``.
             **options: fields of ``stylesearch.importers.base.ImportOptions``: ``domain`` (``shop`` or
-                ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``columns``,
-                ``variants``, ``currency``, ``unpublished``, ``sold_out``, ``media_root``, ``splits``,
-                ``gallery``, ``categories``. They are kept with the source, but for ``allow_outside``,
-                ``splits`` and ``gallery``; ``columns`` are joined with those that are kept, and an empty
-                column removes one.
+                ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``sheet``,
+                ``columns``, ``variants``, ``currency``, ``unpublished``, ``sold_out``, ``media_root``,
+                ``splits``, ``gallery``, ``categories``. They are kept with the source, but for
+                ``allow_outside``, ``splits`` and ``gallery``; ``columns`` are joined with those that are
+                kept, and an empty column removes one.
 
         Raises:
             DatasetError: the source as a whole cannot be read; the catalog stays as it is.

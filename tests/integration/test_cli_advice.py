@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import Workbook
 
 from stylesearch.cli import query
 from stylesearch.settings import Settings
@@ -38,6 +39,36 @@ def photo(drawn_shop: Path) -> Path:
 
 
 class TestIngest:
+    def test_a_url_says_to_download_it(self, stylesearch: Command, tmp_path: Path) -> None:
+        done = stylesearch("--home", tmp_path / "home", "ingest", "https://s.example/feed.xml")
+        assert done.code == 2
+        assert "a source is a file or a folder, and no URL" in done.err
+        assert "--output products.csv 'https://s.example/feed.xml'" in done.err
+
+    def test_a_currency_that_is_no_code_is_refused_and_not_kept(
+        self, stylesearch: Command, tmp_path: Path
+    ) -> None:
+        home, table = tmp_path / "home", tmp_path / "a.csv"
+        table.write_text("sku;title;price\n1;Dress;5\n")
+        done = stylesearch("--home", home, "ingest", table, "--currency", "Euro")
+        assert done.code == 1
+        assert "a code of three letters. Received: 'Euro'" in done.err
+        assert stylesearch("--home", home, "ingest", table).code == 0
+
+    def test_the_sheet_of_a_workbook_is_kept_with_the_source(
+        self, stylesearch: Command, tmp_path: Path
+    ) -> None:
+        home, path = tmp_path / "home", tmp_path / "a.xlsx"
+        book = Workbook()
+        for name, code in (("Dresses", "d1"), ("Hats", "h1")):
+            sheet = book.create_sheet(name)
+            sheet.append(["sku", "title", "price"])
+            sheet.append([code, name, 5])
+        book.save(path)
+        stylesearch("--home", home, "ingest", path, "--sheet", "Hats")
+        again = stylesearch("--home", home, "ingest", path)
+        assert "products: 0 added, 0 changed, 1 unchanged, 0 removed" in again.out
+
     def test_what_is_no_longer_listed_is_counted_until_it_is_pruned(
         self, stylesearch: Command, shop: Path, tmp_path: Path
     ) -> None:

@@ -86,3 +86,30 @@ def test_the_lowest_of_several_prices() -> None:
     assert lowest_price(["29.90 EUR", "", None, "19,90 EUR", "19.90 EUR"]) == "19,90 EUR"
     assert lowest_price(["on request", ""]) is None
     assert lowest_price([]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "currency"),
+    [
+        ("statt 49,90 nur 29,90", 29.9, ""),
+        ("29,90 statt 49,90 €", 29.9, "EUR"),
+        ("49,90 € jetzt 29,90 €", 29.9, "EUR"),
+        ("was $49.90 now $29.90", 29.9, "USD"),
+        ("Sale: was 49.90, 29.90", 29.9, ""),
+        ("EUR statt 1.499,00 nur 1.299,00", 1299.0, "EUR"),
+        ("49,90 29,90", 29.9, ""),
+        ("29.90 (49.90)", 29.9, ""),
+        ("19,90 - 29,90 EUR", 19.9, "EUR"),
+        ("UVP 49,90", 49.9, ""),
+        ("19.90 / 100 g", 19.9, ""),
+    ],
+)
+def test_of_several_amounts_the_one_that_customers_pay_counts(
+    text: str, amount: float, currency: str
+) -> None:
+    assert parse_price(text) == Money(amount, currency)
+
+
+@pytest.mark.parametrize("text", ["12.5O", "1O.50", "l2.50 EUR", "I9,90"])
+def test_a_letter_among_the_digits_is_no_price(text: str) -> None:
+    assert parse_price(text) is None

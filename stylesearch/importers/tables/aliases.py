@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["FIELDS", "compact_name", "find_field", "is_more_images", "price_currency"]
+from stylesearch.importers.tables.items import plain_name
+
+__all__ = [
+    "FIELDS",
+    "compact_name",
+    "count_fields",
+    "find_field",
+    "is_more_images",
+    "may_be_id",
+    "price_currency",
+]
 
 _NAMES: Final[Mapping[str, str]] = {
     "id": """id; product id; sku; item id; product code; item code; item number; article number; article id;
-        style number; model number; mpn; ean; gtin; barcode; handle;
+        style number; model number; handle;
         artikelnummer; artikel nr; art nr; artikel id; produktnummer; produkt id; produktcode;
         bestellnummer; identifiant; id produit; référence; référence produit; réf; code article; code produit;
         numéro d'article; identificador; id producto; referencia; código; código de producto; código producto;
         número de artículo; id prodotto; codice; codice articolo; codice prodotto; riferimento;
         artikelcode; productcode; productnummer; artnr;
-        货号; 商品编号; 商品编码; 商品id; 产品编号; 产品id; 编号; 编码; 款号""",
+        货号; 商品编号; 商品编码; 商品id; 产品编号; 产品id; 编号; 编码; 款号;
+        mpn; ean; ean13; ean code; gtin; upc; barcode; strichcode; code barre; 条码""",
     "title": """title; name; product name; product title; item name; item title; article name;
         titel; bezeichnung; produktname; produktbezeichnung; artikelname; artikelbezeichnung; produkttitel;
         titre; nom; désignation; libellé; nom du produit; nom produit; titre du produit;
@@ -97,12 +108,22 @@ _NAMES: Final[Mapping[str, str]] = {
         颜色; 色; 顏色; 颜色名称""",
     "size": """size; size name; größe; grösse; groesse; konfektionsgröße; taille; pointure; talla; tamaño;
         taglia; misura; maat; 尺码; 尺寸; 码数; 规格尺码""",
+    "published": """published; is published; active; is active; visible; is visible; visibility; online;
+        enabled; status; product status; publish; published status; publication status;
+        aktiv; ist aktiv; veröffentlicht; sichtbar; sichtbarkeit; freigegeben; freigeschaltet; im shop;
+        im onlineshop;
+        actif; publié; visibilité; en ligne; statut; activo; publicado; visibilidad; en línea; estado;
+        attivo; pubblicato; visibile; visibilità; stato; actief; gepubliceerd; zichtbaar; zichtbaarheid;
+        上架; 是否上架; 上架状态; 状态""",
     "currency": """currency; currency code; price currency; währung; waehrung; devise; monnaie; moneda;
         divisa; valuta; munteenheid; 货币; 币种; 币别""",
 }
 
 FIELDS: Final = tuple(name for name in _NAMES if name != "more images")
 """What the columns of a table are about; every other column is an attribute."""
+
+_MAYBE_IDS: Final = ("artikel", "article", "articulo", "articolo")
+"""Names of columns that have names of products, or else what tells products apart."""
 
 _CURRENCIES: Final = (
     "EUR USD GBP CHF PLN CZK SEK NOK DKK HUF RON BGN TRY JPY CNY RMB HKD TWD KRW INR AUD CAD NZD BRL MXN ZAR"
@@ -122,6 +143,8 @@ def compact_name(name: str) -> str:
     """
     return "".join(c for c in unicodedata.normalize("NFKD", name).casefold() if c.isalnum())
 
+
+_LONGEST_NAME: Final = 100
 
 _RANKS: Final = {
     field: {compact_name(name): rank for rank, name in reversed(list(enumerate(names.split(";"))))}
@@ -153,6 +176,22 @@ def find_field(name: str) -> tuple[str, int] | None:
             if (rank := _RANKS[field].get(compact)) is not None:
                 return field, rank
     return None
+
+
+def count_fields(names: Iterable[str]) -> int:
+    """Number of different fields that columns with these names would be about: 2 or more in a header.
+
+    Example:
+        >>> count_fields(["Art.-Nr.", "Bild", "Bild 2", "Stoff"]), count_fields(["Export vom 30.11.2026", ""])
+        (2, 0)
+    """
+    found = (find_field(plain_name(name)) for name in names if name and len(name) <= _LONGEST_NAME)
+    return len({field for field, _ in filter(None, found)})
+
+
+def may_be_id(name: str) -> bool:
+    """Whether a column may have the ids, of a table that has no better one for them: ``Artikel``."""
+    return compact_name(name) in _MAYBE_IDS
 
 
 def is_more_images(name: str) -> bool:

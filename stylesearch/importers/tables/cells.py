@@ -19,6 +19,7 @@ __all__ = [
     "read_deepest_category",
     "read_flag",
     "read_number",
+    "read_shown",
     "read_stock",
     "split_list",
     "split_locators",
@@ -34,6 +35,33 @@ _NO: Final = frozenset(
     (
         *("0", "-1", "false", "no", "n", "off", "disabled", "inactive", "draft", "falsch", "nein", "non"),
         *("faux", "falso", "onwaar", "nee", "否", "无", "無"),
+    )
+)
+
+_SHOWN: Final = frozenset(
+    (
+        *("visible", "online", "live", "public", "approved", "aktiv", "sichtbar", "veröffentlicht"),
+        *("freigegeben", "actif", "publié", "en ligne", "activo", "publicado", "visibile", "attivo"),
+        *("pubblicato", "actief", "gepubliceerd", "zichtbaar", "上架", "已上架"),
+    )
+)
+_HIDDEN: Final = frozenset(
+    (
+        *("archived", "hidden", "invisible", "not visible", "unpublished", "offline", "private", "pending"),
+        *(
+            "deleted",
+            "not active",
+            "entwurf",
+            "archiviert",
+            "inaktiv",
+            "versteckt",
+            "unsichtbar",
+            "verborgen",
+        ),
+        *("deaktiviert", "gesperrt", "gelöscht", "nicht aktiv", "nicht sichtbar", "nicht veröffentlicht"),
+        *("brouillon", "archivé", "inactif", "masqué", "hors ligne", "borrador", "archivado", "inactivo"),
+        *("oculto", "bozza", "archiviato", "inattivo", "nascosto", "non attivo", "concept", "inactief"),
+        *("gearchiveerd", "verborgen", "下架", "已下架", "草稿"),
     )
 )
 
@@ -56,6 +84,29 @@ _OUT_OF_STOCK: Final = frozenset(
         *("agotado", "sin stock", "sin existencias", "no disponible", "esaurito", "non disponibile"),
         *("uitverkocht", "niet op voorraad", "niet leverbaar", "缺货", "缺貨", "售罄", "无货", "無貨"),
     )
+)
+
+_PIECES: Final = re.compile(
+    r"[<>~≥≤]?\s*(\d+(?:[.,]\d+)?)\s*\+?\s*"
+    r"(?:stück|stk|st|pcs?|pieces?|units?|items?|x|ea|pièces?|piezas?|pezzi|pz|stuks?|件|个)?\.?"
+)
+_SOON: Final = re.compile(r"\b(?:bald|demnächst|soon|bientôt|pronto|presto|binnenkort)\b")
+_ALMOST: Final = re.compile(
+    r"\b(?:fast|bald|almost|nearly|presque|casi|quasi|bijna) "
+    r"(?:ausverkauft|sold out|épuisé|agotado|esaurito|uitverkocht)\b"
+)
+_NO_STOCK: Final = re.compile(
+    r"\b(?:ausverkauft|vergriffen|sold out|out of stock|unavailable|épuisé|rupture|agotado|esaurito|"
+    r"uitverkocht)\b"
+    r"|\b(?:nicht|kein|keine|not|no|non|niet|0)\b.*"
+    r"\b(?:verfügbar|lieferbar|vorrätig|lager|bestand|available|stock|left|disponibles?|disponibile|leverbaar|"
+    r"voorraad)\b"
+    r"|缺货|售罄|无货"
+)
+_SOME_STOCK: Final = re.compile(
+    r"\b(?:sofort|lieferbar|verfügbar|vorrätig|lagernd|auf lager|nur noch \d+|versandfertig|"
+    r"available|in stock|\d+ left|ready to ship|ships|disponibles?|disponibile|en stock|leverbaar|"
+    r"beschikbaar|op voorraad)\b|有货|现货"
 )
 
 _OPTION_NAMES: Final = {
@@ -91,6 +142,17 @@ def read_flag(text: str) -> bool | None:
     return True if plain in _YES else False if plain in _NO else None
 
 
+def read_shown(text: str) -> bool | None:
+    """Whether the shop shows a product, from its status or a flag; None where that is not clear.
+
+    Example:
+        >>> [read_shown(text) for text in ("Active", "draft", "Entwurf", "0", "new")]
+        [True, False, False, False, None]
+    """
+    plain = plain_name(text)
+    return False if plain in _HIDDEN else True if plain in _SHOWN else read_flag(text)
+
+
 def read_number(text: str) -> float | None:
     """Reads a number of pieces (``12``, ``12.0000``, ``12,0``); None if the text is none."""
     try:
@@ -107,6 +169,8 @@ def read_stock(text: str) -> bool | None:
     Example:
         >>> [read_stock(text) for text in ("in_stock", "Ausverkauft", "3", "0", "")]
         [True, False, True, False, None]
+        >>> [read_stock(text) for text in ("10+", "0 Stück", "lieferbar in 3 Tagen", "siehe Filiale")]
+        [True, False, True, None]
     """
     plain = plain_name(text).rpartition("/")[2].rstrip(".!")
     if plain in _IN_STOCK:
@@ -114,7 +178,20 @@ def read_stock(text: str) -> bool | None:
     if plain in _OUT_OF_STOCK:
         return False
     number = read_number(text)
-    return read_flag(text) if number is None else number > 0
+    if number is not None:
+        return number > 0
+    flag = read_flag(text)
+    return flag if flag is not None or not plain else _read_stock_words(plain)
+
+
+def _read_stock_words(text: str) -> bool | None:
+    if pieces := _PIECES.fullmatch(text):
+        return float(pieces[1].replace(",", ".")) > 0
+    if _ALMOST.search(text):
+        return True
+    if _NO_STOCK.search(text):
+        return False
+    return True if _SOME_STOCK.search(text) and not _SOON.search(text) else None
 
 
 def split_list(text: str, separator: str = ",") -> list[str]:

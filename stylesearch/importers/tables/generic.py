@@ -19,13 +19,20 @@ from functools import lru_cache
 from typing import Any, Final
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Note
-from stylesearch.importers.tables.aliases import FIELDS, find_field, is_more_images, price_currency
-from stylesearch.importers.tables.cells import make_options, read_category, read_stock
+from stylesearch.importers.base import ColumnsNote, ImportOptions, Note
+from stylesearch.importers.tables.aliases import (
+    FIELDS,
+    find_field,
+    is_more_images,
+    may_be_id,
+    price_currency,
+)
+from stylesearch.importers.tables.cells import make_options, read_category, read_shown, read_stock
 from stylesearch.importers.tables.exported import take_exported
 from stylesearch.importers.tables.items import BadRow, Item, Picture, Table, TableRow, plain_name
 from stylesearch.importers.tables.pictures import split_pictures
 from stylesearch.importers.tables.prices import choose_price
+from stylesearch.importers.tables.unread import UnreadCells
 from stylesearch.listing import ATTRIBUTE
 from stylesearch.types import Box, Domain, Variant
 
@@ -79,6 +86,7 @@ class PlainTable:
 
     def __init__(self) -> None:
         self._last: _Columns | None = None
+        self._unread = UnreadCells()
 
     def rate(self, table: Table) -> int:
         """2 with a column for pictures, 1 with ids and something about the products, else 0."""
@@ -91,6 +99,29 @@ class PlainTable:
         """Whether the table has a column for pictures."""
         return bool(self._columns(table, options).images)
 
+    def has_facts_only(self, table: Table, options: ImportOptions) -> bool:
+        """Whether the table says too little to make new products of it: neither pictures nor titles."""
+        columns = self._columns(table, options)
+        return not columns.images and "title" not in columns.fields
+
+    def told_apart(self, table: Table, options: ImportOptions) -> tuple[str, dict[str, str]]:
+        """The column of the ids, and those in which rows of one id should not differ, by field.
+
+        A table with a column for groups, or with ids of several columns, has neither: its rows are variants.
+        """
+        columns = self._columns(table, options)
+        ids = columns.fields.get("id", ())
+        if "group" in columns.fields or len(ids) != 1:
+            return "", {}
+        fields = {
+            ATTRIBUTE + table.columns[column]: table.columns[column]
+            for name in _OPTIONS
+            for column in columns.fields.get(name, ())
+        }
+        if "price" in columns.fields:
+            fields["price"] = table.columns[columns.fields["price"][0]]
+        return table.columns[ids[0]], fields
+
     def check(self, table: Table, options: ImportOptions, path: str) -> Iterator[Note]:
         """Checks that the table can be read with these options; yields what its owner should know.
 
@@ -98,6 +129,8 @@ class PlainTable:
             DatasetError: no column for ids or pictures, or the options name one that the table has not.
         """
         columns = self._columns(table, options)
+        if columns.images or "id" in columns.fields:
+            yield ColumnsNote(_describe_columns(columns))
         if columns.images:
             return
         shown = ", ".join(table.columns.values())[:200] or "nothing"
@@ -107,10 +140,15 @@ class PlainTable:
                 hint="the first line names the columns, at least `image` or `id`; "
                 "--map image=COLUMN says which one it is",
             )
+        only_known = "" if "title" in columns.fields else ", and only products that are known are changed"
         yield Note(
-            f"no column for pictures is in the header ({shown}), so products keep those that they have: "
-            "--map image=COLUMN says which one it is"
+            f"no column for pictures is in the header ({shown}), so products keep those that they have"
+            f"{only_known}: --map image=COLUMN says which one it is"
         )
+
+    def notes(self) -> Iterator[Note]:
+        """Yields how many cells of the rows that were read say nothing."""
+        yield from self._unread.notes()
 
     def read(self, row: TableRow, table: Table, options: ImportOptions) -> Item:
         columns = self._columns(table, options)
@@ -147,7 +185,8 @@ class PlainTable:
             for locator in split_pictures(cell)
         )
         guesses = {"title": key} if key else {}
-        return Item(key, said, variant, pictures, guesses=guesses, problem=problem)
+        is_shown = read_shown(columns.text(row, "published"))
+        return Item(key, said, variant, pictures, guesses=guesses, is_shown=is_shown, problem=problem)
 
     def _read_fields(self, row: TableRow, columns: _Columns) -> dict[str, Any]:
         fields = columns.fields
@@ -164,12 +203,17 @@ class PlainTable:
         if "price" in fields or "sale price" in fields:
             price, regular = _price(row, columns)
             said["price"] = price or None
+            self._unread.check_price(price, row.line)
             if "sale price" in fields:
                 said[ATTRIBUTE + "regular_price"] = regular or None
+        status = columns.text(row, "published")
+        if status and read_shown(status) is None:
+            said[ATTRIBUTE + columns.table.columns[fields["published"][0]]] = status
         if "in stock" in fields:
             text = columns.text(row, "in stock")
             said["in_stock"] = read_stock(text)
             if text and said["in_stock"] is None:
+                self._unread.add_stock(text, row.line)
                 said[ATTRIBUTE + columns.table.columns[fields["in stock"][0]]] = text
         return said
 
@@ -199,6 +243,8 @@ def _find_columns(table: Table, options: ImportOptions) -> _Columns:
             images.append(column)
         elif name not in fields and (name not in best or rank < best[name][0]):
             best[name] = (rank, column)
+    if "id" not in fields and "id" not in best:
+        _take_as_id(table, taken, best)
     if "image" in fields:
         images = list(fields.pop("image"))
     elif "image" in best:
@@ -214,6 +260,31 @@ def _find_columns(table: Table, options: ImportOptions) -> _Columns:
     return _Columns(table, options, fields, tuple(dict.fromkeys(images)), tuple(others))
 
 
+def _describe_columns(columns: _Columns) -> str:
+    """Which column became which field, and which are attributes."""
+    written = columns.table.columns
+    found = columns.fields | ({"image": columns.images} if columns.images else {})
+    fields = dict(sorted(found.items(), key=lambda item: FIELDS.index(item[0])))
+    says_group = "group" in fields
+    attributes = [written[name] for name, _ in columns.attributes]
+    shown = [f"{name} = {' + '.join(written[column] for column in each)}" for name, each in fields.items()]
+    if not says_group:
+        attributes += [written[column] for name in _OPTIONS for column in fields.get(name, ())]
+        shown = [one for one in shown if one.partition(" = ")[0] not in _OPTIONS]
+    line = f"header in line {columns.table.line}: " if columns.table.line > 1 else ""
+    return f"{line}{', '.join(shown)}; attributes: {', '.join(attributes) or 'none'}"
+
+
+def _take_as_id(table: Table, taken: set[str], best: dict[str, tuple[int, str]]) -> None:
+    """Takes a column as that of the ids which is called ``Artikel``, or so."""
+    column = next((name for name in table.columns if name not in taken and may_be_id(name)), None)
+    if column is None:
+        return
+    best["id"] = (0, column)
+    if best.get("title", (0, ""))[1] == column:
+        del best["title"]
+
+
 def _chosen_columns(
     table: Table, chosen: Mapping[str, str]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
@@ -222,10 +293,11 @@ def _chosen_columns(
     attributes: dict[str, tuple[str, ...]] = {}
     for name, written in chosen.items():
         whole = plain_name(written)
-        parts = [whole] if whole in table.columns else [plain_name(part) for part in written.split("+")]
-        for part in parts:
+        names = [written] if whole in table.columns else written.split("+")
+        parts = [plain_name(part) for part in names]
+        for part, as_written in zip(parts, names, strict=True):
             if part not in table.columns:
-                raise _unknown_column(part, table.columns)
+                raise _unknown_column(as_written.strip(), table.columns)
         if name.startswith(ATTRIBUTE):
             attributes[name] = tuple(parts[:1])
             continue
@@ -241,7 +313,7 @@ def _chosen_columns(
 
 
 def _unknown_column(name: str, columns: Mapping[str, str]) -> DatasetError:
-    near = difflib.get_close_matches(name, columns, n=_NEAREST, cutoff=0.5)
+    near = difflib.get_close_matches(plain_name(name), columns, n=_NEAREST, cutoff=0.5)
     suggestion = f". Did you mean {_join_names(columns[one] for one in near)}?" if near else ""
     return DatasetError(
         f"the table has no column {name!r}{suggestion}",

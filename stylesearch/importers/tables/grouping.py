@@ -6,6 +6,7 @@ Of the rows of one product the first that says a field, other than that it is em
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ from stylesearch.types import Box, Domain, Variant
 __all__ = ["ProductJoiner"]
 
 _OPTION_ORDER: Final = ("color", "size")
+_VariantKey = tuple[str, tuple[tuple[str, str], ...]]
+"""Id and options of a variant."""
+
 _PRICES: Final = ("price", ATTRIBUTE + "regular_price")
 
 
@@ -36,6 +40,10 @@ class ProductJoiner:
         options: options for reading it.
         is_whole: as in ``Listing.is_whole``.
         says_images: as in ``Unpictured.says_images``.
+        only_known: as in ``Unpictured.only_known``. The variants of such products stay apart by their ids,
+            even if there is one only: others may be known.
+        id_column: name of the column of the ids, of a table without one for groups.
+        told_apart: columns by field in which the rows of one product should not differ, of such a table.
     """
 
     def __init__(
@@ -46,8 +54,17 @@ class ProductJoiner:
         *,
         is_whole: bool,
         says_images: bool = True,
+        only_known: bool = False,
+        id_column: str = "",
+        told_apart: Mapping[str, str] | None = None,
     ) -> None:
+        self._id_column = id_column
+        self._told_apart = told_apart or {}
+        self._n_differing = 0
+        self._differing: dict[str, int] = {}
+        self._first_differing = ""
         self._says_images = says_images
+        self._only_known = only_known
         self._source = source
         self._finder = finder
         self._options = options
@@ -64,7 +81,9 @@ class ProductJoiner:
                 reason = item.problem or absent
                 yield Unpictured(listing, f"{self._source}:{line}", reason, only_known=True)
             return
-        joined = _Joined(product, self._options)
+        joined = _Joined(product, self._options, only_known=self._only_known)
+        if self._told_apart:
+            self._count_differing(joined)
         listings = joined.separate() if self._options.variants == "separate" else [joined.together()]
         if not joined.is_shown and not self._options.unpublished:
             self._n_hidden += 1
@@ -85,13 +104,34 @@ class ProductJoiner:
             refused = []
 
     def notes(self) -> Iterator[Note]:
-        """Yields how many products were left out, once all are listed."""
+        """Yields how many products were left out, and whose rows differ, once all are listed."""
         for n, why, option in (
             (self._n_hidden, "not shown to customers", "--with-unpublished takes them in"),
             (self._n_sold_out, "sold out", "--with-sold-out takes them in"),
         ):
             if n:
                 yield Note(f"{n:,} {'product is' if n == 1 else 'products are'} left out: {why} ({option})")
+        if self._n_differing:
+            have = "1 product has" if self._n_differing == 1 else f"{self._n_differing:,} products have"
+            columns = [self._told_apart[name] for name in self._differing]
+            apart = [self._told_apart[name] for name in self._differing if name != "price"]
+            own = "+".join([self._id_column, *apart]) if apart else "COLUMN"
+            yield Note(
+                f"{have} rows that differ in {', '.join(columns)}, first: {self._first_differing}; the first "
+                f"row counts: if the rows are variants, give --map group={self._id_column},id={own}, where "
+                "the id is what tells them apart"
+            )
+
+    def _count_differing(self, joined: _Joined) -> None:
+        """Counts a product of which rows say different things, though nothing says that they are variants."""
+        differing = {
+            name: line for name in self._told_apart if (line := joined.find_differing(name)) is not None
+        }
+        if differing:
+            self._n_differing += 1
+            self._differing |= differing
+            lines = f"lines {joined.line} and {min(differing.values())}"
+            self._first_differing = self._first_differing or f"{joined.key!r} ({lines})"
 
     def _locate(self, pictures: Iterable[_Listed]) -> Iterator[_Located]:
         """Finds the files of the pictures; those of one file that say the same are one."""
@@ -123,7 +163,8 @@ class ProductJoiner:
                 domain = picture.domain or self._options.domain
                 yield Record(listing, located.locator, domain, picture.box, shown)
         if not pictures:
-            yield Unpictured(listing, f"{self._source}:{line}", says_images=self._says_images)
+            place = f"{self._source}:{line}"
+            yield Unpictured(listing, place, only_known=self._only_known, says_images=self._says_images)
 
 
 @dataclass(slots=True)
@@ -175,6 +216,7 @@ class _Joined:
     """The rows of one product, joined.
 
     Attributes:
+        key: its id.
         line: its first line.
         said: as in ``Listing.said``, without what is made of the variants.
         guesses: as in ``Listing.guesses``.
@@ -184,8 +226,10 @@ class _Joined:
         is_shown: whether the shop shows it to its customers.
     """
 
-    def __init__(self, product: ProductRows, options: ImportOptions) -> None:
-        self._key = product.key
+    def __init__(self, product: ProductRows, options: ImportOptions, *, only_known: bool = False) -> None:
+        self.key = product.key
+        self._rows = product.rows
+        self._only_known = only_known
         self._currency = options.currency
         self.line = min(line for line, _ in product.rows)
         self.said: dict[str, Any] = {}
@@ -201,7 +245,8 @@ class _Joined:
         self._has_variants = False
         self._category_line = 0
         self.is_shown = _is_shown([item for _, item in product.rows])
-        variants: dict[tuple[str, tuple[tuple[str, str], ...]], Variant] = {}
+        variants: dict[_VariantKey, Variant] = {}
+        self._own_titles: dict[_VariantKey, str] = {}
         pictures: list[tuple[int, list[_Listed]]] = []
         for line, item in product.rows:
             variant = item.variant
@@ -215,8 +260,9 @@ class _Joined:
                 if variant.price and self._currency:
                     price = name_currency(variant.price, self._currency)
                     variant = dataclasses.replace(variant, price=price)
-                same = (variant.id, tuple(sorted(variant.options.items())))
-                variants.setdefault(same, variant)
+                variants.setdefault(_key_of(variant), variant)
+                if title := item.said.get("title"):
+                    self._own_titles.setdefault(_key_of(variant), title)
             if item.problem and not item.pictures:
                 self.refused.append((line, item.problem))
             pictures.append((line, [_Listed(picture, line, item.problem) for picture in item.pictures]))
@@ -224,13 +270,24 @@ class _Joined:
         pictures.sort(key=lambda pair: pair[0])
         self.pictures = [picture for _, listed in pictures for picture in listed]
 
+    def find_differing(self, name: str) -> int | None:
+        """The line of the first row that says a field otherwise than one before it, or None."""
+        first = ""
+        for line, item in self._rows:
+            value = item.said.get(name)
+            if value and first and value != first:
+                return line
+            first = first or value or ""
+        return None
+
     def together(self) -> tuple[Listing, None]:
         """One product with variants."""
         said = dict(self.said)
         if isinstance(text := said.get("variants"), str):
             said["variants"] = read_variants(text)
         if self._has_variants:
-            said["variants"] = () if _is_single(self.variants) else tuple(self.variants)
+            is_single = _is_single(self.variants) and not self._only_known
+            said["variants"] = () if is_single else tuple(self.variants)
             prices = [variant.price for variant in self.variants if variant.price]
             if prices:
                 said["price"] = lowest_price(prices, self._currency) or prices[0]
@@ -239,7 +296,7 @@ class _Joined:
                 said["in_stock"] = True
             elif known and None not in known:
                 said["in_stock"] = False
-        return Listing(self._key, said, self.guesses), None
+        return Listing(self.key, said, self.guesses), None
 
     def separate(self) -> list[tuple[Listing, Mapping[str, str] | None]]:
         """A product of each variant, and the options that it is sold with."""
@@ -249,11 +306,10 @@ class _Joined:
         listings: dict[str, tuple[Listing, Mapping[str, str]]] = {}
         for variant in self.variants:
             values = [value for _, value in sorted(variant.options.items(), key=_option_rank) if value]
-            own_id = variant.id if variant.id and uses[variant.id] == 1 else "-".join([self._key, *values])
+            own_id = variant.id if variant.id and uses[variant.id] == 1 else "-".join([self.key, *values])
             said = self.said | {ATTRIBUTE + name: value for name, value in variant.options.items()}
-            title = said.get("title")
-            if title and values:
-                said["title"] = f"{title}, {', '.join(values)}"
+            if title := self._title_apart(variant, values):
+                said["title"] = title
             for name, value in (
                 ("price", variant.price),
                 ("in_stock", variant.in_stock),
@@ -264,6 +320,17 @@ class _Joined:
             listings.setdefault(own_id, (Listing(own_id, said, self.guesses), variant.options))
         return list(listings.values())
 
+    def _title_apart(self, variant: Variant, values: list[str]) -> str:
+        """The title of a variant that is a product of its own: that of its own row, or with its options."""
+        titles = Counter(self._own_titles.values())
+        own = self._own_titles.get(_key_of(variant), "")
+        common = self.said.get("title") or ""
+        if not own or (len(titles) == 1 and (own == common or titles[own] > 1)):
+            return ", ".join([common, *values]) if common else ""
+        if titles[own] > 1:  # of several variants, such as all sizes of a color
+            return ", ".join([own, *(value for value in values if not _has_word(own, value))])
+        return own
+
     def _add_fields(self, line: int, item: Item) -> bool:
         """Adds what a row says; refuses a row that moves the product to another category."""
         category = item.said.get("category")
@@ -272,7 +339,7 @@ class _Joined:
             self.refused.append(
                 (
                     line,
-                    f"the product {self._key!r} is in the category {known!r} (line {self._category_line}), "
+                    f"the product {self.key!r} is in the category {known!r} (line {self._category_line}), "
                     f"here in {category!r}",
                 )
             )
@@ -286,6 +353,14 @@ class _Joined:
         for name, guess in item.guesses.items():
             self.guesses.setdefault(name, guess)
         return True
+
+
+def _has_word(title: str, value: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", title, re.IGNORECASE) is not None
+
+
+def _key_of(variant: Variant) -> _VariantKey:
+    return variant.id, tuple(sorted(variant.options.items()))
 
 
 def _is_shown(items: list[Item]) -> bool:

@@ -13,7 +13,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Listed, title_from_name
+from stylesearch.importers.base import ImportOptions, Listed, Note, title_from_name
+from stylesearch.importers.other_files import explain_other_file
 from stylesearch.importers.tables import TABLE_FORMATS
 from stylesearch.importers.tables.generic import PlainTable
 from stylesearch.importers.tables.grouping import ProductJoiner
@@ -27,7 +28,6 @@ __all__ = ["TableImporter", "open_table"]
 
 _SUFFIXES: Final = frozenset((".csv", ".tsv", ".tab", ".xlsx"))
 _ZIP: Final = b"PK\x03\x04"
-_OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
 _FEED_ITEM: Final = re.compile(rb"<(?:[A-Za-z0-9]+:)?(?:item|entry|product|offer)[\s>]", re.IGNORECASE)
 _CHUNK: Final = 1 << 20
 
@@ -71,7 +71,7 @@ class TableImporter:
             raise DatasetError(f"not a file: {path}", hint="give a CSV, TSV, XLSX or XML file")
         format = self._format()
         finder = PictureFinder(path.parent.absolute(), options)
-        with open_table(path) as (table, rows), contextlib.closing(RowStore()) as store:
+        with open_table(path, options.sheet) as (table, rows), contextlib.closing(RowStore()) as store:
             if isinstance(format, PlainTable):
                 yield from format.check(table, options, str(path))
             else:
@@ -93,12 +93,25 @@ class TableImporter:
             if empty:
                 raise DatasetError(f"{path}: a header, but no rows below it")
             says_images = not isinstance(format, PlainTable) or format.has_images(table, options)
+            id_column, told_apart = "", dict[str, str]()
+            if isinstance(format, PlainTable):
+                id_column, told_apart = format.told_apart(table, options)
             joiner = ProductJoiner(
-                str(path), finder, options, is_whole=table.is_feed, says_images=says_images
+                str(path),
+                finder,
+                options,
+                is_whole=table.is_feed,
+                says_images=says_images,
+                only_known=isinstance(format, PlainTable) and format.has_facts_only(table, options),
+                id_column=id_column,
+                told_apart=told_apart,
             )
             for product in store.products():
                 yield from joiner.list_product(product)
+            yield from map(Note, table.notes)
             yield from joiner.notes()
+            if isinstance(format, PlainTable):
+                yield from format.notes()
 
     def count(self, path: Path) -> int:
         """About the number of rows."""
@@ -120,13 +133,22 @@ class TableImporter:
         return format
 
 
-def open_table(path: Path) -> OpenTable:
+def open_table(path: Path, sheet: str = "") -> OpenTable:
     """Opens a table by its content: text, ``.xlsx`` or an XML feed; see ``open_text``.
 
+    Args:
+        path: the file.
+        sheet: name of the sheet of a workbook; "" to look.
+
     Raises:
-        DatasetError: it cannot be opened, or has no header.
+        DatasetError: it cannot be opened, or has no header, or no sheets.
     """
-    match _kind(path):
+    kind = _kind(path)
+    if sheet and kind != "xlsx":
+        raise DatasetError(
+            f"{path} is no workbook, and has no sheets", hint='leave --sheet out, or give --sheet ""'
+        )
+    match kind:
         case "feed":
             from stylesearch.importers.tables.feed import open_feed
 
@@ -134,9 +156,7 @@ def open_table(path: Path) -> OpenTable:
         case "xlsx":
             from stylesearch.importers.tables.xlsx import open_xlsx
 
-            return open_xlsx(path)
-        case "xls":
-            raise DatasetError(f"{path} is of an older Excel", hint="save it as .xlsx, or as CSV")
+            return open_xlsx(path, sheet)
         case _:
             return open_text(path)
 
@@ -147,10 +167,10 @@ def _kind(path: Path) -> str:
             start = file.read(1 << 10)
     except OSError as error:
         raise DatasetError(f"cannot read the table {path}: {error.strerror}") from error
+    if other := explain_other_file(path):
+        raise other
     if start.startswith(_ZIP):
         return "xlsx"
-    if start.startswith(_OLD_EXCEL):
-        return "xls"
     # Also in UTF-16, and behind a byte order mark.
     is_xml = start.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<")
     return "feed" if is_xml else "text"

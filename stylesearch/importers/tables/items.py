@@ -63,11 +63,13 @@ class Table:
         columns: names of the columns, as they are written, by ``plain_name``; those of a feed's first item.
         is_feed: whether rows leave out what is empty, as the items of an XML feed do.
         line: the line of the header, from 1.
+        notes: what its owner should know of the file, complete when all rows were read.
     """
 
     columns: Mapping[str, str]
     is_feed: bool = False
     line: int = 1
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

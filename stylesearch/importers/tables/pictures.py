@@ -25,9 +25,33 @@ __all__ = ["PictureFinder", "is_url", "split_pictures"]
 
 _URL: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]+):)?//")
 _URL_STARTS: Final = re.compile(r"\s*(?:[,;|]\s*|\s)(?=(?:[A-Za-z][A-Za-z0-9+.-]+:)?//)")
-_IMAGE_NAME: Final = re.compile(
-    r".*\.(?:jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|avif|hei[cf]|jxl)", re.IGNORECASE | re.DOTALL
+_IMAGE_END: Final = r"\.(?:jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|avif|hei[cf]|jxl)"
+_IMAGE_NAME: Final = re.compile(f".*{_IMAGE_END}", re.IGNORECASE | re.DOTALL)
+_BETWEEN_IMAGES: Final = re.compile(rf"({_IMAGE_END})\s*[|;,\n]\s*", re.IGNORECASE)
+_NO_PICTURE: Final = frozenset(
+    (
+        *(
+            "-",
+            "--",
+            "–",
+            "—",
+            "/",
+            "n/a",
+            "#n/a",
+            "na",
+            "nan",
+            "none",
+            "null",
+            "nil",
+            "no image",
+            "no picture",
+        ),
+        *("keine", "kein", "kein bild", "keines", "leer", "ohne", "aucune", "aucun", "ninguna", "ninguno"),
+        *("nessuna", "nessuno", "geen", "无", "無"),
+    )
 )
+"""What people and programs write where there is no picture."""
+
 _SHOWN: Final = 200
 
 
@@ -44,16 +68,21 @@ def is_url(text: str) -> bool:
 def split_pictures(text: str) -> list[str]:
     r"""Splits the pictures in one cell, between which are ``|``, ``,``, ``;`` or line breaks, or a JSON list.
 
-    A path may have these characters itself: it is split only where every part looks like a picture.
+    A path may have these characters itself: it is split only where every part looks like a picture. What
+    stands for no picture, such as ``-``, is none.
 
     Example:
         >>> split_pictures("a.jpg|img/b 2.png")
         ['a.jpg', 'img/b 2.png']
+        >>> split_pictures("a, rot.jpg, b, blau.jpg"), split_pictures("n/a")
+        (['a, rot.jpg', 'b, blau.jpg'], [])
         >>> split_pictures("Dress, red.jpg"), split_pictures("https://s.example/w_3,h_4/a.jpg")
         (['Dress, red.jpg'], ['https://s.example/w_3,h_4/a.jpg'])
         >>> split_pictures('["a.jpg", {"src": "b.jpg"}]')
         ['a.jpg', 'b.jpg']
     """
+    if text.strip().casefold() in _NO_PICTURE:
+        return []
     if text.startswith("[") and (listed := _json_list(text)) is not None:
         return listed
     pictures: list[str] = []
@@ -219,6 +248,9 @@ def _split_paths(text: str) -> list[str]:
         parts = [part for part in parts if part]
         if len(parts) > 1 and all(_IMAGE_NAME.fullmatch(part) for part in parts):
             return parts
+    parts = _BETWEEN_IMAGES.sub("\\1\n", text).strip().split("\n")
+    if len(parts) > 1 and all(_IMAGE_NAME.fullmatch(part) for part in parts):
+        return parts
     return [text.strip(" \t\r\n,;|")]
 
 

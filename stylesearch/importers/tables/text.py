@@ -2,6 +2,7 @@
 
 - Encodings: UTF-8, also with a mark (once or twice), UTF-16, and else Windows-1252, with a warning.
 - Delimiters: comma, semicolon, tab and ``|``, found by looking, or named in a first line ``sep=;``.
+- Lines above the header, such as ``Export of 2026-11-30;;``, are passed over.
 - A row may be shorter than the header, and longer by empty cells: spreadsheets write both.
 - A row that cannot be read is one failure, and the next line is read. That holds for a quote that is never
   closed, too: its row fails, and the lines behind it are read again.
@@ -24,6 +25,7 @@ from typing import IO, Final, Protocol
 
 from stylesearch.csv_cells import ESCAPED_COLUMN, unescape_cell
 from stylesearch.errors import DatasetError
+from stylesearch.importers.tables.aliases import count_fields
 from stylesearch.importers.tables.items import Table, TableRow, plain_name
 from stylesearch.types import Failure
 
@@ -43,6 +45,7 @@ MAX_RECORD: Final = 4_000_000
 _DELIMITERS: Final = ",;\t|"
 _SNIFFED: Final = 1 << 16
 _SNIFFED_ROWS: Final = 50
+_TITLE_LINES: Final = 10
 _CHUNK: Final = 1 << 20
 _MARK: Final = "\ufeff"
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
@@ -71,6 +74,8 @@ class _TooLong(Exception):
 
 class _CsvReader(Protocol):
     """The type of ``csv.reader(...)``, which has no public name."""
+
+    line_num: int
 
     def __next__(self) -> list[str]: ...
 
@@ -158,7 +163,8 @@ def open_text(path: Path) -> Iterator[tuple[Table, Iterator[TableRow | Failure]]
     with file:
         lines = _Lines(file)
         start = _read_start(path, encoding)
-        header = _read_header(lines, _find_delimiter(start), str(path))
+        delimiter, n_above = _find_start(start)
+        header = _read_header(lines, delimiter, str(path), n_above)
         rows = _rows(lines, header, path, damaged="" if sure else _REPLACEMENT)
         yield Table(header.rows.columns, line=header.line), rows
 
@@ -178,7 +184,8 @@ def sniff_text(path: Path) -> Table | None:
     if "\0" in text:
         return None
     try:
-        header = _read_header(_Lines(io.StringIO(text, newline="")), _find_delimiter(text), str(path))
+        delimiter, n_above = _find_start(text)
+        header = _read_header(_Lines(io.StringIO(text, newline="")), delimiter, str(path), n_above)
     except DatasetError:
         return None
     return Table(header.rows.columns, line=header.line)
@@ -352,8 +359,8 @@ def _loose_cells(record: list[str], delimiter: str) -> list[str] | None:
     return None
 
 
-def _read_header(lines: _Lines, delimiter: str, path: str) -> _Header:
-    """Reads up to the header.
+def _read_header(lines: _Lines, delimiter: str, path: str, n_above: int = 0) -> _Header:
+    """Reads up to the header, which ``n_above`` lines are above of.
 
     Raises:
         DatasetError: there is none.
@@ -361,7 +368,7 @@ def _read_header(lines: _Lines, delimiter: str, path: str) -> _Header:
     lines.begin()
     try:
         for line in lines:
-            if line.strip().strip(_MARK) and not _SEPARATOR_LINE.fullmatch(line):
+            if lines.number > n_above and line.strip().strip(_MARK) and not _SEPARATOR_LINE.fullmatch(line):
                 break
             lines.begin()
         else:
@@ -382,13 +389,35 @@ def _without_mark(lines: Iterator[str]) -> Iterator[str]:
         yield line.lstrip(_MARK)
 
 
-def _find_delimiter(text: str) -> str:
-    """Finds the character between the cells of a table that begins with ``text``."""
+def _find_start(text: str) -> tuple[str, int]:
+    """Finds the character between the cells of a table that begins with ``text``, and the lines above it."""
     lines = io.StringIO(text.lstrip(_MARK), newline="").readlines()
-    lines = lines[next((i for i, line in enumerate(lines) if line.strip()), 0) :]
-    if lines and (named := _SEPARATOR_LINE.fullmatch(lines[0])):
-        return named[1]
-    return max(_DELIMITERS, key=lambda delimiter: _fit(lines, delimiter))
+    n_above = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    delimiters = _DELIMITERS
+    if n_above < len(lines) and (named := _SEPARATOR_LINE.fullmatch(lines[n_above])):
+        n_above, delimiters = n_above + 1, named[1]
+    n_above += _count_title_lines(lines[n_above:], delimiters)
+    return max(delimiters, key=lambda delimiter: _fit(lines[n_above:], delimiter)), n_above
+
+
+def _count_title_lines(lines: list[str], delimiters: str) -> int:
+    """Number of lines above the first that names columns, where the first line names none."""
+    found: list[int] = []
+    for delimiter in delimiters:
+        reader = _csv_reader(iter(lines), delimiter)
+        width = 0
+        with contextlib.suppress(csv.Error, StopIteration):
+            for i in range(_TITLE_LINES + 1):
+                n_above = reader.line_num
+                cells = next(reader)
+                n_cells, n_fields = sum(bool(cell.strip()) for cell in cells), count_fields(cells)
+                if i == 0 and n_cells > 1 and n_fields:
+                    return 0
+                if i and n_fields > 1 and n_cells > width:
+                    found.append(n_above)
+                    break
+                width = max(width, n_cells)
+    return min(found, default=0)
 
 
 def _fit(lines: list[str], delimiter: str) -> float:

@@ -1,4 +1,4 @@
-"""Reads Excel workbooks (``.xlsx``): the first sheet with a header, one row at a time.
+"""Reads Excel workbooks (``.xlsx``): the sheets that have the columns of a table, one row at a time.
 
 Numbers become the texts that one would type, dates ISO 8601, and formulas the values that were saved with
 them. Cells that hold an error of Excel are empty.
@@ -11,11 +11,13 @@ import datetime
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.errors import DatasetError
+from stylesearch.importers.tables.aliases import count_fields
 from stylesearch.importers.tables.items import Table, TableRow
 from stylesearch.importers.tables.text import RowReader
 from stylesearch.types import Failure
@@ -38,20 +40,39 @@ _SMALL: Final = 16 << 20
 _HEADER_WITHIN: Final = 50
 _ERRORS: Final = frozenset(("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"))
 _ZEROS: Final = re.compile(r"0{2,20}")
+_DECIMALS: Final = re.compile(r"0\.(0{1,10})(?![0#?])")
+_OTHER_NUMBER: Final = re.compile(r"[%/?]|E[+-]")
+"""What makes a format one of percents, fractions or powers of ten."""
+
+_NO_VALUE: Final = re.compile(
+    rb"<c\b([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"
+)
+"""A cell with a formula whose value was not saved."""
+
+_TEXT_CELL: Final = re.compile(rb"""\bt=["']str["']""")
+_CHUNK: Final = 1 << 20
+_LONGEST_CELL: Final = 1 << 16
 _CURRENCY: Final = re.compile(r"\[\$([^\]-]+)(?:-[0-9A-Fa-f]+)?\]|([€$£¥])|\"\s*([A-Z]{3}|[€$£¥])\s*\"")
 
 
 @contextlib.contextmanager
-def open_xlsx(path: Path) -> Iterator[tuple[Table, Iterator[TableRow | Failure]]]:
+def open_xlsx(path: Path, sheet: str = "") -> Iterator[tuple[Table, Iterator[TableRow | Failure]]]:
     """Opens a workbook and finds its table.
 
-    The header is the first row with two texts or more, among the first rows of a sheet.
+    The header of a sheet is the first row, among its first ones, with names of columns that are known; else
+    the first with two texts or more. The table is on the first sheet with known columns, and on all that have
+    the same columns.
+
+    Args:
+        path: the file.
+        sheet: name of the one sheet that is read; "" to look.
 
     Yields:
         the table, and an iterator over the rows below the header; empty rows are left out.
 
     Raises:
-        DatasetError: it is no workbook, has no sheet with a header, or would unpack to far more than it is.
+        DatasetError: it is no workbook, has no such sheet or none with a header, or would unpack to far more
+            than it is.
     """
     from openpyxl import load_workbook
 
@@ -62,16 +83,25 @@ def open_xlsx(path: Path) -> Iterator[tuple[Table, Iterator[TableRow | Failure]]
             book = load_workbook(file, read_only=True, data_only=True)
         stack.callback(book.close)
         with _reading(path):
-            for sheet in book.worksheets:
-                if (found := _find_header(sheet)) is not None:
-                    break
-            else:
-                raise DatasetError(
-                    f"{path}: no sheet has a header", hint="its first row names the columns of the table"
+            found = [
+                one
+                for each in book.worksheets
+                if sheet.casefold() in ("", each.title.casefold()) and (one := _find_header(each)) is not None
+            ]
+            if not found:
+                raise _no_header(path, sheet, [each.title for each in book.worksheets])
+        first = max(found, key=lambda one: one.n_fields)  # of equal ones the first
+        columns = first.reader.columns
+        read = [one for one in found if one.reader.columns.keys() == columns.keys()]
+        notes = _describe_choice(read, [one for one in found if one not in read])
+        with _reading(path):
+            if n_formulas := _count_formulas(path, read):
+                cells = "1 cell has a formula" if n_formulas == 1 else f"{n_formulas:,} cells have a formula"
+                notes.append(
+                    f"{cells} without a saved value, and nothing in it: open the workbook in a "
+                    "spreadsheet and save it"
                 )
-        line, names = found
-        header = RowReader(names)
-        yield Table(header.columns, line=line), _rows(path, sheet, line, header)
+        yield Table(columns, line=first.line, notes=notes), _rows(path, read)
 
 
 def count_xlsx_rows(path: Path) -> int:
@@ -87,28 +117,94 @@ def count_xlsx_rows(path: Path) -> int:
         return max(max((sheet.max_row or 0 for sheet in book.worksheets), default=0) - 1, 0)
 
 
-def _rows(path: Path, sheet: ReadOnlyWorksheet, line: int, header: RowReader) -> Iterator[TableRow | Failure]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sheet:
+    """A sheet with a header.
+
+    Attributes:
+        sheet: the sheet.
+        line: number of the header's row.
+        reader: makes its rows.
+        n_fields: number of known fields that the header names, at most 2.
+    """
+
+    sheet: ReadOnlyWorksheet
+    line: int
+    reader: RowReader
+    n_fields: int
+
+
+def _rows(path: Path, sheets: Sequence[_Sheet]) -> Iterator[TableRow | Failure]:
     with _reading(path):
-        for number, cells in _texts(sheet):
-            if number <= line or not any(cells):
-                continue
-            too_long = ""
-            if any(cells[header.width :]):
-                width = max(i for i, cell in enumerate(cells) if cell) + 1
-                too_long = f"{width} cells, where the header has {header.width}"
-            yield header.row(number, list(cells[: header.width]), too_long)
+        for one in sheets:
+            width = one.reader.width
+            for number, cells in _texts(one.sheet):
+                if number <= one.line or not any(cells):
+                    continue
+                too_long = ""
+                if any(cells[width:]):
+                    n_cells = max(i for i, cell in enumerate(cells) if cell) + 1
+                    too_long = f"{n_cells} cells, where the header has {width}"
+                yield one.reader.row(number, list(cells[:width]), too_long)
 
 
-def _find_header(sheet: ReadOnlyWorksheet) -> tuple[int, list[str]] | None:
-    """The number and cells of the first row with two texts; else of the first with any; None for neither."""
+def _count_formulas(path: Path, sheets: Sequence[_Sheet]) -> int:
+    """Number of cells with a formula whose value was not saved, as other programs than spreadsheets write."""
+    n = 0
+    with zipfile.ZipFile(path) as archive:
+        for one in sheets:
+            sheet: Any = one.sheet  # the name of its file is not public
+            with archive.open(sheet._worksheet_path.lstrip("/")) as file:
+                rest = b""
+                while chunk := file.read(_CHUNK):
+                    rest += chunk
+                    end = 0
+                    for found in _NO_VALUE.finditer(rest) if b"<f" in rest else ():
+                        end = found.end()
+                        n += not _TEXT_CELL.search(found[1])  # the text may be empty
+                    # A cell that is cut is found when its end has come.
+                    rest = rest[max(end, rest.rfind(b"<c "), len(rest) - _LONGEST_CELL) :]
+    return n
+
+
+def _describe_choice(read: Sequence[_Sheet], others: Sequence[_Sheet]) -> list[str]:
+    """What to say of the sheets that are read, and of those that are not."""
+    names, unread = ([repr(one.sheet.title) for one in sheets] for sheets in (read, others))
+    notes = []
+    if len(names) > 1:
+        notes.append(f"read the sheets {', '.join(names)}, which have the same columns")
+    if unread:
+        are = "the sheet {} was" if len(unread) == 1 else "the sheets {} were"
+        notes.append(
+            f"{are.format(', '.join(unread))} not read, only {', '.join(names)}: --sheet NAME reads another"
+        )
+    return notes
+
+
+def _no_header(path: Path, sheet: str, names: Sequence[str]) -> DatasetError:
+    shown = ", ".join(names)
+    if sheet and sheet.casefold() not in map(str.casefold, names):
+        return DatasetError(f"{path} has no sheet {sheet!r}", hint=f"its sheets are {shown}")
+    return DatasetError(
+        f"{path}: {f'the sheet {sheet!r} has no' if sheet else 'no sheet has a'} header",
+        hint="its first row names the columns of the table",
+    )
+
+
+def _find_header(sheet: ReadOnlyWorksheet) -> _Sheet | None:
+    """Finds the header: a row with known names, else the first with two texts, else the first with any."""
     first: tuple[int, list[str]] | None = None
+    width = 0
     for number, cells in _texts(sheet, until=_HEADER_WITHIN):
         n_texts = sum(bool(cell) for cell in cells)
-        if n_texts and first is None:
+        if n_texts > max(width, 1) and count_fields(cells) > 1:
+            return _Sheet(sheet, number, RowReader(_without_end(cells)), n_fields=2)
+        if n_texts and (first is None or (n_texts > 1 and width < 2)):
             first = (number, _without_end(cells))
-        if n_texts > 1:
-            return number, _without_end(cells)
-    return first
+        width = max(width, n_texts)
+    if first is None:
+        return None
+    return _Sheet(sheet, first[0], RowReader(first[1]), n_fields=min(count_fields(first[1]), 1))
 
 
 def _without_end(cells: Sequence[str]) -> list[str]:
@@ -138,11 +234,11 @@ def _text(cell: ReadOnlyCell | Any) -> str:
 
 
 def _number(value: float, style: str) -> str:
-    """The text of a number, with the leading zeros and the currency that its style shows.
+    """The text of a number, with the zeros and the currency that its style shows.
 
     Example:
-        >>> _number(12.0, "General"), _number(42, "00000"), _number(19.9, '0.00 "€"')
-        ('12', '00042', '19.9 €')
+        >>> _number(12.0, "General"), _number(42, "00000"), _number(49.9, '#,##0.00 "€"')
+        ('12', '00042', '49.90 €')
     """
     if isinstance(value, int) or value.is_integer():
         text = str(int(value))
@@ -150,6 +246,9 @@ def _number(value: float, style: str) -> str:
             return text.zfill(len(style))
     else:
         text = f"{Decimal(f'{value:.15g}'):f}"
+    if (decimals := _DECIMALS.search(style)) and not _OTHER_NUMBER.search(style):
+        whole, _, cents = text.partition(".")
+        text = f"{whole}.{cents.ljust(len(decimals[1]), '0')}"
     if style != "General" and (found := _CURRENCY.search(style)):
         symbol = (found[1] or found[2] or found[3] or "").strip()
         return f"{text} {symbol}".strip()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from stylesearch.errors import DatasetError, UnknownName
 from stylesearch.importers import IMPORTERS, possible_formats
-from stylesearch.importers.base import title_from_name
+from stylesearch.importers.base import ImportOptions, check_options, title_from_name
 from stylesearch.importers.choice import choose_importer
 
 
@@ -68,7 +69,8 @@ def test_a_table_is_read_without_importing_a_reader_of_datasets(tmp_path: Path) 
         path, options = Path(sys.argv[1]), ImportOptions()
         importer = choose_importer(path)
         check_options(importer, options)
-        assert count_listed(importer, path, options) == len(list(importer.records(path, options))) == 1
+        _, record = importer.records(path, options)
+        assert (count_listed(importer, path, options), record.product.id) == (1, "1")
         print([name for name in sys.modules if name.startswith("stylesearch.importers.datasets")])
     """
     command = [sys.executable, "-c", textwrap.dedent(code), tmp_path / "products.csv"]
@@ -105,3 +107,52 @@ def test_an_unknown_format_and_a_missing_path(tmp_path: Path) -> None:
 )
 def test_titles(name: str, title: str) -> None:
     assert title_from_name(name) == title
+
+
+def write_zip(path: Path, **files: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+@pytest.mark.parametrize("format", ["auto", "csv"])
+@pytest.mark.parametrize(
+    ("name", "content", "what", "hint"),
+    [
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1", "a workbook of an older Excel", "save it as .xlsx, or as CSV"),
+        ("a.pdf", b"%PDF-1.7 ...", "a PDF", "export the table itself"),
+        ("a.csv.gz", b"\x1f\x8b\x08", "packed with gzip", "unpack it first"),
+    ],
+)
+def test_files_that_are_no_table_say_what_to_do(
+    tmp_path: Path, name: str, content: bytes, what: str, hint: str, format: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=f"{name} is {what}") as caught:
+        list(choose_importer(tmp_path / name, format).records(tmp_path / name, ImportOptions()))
+    assert caught.value.hint.startswith(hint)
+
+
+def test_an_archive_says_to_unpack_it(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"a\.zip is a ZIP archive") as caught:
+        choose_importer(write_zip(tmp_path / "a.zip", products="id,image"))
+    assert caught.value.hint.startswith("unpack it")
+    sheet = write_zip(tmp_path / "a.ods", mimetype="application/vnd.oasis.opendocument.spreadsheet")
+    with pytest.raises(DatasetError, match="OpenDocument"):
+        choose_importer(sheet)
+
+
+@pytest.mark.parametrize("url", ["https://s.example/feed.xml", "s3://bucket/feed.csv"])
+def test_a_url_as_the_path_says_to_download_it(url: str) -> None:
+    for path in (url, Path.cwd() / url):
+        with pytest.raises(DatasetError, match=f"no URL. Received: {url}") as caught:
+            choose_importer(path)
+        assert f"'{url}'" in caught.value.hint
+
+
+@pytest.mark.parametrize("currency", ["Euro", "€", "EU"])
+def test_a_currency_is_a_code_of_three_letters(tmp_path: Path, currency: str) -> None:
+    (tmp_path / "a.csv").write_text("id,image\n")
+    with pytest.raises(DatasetError, match="a code of three letters"):
+        check_options(choose_importer(tmp_path / "a.csv"), ImportOptions(currency=currency))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.base import ColumnsNote, ImportOptions
 from stylesearch.importers.choice import choose_importer
 from stylesearch.listing import Record
 
@@ -24,7 +24,8 @@ def photos() -> Path:
 
 
 def read(source: Path, format: str = "auto") -> list[Record]:
-    items = list(choose_importer(source, format).records(source, ImportOptions()))
+    listed = choose_importer(source, format).records(source, ImportOptions())
+    items = [item for item in listed if not isinstance(item, ColumnsNote)]
     found = [item for item in items if isinstance(item, Record)]
     assert len(found) == len(items)
     return found

@@ -9,7 +9,7 @@ import pytest
 from stylesearch.drawn_shop.writer import write_demo
 from stylesearch.errors import DatasetError
 from stylesearch.importers import IMPORTERS
-from stylesearch.importers.base import ImportOptions, LayoutImporter, Note, SplitImporter
+from stylesearch.importers.base import ColumnsNote, ImportOptions, LayoutImporter, Note, SplitImporter
 from stylesearch.importers.choice import choose_importer
 from stylesearch.listing import Record
 from tests.unit.importers.datasets import layouts
@@ -29,7 +29,8 @@ def read(folder: Path, format: str = "auto") -> tuple[str, list[str], list[str]]
     importer = choose_importer(folder, format)
     items = list(importer.records(folder, ImportOptions()))
     ids = [item.product.id for item in items if isinstance(item, Record)]
-    return importer.name, ids, [item.text for item in items if isinstance(item, Note)]
+    notes = [item.text for item in items if isinstance(item, Note) and not isinstance(item, ColumnsNote)]
+    return importer.name, ids, notes
 
 
 @pytest.mark.parametrize("name", ["products.csv", "labels.csv", "Produkte.CSV", "feed.tsv"])

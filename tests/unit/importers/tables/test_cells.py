@@ -34,7 +34,13 @@ from stylesearch.importers.tables.prices import choose_price, is_in_effect, name
             (text, False)
             for text in ("agotado", "esaurito", "niet op voorraad", "售罄", "0", "-2", "0,0", "no")
         ),
-        *((text, None) for text in ("", "maybe", "2 weeks")),
+        *(
+            (text, True)
+            for text in ("10+", "> 5", "5 Stk.", "sofort", "lieferbar in 3 Tagen", "wenige verfügbar")
+        ),
+        *((text, True) for text in ("nur noch 2", "3 in stock", "Only 2 left", "fast ausverkauft")),
+        *((text, False) for text in ("0 Stück", "0 verfügbar", "nicht mehr lieferbar", "kein Bestand")),
+        *((text, None) for text in ("", "maybe", "2 weeks", "bald wieder verfügbar", "siehe Filiale")),
     ],
 )
 def test_stock_in_words_numbers_and_flags(text: str, is_stock: bool | None) -> None:

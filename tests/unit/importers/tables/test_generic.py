@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Listed
+from stylesearch.importers.base import ColumnsNote, ImportOptions, Listed, Note
 from stylesearch.importers.tables.generic import PlainTable
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import Table, plain_name
@@ -18,7 +18,8 @@ from stylesearch.types import Variant
 def read(shop: Path, text: str, **options: object) -> list[Listed]:
     table = shop / "products.csv"
     table.write_text(text, encoding="utf-8")
-    return list(TableImporter().records(table, ImportOptions(**options)))  # type: ignore[arg-type]
+    listed = TableImporter().records(table, ImportOptions(**options))  # type: ignore[arg-type]
+    return [item for item in listed if not isinstance(item, ColumnsNote)]
 
 
 def records(items: list[Listed]) -> list[Record]:
@@ -163,7 +164,9 @@ def test_prices_have_their_currency(shop: Path, header: str, row: str, price: st
 
 
 def test_a_stock_that_cannot_be_read_is_an_attribute(shop: Path) -> None:
-    (record,) = records(read(shop, "id,image,Stock\n1,a.jpg,ask us\n"))
+    record, note = read(shop, "id,image,Stock\n1,a.jpg,ask us\n")
+    assert isinstance(record, Record)
+    assert note == Note("1 stock text could not be read, first: 'ask us' (line 2)")
     assert record.product.said == {"in_stock": None, "attributes.Stock": "ask us"}
 
 
@@ -287,7 +290,7 @@ def test_fields_may_be_named_as_columns_are(shop: Path) -> None:
     [
         (
             {"title": "Bezeichnun"},
-            r"no column 'bezeichnun'. Did you mean 'Bezeichnung'\?",
+            r"no column 'Bezeichnun'. Did you mean 'Bezeichnung'\?",
             "id, Bezeichnung, Bild",
         ),
         ({"id": "id+colour"}, "the table has no column 'colour'", "its columns are id, Bezeichnung"),
@@ -323,3 +326,89 @@ def test_a_table_is_rated_by_its_columns() -> None:
 def test_ids_and_categories_that_differ_in_unicode_form_are_equal(shop: Path) -> None:
     found = records(read(shop, "id,image,category\nro\u0308ck,a.jpg,Ro\u0308cke\nröck,b.jpg,Röcke\n"))
     assert [(r.product.id, r.product.said["category"]) for r in found] == [("röck", "Röcke")] * 2
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "id", "title"),
+    [
+        ("Artikel;Preis;Bild", "A1;5;a.jpg", "A1", None),
+        ("Artikel;Bezeichnung;Bild", "A1;Kleid;a.jpg", "A1", "Kleid"),
+        ("Artikelnr;Artikel;Bild", "A1;Kleid;a.jpg", "A1", "Kleid"),
+        ("EAN;Artikelnr;Name;Bild", "4006381333931;A1;Kleid;a.jpg", "A1", "Kleid"),
+        ("GTIN;Art.-Nr.;Name;Bild", "4006381333931;A1;Kleid;a.jpg", "A1", "Kleid"),
+        ("EAN;Artikel;Bild", "4006381333931;Kleid;a.jpg", "4006381333931", "Kleid"),
+    ],
+)
+def test_the_best_column_is_that_of_the_ids(
+    shop: Path, header: str, row: str, id: str, title: str | None
+) -> None:
+    (record,) = records(read(shop, f"{header}\n{row}\n"))
+    assert record.product.id == id
+    assert record.product.said.get("title") == title
+
+
+@pytest.mark.parametrize("column", ["Aktiv", "active", "Published", "STATUS", "sichtbar", "online"])
+def test_products_that_the_shop_does_not_show_are_left_out(shop: Path, column: str) -> None:
+    text = f"id,image,{column}\n1,a.jpg,1\n2,a.jpg,draft\n3,b.jpg,nein\n4,b.jpg,\n5,b.jpg,Archiviert\n"
+    *found, note = read(shop, text)
+    assert [(one.product.id, dict(one.product.said)) for one in records(found)] == [("1", {}), ("4", {})]
+    assert note == Note("3 products are left out: not shown to customers (--with-unpublished takes them in)")
+    assert len(records(read(shop, text, unpublished=True))) == 5
+
+
+def test_a_status_that_says_something_else_is_an_attribute(shop: Path) -> None:
+    (record,) = records(read(shop, "id,image,Status\n1,a.jpg,new arrival\n"))
+    assert record.product.said == {"attributes.Status": "new arrival"}
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        (
+            "Artikelnr;Bezeichnung;Bild;Bild 2;Stoff;Farbe",
+            "id = Artikelnr, title = Bezeichnung, image = Bild + Bild 2; attributes: Stoff, Farbe",
+        ),
+        (
+            "sku;parent sku;image;Farbe",
+            "id = sku, image = image, group = parent sku, color = Farbe; attributes: none",
+        ),
+        (
+            "Stand: heute;;\n\nsku;image;price",
+            "header in line 3: id = sku, image = image, price = price; attributes: none",
+        ),
+    ],
+)
+def test_a_note_says_which_column_became_which_field(shop: Path, header: str, text: str) -> None:
+    (shop / "products.csv").write_text(f"{header}\n1;a.jpg;2;3;4;5\n")
+    note = next(TableImporter().records(shop / "products.csv", ImportOptions()))
+    assert note == ColumnsNote(text)
+
+
+def test_rows_of_one_id_that_differ_without_a_group_are_told_once(shop: Path) -> None:
+    rows = "".join(
+        f"{id};a.jpg;{size};{price}\n"
+        for id, size, price in [
+            ("W501", "32/34", "5"),
+            ("W501", "34/34", "6"),
+            ("W502", "", "5"),
+            ("W503", "S", "5"),
+            ("W502", "M", "5"),
+            ("W503", "L", "5"),
+        ]
+    )
+    text = f"Artikelnr;Bild;Größe;Preis\n{rows}"
+    *found, note = read(shop, text)
+    assert [one.product.id for one in records(found)] == ["W501", "W502", "W503"]
+    assert note == Note(
+        "2 products have rows that differ in Größe, Preis, first: 'W501' (lines 2 and 3); the first row "
+        "counts: if the rows are variants, give --map group=Artikelnr,id=Artikelnr+Größe, where the id is "
+        "what tells them apart"
+    )
+    grouped = records(read(shop, text, columns={"group": "Artikelnr", "id": "Artikelnr+Größe"}))
+    assert [one.id for one in grouped[0].product.said["variants"]] == ["W501-32/34", "W501-34/34"]
+
+
+def test_rows_of_one_id_that_differ_in_the_price_alone_need_another_column(shop: Path) -> None:
+    *_, note = read(shop, "sku;image;price\n1;a.jpg;5\n1;b.jpg;6\n")
+    assert isinstance(note, Note)
+    assert "--map group=sku,id=COLUMN" in note.text

@@ -266,3 +266,27 @@ def test_a_product_with_far_too_many_rows_is_one_failure(monkeypatch: pytest.Mon
     assert (refused.product.id, refused.item) == ("d", "t.csv:4")
     assert "3 more rows of the product 'd'" in str(refused.reason)
     assert len(records) == 2
+
+
+def titles(*items: Item) -> dict[str, str]:
+    found = listed(*items, variants="separate")
+    return {item.product.id: item.product.said["title"] for item in found if isinstance(item, Unpictured)}
+
+
+def test_separate_variants_keep_the_titles_of_their_own_rows() -> None:
+    sand = Item("d", {"title": "Wrap dress, sand"}, variant("s", color="Sand", size="S"))
+    navy_s = Item("d", {"title": "Wrap dress, navy"}, variant("ns", color="Navy", size="S"))
+    navy_m = Item("d", {"title": "Wrap dress, navy"}, variant("nm", color="Navy", size="M"))
+    assert titles(sand, navy_s, navy_m) == {
+        "s": "Wrap dress, sand",
+        "ns": "Wrap dress, navy, S",
+        "nm": "Wrap dress, navy, M",
+    }
+
+
+def test_separate_variants_of_one_title_are_told_apart_by_their_options() -> None:
+    rows = [Item("d", {"title": "Dress"}, variant(size, size=size)) for size in "SM"]
+    assert titles(*rows) == {"S": "Dress, S", "M": "Dress, M"}
+    parent = Item("d", {"title": "The dress"})
+    assert titles(parent, *rows) == {"S": "The dress, S", "M": "The dress, M"}
+    assert titles(parent, rows[0]) == {"S": "Dress"}

@@ -89,7 +89,7 @@ def test_the_columns_of_a_known_format_cannot_be_chosen(shop: Path) -> None:
 def test_a_table_behind_a_link_has_its_pictures_beside_the_link(shop: Path, tmp_path: Path) -> None:
     (tmp_path / "export-2026-11-29.csv").write_text("id,image\n1,a.jpg\n", encoding="utf-8")
     (shop / "latest.csv").symlink_to(tmp_path / "export-2026-11-29.csv")
-    (record,) = TableImporter().records(shop / "latest.csv", ImportOptions())
+    _, record = TableImporter().records(shop / "latest.csv", ImportOptions())
     assert isinstance(record, Record)
     assert record.path == str(shop / "a.jpg")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.importers.base import ImportOptions, Listed
+from stylesearch.importers.base import ColumnsNote, ImportOptions, Listed
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import BadRow
 from stylesearch.importers.tables.pictures import PictureFinder, split_pictures
@@ -18,7 +18,8 @@ from stylesearch.listing import Record, Unpictured
 def read(shop: Path, text: str | bytes, **options: object) -> list[Listed]:
     table = shop / "products.csv"
     table.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return list(TableImporter().records(table, ImportOptions(**options)))  # type: ignore[arg-type]
+    listed = TableImporter().records(table, ImportOptions(**options))  # type: ignore[arg-type]
+    return [item for item in listed if not isinstance(item, ColumnsNote)]
 
 
 def records(items: list[Listed]) -> list[Record]:
@@ -221,3 +222,24 @@ def test_another_unicode_form_leads_to_nothing_outside(shop: Path, secret: Path)
 )
 def test_several_pictures_in_one_cell(cell: str, pictures: list[str]) -> None:
     assert split_pictures(cell) == pictures
+
+
+@pytest.mark.parametrize("cell", ["-", "n/a", "N/A", "none", "NULL", "keine", " – "])
+def test_what_stands_for_no_picture_is_an_empty_cell(shop: Path, cell: str) -> None:
+    (item,) = read(shop, f"id;title;image\n1;Dress;{cell}\n")
+    assert isinstance(item, Unpictured)
+    assert item.reason is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("a, rot.jpg, b, blau.jpg", ["a, rot.jpg", "b, blau.jpg"]),
+        ("a; rot.JPG;b.png", ["a; rot.JPG", "b.png"]),
+        ("Kleid, rot.jpg", ["Kleid, rot.jpg"]),
+        ("a.jpg, readme", ["a.jpg, readme"]),
+        ("a.jpg,b.png", ["a.jpg", "b.png"]),
+    ],
+)
+def test_pictures_with_commas_in_their_names(cell: str, names: list[str]) -> None:
+    assert split_pictures(cell) == names

@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions, Listed, Note
+from stylesearch.importers.base import ColumnsNote, ImportOptions, Listed, Note
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.text import MAX_RECORD, TableEncodingWarning
 from stylesearch.listing import Listing, Record, Unpictured
-from stylesearch.types import Box, Domain, Failure
+from stylesearch.types import Box, Domain, Failure, Variant
 
 
 def read(shop: Path, text: str | bytes, **options: object) -> list[Listed]:
     table = shop / "products.csv"
     table.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return list(TableImporter().records(table, ImportOptions(**options)))  # type: ignore[arg-type]
+    listed = TableImporter().records(table, ImportOptions(**options))  # type: ignore[arg-type]
+    return [item for item in listed if not isinstance(item, ColumnsNote)]
 
 
 def records(items: list[Listed]) -> list[Record]:
@@ -288,10 +289,11 @@ def test_without_a_header_there_is_no_table(shop: Path, text: str, message: str)
         read(shop, text)
 
 
-def test_a_table_without_pictures_lists_its_products_and_says_so(shop: Path) -> None:
+def test_a_table_without_pictures_and_titles_only_changes_known_products_and_says_so(shop: Path) -> None:
     note, first, second = read(shop, "sku,price,stock,Fotodatei\n1,19.90,3,a.jpg\n2,5,0,b.jpg\n")
     assert isinstance(note, Note)
     assert "no column for pictures is in the header (sku, price, stock, Fotodatei)" in note.text
+    assert "only products that are known are changed" in note.text
     assert first == Unpictured(
         Listing(
             "1",
@@ -299,10 +301,25 @@ def test_a_table_without_pictures_lists_its_products_and_says_so(shop: Path) -> 
             guesses={"title": "1"},
         ),
         f"{shop}/products.csv:2",
+        only_known=True,
         says_images=False,
     )
     assert isinstance(second, Unpictured)
     assert second.product.said["in_stock"] is False
+
+
+def test_a_table_with_titles_and_without_pictures_lists_products(shop: Path) -> None:
+    note, product = read(shop, "sku,title\n1,Red dress\n")
+    assert isinstance(note, Note)
+    assert "only products that are known" not in note.text
+    assert isinstance(product, Unpictured)
+    assert (product.only_known, product.says_images) == (False, False)
+
+
+def test_the_variants_of_a_table_of_facts_stay_apart_by_their_ids(shop: Path) -> None:
+    _, product = read(shop, "sku,parent,stock\nW1-S,W1,0\n")
+    assert isinstance(product, Unpictured)
+    assert product.product.said["variants"] == (Variant("W1-S", in_stock=False),)
 
 
 def test_a_row_that_is_too_long_only_lists_its_product(shop: Path) -> None:
@@ -381,7 +398,7 @@ def test_the_domain_of_the_user_is_for_rows_that_have_none(shop: Path) -> None:
 def test_a_table_reached_by_a_relative_path(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read(shop, "id,image\n1,a.jpg\n2,missing.jpg\n")
     monkeypatch.chdir(shop)
-    record, unpictured = TableImporter().records(Path("products.csv"), ImportOptions())
+    _, record, unpictured = TableImporter().records(Path("products.csv"), ImportOptions())
     assert isinstance(record, Record)
     assert record.path == str(shop / "a.jpg")
     assert isinstance(unpictured, Unpictured)
@@ -402,3 +419,21 @@ def test_a_table_from_the_csv_module_needs_nothing_special(shop: Path) -> None:
     (record,) = records(read(shop, out.getvalue()))
     assert record.product.id == 'say "hi"'
     assert record.product.said == {"attributes.note": 'a "b",\r\nc'}
+
+
+def test_prices_and_stock_texts_that_cannot_be_read_are_counted(shop: Path) -> None:
+    items = read(
+        shop,
+        "id,image,price,stock\n1,a.jpg,19.90,3\n2,b.jpg,auf Anfrage,siehe Filiale\n"
+        "3,b.jpg,12.5O,2\n4,b.jpg,,\n",
+    )
+    assert [item.text for item in items if isinstance(item, Note)] == [
+        "2 prices could not be read, first: 'auf Anfrage' (line 3)",
+        "1 stock text could not be read, first: 'siehe Filiale' (line 3)",
+    ]
+    assert [item.product.said["price"] for item in items if isinstance(item, Record)] == [
+        "19.90",
+        "auf Anfrage",
+        "12.5O",
+        None,
+    ]

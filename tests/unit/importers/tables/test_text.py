@@ -143,3 +143,37 @@ def test_a_file_that_cannot_be_opened_is_a_dataset_error(tmp_path: Path) -> None
 def test_count(tmp_path: Path, end: str) -> None:
     (tmp_path / "table").write_bytes(end.join(["id", "1", "2", "3"]).encode())
     assert count_text_rows(tmp_path / "table") == 3
+
+
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [
+        ("Export vom 30.11.2026;;\n", 2),
+        ("Export vom 30.11.2026\n\nLager Nord;alle\n", 4),
+        ("sep=;\nBestandsliste\n", 3),
+        ('"Liste, vom\nLager"\n', 3),
+        ("Artikel\n", 2),
+    ],
+)
+def test_lines_above_the_header_are_passed_over(tmp_path: Path, above: str, line: int) -> None:
+    table, rows = read(tmp_path, f"{above}Artikelnr;Titel;Preis\n1;Rot, lang;5,00\n")
+    assert list(table.columns.values()) == ["Artikelnr", "Titel", "Preis"]
+    assert table.line == line
+    (row,) = rows
+    assert isinstance(row, TableRow)
+    assert row.line == line + 1
+    assert row.text("titel") == "Rot, lang"
+    assert sniff_text(tmp_path / "table") == table
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nimi;Kuva;Hinta\nTitel;Preis;x\n",
+        "sku;Stoff\ntitle;price;image\n",
+        "image\ntitle price\n",
+        "a;b\nc;d\n",
+    ],
+)
+def test_a_header_in_another_language_is_not_passed_over(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, text)[0].line == 1

@@ -11,12 +11,12 @@ import pytest
 from openpyxl import Workbook
 
 from stylesearch.errors import DatasetError
-from stylesearch.importers.base import ImportOptions
+from stylesearch.importers.base import ImportOptions, Note
 from stylesearch.importers.choice import choose_importer
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import TableRow
 from stylesearch.importers.tables.xlsx import MAX_COLUMNS, count_xlsx_rows, open_xlsx
-from stylesearch.listing import Record
+from stylesearch.listing import Record, Unpictured
 from stylesearch.types import Failure
 
 
@@ -74,11 +74,11 @@ def test_a_cell_is_the_text_that_one_would_type(tmp_path: Path, value: Any, text
     ("value", "number_format", "text"),
     [
         (42, "00000", "00042"),
-        (19.9, '0.00 "€"', "19.9 €"),
-        (19.9, "#,##0.00 [$€-407]", "19.9 €"),
-        (1299, "[$EUR] #,##0.00", "1299 EUR"),
+        (19.9, '0.00 "€"', "19.90 €"),
+        (19.9, "#,##0.00 [$€-407]", "19.90 €"),
+        (1299, "[$EUR] #,##0.00", "1299.00 EUR"),
         (5, "$#,##0", "5 $"),
-        (5, "0.00", "5"),
+        (5, "0.00", "5.00"),
     ],
 )
 def test_zeros_and_currencies_that_only_the_format_shows(
@@ -122,7 +122,7 @@ def test_a_workbook_is_found_by_its_content_and_read_as_a_table(shop: Path) -> N
     path = write(shop, ["SKU", "Bild", "Preis"], [7, "a.jpg", 19.9]).rename(shop / "export.bin")
     importer = choose_importer(path)
     assert (importer.name, importer.count(path), count_xlsx_rows(path)) == ("csv", 1, 1)
-    (record,) = importer.records(path, ImportOptions())
+    _, record = importer.records(path, ImportOptions())
     assert isinstance(record, Record)
     assert (record.product.id, record.product.said) == ("7", {"price": "19.9"})
 
@@ -157,3 +157,105 @@ def test_a_workbook_that_would_unpack_to_far_more_than_it_is_is_refused(tmp_path
 def test_a_workbook_without_any_cell_has_no_header(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no sheet has a header"), open_xlsx(write(tmp_path)):
         pass
+
+
+def write_sheets(folder: Path, **sheets: list[list[Any]]) -> Path:
+    book = Workbook()
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.remove(book.worksheets[0])
+    path = folder / "products.xlsx"
+    book.save(path)
+    return path
+
+
+COVER = [["Export of", "2026-11-30"], ["by", "Warehouse"]]
+DRESSES = [["sku", "title", "price"], ["d1", "Red dress", 5]]
+HATS = [["title", "sku", "price"], ["Hat", "h1", 7]]
+STOCK = [["sku", "stock"], ["d1", 0]]
+
+
+def list_items(path: Path, **options: str) -> tuple[list[str], list[str]]:
+    """Ids of the products, and what is said of the sheets."""
+    items = list(TableImporter().records(path, ImportOptions(**options)))  # type: ignore[arg-type]
+    return (
+        [item.product.id for item in items if isinstance(item, Unpictured)],
+        [item.text for item in items if isinstance(item, Note) and "sheet" in item.text],
+    )
+
+
+def test_a_cover_sheet_is_no_table(tmp_path: Path) -> None:
+    path = write_sheets(tmp_path, Cover=COVER, Dresses=DRESSES)
+    assert list_items(path) == (
+        ["d1"],
+        ["the sheet 'Cover' was not read, only 'Dresses': --sheet NAME reads another"],
+    )
+
+
+def test_all_sheets_with_the_columns_of_the_first_are_read_and_the_others_named(tmp_path: Path) -> None:
+    path = write_sheets(tmp_path, Cover=COVER, Dresses=DRESSES, Hats=HATS, Stock=STOCK, Empty=[])
+    assert list_items(path) == (
+        ["d1", "h1"],
+        [
+            "read the sheets 'Dresses', 'Hats', which have the same columns",
+            "the sheets 'Cover', 'Stock' were not read, only 'Dresses', 'Hats': --sheet NAME reads another",
+        ],
+    )
+
+
+def test_the_user_chooses_a_sheet(tmp_path: Path) -> None:
+    path = write_sheets(tmp_path, Dresses=DRESSES, Hats=HATS)
+    assert list_items(path, sheet="hats") == (["h1"], [])
+    with pytest.raises(DatasetError, match="has no sheet 'Coats'") as caught:
+        list_items(path, sheet="Coats")
+    assert caught.value.hint == "its sheets are Dresses, Hats"
+    (tmp_path / "a.csv").write_text("id,title\n1,x\n")
+    with pytest.raises(DatasetError, match="is no workbook, and has no sheets"):
+        list_items(tmp_path / "a.csv", sheet="Hats")
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "text"),
+    [
+        (49.9, '#,##0.00 "€"', "49.90 €"),
+        (49, "#,##0.00 [$€-407]", "49.00 €"),
+        (1299, '#,##0.00\\ "EUR";-#,##0.00\\ "EUR"', "1299.00 EUR"),
+        (49.955, "0.00", "49.955"),
+        (0.5, "0.00%", "0.5"),
+        (4006381333931, "0.00E+00", "4006381333931"),
+        (5, "0", "5"),
+    ],
+)
+def test_numbers_have_the_decimals_that_they_are_shown_with(
+    tmp_path: Path, value: float, number_format: str, text: str
+) -> None:
+    assert first_text(tmp_path, value, number_format) == text
+
+
+def test_formulas_without_a_saved_value_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, ["sku", "title", "price"], [1, "x", "=1+1"], [2, "y", "=A2*2"], [3, "z", 5])
+    notes = [item.text for item in TableImporter().records(path, ImportOptions()) if isinstance(item, Note)]
+    assert any(note.startswith("2 cells have a formula without a saved value") for note in notes)
+
+
+def test_formulas_with_a_saved_value_are_not_counted(tmp_path: Path) -> None:
+    plain = write(tmp_path, ["sku", "title"], ["a", "b"])
+    path = tmp_path / "saved.xlsx"
+    cells = (
+        b'<c r="A2"><f>1+1</f><v>2</v></c><c r="B2" t="str"><f>""</f><v></v></c></row>'
+        b'<row r="3"><c r="A3"><f t="shared" si="0"/><v>4</v></c><c r="B3" s="1"><f t="shared" si="0"/></c>'
+    )
+    with zipfile.ZipFile(plain) as before, zipfile.ZipFile(path, "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            if name.startswith("xl/worksheets/"):
+                start, _, end = content.partition(b'<row r="2"')
+                content = start + b'<row r="2">' + cells + end[end.index(b"</row>") :]
+            after.writestr(name, content)
+    with open_xlsx(path) as (table, rows):
+        assert [row.text("sku") for row in rows if isinstance(row, TableRow)] == ["2", "4"]
+        assert [note.partition(":")[0] for note in table.notes] == [
+            "1 cell has a formula without a saved value, and nothing in it"
+        ]
