@@ -214,7 +214,7 @@ class Writer:
         self._open().execute(delete(sources).where(sources.c.name == name))
 
     def upsert_products(
-        self, wanted: Iterable[Listing | Product], *, source: str
+        self, wanted: Iterable[Listing | Product], *, source: str, lists: bool = True
     ) -> dict[str, tuple[int, ProductChange]]:
         """Merges what a source says into products, and adds new ones; of two with one id the first counts.
 
@@ -223,6 +223,8 @@ class Writer:
         Args:
             wanted: what the source says of each product; a ``Product`` says all that it has.
             source: name of the source; a new one is added.
+            lists: whether the source lists these products, so that they stay while it does; if not, it only
+                tells something of products that others list. A product that it lists already stays so.
 
         Returns:
             the product's key in this catalog and the change, by product id.
@@ -252,7 +254,9 @@ class Writer:
             mine = next(iter(stored.get(pk, ())), None)
             merged = merge(product_id, values, mine, listing, partial(_of_product, others, pk))
             place = listing.place or (mine.place if mine else "")
-            now = SourceListing(source, place, merged.said, merged.guesses)
+            now = SourceListing(
+                source, place, merged.said, merged.guesses, lists or bool(mine and mine.lists)
+            )
             if now != mine:
                 listed[product_id] = _listing_values(now)
             if not pk:

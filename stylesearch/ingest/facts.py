@@ -64,7 +64,7 @@ class FactPlacer:
             self._count([name for name in ids if name not in found and name not in known])
         item = facts[0].item
         return placed + [
-            Unpictured(Listing(product_id, said), item, says_images=False)
+            Unpictured(Listing(product_id, said), item, only_known=True, says_images=False)
             for product_id, said in of_products.items()
         ]
 

@@ -219,3 +219,20 @@ def test_products_that_the_shop_hides_are_taken_out(shop: Workspace, tmp_path: P
         assert shop.ingest(export(0, 1, 2, 3, 5), force=True).products["withdrawn"] == 3
         assert [product.id for product in shop.products()] == ["p4"]
         assert shop.ingest(export()).products["added"] == 5
+
+
+def test_a_table_of_stock_does_not_keep_what_is_no_longer_sold(shop: Workspace, tmp_path: Path) -> None:
+    draw_pictures(tmp_path)
+    table = write(tmp_path / "shop.csv", "id,title,image", *(f"p{n},P {n},p{n}.jpg" for n in range(3)))
+    stock = write(tmp_path / "stock.csv", "sku,stock,price", *(f"p{n},{n},{n}.90 EUR" for n in range(3)))
+    with shop:
+        shop.ingest(table)
+        assert shop.ingest(stock).products["changed"] == 3
+        write(table, "id,title,image", "p1,P 1,p1.jpg", "p2,P 2,p2.jpg")
+        assert shop.ingest(table, prune=True, force=True).products["removed"] == 1
+        report = shop.ingest(stock)
+        assert report.products["added"] == 0
+        assert [(one.id, one.in_stock, one.price) for one in shop.products()] == [
+            ("p1", True, "1.90 EUR"),
+            ("p2", True, "2.90 EUR"),
+        ]
