@@ -89,6 +89,9 @@ set."""
 
 MAX_PIXEL: Final = 1_000_000
 
+MAX_PRICE: Final = 1_000_000_000_000
+"""Of a price that is a number."""
+
 MAX_FIELD_BYTES: Final = 65536
 """Of one text of a form."""
 
@@ -369,7 +372,32 @@ def _check_variants(value: list[VariantBody]) -> list[VariantBody]:
 
 Title = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NULL)]
 NewCategory = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE)]
-Price = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
+
+
+def _price_text(value: object) -> object:
+    """A price that is a number as text; other values are left to be validated."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if not 0 <= value <= MAX_PRICE:
+        raise ValueError(f"a number from 0 to {MAX_PRICE} is wanted, or a text")
+    # Two decimals: three would be read as thousands.
+    return str(value) if isinstance(value, int) else f"{value:.2f}"
+
+
+_PRICE_PATTERN: Final = r"^[^\x00]*$"
+Price = Annotated[
+    str,
+    Field(max_length=64, pattern=_PRICE_PATTERN),
+    BeforeValidator(_price_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": 64, "pattern": _PRICE_PATTERN},
+                {"type": "number", "minimum": 0, "maximum": MAX_PRICE},
+            ]
+        }
+    ),
+]
 OptionText = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NULL)]
 
 
@@ -380,7 +408,7 @@ class VariantBody(StrictModel):
         "", description="the shop's own, such as its SKU"
     )
     options: dict[OptionText, OptionText] = Field({}, description="value by option, such as color and size")
-    price: Price | None = Field(None, description="null for that of the product")
+    price: Price | None = Field(None, description="null for that of the product; a number is taken as a text")
     in_stock: bool | None = Field(None, description="whether it can be bought now")
     url: WebAddress | None = Field(None, description="its own page")
 
@@ -417,7 +445,10 @@ class PatchBody(StrictModel):
     category: NewCategory = Field(
         PRODUCT_KEEPS, description="the one that it is searched in; cannot be cleared"
     )
-    price: Price | None = Field(None, description="as the shop writes it")
+    price: Price | None = Field(
+        None,
+        description="as the shop writes it; refused where each variant has a price of its own, and none this",
+    )
     in_stock: bool | None = Field(None, description="whether it can be bought now")
     variants: Variants | None = Field(None, description="take the place of all that it had")
     url: WebAddress | None = Field(None, description="where it is sold")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stylesearch.catalog import Patch
+from stylesearch.catalog import Patch, ProductChange
 from stylesearch.catalog.source_reader import API
 from stylesearch.serving.products.changes import files_of, remove_unused, uploaded_images
 from stylesearch.serving.uploads import upload_journal
@@ -32,9 +32,18 @@ class BulkChange:
     patch: Patch | None
 
 
-BulkOutcome = str
-"""What became of a change: ``changed``, ``unchanged``, ``deleted``, or ``missing`` where there is no such
-product."""
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What became of a change.
+
+    Attributes:
+        word: ``changed``, ``unchanged``, ``deleted``, ``refused``, or ``missing`` where there is no such
+            product.
+        error: why it was refused; else empty.
+    """
+
+    word: str
+    error: str = ""
 
 
 def apply_changes(
@@ -83,7 +92,13 @@ def _apply(writer: Writer, run: Sequence[BulkChange]) -> list[BulkOutcome]:
     patches = {one.id: one.patch for one in run if one.patch is not None}
     if patches:
         changed = writer.patch_products(patches, source=API)
-        return [str(changed[one.id].change) if one.id in changed else "missing" for one in run]
+        return [_outcome(changed.get(one.id)) for one in run]
     known = writer.known_ids(one.id for one in run)
     writer.remove_products(known)
-    return ["deleted" if one.id in known else "missing" for one in run]
+    return [BulkOutcome("deleted" if one.id in known else "missing") for one in run]
+
+
+def _outcome(change: ProductChange | None) -> BulkOutcome:
+    if change is None:
+        return BulkOutcome("missing")
+    return BulkOutcome("refused" if change.refused else str(change.change), change.refused)
