@@ -27,11 +27,13 @@ N_PRODUCTS = 50
 
 
 def complete_category(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Lists the categories that begin with ``incomplete``."""
+    """Lists the categories that begin with ``incomplete``, and those that they lie below."""
     with _catalog(ctx) as catalog:
         if catalog is None:
             return []
         names = {name for one in catalog.feature_sets() for name in catalog.category_names(one)}
+    paths = [name.split(" > ") for name in names]
+    names |= {" > ".join(path[:depth]) for path in paths for depth in range(1, len(path))}
     folded = incomplete.casefold()
     return _items((name, "") for name in sorted(names) if name.casefold().startswith(folded))
 

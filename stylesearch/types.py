@@ -309,7 +309,7 @@ class SearchRequest:
 
     Attributes:
         k: largest number of products.
-        category: the category to search in; None for all.
+        category: the category to search in, with those below it; None for all.
         box: box around the garment in the photo, in pixels of the upright photo; replaces the regions. With
             the plan ``person`` it is also searched with white around a person who covers enough of it.
         regions: plan of the regions that a photo is searched with; the searcher's own for "".

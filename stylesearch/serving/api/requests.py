@@ -247,7 +247,9 @@ class SearchOptions(StrictModel):
     """How a search is done, with whatever it is done."""
 
     k: Count = 20
-    category: CategoryName | None = Field(None, description="only in this one; see `GET /v1/categories`")
+    category: CategoryName | None = Field(
+        None, description="only in this one and those below it; see `GET /v1/categories`"
+    )
     space: SpaceName | None = Field(
         None, description="where distances are taken; see `GET /v1/page`. The workspace's own by default"
     )
@@ -353,7 +355,9 @@ class BatchForm(BatchBody):
 class ProductsQuery(StrictModel):
     """Which products are listed."""
 
-    category: CategoryName | None = Field(None, description="only of this one; see `GET /v1/categories`")
+    category: CategoryName | None = Field(
+        None, description="only of this one and those below it; see `GET /v1/categories`"
+    )
     cursor: AnyLine | None = Field(None, description="`next_cursor` of the page before")
     limit: Annotated[
         int, Field(ge=1, le=100, description="how many products a page has"), BeforeValidator(_parse_digits)
