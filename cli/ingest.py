@@ -11,7 +11,7 @@ import click
 from .ingest_report import echo_report
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_json
-from .process import EXIT_SOME_FAILED, give_way, resumable
+from .process import EXIT_SOME_FAILED, explain_interruption, give_way, resumable
 from .watch import follow
 
 # A copy of the names of the importers, so that `--help` need not import the catalog. A test compares them.
@@ -230,7 +230,8 @@ def ingest(
         selection = {"splits": _split_names(splits), "gallery": _split_names(gallery)}
     if categories:
         selection["categories"] = categories
-    with resumable(), shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
+    how = explain_interruption(lambda: "what was taken in stays") if watch else resumable()
+    with how, shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
         if complete:
             report = shop.complete(progress=progress)
         else:

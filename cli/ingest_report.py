@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from .output import echo_table, list_seconds
+from .wording import count, for_people, one_or_many
 
 if TYPE_CHECKING:
     from stylesearch.ingest import IngestReport
 
-__all__ = ["echo_failures", "echo_report", "list_counts"]
+__all__ = ["echo_failures", "echo_notes", "echo_report", "list_counts"]
 
 N_FAILURES_SHOWN = 20
 N_CATEGORIES_SHOWN = 12
@@ -27,11 +28,12 @@ def echo_report(report: IngestReport, *, verbosity: int, dry_run: bool) -> None:
     if len(report.categories) > 1 or (report.categories and dry_run):
         _echo_categories(report)
     if verbosity >= 0:
-        _echo_notes(report)
+        echo_notes(report)
     if verbosity > 0:
         for one in report.changes:
-            said = f" ({one.overruled} says otherwise)" if one.overruled else ""
-            click.echo(f"{one.product}: {one.field}: {one.before} -> {one.after}{said}", err=True)
+            said = f" (before: as {one.overruled} says)" if one.overruled else ""
+            before, after = (for_people(value) or "none" for value in (one.before, one.after))
+            click.echo(f"{one.product}: {one.field}: {before} -> {after}{said}", err=True)
     echo_failures(report)
     if verbosity > 0:
         click.echo(_timings(report.seconds), err=True)
@@ -74,7 +76,7 @@ def _echo_categories(report: IngestReport) -> None:
         shrink="category",
     )
     if len(largest) > len(shown):
-        click.echo(f"... and {len(largest) - len(shown)} more categories")
+        click.echo(f"... and {count(len(largest) - len(shown), 'more category', 'more categories')}")
 
 
 def _echo_examples(report: IngestReport) -> None:
@@ -86,38 +88,37 @@ def _echo_examples(report: IngestReport) -> None:
     click.echo()
 
 
-def _echo_notes(report: IngestReport) -> None:
+def echo_notes(report: IngestReport) -> None:
+    """Prints on stderr what was assumed, what was not done, and what looks wrong."""
     notes = list(report.notes)
     if report.without_picture:
         examples = ", ".join(report.without_picture_examples)
-        notes.append(f"{_count(report.without_picture, 'product')} without a picture: {examples}")
+        notes.append(f"{count(report.without_picture, 'product')} without a picture: {examples}")
     for name, n in report.overruled.items():
-        notes.append(
-            f"of {_count(n, 'product')} this source says otherwise than {name}, and counts: it came later"
-        )
+        notes.append(f"{name} says something else of {count(n, 'product')}: this source is newer and counts")
     if report.unchecked:
         notes.append(
-            f"{_count(report.unchecked, 'image')} could not be checked for changes and stayed: "
+            f"{count(report.unchecked, 'image')} could not be checked for changes and stayed: "
             f"{report.unchecked_reason}"
         )
     if report.filled:
-        they = "it" if report.filled == 1 else "they"
-        notes.append(f"{_count(report.filled, 'image')} of before got the features that {they} lacked")
+        notes.append(f"features were added to {count(report.filled, 'image')} of earlier runs")
     if report.removes_nothing:
-        entries = "1 entry" if report.unreadable == 1 else f"{report.unreadable} entries"
+        entries = count(report.unreadable, "entry", "entries")
         notes.append(
             f"nothing was removed, since {entries} of the source could not be read and may be about any "
             f"product ({report.unreadable_example}); --force removes all the same"
         )
-    if report.refused_removals:
+    if n := report.refused_removals:
+        were, them = one_or_many(n, "was", "were"), one_or_many(n, "it", "them")
         notes.append(
-            f"{_count(report.refused_removals, 'product')} were not removed, since that is more than a third "
-            "of this source: --force removes them"
+            f"{count(n, 'product')} {were} not removed, since that is more than a third of this source; to "
+            f"remove {them}, add --force"
         )
     elif report.products["unlisted"]:
         n = report.products["unlisted"]
-        are, them = ("is", "it") if n == 1 else ("are", "them")
-        notes.append(f"{_count(n, 'product')} {are} no longer in the source; --prune removes {them}")
+        are, them = one_or_many(n, "is", "are"), one_or_many(n, "it", "them")
+        notes.append(f"{count(n, 'product')} {are} no longer in the source; --prune removes {them}")
     notes += report.warnings
     for note in notes:
         click.echo(f"note: {note}", err=True)
@@ -128,15 +129,12 @@ def echo_failures(report: IngestReport) -> None:
     for example in report.missing_examples:
         click.echo(f"missing: {example.item}: {example.reason}", err=True)
     if report.missing > len(report.missing_examples):
-        click.echo(f"... and {report.missing - len(report.missing_examples)} more missing images", err=True)
+        left = report.missing - len(report.missing_examples)
+        click.echo(f"... and {count(left, 'more missing image')}", err=True)
     for failure in report.failed[:N_FAILURES_SHOWN]:
         click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
     if report.n_failed > N_FAILURES_SHOWN:
         click.echo(f"... and {report.n_failed - N_FAILURES_SHOWN} more (--json lists them)", err=True)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _timings(seconds: Mapping[str, float]) -> str:

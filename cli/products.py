@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylesearch.errors import ConfigError
 from stylesearch.types import Product, ProductFilter
 
 from .completion import complete_product
 from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json, echo_json_list, echo_table
-from .process import resumable
+from .process import confirm, resumable
 from .product_filters import filter_options
+from .wording import count
 
 if TYPE_CHECKING:
     from stylesearch.catalog.records import SourceListing
 
 FORMATS = ["csv", "jsonl"]
+ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+"""Formats of an export by the ending of its file."""
 N_SHOWN = 10
 
 
@@ -119,7 +123,7 @@ def show(shared: Shared, product_id: str) -> None:
     "--format",
     "export_format",
     type=click.Choice(FORMATS),
-    help="A table with a row for each image, or a line of JSON for each product.  [default: by the name of "
+    help="A table with a row for each image, or a line of JSON for each product.  [default: by the ending of "
     "FILE, else csv]",
 )
 @click.option(
@@ -129,12 +133,18 @@ def show(shared: Shared, product_id: str) -> None:
     metavar="FILE",
     help="[default: stdout]",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shared_options
 @pass_shared
-def export(shared: Shared, where: ProductFilter, export_format: str | None, output: Path | None) -> None:
+def export(
+    shared: Shared, where: ProductFilter, export_format: str | None, output: Path | None, overwrite: bool
+) -> None:
     """Write products to a table that `ingest` reads, or as lines of JSON."""
-    by_name = "jsonl" if output is not None and output.suffix.lower() in (".jsonl", ".ndjson") else "csv"
-    chosen = export_format or by_name
+    chosen = export_format or _format_of(output)
+    if output is not None and output.is_file() and not overwrite:
+        raise ConfigError(
+            f"{output} exists already", hint="name another file, or replace it with --overwrite"
+        )
     with shared.open() as shop:
         if output is None:
             shop.export(sys.stdout.buffer, where, format=chosen)
@@ -147,7 +157,7 @@ def export(shared: Shared, where: ProductFilter, export_format: str | None, outp
     if shared.as_json:
         echo_json({"products": n, "file": str(output), "format": chosen})
     else:
-        click.echo(f"{n:,} products in {output}")
+        click.echo(f"{count(n, 'product')} in {output}")
 
 
 @products.command()
@@ -175,7 +185,7 @@ def remove(
             found = [one.id for one in shop.products(where, limit=N_SHOWN)]
             n = shop.catalog.selection.count(where)
         if not dry_run and not product_ids and not yes and n:
-            click.confirm(f"remove {n:,} products ({_examples(found, n)})?", abort=True, err=True)
+            confirm(f"remove {count(n, 'product')} ({_examples(found, n)})?", "nothing was removed")
         n_removed = 0
         if not dry_run:
             n_removed = shop.remove(product_ids) if product_ids else shop.remove_where(where)
@@ -228,6 +238,18 @@ def duplicates(shared: Shared, threshold: int | None) -> None:
     if found.n_unreadable and shared.verbosity >= 0:
         n = found.n_unreadable
         click.echo(f"note: {n:,} images could not be read, and were compared by their bytes only", err=True)
+
+
+def _format_of(output: Path | None) -> str:
+    if output is None:
+        return "csv"
+    chosen = ENDINGS.get(output.suffix.lower())
+    if chosen is None:
+        raise ConfigError(
+            f"the format of {output.name} cannot be told: a file of products ends in {', '.join(ENDINGS)}",
+            hint="name it so, or say --format",
+        )
+    return chosen
 
 
 def _row(product: Product, last: list[Product]) -> list[object]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .ingest_report import echo_failures, list_counts
+from .ingest_report import echo_failures, echo_notes, list_counts
 from .output import Progress, echo_json
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["follow"]
 
 
 def follow(shared: Shared, runs: Iterable[WatchRun], progress: Progress) -> None:
-    """Prints each run: its counts on stdout, what failed and why a run could not be on stderr."""
+    """Prints each run: its counts on stdout; notes, failures and why it could not be on stderr."""
     for run in runs:
         progress.finish_stage()
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
@@ -30,6 +30,7 @@ def follow(shared: Shared, runs: Iterable[WatchRun], progress: Progress) -> None
         elif run.report is not None:
             click.echo(f"{now}  {list_counts(run.report)}")
             if shared.verbosity >= 0:
+                echo_notes(run.report)
                 echo_failures(run.report)
         else:
             if shared.as_json:

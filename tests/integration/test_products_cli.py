@@ -211,6 +211,53 @@ def test_formulas_are_escaped_and_numbers_are_not(stylesearch: Command, home: Pa
     }
 
 
+@pytest.mark.parametrize(("name", "first"), [("a.csv", "id,"), ("a.JSONL", '{"id"'), ("a.ndjson", '{"id"')])
+def test_the_ending_of_the_file_says_the_format(
+    stylesearch: Command, tiny: Path, tmp_path: Path, name: str, first: str
+) -> None:
+    done = stylesearch("--home", tiny, "products", "export", "-o", tmp_path / name)
+    assert (done.code, done.out) == (0, f"{N} products in {tmp_path / name}\n")
+    assert (tmp_path / name).read_text().startswith(first)
+
+
+@pytest.mark.parametrize("name", ["e.xlsx", "e"])
+def test_an_ending_that_says_no_format_is_refused(
+    stylesearch: Command, tiny: Path, tmp_path: Path, name: str
+) -> None:
+    done = stylesearch("--home", tiny, "products", "export", "-o", tmp_path / name)
+    assert done.code == 1
+    assert "ends in .csv, .jsonl, .ndjson" in done.err
+    assert list(tmp_path.iterdir()) == []
+    assert (
+        stylesearch("--home", tiny, "products", "export", "-o", tmp_path / "e", "--format", "csv").code == 0
+    )
+
+
+def test_a_file_that_exists_is_replaced_only_if_told_so(
+    stylesearch: Command, tiny: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("mine")
+    export = ["--home", tiny, "products", "export", "-o", file]
+    refused = stylesearch(*export)
+    assert (refused.code, "--overwrite" in refused.err, file.read_text()) == (1, True, "mine")
+    assert stylesearch(*export, "--overwrite").code == 0
+    assert len(rows_of(file.read_text())) >= N
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [("n\n", "nothing was removed\n"), ("", "nobody answered the question; --yes asks none\n")],
+)
+def test_an_answer_of_no_removes_nothing(
+    stylesearch: Command, home: Path, monkeypatch: pytest.MonkeyPatch, answer: str, said: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    done = stylesearch("--home", home, "products", "remove", "-c", "dress")
+    assert (done.code, done.err.endswith(said), "interrupted" in done.err) == (1, True, False)
+    assert len(stylesearch("--home", home, "products", "list", "--json").json) == N
+
+
 def test_variants_and_stock_are_exported(stylesearch: Command, home: Path) -> None:
     put(home, Product("hat", "Hat", "hat", in_stock=True, variants=(Variant("h1", {"size": "S"}),)))
     (row,) = rows_of(stylesearch("--home", home, "products", "export", "--source", "mine").out)
@@ -255,7 +302,7 @@ class TestRemoving:
     ) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
         refused = stylesearch("--home", home, "products", "remove", "-c", "dress")
-        assert refused.code == 130
+        assert refused.code == 1
         assert "remove 3 products (dress-blue, dress-green, dress-red)?" in refused.err
         assert len(self.left(home)) == N
 
