@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .completion import complete_source
 from .ingest_report import echo_report
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_json
@@ -71,7 +72,13 @@ class CategoriesChoice(click.Choice[str]):
     show_default=True,
     help="Format of PATH: a table, the export of a shop system, a folder of products, or a public dataset.",
 )
-@click.option("--source", default="", metavar="NAME", help="Name of the source.  [default: PATH]")
+@click.option(
+    "--source",
+    default="",
+    metavar="NAME",
+    shell_complete=complete_source,
+    help="Name of the source.  [default: PATH]",
+)
 @click.option(
     "-e",
     "--extractor",

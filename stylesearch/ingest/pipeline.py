@@ -141,6 +141,9 @@ def preview(
         # Everything is written, counted, and taken back.
         held.enter_context(suppress(_TakenBack))
         held.enter_context(writer.transaction())
+        writer.upsert_source(
+            options.name or str(source), path=str(source), format=importer.name, options=options.kept
+        )
         tasks = run.tasks(importer.records(source, options.source))
         while chunk := list(itertools.islice(tasks, STORED_AT_ONCE)):
             run.store_listed(writer, chunk)

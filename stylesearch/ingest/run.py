@@ -19,6 +19,7 @@ from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.images.remote.values import Fetched
 from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
+from stylesearch.ingest.next_version import note_of_next_version
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.listing import Listing, Record, Unpictured
 from stylesearch.types import Failure
@@ -60,6 +61,7 @@ class Run:
         self._extractors = extractors
         self._options = options
         self._source = source
+        self._is_new = source not in {one.name for one in catalog.sources.all()}
         self.report = IngestReport(source=source)
         self._feature_sets: dict[str, FeatureSet] = {}
         self._network_sets: dict[str, FeatureSet] = {}
@@ -238,6 +240,8 @@ class Run:
                     f"the source {one.name} is gone: nothing is at its path{where}; its products stay until "
                     "`stylesearch sources remove` removes it"
                 )
+        if self._is_new and (note := note_of_next_version(self._catalog, writer, self._source)):
+            report.notes.append(note)
         self._remove_unlisted(writer)
 
     def pruner(self, writer: Writer) -> Pruner:
