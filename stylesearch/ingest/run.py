@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from stylesearch.catalog import Catalog, Change, FeatureSet, ImageEntry, ProductChange
+from stylesearch.catalog.next_version import note_of_next_version
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.catalog.records import Content
 from stylesearch.extractors.with_colors import ExtractorWithColors
@@ -19,7 +20,6 @@ from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.images.remote.values import Fetched
 from stylesearch.importers.base import Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
-from stylesearch.ingest.next_version import note_of_next_version
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.listing import Listing, Record, Unpictured
 from stylesearch.types import Failure

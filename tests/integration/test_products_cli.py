@@ -64,7 +64,10 @@ def test_filters_choose_what_is_listed(
         (["--category", "dres"], "Did you mean 'dress'?"),
         (["--attribute", "fabrik=silk"], "Did you mean 'fabric'?"),
         (["--source", "elsewhere"], "no source is called 'elsewhere'"),
-        (["--min-price", "3", "--max-price", "2"], "no price is from 3 to 2"),
+        (
+            ["--min-price", "3", "--max-price", "2"],
+            "the lowest price has to be below the highest one. Received: 3 and 2",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["list", "export", "remove"])

@@ -14,7 +14,8 @@ from stylesearch.catalog.tables import image_listings, listings, sources
 from stylesearch.images.source import is_remote
 
 if TYPE_CHECKING:
-    from stylesearch.catalog import Catalog, Source
+    from stylesearch.catalog.catalog import Catalog
+    from stylesearch.catalog.records import Source
     from stylesearch.catalog.writer import Writer
 
 __all__ = ["note_of_next_version"]
