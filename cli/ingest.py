@@ -225,6 +225,12 @@ def ingest(
         raise click.UsageError("--watch goes with neither --complete nor --dry-run.")
     if poll and not watch:
         raise click.UsageError("--poll is for --watch.")
+    if force and not prune:
+        raise click.UsageError("--force is for --prune.")
+    if layout and path is not None and path.is_file():
+        raise click.UsageError(f"--layout is for a folder; {path} is a file.")
+    if media_root and "://" not in media_root and not Path(media_root).expanduser().is_dir():
+        raise click.UsageError(f"--media-root: there is no folder {media_root}.")
     give_way()
     fetching: dict[str, Any] = {"offline": offline, "allow_private": allow_private_hosts}
     if refresh:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,11 +32,17 @@ def echo_report(report: IngestReport, *, verbosity: int, dry_run: bool) -> None:
     if verbosity > 0:
         for one in report.changes:
             said = f" (before: as {one.overruled} says)" if one.overruled else ""
-            before, after = (for_people(value) or "none" for value in (one.before, one.after))
+            before, after = (_describe(one.field, value) for value in (one.before, one.after))
             click.echo(f"{one.product}: {one.field}: {before} -> {after}{said}", err=True)
     echo_failures(report)
     if verbosity > 0:
         click.echo(_timings(report.seconds), err=True)
+
+
+def _describe(field: str, value: Any) -> str:
+    if field == "variants":
+        return count(len(value or ()), "variant")
+    return for_people(value) or "none"
 
 
 def list_counts(report: IngestReport) -> str:
@@ -80,6 +86,8 @@ def _echo_categories(report: IngestReport) -> None:
 
 
 def _echo_examples(report: IngestReport) -> None:
+    if not report.examples:
+        return
     echo_table(
         ["product", "title", "category", "image"],
         [[one.id, one.title, one.category, one.image] for one in report.examples],
@@ -107,7 +115,7 @@ def echo_notes(report: IngestReport) -> None:
         entries = count(report.unreadable, "entry", "entries")
         notes.append(
             f"nothing was removed, since {entries} of the source could not be read and may be about any "
-            f"product ({report.unreadable_example}); --force removes all the same"
+            f"product ({report.unreadable_example}); --prune --force removes all the same"
         )
     if n := report.refused_removals:
         were, them = one_or_many(n, "was", "were"), one_or_many(n, "it", "them")

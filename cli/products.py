@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylesearch.errors import ConfigError
+from stylesearch.listing import ATTRIBUTE
 from stylesearch.types import Product, ProductFilter
 
 from .completion import complete_product
@@ -17,9 +20,10 @@ from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json, echo_json_list, echo_table
 from .process import confirm, resumable
 from .product_filters import filter_options
-from .wording import count
+from .wording import count, for_people, one_or_many
 
 if TYPE_CHECKING:
+    from stylesearch.catalog.categories import Categories
     from stylesearch.catalog.records import SourceListing
 
 FORMATS = ["csv", "jsonl"]
@@ -60,8 +64,8 @@ def list_products(shared: Shared, where: ProductFilter, limit: int, after: str |
                 if left is not None:
                     n = shop.catalog.selection.count(where)
                     click.echo(
-                        f"{limit:,} of {n:,} products; --after {last[0].id} shows more; "
-                        "without --limit all are listed",
+                        f"{limit:,} of {count(n, 'product')}; for the next ones add --after "
+                        f"{shlex.quote(last[0].id)}, for all leave --limit out",
                         err=True,
                     )
 
@@ -77,6 +81,7 @@ def show(shared: Shared, product_id: str) -> None:
     with shared.open() as shop:
         product, images = shop.product(product_id), shop.images(product_id)
         said = shop.catalog.sources.said_of(product_id)
+        categories = shop.catalog.selection.category_map()
     if shared.as_json:
         echo_json(
             {
@@ -111,10 +116,12 @@ def show(shared: Shared, product_id: str) -> None:
             [image.domain, f"{image.width}x{image.height}", image.box, _options(image.options), image.locator]
             for image in images
         ],
+        empty="no images",
     )
     if said:
         click.echo()
-        echo_table(["source", "field", "says"], _rows_of_sources(said), shrink="says")
+        rows = _rows_of_sources(said, product, categories)
+        echo_table(["source", "field", "says", "counts"], rows, shrink="says")
 
 
 @products.command()
@@ -192,9 +199,9 @@ def remove(
     if shared.as_json:
         echo_json({"removed": n_removed, **({"would_remove": n, "dry_run": True} if dry_run else {})})
     elif dry_run:
-        click.echo(f"{n:,} would be removed" + (f": {_examples(found, n)}" if n else ""))
+        click.echo(f"{count(n, 'product')} would be removed" + (f": {_examples(found, n)}" if n else ""))
     else:
-        click.echo(f"{n_removed} removed")
+        click.echo(f"{count(n_removed, 'product')} removed")
 
 
 @products.command()
@@ -237,7 +244,10 @@ def duplicates(shared: Shared, threshold: int | None) -> None:
     echo_table(["group", "images", "product", "title", "image"], rows, right=["group"], shrink="title")
     if found.n_unreadable and shared.verbosity >= 0:
         n = found.n_unreadable
-        click.echo(f"note: {n:,} images could not be read, and were compared by their bytes only", err=True)
+        were = one_or_many(n, "was", "were")
+        click.echo(
+            f"note: {count(n, 'image')} could not be read, and {were} compared by the bytes only", err=True
+        )
 
 
 def _format_of(output: Path | None) -> str:
@@ -270,7 +280,7 @@ def _stock(in_stock: bool | None) -> str:
 
 
 def _options(options: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.items())
+    return for_people(options)
 
 
 def _describe(product: Product) -> dict[str, str | None]:
@@ -281,22 +291,31 @@ def _describe(product: Product) -> dict[str, str | None]:
         "url": product.url,
         "price": _price(product),
         "stock": _stock(product.in_stock),
-        "attributes": ", ".join(f"{name}: {value}" for name, value in product.attributes.items()),
+        "attributes": "; ".join(f"{name}: {for_people(value)}" for name, value in product.attributes.items()),
     }
 
 
-def _rows_of_sources(said: Sequence[SourceListing]) -> list[list[Any]]:
-    rows = []
+def _rows_of_sources(
+    said: Sequence[SourceListing], product: Product, categories: Categories
+) -> list[list[Any]]:
+    """What each source says, and whether it is what the product has."""
+    values: dict[str, Any] = {
+        **{name: getattr(product, name) for name in ("title", "category", "url", "price", "in_stock")},
+        **{ATTRIBUTE + name: value for name, value in product.attributes.items()},
+        "variants": [dataclasses.asdict(one) for one in product.variants],
+    }
+    rows: list[list[Any]] = []
+    stated = {name for one in said for name in one.said}
     for one in said:
-        for name, value in one.said.items():
-            rows.append([one.source, name, f"{len(value)} variants" if name == "variants" else value])
-        rows += [
-            [one.source, name, f"{value} (from names of files)"]
-            for name, value in one.guesses.items()
-            if name not in one.said
-        ]
+        guessed = {name: value for name, value in one.guesses.items() if name not in one.said}
+        for name, value in (*one.said.items(), *guessed.items()):
+            is_same = (categories.find(value) if name == "category" else value) == values.get(name)
+            counts = is_same and not (name in guessed and name in stated)
+            shown = count(len(value), "variant") if name == "variants" else for_people(value)
+            note = " (from names of files)" if name in guessed else ""
+            rows.append([one.source, name, shown + note, "yes" if counts else ""])
         if not one.said and not one.guesses:
-            rows.append([one.source, "", ""])
+            rows.append([one.source, "", "", ""])
     return rows
 
 

@@ -240,6 +240,7 @@ def _show(
             ],
             right=["rank", "price", "distance"],
             shrink="image",
+            empty="",
         )
         explained = [(hit, hit.explanation) for hit in result.hits if hit.explanation is not None]
         if explained:

@@ -233,5 +233,7 @@ class Gallery:
             return
         self._has_warned = True
         warnings.warn(
-            f"{reason}; searched exactly instead, and built again afterwards", IndexWarning, stacklevel=6
+            f"{reason}; the search compares all of its images instead, and the index is built afterwards",
+            IndexWarning,
+            stacklevel=6,
         )

@@ -12,6 +12,7 @@ import stylesearch as ss
 from stylesearch.catalog import Catalog
 from stylesearch.errors import DatasetError
 from stylesearch.ingest import IngestReport
+from tests.integration.conftest import Command
 from tests.integration.tiny_shop import EXTRACTOR
 
 
@@ -85,3 +86,20 @@ def test_a_table_put_into_a_folder_of_pictures_gives_no_product_another_id(
     assert ingest(shop, root).unchanged == 1
     assert ids(tmp_path, root) == {"1": "dress/1.png"}
     assert ingest(shop, root, format="csv").added == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--force"], "--force is for --prune"),
+        (["--layout", "category/image"], "--layout is for a folder"),
+        (["--media-root", "nowhere"], "there is no folder nowhere"),
+    ],
+)
+def test_options_that_could_do_nothing_are_refused(
+    stylesearch: Command, tmp_path: Path, options: list[str], said: str
+) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("id,image\n")
+    done = stylesearch("--home", tmp_path / "home", "ingest", table, *options)
+    assert (done.code, said in done.err) == (2, True)

@@ -93,7 +93,7 @@ def test_all_are_listed_and_a_limit_says_what_it_leaves_out(stylesearch: Command
     assert len(stylesearch("--home", home, "products", "list", "--json").json) == N + 1500
     some = stylesearch("--home", home, "products", "list", "--limit", 2, "-c", "hat")
     assert len(some.out.splitlines()) == 3
-    assert "2 of 1,500 products; --after x0001 shows more" in some.err
+    assert "2 of 1,500 products; for the next ones add --after x0001, for all leave --limit out" in some.err
 
 
 def test_show_says_which_source_says_what(stylesearch: Command, home: Path) -> None:
@@ -290,14 +290,14 @@ class TestRemoving:
 
     def test_a_dry_run_removes_nothing(self, stylesearch: Command, home: Path) -> None:
         said = stylesearch("--home", home, "products", "remove", "-c", "dress", "--dry-run")
-        assert said.out == "3 would be removed: dress-blue, dress-green, dress-red\n"
+        assert said.out == "3 products would be removed: dress-blue, dress-green, dress-red\n"
         as_json = stylesearch("--home", home, "products", "remove", "dress-red", "--dry-run", "--json").json
         assert as_json == {"removed": 0, "would_remove": 1, "dry_run": True}
         assert len(self.left(home)) == N
 
     def test_what_a_filter_chooses_is_removed_after_a_yes(self, stylesearch: Command, home: Path) -> None:
         said = stylesearch("--home", home, "products", "remove", "-c", "dress", "--yes")
-        assert (said.code, said.out) == (0, "3 removed\n")
+        assert (said.code, said.out) == (0, "3 products removed\n")
         assert self.left(home) == ["skirt-black", "skirt-pink/purple", "skirt-yellow"]
 
     def test_without_a_yes_nothing_is_removed(
@@ -315,3 +315,30 @@ class TestRemoving:
     ) -> None:
         assert stylesearch("--home", home, "products", "remove", "--yes", *arguments).code == 2
         assert len(self.left(home)) == N
+
+
+def test_an_empty_list_says_so(stylesearch: Command, home: Path, tmp_path: Path) -> None:
+    assert stylesearch("--home", home, "products", "list", "--max-price", "1").out == "none\n"
+    assert stylesearch("--home", home, "products", "list", "--max-price", "1", "--json").json == []
+    put(home, Product("bare", "Bare", "hat"))
+    assert "no images" in stylesearch("--home", home, "products", "show", "bare").out
+
+
+def test_values_are_shown_as_people_write_them(stylesearch: Command, home: Path) -> None:
+    put(home, Product("a", "A", "hat", attributes={"tags": ["new", "warm"], "sale": True}, in_stock=False))
+    shown = stylesearch("--home", home, "products", "show", "a").out
+    assert "tags: new, warm; sale: yes" in shown
+    rows = [line.split()[1:] for line in shown.splitlines() if line.startswith("mine")]
+    assert ["in_stock", "no", "yes"] in rows
+    assert ["attributes.tags", "new,", "warm", "yes"] in rows
+
+
+def test_the_value_that_counts_is_marked(stylesearch: Command, home: Path) -> None:
+    put(home, Product("dress-red", "Robe", "dress"))
+    shown = stylesearch("--home", home, "products", "show", "dress-red").out
+    titles = {line.split()[0]: line.split()[2:] for line in shown.splitlines() if " title  " in line}
+    titles.pop("title", None)
+    assert titles == {
+        "mine": ["Robe", "yes"],
+        str(home.parent / "source" / "products.csv"): ["A", "red", "dress"],
+    }
