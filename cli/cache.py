@@ -9,6 +9,7 @@ import click
 
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
+from .wording import count
 
 if TYPE_CHECKING:
     from stylesearch.images.remote.cache import CacheStatus
@@ -34,11 +35,11 @@ def status(shared: Shared) -> None:
 
 
 @cache.command()
-@click.option("--all", "everything", is_flag=True, help="Also those that images of the catalog have.")
+@click.option("--all", "everything", is_flag=True, help="Remove all, also those that the catalog still uses.")
 @shared_options
 @pass_shared
 def clear(shared: Shared, everything: bool) -> None:
-    """Remove fetched pictures that no image of the catalog has any more."""
+    """Remove fetched pictures that the catalog no longer uses."""
     with shared.open() as shop:
         removed = shop.pictures.clear(everything=everything)
     if shared.as_json:
@@ -48,5 +49,5 @@ def clear(shared: Shared, everything: bool) -> None:
 
 
 def _describe(status: CacheStatus) -> str:
-    pictures = f"{status.n_files:,} picture" + ("" if status.n_files == 1 else "s")
-    return f"{pictures}, {status.n_bytes / 1e6:,.1f} MB, of {status.n_urls:,} URLs"
+    pictures, urls = count(status.n_files, "picture"), count(status.n_urls, "URL")
+    return f"{pictures}, {status.n_bytes / 1e6:,.1f} MB, of {urls}"

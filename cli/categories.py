@@ -11,6 +11,7 @@ from .completion import complete_category
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 from .process import resumable
+from .wording import count
 
 
 @click.group()
@@ -104,4 +105,4 @@ def _echo_moved(shared: Shared, n_moved: int) -> None:
     if shared.as_json:
         echo_json({"moved": n_moved})
     else:
-        click.echo(f"{n_moved:,} products moved")
+        click.echo(f"{count(n_moved, 'product')} moved")

@@ -20,18 +20,20 @@ from stylesearch.errors import StyleSearchError
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
 
-__all__ = ["complete_category", "complete_photo", "complete_product"]
+__all__ = ["complete_category", "complete_photo", "complete_product", "complete_source"]
 
 N_PRODUCTS = 50
 """Ids that are offered at most: of more, no one reads the list."""
 
 
 def complete_category(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Lists the categories that begin with ``incomplete``."""
+    """Lists the categories that begin with ``incomplete``, and those that they lie below."""
     with _catalog(ctx) as catalog:
         if catalog is None:
             return []
         names = {name for one in catalog.feature_sets() for name in catalog.category_names(one)}
+    paths = [name.split(" > ") for name in names]
+    names |= {" > ".join(path[:depth]) for path in paths for depth in range(1, len(path))}
     folded = incomplete.casefold()
     return _items((name, "") for name in sorted(names) if name.casefold().startswith(folded))
 
@@ -48,6 +50,13 @@ def complete_product(ctx: click.Context, param: click.Parameter, incomplete: str
             return []
         found = catalog.products(after=incomplete or None, limit=N_PRODUCTS)
     return _items((one.id, one.title) for one in found if one.id.startswith(incomplete))
+
+
+def complete_source(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Lists the names of sources that begin with ``incomplete``, with their formats."""
+    with _catalog(ctx) as catalog:
+        found = [] if catalog is None else catalog.sources.all()
+    return _items((one.name, one.format) for one in found if one.name.startswith(incomplete))
 
 
 @contextlib.contextmanager

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import click
 
+from .completion import complete_source
 from .ingest_report import echo_report
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_json
-from .process import EXIT_SOME_FAILED, give_way, resumable
-from .watch import follow
+from .process import EXIT_SOME_FAILED, explain_interruption, give_way, resumable
+from .watch import follow, interrupts_to
 
 # A copy of the names of the importers, so that `--help` need not import the catalog. A test compares them.
 FORMATS = [
@@ -82,6 +84,7 @@ class CategoriesChoice(click.Choice[str]):
     "--source",
     default="",
     metavar="NAME",
+    shell_complete=complete_source,
     help="Name of the source; a new one renames the source at PATH.  [default: PATH]",
 )
 @click.option(
@@ -103,7 +106,11 @@ class CategoriesChoice(click.Choice[str]):
     help="Instead of PATH: only compute the features that images of an older version lack.",
 )
 @click.option("--prune", is_flag=True, help="Remove products of this source that it no longer lists.")
-@click.option("--force", is_flag=True, help="With --prune: even if that is more than a third of them.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Remove and take out products even if they are more than a third of the source.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be taken in, and removed.")
 @click.option(
     "--watch", is_flag=True, help="Stay, and ingest again whenever PATH has changed; Ctrl-C ends it."
@@ -243,6 +250,10 @@ def ingest(
         raise click.UsageError("--watch goes with neither --complete nor --dry-run.")
     if poll and not watch:
         raise click.UsageError("--poll is for --watch.")
+    if layout and path is not None and path.is_file():
+        raise click.UsageError(f"--layout is for a folder; {path} is a file.")
+    if media_root and "://" not in media_root and not Path(media_root).expanduser().is_dir():
+        raise click.UsageError(f"--media-root: there is no folder {media_root}.")
     give_way()
     # Only what was given: the settings have the rest.
     fetching: dict[str, Any] = {"offline": offline}
@@ -260,7 +271,8 @@ def ingest(
         selection = {"splits": _split_names(splits), "gallery": _split_names(gallery)}
     if categories:
         selection["categories"] = categories
-    with resumable(), shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
+    how = explain_interruption(lambda: "what was taken in stays") if watch else resumable()
+    with how, shared.open(**choices) as shop, Progress(quiet=shared.verbosity < 0) as progress:
         if complete:
             report = shop.complete(progress=progress)
         else:
@@ -285,7 +297,9 @@ def ingest(
                 **selection,
             }
             if watch:
-                follow(shared, shop.watch(path, polling=poll, **options), progress)
+                stop = threading.Event()
+                with interrupts_to(stop):
+                    follow(shared, shop.watch(path, polling=poll, stop=stop, **options), progress)
                 return 0
             report = shop.ingest(path, dry_run=dry_run, **options)
     if shared.as_json:
@@ -293,7 +307,8 @@ def ingest(
     else:
         echo_report(report, verbosity=shared.verbosity, dry_run=dry_run)
     sys.stdout.flush()
-    return EXIT_SOME_FAILED if report.failed or report.refused_removals else 0
+    is_refused = report.refused_removals or report.refused_withdrawals
+    return EXIT_SOME_FAILED if report.failed or is_refused else 0
 
 
 def _split_names(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .output import echo_table, list_seconds
+from .wording import count, for_people, one_or_many
 
 if TYPE_CHECKING:
     from stylesearch.ingest import IngestReport
 
-__all__ = ["echo_failures", "echo_report", "list_counts"]
+__all__ = ["echo_failures", "echo_notes", "echo_report", "list_counts"]
 
 N_FAILURES_SHOWN = 20
 N_OF_ONE_CAUSE = 5
@@ -32,14 +33,21 @@ def echo_report(report: IngestReport, *, verbosity: int, dry_run: bool) -> None:
     if report.columns and verbosity >= (0 if dry_run else 1):
         click.echo(f"columns: {report.columns}", err=True)
     if verbosity >= 0:
-        _echo_notes(report)
+        echo_notes(report)
     if verbosity > 0:
         for one in report.changes:
-            said = f" ({one.overruled} says otherwise)" if one.overruled else ""
-            click.echo(f"{one.product}: {one.field}: {one.before} -> {one.after}{said}", err=True)
+            said = f" (before: as {one.overruled} says)" if one.overruled else ""
+            before, after = (_describe(one.field, value) for value in (one.before, one.after))
+            click.echo(f"{one.product}: {one.field}: {before} -> {after}{said}", err=True)
     echo_failures(report)
     if verbosity > 0:
         click.echo(_timings(report.seconds), err=True)
+
+
+def _describe(field: str, value: Any) -> str:
+    if field == "variants":
+        return count(len(value or ()), "variant")
+    return for_people(value) or "none"
 
 
 def list_counts(report: IngestReport) -> str:
@@ -79,10 +87,12 @@ def _echo_categories(report: IngestReport) -> None:
         shrink="category",
     )
     if len(largest) > len(shown):
-        click.echo(f"... and {len(largest) - len(shown)} more categories")
+        click.echo(f"... and {count(len(largest) - len(shown), 'more category', 'more categories')}")
 
 
 def _echo_examples(report: IngestReport) -> None:
+    if not report.examples:
+        return
     echo_table(
         ["product", "title", "category", "image"],
         [[one.id, one.title, one.category, one.image] for one in report.examples],
@@ -91,45 +101,45 @@ def _echo_examples(report: IngestReport) -> None:
     click.echo()
 
 
-def _echo_notes(report: IngestReport) -> None:
+def echo_notes(report: IngestReport) -> None:
+    """Prints on stderr what was assumed, what was not done, and what looks wrong."""
     notes = list(report.notes)
     if report.without_picture:
         examples = ", ".join(report.without_picture_examples)
-        notes.append(f"{_count(report.without_picture, 'product')} without a picture: {examples}")
+        notes.append(f"{count(report.without_picture, 'product')} without a picture: {examples}")
     for name, n in report.overruled.items():
-        notes.append(
-            f"of {_count(n, 'product')} this source says otherwise than {name}, and counts: it came later"
-        )
+        notes.append(f"{name} says something else of {count(n, 'product')}: this source is newer and counts")
     if report.unchecked:
         notes.append(
-            f"{_count(report.unchecked, 'image')} could not be checked for changes and stayed: "
+            f"{count(report.unchecked, 'image')} could not be checked for changes and stayed: "
             f"{report.unchecked_reason}"
         )
     if report.filled:
-        they = "it" if report.filled == 1 else "they"
-        notes.append(f"{_count(report.filled, 'image')} of before got the features that {they} lacked")
+        notes.append(f"features were added to {count(report.filled, 'image')} of earlier runs")
     if report.removes_nothing:
-        entries = "1 entry" if report.unreadable == 1 else f"{report.unreadable} entries"
+        entries = count(report.unreadable, "entry", "entries")
         notes.append(
             f"nothing was removed, since {entries} of the source could not be read and may be about any "
-            f"product ({report.unreadable_example}); --force removes all the same"
+            f"product ({report.unreadable_example}); --prune --force removes all the same"
         )
     if n := report.products["withdrawn"]:
-        notes.append(f"{_count(n, 'product')} that the source does not show any more, taken out")
-    if report.refused_withdrawals:
+        notes.append(f"{count(n, 'product')} that the source does not show any more, taken out")
+    if n := report.refused_withdrawals:
+        them = one_or_many(n, "it", "them")
         notes.append(
-            f"{_count(report.refused_withdrawals, 'product')} that the source does not show any more stayed, "
-            "since that is more than a third of it: --force takes them out"
+            f"{count(n, 'product')} that the source does not show any more stayed, since that is more than a "
+            f"third of it; to take {them} out, add --force"
         )
-    if report.refused_removals:
+    if n := report.refused_removals:
+        were, them = one_or_many(n, "was", "were"), one_or_many(n, "it", "them")
         notes.append(
-            f"{_count(report.refused_removals, 'product')} were not removed, since that is more than a third "
-            "of this source: --force removes them"
+            f"{count(n, 'product')} {were} not removed, since that is more than a third of this source; to "
+            f"remove {them}, add --force"
         )
     elif report.products["unlisted"]:
         n = report.products["unlisted"]
-        are, them = ("is", "it") if n == 1 else ("are", "them")
-        notes.append(f"{_count(n, 'product')} {are} no longer in the source; --prune removes {them}")
+        are, them = one_or_many(n, "is", "are"), one_or_many(n, "it", "them")
+        notes.append(f"{count(n, 'product')} {are} no longer in the source; --prune removes {them}")
     notes += report.warnings
     for note in notes:
         click.echo(f"note: {note}", err=True)
@@ -140,7 +150,8 @@ def echo_failures(report: IngestReport) -> None:
     for example in report.missing_examples:
         click.echo(f"missing: {example.item}: {example.reason}", err=True)
     if report.missing > len(report.missing_examples):
-        click.echo(f"... and {report.missing - len(report.missing_examples)} more missing images", err=True)
+        left = report.missing - len(report.missing_examples)
+        click.echo(f"... and {count(left, 'more missing image')}", err=True)
     from stylesearch.ingest.checks import cause_of  # it is imported by now
 
     shown: Counter[str] = Counter()
@@ -152,10 +163,6 @@ def echo_failures(report: IngestReport) -> None:
     for cause, n in report.causes.most_common(N_CAUSES_SHOWN):
         if n > N_OF_ONE_CAUSE:
             click.echo(f"... {n} failures in all of this cause: {cause} (--json lists them)", err=True)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _timings(seconds: Mapping[str, float]) -> str:

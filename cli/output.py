@@ -16,6 +16,8 @@ from typing import Any, Self
 
 import click
 
+from .wording import for_people
+
 __all__ = [
     "Progress",
     "echo_changes",
@@ -69,9 +71,16 @@ def echo_json_list(values: Iterable[Any]) -> None:
 
 
 def echo_table(
-    headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), shrink: str = ""
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    shrink: str = "",
+    empty: str = "none",
 ) -> None:
     """Prints rows under headings, columns aligned: of many rows, those of each thousand.
+
+    Cells are written as people do: see ``stylesearch.cli.wording.for_people``.
 
     Args:
         headings: one for each column.
@@ -79,14 +88,17 @@ def echo_table(
         right: headings of the columns that are aligned to the right.
         shrink: heading of the column that is cut when a line would be wider than the terminal. Nothing is cut
             where the output is not a terminal.
+        empty: what is printed where there is no row; nothing for "".
     """
     iterator = iter(rows)
     widths = [_width(heading) for heading in headings]
     lines = [list(headings)]
     while block := list(itertools.islice(iterator, ROWS_ALIGNED)) or lines:
-        cells = [["" if cell is None else _printable(str(cell)) for cell in row] for row in block]
         if block is lines:
-            cells = []
+            if empty:
+                click.echo(empty)
+            return
+        cells = [[_printable(for_people(cell)) for cell in row] for row in block]
         widths = [max([width, *(_width(row[i]) for row in cells)]) for i, width in enumerate(widths)]
         cut = list(widths)
         if shrink and sys.stdout.isatty():

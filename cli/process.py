@@ -30,6 +30,7 @@ __all__ = [
     "EXIT_INTERRUPTED",
     "EXIT_SOME_FAILED",
     "claim_process",
+    "confirm",
     "explain_interruption",
     "give_way",
     "past_click",
@@ -56,6 +57,12 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
         code = _main(command, args)
     except StyleSearchError as error:
         return _report(error, error.message, error.hint, as_json=as_json)
+    except _Declined as error:
+        if as_json:
+            echo_error(error.said, error.hint, kind="Declined", as_json=True)
+        else:
+            click.echo(f"{error.said}: {error.hint}" if error.hint else error.said, err=True)
+        return EXIT_ERROR
     except click.ClickException as error:
         if as_json:
             context = getattr(error, "ctx", None)
@@ -106,6 +113,33 @@ class _LogFormatter(logging.Formatter):
 
 class _PastClick(Exception):
     """Carries an exception through Click's ``main``, as its cause."""
+
+
+class _Declined(Exception):
+    """The user said no to a question, or nothing."""
+
+    def __init__(self, said: str, hint: str = "") -> None:
+        super().__init__(said)
+        self.said = said
+        self.hint = hint
+
+
+def confirm(question: str, otherwise: str) -> None:
+    """Asks a question on stderr; returns if the answer is yes, else the command ends with exit code 1.
+
+    Args:
+        question: what is asked.
+        otherwise: what is said if the answer is no: ``nothing was removed``.
+    """
+    try:
+        is_yes = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise  # Ctrl-C
+        click.echo(err=True)  # the question's line ends
+        raise _Declined(otherwise, "nobody answered the question; --yes asks none") from None
+    if not is_yes:
+        raise _Declined(otherwise)
 
 
 class _Interrupted(click.Abort):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from .completion import complete_category
+from .completion import complete_category, complete_source
 
 __all__ = ["filter_options"]
 
@@ -53,7 +53,12 @@ def filter_options(command: Command) -> Command:
     @click.option(
         "--in-stock/--sold-out", "in_stock", default=None, help="That can, or cannot, be bought now."
     )
-    @click.option("--source", metavar="NAME", help="That this source lists: see `stylesearch sources list`.")
+    @click.option(
+        "--source",
+        metavar="NAME",
+        shell_complete=complete_source,
+        help="That this source lists: see `stylesearch sources list`.",
+    )
     @click.option(
         "--without-picture", is_flag=True, help="That no search finds: without a usable shop image."
     )

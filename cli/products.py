@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,18 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylesearch.errors import ConfigError
+from stylesearch.listing import ATTRIBUTE
 from stylesearch.types import Product, ProductFilter
 
 from .completion import complete_product
 from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json, echo_json_list, echo_table
-from .process import resumable
+from .process import confirm, resumable
 from .product_filters import filter_options
+from .wording import count, for_people, one_or_many
 
 if TYPE_CHECKING:
+    from stylesearch.catalog.categories import Categories
     from stylesearch.catalog.records import SourceListing
 
 FORMATS = ["csv", "jsonl"]
+ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+"""Formats of an export by the ending of its file."""
 N_SHOWN = 10
 
 
@@ -56,8 +64,8 @@ def list_products(shared: Shared, where: ProductFilter, limit: int, after: str |
                 if left is not None:
                     n = shop.catalog.selection.count(where)
                     click.echo(
-                        f"{limit:,} of {n:,} products; --after {last[0].id} shows more; "
-                        "without --limit all are listed",
+                        f"{limit:,} of {count(n, 'product')}; for the next ones add --after "
+                        f"{shlex.quote(last[0].id)}, for all leave --limit out",
                         err=True,
                     )
 
@@ -74,6 +82,7 @@ def show(shared: Shared, product_id: str) -> None:
     with shared.open() as shop:
         product, images = shop.product(product_id), shop.images(product_id)
         said = shop.catalog.sources.said_of(product_id)
+        categories = shop.catalog.selection.category_map()
     if shared.as_json:
         echo_json(
             {
@@ -114,10 +123,12 @@ def show(shared: Shared, product_id: str) -> None:
             ]
             for image in images
         ],
+        empty="no images",
     )
     if said:
         click.echo()
-        echo_table(["source", "field", "says"], _rows_of_sources(said), shrink="says")
+        rows = _rows_of_sources(said, product, categories)
+        echo_table(["source", "field", "says", "counts"], rows, shrink="says")
 
 
 @products.command()
@@ -126,7 +137,7 @@ def show(shared: Shared, product_id: str) -> None:
     "--format",
     "export_format",
     type=click.Choice(FORMATS),
-    help="A table with a row for each image, or a line of JSON for each product.  [default: by the name of "
+    help="A table with a row for each image, or a line of JSON for each product.  [default: by the ending of "
     "FILE, else csv]",
 )
 @click.option(
@@ -136,12 +147,18 @@ def show(shared: Shared, product_id: str) -> None:
     metavar="FILE",
     help="[default: stdout]",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @shared_options
 @pass_shared
-def export(shared: Shared, where: ProductFilter, export_format: str | None, output: Path | None) -> None:
+def export(
+    shared: Shared, where: ProductFilter, export_format: str | None, output: Path | None, overwrite: bool
+) -> None:
     """Write products to a table that `ingest` reads, or as lines of JSON."""
-    by_name = "jsonl" if output is not None and output.suffix.lower() in (".jsonl", ".ndjson") else "csv"
-    chosen = export_format or by_name
+    chosen = export_format or _format_of(output)
+    if output is not None and output.is_file() and not overwrite:
+        raise ConfigError(
+            f"{output} exists already", hint="name another file, or replace it with --overwrite"
+        )
     with shared.open() as shop:
         if output is None:
             shop.export(sys.stdout.buffer, where, format=chosen)
@@ -154,7 +171,7 @@ def export(shared: Shared, where: ProductFilter, export_format: str | None, outp
     if shared.as_json:
         echo_json({"products": n, "file": str(output), "format": chosen})
     else:
-        click.echo(f"{n:,} products in {output}")
+        click.echo(f"{count(n, 'product')} in {output}")
 
 
 @products.command()
@@ -182,16 +199,16 @@ def remove(
             found = [one.id for one in shop.products(where, limit=N_SHOWN)]
             n = shop.catalog.selection.count(where)
         if not dry_run and not product_ids and not yes and n:
-            click.confirm(f"remove {n:,} products ({_examples(found, n)})?", abort=True, err=True)
+            confirm(f"remove {count(n, 'product')} ({_examples(found, n)})?", "nothing was removed")
         n_removed = 0
         if not dry_run:
             n_removed = shop.remove(product_ids) if product_ids else shop.remove_where(where)
     if shared.as_json:
         echo_json({"removed": n_removed, **({"would_remove": n, "dry_run": True} if dry_run else {})})
     elif dry_run:
-        click.echo(f"{n:,} would be removed" + (f": {_examples(found, n)}" if n else ""))
+        click.echo(f"{count(n, 'product')} would be removed" + (f": {_examples(found, n)}" if n else ""))
     else:
-        click.echo(f"{n_removed} removed")
+        click.echo(f"{count(n_removed, 'product')} removed")
 
 
 @products.command()
@@ -235,7 +252,22 @@ def duplicates(shared: Shared, threshold: int | None) -> None:
     echo_table(["group", "images", "product", "title", "image"], rows, right=["group"], shrink="title")
     if found.n_unreadable and shared.verbosity >= 0:
         n = found.n_unreadable
-        click.echo(f"note: {n:,} images could not be read, and were compared by their bytes only", err=True)
+        were = one_or_many(n, "was", "were")
+        click.echo(
+            f"note: {count(n, 'image')} could not be read, and {were} compared by the bytes only", err=True
+        )
+
+
+def _format_of(output: Path | None) -> str:
+    if output is None:
+        return "csv"
+    chosen = ENDINGS.get(output.suffix.lower())
+    if chosen is None:
+        raise ConfigError(
+            f"the format of {output.name} cannot be told: a file of products ends in {', '.join(ENDINGS)}",
+            hint="name it so, or say --format",
+        )
+    return chosen
 
 
 def _row(product: Product, last: list[Product]) -> list[object]:
@@ -256,7 +288,7 @@ def _stock(in_stock: bool | None) -> str:
 
 
 def _options(options: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.items())
+    return for_people(options)
 
 
 def _describe(product: Product) -> dict[str, str | None]:
@@ -267,22 +299,31 @@ def _describe(product: Product) -> dict[str, str | None]:
         "url": product.url,
         "price": _price(product),
         "stock": _stock(product.in_stock),
-        "attributes": ", ".join(f"{name}: {value}" for name, value in product.attributes.items()),
+        "attributes": "; ".join(f"{name}: {for_people(value)}" for name, value in product.attributes.items()),
     }
 
 
-def _rows_of_sources(said: Sequence[SourceListing]) -> list[list[Any]]:
-    rows = []
+def _rows_of_sources(
+    said: Sequence[SourceListing], product: Product, categories: Categories
+) -> list[list[Any]]:
+    """What each source says, and whether it is what the product has."""
+    values: dict[str, Any] = {
+        **{name: getattr(product, name) for name in ("title", "category", "url", "price", "in_stock")},
+        **{ATTRIBUTE + name: value for name, value in product.attributes.items()},
+        "variants": [dataclasses.asdict(one) for one in product.variants],
+    }
+    rows: list[list[Any]] = []
+    stated = {name for one in said for name in one.said}
     for one in said:
-        for name, value in one.said.items():
-            rows.append([one.source, name, f"{len(value)} variants" if name == "variants" else value])
-        rows += [
-            [one.source, name, f"{value} (from names of files)"]
-            for name, value in one.guesses.items()
-            if name not in one.said
-        ]
+        guessed = {name: value for name, value in one.guesses.items() if name not in one.said}
+        for name, value in (*one.said.items(), *guessed.items()):
+            is_same = (categories.find(value) if name == "category" else value) == values.get(name)
+            counts = is_same and not (name in guessed and name in stated)
+            shown = count(len(value), "variant") if name == "variants" else for_people(value)
+            note = " (from names of files)" if name in guessed else ""
+            rows.append([one.source, name, shown + note, "yes" if counts else ""])
         if not one.said and not one.guesses:
-            rows.append([one.source, "", ""])
+            rows.append([one.source, "", "", ""])
     return rows
 
 

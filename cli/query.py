@@ -70,7 +70,9 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.command()
 @click.argument("photos", nargs=-1, metavar="[PHOTO...]", shell_complete=complete_photo)
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="Number of products.")
-@click.option("-c", "--category", shell_complete=complete_category, help="Search in this category only.")
+@click.option(
+    "-c", "--category", shell_complete=complete_category, help="Search in this category, and those below it."
+)
 @click.option(
     "--box",
     type=BoxParameter(),
@@ -238,6 +240,7 @@ def _show(
             ],
             right=["rank", "price", "distance"],
             shrink="image",
+            empty="",
         )
         explained = [(hit, hit.explanation) for hit in result.hits if hit.explanation is not None]
         if explained:

@@ -13,6 +13,7 @@ from stylesearch.errors import CatalogError, MissingDependency, NotInCatalog
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json
+from .wording import count
 
 if TYPE_CHECKING:
     from stylesearch.settings import Settings
@@ -127,7 +128,7 @@ def serve(shared: Shared, **choices: Any) -> int:
             if shared.as_json:
                 echo_json({"url": url, "docs": f"{url}/docs", "pid": os.getpid()})
             if not quiet:
-                click.echo(f"serving {n_products:,} products of {settings.home} at {url}", err=True)
+                click.echo(f"serving {count(n_products, 'product')} of {settings.home} at {url}", err=True)
                 click.echo(f"the API is described at {url}/docs; Ctrl-C stops", err=True)
 
         serve_until_stopped(settings, as_bound(service, address), listener, ready)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from .ingest_report import echo_failures, list_counts
+from .ingest_report import echo_failures, echo_notes, list_counts
 from .output import Progress, echo_json
 
 if TYPE_CHECKING:
@@ -17,11 +21,28 @@ if TYPE_CHECKING:
 
     from .options import Shared
 
-__all__ = ["follow"]
+__all__ = ["follow", "interrupts_to"]
+
+
+@contextlib.contextmanager
+def interrupts_to(stop: threading.Event) -> Iterator[None]:
+    """Sets an event at Ctrl-C too: Python drops a KeyboardInterrupt that comes while an object is cleared."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+        if stop.is_set():
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def follow(shared: Shared, runs: Iterable[WatchRun], progress: Progress) -> None:
-    """Prints each run: its counts on stdout, what failed and why a run could not be on stderr."""
+    """Prints each run: its counts on stdout; notes, failures and why it could not be on stderr."""
     for run in runs:
         progress.finish_stage()
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
@@ -30,6 +51,7 @@ def follow(shared: Shared, runs: Iterable[WatchRun], progress: Progress) -> None
         elif run.report is not None:
             click.echo(f"{now}  {list_counts(run.report)}")
             if shared.verbosity >= 0:
+                echo_notes(run.report)
                 echo_failures(run.report)
         else:
             if shared.as_json:

@@ -157,7 +157,8 @@ class ProductFilter:
 
     Attributes:
         category: the category, or one above it: ``Women`` is met by ``Women > Dresses``; None for any.
-        attributes: value by name of attributes, compared as texts.
+        attributes: value by name of attributes, compared as texts. A list meets each of its values, and so
+            does an option of a variant. Names are compared without case, ``Farbe`` is ``color`` too.
         min_price: number that the highest price of a product reaches.
         max_price: number that its lowest price does not exceed. Currencies are not converted, and a product
             without a price meets neither.
@@ -185,8 +186,8 @@ class ProductFilter:
                 raise ConfigError(f"{name} has to be a number from 0 on. Received: {price}")
         if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
             raise ConfigError(
-                f"no price is from {self.min_price:g} to {self.max_price:g}",
-                hint="the lowest price comes first",
+                "the lowest price has to be below the highest one. Received: "
+                f"{self.min_price:g} and {self.max_price:g}",
             )
         for name in self.attributes:
             if not name or '"' in name:
@@ -309,7 +310,7 @@ class SearchRequest:
 
     Attributes:
         k: largest number of products.
-        category: the category to search in; None for all.
+        category: the category to search in, with those below it; None for all.
         box: box around the garment in the photo, in pixels of the upright photo; replaces the regions. With
             the plan ``person`` it is also searched with white around a person who covers enough of it.
         regions: plan of the regions that a photo is searched with; the searcher's own for "".

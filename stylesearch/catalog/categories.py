@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["LEVELS", "Categories", "is_in", "plain_category"]
+__all__ = ["LEVELS", "Categories", "find_below", "is_in", "plain_category"]
 
 LEVELS: Final = " > "
 """What stands between the levels of a category."""
@@ -28,6 +28,17 @@ def plain_category(name: str) -> str:
 def is_in(category: str, parent: str) -> bool:
     """Whether a category is another one, or below it."""
     return category == parent or category.startswith(parent + LEVELS)
+
+
+def find_below(categories: Iterable[str], parent: str) -> list[str]:
+    """Selects the categories that are another one or below it, however its path is written.
+
+    Example:
+        >>> find_below(["Women", "Women > Dresses", "Womenswear"], "Women")
+        ['Women', 'Women > Dresses']
+    """
+    path = plain_category(parent)
+    return [name for name in categories if name == parent or is_in(name, path)]
 
 
 class Categories:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, String, cast, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, exists, false, func, or_, select
 
 from stylesearch.catalog.categories import LEVELS, plain_category
 from stylesearch.catalog.queries import HAS_SHOWN_IMAGE
 from stylesearch.catalog.tables import listings, product_columns, products, sources
-from stylesearch.types import ProductFilter
+from stylesearch.option_names import spellings
+from stylesearch.types import ProductFilter, Variant
 
-__all__ = ["EVERY_PRODUCT", "is_below", "meets", "page_of"]
+__all__ = ["EVERY_PRODUCT", "has_attribute", "is_below", "meets", "page_of"]
 
 EVERY_PRODUCT: Final = ProductFilter()
 """The filter that every product meets."""
@@ -47,12 +50,7 @@ def meets(connection: Connection, where: ProductFilter) -> list[ColumnElement[bo
     found: list[ColumnElement[bool]] = []
     if where.category is not None:
         found.append(_is_in_category(connection, plain_category(where.category)))
-    for name, value in where.attributes.items():
-        stored = products.c.attributes[name]
-        is_equal = cast(stored.as_string(), String) == value
-        if value in ("true", "false"):
-            is_equal = or_(is_equal, stored.as_boolean() == (value == "true"))
-        found.append(is_equal)
+    found += [_has_value(name, value) for name, value in where.attributes.items()]
     if where.min_price is not None:
         found.append(func.coalesce(products.c.amount_max, products.c.amount) >= where.min_price)
     if where.max_price is not None:
@@ -65,6 +63,42 @@ def meets(connection: Connection, where: ProductFilter) -> list[ColumnElement[bo
     if where.without_picture:
         found.append(~HAS_SHOWN_IMAGE)
     return found
+
+
+def has_attribute(name: str) -> ColumnElement[bool]:
+    """Condition for products with an attribute, or an option of a variant, of a name."""
+    options = cast(products.c.variants, String)
+    return or_(
+        *(products.c.attributes[one].as_string().is_not(None) for one in spellings(name)),
+        *(_holds(options, f"{json.dumps(one)}: ") for one in _option_names(name)),
+    )
+
+
+def _has_value(name: str, value: str) -> ColumnElement[bool]:
+    """Condition for an attribute of a value, a list with it, or a variant with such an option."""
+    options = cast(products.c.variants, String)
+    found = [_holds(options, f"{json.dumps(one)}: {json.dumps(value)}") for one in _option_names(name)]
+    for one in spellings(name):
+        stored = products.c.attributes[one]
+        text = cast(stored.as_string(), String)
+        found += [text == value, and_(func.substr(text, 1, 1) == "[", _holds(text, json.dumps(value)))]
+        if not value.isascii():  # the database may have written a list anew, without escapes
+            in_list = _holds(text, json.dumps(value, ensure_ascii=False))
+            found.append(and_(func.substr(text, 1, 1) == "[", in_list))
+        if value in ("true", "false"):
+            found.append(stored.as_boolean() == (value == "true"))
+    return or_(*found)
+
+
+def _option_names(name: str) -> list[str]:
+    """Spellings of the name of an option that are no field of a variant."""
+    fields = {one.name for one in dataclasses.fields(Variant)}
+    return [one for one in spellings(name) if one not in fields]
+
+
+def _holds(text: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Condition for a text with a part: LIKE would not tell upper from lower case everywhere."""
+    return func.length(func.replace(text, part, "")) < func.length(text)
 
 
 def _is_in_category(connection: Connection, category: str) -> ColumnElement[bool]:

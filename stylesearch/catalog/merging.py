@@ -10,15 +10,19 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.records import Patch, SourceListing
+from stylesearch.errors import ConfigError
 from stylesearch.listing import ATTRIBUTE, UNCATEGORIZED, Listing
-from stylesearch.money import parse_price
+from stylesearch.money import Money, parse_price
 from stylesearch.types import Product, Variant
 
-__all__ = ["Merged", "merge", "patch_values", "product_values", "values_of", "without"]
+__all__ = ["Merged", "merge", "patch_values", "price_counts", "product_values", "values_of", "without"]
+
+_OF_VARIANTS: Final = "each variant of the product has a price of its own, and none has this one"
+"""Why a price that is said of a whole product does not count."""
 
 Values = dict[str, Any]
 """Values by field, as in ``Listing.said``; variants are JSON objects, and empty fields are left out."""
@@ -69,6 +73,11 @@ def merge(
     said = {**kept, **stated}
     changed = {name: value for name, value in stated.items() if values.get(name) != value}
     taken_back = [name for name, value in mine.items() if name not in said and values.get(name) == value]
+    after = {name: value for name, value in {**values, **stated}.items() if name not in taken_back}
+    if "price" in changed and values and not price_counts(after):
+        del changed["price"]
+    if "variants" in taken_back and "price" not in said and "price" not in taken_back:
+        taken_back.append("price")  # it may be that of a variant
     guesses = dict(listing.guesses)
     old_guesses = {} if before is None else before.guesses
     guessed_anew = any(
@@ -80,7 +89,7 @@ def merge(
     others_say = others() if values else []
     merged = {**values, **changed}
     for name in taken_back:
-        del merged[name]
+        merged.pop(name, None)
     overruled: dict[str, str] = {}
     for other in others_say:
         for name, value in other.said.items():
@@ -92,6 +101,7 @@ def merge(
         for name in guesses.keys() - said.keys():
             if old_guesses.get(name) == merged.get(name) and not any(name in one.said for one in others_say):
                 merged[name] = guesses[name]
+    _settle_price(merged)
     _fill(merged, product_id, [guesses, *(one.guesses for one in others_say)])
     return Merged(merged, said, guesses, overruled)
 
@@ -109,6 +119,9 @@ def patch_values(
 
     Returns:
         The product's values by field, and what the source says of it from now on.
+
+    Raises:
+        ConfigError: a price that does not count beside those of the variants: see ``price_counts``.
     """
     stated = _json_values(patch.said)
     cleared = patch.cleared | (patch.said.keys() - stated.keys())
@@ -120,6 +133,9 @@ def patch_values(
     merged = {name: value for name, value in {**values, **stated}.items() if stays(name)}
     mine = {} if before is None else before.said
     said = {name: value for name, value in {**mine, **stated}.items() if stays(name)}
+    if "price" in stated and not price_counts(merged):
+        raise ConfigError(f"price: {_OF_VARIANTS}", hint="change the prices of the variants")
+    _settle_price(merged)
     _fill(merged, product_id, [])
     return merged, said
 
@@ -140,10 +156,15 @@ def without(product_id: str, values: Values, gone: SourceListing, left: Sequence
         return bool(gone.said.get(name) == value or is_guess)
 
     merged = {name: value for name, value in values.items() if not is_gone(name, value)}
+    taken_back = set(gone.said)
+    if "variants" in values and "variants" not in merged and "price" not in gone.said:
+        merged.pop("price", None)  # it may be that of a variant
+        taken_back.add("price")
     for other in left:
         for name, value in other.said.items():
-            if name in gone.said:
+            if name in taken_back:
                 merged.setdefault(name, value)
+    _settle_price(merged)
     _fill(merged, product_id, [one.guesses for one in left])
     return merged
 
@@ -157,8 +178,11 @@ def product_values(product_id: str, values: Values, categories: Categories) -> d
         categories: which category it is searched in, by the sources' own.
     """
     variants = tuple(Variant(**one) for one in values.get("variants", ()))
-    prices = [values.get("price"), *(one.price for one in variants)]
-    read = [money for price in prices if price and (money := parse_price(price)) is not None]
+    of_variants = [one.price for one in variants]
+    prices = [*(() if of_variants and all(of_variants) else (values.get("price"),)), *of_variants]
+    read = [money for price in prices if (money := _read_price(price)) is not None]
+    if not read:
+        read = [money for money in [_read_price(values.get("price"))] if money is not None]
     amounts = [money.amount for money in read]
     return {
         "id": product_id,
@@ -178,6 +202,31 @@ def product_values(product_id: str, values: Values, categories: Categories) -> d
         "amount_max": max(amounts, default=None),
         "currency": next((money.currency for money in read if money.currency), None),
     }
+
+
+def price_counts(values: Values) -> bool:
+    """Whether the price of a whole product counts beside those of its variants.
+
+    It does where a variant has no price of its own, or this one too; a text that is no single amount stands.
+    """
+    of_variants = [one.get("price") for one in values.get("variants", ())]
+    if not of_variants or not all(of_variants):
+        return True
+    money = _read_price(values.get("price"))
+    amounts = {read.amount for read in map(_read_price, of_variants) if read is not None}
+    return money is None or not amounts or money.amount in amounts
+
+
+def _read_price(price: str | None) -> Money | None:
+    return parse_price(price) if price else None
+
+
+def _settle_price(values: Values) -> None:
+    """Gives a product whose own price does not count the lowest price of its variants."""
+    if not price_counts(values):
+        texts = [one["price"] for one in values["variants"]]
+        read = [(money.amount, text) for text in texts if (money := _read_price(text)) is not None]
+        values["price"] = min(read)[1]
 
 
 def _json_values(said: Mapping[str, Any]) -> Values:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine, exists, func, select
 
 from stylesearch.catalog.categories import Categories
-from stylesearch.catalog.filtering import EVERY_PRODUCT, meets, page_of
+from stylesearch.catalog.filtering import EVERY_PRODUCT, has_attribute, meets, page_of
 from stylesearch.catalog.pruning import is_lost
 from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches
 from stylesearch.catalog.records import ProductDetails
 from stylesearch.catalog.tables import category_map, image_columns, images, products
+from stylesearch.option_names import spellings
 from stylesearch.types import ImageRecord, Product, ProductFilter
 
 __all__ = ["ProductReader"]
@@ -54,10 +55,26 @@ class ProductReader:
             return connection.execute(statement).scalar_one()
 
     def has_attribute(self, name: str) -> bool:
-        """Whether any product has an attribute of this name."""
+        """Whether any product has an attribute of this name, or a variant with such an option."""
         with self._engine.connect() as connection:
-            statement = select(exists().where(products.c.attributes[name].as_string().is_not(None)))
-            return bool(connection.execute(statement).scalar())
+            return bool(connection.execute(select(exists().where(has_attribute(name)))).scalar())
+
+    def values_of(self, name: str, limit: int) -> list[str]:
+        """Values of an attribute, and of such an option of variants, as texts, in order.
+
+        Args:
+            name: name of the attribute, as a filter takes it.
+            limit: the largest number of products that are read.
+        """
+        statement = select(products.c.attributes, products.c.variants).where(has_attribute(name))
+        names = spellings(name)
+        values: set[str] = set()
+        with self._engine.connect() as connection:
+            for attributes, variants in connection.execute(statement.limit(limit)):
+                for one in (attributes, *(variant.options for variant in variants)):
+                    for value in (one[key] for key in names if key in one):
+                        values.update(_texts(value))
+        return sorted(values)
 
     def categories(self) -> dict[str, int]:
         """Number of products, with or without images, by category in the order of the names."""
@@ -104,3 +121,10 @@ class ProductReader:
             if len(rows) < FILES_AT_ONCE:
                 return n_lost, examples
             last = rows[-1][0]
+
+
+def _texts(value: Any) -> list[str]:
+    """The values that a filter may ask for."""
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    return [] if value is None else [str(value).lower() if isinstance(value, bool) else str(value)]

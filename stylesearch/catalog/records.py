@@ -166,11 +166,13 @@ class ProductChange:
         change: whether the product is new, changed or unchanged.
         fields: values before and after by field; empty for a new product.
         overruled: by field, the name of another source that says what the product had before.
+        refused: why nothing of the product was changed; "" where it was not refused.
     """
 
     change: Change
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     overruled: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

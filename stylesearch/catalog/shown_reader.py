@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from sqlalchemy import Engine, func, select
 
+from stylesearch.catalog.filtering import meets
 from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, IS_SHOWN, image_from_row, in_batches
 from stylesearch.catalog.tables import image_columns, images, product_columns, products
-from stylesearch.types import ImageRecord, Product
+from stylesearch.types import ImageRecord, Product, ProductFilter
 
 __all__ = ["ShownReader"]
 
@@ -30,16 +31,16 @@ class ShownReader:
         """Reads a page of products that have an image, in the order of their ids.
 
         Args:
-            category: only products of this category.
+            category: only products of this category, or of those below it.
             after: id after which the page begins; there need be no such product.
             limit: largest number of products.
         """
         statement = select(*product_columns).where(HAS_SHOWN_IMAGE)
-        if category is not None:
-            statement = statement.where(products.c.category == category)
         if after is not None:
             statement = statement.where(products.c.id > after)
         with self._engine.connect() as connection:
+            if category is not None:
+                statement = statement.where(*meets(connection, ProductFilter(category)))
             rows = connection.execute(statement.order_by(products.c.id).limit(limit))
             return [Product(*row) for row in rows]
 

@@ -57,7 +57,7 @@ from stylesearch.catalog.tables import (
     sources,
 )
 from stylesearch.catalog.vector_codec import DTYPES, encode_vectors
-from stylesearch.errors import CatalogError, DatasetError, NotInCatalog
+from stylesearch.errors import CatalogError, ConfigError, DatasetError, NotInCatalog
 from stylesearch.listing import Listing
 from stylesearch.types import Product, Variant
 
@@ -289,7 +289,8 @@ class Writer:
             source: name of the source that says so; a new one is added.
 
         Returns:
-            What changed by product id; products that the catalog does not have are left out.
+            What changed, or why it was refused, by product id; products that the catalog does not have are
+            left out.
         """
         source_pk = self.count_run(source)
         known = self._known_products(patches)
@@ -301,7 +302,12 @@ class Writer:
         moved: list[int] = []
         for product_id, (pk, values, category) in known.items():
             mine = next(iter(stored.get(pk, ())), None)
-            merged, said = patch_values(product_id, values, mine, patches[product_id])
+            try:
+                merged, said = patch_values(product_id, values, mine, patches[product_id])
+            except ConfigError as error:
+                refused = f"{error.message}: {error.hint}"
+                result[product_id] = ProductChange(Change.UNCHANGED, refused=refused)
+                continue
             before = mine or SourceListing(source, "", {}, {}, lists=False)
             if said != before.said:
                 listed[pk] = _listing_values(replace(before, said=said))

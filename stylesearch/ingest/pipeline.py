@@ -153,6 +153,7 @@ def preview(
         # Everything is written, counted, and taken back.
         held.enter_context(suppress(_TakenBack))
         held.enter_context(writer.transaction())
+        writer.upsert_source(name, path=str(source), format=importer.name, options=options.kept)
         tasks = run.tasks(listed)
         while chunk := list(itertools.islice(tasks, STORED_AT_ONCE)):
             run.store_listed(writer, chunk)

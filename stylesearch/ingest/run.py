@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from stylesearch.catalog import Catalog, Change, FeatureSet, ImageEntry, ProductChange
+from stylesearch.catalog.next_version import note_of_next_version
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.catalog.records import Content
 from stylesearch.extractors.with_colors import ExtractorWithColors
@@ -65,6 +66,7 @@ class Run:
         self._options = options
         self._source = source
         self._ids = ProductIds(catalog, source, path)
+        self._is_new = source not in {one.name for one in catalog.sources.all()}
         self.report = IngestReport(source=source)
         self._feature_sets: dict[str, FeatureSet] = {}
         self._network_sets: dict[str, FeatureSet] = {}
@@ -254,6 +256,8 @@ class Run:
                     f"the source {one.name} is gone: nothing is at its path{where}; its products stay until "
                     "`stylesearch sources remove` removes it"
                 )
+        if self._is_new and (note := note_of_next_version(self._catalog, writer, self._source)):
+            report.notes.append(note)
         self._remove_unlisted(writer)
 
     def pruner(self, writer: Writer) -> Pruner:

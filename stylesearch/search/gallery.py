@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stylesearch.array_types import Floats
+from stylesearch.catalog.categories import find_below
 from stylesearch.errors import IndexDamaged, NotInCatalog
 from stylesearch.registry import unknown_name
 from stylesearch.search import fitted_space
@@ -99,7 +100,8 @@ class Gallery:
 
         Args:
             features: features of one photo's regions, float32, shape (q, feature_set.dim); or of images.
-            request: how many products, of one category or of all merged, and what is left out.
+            request: how many products, of a category with those below it or of all merged, and what is left
+                out.
             n_squares: how many of them, the last ones, are of squares around a person: they are searched in
                 pairs, which ``stylesearch.spaces.base.join_squares`` makes.
             of_images: whether ``features`` are of images such as the gallery's, and not of a photo.
@@ -195,10 +197,10 @@ class Gallery:
             raise self.location.empty_error()
         if category is None:
             return names
-        if category not in names:
+        if not (found := find_below(names, category)):
             error = unknown_name("category", category, dict.fromkeys(names))
             raise NotInCatalog(error.message, hint=error.hint)
-        return [category]
+        return found
 
     def _products_of(
         self, candidates: Candidates, request: SearchRequest, categories: set[str]
@@ -231,5 +233,7 @@ class Gallery:
             return
         self._has_warned = True
         warnings.warn(
-            f"{reason}; searched exactly instead, and built again afterwards", IndexWarning, stacklevel=6
+            f"{reason}; the search compares all of its images instead, and the index is built afterwards",
+            IndexWarning,
+            stacklevel=6,
         )

@@ -225,7 +225,11 @@ class LocalVectorStore:
         except IndexDamaged as error:
             if not self.is_current:
                 raise StoreReplaced from error
-            self._warn(str(error))
+            self._warn(
+                f"the index of {category} cannot be used: {error}"
+                if generation
+                else f"the category {category} has no index yet"
+            )
             self.damaged[category] = generation
             return None, 0
         candidates = Candidates(found.ids, found.distances, found.rows, complete=n >= index.count)

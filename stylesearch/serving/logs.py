@@ -14,7 +14,8 @@ import json
 import logging
 import sys
 import time
-from typing import Any, Final
+import warnings
+from typing import Any, Final, TextIO
 
 __all__ = ["configure_logging", "request_id"]
 
@@ -38,6 +39,7 @@ def configure_logging(style: str = "json", level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.captureWarnings(True)
+    warnings.showwarning = _log_warning
     for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -48,6 +50,18 @@ def configure_logging(style: str = "json", level: int = logging.INFO) -> None:
         child.handlers, child.propagate = [], True
     # The service logs each request itself, with its id; Uvicorn's line would include the query.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Logs a warning by its words, without the place in the code."""
+    logging.getLogger("py.warnings").warning("%s", message)
 
 
 class JsonFormatter(logging.Formatter):

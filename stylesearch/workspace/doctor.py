@@ -86,7 +86,7 @@ def _persons() -> Finding:
     return Finding(
         "persons in photos",
         "ok",
-        f"found with the files in {' and '.join(folders)}; in f32: bfloat16 would move shoulders and hips",
+        f"found with the files in {' and '.join(folders)}; computed in f32, since bfloat16 is too coarse",
     )
 
 
@@ -151,7 +151,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "catalog",
         "ok",
-        f"{status.products} products, {status.images} images ({status.failed_images} failed), "
+        f"{status.products:,} products, {status.images:,} images ({status.failed_images} failed), "
         f"{settings.database}",
     )
     yield from sources

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from stylesearch.errors import UnknownName
 from stylesearch.registry import unknown_name
 from stylesearch.types import Product, ProductFilter
 
@@ -19,6 +21,8 @@ PAGE: Final = 1000
 SAMPLE: Final = 1000
 """Products whose attributes are named where a filter has one that no product has."""
 
+VALUES_SHOWN: Final = 20
+
 T = TypeVar("T")
 
 
@@ -27,7 +31,7 @@ def check_filter(catalog: Catalog, where: ProductFilter) -> None:
 
     Raises:
         UnknownName: no such source, no product in such a category or below it, or none with such an
-            attribute; the message has the nearest name.
+            attribute or value of it; the message has the nearest name.
     """
     if where.source is not None:
         catalog.sources.get(where.source)
@@ -35,10 +39,22 @@ def check_filter(catalog: Catalog, where: ProductFilter) -> None:
         names = catalog.selection.categories()
         parents = {" > ".join(name.split(" > ")[:depth]) for name in names for depth in (1, 2)}
         raise unknown_name("category", where.category, dict.fromkeys(sorted({*names, *parents})))
-    for name in where.attributes:
+    for name, value in where.attributes.items():
         if not catalog.selection.has_attribute(name):
-            known = {key for product in catalog.products(limit=SAMPLE) for key in product.attributes}
+            sample = catalog.products(limit=SAMPLE)
+            known = {key for product in sample for key in product.attributes}
+            known |= {key for product in sample for one in product.variants for key in one.options}
             raise unknown_name("attribute", name, dict.fromkeys(sorted(known)))
+        if not catalog.selection.count(ProductFilter(attributes={name: value})):
+            raise _unknown_value(name, value, catalog.selection.values_of(name, SAMPLE))
+
+
+def _unknown_value(name: str, value: str, known: Sequence[str]) -> UnknownName:
+    folded = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(value.casefold(), folded, n=1, cutoff=0.5)
+    suggestion = f". Did you mean {folded[near[0]]!r}?" if near else ""
+    shown = ", ".join(known[:VALUES_SHOWN]) + (", ..." if len(known) > VALUES_SHOWN else "")
+    return UnknownName(f"no product has {name} {value!r}{suggestion}", hint=f"known: {shown}")
 
 
 def stream_products(

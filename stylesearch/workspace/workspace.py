@@ -12,6 +12,7 @@ with ss.open("shop/") as shop:
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -23,6 +24,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, Unpack
 
+from stylesearch.errors import StyleSearchError
 from stylesearch.models.card import is_trained
 from stylesearch.settings import Settings, load_settings
 from stylesearch.types import (
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
     from stylesearch.workspace.watching import WatchRun
 
 __all__ = ["Workspace", "open"]
+
+log = logging.getLogger(__name__)
 
 
 def open(home: str | os.PathLike[str] | None = None, **settings: Any) -> Workspace:
@@ -97,7 +101,7 @@ class Workspace:
         self.indexes = Indexes(self._resources)
         self.models = Models(self._resources)
         self.sources = Sources(self._resources)
-        self.categories = CategoryNames(self._resources, self._refresh_indexes)
+        self.categories = CategoryNames(self._resources, self._refresh_known_indexes)
         self.pictures = Pictures(self._resources)
 
     @property
@@ -300,6 +304,19 @@ class Workspace:
             "stylesearch index build" + ("" if spec == default else f" -e {spec}") for spec in specs
         )
         self.indexes.refresh([self._resources.extractor(spec) for spec in specs], progress, command)
+
+    def _refresh_known_indexes(self) -> None:
+        """Builds the indexes that lack many images, of the extractors that the catalog has features of."""
+        stored = {one.fingerprint: one.extractor for one in self.catalog.feature_sets()}
+        usable: list[str] = []
+        for spec in dict.fromkeys([*self.extractors_to_fill(), *stored.values()]):
+            try:
+                if self._resources.extractor(spec).fingerprint in stored:
+                    usable.append(spec)
+            except StyleSearchError as error:  # its features stay as they are
+                log.info("the indexes of %s are not built: %s", spec, error)
+        if usable:
+            self._refresh_indexes(usable)
 
     def query(
         self,

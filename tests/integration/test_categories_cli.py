@@ -170,6 +170,16 @@ def test_what_was_cut_short_is_finished_by_the_same_command_or_an_ingest(
     assert in_category(home, "Dresses") == DRESSES
 
 
+def test_a_catalog_of_another_extractor_than_that_of_the_settings_is_renamed_without_a_warning(
+    stylesearch: Command, home: Path
+) -> None:
+    (home / "config.toml").write_text('regions = "few"\n')
+    done = stylesearch("--home", home, "categories", "rename", "dress", "gown")
+    assert (done.code, done.out, done.err) == (0, "3 products moved\n", "")
+    status = stylesearch("--home", home, "index", "status", "-e", "color-histogram", "--json").json
+    assert {one["category"] for one in status if one["state"] == "ready"} >= {"gown", "skirt"}
+
+
 class _Stop:
     """Stands for a method that is interrupted at its n-th call."""
 

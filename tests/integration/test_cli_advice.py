@@ -96,7 +96,7 @@ class TestIngest:
         assert (done.code, "few.csv:5: " in done.err, said in done.err) == (3, True, False)
         pruned = stylesearch("--home", home, "ingest", table, "--prune")
         assert (pruned.code, said in pruned.err) == (3, True)
-        assert f"({table}:5); --force removes all the same" in pruned.err
+        assert f"({table}:5); --prune --force removes all the same" in pruned.err
 
         table.write_text(f"{listed}{rows[0]['id']},{rows[1]['image']}\n")  # a second picture of the first
         assert stylesearch("--home", home, "ingest", table, "--json").json["added"] == 1

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
 
+import stylesearch as ss
 from stylesearch.cli.main import COMMANDS, cli
+from tests.integration.tiny_shop import ingest_tiny_shop
 
 
 def items(*words: object) -> list[CompletionItem]:
@@ -98,3 +100,19 @@ def test_a_category_of_several_words_is_quoted_for_bash(monkeypatch: pytest.Monk
     for shell, value in (("bash", "'Women > Dresses'"), ("zsh", "Women > Dresses")):
         monkeypatch.setenv("_STYLESEARCH_COMPLETE", f"{shell}_complete")
         assert [one.value for one in _items([("Women > Dresses", "")])] == [value]
+
+
+def test_names_of_sources_and_categories_above_others(tmp_path: Path) -> None:
+    home = ingest_tiny_shop(tmp_path)
+    table = str(tmp_path / "source" / "products.csv")
+    for command in (["sources", "remove"], ["sources", "rename"], ["ingest", "--source"]):
+        assert values("--home", home, *command, table[:-6]) == [table]
+    assert values("--home", home, "products", "list", "--source", "nothing") == []
+    with ss.open(home) as shop:
+        shop.categories.map({"dress": "Damen > Kleider > Lang", "skirt": "Damen > Röcke"})
+    assert values("--home", home, "query", "-c", "damen") == [
+        "Damen",
+        "Damen > Kleider",
+        "Damen > Kleider > Lang",
+        "Damen > Röcke",
+    ]

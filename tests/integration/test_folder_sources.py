@@ -13,6 +13,7 @@ import stylesearch as ss
 from stylesearch.catalog import Catalog
 from stylesearch.errors import DatasetError
 from stylesearch.ingest import IngestReport
+from tests.integration.conftest import Command
 from tests.integration.tiny_shop import EXTRACTOR
 
 
@@ -261,3 +262,19 @@ class TestAProductThatMoves:
             (root / there).rename(root / back)
             assert ingest(shop, root).products["added"] == 0
         assert ids(tmp_path, root)["p10"] == "Dresses/p10"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--layout", "category/image"], "--layout is for a folder"),
+        (["--media-root", "nowhere"], "there is no folder nowhere"),
+    ],
+)
+def test_options_that_could_do_nothing_are_refused(
+    stylesearch: Command, tmp_path: Path, options: list[str], said: str
+) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("id,image\n")
+    done = stylesearch("--home", tmp_path / "home", "ingest", table, *options)
+    assert (done.code, said in done.err) == (2, True)

@@ -64,7 +64,10 @@ def test_filters_choose_what_is_listed(
         (["--category", "dres"], "Did you mean 'dress'?"),
         (["--attribute", "fabrik=silk"], "Did you mean 'fabric'?"),
         (["--source", "elsewhere"], "no source is called 'elsewhere'"),
-        (["--min-price", "3", "--max-price", "2"], "no price is from 3 to 2"),
+        (
+            ["--min-price", "3", "--max-price", "2"],
+            "the lowest price has to be below the highest one. Received: 3 and 2",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["list", "export", "remove"])
@@ -90,7 +93,7 @@ def test_all_are_listed_and_a_limit_says_what_it_leaves_out(stylesearch: Command
     assert len(stylesearch("--home", home, "products", "list", "--json").json) == N + 1500
     some = stylesearch("--home", home, "products", "list", "--limit", 2, "-c", "hat")
     assert len(some.out.splitlines()) == 3
-    assert "2 of 1,500 products; --after x0001 shows more" in some.err
+    assert "2 of 1,500 products; for the next ones add --after x0001, for all leave --limit out" in some.err
 
 
 def test_show_says_which_source_says_what(stylesearch: Command, home: Path) -> None:
@@ -211,6 +214,53 @@ def test_formulas_are_escaped_and_numbers_are_not(stylesearch: Command, home: Pa
     }
 
 
+@pytest.mark.parametrize(("name", "first"), [("a.csv", "id,"), ("a.JSONL", '{"id"'), ("a.ndjson", '{"id"')])
+def test_the_ending_of_the_file_says_the_format(
+    stylesearch: Command, tiny: Path, tmp_path: Path, name: str, first: str
+) -> None:
+    done = stylesearch("--home", tiny, "products", "export", "-o", tmp_path / name)
+    assert (done.code, done.out) == (0, f"{N} products in {tmp_path / name}\n")
+    assert (tmp_path / name).read_text().startswith(first)
+
+
+@pytest.mark.parametrize("name", ["e.xlsx", "e"])
+def test_an_ending_that_says_no_format_is_refused(
+    stylesearch: Command, tiny: Path, tmp_path: Path, name: str
+) -> None:
+    done = stylesearch("--home", tiny, "products", "export", "-o", tmp_path / name)
+    assert done.code == 1
+    assert "ends in .csv, .jsonl, .ndjson" in done.err
+    assert list(tmp_path.iterdir()) == []
+    assert (
+        stylesearch("--home", tiny, "products", "export", "-o", tmp_path / "e", "--format", "csv").code == 0
+    )
+
+
+def test_a_file_that_exists_is_replaced_only_if_told_so(
+    stylesearch: Command, tiny: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("mine")
+    export = ["--home", tiny, "products", "export", "-o", file]
+    refused = stylesearch(*export)
+    assert (refused.code, "--overwrite" in refused.err, file.read_text()) == (1, True, "mine")
+    assert stylesearch(*export, "--overwrite").code == 0
+    assert len(rows_of(file.read_text())) >= N
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [("n\n", "nothing was removed\n"), ("", "nobody answered the question; --yes asks none\n")],
+)
+def test_an_answer_of_no_removes_nothing(
+    stylesearch: Command, home: Path, monkeypatch: pytest.MonkeyPatch, answer: str, said: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    done = stylesearch("--home", home, "products", "remove", "-c", "dress")
+    assert (done.code, done.err.endswith(said), "interrupted" in done.err) == (1, True, False)
+    assert len(stylesearch("--home", home, "products", "list", "--json").json) == N
+
+
 def test_variants_and_stock_are_exported(stylesearch: Command, home: Path) -> None:
     put(home, Product("hat", "Hat", "hat", in_stock=True, variants=(Variant("h1", {"size": "S"}),)))
     (row,) = rows_of(stylesearch("--home", home, "products", "export", "--source", "mine").out)
@@ -240,14 +290,14 @@ class TestRemoving:
 
     def test_a_dry_run_removes_nothing(self, stylesearch: Command, home: Path) -> None:
         said = stylesearch("--home", home, "products", "remove", "-c", "dress", "--dry-run")
-        assert said.out == "3 would be removed: dress-blue, dress-green, dress-red\n"
+        assert said.out == "3 products would be removed: dress-blue, dress-green, dress-red\n"
         as_json = stylesearch("--home", home, "products", "remove", "dress-red", "--dry-run", "--json").json
         assert as_json == {"removed": 0, "would_remove": 1, "dry_run": True}
         assert len(self.left(home)) == N
 
     def test_what_a_filter_chooses_is_removed_after_a_yes(self, stylesearch: Command, home: Path) -> None:
         said = stylesearch("--home", home, "products", "remove", "-c", "dress", "--yes")
-        assert (said.code, said.out) == (0, "3 removed\n")
+        assert (said.code, said.out) == (0, "3 products removed\n")
         assert self.left(home) == ["skirt-black", "skirt-pink/purple", "skirt-yellow"]
 
     def test_without_a_yes_nothing_is_removed(
@@ -255,7 +305,7 @@ class TestRemoving:
     ) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
         refused = stylesearch("--home", home, "products", "remove", "-c", "dress")
-        assert refused.code == 130
+        assert refused.code == 1
         assert "remove 3 products (dress-blue, dress-green, dress-red)?" in refused.err
         assert len(self.left(home)) == N
 
@@ -265,3 +315,30 @@ class TestRemoving:
     ) -> None:
         assert stylesearch("--home", home, "products", "remove", "--yes", *arguments).code == 2
         assert len(self.left(home)) == N
+
+
+def test_an_empty_list_says_so(stylesearch: Command, home: Path, tmp_path: Path) -> None:
+    assert stylesearch("--home", home, "products", "list", "--max-price", "1").out == "none\n"
+    assert stylesearch("--home", home, "products", "list", "--max-price", "1", "--json").json == []
+    put(home, Product("bare", "Bare", "hat"))
+    assert "no images" in stylesearch("--home", home, "products", "show", "bare").out
+
+
+def test_values_are_shown_as_people_write_them(stylesearch: Command, home: Path) -> None:
+    put(home, Product("a", "A", "hat", attributes={"tags": ["new", "warm"], "sale": True}, in_stock=False))
+    shown = stylesearch("--home", home, "products", "show", "a").out
+    assert "tags: new, warm; sale: yes" in shown
+    rows = [line.split()[1:] for line in shown.splitlines() if line.startswith("mine")]
+    assert ["in_stock", "no", "yes"] in rows
+    assert ["attributes.tags", "new,", "warm", "yes"] in rows
+
+
+def test_the_value_that_counts_is_marked(stylesearch: Command, home: Path) -> None:
+    put(home, Product("dress-red", "Robe", "dress"))
+    shown = stylesearch("--home", home, "products", "show", "dress-red").out
+    titles = {line.split()[0]: line.split()[2:] for line in shown.splitlines() if " title  " in line}
+    titles.pop("title", None)
+    assert titles == {
+        "mine": ["Robe", "yes"],
+        str(home.parent / "source" / "products.csv"): ["A", "red", "dress"],
+    }

@@ -78,7 +78,7 @@ def test_each_line_has_its_result(client: httpx.Client, home: Path) -> None:
         {"id": "dress-blue", "category": "gown"},
         {"id": "nothing", "price": "1"},
         b"{not json",
-        {"id": "dress-red", "price": 5},
+        {"id": "dress-red", "price": True},
         {"price": "1"},
         {"id": "coat-1", "delete": True},
         {"id": "dress-green", "delete": True, "price": "1"},
@@ -92,10 +92,10 @@ def test_each_line_has_its_result(client: httpx.Client, home: Path) -> None:
         (3, "dress-blue", 200, "changed"),
         (4, "nothing", 404, None),
         (5, None, 400, None),
-        (6, None, 422, None),
+        (6, "dress-red", 422, None),
         (7, None, 422, None),
         (8, "coat-1", 204, "deleted"),
-        (9, None, 422, None),
+        (9, "dress-green", 422, None),
         (10, "dress-green", 200, "changed"),
         (11, "dress-green", 200, "unchanged"),
         (12, "nothing", 404, None),
@@ -113,6 +113,25 @@ def test_each_line_has_its_result(client: httpx.Client, home: Path) -> None:
     assert client.get("/v1/products/dress-green").json()["price"] is None
     assert client.get("/v1/products/coat-1").status_code == 404
     assert stored(home) == set()
+
+
+def test_a_line_that_is_refused_keeps_its_id(client: httpx.Client) -> None:
+    variants = [{"id": "1", "price": "69.00"}, {"id": "2", "price": "89.95"}]
+    answer = send(
+        client,
+        {"id": "dress-red", "foo": 1},
+        {"id": "dress-red", "variants": variants},
+        {"id": "dress-red", "price": "49.00"},
+        {"id": 5, "price": "49.00"},
+    )
+    found = results(answer)
+    assert [(one["id"], one["status"]) for one in found] == [
+        ("dress-red", 422),
+        ("dress-red", 200),
+        ("dress-red", 422),
+        (None, 422),
+    ]
+    assert "change the prices of the variants" in found[2]["error"]
 
 
 def test_changes_of_one_product_are_done_in_their_order(client: httpx.Client) -> None:

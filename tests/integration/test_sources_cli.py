@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 from pathlib import Path
 
 import pytest
 
 import stylesearch as ss
-from tests.integration.conftest import Command
+from tests.integration.conftest import Command, Outcome
 from tests.integration.tiny_shop import draw, ingest_tiny_shop, jpeg
 
 N_PRODUCTS, N_IMAGES = 6, 7
@@ -109,6 +110,20 @@ def test_a_renamed_source_is_ingested_by_its_name(stylesearch: Command, home: Pa
     assert one["name"] == "export"
 
 
+def test_a_source_is_renamed_by_a_relative_path(
+    stylesearch: Command, home: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(table.parent)
+    done = stylesearch("--home", home, "sources", "rename", table.name, "export")
+    assert (done.code, done.out) == (0, f"{table} is called export now\n")
+
+
+def test_options_that_are_kept_are_listed(stylesearch: Command, home: Path, table: Path) -> None:
+    assert stylesearch("--home", home, "ingest", table, "--currency", "EUR", "--allow-outside").code == 0
+    listed = stylesearch("--home", home, "sources", "list").out
+    assert "allow_outside yes; currency EUR" in listed or "currency EUR; allow_outside yes" in listed
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -146,16 +161,23 @@ def test_two_sources_cannot_have_one_name(stylesearch: Command, home: Path, tabl
 
 
 def test_a_removed_source_takes_along_what_no_other_lists(
-    stylesearch: Command, home: Path, table: Path
+    stylesearch: Command, home: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [["id", "image", "title"], ["dress-red", "dress0.jpg", "Robe"], ["new", "new.jpg", "New"]]
     other = write_table(table.with_name("other.csv"), rows)
     table.with_name("new.jpg").write_bytes(jpeg(draw((1, 2, 3), seed=7)))
     stylesearch("--home", home, "ingest", other, "--source", "other")
     said = stylesearch("--home", home, "sources", "remove", "other", "--dry-run")
-    assert said.out == "other lists 2 products and 2 images\n"
+    assert said.out == (
+        "1 product and 1 image would be removed; 1 product and 1 image stay, since other sources list them\n"
+    )
     assert len(contents(home)) == N_PRODUCTS + 1
-    removed = stylesearch("--home", home, "sources", "remove", "other", "--json").json
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    declined = stylesearch("--home", home, "sources", "remove", "other")
+    assert (declined.code, declined.err.splitlines()[-1].endswith("nothing was removed")) == (1, True)
+    assert "remove other with 1 product and 1 image; 1 product and 1 image stay" in declined.err
+    assert len(contents(home)) == N_PRODUCTS + 1
+    removed = stylesearch("--home", home, "sources", "remove", "other", "--yes", "--json").json
     assert removed == {"products": 1, "images": 1, "dry_run": False}
     assert set(contents(home)) == {"dress-red", "dress-blue", "dress-green"} | {
         "skirt-yellow",
@@ -248,4 +270,57 @@ class TestWhatIsGone:
         assert listed["item"] == "files of images"
         assert (
             "2 are gone, and searches find their products still" in stylesearch("--home", home, "doctor").out
+        )
+
+
+class TestNextVersions:
+    def dated(self, table: Path, name: str, n_products: int) -> Path:
+        copied = table.with_name(name)
+        shutil.copy(table, copied)
+        keep_rows(copied, n_products)
+        return copied
+
+    def note_of(self, done: Outcome) -> list[str]:
+        return [line for line in done.err.splitlines() if "next version" in line]
+
+    def test_a_dated_export_is_told_to_be_the_next_version(
+        self, stylesearch: Command, home: Path, table: Path
+    ) -> None:
+        later = self.dated(table, "products-02.csv", 5)
+        assert len(self.note_of(stylesearch("--home", home, "ingest", later, "--dry-run"))) == 1
+        done = stylesearch("--home", home, "ingest", later)
+        assert self.note_of(done) == [
+            f"note: {later} lists the same products as {table}: if it is its next version, run "
+            f"`stylesearch ingest {later} --source {table}`, then `stylesearch sources remove {later}`"
+        ]
+        assert self.note_of(stylesearch("--home", home, "ingest", later)) == [], "said once"
+        advised = stylesearch("--home", home, "ingest", later, "--source", table, "--prune")
+        assert (advised.code, self.note_of(advised)) == (0, [])
+        assert stylesearch("--home", home, "sources", "remove", later, "--yes").code == 0
+        assert len(contents(home)) == 5
+
+    def test_another_name_with_the_same_images_is_a_version_too(
+        self, stylesearch: Command, home: Path, table: Path
+    ) -> None:
+        later = self.dated(table, "november.csv", 6)
+        assert len(self.note_of(stylesearch("--home", home, "ingest", later))) == 1
+
+    def test_a_version_whose_file_has_gone_is_known_wherever_it_lay(
+        self, stylesearch: Command, home: Path, table: Path, tmp_path: Path
+    ) -> None:
+        moved = tmp_path / "moved"
+        table.parent.rename(moved)
+        assert len(self.note_of(stylesearch("--home", home, "ingest", moved / "products.csv"))) == 1
+
+    def test_a_table_of_prices_and_another_half_are_no_versions(
+        self, stylesearch: Command, home: Path, table: Path
+    ) -> None:
+        prices = write_table(table.with_name("prices.csv"), [["id", "price"], ["dress-red", "9.90"]])
+        assert self.note_of(stylesearch("--home", home, "ingest", prices)) == []
+        others = [["id", "image"], ["dress-red", "dress0.jpg"], ["a", "dress1.jpg"], ["b", "dress2.jpg"]]
+        assert (
+            self.note_of(
+                stylesearch("--home", home, "ingest", write_table(table.with_name("products-2.csv"), others))
+            )
+            == []
         )

@@ -28,9 +28,9 @@ CLI = "from stylesearch.cli.main import main; main()"
 def runs(*_: object, **options: object) -> Iterator[WatchRun]:
     """Three runs, and Ctrl-C."""
     assert (options["polling"], options["prune"]) == (True, True)
-    yield WatchRun(IngestReport(added=3, failed=[Failure("a.jpg", "no picture")]))
+    yield WatchRun(IngestReport(added=3, failed=[Failure("a.jpg", "no picture")], n_failed=1))
     yield WatchRun(None, DatasetError("no header"))
-    yield WatchRun(IngestReport(unchanged=3))
+    yield WatchRun(IngestReport(unchanged=3, refused_removals=1, notes=["read as category/image"]))
     raise KeyboardInterrupt
 
 
@@ -49,10 +49,15 @@ def test_each_run_is_a_line(stylesearch: Command, watched: Path) -> None:
         "products: 0 added, 0 changed, 0 unchanged, 0 removed; "
         "images: 0 added, 0 changed, 3 unchanged, 0 removed, 0 failed",
     ]
-    failed, not_read, ended = done.err.splitlines()
+    failed, not_read, *notes, ended = done.err.splitlines()
     assert failed == "failed: a.jpg: no picture"
     assert not_read[21:] == "not read: no header; the next change is tried again"
-    assert ended == "interrupted: finished work is kept; to continue, run the same command again"
+    assert notes == [
+        "note: read as category/image",
+        "note: 1 product was not removed, since that is more than a third of this source; to remove it, "
+        "add --force",
+    ]
+    assert ended == "interrupted: what was taken in stays"
 
 
 def test_each_run_is_an_object_in_json(stylesearch: Command, watched: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from stylesearch.importers.tables.items import TableRow, plain_name
 from stylesearch.listing import UNCATEGORIZED
+from stylesearch.option_names import OPTION_NAMES
 
 __all__ = [
     "copy_cells",
@@ -108,17 +109,6 @@ _SOME_STOCK: Final = re.compile(
     r"available|in stock|\d+ left|ready to ship|ships|disponibles?|disponibile|en stock|leverbaar|"
     r"beschikbaar|op voorraad)\b|有货|现货"
 )
-
-_OPTION_NAMES: Final = {
-    name: plain
-    for plain, names in {
-        "color": "colour farbe couleur colore kleur 颜色 顏色",
-        "size": "größe grösse groesse taille talla tamaño taglia misura maat 尺码 尺碼 尺寸",
-        "material": "matière materiale materiaal 材质 材質",
-        "pattern": "muster motif estampado fantasia patroon 图案 圖案",
-    }.items()
-    for name in names.split()
-}
 
 _IMAGE_END: Final = re.compile(r"\.[A-Za-z0-9]{2,5}(?:[?#].*)?$")
 
@@ -261,7 +251,7 @@ def option_name(name: str) -> str:
         ['color', 'size', 'sleeve length']
     """
     plain = plain_name(name)
-    return _OPTION_NAMES.get(plain, plain)
+    return OPTION_NAMES.get(plain, plain)
 
 
 def make_options(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from stylesearch.errors import CatalogLocked, StyleSearchError
+from stylesearch.serving.api.json_body import parse_json
 from stylesearch.serving.api.lines import LineSplitter
 from stylesearch.serving.api.openapi import lines_request_body, problems
 from stylesearch.serving.api.product_bodies import BulkBody
@@ -36,12 +37,7 @@ RESULTS_IN_MEMORY: Final = 1_000_000
 CHUNK_BYTES: Final = 65_536
 DISCARD_SECONDS: Final = 2.0
 
-STATUSES: Final = {
-    BulkOutcome.CHANGED: 200,
-    BulkOutcome.UNCHANGED: 200,
-    BulkOutcome.DELETED: 204,
-    BulkOutcome.MISSING: 404,
-}
+STATUSES: Final = {"changed": 200, "unchanged": 200, "deleted": 204, "missing": 404, "refused": 422}
 
 RESULTS: Final = {
     "description": "The body was read: a line for each line of it that is not empty, in their order.",
@@ -157,34 +153,49 @@ class _Bulk:
                 outcomes = iter([problem] * len(changes))
         results = []
         for number, one in read:
-            if isinstance(one, Problem):
-                results.append(_refusal(number, None, one))
+            if isinstance(one, _Wrong):
+                results.append(_refusal(number, one.id, one.problem))
                 continue
             outcome = next(outcomes)
             if isinstance(outcome, Problem):
                 results.append(_refusal(number, one.id, outcome))
             else:
-                result = {"line": number, "id": one.id, "status": STATUSES[outcome]}
-                is_missing = outcome is BulkOutcome.MISSING
-                said = {"error": "the catalog has no such product"} if is_missing else {"change": outcome}
-                results.append({**result, **said})
+                result = {"line": number, "id": one.id, "status": STATUSES[outcome.word]}
+                why = "the catalog has no such product" if outcome.word == "missing" else outcome.error
+                results.append({**result, **({"error": why} if why else {"change": outcome.word})})
         self._write(results)
 
     def _write(self, results: Sequence[dict[str, Any]]) -> None:
         self.results.write(b"".join(json.dumps(one).encode() + b"\n" for one in results))
 
 
-def _parse(lines: Sequence[Line], max_bytes: int) -> list[tuple[int, BulkChange | Problem]]:
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """A line that cannot be used; ``id`` is the product's, None where it cannot be told."""
+
+    id: str | None
+    problem: Problem
+
+
+def _parse(lines: Sequence[Line], max_bytes: int) -> list[tuple[int, BulkChange | _Wrong]]:
     return [(number, _parse_line(line, max_bytes)) for number, line in lines]
 
 
-def _parse_line(line: bytes | None, max_bytes: int) -> BulkChange | Problem:
+def _parse_line(line: bytes | None, max_bytes: int) -> BulkChange | _Wrong:
     if line is None:
-        return Problem(413, f"the line has more than {max_bytes} bytes")
+        return _Wrong(None, Problem(413, f"the line has more than {max_bytes} bytes"))
     try:
         return read_values(BulkBody, line).change
     except Problem as problem:
-        return problem
+        return _Wrong(_id_in(line), problem)
+
+
+def _id_in(line: bytes) -> str | None:
+    try:
+        product_id = parse_json(line).get("id")
+    except Problem:
+        return None
+    return product_id if isinstance(product_id, str) else None
 
 
 def _refusal(number: int, product_id: str | None, problem: Problem, more: str = "") -> dict[str, Any]:

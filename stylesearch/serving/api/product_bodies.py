@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
 from fastapi import Path
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from stylesearch.catalog import Patch
 from stylesearch.listing import ATTRIBUTE
@@ -35,6 +35,9 @@ __all__ = [
     "ProductsQuery",
 ]
 
+MAX_PRICE: Final = 1_000_000_000_000
+"""Of a price that is a number."""
+
 MAX_VARIANTS: Final = 1000
 """Of one product."""
 
@@ -53,7 +56,9 @@ WebAddress = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00-\x
 class ProductsQuery(StrictModel):
     """Which products are listed."""
 
-    category: CategoryName | None = Field(None, description="only of this one; see `GET /v1/categories`")
+    category: CategoryName | None = Field(
+        None, description="only of this one and those below it; see `GET /v1/categories`"
+    )
     cursor: AnyLine | None = Field(None, description="`next_cursor` of the page before")
     limit: Annotated[
         int, Field(ge=1, le=100, description="how many products a page has"), BeforeValidator(parse_digits)
@@ -72,7 +77,32 @@ def _check_variants(value: list[VariantBody]) -> list[VariantBody]:
 
 Title = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NULL)]
 NewCategory = Annotated[str, Field(min_length=1, max_length=100, pattern=ONE_LINE)]
-Price = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
+
+
+def _price_text(value: object) -> object:
+    """A price that is a number as text; other values are left to be validated."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if not 0 <= value <= MAX_PRICE:
+        raise ValueError(f"a number from 0 to {MAX_PRICE} is wanted, or a text")
+    # Two decimals: three would be read as thousands.
+    return str(value) if isinstance(value, int) else f"{value:.2f}"
+
+
+_PRICE_PATTERN: Final = r"^[^\x00]*$"
+Price = Annotated[
+    str,
+    Field(max_length=64, pattern=_PRICE_PATTERN),
+    BeforeValidator(_price_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": 64, "pattern": _PRICE_PATTERN},
+                {"type": "number", "minimum": 0, "maximum": MAX_PRICE},
+            ]
+        }
+    ),
+]
 OptionText = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NULL)]
 
 
@@ -83,7 +113,7 @@ class VariantBody(StrictModel):
         "", description="the shop's own, such as its SKU"
     )
     options: dict[OptionText, OptionText] = Field({}, description="value by option, such as color and size")
-    price: Price | None = Field(None, description="null for that of the product")
+    price: Price | None = Field(None, description="null for that of the product; a number is taken as a text")
     in_stock: bool | None = Field(None, description="whether it can be bought now")
     url: WebAddress | None = Field(None, description="its own page")
 
@@ -120,7 +150,10 @@ class PatchBody(StrictModel):
     category: NewCategory = Field(
         PRODUCT_KEEPS, description="the one that it is searched in; cannot be cleared"
     )
-    price: Price | None = Field(None, description="as the shop writes it")
+    price: Price | None = Field(
+        None,
+        description="as the shop writes it; refused where each variant has a price of its own, and none this",
+    )
     in_stock: bool | None = Field(None, description="whether it can be bought now")
     variants: Variants | None = Field(None, description="take the place of all that it had")
     url: WebAddress | None = Field(None, description="where it is sold")

@@ -98,7 +98,9 @@ class SearchOptions(StrictModel):
     """How a search is done, with whatever it is done."""
 
     k: Count = 20
-    category: CategoryName | None = Field(None, description="only in this one; see `GET /v1/categories`")
+    category: CategoryName | None = Field(
+        None, description="only in this one and those below it; see `GET /v1/categories`"
+    )
     space: SpaceName | None = Field(
         None, description="where distances are taken; see `GET /v1/page`. The workspace's own by default"
     )

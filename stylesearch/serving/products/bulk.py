@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stylesearch.catalog import Patch
+from stylesearch.catalog import Patch, ProductChange
 from stylesearch.catalog.source_reader import API
 from stylesearch.serving.products.changes import files_of, remove_unused, uploaded_images
 from stylesearch.serving.uploads import upload_journal
@@ -33,13 +32,18 @@ class BulkChange:
     patch: Patch | None
 
 
-class BulkOutcome(enum.StrEnum):
-    """What became of a change; ``MISSING`` where there is no such product."""
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What became of a change.
 
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    DELETED = "deleted"
-    MISSING = "missing"
+    Attributes:
+        word: ``changed``, ``unchanged``, ``deleted``, ``refused``, or ``missing`` where there is no such
+            product.
+        error: why it was refused; else empty.
+    """
+
+    word: str
+    error: str = ""
 
 
 def apply_changes(
@@ -88,10 +92,13 @@ def _apply(writer: Writer, run: Sequence[BulkChange]) -> list[BulkOutcome]:
     patches = {one.id: one.patch for one in run if one.patch is not None}
     if patches:
         changed = writer.patch_products(patches, source=API)
-        return [
-            BulkOutcome(changed[one.id].change.value) if one.id in changed else BulkOutcome.MISSING
-            for one in run
-        ]
+        return [_outcome(changed.get(one.id)) for one in run]
     known = writer.known_ids(one.id for one in run)
     writer.remove_products(known)
-    return [BulkOutcome.DELETED if one.id in known else BulkOutcome.MISSING for one in run]
+    return [BulkOutcome("deleted" if one.id in known else "missing") for one in run]
+
+
+def _outcome(change: ProductChange | None) -> BulkOutcome:
+    if change is None:
+        return BulkOutcome("missing")
+    return BulkOutcome("refused" if change.refused else str(change.change), change.refused)

@@ -17,7 +17,7 @@ import numpy as np
 from stylesearch.catalog import Change, ImageEntry, Patch
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.catalog.source_reader import API
-from stylesearch.errors import NotInCatalog, StyleSearchError
+from stylesearch.errors import ConfigError, NotInCatalog, StyleSearchError
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.stream import Sample, extract_stream
 from stylesearch.files import sha256_bytes
@@ -194,6 +194,7 @@ def patch_product(
     """Changes some fields of a product; returns it with the shop's images of it.
 
     Raises:
+        ConfigError: the price does not count beside those of the variants.
         NotInCatalog: there is no such product.
         CatalogLocked: another process is writing.
     """
@@ -203,6 +204,8 @@ def patch_product(
             changes = writer.patch_products({product_id: patch}, source=API)
         if product_id not in changes:
             raise NotInCatalog(f"the catalog has no product {product_id!r} any more")
+        if changes[product_id].refused:
+            raise ConfigError(changes[product_id].refused)
         return catalog.product(product_id), catalog.shown.images([product_id])[product_id]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
+from stylesearch.catalog.categories import find_below
 from stylesearch.errors import CatalogError, NotInCatalog
 from stylesearch.serving.search.default_space import no_products_error, searcher_for
 from stylesearch.serving.uploads import UploadFolder
@@ -168,10 +169,10 @@ class WorkspaceAccess:
         return sorted(names, key=lambda name: name != default)
 
     def check_category(self, category: str) -> None:
-        """Checks that a category has products.
+        """Checks that a category, or one below it, has products.
 
         Raises:
             NotInCatalog: it has none.
         """
-        if category not in self.categories():
+        if not find_below(self.categories(), category):
             raise NotInCatalog(f"there is no category {category!r}", hint="GET /v1/categories lists all")

@@ -14,6 +14,8 @@ from stylesearch.workspace.products import check_filter, stream_products
 
 MADE = {"color": "red", "sizes": 5, "new": True, "Size (EU)": "38", "note": "it's 'new' \\ x.y"}
 
+LISTED = {"tags": ["rosé", 'new "in"']}
+
 
 @pytest.fixture
 def filled(catalog: Catalog, writer: Writer, entry: Callable[..., ImageEntry]) -> Catalog:
@@ -29,7 +31,7 @@ def filled(catalog: Catalog, writer: Writer, entry: Callable[..., ImageEntry]) -
             ],
             source="shop.csv",
         )
-        writer.upsert_products([Product("wool", "Wool", "Womenswear")], source="feed")
+        writer.upsert_products([Product("wool", "Wool", "Womenswear", attributes=LISTED)], source="feed")
         writer.upsert_products([Product("gown", "Gown", "Women > Dresses > Gowns")], source="feed")
         writer.upsert_images(
             [
@@ -58,6 +60,15 @@ def filled(catalog: Catalog, writer: Writer, entry: Callable[..., ImageEntry]) -
         ({"attributes": {"new": "true"}}, ["dress"]),
         ({"attributes": {"new": "false"}}, ["belt"]),
         ({"attributes": {"Size (EU)": "38"}}, ["dress"]),
+        ({"attributes": {"size": "L"}}, ["dress"]),
+        ({"attributes": {"Größe": "L"}}, ["dress"]),
+        ({"attributes": {"SIZE": "XL"}}, []),
+        ({"attributes": {"size": "l"}}, []),
+        ({"attributes": {"id": "s"}}, []),
+        ({"attributes": {"Farbe": "red"}}, ["dress"]),
+        ({"attributes": {"tags": "rosé"}}, ["wool"]),
+        ({"attributes": {"Tags": 'new "in"'}}, ["wool"]),
+        ({"attributes": {"tags": "new"}}, []),
         ({"attributes": {"note": MADE["note"]}}, ["dress"]),
         ({"min_price": 35}, ["dress", "gown"]),
         ({"max_price": 35}, ["dress"]),
@@ -104,7 +115,10 @@ def test_details_have_the_usable_images(filled: Catalog) -> None:
     [
         ({"category": "Woman"}, "no category is called 'Woman'. Did you mean 'Women'?"),
         ({"category": "Women > Dress"}, "Did you mean 'Women > Dresses'?"),
-        ({"attributes": {"colour": "red"}}, "no attribute is called 'colour'. Did you mean 'color'?"),
+        ({"attributes": {"colr": "red"}}, "no attribute is called 'colr'. Did you mean 'color'?"),
+        ({"attributes": {"color": "reed"}}, "no product has color 'reed'. Did you mean 'red'?"),
+        ({"attributes": {"color": "RED"}}, "no product has color 'RED'. Did you mean 'red'?"),
+        ({"attributes": {"size": "XL"}}, "no product has size 'XL'"),
         ({"source": "shop.cvs"}, "no source is called 'shop.cvs'. Did you mean 'shop.csv'?"),
     ],
 )
@@ -119,7 +133,10 @@ def test_a_name_that_nothing_has_is_refused_with_the_nearest_one(
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [
-        ({"min_price": 20, "max_price": 10}, "no price is from 20 to 10"),
+        (
+            {"min_price": 20, "max_price": 10},
+            "the lowest price has to be below the highest one. Received: 20 and 10",
+        ),
         ({"min_price": -1}, "min_price has to be a number from 0 on. Received: -1"),
         ({"max_price": float("nan")}, "max_price has to be a number from 0 on. Received: nan"),
         ({"attributes": {'size "EU"': "1"}}, "an attribute has a name, without quotes"),

@@ -148,3 +148,48 @@ def test_a_run_is_counted_where_another_source_came_last(catalog: Catalog, write
         with writer.transaction():
             writer.count_run(name)
         assert runs() == expected
+
+
+VARIANTS = (Variant("1", {"size": "S"}, "69.00 EUR"), Variant("2", {"size": "M"}, "89.95 EUR"))
+
+
+def prices(catalog: Catalog) -> tuple[str | None, float | None, float | None]:
+    product = catalog.product("red")
+    return product.price, product.amount, product.amount_max
+
+
+def say(writer: Writer, source: str, **said: Any) -> ProductChange:
+    with writer.transaction():
+        return writer.upsert_products([Listing("red", said)], source=source)["red"][1]
+
+
+def test_a_price_of_a_table_does_not_count_beside_those_of_all_variants(
+    catalog: Catalog, writer: Writer
+) -> None:
+    say(writer, "shop.csv", title="Red", price="69.00 EUR", variants=VARIANTS)
+    for _ in range(2):
+        assert say(writer, "prices.csv", price="49.00 EUR").change is Change.UNCHANGED
+    assert prices(catalog) == ("69.00 EUR", 69.0, 89.95)
+    assert catalog.sources.said_of("red")[0].said == {"price": "49.00 EUR"}
+
+
+def test_a_price_counts_for_the_variants_without_one(catalog: Catalog, writer: Writer) -> None:
+    say(writer, "shop.csv", title="Red", variants=(*VARIANTS, Variant("3", {"size": "L"})))
+    say(writer, "prices.csv", price="49.00 EUR")
+    assert prices(catalog) == ("49.00 EUR", 49.0, 89.95)
+
+
+def test_a_new_product_has_the_lowest_price_of_its_variants(catalog: Catalog, writer: Writer) -> None:
+    say(writer, "shop.csv", title="Red", price="49.00 EUR", variants=VARIANTS)
+    assert prices(catalog) == ("69.00 EUR", 69.0, 89.95)
+    again = say(writer, "shop.csv", title="Red", price="49.00 EUR", variants=VARIANTS)
+    assert again == ProductChange(Change.UNCHANGED)
+
+
+def test_a_price_counts_again_when_the_variants_are_gone(catalog: Catalog, writer: Writer) -> None:
+    say(writer, "shop.csv", title="Red", variants=VARIANTS)
+    say(writer, "prices.csv", price="49.00 EUR")
+    assert prices(catalog) == (None, 69.0, 89.95)
+    with writer.transaction():
+        writer.upsert_products([Listing("red", {"title": "Red", "variants": ()})], source="shop.csv")
+    assert prices(catalog) == ("49.00 EUR", 49.0, 49.0)
