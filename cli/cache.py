@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stylesearch.wording import count
+
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
-from .wording import count
 
 if TYPE_CHECKING:
     from stylesearch.images.remote.cache import CacheStatus

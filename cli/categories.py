@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from stylesearch.wording import count
+
 from .completion import complete_category
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 from .process import resumable
-from .wording import count
 
 
 @click.group()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from stylesearch.wording import count
+
 from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json
 from .process import explain_interruption
@@ -77,7 +79,7 @@ def demo(
         )
         return
     click.echo(
-        f"{report.products} products, {report.shop_photos} shop images, "
-        f"{report.street_photos} street photos in {folder}"
+        f"{count(report.products, 'product')}, {count(report.shop_photos, 'shop image')}, "
+        f"{count(report.street_photos, 'street photo')} in {folder}"
     )
     click.echo(f"next: stylesearch ingest {report.products_csv}{shared.flags()}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylesearch.wording import count, for_people, one_or_many
+
 from .output import echo_table, list_seconds
-from .wording import count, for_people, one_or_many
 
 if TYPE_CHECKING:
     from stylesearch.ingest import IngestReport

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import click
 
-from .wording import for_people
+from stylesearch.wording import for_people
 
 __all__ = [
     "Progress",
@@ -80,7 +80,7 @@ def echo_table(
 ) -> None:
     """Prints rows under headings, columns aligned: of many rows, those of each thousand.
 
-    Cells are written as people do: see ``stylesearch.cli.wording.for_people``.
+    Cells are written as people do: see ``stylesearch.wording.for_people``.
 
     Args:
         headings: one for each column.

@@ -14,13 +14,13 @@ import click
 from stylesearch.errors import ConfigError
 from stylesearch.listing import ATTRIBUTE
 from stylesearch.types import Product, ProductFilter
+from stylesearch.wording import count, for_people, one_or_many
 
 from .completion import complete_product
 from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json, echo_json_list, echo_table
 from .process import confirm, resumable
 from .product_filters import filter_options
-from .wording import count, for_people, one_or_many
 
 if TYPE_CHECKING:
     from stylesearch.catalog.categories import Categories

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stylesearch.errors import CatalogError, MissingDependency, NotInCatalog
+from stylesearch.wording import count
 
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json
-from .wording import count
 
 if TYPE_CHECKING:
     from stylesearch.settings import Settings

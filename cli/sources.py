@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from stylesearch.wording import count, for_people
+
 from .completion import complete_source
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json, echo_table
 from .process import confirm
-from .wording import count, for_people
 
 
 @click.group()

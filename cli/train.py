@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from stylesearch.wording import count, one_or_many
+
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_changes, echo_json
 from .process import resumable
@@ -263,27 +265,31 @@ def echo_report(
     counts = card.n_products
     photos = "consumer photos" if card.pairs == "consumer" else "several images of a product"
     click.echo(
-        f"learned from {photos}: {counts['train']} products to train, {counts['validation']} to validate, "
-        f"{counts['test']} to test ({card.extractor}, regions {card.options['regions']}, {card.loss})"
+        f"learned from {photos}: {count(counts['train'], 'product')} to train, "
+        f"{counts['validation']} to validate, {counts['test']} to test "
+        f"({card.extractor}, regions {card.options['regions']}, {card.loss})"
     )
     click.echo(f"split: {_SPLITS[card.options['split']]}")
-    n_left_out = card.options["split_left_out"]
+    n_left_out, n_connected = card.options["split_left_out"], report.n_connected
+    share = f"{count(n_connected, 'product')} {one_or_many(n_connected, 'shares', 'share')}"
     if n_left_out:
+        were = one_or_many(n_left_out, "was", "were")
         click.echo(
-            f"{report.n_connected} products share an image with another product; {n_left_out} of them were "
-            "left out, since the other product is in the validation or test part"
+            f"{share} an image with another product; {n_left_out} of them {were} left out, since the other "
+            "product is in the validation or test part"
         )
-    elif report.n_connected:
+    elif n_connected:
+        are = one_or_many(n_connected, "is", "are")
+        click.echo(f"{share} an image with another product and {are} in the same part")
+    if n_seen := card.options["split_seen_before"]:
+        were = one_or_many(n_seen, "was", "were")
         click.echo(
-            f"{report.n_connected} products share an image with another product and are in the same part"
+            f"{count(n_seen, 'product')} {were} left out of validation and test: the network was fine-tuned "
+            "on them"
         )
-    if card.options["split_seen_before"]:
-        click.echo(
-            f"{card.options['split_seen_before']} products were left out of validation and test: "
-            "the network was fine-tuned on them"
-        )
-    if report.n_failed:
-        click.secho(f"{report.n_failed} images could not be used and were left out", fg="yellow")
+    if n_failed := report.n_failed:
+        were = one_or_many(n_failed, "was", "were")
+        click.secho(f"{count(n_failed, 'image')} could not be used and {were} left out", fg="yellow")
     ended = "stopped early" if report.stopped_early else "all"
     seconds = report.seconds
     click.echo(

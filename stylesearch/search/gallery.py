@@ -233,7 +233,7 @@ class Gallery:
             return
         self._has_warned = True
         warnings.warn(
-            f"{reason}; the search compares all of its images instead, and the index is built afterwards",
+            f"{reason}: it is searched exactly, and the index is built afterwards",
             IndexWarning,
             stacklevel=6,
         )

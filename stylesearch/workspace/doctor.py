@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stylesearch.errors import StyleSearchError, WeightsNotFound
 from stylesearch.settings import Settings
+from stylesearch.wording import count
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
@@ -151,15 +152,16 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "catalog",
         "ok",
-        f"{status.products:,} products, {status.images:,} images ({status.failed_images} failed), "
-        f"{settings.database}",
+        f"{count(status.products, 'product')}, {count(status.images, 'image')} "
+        f"({status.failed_images} failed), {settings.database}",
     )
     yield from sources
     for feature_set, n_features in status.features:
         yield Finding(
             f"features {_spec_of(feature_set)}",
             "ok",
-            f"{n_features} vectors of {feature_set.dim} numbers, fingerprint {feature_set.fingerprint[:12]}",
+            f"{count(n_features, 'vector')} of {feature_set.dim} numbers, "
+            f"fingerprint {feature_set.fingerprint[:12]}",
         )
     yield from models
     yield from indexes
@@ -285,7 +287,7 @@ def _index_finding(settings: Settings, location: SpaceLocation, metric: str) -> 
 
     states = Counter(row.state for row in maintenance.status(Gallery(location, metric)))
     name = f"indexes {_spec_of(location.feature_set)}/{location.space}/{metric}"
-    detail = f"{sum(states.values())} categories: " + ", ".join(
+    detail = f"{count(sum(states.values()), 'category', 'categories')}: " + ", ".join(
         f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
     )
     build = _build_command(settings, location, metric)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stylesearch.cli.wording import count, for_people
+from stylesearch.wording import count, for_people
 
 
 @pytest.mark.parametrize(

@@ -399,7 +399,7 @@ def test_what_others_do_to_the_workspace_shows_up_in_the_next_search(
                 await ask(search, photos[0], space="siamese:new")
         await search.stop()
 
-    with pytest.warns(IndexWarning, match="nothing has been built"):  # for the model
+    with pytest.warns(IndexWarning, match="has no index yet"):  # for the model
         run(scenario())
 
 
