@@ -32,8 +32,12 @@ class Sources:
         """Finds a source by its name, or by the path that it lay at last.
 
         Raises:
+            ConfigError: it is the source of the API, which is neither renamed nor removed.
             UnknownName: there is none.
         """
+        from stylesearch.catalog.source_reader import check_name
+
+        check_name(name)
         sources = self._resources.catalog().sources
         if name not in {one.name for one in sources.all()}:
             # Links stay as they were given.

@@ -125,7 +125,7 @@ def test_an_exported_table_is_read_back_without_a_change(
     done = stylesearch("--home", home, "products", "export", "-o", table)
     assert (done.code, done.out) == (0, f"{N} products in {table}\n")
     again = stylesearch("--home", home, "ingest", table, "--allow-outside", "--json").json
-    assert again["products"] == {"added": 0, "changed": 0, "unchanged": N, "removed": 0, "unlisted": 0}
+    assert {name: n for name, n in again["products"].items() if n} == {"unchanged": N}
     assert (again["unchanged"], again["added"], again["changed"], again["failed"]) == (N + 1, 0, 0, [])
     assert again["changes"] == []
 

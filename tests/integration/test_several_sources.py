@@ -163,7 +163,8 @@ def test_a_variant_whose_product_is_not_in_the_export_adds_nothing(shop: Workspa
 
 def test_guesses_of_a_source_go_with_it(shop: Workspace, tmp_path: Path) -> None:
     draw_pictures(tmp_path / "Summer dresses" / "p0", 1)
-    table = write(tmp_path / "prices.csv", "id,price", "p0,5")
+    picture = tmp_path / "Summer dresses" / "p0" / "p0.jpg"
+    table = write(tmp_path / "prices.csv", "id,price,image", f"p0,5,{picture}")
     with shop:
         shop.ingest(tmp_path / "Summer dresses", source="pictures", layout="product/image")
         shop.ingest(table)

@@ -162,6 +162,7 @@ def test_categories_are_looked_up_one_by_one(
         ),
         (
             [
+                "SCAN products USING COVERING INDEX ix_products_category_id",  # categories below it
                 "SEARCH products USING INDEX ix_products_category_id (category=? AND id>?)",
                 "CORRELATED SCALAR SUBQUERY 1",
                 "SEARCH images USING INDEX sqlite_autoindex_images_1 (product_pk=?)",
