@@ -263,7 +263,7 @@ class HostQueues:
             host.failed_at = now if is_first else host.failed_at
         if gives_up and host.given_up is None:
             n = host.n_failures if retry.kind is RetryKind.CONNECTION else host.n_postponements
-            host.given_up = f"{job.host} was given up after {n} failures in a row; the last: {retry.reason}"
+            host.given_up = f"{job.host} was given up after {n} failures in a row (the last: {retry.reason})"
             others = [*host.waiting, *(one for _, _, one in sorted(host.paused))]
             host.waiting.clear()
             host.paused.clear()

@@ -139,7 +139,7 @@ def test_a_host_that_fails_again_and_again_is_given_up(queues: HostQueues, clock
     reasons = {one.reason for one in failed if isinstance(one, NotFetched)}
     assert reasons == {
         "nobody answered",
-        f"{SHOP} was given up after 3 failures in a row; the last: nobody answered",
+        f"{SHOP} was given up after 3 failures in a row (the last: nobody answered)",
     }
     add(queues, "7")
     assert len(results(queues)) == 1  # at once
