@@ -27,8 +27,8 @@ def test_a_dead_host_does_not_hold_the_pictures_of_another_one_up(
     assert all(isinstance(one, Fetched) for _, one in found[:100])
     reasons = [one.reason for _, one in found[100:] if isinstance(one, NotFetched)]
     assert len(reasons) == 600
-    last = f"http://dead.test:{port} was given up after 3 failures in a row (the last: the answer stopped)"
-    assert sum(one == last for one in reasons) > 580
+    given_up = f"http://dead.test:{port} was given up after 3 failures in a row (the last: "
+    assert sum(one.startswith(given_up) for one in reasons) > 580
 
 
 def test_pictures_of_a_slow_host_do_not_hold_others_up(
