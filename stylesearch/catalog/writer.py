@@ -210,8 +210,14 @@ class Writer:
             raise NotInCatalog(f"there is no source {name!r}", hint="`stylesearch sources list` shows all")
 
     def remove_source(self, name: str) -> None:
-        """Removes a source that lists nothing any more: see ``stylesearch.catalog.pruning``."""
-        self._open().execute(delete(sources).where(sources.c.name == name))
+        """Removes a source that lists nothing any more: see ``stylesearch.catalog.pruning``.
+
+        What it said of products that others list is taken back.
+        """
+        connection = self._open()
+        told = select(listings.c.product_pk).where(listings.c.source_pk == self._source_pk(name))
+        self.unlist_products(name, list(connection.execute(told).scalars()))
+        connection.execute(delete(sources).where(sources.c.name == name))
 
     def upsert_products(
         self, wanted: Iterable[Listing | Product], *, source: str, lists: bool = True

@@ -49,7 +49,7 @@ def test_every_call_is_shown(page: ShopPage, server: str) -> None:
         f"{method.upper()} {path}"
         for path, item in api["paths"].items()
         for method in item
-        if method in ("get", "post", "put", "delete")
+        if method in ("get", "post", "put", "patch", "delete")
     }
     assert "POST /v1/search" in calls
     open_reference(page)

@@ -380,7 +380,7 @@ def test_a_product_is_searched_with_its_shop_images_where_it_has_any(
         with table.open("a") as file:
             file.write("both,dress,a.jpg,consumer\nseen,dress,a.jpg,consumer\n")
         shop.ingest(table)
-        assert [image.domain for image in shop.catalog.images_of("both")] == [Domain.CONSUMER, Domain.SHOP]
+        assert [image.domain for image in shop.catalog.images_of("both")] == [Domain.SHOP, Domain.CONSUMER]
         after = shop.similar("both", k=5)
         assert [(hit.product.id, hit.distance) for hit in after] == [
             (hit.product.id, hit.distance) for hit in before
