@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
 )
 
 from stylesearch.catalog.queries import BATCH, in_batches
@@ -147,7 +148,7 @@ class Pruner:
         _doomed.drop(connection)
         n_products = 0
         if whole_products:
-            unseen = select(listings.c.product_pk).where(self._is_unseen_product())
+            unseen = select(listings.c.product_pk).where(self._is_unseen_product(only_listed=False))
             n_products = self._writer.unlist_products(
                 self._source, list(connection.execute(unseen).scalars())
             )
@@ -305,12 +306,16 @@ class Pruner:
     def _is_of_source(self, column: ColumnElement[int]) -> ColumnElement[bool]:
         return column == select(sources.c.pk).where(sources.c.name == self._source).scalar_subquery()
 
-    def _is_unseen_product(self) -> ColumnElement[bool]:
-        """Condition for listings of products that this run has not seen, neither themselves nor an image."""
+    def _is_unseen_product(self, *, only_listed: bool = True) -> ColumnElement[bool]:
+        """Condition for listings of products that this run has not seen, neither themselves nor an image.
+
+        Args:
+            only_listed: whether products do not count of which the source only changes some fields.
+        """
         seen_images = select(images.c.product_pk).where(images.c.pk.in_(select(_seen.c.image_pk)))
         return and_(
             self._is_of_source(listings.c.source_pk),
-            listings.c.lists,
+            listings.c.lists if only_listed else true(),
             listings.c.product_pk.not_in(select(_seen_products.c.product_pk)),
             listings.c.product_pk.not_in(seen_images),
         )
