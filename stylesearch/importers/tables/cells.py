@@ -259,6 +259,7 @@ def make_options(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in pairs:
         if name and value:
-            key = option_name(name)
-            options[plain_name(name) if key in options else key] = value
+            plain = plain_name(name) or name  # a name may be signs only
+            key = option_name(name) or name
+            options[plain if key in options else key] = value
     return options

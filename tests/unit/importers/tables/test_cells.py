@@ -162,3 +162,11 @@ def test_zeros_beyond_cents_are_dropped() -> None:
 )
 def test_a_currency_is_added_to_prices_without_one(price: str, currency: str, named: str) -> None:
     assert name_currency(price, currency) == named
+
+
+def test_an_option_may_be_named_by_signs() -> None:
+    assert make_options([("-", "a"), ("Farbe", "rot"), ("colour", "red")]) == {
+        "-": "a",
+        "color": "rot",
+        "colour": "red",
+    }
