@@ -95,7 +95,7 @@ class ShownReader:
             total = connection.execute(number).scalar_one()
             if total <= limit:
                 return [image_from_row(*row) for row in connection.execute(statement)], total
-            last = connection.execute(select(func.max(images.c.pk))).scalar_one()
+            last = connection.execute(select(func.max(images.c.pk)).where(IS_SHOWN)).scalar_one()
             # One look-up of the next image for each: an order at random would read the whole table.
             found = {}
             for first in random.sample(range(1, last + 1), limit):
