@@ -203,11 +203,13 @@ class Run:
         unknown = [one for one in waiting if one.only_known and one.product.id not in known]
         self._add_unreadable([one.item for one in unknown])
         kept = [one for one in waiting if not one.only_known or one.product.id in known]
-        facts = [one for one in kept if one.only_known and not one.says_images]
-        listings = [*listed, *(one.product for one in kept if one not in facts)]
+        facts: list[Listing] = []
+        listings = [*listed]
+        for one in kept:
+            (facts if one.only_known and not one.says_images else listings).append(one.product)
         stored = writer.upsert_products(listings, source=self._source)
         # A table of prices or stock does not keep a product that no other source lists any more.
-        stored |= writer.upsert_products([one.product for one in facts], source=self._source, lists=False)
+        stored |= writer.upsert_products(facts, source=self._source, lists=False)
         unsure = {one.product.id for one in kept if one.reason is not None or not one.says_images}
         pruner = self.pruner(writer)
         pruner.mark([], [stored[name][0] for name in unsure], keeps_images=True)
