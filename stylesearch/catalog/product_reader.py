@@ -8,10 +8,10 @@ from sqlalchemy import Engine, exists, func, select
 
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.filtering import EVERY_PRODUCT, has_attribute, meets, page_of
-from stylesearch.catalog.pruning import is_lost
 from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches
 from stylesearch.catalog.records import ProductDetails
 from stylesearch.catalog.tables import category_map, image_columns, images, products
+from stylesearch.images.source import is_lost
 from stylesearch.option_names import spellings
 from stylesearch.types import ImageRecord, Product, ProductFilter
 

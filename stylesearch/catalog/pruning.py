@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Final
 
@@ -28,9 +27,9 @@ from stylesearch.catalog.queries import BATCH, in_batches
 from stylesearch.catalog.records import Pruned
 from stylesearch.catalog.tables import image_listings, images, listings, products, sources
 from stylesearch.catalog.writer import Writer
-from stylesearch.images.source import is_remote
+from stylesearch.images.source import is_lost
 
-__all__ = ["Pruner", "is_lost"]
+__all__ = ["Pruner"]
 
 # Temporary tables belong to the connection and lie outside the catalog's file: marking every image of an
 # unchanged shop writes nothing to it, and a run that is cut short leaves no marks.
@@ -342,16 +341,3 @@ class Pruner:
                 images.c.product_pk.in_(select(_seen_products.c.product_pk)),
             )
         )
-
-
-def is_lost(path: str) -> bool:
-    """Whether nothing is at the path of an image; False for a URL, and for what cannot be looked at."""
-    if is_remote(path):
-        return False
-    try:
-        os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False

@@ -13,7 +13,7 @@ from stylesearch.catalog.queries import in_batches, source_from_row
 from stylesearch.catalog.records import Source, SourceListing
 from stylesearch.catalog.tables import image_listings, listings, products, sources
 from stylesearch.errors import ConfigError, NotInCatalog
-from stylesearch.images.source import is_remote
+from stylesearch.images.source import is_lost
 from stylesearch.registry import unknown_name
 
 __all__ = ["API", "SourceReader", "SourceStatus", "check_name"]
@@ -207,15 +207,7 @@ def check_name(name: str) -> None:
 
 
 def _is_gone(source: Source) -> bool:
-    if not source.path or is_remote(source.path):
-        return False
-    try:
-        os.stat(source.path)  # noqa: PTH116 - Path.exists() says no also where it could not look
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
+    return bool(source.path) and is_lost(source.path)
 
 
 _OF_SOURCE: Final = (

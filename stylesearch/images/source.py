@@ -22,6 +22,7 @@ __all__ = [
     "CHANGED",
     "ImageSource",
     "Locator",
+    "is_lost",
     "is_remote",
     "open_image",
     "open_listed",
@@ -62,6 +63,19 @@ def is_remote(locator: Locator) -> bool:
         (True, False)
     """
     return isinstance(locator, str) and _URL.match(locator) is not None
+
+
+def is_lost(path: str) -> bool:
+    """Whether nothing is at the path of a file or folder; False for URLs, and where it cannot be told."""
+    if is_remote(path):
+        return False
+    try:
+        os.stat(path)  # noqa: PTH116 - Path.exists() says no also where it could not look
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def without_secrets(text: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from stylesearch.catalog import Catalog
-from stylesearch.catalog.pruning import is_lost
 from stylesearch.files import sha256_file
+from stylesearch.images.source import is_lost
 from stylesearch.importers.base import Listed
 from stylesearch.listing import Listing, Record, Unpictured
 

@@ -11,8 +11,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from stylesearch.catalog.pruning import is_lost
 from stylesearch.errors import NotInCatalog, StyleSearchError
+from stylesearch.images.source import is_lost
 
 if TYPE_CHECKING:
     from stylesearch.serving.metrics import ServiceMetrics
