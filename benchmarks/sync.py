@@ -1,4 +1,4 @@
-"""A table whose pictures were fetched from URLs before, ingested again: unchanged, and 1 % changed.
+"""A table whose pictures were fetched from URLs before, ingested again: unchanged, changed; a stock table.
 
 Beside it the memory that reading a table of a million rows takes. Features are color histograms: a sync
 computes none. The bars: 60 seconds for 100,000 unchanged rows, memory that does not grow with them.
@@ -66,6 +66,13 @@ def _sync(folder: Path, size: int) -> Iterator[list[str]]:
         assert n_changed is not None
         assert int(n_changed[1]) == len(changed)
         yield [f"{size:,}", run, f"{seconds:.1f}", f"{peak:.0f}"]
+    stock = folder / f"stock-{size}.csv"
+    rows = "".join(f"p{number:07},3\n" for number in range(size))
+    stock.write_text(f"id,stock\n{rows}", encoding="utf-8")
+    command = command_line("--home", home, "-q", "ingest", stock, "-e", "color-histogram")
+    seconds, peak, out = _measure(command)
+    assert f"{size} changed" in out
+    yield [f"{size:,}", "a table of the stock of all", f"{seconds:.1f}", f"{peak:.0f}"]
 
 
 def _write(table: Path, size: int, prices: dict[int, str]) -> None:
