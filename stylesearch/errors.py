@@ -12,6 +12,7 @@ StyleSearchError                      message, and a hint: what to do about it
 │   └── NoSuchSpot                            the part that is to be searched for is not in it
 ├── DatasetError         (ValueError)     a source that cannot be read: file and line
 ├── CatalogError                          the database
+│   ├── CatalogDamaged                        holds what cannot be: says in which table, of which product
 │   ├── CatalogTooNew                         written by a newer stylesearch
 │   ├── CatalogLocked    (TimeoutError)       another process is writing
 │   └── NotInCatalog     (LookupError)        no such product, or no features of that kind
@@ -29,7 +30,12 @@ A message says what happened, what was received and what to do; each class also 
 built-in that a caller would expect to catch.
 """
 
+from __future__ import annotations
+
+from typing import Final
+
 __all__ = [
+    "CatalogDamaged",
     "CatalogError",
     "CatalogLocked",
     "CatalogTooNew",
@@ -53,6 +59,10 @@ __all__ = [
     "WeightsMismatch",
     "WeightsNotFound",
 ]
+
+
+DAMAGE_HINT: Final = "run `stylesearch db check`, and restore a backup where it cannot repair the catalog"
+"""What to do about a damaged catalog."""
 
 
 class StyleSearchError(Exception):
@@ -110,6 +120,24 @@ class DatasetError(StyleSearchError, ValueError):
 
 class CatalogError(StyleSearchError):
     """The database cannot be opened, read or written."""
+
+
+class CatalogDamaged(CatalogError):
+    """The database holds what stylesearch never wrote; nothing is to be trusted that depends on it.
+
+    Args:
+        what: what was found, and where: the table and, if known, the row or the product. The message begins
+            with "the catalog is damaged: ".
+        hint: what to do about it.
+    """
+
+    def __init__(self, what: str, *, hint: str = DAMAGE_HINT) -> None:
+        super().__init__(f"the catalog is damaged: {what}", hint=hint)
+        self.what = what
+
+    def __reduce__(self) -> tuple[type[CatalogDamaged], tuple[str], dict[str, str]]:
+        """Copies it to another process by what was found, not by the whole message."""
+        return type(self), (self.what,), {"hint": self.hint}
 
 
 class CatalogTooNew(CatalogError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
@@ -23,6 +23,7 @@ from stylesearch.catalog.product_reader import ProductReader
 from stylesearch.catalog.queries import (
     IS_USABLE,
     FeatureBlock,
+    VectorDamaged,
     feature_block,
     feature_set_from_row,
     image_from_row,
@@ -50,7 +51,6 @@ from stylesearch.catalog.tables import (
     product_columns,
     products,
 )
-from stylesearch.catalog.vector_codec import decode_vectors
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogError, NotInCatalog
 from stylesearch.images.source import without_secrets
@@ -64,6 +64,9 @@ BLOCK: Final = 512
 
 AFTER_PRODUCT: Final = 1 + len(product_columns)
 """Number of columns of a key and a product, after which those of an image stand in a row."""
+
+VECTOR_COLUMNS: Final = (features.c.id, features.c.vector, features.c.checksum)
+"""What ``queries.feature_block`` makes arrays of."""
 
 
 class Catalog:
@@ -273,13 +276,13 @@ class Catalog:
         Yields:
             ids, int64, shape (n,), rising; vectors, float32, shape (n, dim); n >= 1.
         """
-        filed = select(features.c.id, features.c.vector).where(is_filed_under(feature_set, category, domain))
+        filed = select(*VECTOR_COLUMNS).where(is_filed_under(feature_set, category, domain))
         statement = filed.order_by(features.c.id).limit(block)
         while True:
             with self._connect() as connection:
                 rows = connection.execute(statement.where(features.c.id > int(after_id))).all()
             if rows:
-                yield feature_block(rows, feature_set.dim)
+                yield self._feature_block(rows, feature_set)
             if len(rows) < block:
                 return
             after_id = rows[-1][0]
@@ -293,11 +296,11 @@ class Catalog:
         rows: list[Any] = []
         with self._connect() as connection:
             for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
-                statement = select(features.c.id, features.c.vector).where(
+                statement = select(*VECTOR_COLUMNS).where(
                     features.c.id.in_(batch), features.c.feature_set_pk == feature_set.pk
                 )
                 rows += connection.execute(statement.order_by(features.c.id)).all()
-        return feature_block(rows, feature_set.dim)
+        return self._feature_block(rows, feature_set)
 
     def last_feature_id(
         self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP
@@ -436,7 +439,7 @@ class Catalog:
             NotInCatalog: no such product, or none of its images has a vector in this feature set.
         """
         statement = (
-            select(features.c.id, features.c.vector, features.c.domain)
+            select(*VECTOR_COLUMNS, features.c.domain)
             .select_from(
                 products.join(images, images.c.product_pk == products.c.pk).join(
                     features, features.c.image_pk == images.c.pk
@@ -447,15 +450,15 @@ class Catalog:
         )
         with self._connect() as connection:
             of_both = connection.execute(statement).all()
-        of_shop = [(key, vector) for key, vector, domain in of_both if domain == Domain.SHOP.value]
-        rows = of_shop or [(key, vector) for key, vector, _ in of_both]
+        of_shop = [row[:3] for row in of_both if row.domain == Domain.SHOP.value]
+        rows = of_shop or [row[:3] for row in of_both]
         if not rows:
             self.product(product_id)
             raise NotInCatalog(
                 f"the product {product_id!r} has no vector of {feature_set.extractor}",
                 hint=f"run `stylesearch ingest` with -e {feature_set.extractor}",
             )
-        return feature_block(rows, feature_set.dim)
+        return self._feature_block(rows, feature_set)
 
     def failures(self, *, limit: int = 1000) -> list[Failure]:
         """Lists images that could not be used, with the reason, in the order in which they were added."""
@@ -571,10 +574,25 @@ class Catalog:
                     row = connection.execute(queries.SAME_CONTENT, parameters).one_or_none()
                     if row is not None:
                         size = (row.width, row.height)
-                        vectors[one.pk] = decode_vectors([row.vector], one.dim)[0]
+                        vectors[one.pk] = self._feature_block([row[2:]], one)[1][0]
                 if vectors:
                     known[sha256, box] = KnownContent(*size, vectors)
         return known
+
+    def _feature_block(self, rows: Sequence[Any], feature_set: FeatureSet) -> FeatureBlock:
+        """Makes arrays of ``VECTOR_COLUMNS``; a damaged vector is told with its product."""
+        try:
+            return feature_block(rows, feature_set.dim)
+        except VectorDamaged as error:
+            statement = (
+                select(products.c.id)
+                .join_from(features, images, images.c.pk == features.c.image_pk)
+                .join(products, products.c.pk == images.c.product_pk)
+                .where(features.c.id == error.feature_id)
+            )
+            with self._connect() as connection:
+                product_id = connection.execute(statement).scalar()
+            raise VectorDamaged(error.feature_id, error.fault, product_id) from None
 
     def _connect(self) -> Connection:
         return self._engine.connect()

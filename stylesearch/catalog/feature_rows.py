@@ -15,13 +15,14 @@ from stylesearch.errors import CatalogError
 __all__ = ["FeatureRows", "microseconds_since_1970"]
 
 _insert_filed: Final = insert(features).from_select(
-    ["feature_set_pk", "image_pk", "domain", "category", "vector"],
+    ["feature_set_pk", "image_pk", "domain", "category", "vector", "checksum"],
     select(
         bindparam("row_feature_set_pk", type_=features.c.feature_set_pk.type),
         images.c.pk,
         images.c.domain,
         products.c.category,
         bindparam("row_vector", type_=features.c.vector.type),
+        bindparam("row_checksum", type_=features.c.checksum.type),
     )
     .join_from(images, products, products.c.pk == images.c.product_pk)
     .where(images.c.pk == bindparam("row_image_pk"), images.c.state == ImageState.OK.value),
@@ -43,14 +44,17 @@ class FeatureRows:
         self._connection = connection
 
     def refile(self, image_pks: Sequence[int]) -> None:
-        """Replaces all vectors of these images by copies with new ids, in the current domain and category."""
+        """Replaces all vectors of these images by copies with new ids, in the current domain and category.
+
+        The checksums are copied too: one that does not fit is noticed afterwards as before.
+        """
         for batch in in_batches(image_pks):
             statement = (
-                select(features.c.feature_set_pk, features.c.image_pk, features.c.vector)
+                select(features.c.feature_set_pk, features.c.image_pk, features.c.vector, features.c.checksum)
                 .where(features.c.image_pk.in_(batch))
                 .order_by(features.c.id)
             )
-            rows = [(row[0], row[1], row[2]) for row in self._connection.execute(statement)]
+            rows = [(row[0], row[1], row[2], row[3]) for row in self._connection.execute(statement)]
             self.remove(batch)
             self.insert(rows)
 
@@ -59,14 +63,19 @@ class FeatureRows:
         for batch in in_batches(image_pks):
             self._connection.execute(delete(features).where(features.c.image_pk.in_(batch)))
 
-    def insert(self, rows: Sequence[tuple[int, int, bytes]]) -> None:
-        """Inserts rows of feature set, image and stored vector."""
+    def insert(self, rows: Sequence[tuple[int, int, bytes, int]]) -> None:
+        """Inserts rows of feature set, image, stored vector and its checksum."""
         if not rows:
             return
         _raise_ids_to_the_clock(self._connection)
         parameters = [
-            {"row_feature_set_pk": feature_set_pk, "row_image_pk": image_pk, "row_vector": vector}
-            for feature_set_pk, image_pk, vector in rows
+            {
+                "row_feature_set_pk": feature_set_pk,
+                "row_image_pk": image_pk,
+                "row_vector": vector,
+                "row_checksum": crc,
+            }
+            for feature_set_pk, image_pk, vector, crc in rows
         ]
         counted = {"preserve_rowcount": True}  # some databases do not count the rows of an INSERT otherwise
         inserted = self._connection.execute(_insert_filed, parameters, execution_options=counted)

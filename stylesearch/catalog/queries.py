@@ -22,7 +22,8 @@ from stylesearch.catalog.tables import (
     product_columns,
     products,
 )
-from stylesearch.catalog.vector_codec import decode_vectors
+from stylesearch.catalog.vector_codec import decode_vectors, vector_fault
+from stylesearch.errors import CatalogDamaged
 from stylesearch.types import Box, Domain, ImageRecord, Product
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "KNOWN_IMAGES",
     "SAME_CONTENT",
     "FeatureBlock",
+    "VectorDamaged",
     "box_from_text",
     "feature_block",
     "feature_set_from_row",
@@ -99,7 +101,7 @@ KNOWN_IMAGES: Final = (
 """All images of the products with these ``ids``; see ``known_image_from_row``."""
 
 SAME_CONTENT: Final = (
-    select(images.c.width, images.c.height, features.c.vector)
+    select(images.c.width, images.c.height, features.c.id, features.c.vector, features.c.checksum)
     .join_from(images, features, features.c.image_pk == images.c.pk)
     .where(
         images.c.sha256 == bindparam("sha256"),
@@ -109,7 +111,7 @@ SAME_CONTENT: Final = (
     )
     .limit(1)
 )
-"""Size and vector of one image with this ``sha256`` and ``box``."""
+"""Size of one image with this ``sha256`` and ``box``, and its vector as ``feature_block`` takes it."""
 
 
 def _category_names() -> Select[str]:
@@ -233,6 +235,34 @@ def known_image_from_row(row: Any, of_feature_sets: Collection[int]) -> KnownIma
 
 
 def feature_block(rows: Sequence[Any], dim: int) -> FeatureBlock:
-    """Converts rows of feature id and stored vector to arrays."""
+    """Converts rows of feature id, stored vector and its checksum to arrays.
+
+    Raises:
+        VectorDamaged: a vector is not the one that was stored.
+    """
+    for feature_id, vector, stored in rows:
+        if fault := vector_fault(vector, stored, dim):
+            raise VectorDamaged(feature_id, fault)
     ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
     return ids, decode_vectors([row[1] for row in rows], dim)
+
+
+class VectorDamaged(CatalogDamaged):
+    """A stored vector is not the one that was computed.
+
+    Args:
+        feature_id: its row in the table ``features``.
+        fault: what is wrong with it.
+        product_id: the product that it belongs to, if known.
+    """
+
+    def __init__(self, feature_id: int, fault: str, product_id: str | None = None) -> None:
+        of_product = "" if product_id is None else f", of the product {product_id!r}"
+        super().__init__(f"row {feature_id} of the table features{of_product}: {fault}")
+        self.feature_id = feature_id
+        self.fault = fault
+        self._product_id = product_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies it to another process by its arguments."""
+        return type(self), (self.feature_id, self.fault, self._product_id)

@@ -210,7 +210,7 @@ class FeatureColumns(TypedColumns):
     An id is never used twice, and a row is never changed: an image with new content, or a product that moves
     to another category, gets new rows. So the largest id of an index tells which rows it holds. ``domain``
     and ``category`` are copied from the image and its product, so that one index of the database finds these
-    rows.
+    rows. ``checksum`` is that of ``vector``: see ``stylesearch.catalog.vector_codec.checksum``.
     """
 
     id = Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
@@ -219,6 +219,8 @@ class FeatureColumns(TypedColumns):
     domain: Named[str]
     category: Named[str]
     vector: Named[bytes]
+    # No checksum is negative: a row of which nobody computed it is noticed.
+    checksum: Named[int] = Column(BigInteger, server_default="-1")
 
 
 about = Table("about", metadata, AboutColumns)

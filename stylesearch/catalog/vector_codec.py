@@ -8,16 +8,17 @@ one odd image neither stops an import nor loses precision.
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stylesearch.errors import CatalogError
+from stylesearch.errors import CatalogDamaged, CatalogError
 from stylesearch.files import pack_vectors, unpack_vectors
 
-__all__ = ["DTYPES", "MAX_RELATIVE_ERROR", "decode_vectors", "encode_vectors"]
+__all__ = ["DTYPES", "MAX_RELATIVE_ERROR", "checksum", "decode_vectors", "encode_vectors", "vector_fault"]
 
 DTYPES: Final = ("float16", "float32")
 """How a feature set may be stored: ``float16`` where it fits and else ``float32``, or all ``float32``."""
@@ -67,18 +68,42 @@ def encode_vectors(vectors: npt.NDArray[np.floating[Any]], dtype: str = "float16
     return [(half[row] if fits[row] else single[row].astype(_SINGLE)).tobytes() for row in range(len(single))]
 
 
+def checksum(vector: bytes) -> int:
+    """The checksum of a stored vector, CRC-32: any one to 32 neighboring bits that differ change it.
+
+    Example:
+        >>> checksum(bytes(6))
+        2982322595
+    """
+    return zlib.crc32(vector)
+
+
+def vector_fault(vector: bytes, stored_checksum: int, dim: int) -> str:
+    """What is wrong with a stored vector; "" for a sound one.
+
+    Args:
+        vector: the stored bytes.
+        stored_checksum: the checksum that was computed when it was stored.
+        dim: width of the feature set.
+    """
+    if len(vector) not in (2 * dim, 4 * dim):
+        return f"a vector has {len(vector)} bytes where {dim} numbers take {2 * dim} or {4 * dim}"
+    if zlib.crc32(vector) != stored_checksum:
+        return "a vector is not the one that was stored: its checksum differs"
+    return ""
+
+
 def decode_vectors(rows: Sequence[bytes], dim: int) -> npt.NDArray[np.float32]:
     """Decodes rows of ``encode_vectors`` to a new array, shape (len(rows), dim).
 
     Raises:
-        CatalogError: a row has neither 2 * dim nor 4 * dim bytes.
+        CatalogDamaged: a row has neither 2 * dim nor 4 * dim bytes.
     """
     lengths = {len(row) for row in rows}
     if not lengths <= {2 * dim, 4 * dim}:
-        raise CatalogError(
+        raise CatalogDamaged(
             f"a stored vector has {min(lengths - {2 * dim, 4 * dim})} bytes where {dim} numbers take "
-            f"{2 * dim} or {4 * dim}: the catalog is damaged",
-            hint="run `stylesearch db check`",
+            f"{2 * dim} or {4 * dim}"
         )
     if lengths == {2 * dim}:
         return _decode_half(rows, dim)

@@ -56,7 +56,7 @@ from stylesearch.catalog.tables import (
     products,
     sources,
 )
-from stylesearch.catalog.vector_codec import DTYPES, encode_vectors
+from stylesearch.catalog.vector_codec import DTYPES, checksum, encode_vectors
 from stylesearch.errors import CatalogError, ConfigError, DatasetError, NotInCatalog
 from stylesearch.listing import Listing
 from stylesearch.types import Product, Variant
@@ -449,7 +449,9 @@ class Writer:
                     features.c.image_pk.in_(batch), features.c.feature_set_pk == feature_set.pk
                 )
             )
-        self._features.insert([(feature_set.pk, pk, vector) for pk, vector in zip(pks, encoded, strict=True)])
+        self._features.insert(
+            [(feature_set.pk, pk, vector, checksum(vector)) for pk, vector in zip(pks, encoded, strict=True)]
+        )
 
     def mark_complete(self, feature_set: FeatureSet) -> None:
         """Notes that all shop images have features of this set, for ``Catalog.is_complete``."""
