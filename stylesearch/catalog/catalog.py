@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 
@@ -29,6 +30,7 @@ from stylesearch.catalog.queries import (
     image_from_row,
     in_batches,
     is_filed_under,
+    product_from_row,
 )
 from stylesearch.catalog.records import (
     CatalogStatus,
@@ -52,7 +54,7 @@ from stylesearch.catalog.tables import (
     products,
 )
 from stylesearch.catalog.writer import Writer
-from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.errors import CatalogDamaged, CatalogError, NotInCatalog
 from stylesearch.images.source import without_secrets
 from stylesearch.types import Domain, Failure, ImageRecord, Product, ProductFilter
 
@@ -61,6 +63,8 @@ __all__ = ["BLOCK", "Catalog"]
 BLOCK: Final = 512
 """Vectors read at once: 2.6 MB as float32 when they are 1280 wide, and whoever reads them copies that."""
 
+
+_CATALOG_ID: Final = re.compile("[0-9a-f]{16}")
 
 AFTER_PRODUCT: Final = 1 + len(product_columns)
 """Number of columns of a key and a product, after which those of an image stand in a row."""
@@ -172,7 +176,7 @@ class Catalog:
         """Random id, 16 hexadecimal digits, from the catalog's creation; a copy has that of the original.
 
         Raises:
-            CatalogError: the catalog has none: it was made before there were ids, or altered.
+            CatalogDamaged: the catalog has none.
         """
         if self._id is None:
             with self._connect() as connection:
@@ -180,11 +184,9 @@ class Catalog:
                 # it.
                 row = connection.exec_driver_sql(f"SELECT value FROM about WHERE name = '{CATALOG_ID}'")
                 self._id = row.scalar()
-        if self._id is None:
-            raise CatalogError(
-                f"the catalog {self.location} does not say its id",
-                hint="restore a copy, or move it away and ingest again",
-            )
+        if not isinstance(self._id, str) or not _CATALOG_ID.fullmatch(self._id):
+            self._id, found = None, self._id
+            raise CatalogDamaged(f"about has no {CATALOG_ID} of 16 hexadecimal digits. Found: {found!r}")
         return self._id
 
     def state(self) -> int | None:
@@ -354,7 +356,10 @@ class Catalog:
         with self._connect() as connection:
             for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
                 for row in connection.execute(queries.HITS, {"ids": batch}).all():
-                    found[row[0]] = (Product(*row[1:AFTER_PRODUCT]), image_from_row(*row[AFTER_PRODUCT:]))
+                    found[row[0]] = (
+                        product_from_row(*row[1:AFTER_PRODUCT]),
+                        image_from_row(*row[AFTER_PRODUCT:]),
+                    )
         return found
 
     def product(self, product_id: str) -> Product:
@@ -371,7 +376,7 @@ class Catalog:
             raise NotInCatalog(
                 f"the catalog has no product {product_id!r}", hint="`stylesearch products list` shows all"
             )
-        return Product(*row)
+        return product_from_row(*row)
 
     def products(
         self, where: ProductFilter = EVERY_PRODUCT, *, after: str | None = None, limit: int = 100
@@ -385,7 +390,7 @@ class Catalog:
         """
         with self._connect() as connection:
             rows = connection.execute(page_of(connection, where, after, limit))
-            return [Product(*row[2:]) for row in rows]
+            return [product_from_row(*row[2:]) for row in rows]
 
     def images_of(self, product_id: str) -> list[ImageRecord]:
         """Reads the usable images of a product, in the order of the shop: the first is the main one.
@@ -426,7 +431,7 @@ class Catalog:
         )
         with self._connect() as connection:
             return [
-                (row[0], Product(*row[1:AFTER_PRODUCT]), image_from_row(*row[AFTER_PRODUCT:]))
+                (row[0], product_from_row(*row[1:AFTER_PRODUCT]), image_from_row(*row[AFTER_PRODUCT:]))
                 for row in connection.execute(statement)
             ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -23,7 +24,8 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from stylesearch.errors import CatalogError, CatalogLocked, MissingDependency
+from stylesearch.catalog.stored_types import parse_json
+from stylesearch.errors import CatalogDamaged, CatalogError, CatalogLocked, MissingDependency
 from stylesearch.files import TEMPORARY_HINT
 
 if TYPE_CHECKING:
@@ -126,14 +128,17 @@ def make_engine(location: Location, *, mode: str = "rw", foreign_keys: bool = Tr
     """
     if location.path is None:
         try:
-            engine = create_engine(location.url)
+            engine = create_engine(location.url, json_deserializer=parse_json)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise MissingDependency(
                 f"no driver for {location}: {error}", hint="pip install the driver of that database"
             ) from error
     else:
         engine = create_engine(
-            "sqlite://", creator=_opener(location.path, mode, foreign_keys), poolclass=QueuePool
+            "sqlite://",
+            creator=_opener(location.path, mode, foreign_keys),
+            poolclass=QueuePool,
+            json_deserializer=parse_json,
         )
         event.listen(engine, "begin", _begin)
 
@@ -292,14 +297,24 @@ def _explain(context: ExceptionContext, location: Location) -> None:
     """Turns an error of the database into one of this library; programming errors stay as they are."""
     original = context.original_exception
     if isinstance(original, sqlite3.DatabaseError):
-        _explain_sqlite(original, location)
+        _explain_sqlite(original, location, context.statement)
     elif isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         raise CatalogError(
             f"the database {location} failed: {original}", hint="check that it runs and that the URL is right"
         ) from original
 
 
-def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:
+_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_TOOBIG)
+"""What SQLite says of a file whose bytes make no sense to it."""
+
+_SAYS_DAMAGE: Final = re.compile(
+    "Could not decode to UTF-8|malformed|no such (table|column|index)|has no column named"
+    "|unsupported file format|unknown encoding"
+)
+"""Errors without a code of their own; the schema is fixed, so that a table that is missing is damage."""
+
+
+def _explain_sqlite(error: sqlite3.DatabaseError, location: Location, statement: str | None = None) -> None:
     extended = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
     code = extended & 0xFF  # the primary code is the lowest byte
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -308,17 +323,14 @@ def _explain_sqlite(error: sqlite3.DatabaseError, location: Location) -> None:
             hint="wait until it is done, or end it, and try again",
         ) from error
     if code == sqlite3.SQLITE_NOTADB:
-        _fail(
-            error,
-            f"not a catalog, nor any SQLite database: {location}",
-            "move it away and ingest again, or give another path",
-        )
-    if code == sqlite3.SQLITE_CORRUPT:
-        _fail(
-            error,
-            f"the catalog {location} is damaged: {error}",
-            "restore a copy, or move it away and ingest again",
-        )
+        raise CatalogDamaged(
+            f"{location} is no SQLite database",
+            hint="restore a backup, or move it away and ingest again, or give another path",
+        ) from error
+    if code in _DAMAGE or _SAYS_DAMAGE.search(str(error)):
+        tables = sorted(set(re.findall(r"(?:FROM|JOIN|UPDATE|INTO) (\w+)", statement or "")))
+        where = f" (read from {', '.join(tables)})" if tables else ""
+        raise CatalogDamaged(f"{location}: {error}{where}") from error
     if code == sqlite3.SQLITE_FULL:
         if (temporary := _full_temporary_folder(location)) is not None:
             _fail(error, f"no space left for SQLite's temporary files in {temporary}", TEMPORARY_HINT)

@@ -8,12 +8,12 @@ from sqlalchemy import Engine, exists, func, select
 
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.filtering import EVERY_PRODUCT, has_attribute, meets, page_of
-from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches
+from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches, product_from_row
 from stylesearch.catalog.records import ProductDetails
 from stylesearch.catalog.tables import category_map, image_columns, images, products
 from stylesearch.images.source import is_lost
 from stylesearch.option_names import spellings
-from stylesearch.types import ImageRecord, Product, ProductFilter
+from stylesearch.types import ImageRecord, ProductFilter
 
 __all__ = ["ProductReader"]
 
@@ -46,7 +46,7 @@ class ProductReader:
                 )
                 for row in connection.execute(statement):
                     found[row[0]].append(image_from_row(*row[1:]))
-        return [ProductDetails(Product(*row[2:]), row[1], tuple(found[row[0]])) for row in rows]
+        return [ProductDetails(product_from_row(*row[2:]), row[1], tuple(found[row[0]])) for row in rows]
 
     def count(self, where: ProductFilter = EVERY_PRODUCT) -> int:
         """Counts the products that meet a filter."""

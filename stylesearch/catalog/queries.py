@@ -47,6 +47,7 @@ __all__ = [
     "in_batches",
     "is_filed_under",
     "known_image_from_row",
+    "product_from_row",
     "source_from_row",
 ]
 
@@ -139,7 +140,10 @@ def highest_feature_id(connection: Connection) -> int:
     """Reads the largest feature id ever used, or 0; on databases other than SQLite, of those left."""
     if connection.dialect.name == "sqlite":
         statement = text("SELECT seq FROM sqlite_sequence WHERE name = 'features'")
-        return connection.execute(statement).scalar() or 0
+        highest = connection.execute(statement).scalar() or 0
+        if not isinstance(highest, int):
+            raise CatalogDamaged(f"sqlite_sequence.seq of features is not a whole number. Found: {highest!r}")
+        return highest
     return connection.execute(select(func.max(features.c.id))).scalar() or 0
 
 
@@ -170,6 +174,18 @@ def in_batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
         yield values[start : start + size]
 
 
+def product_from_row(*columns: Any) -> Product:
+    """Makes a product of the values of ``tables.product_columns``.
+
+    Raises:
+        CatalogDamaged: it has no title, category or attributes, or no id.
+    """
+    product = Product(*columns)
+    if product.id is None or product.title is None or product.category is None or product.attributes is None:
+        raise CatalogDamaged(f"products has a row without a title, category or attributes: {product.id!r}")
+    return product
+
+
 def box_from_text(text: str | None) -> Box | None:
     """Parses a box; the inverse of ``str(box)``."""
     return None if text is None else Box(*map(int, text.split(",")))
@@ -185,7 +201,13 @@ def image_from_row(
     file: str | None,
     options: dict[str, str] | None,
 ) -> ImageRecord:
-    """Makes an image of the values of ``tables.image_columns``."""
+    """Makes an image of the values of ``tables.image_columns``.
+
+    Raises:
+        CatalogDamaged: it has no path, domain or size.
+    """
+    if path is None or domain is None or width is None or height is None:
+        raise CatalogDamaged(f"images has a row without a path, domain or size: {path!r}")
     return ImageRecord(
         file or path,
         sha256 or "",
@@ -220,7 +242,7 @@ def known_image_from_row(row: Any, of_feature_sets: Collection[int]) -> KnownIma
     """A row of ``KNOWN_IMAGES``, and keys of feature sets that have a vector of it, as a value."""
     return KnownImage(
         pk=row.pk,
-        product=Product(*row[: len(product_columns)]),
+        product=product_from_row(*row[: len(product_columns)]),
         path=row.path,
         domain=Domain(row.domain),
         box=box_from_text(row.box),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, inspect, select, text
 
 from stylesearch.catalog.tables import about
-from stylesearch.errors import CatalogError, CatalogTooNew
+from stylesearch.errors import CatalogDamaged, CatalogTooNew
 
 if TYPE_CHECKING:
     from stylesearch.catalog.records import FeatureSet
@@ -41,19 +42,21 @@ def read_revision(connection: Connection, place: str) -> str | None:
 
     Raises:
         CatalogTooNew: the revision is unknown to this program.
-        CatalogError: the database is no catalog.
+        CatalogDamaged: the database is no catalog.
     """
     schema = inspect(connection)
     if not schema.has_table("alembic_version") or not schema.has_table("about"):
         if schema.get_table_names():
-            raise CatalogError(
-                f"a database, but not a catalog of stylesearch: {place}", hint="give the path of a new file"
+            raise CatalogDamaged(
+                f"{place} is a database without the tables of a catalog",
+                hint="restore a backup, or give the path of a new file",
             )
         return None
     revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if revision is None:
-        raise CatalogError(
-            f"the catalog {place} does not say which schema it has", hint="restore a copy of it"
+    if not isinstance(revision, str) or not re.fullmatch(r"\d{4}", revision) or revision < REVISIONS[0]:
+        raise CatalogDamaged(
+            f"alembic_version of {place} does not say which schema it has. Found: {revision!r}",
+            hint="restore a backup",
         )
     if revision not in REVISIONS:
         needed = connection.execute(select(about.c.value).where(about.c.name == NEEDS_STYLESEARCH)).scalar()

@@ -8,7 +8,13 @@ from collections.abc import Iterable
 from sqlalchemy import Engine, func, select
 
 from stylesearch.catalog.filtering import meets
-from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, IS_SHOWN, image_from_row, in_batches
+from stylesearch.catalog.queries import (
+    HAS_SHOWN_IMAGE,
+    IS_SHOWN,
+    image_from_row,
+    in_batches,
+    product_from_row,
+)
 from stylesearch.catalog.tables import image_columns, images, product_columns, products
 from stylesearch.types import ImageRecord, Product, ProductFilter
 
@@ -42,7 +48,7 @@ class ShownReader:
             if category is not None:
                 statement = statement.where(*meets(connection, ProductFilter(category)))
             rows = connection.execute(statement.order_by(products.c.id).limit(limit))
-            return [Product(*row) for row in rows]
+            return [product_from_row(*row) for row in rows]
 
     def images(self, product_ids: Iterable[str]) -> dict[str, list[ImageRecord]]:
         """Reads the shop's usable images of each product, the main one first; an empty list for none."""

@@ -1,5 +1,7 @@
 """The tables of the catalog's database.
 
+Every column checks what is read from it: see ``stylesearch.catalog.stored_types``.
+
 They are Core tables with typed columns (``sqlalchemy.TypedColumns``), not mapped classes: rows become
 the frozen values of ``stylesearch.types``, no session is needed, and a cold start does not import the ORM.
 The tables are created by the migrations; a test compares the two.
@@ -36,7 +38,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-from stylesearch.types import Variant
+from stylesearch.catalog.stored_types import (
+    check_box,
+    check_finite,
+    check_guesses,
+    check_object,
+    check_positive,
+    check_said,
+    check_size,
+    check_texts,
+    check_variants,
+    one_of,
+    store_checked,
+)
+from stylesearch.catalog.vector_codec import DTYPES
+from stylesearch.types import Domain, Variant
 
 __all__ = [
     "ImageState",
@@ -107,7 +123,7 @@ class SourceColumns(TypedColumns):
     name: Named[str] = Column(unique=True)
     path: Named[str]
     format: Named[str]
-    options: Named[dict[str, Any]] = Column(JSON)
+    options: Named[dict[str, Any]] = Column(JSON, info={"check": check_object})
     run: Named[int]
     ingested_at: Named[str | None]
 
@@ -126,11 +142,13 @@ class ProductColumns(TypedColumns):
     category: Named[str]
     url: Named[str | None]
     price: Named[str | None]
-    attributes: Named[dict[str, Any]] = Column(JSON)
+    attributes: Named[dict[str, Any]] = Column(JSON, info={"check": check_object})
     in_stock: Named[bool | None] = Column(Boolean)
-    variants: Named[tuple[Variant, ...]] = Column(VariantsType, server_default="[]")
-    amount: Named[float | None] = Column(Float)
-    amount_max: Named[float | None] = Column(Float)
+    variants: Named[tuple[Variant, ...]] = Column(
+        VariantsType, server_default="[]", info={"check": check_variants}
+    )
+    amount: Named[float | None] = Column(Float, info={"check": check_finite})
+    amount_max: Named[float | None] = Column(Float, info={"check": check_finite})
     currency: Named[str | None]
     shop_category: Named[str] = Column(server_default="")
 
@@ -146,8 +164,8 @@ class ListingColumns(TypedColumns):
     product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)
     source_pk: Named[int] = Column(ForeignKey("sources.pk", ondelete="CASCADE"), primary_key=True)
     place: Named[str]
-    said: Named[dict[str, Any]] = Column(JSON)
-    guesses: Named[dict[str, Any]] = Column(JSON)
+    said: Named[dict[str, Any]] = Column(JSON, info={"check": check_said})
+    guesses: Named[dict[str, Any]] = Column(JSON, info={"check": check_guesses})
     lists: Named[bool] = Column(Boolean, server_default=true())
 
 
@@ -180,16 +198,16 @@ class ImageColumns(TypedColumns):
     product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"))
     path: Named[str]
     sha256: Named[str | None]
-    domain: Named[str]
-    box: Named[str | None]
-    width: Named[int]
-    height: Named[int]
-    state: Named[str]
+    domain: Named[str] = Column(info={"check": one_of(Domain)})
+    box: Named[str | None] = Column(info={"check": check_box})
+    width: Named[int] = Column(info={"check": check_size})
+    height: Named[int] = Column(info={"check": check_size})
+    state: Named[str] = Column(info={"check": one_of(ImageState)})
     error: Named[str | None]
     stat_key: Named[str | None]
     file: Named[str | None]
-    options: Named[dict[str, str] | None] = Column(JSON(none_as_null=True))
-    position: Named[int] = Column(server_default="0")
+    options: Named[dict[str, str] | None] = Column(JSON(none_as_null=True), info={"check": check_texts})
+    position: Named[int] = Column(server_default="0", info={"check": check_size})
 
 
 class FeatureSetColumns(TypedColumns):
@@ -198,10 +216,10 @@ class FeatureSetColumns(TypedColumns):
     pk = Column(Integer, primary_key=True)
     fingerprint: Named[str] = Column(unique=True)
     extractor: Named[str]
-    parameters: Named[dict[str, Any]] = Column(JSON)
+    parameters: Named[dict[str, Any]] = Column(JSON, info={"check": check_object})
     weights_digest: Named[str]
-    dim: Named[int]
-    dtype: Named[str]
+    dim: Named[int] = Column(info={"check": check_positive})
+    dtype: Named[str] = Column(info={"check": one_of(DTYPES)})
 
 
 class FeatureColumns(TypedColumns):
@@ -216,7 +234,7 @@ class FeatureColumns(TypedColumns):
     id = Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     feature_set_pk: Named[int] = Column(ForeignKey("feature_sets.pk", ondelete="CASCADE"))
     image_pk: Named[int] = Column(ForeignKey("images.pk", ondelete="CASCADE"))
-    domain: Named[str]
+    domain: Named[str] = Column(info={"check": one_of(Domain)})
     category: Named[str]
     vector: Named[bytes]
     # No checksum is negative: a row of which nobody computed it is noticed.
@@ -257,6 +275,9 @@ features = Table(
     Index(None, "feature_set_pk", "domain", "id"),
     sqlite_autoincrement=True,
 )
+
+for _table in metadata.tables.values():
+    store_checked(_table)
 
 product_columns: Final = (
     products.c.id,

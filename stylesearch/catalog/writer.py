@@ -31,7 +31,7 @@ from sqlalchemy import (
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.feature_rows import FeatureRows
 from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
-from stylesearch.catalog.queries import feature_set_from_row, in_batches, source_from_row
+from stylesearch.catalog.queries import feature_set_from_row, in_batches, product_from_row, source_from_row
 from stylesearch.catalog.records import (
     Change,
     FeatureSet,
@@ -43,6 +43,7 @@ from stylesearch.catalog.records import (
     SourceListing,
 )
 from stylesearch.catalog.schema_version import complete_mark
+from stylesearch.catalog.stored_types import check_variants
 from stylesearch.catalog.tables import (
     ImageState,
     about,
@@ -57,7 +58,7 @@ from stylesearch.catalog.tables import (
     sources,
 )
 from stylesearch.catalog.vector_codec import DTYPES, checksum, encode_vectors
-from stylesearch.errors import CatalogError, ConfigError, DatasetError, NotInCatalog
+from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, DatasetError, NotInCatalog
 from stylesearch.listing import Listing
 from stylesearch.types import Product, Variant
 
@@ -345,9 +346,15 @@ class Writer:
         statement = select(products.c.id, written).where(written != "[]").order_by(products.c.pk)
         found: dict[str, tuple[Variant, ...]] = {}
         for product_id, text in self._open().execute(statement):
-            variants = json.loads(text)
-            if any(one["id"] in variant_ids for one in variants):
-                found[product_id] = tuple(Variant(**one) for one in variants)
+            try:  # of a few only, the values are made: that takes longer than reading the texts
+                variants = json.loads(text)
+                if any(one["id"] in variant_ids for one in variants):
+                    found[product_id] = tuple(Variant(**one) for one in variants)
+                    check_variants(found[product_id])
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                raise CatalogDamaged(
+                    f"products.variants of {product_id!r} is not a list of variants"
+                ) from error
         return found
 
     def upsert_images(
@@ -524,7 +531,7 @@ class Writer:
             for pk, shop_category, *columns in self._open().execute(
                 statement.where(products.c.id.in_(batch))
             ):
-                product = Product(*columns)
+                product = product_from_row(*columns)
                 found[product.id] = pk, values_of(product, shop_category), product.category
         return found
 
@@ -585,7 +592,7 @@ class Writer:
             for pk, shop_category, *columns in self._open().execute(
                 statement.where(products.c.pk.in_(batch))
             ):
-                product = Product(*columns)
+                product = product_from_row(*columns)
                 before = values_of(product, shop_category)
                 values = without(product.id, before, gone[pk][0], left[pk])
                 if values != before:

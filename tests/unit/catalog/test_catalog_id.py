@@ -43,5 +43,5 @@ def test_the_id_is_read_once(catalog: Catalog, catalog_file: Path) -> None:
 def test_a_catalog_without_an_id_says_so(catalog: Catalog, catalog_file: Path) -> None:
     with contextlib.closing(sqlite3.connect(catalog_file)) as raw, raw:
         raw.execute("DELETE FROM about WHERE name = 'catalog_id'")
-    with pytest.raises(CatalogError, match="does not say its id"):
+    with pytest.raises(CatalogError, match="about has no catalog_id"):
         _ = catalog.id
