@@ -46,8 +46,11 @@ PRODUCT_KEEPS: Final = ""
 """Stands for a title or a category that is left out: never stored, since it is not among the fields that are
 set."""
 
-ONE_LINE: Final = r"^[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+_CONTROL: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+ONE_LINE: Final = rf"^[^ {_CONTROL}][^{_CONTROL}]*$"
 """One line that does not begin with a space: of ids and categories that are made here."""
+MAYBE_ONE_LINE: Final = rf"^[^{_CONTROL}]*$"
+"""One line, or nothing."""
 
 
 WebAddress = Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\x00-\x20\x7f]+$")]
@@ -103,13 +106,13 @@ Price = Annotated[
         }
     ),
 ]
-OptionText = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NULL)]
+OptionText = Annotated[str, Field(min_length=1, max_length=200, pattern=MAYBE_ONE_LINE)]
 
 
 class VariantBody(StrictModel):
     """A variant of a product."""
 
-    id: Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")] = Field(
+    id: Annotated[str, Field(max_length=200, pattern=MAYBE_ONE_LINE)] = Field(
         "", description="the shop's own, such as its SKU"
     )
     options: dict[OptionText, OptionText] = Field({}, description="value by option, such as color and size")

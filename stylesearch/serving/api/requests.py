@@ -11,6 +11,7 @@ import asyncio
 import functools
 from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import anyio.to_thread
 from pydantic import ValidationError
@@ -49,11 +50,18 @@ LARGE: Final = 262_144
 
 
 async def check_query_names(request: Request) -> None:
-    """FastAPI dependency: refuses a parameter that is given twice, of which FastAPI would use the last.
+    """FastAPI dependency: refuses what FastAPI would guess about.
+
+    Of a parameter that is given twice it would use the last, and in one that is not UTF-8 it would replace
+    what it cannot read.
 
     Raises:
         Problem: 422.
     """
+    try:
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError:
+        raise Problem(422, "the query is not UTF-8") from None
     names = [name for name, _ in request.query_params.multi_items()]
     if len(names) > len(set(names)):
         raise Problem(422, "a parameter of the query is given more than once")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stylesearch.serving.problems import Problem
 
 __all__ = ["ProductPaths", "counts_against_limit", "route_of"]
 
@@ -40,7 +42,8 @@ class ProductPaths:
 
     What stands between ``/v1/products/`` and a final ``/similar`` is put into the path as one segment,
     percent-encoded; whoever takes the id decodes it. It is read from the path as the client wrote it, so
-    that ``a%2Fsimilar`` is the product ``a/similar`` and ``a/similar`` is what looks like the product ``a``.
+    that ``a%2Fsimilar`` is the product ``a/similar`` and ``a/similar`` is what looks like the product ``a``. An
+    id that is not UTF-8 is refused with 422: decoded with a replacement, ``%FE`` and ``%FF`` were one product.
 
     Args:
         app: the next application.
@@ -57,13 +60,16 @@ class ProductPaths:
 
 
 def _as_one_segment(scope: Scope) -> str:
-    raw: bytes = scope.get("raw_path") or b""
-    written = raw.partition(b"?")[0].decode("latin-1")
+    raw: bytes = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+    written = raw.decode("latin-1")
     if not written.startswith(PRODUCTS):  # a proxy or a client that encodes more than necessary
-        written = quote(scope["path"])
+        written = quote(unquote_to_bytes(raw))
     rest = written[len(PRODUCTS) :]
     similar = SIMILAR if rest.endswith(SIMILAR) and rest != SIMILAR else ""
-    product_id = unquote(rest.removesuffix(similar))
+    try:
+        product_id = unquote_to_bytes(rest.removesuffix(similar)).decode()
+    except UnicodeDecodeError:
+        raise Problem(422, "id: not UTF-8") from None
     return PRODUCTS + quote(product_id, safe="") + similar
 
 

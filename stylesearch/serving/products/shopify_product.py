@@ -11,6 +11,7 @@ https://shopify.dev/docs/apps/build/webhooks
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ MAX_VARIANTS: Final = 2048
 MAX_TEXT: Final = 1000
 MAX_URL: Final = 2000
 MAX_ID: Final = 10**20
+
+_NOT_ONE_LINE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _HIDDEN: Final = frozenset({"draft", "archived", "unlisted"})
 
@@ -88,9 +91,10 @@ def read_product(payload: Mapping[str, Any], options: ImportOptions | None = Non
         Problem: 422, it has no numeric id or no handle.
     """
     place = place_of(read_id(payload))
-    handle = _text(payload.get("handle"), 200)
-    if not handle:
-        raise Problem(422, "handle: a text is wanted")
+    written = payload.get("handle")
+    handle = _text(written, 200)
+    if not handle or (isinstance(written, str) and _NOT_ONE_LINE.search(written)):
+        raise Problem(422, "handle: a text in one line is wanted")
     rows = ProductRows(handle, list(enumerate(_read_items(payload, handle))))
     chosen = replace(options or ImportOptions(), media_root="")
     listings, images = _join(rows, chosen, place)

@@ -2,7 +2,7 @@
 
 Uvicorn (0.54) has no time-out for the headers of a request: without a proxy in front, a few hundred
 connections that never send them block all other clients, as ``tests/unit/serving/test_http_protocol.py``
-shows. h11 itself refuses more than 16 KiB of headers; Uvicorn's other parser accepts any number.
+shows. What is read as HTTP at all is in ``strict_http``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from stylesearch.serving.problems import MEDIA_TYPE, Problem
+from stylesearch.serving.server.strict_http import StrictConnection
 
 __all__ = ["REQUEST_SECONDS", "TimeoutProtocol"]
 
@@ -28,7 +29,12 @@ class TimeoutProtocol(H11Protocol):
     """Closes connections whose request does not arrive in time; answers invalid HTTP with a problem."""
 
     request_seconds = REQUEST_SECONDS
+    conn: StrictConnection
     _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.conn = StrictConnection()
 
     def connection_made(self, transport: Any) -> None:
         """Starts the timer for the first request."""
@@ -49,10 +55,13 @@ class TimeoutProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answers invalid HTTP and too large headers with a problem, like any other error.
+        """Answers invalid HTTP and too large headers with a problem, like any other error, and closes.
 
         If a response has begun or been sent, it only closes the connection.
         """
+        self._refuse(*self.conn.refusal)
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
         may_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         if self.cycle is not None and not self.cycle.response_complete:
             # The application may be about to answer, which h11 would refuse too.
@@ -61,9 +70,8 @@ class TimeoutProtocol(H11Protocol):
         if not may_answer:
             self.transport.close()
             return
-        status = HTTPStatus.BAD_REQUEST
         identity = secrets.token_hex(8)  # the client's own id was not parsed
-        body = Problem(status.value, msg).as_dict(identity)
+        body = Problem(status.value, detail).as_dict(identity)
         headers = [("content-type", MEDIA_TYPE), ("x-request-id", identity), ("connection", "close")]
         events = (
             h11.Response(status_code=status.value, headers=headers, reason=status.phrase.encode()),
@@ -76,7 +84,15 @@ class TimeoutProtocol(H11Protocol):
 
     def _start_timer(self) -> None:
         if self._timer is None:
-            self._timer = self.loop.call_later(self.request_seconds, self.transport.close)
+            self._timer = self.loop.call_later(self.request_seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        """Ends a connection that has sent no whole request; one that has begun a request is told so."""
+        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            detail = f"the headers did not arrive within {self.request_seconds:g} s"
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, detail)
+        else:
+            self.transport.close()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

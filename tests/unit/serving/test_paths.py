@@ -9,6 +9,7 @@ from stylesearch.serving.middleware.product_paths import (
     counts_against_limit,
     route_of,
 )
+from stylesearch.serving.problems import Problem
 from tests.unit.serving.asgi import call, scope_of
 
 
@@ -35,7 +36,8 @@ def routed(written: str, decoded: str) -> str:
         ("/v1/products/gr%C3%B6%C3%9Fe%3F", "/v1/products/größe?", "größe?", ""),
         ("/v1/products/%252F", "/v1/products/%2F", "%2F", ""),
         ("/v1/products/a%00b", "/v1/products/a\0b", "a\0b", ""),
-        ("/v1/products/%FF", "/v1/products/\ufffd", "\ufffd", ""),
+        ("/v1/products/%EF%BF%BD", "/v1/products/\ufffd", "\ufffd", ""),
+        ("/v1/%70roducts/a%2Fb", "/v1/products/a/b", "a/b", ""),
     ],
 )
 def test_an_id_is_one_segment_whatever_is_in_it(
@@ -46,6 +48,15 @@ def test_an_id_is_one_segment_whatever_is_in_it(
     assert path.endswith(suffix)
     assert "/" not in segment
     assert unquote(segment) == product_id
+
+
+@pytest.mark.parametrize(
+    "written", ["/v1/products/%FF", "/v1/%70roducts/%FE/similar", "/v1/products/%ed%a0%80"]
+)
+def test_an_id_that_is_no_utf_8_is_refused(written: str) -> None:
+    with pytest.raises(Problem, match="UTF-8") as raised:
+        routed(written, "/v1/products/\ufffd")
+    assert raised.value.status == 422
 
 
 def test_other_paths_stay_as_they_are() -> None:
