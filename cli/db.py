@@ -7,6 +7,7 @@ import dataclasses
 import click
 
 from .db_backup import backup, restore, vacuum
+from .db_transfer import export, import_
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
 from .process import EXIT_ERROR
@@ -21,7 +22,7 @@ def db() -> None:
     """
 
 
-for command in (backup, restore, vacuum):
+for command in (backup, restore, vacuum, export, import_):
     db.add_command(command)
 
 

@@ -16,7 +16,6 @@ import dataclasses
 import glob
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +36,7 @@ from stylesearch.catalog.backup import (
     write_copy,
 )
 from stylesearch.catalog.connections import Location, writer_lock
+from stylesearch.catalog.partial_folder import partial_folder
 from stylesearch.errors import CatalogError, ConfigError, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.files import sync_folder, write_json
@@ -112,7 +112,7 @@ def back_up(
         raise ConfigError(f"{file} is the catalog itself", hint="name another file")
     if file.is_dir() or (file.exists() and not overwrite):
         raise ConfigError(f"{file} exists already", hint="name another file, or replace it with --overwrite")
-    with _partial_folder(file) as folder:
+    with partial_folder(file) as folder:
         copy, written = folder / CATALOG, folder / "backup"
         if full:
             contents = _write_archive(settings, database, copy, written, progress)
@@ -467,26 +467,6 @@ def _staging(folder: Path, name: str, home: Path) -> Iterator[Path]:
         yield staged
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _partial_folder(file: Path) -> Iterator[Path]:
-    """Makes a folder beside a file that is to be written; removes those of processes that were killed."""
-    from filelock import FileLock, Timeout
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{file.name}."
-    for left in file.parent.iterdir():
-        if left.name.startswith(prefix) and left.name.endswith(".partial") and left.is_dir():
-            with contextlib.suppress(Timeout), FileLock(left / "lock", timeout=0):
-                shutil.rmtree(left, ignore_errors=True)
-    folder = file.parent / f"{prefix}{secrets.token_hex(4)}.partial"
-    folder.mkdir(mode=0o700)
-    try:
-        with FileLock(folder / "lock", timeout=0):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _transform_of(folder: Path, fit: dict[str, Any]) -> Path:

@@ -176,7 +176,7 @@ class ArchiveReader:
                 if int(one["bytes"]) < 0 or not isinstance(one["sha256"], str):
                     raise ValueError("a file without length or digest")
             manifest["catalog"].items()
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CatalogError(f"the manifest of {self.path} cannot be read: {error}", hint=_HINT) from error
         if not is_known:
             raise CatalogError(f"{self.path} is not a backup of stylesearch", hint=_HINT)

@@ -84,6 +84,75 @@ class Database:
         self._resources.close()
         return restore(self._resources.settings, Path(file), progress)
 
+    def export(
+        self,
+        place: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: ReportProgress | None = None,
+    ) -> dict[str, int]:
+        """Writes all rows and vectors, as of one moment, in files that any program can read.
+
+        Args:
+            place: a folder, or a file that ends in ``.tar``.
+            overwrite: whether an export that is there is replaced.
+            progress: called as ``progress("exporting", n_done, n_total)``, in rows.
+
+        Returns:
+            the number of rows by table.
+
+        Raises:
+            ConfigError: there is something at the place already.
+            CatalogError: there is no catalog, or it is damaged.
+        """
+        from stylesearch.catalog.connections import make_engine, reading_mode
+        from stylesearch.catalog.export_files import write_parts
+        from stylesearch.catalog.transfer import write_tables
+
+        location = self._resources.catalog().location
+        engine = make_engine(location, mode=reading_mode(location))
+        try:
+            with write_parts(Path(place), overwrite=overwrite) as writer, engine.connect() as connection:
+                if location.path is None:
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                return write_tables(connection, writer, progress)
+        finally:
+            engine.dispose()
+
+    def import_from(
+        self,
+        place: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: ReportProgress | None = None,
+    ) -> dict[str, int]:
+        """Puts what ``export`` has written into the catalog, in one transaction; makes one if there is none.
+
+        Args:
+            place: the folder, or the tar file.
+            overwrite: whether what the catalog has is removed.
+            progress: called as ``progress("importing", n_done, n_total)``, in rows.
+
+        Returns:
+            the number of rows by table.
+
+        Raises:
+            ConfigError: the catalog is not empty.
+            CatalogTooNew: a newer stylesearch made the export.
+            DatasetError: it is damaged, or none; the message has file and line. Nothing was changed.
+            CatalogLocked: another process is writing.
+        """
+        from stylesearch.catalog.export_files import open_parts
+        from stylesearch.catalog.transfer import read_tables
+
+        with open_parts(Path(place)) as reader:
+            catalog = self._resources.catalog(create=True)
+            timeout = self._resources.settings.lock_timeout
+            with catalog.writing(timeout=timeout) as writer, writer.transaction():
+                counts = read_tables(writer.connection(), reader, overwrite=overwrite, progress=progress)
+        self._resources.close()  # it has another id now
+        return counts
+
     def vacuum(self) -> Vacuumed:
         """Writes the database anew, without the room that removed rows have left.
 
