@@ -1,4 +1,4 @@
-"""``stylesearch db``: the catalog's schema."""
+"""``stylesearch db``: backups of the catalog, its export, and its schema."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 
 import click
 
+from .db_backup import backup, restore, vacuum
+from .db_transfer import export, import_
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
 from .process import EXIT_ERROR
@@ -14,10 +16,14 @@ from .process import EXIT_ERROR
 @click.group()
 @shared_options
 def db() -> None:
-    """Upgrade or check the catalog's schema.
+    """Back up, restore, export, check or upgrade the catalog.
 
-    A catalog is upgraded whenever it is opened; these commands are for scripts.
+    A catalog is upgraded whenever it is opened: `upgrade` and `current` are for scripts.
     """
+
+
+for command in (backup, restore, vacuum, export, import_):
+    db.add_command(command)
 
 
 @db.command()

@@ -102,7 +102,7 @@ COMMANDS = {
     "cache": (".cache:cache", "Show or remove pictures that were fetched from URLs."),
     "models": (".models:models", "List, show or remove trained models."),
     "index": (".index:index", "Build, inspect or verify the indexes."),
-    "db": (".db:db", "Upgrade or check the catalog's schema."),
+    "db": (".db:db", "Back up, restore, export, check or upgrade the catalog."),
     "extractors": (".extractors:extractors", "List the extractors, which turn images into features."),
     "weights": (".weights:weights", "Fetch, list, verify or remove files of weights."),
     "demo": (

@@ -38,6 +38,7 @@ from stylesearch.types import (
     SpaceChoice,
 )
 from stylesearch.workspace.category_names import CategoryNames
+from stylesearch.workspace.database import Database
 from stylesearch.workspace.indexes import Indexes
 from stylesearch.workspace.models import Models
 from stylesearch.workspace.pictures import Pictures
@@ -93,6 +94,7 @@ class Workspace:
         sources: lists, renames and removes the sources of products.
         categories: lists, renames, merges and maps the categories that products are searched in.
         pictures: counts and removes the pictures that were fetched from URLs.
+        database: backs the catalog up, restores, vacuums, exports and imports it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -103,6 +105,7 @@ class Workspace:
         self.sources = Sources(self._resources)
         self.categories = CategoryNames(self._resources, self._refresh_known_indexes)
         self.pictures = Pictures(self._resources)
+        self.database = Database(self._resources)
 
     @property
     def catalog(self) -> Catalog:

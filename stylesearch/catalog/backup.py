@@ -1,0 +1,410 @@
+"""Copies a catalog's database to a file, checks such a copy, and puts it in the place of a catalog.
+
+A copy is made in one read transaction, while others write. It is put in place by SQLite itself, in a
+transaction of the database that is there: so a ``-wal`` file is never beside another database than its own,
+and a process that is killed leaves the old content or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from sqlalchemy import Connection, func, select
+
+from stylesearch.catalog.connections import Location, explain_errors, make_engine, reading_mode, writer_lock
+from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, read_revision
+from stylesearch.catalog.tables import about, features, images, products
+from stylesearch.errors import CatalogError, CatalogLocked, ConfigError
+from stylesearch.files import sync_folder
+
+if TYPE_CHECKING:
+    from stylesearch.types import ReportProgress
+
+__all__ = [
+    "Contents",
+    "Vacuumed",
+    "bytes_of_database",
+    "check_copy",
+    "check_room",
+    "count_contents",
+    "give_new_id",
+    "hold_alone",
+    "put_in_place",
+    "read_contents",
+    "sqlite_path",
+    "vacuum",
+    "write_copy",
+]
+
+SECONDS_TO_CLOSE: Final = 2.0
+"""How long a restore waits for others that have the catalog open: a query ends, a service does not."""
+
+PAGES_AT_ONCE: Final = 1024
+"""Pages that are copied between two reports of progress."""
+
+BROKEN: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+"""What SQLite says of a file that it cannot begin to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a catalog holds.
+
+    Attributes:
+        schema: revision of its schema.
+        catalog_id: its id, or "" where it has none.
+        products, images, features: how many there are.
+        highest_feature_id: largest id of a feature that it ever used, or 0.
+    """
+
+    schema: str
+    catalog_id: str
+    products: int
+    images: int
+    features: int
+    highest_feature_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """What a vacuum did: size of the database before and after, in bytes, with its ``-wal`` file."""
+
+    before: int
+    after: int
+
+
+def sqlite_path(place: Location | str | os.PathLike[str]) -> Path:
+    """The file of a catalog that SQLite keeps.
+
+    Raises:
+        ConfigError: another database keeps it, which has tools of its own.
+    """
+    location = place if isinstance(place, Location) else Location(place)
+    if location.path is None:
+        raise ConfigError(
+            f"this is for catalogs in SQLite. Received: {location}",
+            hint="use the database's own tools, or `stylesearch db export` and `db import`",
+        )
+    return location.path
+
+
+def bytes_of_database(path: Path) -> int:
+    """Size of an SQLite file with its ``-wal`` file; 0 where there is none."""
+    both = (path, path.with_name(f"{path.name}-wal"))
+    return sum(one.stat().st_size for one in both if one.exists())
+
+
+def check_room(folder: Path, n_bytes: int, what: str) -> None:
+    """Checks that a disk has room.
+
+    Args:
+        folder: folder on that disk; it need not exist yet.
+        n_bytes: bytes that will be written.
+        what: what they are, for the message.
+
+    Raises:
+        CatalogError: there are fewer bytes free.
+    """
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise CatalogError(
+            f"no room for {what}: {n_bytes / 1e6:,.1f} MB are needed in {folder}, "
+            f"{free / 1e6:,.1f} MB are free",
+            hint="free some space on that disk, or use another one",
+        )
+
+
+def count_contents(connection: Connection, place: str) -> Contents | None:
+    """Counts what a catalog of any schema holds; None for a database without tables.
+
+    Raises:
+        CatalogTooNew, CatalogError: as for ``Catalog.open``.
+    """
+    schema = read_revision(connection, place)
+    if schema is None:
+        return None
+    counts = [
+        connection.execute(select(func.count()).select_from(table)).scalar_one()
+        for table in (products, images, features)
+    ]
+    named = select(about.c.value).where(about.c.name == CATALOG_ID)
+    catalog_id = connection.execute(named).scalar() or ""
+    highest = connection.execute(select(func.max(features.c.id))).scalar() or 0
+    if connection.dialect.name == "sqlite":
+        used = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'features'").scalar()
+        highest = max(highest, used or 0)
+    return Contents(schema, catalog_id, *counts, highest)
+
+
+def read_contents(path: Path, *, mode: str = "") -> Contents | None:
+    """Counts what the catalog in an SQLite file holds; None where the file is empty.
+
+    Args:
+        path: the file.
+        mode: mode of ``make_engine``; by default that of a catalog that is only read.
+
+    Raises:
+        CatalogTooNew, CatalogError: as for ``Catalog.open``.
+    """
+    location = Location(path)
+    engine = make_engine(location, mode=mode or reading_mode(location))
+    try:
+        with engine.connect() as connection:
+            return count_contents(connection, str(location))
+    finally:
+        engine.dispose()
+
+
+def write_copy(path: Path, copy: Path, progress: ReportProgress | None = None) -> Contents:
+    """Copies a catalog to a file, as of the last transaction that was committed before; others may write.
+
+    Args:
+        path: the catalog's file, of any schema that this version knows.
+        copy: file to be written; empty, or not there yet. It is left incomplete when this fails.
+        progress: called as ``progress("copying the catalog", n_done, n_total)``, in MB.
+
+    Returns:
+        what the copy holds.
+
+    Raises:
+        CatalogTooNew: a newer stylesearch wrote the catalog.
+        CatalogError: it cannot be read, or there is no room for the copy.
+    """
+    location = Location(path)
+    engine = make_engine(location, mode=reading_mode(location))
+    try:
+        with engine.connect() as connection:
+            # The first statement begins the read transaction, which all pages are copied in.
+            contents = count_contents(connection, str(location))
+            if contents is None:
+                raise CatalogError(
+                    f"there is nothing in {path} to copy", hint="run `stylesearch ingest` first"
+                )
+            page_bytes = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+            n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            check_room(copy.parent, n_pages * page_bytes, f"a copy of {path}")
+
+            def report(status: int, n_left: int, n_total: int) -> None:
+                if progress:
+                    done, total = ((n * page_bytes) // 1_000_000 for n in (n_total - n_left, n_total))
+                    progress("copying the catalog", done, total)
+
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            with _explain_copying(copy), contextlib.closing(sqlite3.connect(copy)) as target:
+                target.execute("PRAGMA synchronous = OFF")  # who calls this flushes the file at the end
+                source.backup(target, pages=PAGES_AT_ONCE, progress=report)
+    finally:
+        engine.dispose()
+    return contents
+
+
+def check_copy(path: Path, name: Path) -> Contents:
+    """Checks a copy of a catalog: its pages, its references, its schema.
+
+    Args:
+        path: file of the copy, which nobody else opens meanwhile.
+        name: the file that it is of, for messages.
+
+    Raises:
+        CatalogTooNew: a newer stylesearch wrote it.
+        CatalogError: it is damaged, or no catalog.
+    """
+    location = Location(path)
+    engine = make_engine(location, mode="immutable")
+    try:
+        with engine.connect() as connection:
+            contents = count_contents(connection, str(name))
+            if contents is None:
+                raise CatalogError(f"{name} is an empty database", hint="name another backup")
+            damage = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars().all()
+            loose = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            found = [line for line in damage if line != "ok"]
+            found += [
+                f"row {row[1]} of {row[0]} points to a row of {row[2]} that is missing" for row in loose[:1]
+            ]
+            if not found and contents.schema == HEAD:
+                from stylesearch.catalog.migrate import schema_drift
+
+                found = [f"the schema differs: {one}" for one in schema_drift(connection)]
+    except CatalogError as error:
+        if isinstance(error.__cause__, sqlite3.DatabaseError):
+            raise _damaged(name, str(error.__cause__)) from error
+        raise
+    finally:
+        engine.dispose()
+    if found:
+        raise _damaged(name, found[0])
+    return contents
+
+
+def give_new_id(path: Path) -> str:
+    """Gives the catalog in a file a new random id, and returns it.
+
+    What was derived from the catalog under the old id is not looked at any more: it may be of a later state.
+    """
+    catalog_id = secrets.token_hex(8)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO about (name, value) VALUES (?, ?)", (CATALOG_ID, catalog_id)
+        )
+    return catalog_id
+
+
+@contextlib.contextmanager
+def hold_alone(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """Opens a database so that nobody else has it open, in any process, or can open it meanwhile.
+
+    Args:
+        path: the SQLite file.
+
+    Yields:
+        the connection; None where the file is no database, which nobody can have open.
+
+    Raises:
+        CatalogLocked: others have it open, for reading or writing.
+    """
+    with explain_errors(Location(path)):
+        connection: sqlite3.Connection | None = sqlite3.connect(path, isolation_level=None, timeout=0)
+    assert connection is not None
+    try:
+        if not _lock_out_others(connection, path):
+            connection.close()
+            connection = None
+        yield connection
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def put_in_place(held: sqlite3.Connection | None, copy: Path, path: Path) -> None:
+    """Puts a copy in the place of a catalog: at any moment there is the old content or the new one.
+
+    Args:
+        held: connection from ``hold_alone``; None where there is no database.
+        copy: a copy that was checked, beside the catalog. It may be moved.
+        path: the catalog's file.
+
+    Raises:
+        CatalogError: there is no room; then the catalog is as it was.
+    """
+    if held is None:
+        # A database that cannot be read has no use for its logs, and the new one must not find them.
+        for suffix in ("-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        with copy.open("rb+") as file:
+            os.fsync(file.fileno())
+        copy.replace(path)
+        sync_folder(path.parent)
+        return
+    with _explain_copying(path):
+        if held.execute("PRAGMA page_count").fetchone()[0]:
+            _match_pages(copy, held.execute("PRAGMA page_size").fetchone()[0])
+        held.execute("PRAGMA synchronous = FULL")
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(copy))}?immutable=1", uri=True)) as source:
+            source.backup(held)
+        held.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def vacuum(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) -> Vacuumed:
+    """Writes a catalog's database anew, without the room that removed rows have left.
+
+    Readers continue meanwhile. A process that is killed leaves the database as it was.
+
+    Args:
+        place: a path, a URL, or a location.
+        timeout: seconds to wait for another writer.
+
+    Raises:
+        CatalogLocked: another process is writing.
+        CatalogError: there is none, or no room: a second and a third copy are written for a moment.
+    """
+    path = sqlite_path(place)
+    if not path.exists():
+        raise CatalogError(f"there is no catalog at {path}", hint="give the path of one")
+    with writer_lock(path, timeout):
+        read_contents(path, mode="rw")
+        before = bytes_of_database(path)
+        with (
+            explain_errors(Location(path)),
+            contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=timeout)) as connection,
+        ):
+            pages, free, page_bytes = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            # The new content is written to SQLite's temporary files, then to the log beside the database.
+            check_room(path.parent, 2 * (pages - free) * page_bytes, f"vacuuming {path}")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Vacuumed(before, bytes_of_database(path))
+
+
+def _lock_out_others(connection: sqlite3.Connection, path: Path) -> bool:
+    """Takes every lock of a database; returns False where it is no database.
+
+    In WAL mode a connection has a shared lock from its first statement until it is closed, so this fails also
+    while others have the database open and do nothing.
+    """
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    give_up = time.monotonic() + SECONDS_TO_CLOSE
+    while True:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+            return True
+        except sqlite3.DatabaseError as error:
+            code = error.sqlite_errorcode & 0xFF
+            if code in BROKEN:
+                return False
+            if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise CatalogError(f"SQLite failed on the catalog {path}: {error}") from error
+            if time.monotonic() > give_up:
+                raise CatalogLocked(
+                    f"another process has the catalog {path} open",
+                    hint="end `stylesearch serve` and whatever else uses it, and try again",
+                ) from error
+        time.sleep(0.05)
+
+
+def _match_pages(copy: Path, page_bytes: int) -> None:
+    """Writes a copy anew with pages of another size, if they are not of that size."""
+    with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        if connection.execute("PRAGMA page_size").fetchone()[0] == page_bytes:
+            return
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute(f"PRAGMA page_size = {page_bytes}")
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _damaged(name: Path, reason: str) -> CatalogError:
+    return CatalogError(
+        f"the backup {name} is damaged: {reason}", hint="name another backup; nothing was changed"
+    )
+
+
+@contextlib.contextmanager
+def _explain_copying(path: Path) -> Iterator[None]:
+    """Translates errors of SQLite while a copy is written to ``path``."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        if code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise CatalogError(
+                f"cannot write {path}: {error}", hint="free some space on that disk; nothing was changed"
+            ) from error
+        raise CatalogError(f"cannot copy to {path}: {error}", hint="nothing was changed") from error

@@ -1,0 +1,167 @@
+"""The database of a workspace: backs it up, restores it, vacuums it, and moves its rows elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stylesearch.catalog.backup import Vacuumed
+    from stylesearch.types import ReportProgress
+    from stylesearch.workspace.backup import Backup
+    from stylesearch.workspace.resources import Resources
+
+__all__ = ["Database"]
+
+
+class Database:
+    """The database of a workspace's catalog.
+
+    Args:
+        resources: resources of the workspace.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    def back_up(
+        self,
+        file: str | os.PathLike[str],
+        *,
+        full: bool = False,
+        overwrite: bool = False,
+        progress: ReportProgress | None = None,
+    ) -> Backup:
+        """Writes a backup, as of this moment; others may write to the catalog meanwhile.
+
+        Args:
+            file: the file to be written.
+            full: whether images that were put over the API, trained models and settings are in it too.
+            overwrite: whether a file that exists is replaced.
+            progress: called as ``progress(stage, n_done, n_total)``, in MB.
+
+        Raises:
+            ConfigError: the file exists, or another database than SQLite keeps the catalog.
+            CatalogTooNew: a newer stylesearch wrote the catalog.
+            CatalogError: there is no catalog, it cannot be read, or there is no room.
+        """
+        from stylesearch.workspace.backup import back_up
+
+        settings = self._resources.settings
+        return back_up(settings, Path(file), full=full, overwrite=overwrite, progress=progress)
+
+    def read_backup(self, file: str | os.PathLike[str]) -> Backup:
+        """Reads what is in a backup, without checking it whole.
+
+        Raises:
+            CatalogTooNew: a newer stylesearch made it.
+            CatalogError: it is none, or it cannot be read.
+        """
+        from stylesearch.workspace.backup import read_backup
+
+        return read_backup(Path(file))
+
+    def restore(self, file: str | os.PathLike[str], *, progress: ReportProgress | None = None) -> Backup:
+        """Puts what a backup holds in the place of the catalog; asks nothing.
+
+        The backup is checked first. The catalog of the workspace is closed, and opened again when it is used.
+        Searches compare every product until indexes are built: ``shop.indexes.build()``, or the next ingest.
+
+        Args:
+            file: a backup of the catalog, any other copy of one, or a full backup.
+            progress: called as ``progress(stage, n_done, n_total)``, in MB.
+
+        Raises:
+            CatalogTooNew: a newer stylesearch made it.
+            CatalogLocked: another process has the catalog open.
+            CatalogError: the backup is damaged, or there is no room. Nothing was changed.
+            ConfigError: another database than SQLite keeps the catalog, or a model of the backup is being
+                trained.
+        """
+        from stylesearch.workspace.backup import restore
+
+        self._resources.close()
+        return restore(self._resources.settings, Path(file), progress)
+
+    def export(
+        self,
+        place: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: ReportProgress | None = None,
+    ) -> dict[str, int]:
+        """Writes all rows and vectors, as of one moment, in files that any program can read.
+
+        Args:
+            place: a folder, or a file that ends in ``.tar``.
+            overwrite: whether an export that is there is replaced.
+            progress: called as ``progress("exporting", n_done, n_total)``, in rows.
+
+        Returns:
+            the number of rows by table.
+
+        Raises:
+            ConfigError: there is something at the place already.
+            CatalogError: there is no catalog, or it is damaged.
+        """
+        from stylesearch.catalog.connections import make_engine, reading_mode
+        from stylesearch.catalog.export_files import write_parts
+        from stylesearch.catalog.transfer import write_tables
+
+        location = self._resources.catalog().location
+        engine = make_engine(location, mode=reading_mode(location))
+        try:
+            with write_parts(Path(place), overwrite=overwrite) as writer, engine.connect() as connection:
+                if location.path is None:
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                return write_tables(connection, writer, progress)
+        finally:
+            engine.dispose()
+
+    def import_from(
+        self,
+        place: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: ReportProgress | None = None,
+    ) -> dict[str, int]:
+        """Puts what ``export`` has written into the catalog, in one transaction; makes one if there is none.
+
+        Args:
+            place: the folder, or the tar file.
+            overwrite: whether what the catalog has is removed.
+            progress: called as ``progress("importing", n_done, n_total)``, in rows.
+
+        Returns:
+            the number of rows by table.
+
+        Raises:
+            ConfigError: the catalog is not empty.
+            CatalogTooNew: a newer stylesearch made the export.
+            DatasetError: it is damaged, or none; the message has file and line. Nothing was changed.
+            CatalogLocked: another process is writing.
+        """
+        from stylesearch.catalog.export_files import open_parts
+        from stylesearch.catalog.transfer import read_tables
+
+        with open_parts(Path(place)) as reader:
+            catalog = self._resources.catalog(create=True)
+            timeout = self._resources.settings.lock_timeout
+            with catalog.writing(timeout=timeout) as writer, writer.transaction():
+                counts = read_tables(writer.connection(), reader, overwrite=overwrite, progress=progress)
+        self._resources.close()  # it has another id now
+        return counts
+
+    def vacuum(self) -> Vacuumed:
+        """Writes the database anew, without the room that removed rows have left.
+
+        Raises:
+            CatalogLocked: another process is writing.
+            CatalogError: there is no catalog, or no room for the copies that are written meanwhile.
+            ConfigError: another database than SQLite keeps the catalog.
+        """
+        from stylesearch.catalog.backup import vacuum
+
+        settings = self._resources.settings
+        return vacuum(settings.database, timeout=settings.lock_timeout)
