@@ -19,7 +19,17 @@ from stylesearch.listing import ATTRIBUTE, UNCATEGORIZED, Listing
 from stylesearch.money import Money, parse_price
 from stylesearch.types import Product, Variant
 
-__all__ = ["Merged", "merge", "patch_values", "price_counts", "product_values", "values_of", "without"]
+__all__ = [
+    "Merged",
+    "merge",
+    "patch_values",
+    "price_counts",
+    "product_values",
+    "restore_fields",
+    "strange_fields",
+    "values_of",
+    "without",
+]
 
 _OF_VARIANTS: Final = "each variant of the product has a price of its own, and none has this one"
 """Why a price that is said of a whole product does not count."""
@@ -215,6 +225,48 @@ def price_counts(values: Values) -> bool:
     money = _read_price(values.get("price"))
     amounts = {read.amount for read in map(_read_price, of_variants) if read is not None}
     return money is None or not amounts or money.amount in amounts
+
+
+def strange_fields(product_id: str, values: Values, said: Sequence[SourceListing]) -> set[str]:
+    """Names of fields of which no source says, or has guessed, what a product has.
+
+    Of products of older versions nothing tells what a source said (see the migration 0002): none is strange.
+
+    Args:
+        product_id: id of the product.
+        values: what the catalog has.
+        said: what the sources say.
+    """
+    if any(not one.said and not one.guesses for one in said) or not said:
+        return set()
+    of_variants = [one.get("price") for one in values.get("variants", ())]
+    defaults = {"title": product_id, "category": UNCATEGORIZED}
+    return {
+        name
+        for name, value in values.items()
+        if value != defaults.get(name)
+        and not any(value in (one.said.get(name), one.guesses.get(name)) for one in said)
+        and not (name == "price" and value in of_variants)
+    }
+
+
+def restore_fields(product_id: str, values: Values, said: Sequence[SourceListing]) -> Values:
+    """Values of a product with what its sources say in place of ``strange_fields``.
+
+    Args:
+        product_id: id of the product.
+        values: what the catalog has, as far as that can be read.
+        said: what the sources say, the one that came last first.
+    """
+    strange = strange_fields(product_id, values, said)
+    told = {name: value for one in reversed(said) for name, value in one.said.items()}
+    merged = {name: value for name, value in values.items() if name not in strange}
+    for name in strange if values else told:
+        if name in told:
+            merged[name] = told[name]
+    _settle_price(merged)
+    _fill(merged, product_id, [one.guesses for one in said])
+    return merged
 
 
 def _read_price(price: str | None) -> Money | None:

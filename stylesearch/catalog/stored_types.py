@@ -69,7 +69,7 @@ class Stored(TypeDecorator[Any]):
 
     def __init__(self, type_: TypeEngine[Any], place: str, check: Check | None) -> None:
         super().__init__()
-        self.impl = type_
+        self.impl = type_  # type: ignore[assignment]
         self.type_ = type_
         self.place = place
         self.check = check
@@ -94,8 +94,10 @@ class Stored(TypeDecorator[Any]):
                     value = convert(value)
                 if check is not None and value is not None:
                     check(value)
-            except (ValueError, TypeError, RecursionError) as error:
-                self._fail(value, str(error) or type(error).__name__, error)
+            except (json.JSONDecodeError, RecursionError) as error:
+                self._fail(value, "JSON", error)
+            except (ValueError, TypeError) as error:
+                self._fail(value, str(error), error)
             return value
 
         return read
