@@ -7,10 +7,10 @@ import dataclasses
 import click
 
 from .db_backup import backup, restore, vacuum
+from .db_check import check
 from .db_transfer import export, import_
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
-from .process import EXIT_ERROR
 
 
 @click.group()
@@ -22,7 +22,7 @@ def db() -> None:
     """
 
 
-for command in (backup, restore, vacuum, export, import_):
+for command in (backup, restore, vacuum, export, import_, check):
     db.add_command(command)
 
 
@@ -53,18 +53,3 @@ def current(shared: Shared) -> None:
         echo_json({"current": revision, "needed": HEAD})
     else:
         click.echo(f"catalog: {revision or 'none yet'}, needed: {HEAD}")
-
-
-@db.command()
-@shared_options
-@pass_shared
-def check(shared: Shared) -> int:
-    """Compare the catalog's tables with the schema of this version, and check the file for damage."""
-    from stylesearch.catalog.migrate import check_schema
-
-    problems = check_schema(shared.load().database)
-    if shared.as_json:
-        echo_json({"problems": problems})
-    else:
-        click.echo("\n".join(problems) if problems else "the schema is what this version needs")
-    return EXIT_ERROR if problems else 0

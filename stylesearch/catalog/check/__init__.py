@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from stylesearch.catalog.check.database import check_database
 from stylesearch.catalog.check.derived import check_derived
+from stylesearch.catalog.check.files import check_files, check_uploads
 from stylesearch.catalog.check.findings import Finding, Problem
 from stylesearch.catalog.check.repair import repair_catalog
 from stylesearch.catalog.check.rows import check_rows
@@ -19,7 +20,7 @@ from stylesearch.catalog.connections import Location, make_engine, reading_mode
 from stylesearch.errors import CatalogDamaged
 from stylesearch.types import ReportProgress
 
-__all__ = ["Finding", "Problem", "check_catalog", "repair_catalog"]
+__all__ = ["Finding", "Problem", "check_catalog", "check_files", "check_uploads", "repair_catalog"]
 
 
 def check_catalog(

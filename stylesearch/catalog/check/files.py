@@ -1,0 +1,121 @@
+"""Checks the files that the catalog lists: whether they are there, and whether they are still the same."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from stylesearch.catalog.check.findings import Finding, Problem
+from stylesearch.catalog.queries import IS_USABLE, in_batches
+from stylesearch.catalog.tables import images, products
+from stylesearch.errors import CatalogDamaged
+from stylesearch.images.source import is_lost, open_image
+from stylesearch.types import ReportProgress
+
+__all__ = ["REMOVE_UPLOAD", "check_files", "check_uploads"]
+
+REMOVE_UPLOAD: Final = "removes the file"
+
+PAGE: Final = 1000
+
+
+def check_files(
+    connection: Connection, *, contents: bool = False, progress: ReportProgress | None = None
+) -> Finding:
+    """Looks at the file of every usable image; of one behind a URL, at the file that it was fetched to.
+
+    Args:
+        connection: connection to the catalog.
+        contents: whether every file is read and compared with its sha256.
+        progress: called as ``progress("files", n_done, None)``.
+    """
+    found = Finding("files of images", 0, "files", hint="ingest their source again")
+    for pk, product_id, path, file, sha256 in _listed(connection):
+        found.n_checked += 1
+        place = file or path
+        if is_lost(place):
+            found.add(Problem(f"the file of image {pk} is gone: {place}", product_id))
+        elif contents and (fault := _fault_of_content(place, sha256)):
+            found.add(Problem(f"the file of image {pk} {fault}: {place}", product_id))
+        if progress and found.n_checked % PAGE == 0:
+            progress("files", found.n_checked, None)
+    return found
+
+
+def check_uploads(connection: Connection, folder: Path) -> Finding:
+    """Looks for files of images put over the API that no image of the catalog has.
+
+    A repair may remove them only where the catalog has others of the folder: else it may not be the catalog
+    that they belong to. Nor where a change of products was cut short, of which they are a part.
+
+    Args:
+        connection: connection to the catalog.
+        folder: folder of these images.
+    """
+    hint = "is this the catalog that they were put into? Restore the right one, or remove them by hand"
+    found = Finding("images that were put over the API", 0, "files", hint=hint)
+    is_unfinished = any(folder.glob("unfinished-*.json"))
+    unused: list[Path] = []
+    paths = (path for path in folder.glob("??/*") if not path.name.startswith("."))
+    for some in _chunks(paths):
+        digests = sorted({path.stem for path in some})
+        known: set[str] = set()
+        for batch in in_batches(digests):
+            statement = select(images.c.sha256).where(images.c.sha256.in_(batch))
+            known.update(map(str, connection.execute(statement).scalars()))
+        found.n_checked += len(some)
+        unused += [path for path in some if path.stem not in known]
+    may_remove = len(unused) < found.n_checked and not is_unfinished
+    for path in sorted(unused):
+        what = f"no product has the image {path}"
+        found.add(Problem(what, None, REMOVE_UPLOAD if may_remove else "", str(path)))
+    return found
+
+
+def _listed(connection: Connection) -> Iterator[Any]:
+    """Yields key, product, path, file and sha256 of the usable images that can be read."""
+    page = (
+        select(images.c.pk, products.c.id, images.c.path, images.c.file, images.c.sha256)
+        .join_from(images, products, products.c.pk == images.c.product_pk)
+        .where(IS_USABLE)
+    )
+    keys = select(images.c.pk).order_by(images.c.pk).limit(PAGE)
+    last = -1
+    while pks := connection.execute(keys.where(images.c.pk > last)).scalars().all():
+        last = pks[-1]
+        try:
+            rows = connection.execute(page.where(images.c.pk.in_(pks))).all()
+        except CatalogDamaged:  # named by the check of the rows: the others one by one
+            rows = list(_singly(connection, page, pks))
+        yield from rows
+
+
+def _singly(connection: Connection, page: Any, pks: Sequence[int]) -> Iterator[Any]:
+    for pk in pks:
+        with contextlib.suppress(CatalogDamaged):
+            yield from connection.execute(page.where(images.c.pk == pk)).all()
+
+
+def _fault_of_content(path: str, sha256: str) -> str:
+    try:
+        with open_image(path) as file:
+            is_same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return "" if is_same else "has changed since it was ingested"
+
+
+def _chunks(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    some: list[Path] = []
+    for path in paths:
+        some.append(path)
+        if len(some) == PAGE:
+            yield some
+            some = []
+    if some:
+        yield some
