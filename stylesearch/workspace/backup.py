@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
+import io
 import json
 import os
 import shutil
@@ -316,7 +317,7 @@ def _add_model(archive: ArchiveWriter, home: Path, name: str) -> None:
                 member = f"models/{path.relative_to(folder.parent).as_posix()}"
                 status = os.fstat(file.fileno())
                 archive.add(member, file, status.st_size, status.st_mtime)
-            _add_bytes(archive, f"models/{name}/{CARD}", card)
+            _add_bytes(archive, f"models/{name}/{CARD}", card, time.time())
             return
 
 
@@ -327,13 +328,11 @@ def _add_fit(archive: ArchiveWriter, record: Path, name: str) -> None:
         transform = _transform_of(record.parent, json.loads(data))
         with transform.open("rb") as file:
             archive.add(f"{name}/{transform.name}", file, transform.stat().st_size)
-        _add_bytes(archive, f"{name}/{SPACE_RECORD}", data)
+        _add_bytes(archive, f"{name}/{SPACE_RECORD}", data, record.stat().st_mtime)
 
 
-def _add_bytes(archive: ArchiveWriter, name: str, data: bytes) -> None:
-    import io
-
-    archive.add(name, io.BytesIO(data), len(data), time.time())
+def _add_bytes(archive: ArchiveWriter, name: str, data: bytes, changed_at: float) -> None:
+    archive.add(name, io.BytesIO(data), len(data), changed_at)
 
 
 # Restoring.
@@ -388,7 +387,7 @@ def _place_fits(backup: Backup, contents: Contents, new_id: str, home: Path, sta
     """Gives the restored catalog the fits of its spaces.
 
     Those of a full backup; else those that are there, where they were made before the backup: then searches
-    answer as they did, and nothing is fitted anew.
+    answer as they did, and nothing is fitted anew. One that was made later is of another state.
     """
     indexes = home / "indexes"
     if backup.is_full:
@@ -399,12 +398,13 @@ def _place_fits(backup: Backup, contents: Contents, new_id: str, home: Path, sta
         feature_set = record.parts[-3].partition("-")[2]
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # fitted anew
             fit = json.loads(record.read_bytes())
-            if fit["last_feature_id"] <= contents.highest_feature_id:
+            is_older = record.stat().st_mtime <= backup.file.stat().st_mtime
+            if is_older and fit["last_feature_id"] <= contents.highest_feature_id:
                 target = indexes / f"{new_id}-{feature_set}" / record.parts[-2]
                 target.mkdir(parents=True, exist_ok=True)
                 transform = _transform_of(record.parent, fit)
                 shutil.copyfile(transform, target / transform.name)
-                shutil.copyfile(record, target / SPACE_RECORD)
+                shutil.copy2(record, target / SPACE_RECORD)
 
 
 def _place_files(staged: Path, home: Path) -> None:

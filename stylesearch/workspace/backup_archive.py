@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -159,6 +160,7 @@ class ArchiveReader:
                 with target.open("xb") as file:
                     while block := reader.read(BLOCK):
                         file.write(block)
+                os.utime(target, (member.mtime, member.mtime))
                 if reader.digest.hexdigest() != self.manifest["files"][member.name]["sha256"]:
                     raise CatalogError(
                         f"{self.path} is damaged: the sha256 of {member.name} is not the one of its manifest",
