@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from benchmarks.measuring import print_table
 from benchmarks.shops import real_photos
+from stylesearch.csv_cells import ESCAPED_COLUMN, escape_cell
 
 if TYPE_CHECKING:
     from stylesearch.evaluation.results import Run, Study
@@ -82,11 +83,12 @@ def _write_catalog(luma: Path, table: Path, seed: int) -> None:
     test, learned = set(shuffled[:n_test]), set(shuffled[n_test : n_test + n_learned])
     with table.open("w", newline="") as target:
         writer = csv.writer(target)
-        writer.writerow(["id", "title", "category", "image", "split"])
+        writer.writerow(["id", "title", "category", "image", "split", ESCAPED_COLUMN])
         for row in rows:
             style = row["style"]
             part = "test" if style in test else "train" if style in learned else "validation"
-            writer.writerow([style, style, row["category"], luma / row["image"], part])
+            cells = [style, style, row["category"], str(luma / row["image"]), part]
+            writer.writerow([*map(escape_cell, cells), ""])
 
 
 def _study(shop: Workspace, name: str) -> tuple[Study, Run, Run]:

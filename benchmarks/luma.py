@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.measuring import print_table
 from benchmarks.shops import real_photos
+from stylesearch.csv_cells import ESCAPED_COLUMN, escape_cell
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.settings import Settings
 
@@ -45,6 +46,7 @@ def main() -> None:
 def _write_catalog(luma: Path, table: Path) -> None:
     with (luma / "images.csv").open(newline="") as source, table.open("w", newline="") as target:
         writer = csv.writer(target)
-        writer.writerow(["id", "title", "category", "image"])
+        writer.writerow(["id", "title", "category", "image", ESCAPED_COLUMN])
         for row in csv.DictReader(source):
-            writer.writerow([row["style"], row["style"], row["category"], luma / row["image"]])
+            cells = [row["style"], row["style"], row["category"], str(luma / row["image"])]
+            writer.writerow([*map(escape_cell, cells), ""])

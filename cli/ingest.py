@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,9 @@ from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_json
 from .process import EXIT_SOME_FAILED, explain_interruption, give_way, resumable
 from .watch import follow, interrupts_to
+
+if TYPE_CHECKING:
+    from stylesearch.ingest.failure_file import OnFailure
 
 # A copy of the names of the importers, so that `--help` need not import the catalog. A test compares them.
 FORMATS = [
@@ -111,6 +115,13 @@ class CategoriesChoice(click.Choice[str]):
     is_flag=True,
     help="Remove and take out products even if they are more than a third of the source.",
 )
+@click.option(
+    "--failures",
+    "failures",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write all that could not be used to a CSV file; --json lists the first thousand.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be taken in, and removed.")
 @click.option(
     "--watch", is_flag=True, help="Stay, and ingest again whenever PATH has changed; Ctrl-C ends it."
@@ -203,6 +214,7 @@ def ingest(
     complete: bool,
     prune: bool,
     force: bool,
+    failures: Path | None,
     dry_run: bool,
     watch: bool,
     poll: bool,
@@ -248,6 +260,8 @@ def ingest(
         )
     if watch and (complete or dry_run):
         raise click.UsageError("--watch goes with neither --complete nor --dry-run.")
+    if failures and (complete or watch):
+        raise click.UsageError("--failures goes with neither --complete nor --watch.")
     if poll and not watch:
         raise click.UsageError("--poll is for --watch.")
     if layout and path is not None and path.is_file():
@@ -301,7 +315,8 @@ def ingest(
                 with interrupts_to(stop):
                     follow(shared, shop.watch(path, polling=poll, stop=stop, **options), progress)
                 return 0
-            report = shop.ingest(path, dry_run=dry_run, **options)
+            with _written_to(failures) as on_failure:
+                report = shop.ingest(path, dry_run=dry_run, on_failure=on_failure, **options)
     if shared.as_json:
         echo_json(report.as_dict(), indent=2)
     else:
@@ -309,6 +324,15 @@ def ingest(
     sys.stdout.flush()
     is_refused = report.refused_removals or report.refused_withdrawals
     return EXIT_SOME_FAILED if report.failed or is_refused else 0
+
+
+def _written_to(path: Path | None) -> contextlib.AbstractContextManager[OnFailure | None]:
+    """Writes the failures to a file, if there is one."""
+    if path is None:
+        return contextlib.nullcontext()
+    from stylesearch.ingest.failure_file import failure_file
+
+    return failure_file(path)
 
 
 def _split_names(values: tuple[str, ...]) -> tuple[str, ...]:

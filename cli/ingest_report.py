@@ -163,7 +163,9 @@ def echo_failures(report: IngestReport) -> None:
             click.secho(f"failed: {failure.item}: {failure.reason}", fg="red", err=True)
     for cause, n in report.causes.most_common(N_CAUSES_SHOWN):
         if n > N_OF_ONE_CAUSE:
-            click.echo(f"... {n} failures in all of this cause: {cause} (--json lists them)", err=True)
+            click.echo(
+                f"... {n} failures in all of this cause: {cause} (--failures FILE lists all)", err=True
+            )
 
 
 def _timings(seconds: Mapping[str, float]) -> str:

@@ -1,9 +1,9 @@
 """Escapes cells that a spreadsheet would take for formulas, and reads them back.
 
-A spreadsheet computes what begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return, and so runs
-what somebody else has written into a title. As OWASP advises, such a cell gets an apostrophe before it. One
-that begins with apostrophes before such a sign gets another, so that taking one away gives the cell again;
-and a table that is escaped says so by a column of its own, so that nothing is taken from other tables.
+A spreadsheet computes what begins with ``=``, ``+``, ``-``, ``@`` (also in full width), a tab or a line end,
+and so runs what somebody else has written into a title. As OWASP advises, such a cell gets an apostrophe
+before it. One that begins with apostrophes before such a sign gets another, so that taking one away gives the
+cell again; and a table that is escaped says so by a column of its own, so that nothing is taken from others.
 
 The library `defusedcsv` is not used: it also puts a backslash before each pipe, which cannot be told from one
 that was there, and knows no way back.
@@ -19,8 +19,9 @@ __all__ = ["ESCAPED_COLUMN", "escape_cell", "unescape_cell"]
 ESCAPED_COLUMN: Final = "stylesearch_escaped"
 """Name of a column, without values, of tables whose cells are escaped."""
 
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-_ESCAPED: Final = re.compile(r"''*[=+\-@\t\r]")
+_SIGNS: Final = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+_FORMULA: Final = re.compile(rf"'*{_SIGNS}")
+_ESCAPED: Final = re.compile(rf"''*{_SIGNS}")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*")
 
 

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from stylesearch.csv_cells import escape_cell
 from stylesearch.errors import ConfigError
 from stylesearch.evaluation.compare import Change, Comparison
 from stylesearch.evaluation.results import (
@@ -303,8 +304,17 @@ def _csv_text(study: Study) -> str:
         ):
             for name, estimate in scores.values.items():
                 figures = [f"{value:.6g}" for value in (estimate.value, estimate.low, estimate.high)]
-                row = [run.method, run.metric, average, scores.category, scores.n_queries, name, *figures]
-                writer.writerow([*row, study.queries.description, study.gallery.description])
+                row = [
+                    run.method,
+                    run.metric,
+                    average,
+                    scores.category,
+                    str(scores.n_queries),
+                    name,
+                    *figures,
+                ]
+                row += [study.queries.description, study.gallery.description]
+                writer.writerow(map(escape_cell, row))
     return text.getvalue()
 
 

@@ -15,6 +15,7 @@ from stylesearch.images.remote.values import FetchOptions
 from stylesearch.images.source import without_secrets
 from stylesearch.importers.base import ImportOptions
 from stylesearch.ingest.checks import cause_of
+from stylesearch.ingest.failure_file import OnFailure
 from stylesearch.listing import Record
 from stylesearch.types import Failure
 
@@ -28,9 +29,13 @@ N_MISSING_SHOWN: Final = 5
 """Missing images that a report names; the others are only counted."""
 
 
-N_FAILURES_KEPT: Final = 10_000
+N_FAILURES_KEPT: Final = 1000
 N_CHANGES_KEPT: Final = 100_000
 """Failures and changes that a report keeps; the others are only counted."""
+
+N_CAUSES_KEPT: Final = 1000
+OTHER_CAUSES: Final = "other causes"
+"""Causes that are counted, and what all further ones are counted as: a reason may quote a whole cell."""
 
 N_EXAMPLES: Final = 5
 """Products that the report of a preview shows."""
@@ -53,6 +58,7 @@ class IngestOptions:
         force: whether more than a third of them may be removed at once.
         renames: name that the source has had until this ingest; "" where it stays.
         notes: what is to be said of the source as a whole, before what the importer says.
+        on_failure: is called with each failure, also with those that the report only counts.
     """
 
     name: str = ""
@@ -65,6 +71,7 @@ class IngestOptions:
     force: bool = False
     renames: str = ""
     notes: tuple[str, ...] = ()
+    on_failure: OnFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,7 @@ class IngestReport:
         columns: which column of a table became which field; "" for other sources.
         warnings: what looks wrong.
         examples: the first products of a preview, as the source describes them.
+        on_failure: as in ``IngestOptions``.
         seconds: core-seconds of each stage (``decode``, ``inference``), and wall seconds of ``store``,
             ``pictures`` (all of these together, from the first picture to the last), ``index`` and
             ``total``. Stages overlap: the sum is more than the total.
@@ -174,6 +182,7 @@ class IngestReport:
     columns: str = ""
     warnings: list[str] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
+    on_failure: OnFailure | None = field(default=None, repr=False, compare=False)
 
     def add_products(self, changes: Mapping[str, ProductChange]) -> None:
         """Counts changes of products, by id, and keeps the first as examples."""
@@ -211,12 +220,24 @@ class IngestReport:
         if len(self.without_picture_examples) < N_MISSING_SHOWN:
             self.without_picture_examples.append(product_id)
 
-    def add_failure(self, failure: Failure) -> None:
-        """Counts a failure, and keeps it if it is one of the first; passwords in URLs are left out."""
+    def add_failure(self, failure: Failure, product: str = "", image: str = "") -> None:
+        """Counts a failure, and keeps it if it is one of the first; passwords in URLs are left out.
+
+        Args:
+            failure: the failure.
+            product: id of the product that it is about; "" where that is not known.
+            image: its image, likewise.
+        """
         self.n_failed += 1
-        self.causes[cause_of(failure.reason)] += 1
+        cause = cause_of(failure.reason)
+        self.causes[cause if cause in self.causes or len(self.causes) < N_CAUSES_KEPT else OTHER_CAUSES] += 1
+        if len(self.failed) >= N_FAILURES_KEPT and self.on_failure is None:
+            return
+        shown = Failure(without_secrets(failure.item), without_secrets(failure.reason))
         if len(self.failed) < N_FAILURES_KEPT:
-            self.failed.append(Failure(without_secrets(failure.item), without_secrets(failure.reason)))
+            self.failed.append(shown)
+        if self.on_failure is not None:
+            self.on_failure(shown, product, without_secrets(image))
 
     def add_missing(self, path: str, listed_in: str) -> None:
         """Counts an image that is not there, and keeps it as an example if it is one of the first."""

@@ -67,7 +67,7 @@ class Run:
         self._source = source
         self._ids = ProductIds(catalog, source, path)
         self._is_new = source not in {one.name for one in catalog.sources.all()}
-        self.report = IngestReport(source=source)
+        self.report = IngestReport(source=source, on_failure=options.on_failure)
         self._feature_sets: dict[str, FeatureSet] = {}
         self._network_sets: dict[str, FeatureSet] = {}
         # Products that are listed without a usable picture wait here for the next transaction.
@@ -180,7 +180,7 @@ class Run:
                 report.unchecked_reason = report.unchecked_reason or one.task.content.unchecked
             _, change = images.pop((one.entry.product_id, one.entry.path), (0, None))
             if (reason := one.entry.error or one.failure) is not None:
-                report.add_failure(Failure(one.entry.path, reason))
+                report.add_failure(Failure(one.entry.path, reason), one.entry.product_id, one.entry.path)
             elif change is Change.NEW:
                 report.added += 1
             elif change is Change.CHANGED or changes[one.entry.product_id].change is Change.CHANGED:
@@ -319,7 +319,7 @@ class Run:
                 report.notes.append(one.text)
             elif isinstance(one, Unpictured):
                 if one.reason is not None:
-                    report.add_failure(Failure(one.item, one.reason))
+                    report.add_failure(Failure(one.item, one.reason), one.product.id)
                 elif one.says_images and not one.only_known:
                     report.add_without_picture(one.product.id)
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
     from stylesearch.images.remote.values import FetchOptions
     from stylesearch.ingest import IngestReport
+    from stylesearch.ingest.failure_file import OnFailure
     from stylesearch.search import Gallery
     from stylesearch.search.searcher import DetectResult, Photo, QueryResult, Searcher
     from stylesearch.training.epoch import Epoch
@@ -127,6 +128,7 @@ class Workspace:
         force: bool = False,
         dry_run: bool = False,
         fetching: Mapping[str, Any] | None = None,
+        on_failure: OnFailure | None = None,
         progress: ReportProgress | None = None,
         **options: Any,
     ) -> IngestReport:
@@ -153,6 +155,8 @@ class Workspace:
             dry_run: whether nothing is stored or fetched: the report says what would be.
             fetching: fields of ``stylesearch.images.remote.values.FetchOptions``, for pictures behind URLs;
                 they override the settings of the workspace.
+            on_failure: called with each failure, the product's id and the image ("" where not known); the
+                report keeps the first thousand.
             progress: called as ``progress(stage, n_done, n_total)``.
             **options: fields of ``stylesearch.importers.base.ImportOptions``: ``domain`` (``shop`` or
                 ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``sheet``,
@@ -183,6 +187,7 @@ class Workspace:
                             prune=prune,
                             force=force,
                             dry_run=True,
+                            on_failure=on_failure,
                             progress=progress,
                             **options,
                         )
@@ -199,6 +204,7 @@ class Workspace:
             force=force,
             renames=chosen.renames,
             notes=chosen.notes,
+            on_failure=on_failure,
         )
         if dry_run:
             existing = self._resources.existing_catalog()

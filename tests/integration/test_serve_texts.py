@@ -22,7 +22,7 @@ SECRET = "shpss_0123456789abcdef"
 PHOTO = base64.b64encode(RED).decode()
 ORANGE = png(draw((240, 140, 10)))
 BAD = ["%FF", "%FD", "a%C3", "%ED%A0%80", "%C0%80", "%F5%80%80%80"]
-"""No UTF-8: bytes that never are in it, a cut one, half a surrogate pair, an overlong NUL, beyond the last."""
+"""No UTF-8: bytes that are never in it, a cut one, half a surrogate pair, an overlong NUL, too high a one."""
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 from stylesearch.listing import ATTRIBUTE
@@ -12,6 +13,9 @@ __all__ = ["IMAGE_OPTIONS", "VARIANTS", "read_variants", "take_exported"]
 
 VARIANTS: Final = "variants"
 IMAGE_OPTIONS: Final = "image_options"
+
+_UNSTORABLE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+"""How JSON writes a NUL and half a character; ``products export`` writes characters as they are."""
 
 _FIELDS: Final = {"id", "options", "price", "in_stock", "url"}
 
@@ -26,11 +30,22 @@ def read_variants(text: str) -> tuple[Variant, ...]:
         ()
     """
     found = _load(text, "[{")
-    if not isinstance(found, list) or not all(
-        isinstance(one, dict) and one.keys() == _FIELDS for one in found
-    ):
+    if not isinstance(found, list) or not all(map(_is_variant, found)):
         return ()
     return tuple(Variant(**one) for one in found)
+
+
+def _is_variant(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == _FIELDS
+        and isinstance(value["id"], str)
+        and isinstance(value["options"], dict)
+        and all(isinstance(one, str) for one in value["options"].values())
+        and isinstance(value["price"], str | None)
+        and isinstance(value["in_stock"], bool | None)
+        and isinstance(value["url"], str | None)
+    )
 
 
 def take_exported(said: dict[str, Any]) -> dict[str, str]:
@@ -52,10 +67,10 @@ def take_exported(said: dict[str, Any]) -> dict[str, str]:
 
 
 def _load(text: str, start: str) -> Any:
-    """The value of a text in JSON that starts so, or None."""
-    if not text.startswith(start):
+    """The value of a text in JSON that starts so; None for anything else, and for what cannot be stored."""
+    if not text.startswith(start) or _UNSTORABLE.search(text):
         return None
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None

@@ -30,9 +30,11 @@ from stylesearch.importers.tables.items import Table, TableRow, plain_name
 from stylesearch.types import Failure
 
 __all__ = [
+    "MAX_COLUMNS",
     "MAX_RECORD",
     "RowReader",
     "TableEncodingWarning",
+    "check_width",
     "count_text_rows",
     "normal_text",
     "open_text",
@@ -41,6 +43,9 @@ __all__ = [
 
 MAX_RECORD: Final = 4_000_000
 """Characters in one row; more than that is no row of a table, and would not fit in memory next."""
+
+MAX_COLUMNS: Final = 10_000
+"""Columns of a table, far more than spreadsheets and shop systems write; each is a field of every product."""
 
 _DELIMITERS: Final = ",;\t|"
 _SNIFFED: Final = 1 << 16
@@ -103,8 +108,12 @@ class RowReader:
                 self.columns.setdefault(name, " ".join(as_written.split()))
         escaped = plain_name(ESCAPED_COLUMN)
         self._is_escaped = self.columns.pop(escaped, None) is not None
-        self._named = [(i, name) for i, name in enumerate(names) if name not in ("", escaped)]
-        self._is_plain = len(self.columns) == len(self._named)
+        places: dict[str, list[int]] = {name: [] for name in self.columns}
+        for i, name in enumerate(names):
+            if name in places:
+                places[name].append(i)
+        self._places = list(places.items())
+        self._is_plain = all(len(each) == 1 for each in places.values())
 
     def row(self, line: int, cells: list[str], problem: str = "") -> TableRow:
         """Makes a row; cells that are missing at its end are empty.
@@ -119,11 +128,8 @@ class RowReader:
             cells = [unescape_cell(cell) for cell in cells]
         cells += [""] * (self.width - len(cells))
         if self._is_plain:
-            return TableRow(line, {name: (cells[i],) for i, name in self._named}, problem)
-        values: dict[str, tuple[str, ...]] = {}
-        for i, name in self._named:
-            values[name] = (*values.get(name, ()), cells[i])
-        return TableRow(line, values, problem)
+            return TableRow(line, {name: (cells[i],) for name, (i,) in self._places}, problem)
+        return TableRow(line, {name: tuple(cells[i] for i in each) for name, each in self._places}, problem)
 
 
 def normal_text(text: str) -> str:
@@ -139,6 +145,19 @@ def normal_text(text: str) -> str:
     if text.isascii():
         return text
     return unicodedata.normalize("NFC", text.strip(_MARK).strip())
+
+
+def check_width(n_columns: int, place: str) -> None:
+    """Refuses a header with too many columns.
+
+    Raises:
+        DatasetError: there are more than ``MAX_COLUMNS``.
+    """
+    if n_columns > MAX_COLUMNS:
+        raise DatasetError(
+            f"{place}: the header has more than {MAX_COLUMNS:,} columns",
+            hint="take out columns that are not about the products",
+        )
 
 
 @contextlib.contextmanager
@@ -381,6 +400,7 @@ def _read_header(lines: _Lines, delimiter: str, path: str, n_above: int = 0) -> 
             f"{path}:{lines.number}: this is no header of a table: {error}",
             hint="the first line names the columns of the table",
         ) from None
+    check_width(len(cells), f"{path}:{line_number}")
     return _Header(cells, line_number, delimiter)
 
 

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers.tables.aliases import count_fields
 from stylesearch.importers.tables.items import Table, TableRow
-from stylesearch.importers.tables.text import RowReader
+from stylesearch.importers.tables.text import MAX_COLUMNS, RowReader, check_width
 from stylesearch.types import Failure
 
 if TYPE_CHECKING:
@@ -28,13 +28,21 @@ if TYPE_CHECKING:
 
 __all__ = ["count_xlsx_rows", "open_xlsx"]
 
-MAX_COLUMNS: Final = 1024
 MAX_TEXTS: Final = 512 << 20
 """Bytes of the texts of a workbook, which are in memory while it is read."""
 
 MAX_UNPACKED: Final = 8 << 30
 MAX_RATIO: Final = 250
 """How many times larger than packed a file may be: a sheet of equal rows is 100 times."""
+
+MAX_ROWS: Final = 1 << 20
+"""Rows of a sheet, as in Excel. A row names its own number, and those before it are made up."""
+
+MAX_STRINGS: Final = 5_000_000
+"""Different texts of a workbook, all of which are in memory."""
+
+MAX_TAGS: Final = 500_000
+"""Tags within one row or text, or outside of them; a row of Excel has 16,384 cells."""
 
 _SMALL: Final = 16 << 20
 _HEADER_WITHIN: Final = 50
@@ -45,9 +53,11 @@ _OTHER_NUMBER: Final = re.compile(r"[%/?]|E[+-]")
 """What makes a format one of percents, fractions or powers of ten."""
 
 _NO_VALUE: Final = re.compile(
-    rb"<c\b([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"
+    rb"<c\b([^<>]*)>\s*<f\b(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>"
 )
 """A cell with a formula whose value was not saved."""
+
+_PART: Final = re.compile(rb"<(?:\w{1,20}:)?(row|si)\b")
 
 _TEXT_CELL: Final = re.compile(rb"""\bt=["']str["']""")
 _CHUNK: Final = 1 << 20
@@ -91,6 +101,7 @@ def open_xlsx(path: Path, sheet: str = "") -> Iterator[tuple[Table, Iterator[Tab
             if not found:
                 raise _no_header(path, sheet, [each.title for each in book.worksheets])
         first = max(found, key=lambda one: one.n_fields)  # of equal ones the first
+        check_width(first.reader.width, f"{path}:{first.line}")
         columns = first.reader.columns
         read = [one for one in found if one.reader.columns.keys() == columns.keys()]
         notes = _describe_choice(read, [one for one in found if one not in read])
@@ -212,10 +223,18 @@ def _without_end(cells: Sequence[str]) -> list[str]:
 
 
 def _texts(sheet: ReadOnlyWorksheet, until: int | None = None) -> Iterator[tuple[int, list[str]]]:
+    from openpyxl.cell.read_only import EMPTY_CELL
+
     sheet.reset_dimensions()  # some programs write wrong ones
-    rows: Iterator[tuple[ReadOnlyCell, ...]] = sheet.iter_rows(max_row=until)  # type: ignore[misc, assignment]
+    rows: Iterator[tuple[ReadOnlyCell, ...]] = sheet.iter_rows(max_row=until or MAX_ROWS + 1)  # type: ignore[misc, assignment]
     for number, row in enumerate(rows, 1):
-        yield number, [_text(cell) for cell in row[:MAX_COLUMNS]]
+        if number > MAX_ROWS:
+            raise DatasetError(
+                f"the sheet {sheet.title!r} has a row beyond {MAX_ROWS:,}",
+                hint="save it as CSV, if it is yours",
+            )
+        # One more than a table may have shows that there are too many.
+        yield number, ["" if cell is EMPTY_CELL else _text(cell) for cell in row[: MAX_COLUMNS + 1]]
 
 
 def _text(cell: ReadOnlyCell | Any) -> str:
@@ -256,7 +275,7 @@ def _number(value: float, style: str) -> str:
 
 
 def _check_size(path: Path) -> None:
-    """Refuses a file that would unpack to far more than it is, before anything is unpacked."""
+    """Refuses a file that would unpack to far more than it is, or fill the memory, before it is parsed."""
     with _reading(path), zipfile.ZipFile(path) as archive:
         files = archive.infolist()
     total = sum(file.file_size for file in files)
@@ -267,6 +286,30 @@ def _check_size(path: Path) -> None:
         raise DatasetError(
             f"{path} would unpack to {total >> 20:,} MiB", hint="save the sheet as CSV, if it is yours"
         )
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        for one in files:
+            if one.filename.endswith((".xml", ".rels")):
+                with archive.open(one) as file:
+                    _check_tags(file, f"{path}: {one.filename}")
+
+
+def _check_tags(file: IO[bytes], name: str) -> None:
+    """Refuses XML that openpyxl, which keeps whole rows and all texts in memory, would make too much of."""
+    n_tags = n_strings = 0
+    while chunk := file.read(_CHUNK):
+        begin = 0
+        for found in _PART.finditer(chunk):
+            n_strings += found[1] == b"si"
+            if n_tags + chunk.count(b"<", begin, found.start()) > MAX_TAGS:
+                break
+            n_tags, begin = 0, found.end()
+        n_tags += chunk.count(b"<", begin)
+        if n_tags > MAX_TAGS or n_strings > MAX_STRINGS:
+            most = f"{MAX_TAGS:,} tags" if n_tags > MAX_TAGS else f"{MAX_STRINGS:,} texts"
+            where = " in one row" if n_tags > MAX_TAGS else ""
+            raise DatasetError(
+                f"{name} has more than {most}{where}", hint="save the sheet as CSV, if it is yours"
+            )
 
 
 @contextlib.contextmanager

@@ -42,8 +42,9 @@ class ProductPaths:
 
     What stands between ``/v1/products/`` and a final ``/similar`` is put into the path as one segment,
     percent-encoded; whoever takes the id decodes it. It is read from the path as the client wrote it, so
-    that ``a%2Fsimilar`` is the product ``a/similar`` and ``a/similar`` is what looks like the product ``a``. An
-    id that is not UTF-8 is refused with 422: decoded with a replacement, ``%FE`` and ``%FF`` were one product.
+    that ``a%2Fsimilar`` is the product ``a/similar`` and ``a/similar`` is what looks like the product ``a``.
+    An id that is not UTF-8 is refused with 422: with a replacement for what cannot be decoded, ``%FE`` and
+    ``%FF`` would be one product.
 
     Args:
         app: the next application.

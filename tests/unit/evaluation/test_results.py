@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import tracemalloc
@@ -202,6 +203,21 @@ def test_many_runs_do_not_hide_a_clear_difference():
                 assert one.p_value <= one.p_adjusted < 0.05
             else:
                 assert one.p_adjusted == 1
+
+
+def test_no_cell_of_the_table_is_a_formula(tmp_path):
+    """A category is what a shop has written into a table."""
+    study = study_of(RANKS)
+    runs = [
+        dataclasses.replace(
+            run, categories=[dataclasses.replace(one, category="=HYPERLINK(1)") for one in run.categories]
+        )
+        for run in study.runs
+    ]
+    save_results(dataclasses.replace(study, runs=runs), tmp_path)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
+    assert "'=HYPERLINK(1)" in {row["category"] for row in rows}
+    assert "=HYPERLINK(1)" not in {row["category"] for row in rows}
 
 
 def test_tables_hold_the_figures(tmp_path):

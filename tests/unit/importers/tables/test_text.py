@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from stylesearch.errors import DatasetError
 from stylesearch.importers.tables.items import Table, TableRow
-from stylesearch.importers.tables.text import count_text_rows, open_text, sniff_text
+from stylesearch.importers.tables.text import MAX_COLUMNS, count_text_rows, open_text, sniff_text
 from stylesearch.types import Failure
 
 ROWS = [{"id": ("1",), "size": ("M, L",)}, {"id": ("2",), "size": ("größer",)}]
@@ -177,3 +178,23 @@ def test_lines_above_the_header_are_passed_over(tmp_path: Path, above: str, line
 )
 def test_a_header_in_another_language_is_not_passed_over(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, text)[0].line == 1
+
+
+def test_a_table_may_have_10_000_columns(tmp_path: Path) -> None:
+    table, _ = read(tmp_path, ",".join(f"c{i}" for i in range(MAX_COLUMNS)) + "\n1\n")
+    assert len(table.columns) == MAX_COLUMNS
+    with pytest.raises(DatasetError, match="more than 10,000 columns"):
+        read(tmp_path, "id," + ",".join("c" for _ in range(MAX_COLUMNS)) + "\n1\n")
+
+
+def test_columns_of_one_name_take_time_with_their_number(tmp_path: Path) -> None:
+    """Not with its square: a row of 10,000 such cells took as much as 500 of other names."""
+    n = MAX_COLUMNS - 1
+    text = "id," + ",".join(["c"] * n) + "\n" + (",".join(map(str, range(n + 1))) + "\n") * 100
+    began = time.process_time()
+    _, rows = read(tmp_path, text)
+    assert time.process_time() - began < 20  # a second; 100 were measured
+    assert len(rows) == 100
+    first = rows[0]
+    assert isinstance(first, TableRow)
+    assert first.cells["c"] == tuple(map(str, range(1, n + 1)))

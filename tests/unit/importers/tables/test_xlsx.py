@@ -13,9 +13,11 @@ from openpyxl import Workbook
 from stylesearch.errors import DatasetError
 from stylesearch.importers.base import ImportOptions, Note
 from stylesearch.importers.choice import choose_importer
+from stylesearch.importers.tables import xlsx
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.importers.tables.items import TableRow
-from stylesearch.importers.tables.xlsx import MAX_COLUMNS, count_xlsx_rows, open_xlsx
+from stylesearch.importers.tables.text import MAX_COLUMNS
+from stylesearch.importers.tables.xlsx import count_xlsx_rows, open_xlsx
 from stylesearch.listing import Record, Unpictured
 from stylesearch.types import Failure
 
@@ -112,10 +114,71 @@ def test_a_row_that_is_too_long_says_so(tmp_path: Path) -> None:
     assert isinstance(row, TableRow)
 
 
-def test_columns_far_to_the_right_are_not_read(tmp_path: Path) -> None:
-    path = write(tmp_path, ["id", *[f"c{i}" for i in range(MAX_COLUMNS + 5)]], [1])
-    with open_xlsx(path) as (table, _):
-        assert len(table.columns) == MAX_COLUMNS
+@pytest.mark.parametrize("n_more", [0, 1])
+def test_a_sheet_may_have_10_000_columns(tmp_path: Path, n_more: int) -> None:
+    path = write(tmp_path, ["id", *[f"c{i}" for i in range(MAX_COLUMNS - 1 + n_more)]], [1])
+    if n_more:
+        with pytest.raises(DatasetError, match="more than 10,000 columns"), open_xlsx(path):
+            pass
+    else:
+        with open_xlsx(path) as (table, _):
+            assert len(table.columns) == MAX_COLUMNS
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def rewritten(folder: Path, more: str, member: str = SHEET, before: str = "</sheetData>") -> Path:
+    """A workbook in one of whose files this text stands before another."""
+    path = write(folder, ["id", "image"], ["a", "a.jpg"])
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files[member] = files.get(member, before.encode()).replace(
+        before.encode(), more.encode() + before.encode(), 1
+    )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_a_row_that_says_it_is_the_trillionth_is_refused(tmp_path: Path) -> None:
+    """Those before it would be made up, one by one, for hours."""
+    path = rewritten(tmp_path, '<row r="1000000000000"><c><v>1</v></c></row>')
+    with pytest.raises(DatasetError, match="a row beyond 1,048,576"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("member", "more", "words"),
+    [
+        (SHEET, '<row r="9">' + "<c/>" * 400 + "</row>", "sheet1.xml has more than 300 tags in one row"),
+        (SHEET, "<x/>" * 400, "sheet1.xml has more than 300 tags in one row"),
+        ("xl/sharedStrings.xml", "<si><t>x</t></si>" * 12, "more than 10 texts"),
+        (
+            "xl/sharedStrings.xml",
+            "<si>" + "<r><t>x</t></r>" * 80 + "</si>",
+            "Strings.xml has more than 300 tags",
+        ),
+    ],
+)
+def test_a_workbook_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str, more: str, words: str
+) -> None:
+    """A tag of four bytes takes a hundred times that; a file of 4 MB may unpack to 250 million of them."""
+    monkeypatch.setattr(xlsx, "MAX_TAGS", 300)
+    monkeypatch.setattr(xlsx, "MAX_STRINGS", 10)
+    path = rewritten(tmp_path, more, member, "</sst>" if "shared" in member else "</sheetData>")
+    with pytest.raises(DatasetError, match=words), open_xlsx(path):
+        pass
+
+
+@pytest.mark.parametrize("tag", ["<c ", "<c r='A9'><f", "<c><f>"])
+def test_formulas_that_never_end_take_no_longer(tmp_path: Path, tag: str) -> None:
+    """Looking for their ends took time with the square of their number: hours for this."""
+    path = rewritten(tmp_path, f'<row r="9">{tag * 100_000}<f')
+    with pytest.raises(DatasetError, match="no workbook that can be read"):
+        read(path)
 
 
 def test_a_workbook_is_found_by_its_content_and_read_as_a_table(shop: Path) -> None:
