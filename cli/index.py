@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from stylesearch.wording import count
+
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_json, echo_table
 from .process import EXIT_SOME_FAILED
@@ -85,9 +87,10 @@ def status(shared: Shared, **choices: Any) -> None:
 @index.command()
 @_space_options
 def verify(shared: Shared, **choices: Any) -> int:
-    """Read every index file and compare it with its checksum; count images whose file is gone.
+    """Read every index and fit whole and compare it with its checksum; count images whose file is gone.
 
-    Exit code 3 if an index is damaged or missing, or files are gone.
+    With a space, extractor or metric, only those indexes are read. Exit code 3 if something is damaged,
+    missing or left over, or files are gone.
     """
     named = _take_names(choices)
     build = f"stylesearch index build{shared.flags(**named, **choices)}"
@@ -100,8 +103,12 @@ def verify(shared: Shared, **choices: Any) -> int:
         echo_json(listed + ([{"item": "files of images", "reason": lost}] if lost else []), indent=2)
     else:
         for problem in problems:
-            click.secho(f"damaged: {problem.item}: {problem.reason}", fg="red", err=True)
-        click.echo("no damage found" if not problems else f"{len(problems)} damaged; `{build}` rebuilds them")
+            click.secho(f"{problem.item}: {problem.reason}", fg="red", err=True)
+        click.echo(
+            "no damage found"
+            if not problems
+            else f"{count(len(problems), 'problem')}; `{build}` rebuilds them"
+        )
         if lost:
             click.secho(f"files of images: {lost}; ingest their source again", fg="red", err=True)
     return EXIT_SOME_FAILED if problems or lost else 0

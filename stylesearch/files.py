@@ -8,7 +8,9 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import os
+import re
 import secrets
 import stat
 import time
@@ -22,6 +24,7 @@ import numpy.typing as npt
 from stylesearch.errors import ConfigError, StyleSearchError
 
 __all__ = [
+    "LEFT_BEHIND_SECONDS",
     "NO_ROOM",
     "RACY_SECONDS",
     "TEMPORARY_HINT",
@@ -29,9 +32,11 @@ __all__ = [
     "cache_folder",
     "digest_of",
     "expand_user",
+    "find_partials",
     "hold_lock",
     "md5_file",
     "pack_vectors",
+    "remove_partials",
     "sha256_bytes",
     "sha256_file",
     "stat_key",
@@ -50,6 +55,15 @@ NO_ROOM: Final = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT")
 TEMPORARY_HINT: Final = "free some space there, or set TMPDIR to a folder on another disk"
 """What to do where the folder for temporary files is full."""
 
+LEFT_BEHIND_SECONDS: Final = 3600.0
+"""A file that nobody has written to for so long belongs to a process that has ended."""
+
+_PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{12}\.partial")
+_CAN_MOVE_OPEN_FILES: Final = os.name != "nt"
+_LOOK_AGAIN_SECONDS: Final = 600.0
+_looked_at: Final[dict[Path, float]] = {}
+"""Folders that were looked through for partial files, and when."""
+
 RACY_SECONDS: Final = 2.0
 """A file changed this shortly before it was looked at may change again within the same clock tick."""
 
@@ -59,7 +73,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Writes a file that appears under ``path`` only when it is complete.
 
     It is written beside ``path``, flushed to the disk and then renamed to it, so a reader sees the old file
-    or the new one, and a power cut leaves one of the two. An exception inside the block removes it.
+    or the new one, and a power cut leaves one of the two. An exception inside the block removes it. What a
+    process that was killed has left is removed by a later write in that folder: see ``remove_partials``.
 
     Raises:
         OSError: it cannot be written. The error of a full disk has the file's name, which the system leaves
@@ -67,18 +82,96 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    _remove_partials_sometimes(target.parent)
+    partial, file = _new_partial(target)
     try:
-        with partial.open("xb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(target)
+            if _CAN_MOVE_OPEN_FILES:  # while it is locked
+                partial.replace(target)
+        if not _CAN_MOVE_OPEN_FILES:
+            partial.replace(target)
     except BaseException as error:
         partial.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None:
             error.filename = str(target)
         raise
+
+
+def find_partials(folder: Path) -> list[Path]:
+    """Lists files that ``atomic_file`` was writing in a folder when its process was killed.
+
+    Those of a process that is still writing are left out: it holds a lock on each, which the system takes
+    back when the process ends. Where the file system has no such locks, one that nobody has written to for
+    an hour counts as left.
+    """
+    return [path for path in _partials(folder) if _is_left(path, remove=False)]
+
+
+def remove_partials(folder: Path) -> None:
+    """Removes what ``find_partials`` finds."""
+    for path in _partials(folder):
+        _is_left(path, remove=True)
+
+
+def _remove_partials_sometimes(folder: Path) -> None:
+    """Removes partial files at the first write to a folder and once in a while, since it lists the folder."""
+    now = time.monotonic()
+    if now - _looked_at.get(folder, -math.inf) > _LOOK_AGAIN_SECONDS:
+        _looked_at[folder] = now
+        remove_partials(folder)
+
+
+def _partials(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in entries if _PARTIAL.fullmatch(entry.name)]
+    except OSError:  # gone, or not to be listed
+        return []
+
+
+def _new_partial(target: Path) -> tuple[Path, IO[bytes]]:
+    """Creates the file that becomes ``target``, and locks it for as long as it is open."""
+    while True:
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(6)}.partial")
+        file = partial.open("xb")
+        if _lock(file) is not False and os.fstat(file.fileno()).st_nlink:
+            return partial, file
+        file.close()  # another process took it for one that was left, between its creation and its lock
+
+
+def _is_left(path: Path, *, remove: bool) -> bool:
+    """Whether nobody is writing to a partial file; then removes it if wanted, before anybody can lock it."""
+    try:
+        with path.open("r+b") as file:
+            locked = _lock(file)
+            if locked is None:
+                locked = time.time() - os.fstat(file.fileno()).st_mtime > LEFT_BEHIND_SECONDS
+            if locked and remove and _CAN_MOVE_OPEN_FILES:
+                path.unlink(missing_ok=True)
+        if locked and remove and not _CAN_MOVE_OPEN_FILES:
+            path.unlink(missing_ok=True)
+    except OSError as error:  # gone meanwhile, or another user's
+        log.debug("%s is left where it is: %s", path, error)
+        return False
+    return locked
+
+
+def _lock(file: IO[bytes]) -> bool | None:
+    """Locks a file until it is closed; False where somebody else holds it, None without such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 @contextlib.contextmanager

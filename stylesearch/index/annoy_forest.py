@@ -142,6 +142,7 @@ class AnnoyForest:
     """
 
     def __init__(self, path: Path, width: int, count: int) -> None:
+        self._path, self._count = path, count
         self._index = annoy_class()(width, "euclidean")
         try:
             self._index.load(str(path))
@@ -158,11 +159,17 @@ class AnnoyForest:
             n: number of slots for each query, at most.
             search_k: number of slots to visit for each query, counting a slot once for each tree it is met
                 in.
+
+        Raises:
+            IndexDamaged: Annoy names a slot that there is not: the file has changed since it was checked.
         """
 
         def one(query: list[float]) -> tuple[Ids, Floats]:
             slots, found = self._index.get_nns_by_vector(query, n, search_k, True)
-            return np.asarray(slots, dtype=np.int64), np.square(np.asarray(found, dtype=np.float32))
+            near = np.asarray(slots, dtype=np.int64)
+            if len(near) and not 0 <= near.min() <= near.max() < self._count:
+                raise IndexDamaged(f"the trees of {self._path} name vectors that there are not")
+            return near, np.square(np.asarray(found, dtype=np.float32))
 
         rows = queries.tolist()
         n_threads = min(usable_cores(), len(rows))

@@ -9,25 +9,35 @@ the current one is kept for readers that have just looked at the pointer.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.data_files import read_json
 from stylesearch.distance import check_metric
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.files import atomic_file, hold_lock, sha256_bytes, sync_files, sync_folder, write_json
+from stylesearch.files import (
+    atomic_file,
+    find_partials,
+    hold_lock,
+    remove_partials,
+    sha256_bytes,
+    sync_files,
+    sync_folder,
+    write_json,
+)
 from stylesearch.index.annoy_forest import AnnoyForest, annoy_works
-from stylesearch.index.base import ExactIndex, VectorIndex
+from stylesearch.index.base import ExactIndex, VectorIndex, validate_queries
 from stylesearch.index.index_files import (
     FOREST,
     IDS,
@@ -38,6 +48,7 @@ from stylesearch.index.index_files import (
     Manifest,
     bytes_of_a_row,
     open_array,
+    read_ids,
     write_generation,
 )
 from stylesearch.index.reduction import PANEL, Reduction, n_panels
@@ -53,6 +64,7 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _POINTER = "CURRENT"
 _GENERATION = re.compile(r"g(\d{8})-[0-9a-f]{8}")
@@ -98,12 +110,12 @@ class Generations:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Makes other builds of this index wait. The lock lies beside the folder, which may be removed.
+        """Makes other builds of this index wait.
 
         Raises:
             IndexingError: another process has held it for too long.
         """
-        path = self.folder.with_name(f"{self.folder.name}.lock")
+        path = self._lock_file
         too_long = IndexingError(
             f"another process has been building {self.folder} for {_PATIENCE / 60:.0f} minutes",
             hint=f"if none is running, remove {path}",
@@ -118,6 +130,7 @@ class Generations:
 
         The caller holds ``lock``.
         """
+        remove_partials(self.folder)
         self._remove([path for path in self.folder.iterdir() if path.name.startswith(_UNFINISHED)])
         token = secrets.token_hex(4)
         unfinished = self.folder / f"{_UNFINISHED}{token}"
@@ -139,6 +152,22 @@ class Generations:
         with atomic_file(self.folder / _POINTER) as file:
             file.write(generation.name.encode("ascii"))
         self._remove([path for path in finished if path != previous])
+
+    def leftovers(self) -> list[Path]:
+        """Lists what killed builds have left, which the next one removes; nothing during a build."""
+        if not self.folder.is_dir():
+            return []
+        found = find_partials(self.folder)
+        unfinished = [path for path in self.folder.iterdir() if path.name.startswith(_UNFINISHED)]
+        if unfinished:
+            with contextlib.suppress(IndexingError), hold_lock(self._lock_file, 0, IndexingError("")):
+                found += [path for path in unfinished if path.exists()]
+        return found
+
+    @property
+    def _lock_file(self) -> Path:
+        """Lies beside the folder, which may be removed."""
+        return self.folder.with_name(f"{self.folder.name}.lock")
 
     def _previous(self) -> Path | None:
         try:
@@ -230,14 +259,34 @@ class OpenIndex:
         return self.manifest.last_feature_id
 
     def query(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats]:
-        """Ids and distances of the k nearest of each vector; see ``VectorIndex.query``."""
-        slots, found = self.slots.query(vectors, k)
+        """Ids and distances of the k nearest of each vector; see ``VectorIndex.query``.
+
+        Raises:
+            IndexDamaged: as ``search_any``.
+        """
+        with self._told_as_damage(vectors, k):
+            slots, found = self.slots.query(vectors, k)
         return self.ids[slots], found
 
     def search_any(self, vectors: AnyFloats, k: int) -> Nearest:
-        """The k ids that are nearest to any of the vectors; see ``VectorIndex.search_any``."""
-        slots, found, rows = self.slots.search_any(vectors, k)
+        """The k ids that are nearest to any of the vectors; see ``VectorIndex.search_any``.
+
+        Raises:
+            IndexDamaged: a vector has numbers that none was built with, or Annoy names slots that there are
+            not.
+        """
+        with self._told_as_damage(vectors, k):
+            slots, found, rows = self.slots.search_any(vectors, k)
         return Nearest(self.ids[slots], found, rows)
+
+    @contextlib.contextmanager
+    def _told_as_damage(self, vectors: AnyFloats, k: int) -> Iterator[None]:
+        """Turns the error of stored vectors with values that are not finite, which no build writes."""
+        try:
+            yield
+        except ValueError as error:
+            validate_queries(vectors, self.slots.dim, k)  # it may be the query's
+            raise IndexDamaged(f"the index of {self.manifest.category!r} is damaged: {error}") from error
 
     def close(self) -> None:
         """Closes the files; the index cannot be searched any more."""
@@ -312,15 +361,7 @@ class CategoryIndexes:
             IndexDamaged: it is missing, of another space, cut short or altered. The caller can search
                 exactly, and build again.
         """
-        generations = Generations(self.folder / slug_of(category))
-        for attempt in range(_TRIES):
-            generation = generations.current()
-            try:
-                return self._open(generation, category, transform_version)
-            except IndexDamaged:
-                if attempt + 1 == _TRIES or generations.current() == generation:
-                    raise
-        raise AssertionError("unreachable")
+        return self._retry(category, partial(self._open, transform_version=transform_version))
 
     def current_generation(self, category: str) -> str:
         """Name of the generation that ``open`` would open; empty if there is none. Quick."""
@@ -334,7 +375,7 @@ class CategoryIndexes:
         names = []
         for path in sorted(self.folder.glob(f"*/{_NAME}")):
             try:
-                name = json.loads(path.read_bytes())["category"]
+                name = read_json(path)["category"]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s cannot be read: %s", path, error)
                 continue
@@ -352,10 +393,24 @@ class CategoryIndexes:
         Raises:
             IndexDamaged: it is missing, of another space, cut short or altered.
         """
-        generation = Generations(self.folder / slug_of(category)).current()
+        return self._retry(category, self._verify)
+
+    def _verify(self, generation: Path, category: str) -> Manifest:
         manifest = self._manifest(generation, category, None)
         manifest.check_files(generation, thorough=True)
         return manifest
+
+    def _retry(self, category: str, use: Callable[[Path, str], T]) -> T:
+        """Uses the current generation, and the one that has replaced it meanwhile if there is one."""
+        generations = Generations(self.folder / slug_of(category))
+        for attempt in range(_TRIES):
+            generation = generations.current()
+            try:
+                return use(generation, category)
+            except IndexDamaged:
+                if attempt + 1 == _TRIES or generations.current() == generation:
+                    raise
+        raise AssertionError("unreachable")
 
     def remove(self, category: str) -> None:
         """Removes a category's index, if there is one."""
@@ -363,6 +418,23 @@ class CategoryIndexes:
         if generations.folder.exists():
             with generations.lock():
                 shutil.rmtree(generations.folder)
+
+    def leftovers(self, categories: Iterable[str]) -> list[Path]:
+        """Lists what builds that were killed have left, and the indexes of categories that are not named."""
+        kept = {slug_of(category) for category in categories}
+        folders = [path for path in self.folder.glob("*") if path.is_dir()]
+        others = [path for path in folders if path.name not in kept]
+        return others + [
+            one for path in folders if path.name in kept for one in Generations(path).leftovers()
+        ]
+
+    def remove_others(self, categories: Iterable[str]) -> None:
+        """Removes the indexes of all categories but these, also where a folder does not say whose it is."""
+        kept = {slug_of(category) for category in categories}
+        for path in self.folder.glob("*"):
+            if path.is_dir() and path.name not in kept:
+                with Generations(path).lock():
+                    shutil.rmtree(path)
 
     def _state(self, category: str) -> CategoryState:
         try:
@@ -385,11 +457,11 @@ class CategoryIndexes:
             raise IndexDamaged(f"{generation} does not list the files of an index")
         return manifest
 
-    def _open(self, generation: Path, category: str, transform_version: str | None) -> OpenIndex:
+    def _open(self, generation: Path, category: str, *, transform_version: str | None) -> OpenIndex:
         manifest = self._manifest(generation, category, transform_version)
         manifest.check_files(generation)
-        vectors = open_array(generation / VECTORS, np.float32, (manifest.count, self.dim))
-        ids = np.array(open_array(generation / IDS, np.int64, (manifest.count,)))
+        vectors = open_array(generation / VECTORS, (manifest.count, self.dim))
+        ids = read_ids(generation, manifest)
         return OpenIndex(manifest, ids, self._slots(generation, manifest, vectors))
 
     def _slots(self, generation: Path, manifest: Manifest, vectors: Floats) -> VectorIndex:
@@ -414,7 +486,7 @@ class CategoryIndexes:
         reduction = Reduction.load(generation / REDUCTION)
         if reduction.axes.shape != (self.dim, width - 1) or reduction.mean.shape != (self.dim,):
             raise IndexDamaged(f"{generation / REDUCTION} is of another space")
-        panels = open_array(generation / REDUCED, np.float32, (n_panels(manifest.count), width + 1, PANEL))
+        panels = open_array(generation / REDUCED, (n_panels(manifest.count), width + 1, PANEL))
         forest = None
         trusted = self.strategy is Strategy.ANNOY or manifest.annoy_recall >= TRUSTED_RECALL
         if Strategy.ANNOY in ways and trusted and annoy_works():

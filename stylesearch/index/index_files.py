@@ -1,15 +1,19 @@
 """Writes the files of one generation of an index, and a manifest that is checked before they are used.
 
-Sizes are always checked. A file whose modification time is not the recorded one is hashed too (so a copied
-workspace costs some milliseconds more at each start, until it is built again). Annoy's trees are hashed
-before each load, since a wrong byte there can crash the process. Vectors cannot crash anything: a wrong bit
-in them, with the recorded time, is found only by ``verify``, which hashes everything.
+The manifest has a digest of itself. The sizes of all files are always checked, and so are the headers of
+arrays that are opened. What a wrong byte could turn into a wrong answer at once is hashed at each opening:
+the ids, the axes, and Annoy's trees, since a wrong byte there can crash the process. The vectors, and what
+is scanned for candidates, are many times as large, and are hashed if their modification time is not the
+recorded one (so a copied workspace costs some milliseconds more at each start, until it is built again). A
+bit that rots in them with the recorded time changes one distance, or loses one candidate; only ``verify``
+finds it, which hashes everything.
 """
 
 from __future__ import annotations
 
-import json
+import io
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.data_files import check_fields, read_json
 from stylesearch.errors import IndexDamaged, IndexingError
-from stylesearch.files import sha256_file, write_json
+from stylesearch.files import digest_of, sha256_bytes, sha256_file, write_json
 from stylesearch.index.annoy_forest import AnnoyForest, annoy_works, build_forest
 from stylesearch.index.reduction import PANEL, fit_reduction, n_panels, scan_panels
 from stylesearch.index.reranked import Calibration, calibrate
@@ -38,10 +43,11 @@ __all__ = [
     "Manifest",
     "bytes_of_a_row",
     "open_array",
+    "read_ids",
     "write_generation",
 ]
 
-FORMAT = 2
+FORMAT = 3
 _NAME = "manifest.json"
 VECTORS, IDS = "vectors.npy", "ids.npy"
 REDUCED, REDUCTION, FOREST = "reduced.npy", "reduction.npz", "forest.ann"
@@ -58,7 +64,6 @@ N_AXES_SIGNED = 142
 N_TREES = 40
 SAMPLE = 8192
 _BLOCK = 128 * PANEL
-_LONGEST_HEADER = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,8 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Writes the manifest into a generation's folder."""
-        write_json(folder / _NAME, {"format": FORMAT, **asdict(self)})
+        values = {"format": FORMAT, **asdict(self)}
+        write_json(folder / _NAME, {**values, "sha256": digest_of(values)})
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -160,15 +166,17 @@ class Manifest:
         """
         path = folder / _NAME
         try:
-            stored: dict[str, Any] = json.loads(path.read_bytes())
-            if stored.pop("format") != FORMAT:
+            stored: dict[str, Any] = read_json(path)
+            if stored["format"] != FORMAT:
                 raise IndexDamaged(f"{path} is of another format", hint="stylesearch index build")
-            files = {name: FileRecord(**record) for name, record in stored.pop("files").items()}
-            manifest = cls(**stored, files=files)
-            _check_types(manifest)
+            if stored.pop("sha256") != digest_of(stored):
+                raise IndexDamaged(f"{path} is not what was written: its sha256 differs")
+            del stored["format"]
+            files = {name: _read_record(record) for name, record in stored.pop("files").items()}
+            check_fields(cls, stored)
+            return cls(**stored, files=files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise IndexDamaged(f"{path} cannot be read: {error}") from error
-        return manifest
 
     def check_files(self, folder: Path, *, thorough: bool = False) -> None:
         """Compares every file with its record.
@@ -188,22 +196,9 @@ class Manifest:
         self.files[name].check(folder / name, thorough=True)
 
 
-def _check_types(manifest: Manifest) -> None:
-    whole = (
-        manifest.dim,
-        manifest.count,
-        manifest.reduced_width,
-        manifest.n_candidates,
-        manifest.n_trees,
-        manifest.last_feature_id,
-    )
-    if not all(type(number) is int and number >= 0 for number in whole):
-        raise ValueError("a count is not a whole number")
-    if type(manifest.annoy_recall) is not float:
-        raise ValueError("a share is not a number")
-    for record in manifest.files.values():
-        if type(record.size) is not int or type(record.mtime_ns) is not int or type(record.sha256) is not str:
-            raise ValueError("a file's record is not complete")
+def _read_record(stored: dict[str, Any]) -> FileRecord:
+    check_fields(FileRecord, stored)
+    return FileRecord(**stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,22 +253,42 @@ def write_generation(folder: Path, contents: Contents, blocks: Iterable[tuple[Id
     return manifest
 
 
-def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Maps an array from a file into memory, read only. The caller has checked its size; no header is read.
+def open_array(path: Path, shape: tuple[int, ...]) -> Floats:
+    """Maps an array of float32 from a file into memory, read only, after comparing its header.
 
     Raises:
-        IndexDamaged: the file is missing or of another size.
+        IndexDamaged: the file is missing, of another size, or holds another array.
     """
-    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    header = _header(np.float32, shape)
     try:
-        header = path.stat().st_size - n_bytes
-        if not 0 < header <= _LONGEST_HEADER:
-            raise IndexDamaged(f"{path} does not hold an array of shape {shape}")
-        if n_bytes == 0:  # an empty file cannot be mapped
-            return np.empty(shape, dtype)
-        return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=header, shape=shape))
+        with path.open("rb") as file:
+            found = file.read(len(header))
+            size = os.fstat(file.fileno()).st_size
+            if found != header or size != len(header) + math.prod(shape) * 4:
+                raise IndexDamaged(f"{path} does not hold an array of shape {shape}")
+            if math.prod(shape) == 0:  # an empty file cannot be mapped
+                return np.empty(shape, np.float32)
+            return np.asarray(np.memmap(file, dtype="<f4", mode="r", offset=len(header), shape=shape))
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{path} cannot be opened: {error}") from error
+
+
+def read_ids(folder: Path, manifest: Manifest) -> Ids:
+    """Reads the ids of a generation, int64 (count,), and compares their digest with the manifest's.
+
+    Raises:
+        IndexDamaged: they are missing, damaged, or of another number.
+    """
+    path, header = folder / IDS, _header(np.int64, (manifest.count,))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise IndexDamaged(f"{path} cannot be read: {error}") from error
+    if sha256_bytes(data) != manifest.files[IDS].sha256:
+        raise IndexDamaged(f"{path} is not what was written: its sha256 differs")
+    if not data.startswith(header) or len(data) != len(header) + 8 * manifest.count:
+        raise IndexDamaged(f"{path} does not hold {manifest.count} ids")
+    return np.frombuffer(data, "<i8", offset=len(header))
 
 
 def bytes_of_a_row(dim: int) -> int:
@@ -306,7 +321,7 @@ def _write_vectors(folder: Path, contents: Contents, blocks: Iterable[tuple[Ids,
 
 def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int, Calibration]:
     """Writes what candidates are searched with; returns the reduced width and the calibration."""
-    vectors = open_array(folder / VECTORS, np.float32, (count, contents.dim))
+    vectors = open_array(folder / VECTORS, (count, contents.dim))
     chosen = np.random.default_rng(contents.seed).choice(count, min(count, SAMPLE), replace=False)
     sample = vectors[np.sort(chosen)]
     signed = bool((sample < 0).any())
@@ -323,7 +338,7 @@ def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int
                 yield block
 
     build_forest(folder / FOREST, reduced_blocks(), reduction.width, n_trees=N_TREES, seed=contents.seed)
-    panels = open_array(folder / REDUCED, np.float32, (n_panels(count), reduction.width + 1, PANEL))
+    panels = open_array(folder / REDUCED, (n_panels(count), reduction.width + 1, PANEL))
     forest = AnnoyForest(folder / FOREST, reduction.width, count)
     try:
         needs = calibrate(vectors, panels, reduction, forest, contents.metric, seed=contents.seed)
@@ -335,9 +350,20 @@ def _write_candidates(folder: Path, contents: Contents, count: int) -> tuple[int
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
     """Writes a header at the start of the file, and returns to its end."""
     file.seek(0)
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)  # leaves room for the first number to grow
+    file.write(_header(np.float32, shape))
     file.seek(0, 2)
+
+
+def _header(dtype: npt.DTypeLike, shape: tuple[int, ...]) -> bytes:
+    """The header of a ``.npy`` file; as long for any length of the array, so that it can be written again."""
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype).newbyteorder("<")),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    text = io.BytesIO()
+    np.lib.format.write_array_header_1_0(text, header)
+    return text.getvalue()
 
 
 def _builders(*, with_annoy: bool) -> dict[str, str]:

@@ -23,7 +23,6 @@ References:
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stylesearch.array_types import AnyFloats, Floats
+from stylesearch.data_files import read_arrays
 from stylesearch.distance_kernels import matrix_product
 from stylesearch.errors import IndexDamaged
 from stylesearch.parallel import parallel_rows
@@ -105,9 +105,9 @@ class Reduction:
             IndexDamaged: the file cannot be read.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls(stored["mean"], stored["axes"], bool(stored["unit"]), bool(stored["root"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            stored = read_arrays(path)
+            return cls(stored["mean"], stored["axes"], bool(stored["unit"]), bool(stored["root"]))
+        except (OSError, ValueError, KeyError) as error:
             raise IndexDamaged(f"{path} cannot be read: {error}") from error
 
     def _split(self, vectors: AnyFloats) -> tuple[Floats, Floats]:

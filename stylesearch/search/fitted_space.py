@@ -9,12 +9,12 @@ its card. So a model that is trained anew leaves the indexes of the older one wi
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylesearch.data_files import check_fields, read_json
 from stylesearch.errors import NotInCatalog, SpaceError
 from stylesearch.files import write_json
 from stylesearch.models.card import check_features
@@ -166,10 +166,12 @@ def read_record(location: SpaceLocation) -> FitRecord | None:
         return FitRecord(store.read_card(location.model).transform_version, 0, 0)
     path = location.folder / RECORD
     try:
-        return FitRecord(**json.loads(path.read_bytes()))
+        stored = read_json(path)
+        check_fields(FitRecord, stored)
+        return FitRecord(**stored)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         log.warning("%s cannot be read (%s): the space is fitted anew", path, error)
         return None
 

@@ -158,6 +158,8 @@ class LocalVectorStore:
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
         """Builds indexes anew, and removes those of categories without images."""
         counts = self.location.counts()
+        if categories is None:
+            self.indexes.remove_others(counts)
         names = list(counts if categories is None else categories)
         n_done, n_total = 0, sum(counts.get(category, 0) for category in names)
         if progress and n_total:
@@ -185,10 +187,10 @@ class LocalVectorStore:
         names = sorted({*counts, *self.indexes.categories()})
         return [self._status_of(name, counts.get(name, 0)) for name in names]
 
-    def verify(self) -> list[Failure]:
-        """Reads every index whole; lists those that are damaged or missing."""
+    def verify(self, categories: Iterable[str] | None = None) -> list[Failure]:
+        """Reads every index whole, or those of some categories; lists those that are damaged or missing."""
         problems = []
-        for category in self.location.counts():
+        for category in self.location.counts() if categories is None else categories:
             try:
                 self.indexes.verify(category)
             except IndexDamaged as error:
@@ -297,6 +299,14 @@ class LocalVectorStores:
     def metrics(self, location: SpaceLocation, version: str) -> set[str]:
         """Metrics that have a folder of indexes."""
         return {metric for metric in METRICS if (_folder_of_fit(location, version) / metric).is_dir()}
+
+    def leftovers(self, location: SpaceLocation, version: str) -> list[str]:
+        """Lists the folders of other fits, and what builds that were killed have left in that of this one."""
+        fit, counts = _folder_of_fit(location, version), location.counts()
+        found = [path for path in location.folder.glob("*") if path.is_dir() and path != fit]
+        for metric in self.metrics(location, version):
+            found += CategoryIndexes(fit / metric, "", metric, 0).leftovers(counts)
+        return list(map(str, found))
 
     def remove_other_fits(self, location: SpaceLocation, version: str) -> None:
         """Removes the folders of other fits; a reader that has one open keeps it."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylesearch.errors import StyleSearchError
+from stylesearch.files import find_partials
 from stylesearch.index.annoy_forest import annoy_works
 from stylesearch.search import fitted_space
 from stylesearch.search.fitted_space import FitRecord, SpaceLocation
@@ -19,7 +22,16 @@ from stylesearch.types import Domain, Failure, ReportProgress
 if TYPE_CHECKING:
     from stylesearch.search.gallery import Gallery
 
-__all__ = ["metrics_in_use", "rebuild", "refresh", "repair", "status", "verify", "worth_rebuilding"]
+__all__ = [
+    "metrics_in_use",
+    "rebuild",
+    "refresh",
+    "repair",
+    "status",
+    "verify",
+    "verify_space",
+    "worth_rebuilding",
+]
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +63,20 @@ def metrics_in_use(location: SpaceLocation) -> set[str]:
     return location.stores.metrics(location, record.version)
 
 
-def refresh(location: SpaceLocation, metrics: Iterable[str], progress: ReportProgress | None = None) -> None:
-    """Builds what is worth rebuilding: an outdated fit, and indexes that are missing or far behind.
+def refresh(
+    location: SpaceLocation,
+    metrics: Iterable[str],
+    progress: ReportProgress | None = None,
+    *,
+    suspects: Iterable[str] = (),
+) -> None:
+    """Builds what is worth rebuilding: an outdated fit, and indexes that are damaged or far behind.
 
     Args:
         location: the space.
         metrics: metrics to build indexes for, besides those that have some.
         progress: called as ``progress("indexes", n_done, n_total)``.
+        suspects: categories whose indexes are read whole, to see whether they are damaged.
     """
     wanted = sorted({*metrics, *metrics_in_use(location)})
     record, transform = fitted_space.read_record(location), fitted_space.load(location)
@@ -66,9 +85,13 @@ def refresh(location: SpaceLocation, metrics: Iterable[str], progress: ReportPro
         return
     for metric in wanted:
         store = location.stores.at_fit(location, metric, transform)
-        store.build([one.category for one in store.status() if worth_rebuilding(one)], progress)
-    if location.model is not None:  # when it was trained anew, it may still have older indexes
-        _remove_other_fits(location, transform.version)
+        rows = store.status()
+        ready = {one.category for one in rows if one.state == "ready"}
+        damaged = {one.item for one in store.verify(ready.intersection(suspects))}
+        store.build(
+            [one.category for one in rows if one.category in damaged or worth_rebuilding(one)], progress
+        )
+    _remove_other_fits(location, transform.version)  # also the older ones of a model that was trained anew
 
 
 def rebuild(
@@ -94,7 +117,7 @@ def rebuild(
 def repair(gallery: Gallery) -> None:
     """Builds again the indexes that a search could not use."""
     if gallery.damaged:
-        refresh(gallery.location, [gallery.metric])
+        refresh(gallery.location, [gallery.metric], suspects=gallery.damaged)
         gallery.reload()
 
 
@@ -110,9 +133,53 @@ def verify(gallery: Gallery) -> list[Failure]:
     """Reads every index whole; lists those that are damaged or missing."""
     store = _current_store(gallery)
     if store is None:
-        reason = f"the space {gallery.location.space} is not fitted, so nothing is indexed"
+        reason = (
+            f"the space {gallery.location.space} {_why_not_fitted(gallery.location)}, so nothing is indexed"
+        )
         return [Failure(category, reason) for category in gallery.counts()]
     return store.verify()
+
+
+def verify_space(location: SpaceLocation, *, without: Gallery) -> list[Failure]:
+    """Reads the fit of a space and its indexes whole, for all metrics but that of a gallery."""
+    if not location.folder.is_dir():
+        return []
+    name = f"{location.feature_set.extractor}/{location.space}"
+    try:
+        transform = fitted_space.load(location)
+    except StyleSearchError as error:
+        return [Failure(name, str(error))]
+    if transform is None:
+        if location.folder == without.location.folder:
+            return []  # told for each category
+        return [Failure(name, f"the space {_why_not_fitted(location)}")]
+    found = []
+    for metric in sorted(location.stores.metrics(location, transform.version)):
+        if (location.folder, metric) != (without.location.folder, without.metric):
+            problems = location.stores.at_fit(location, metric, transform).verify()
+            found += [Failure(f"{name}/{metric}/{one.item}", one.reason) for one in problems]
+    return found
+
+
+def leftovers(location: SpaceLocation) -> list[Failure]:
+    """Lists what no search of a space uses any more, and its next build removes.
+
+    The caller holds ``Catalog.writing``: what a process is building just now would be listed too.
+    """
+    try:
+        record = fitted_space.read_record(location)
+    except StyleSearchError:  # of a damaged model: whatever is there is of no use until it is trained again
+        return []
+    if record is None or not location.folder.is_dir():
+        return []
+    files = _other_files(location, record.version)
+    found = [*location.stores.leftovers(location, record.version), *map(str, files)]
+    return [Failure(path, "left over; the next build removes it") for path in found]
+
+
+def _why_not_fitted(location: SpaceLocation) -> str:
+    is_there = fitted_space.version_stamp(location) != (0, 0)
+    return "has a fit that is damaged" if is_there else "is not fitted"
 
 
 def _current_store(gallery: Gallery) -> VectorStore | None:
@@ -137,7 +204,12 @@ def _outgrown(location: SpaceLocation, record: FitRecord) -> bool:
 def _remove_other_fits(location: SpaceLocation, version: str) -> None:
     """Removes the indexes and transforms of other fits; a reader that has one open keeps it."""
     location.stores.remove_other_fits(location, version)
+    for path in _other_files(location, version):
+        path.unlink(missing_ok=True)
+
+
+def _other_files(location: SpaceLocation, version: str) -> list[Path]:
+    """Lists the transforms of other fits, and files that were being written when their process was killed."""
     kept = fitted_space.transform_file(location.folder, version)
-    for path in location.folder.glob("transform-*"):
-        if path.is_file() and path != kept:
-            path.unlink(missing_ok=True)
+    others = [path for path in location.folder.glob("transform-*") if path.is_file() and path != kept]
+    return others + find_partials(location.folder)

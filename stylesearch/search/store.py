@@ -93,8 +93,8 @@ class VectorStore(Protocol):
     def status(self) -> list[CategoryStatus]:
         """The state of every category's index, vanished categories included, by name; builds nothing."""
 
-    def verify(self) -> list[Failure]:
-        """Reads the index of every category whole; lists those that are damaged or missing."""
+    def verify(self, categories: Iterable[str] | None = None) -> list[Failure]:
+        """Reads the index of every category whole, or of some; lists those that are damaged or missing."""
 
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
         """Builds indexes anew; searches go on meanwhile. The caller holds ``Catalog.writing``.
@@ -146,6 +146,9 @@ class VectorStores(Protocol):
             location: location of the space.
             version: version of the fit's transform.
         """
+
+    def leftovers(self, location: SpaceLocation, version: str) -> list[str]:
+        """Lists what no search uses any more, and a build removes: other fits, unfinished indexes."""
 
     def remove_other_fits(self, location: SpaceLocation, version: str) -> None:
         """Removes the indexes of every fit but one; whoever is searching in them is not disturbed."""

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from stylesearch.errors import CatalogLocked, ConfigError, SpaceError, StyleSearchError, UnknownName
+from stylesearch.errors import (
+    CatalogError,
+    CatalogLocked,
+    ConfigError,
+    SpaceError,
+    StyleSearchError,
+    UnknownName,
+)
 from stylesearch.models.card import is_trained
 from stylesearch.types import Failure, ReportProgress, SpaceChoice
 
@@ -15,6 +22,7 @@ if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
     from stylesearch.models.card import ModelCard
     from stylesearch.search import CategoryStatus
+    from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.workspace.resources import Resources
 
 __all__ = ["Indexes"]
@@ -76,10 +84,40 @@ class Indexes:
         return status(self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery)
 
     def verify(self, *, extractor: str = "", space: str = "", metric: str = "") -> list[Failure]:
-        """Reads every index whole; lists damaged and missing ones."""
-        from stylesearch.search.maintenance import verify
+        """Reads every index whole; lists damaged and missing ones, by category.
 
-        return verify(self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery)
+        Where no space is named, all fits and indexes of the workspace are read. One of another space is
+        listed by ``extractor/space/metric/category``. What a build that was killed has left is listed by its
+        path, unless a process is writing just now.
+        """
+        from stylesearch.search.maintenance import leftovers, verify, verify_space
+
+        gallery = self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery
+        problems = verify(gallery)
+        if not (extractor or space or metric):
+            locations = list(self._locations())
+            for location in locations:
+                problems += verify_space(location, without=gallery)
+            try:
+                with self._resources.catalog().writing(timeout=0):
+                    for location in locations:
+                        problems += leftovers(location)
+            except CatalogError as error:  # another process writes, or nobody may
+                log.info("nothing was looked for that is left over: %s", error)
+        return problems
+
+    def _locations(self) -> Iterator[SpaceLocation]:
+        """Yields the location of every space of every extractor's features, trained models included."""
+        from stylesearch.models.store import list_models
+        from stylesearch.spaces import SPACES
+        from stylesearch.workspace.resources import locate_space
+
+        settings, catalog = self._resources.settings, self._resources.catalog()
+        cards = list_models(settings.home)
+        for feature_set in catalog.feature_sets():
+            trained = [card.space for card in cards if card.feature_set == feature_set.fingerprint]
+            for space in (*SPACES, *trained):
+                yield locate_space(settings, catalog, feature_set, space)
 
     def repair(self) -> None:
         """Builds the indexes again that a search could not use; closing the workspace does this too.

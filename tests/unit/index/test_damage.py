@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stylesearch.errors import IndexDamaged
+from stylesearch.files import digest_of
 from stylesearch.index.category_indexes import CategoryIndexes
 from stylesearch.index.index_files import FORMAT
 from stylesearch.index.reranked import Strategy
@@ -44,6 +45,15 @@ def flip(path):
     path.write_bytes(data)
 
 
+def sign(manifest, **changes):
+    """Changes a manifest as a program would: with the digest of what it says then."""
+    stored = json.loads(manifest.read_text())
+    assert changes.keys() <= stored.keys()
+    del stored["sha256"]
+    stored |= changes
+    manifest.write_text(json.dumps({**stored, "sha256": digest_of(stored)}))
+
+
 @pytest.mark.parametrize(
     "harm", [truncate, empty, lengthen, flip, Path.unlink], ids=lambda harm: harm.__name__
 )
@@ -68,7 +78,7 @@ def test_a_bit_that_rots_unseen_is_found_by_verify(indexes, generation, name):
         indexes.verify("dress")
 
 
-@pytest.mark.parametrize("name", ["forest.ann", "reduction.npz"])
+@pytest.mark.parametrize("name", ["forest.ann", "reduction.npz", "ids.npy"])
 def test_what_could_crash_is_hashed_before_it_is_loaded(indexes, generation, name):
     path = generation / name
     stat = path.stat()
@@ -103,20 +113,16 @@ def test_a_manifest_of_something_else(indexes, generation, content):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("format", FORMAT - 1), ("n_candidates", "x"), ("n_candidates", -5), ("annoy_recall", None)],
+    [("format", FORMAT - 1), ("n_candidates", "x"), ("count", 2.0), ("annoy_recall", None)],
 )
 def test_a_manifest_with_one_wrong_value(indexes, generation, name, value):
-    path = generation / "manifest.json"
-    stored = json.loads(path.read_text())
-    assert name in stored
-    path.write_text(json.dumps(stored | {name: value}))
-    with pytest.raises(IndexDamaged):
+    sign(generation / "manifest.json", **{name: value})
+    with pytest.raises(IndexDamaged, match=f"{name}|format"):
         indexes.open("dress")
 
 
 def test_a_manifest_that_lists_no_files_is_not_believed(indexes, generation):
-    path = generation / "manifest.json"
-    path.write_text(path.read_text().replace('"kind": "annoy"', '"kind": "exact"'))
+    sign(generation / "manifest.json", kind="exact")
     with pytest.raises(IndexDamaged, match="does not list the files"):
         indexes.open("dress")
 
