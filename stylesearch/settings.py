@@ -129,11 +129,11 @@ class Settings:
         regions: plan of the regions of a query photo that are searched with.
         max_pixels: images with more pixels are refused before they are decoded.
         max_file_bytes: files of images with more bytes are refused before they are read.
-        decode_memory: bytes for all images that are being decoded at the same time; those that do not fit wait,
-            and one that takes more than three quarters of it is refused.
+        decode_memory: bytes for all images that are being decoded at the same time; those that do not fit
+            wait, and one that takes more than three quarters of it is refused.
         decode_seconds: processor time that decoding one image may take, while ingesting.
-        decode_processes: whether an ingest and the service decode in processes of their own, which can be ended;
-            on systems other than Linux they never do.
+        decode_processes: whether an ingest and the service decode in processes of their own, which can be
+            ended; on systems other than Linux they never do.
         batch_size: images a forward pass while ingesting.
         workers: threads that decode while ingesting; 0 for one a core.
         lock_timeout: seconds to wait for another process that writes.

@@ -77,8 +77,8 @@ class MemoryBudget:
         if n_bytes > self.largest:
             width, height = size
             raise ImageTooLarge(
-                f"{label} is {width} x {height} pixels and takes {_megabytes(n_bytes)} to decode; one picture "
-                f"may take {_megabytes(self.largest)} of the {_megabytes(total)} for decoding",
+                f"{label} is {width} x {height} pixels and takes {_megabytes(n_bytes)} to decode; one "
+                f"picture may take {_megabytes(self.largest)} of the {_megabytes(total)} for decoding",
                 hint=f"make the picture smaller, or raise decode_memory: STYLESEARCH_DECODE_MEMORY="
                 f"{_enough_for(n_bytes)}",
             )

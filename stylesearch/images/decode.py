@@ -130,8 +130,8 @@ def decode(
 
     The format is recognised by the content, not by the name. EXIF orientation is applied, colors become sRGB
     over white (see ``stylesearch.images.color.to_srgb``), and of an animation the first frame is decoded.
-    Any number of threads may call this at once; it changes no setting of Pillow. A picture waits until the memory
-    that it takes is free (``stylesearch.images.budget``).
+    Any number of threads may call this at once; it changes no setting of Pillow. A picture waits until the
+    memory that it takes is free (``stylesearch.images.budget``).
 
     A file that is cut short or damaged is refused, with one exception: a JPEG that lacks at most the last
     tenth of its rows is decoded with these rows white, and a ``CutShortWarning`` is issued. A progressive

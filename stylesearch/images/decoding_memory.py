@@ -1,7 +1,7 @@
 """How much memory decoding a picture takes, told by its header.
 
-The figures are bytes a pixel. ``tests/unit/images/test_decoding_memory.py`` compares them with what decoding really
-takes; they may be too large, never too small.
+The figures are bytes a pixel. ``tests/unit/images/test_decoding_memory.py`` compares them with what decoding
+really takes; they may be too large, never too small.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ STORED: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;1
 """Of a decoded picture, by its mode; 4 for all others."""
 
 DECODER: Final = {"WebP": 14.0, "AVIF": 16.0, "HEIF": 14.0}
-"""What a decoder holds besides the picture that it makes: canvases, planes and copies. Others work row by row,
-or are reckoned with below."""
+"""What a decoder holds besides the picture that it makes: canvases, planes and copies. Others work row by
+row, or are reckoned with below."""
 
 JPEG_2000_BAND: Final = 10.0
 """For each band, all of which are decoded as numbers of 32 bits."""
 
 COEFFICIENT: Final = 2
-"""Of a JPEG file with several scans, whose coefficients are all kept, at full size, whatever scale is wanted."""
+"""Of a JPEG file with several scans: all coefficients are kept, at full size, whatever scale is wanted."""
 
 TRANSPARENT: Final = {"RGBA": 4.0, "LA": 8.0, "La": 12.0, "PA": 8.0, "RGBa": 8.0}
 """Copies of a transparent picture while it is reduced: as RGBA, and multiplied by its transparency."""
@@ -44,8 +44,14 @@ CONVERTED: Final = {
 }
 """Copies of other pictures before they are reduced: as RGB, as grey, or as numbers of 32 and 64 bits."""
 
-REDUCED: Final = 16.0
-"""Of a pixel of the result: copies while its colors and transparency are converted and it is turned upright."""
+AS_RGB: Final = 9.0
+"""Of a pixel of the result: copies while its colors are converted and it is turned upright."""
+
+OVER_WHITE: Final = 9.0
+"""More of them, of a transparent picture."""
+
+REDUCED: Final = 4.0
+"""More of them, of a picture that is reduced first."""
 
 CUT_SHORT: Final = 20.0
 """Of a JPEG file without an end: it is decoded up to three times, and the results are compared."""
@@ -101,7 +107,10 @@ def bytes_to_decode(
         (one.size, max(1, max(one.size) // side) if side else 1)
         for one, side in zip(headers, sides, strict=True)
     }
-    reduced = sum(REDUCED * _area(size) / factor**2 for size, factor in results)
+    per_pixel = AS_RGB + (OVER_WHITE if _is_transparent(headers[0]) else 0.0)
+    reduced = sum(
+        (per_pixel + (REDUCED if factor > 1 else 0.0)) * _area(size) / factor**2 for size, factor in results
+    )
     if image_format.name == "JPEG":
         work += _coefficients(data, full_size, headers[0])
         if END_OF_IMAGE not in data[-_END_BYTES:]:
@@ -123,7 +132,7 @@ def _decoder(image_format: ImageFormat, image: Image.Image) -> float:
 
 
 def _tiff(image: Image.Image) -> float:
-    """Bytes a pixel of a TIFF file's strips or tiles, one of which is held: it may have all of the picture."""
+    """Bytes a pixel of a TIFF file's strips or tiles, one of which is held: it may be the whole picture."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_TIFF_BITS, (8,))
     n_bytes = max(bits if isinstance(bits, tuple) else (bits,)) / 8 * int(tags.get(_TIFF_SAMPLES, 1))
@@ -134,11 +143,20 @@ def _tiff(image: Image.Image) -> float:
 def _conversion(image: Image.Image) -> float:
     """Bytes a pixel of the copies that are made before the picture is reduced."""
     mode = "I;16" if image.mode.startswith("I;16") else image.mode
-    if "transparency" in image.info and mode not in ("I;16", "I", "F"):
+    if _is_transparent(image):
         return TRANSPARENT.get(mode, 8.0)
-    if mode == "P" and image.palette is not None and image.palette.mode == "RGBA":
-        return 8.0
-    return TRANSPARENT.get(mode, CONVERTED.get(mode, 0.0))
+    return CONVERTED.get(mode, 0.0)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether a picture is converted by way of RGBA."""
+    if image.mode in TRANSPARENT:
+        return True
+    if image.mode.startswith(("I", "F")):
+        return False
+    return "transparency" in image.info or (
+        image.mode == "P" and image.palette is not None and image.palette.mode == "RGBA"
+    )
 
 
 def _coefficients(data: bytes, full_size: tuple[int, int], image: Image.Image) -> float:

@@ -18,7 +18,7 @@ class DecodingLimits:
         memory: bytes for all pictures that are being decoded in the process at the same time.
         cpu_seconds: processor time for one picture, where pictures are decoded in processes of their own.
         max_file_bytes: larger files are refused before they are read.
-        processes: whether long tasks, ingest and service, decode in processes of their own where the system can.
+        processes: whether ingest and service decode in processes of their own, where the system can.
     """
 
     memory: int = 800_000_000

@@ -124,6 +124,9 @@ def hash_image(locator: Locator) -> str:
     label = os.fspath(locator)
     with open_image(locator) as file:
         _read_head(label, file)
+        size = _size_of(file)
+        if size is not None and size > decoding_limits().max_file_bytes:
+            raise refuse_large_file(label, size)
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -146,9 +149,11 @@ def read_listed(locator: Locator, sha256: str) -> bytes:
 
     Raises:
         CatalogError: the image has changed since it was ingested.
-        NotAnImage, ImageTooLarge, OSError: as ``read_image``.
+        ImageTooLarge: it has more than ``max_file_bytes``.
+        OSError: it is not there, or cannot be read.
     """
-    data = read_image(locator)
+    with open_image(locator) as file:
+        data = _read_all(os.fspath(locator), file, b"")
     if sha256_bytes(data) != sha256:
         raise CatalogError(CHANGED)
     return data
@@ -242,26 +247,31 @@ def read_limited(label: str, file: BinaryIO) -> bytes:
 
 def _read(label: str, file: BinaryIO) -> tuple[ImageFormat, bytes]:
     image_format, head = _read_head(label, file)
+    return image_format, _read_all(label, file, head)
+
+
+def _read_all(label: str, file: BinaryIO, head: bytes) -> bytes:
+    """Reads the rest of a file, and puts what was read of it before it."""
+    limit = decoding_limits().max_file_bytes
     size = _size_of(file)
-    if size is not None:  # at once, which is faster
-        data = head + file.read(max(0, size - len(head)) + 1)
-        if len(data) <= size:
-            return image_format, data
-        head = data  # it grows
-    return image_format, head + read_limited(label, file)
+    if size is not None and size > limit:
+        raise refuse_large_file(label, size)
+    if size is None:
+        head += read_limited(label, file)
+    else:
+        head += file.read(limit + 1)  # at once, which is faster; the file may have grown
+    if len(head) > limit:
+        raise refuse_large_file(label, None)
+    return head
 
 
 def _read_head(label: str, file: BinaryIO) -> tuple[ImageFormat, bytes]:
-    """Reads the first bytes of an image; refuses what is none, and a file that is too large."""
+    """Reads the first bytes of an image, and recognises it by them."""
     head = b""
     # A pipe may return fewer bytes than asked for.
     while len(head) < HEAD_BYTES and (more := file.read(HEAD_BYTES - len(head))):
         head += more
-    image_format = _recognise(label, head)
-    size = _size_of(file)
-    if size is not None and size > decoding_limits().max_file_bytes:
-        raise refuse_large_file(label, size)
-    return image_format, head
+    return _recognise(label, head), head
 
 
 def _size_of(file: BinaryIO) -> int | None:

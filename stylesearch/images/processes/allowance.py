@@ -1,7 +1,7 @@
 """What the pictures of one task may take, where many tasks share the decoders: seconds, and a turn.
 
-A task that works takes one of a few turns. It gives its turn away while it waits for a picture that takes long,
-so that slow pictures, which may be hostile, keep no one waiting but themselves.
+A task that works takes one of a few turns. It gives its turn away while it waits for a picture that takes
+long, so that slow pictures, which may be hostile, keep no one waiting but themselves.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import os
 import socket
 from typing import Any, Final
 
-__all__ = ["Closed", "read_bytes", "receive", "send", "write_bytes"]
+__all__ = ["Closed", "read_shared", "receive", "send", "write_shared"]
 
 _MAX_MESSAGE: Final = 65_536
 _MAX_TEXT: Final = 10_000
@@ -61,7 +61,7 @@ def receive(connection: socket.socket, timeout: float | None = None) -> dict[str
     return message
 
 
-def write_bytes(file: int, data: bytes | memoryview, offset: int = 0) -> None:
+def write_shared(file: int, data: bytes | memoryview, offset: int = 0) -> None:
     """Writes bytes to a shared file at an offset."""
     rest = memoryview(data)
     while rest:
@@ -69,7 +69,7 @@ def write_bytes(file: int, data: bytes | memoryview, offset: int = 0) -> None:
         rest, offset = rest[written:], offset + written
 
 
-def read_bytes(file: int, n_bytes: int, offset: int = 0) -> bytes:
+def read_shared(file: int, n_bytes: int, offset: int = 0) -> bytes:
     """Reads bytes of a shared file from an offset.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Decodes pictures in processes that are ended when a picture takes too long, and replaced when one breaks them."""
+"""Decodes pictures in processes, which are ended when a picture takes too long, and replaced."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
@@ -25,7 +26,7 @@ from stylesearch.images.decode import Decoded, DecodedImage, Picture, decode_els
 from stylesearch.images.decoding_memory import bytes_to_open
 from stylesearch.images.limits import decoding_limits
 from stylesearch.images.processes.allowance import Allowance, current_allowance
-from stylesearch.images.processes.messages import Closed, read_bytes, receive, send, write_bytes
+from stylesearch.images.processes.messages import Closed, read_shared, receive, send, write_shared
 from stylesearch.parallel import usable_cores
 
 __all__ = ["SUPPORTED", "DecoderPool", "decoder_processes"]
@@ -87,12 +88,21 @@ class _Worker:
         except OSError as error:
             raise Closed from error
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        try:
+            signal.pidfd_send_signal(self._handle, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
     def give_way(self) -> None:
         """Lowers its priority for good."""
         self.is_slow = True
         with contextlib.suppress(OSError):  # it may end meanwhile
-            for thread in os.listdir(f"/proc/{self.pid}/task"):
-                os.setpriority(os.PRIO_PROCESS, int(thread), LOWEST_PRIORITY)
+            for thread in Path(f"/proc/{self.pid}/task").iterdir():
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), LOWEST_PRIORITY)
 
     def end(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -150,24 +160,29 @@ class DecoderPool:
         """Decodes a picture in a process of its own; see ``stylesearch.images.decode.decode_here``.
 
         Raises:
-            ImageError: as ``stylesearch.images.decode.decode``; also where the picture breaks its decoder, or takes
-                more processor time than it may.
+            ImageError: as ``stylesearch.images.decode.decode``; also where the picture breaks its decoder, or
+                takes more processor time than it may.
             TaskCancelled: nobody waits for the picture any more.
         """
-        allowance = current_allowance()
+        try:
+            return self._decode(picture)
+        except Closed:
+            # All workers end with the starter, which no picture reaches.
+            if not self._lacks_starter():
+                raise _broken(picture) from None
+        try:
+            return self._decode(picture)
+        except Closed:
+            raise _broken(picture) from None
+
+    def _decode(self, picture: Picture) -> Decoded:
         worker = self._take()
-        task = _Task(worker, picture, allowance)
+        task = _Task(worker, picture, current_allowance())
         try:
             decoded = task.run()
         except _Refused as refused:
             self._give_back(worker)
             raise refused.error from None
-        except Closed:
-            worker.end()
-            raise NotAnImage(
-                f"{picture.label} is damaged, or no {picture.format.name} that can be read: it made its decoder "
-                "fail"
-            ) from None
         except BaseException:
             worker.end()
             raise
@@ -177,9 +192,14 @@ class DecoderPool:
         return decoded
 
     def _take(self) -> _Worker:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                worker = self._idle.pop()
+            if worker.is_alive:
+                return worker
+            worker.end()
         return self._start()
 
     def _give_back(self, worker: _Worker) -> None:
@@ -238,6 +258,10 @@ class DecoderPool:
         self._control = ours
         return ours
 
+    def _lacks_starter(self) -> bool:
+        with self._starting:
+            return self._starter is None or self._starter.poll() is not None
+
     def _forget_starter(self) -> None:
         if self._control is not None:
             self._control.close()
@@ -245,6 +269,12 @@ class DecoderPool:
             self._starter.kill()
             self._starter.wait()
         self._starter = self._control = None
+
+
+def _broken(picture: Picture) -> NotAnImage:
+    return NotAnImage(
+        f"{picture.label} is damaged, or no {picture.format.name} that can be read: it broke its decoder"
+    )
 
 
 class _Refused(Exception):
@@ -285,7 +315,7 @@ class _Task:
         worker, picture = self._worker, self._picture
         worker.n_pictures += 1
         self._began = worker.seconds()
-        write_bytes(worker.shared, picture.data)
+        write_shared(worker.shared, picture.data)
         send(
             worker.connection,
             {
@@ -371,7 +401,7 @@ class _Task:
                 case _:
                     raise Closed
             if at not in images:
-                pixels = read_bytes(self._worker.shared, 3 * width * height, at)
+                pixels = read_shared(self._worker.shared, 3 * width * height, at)
                 images[at] = DecodedImage(Image.frombytes("RGB", (width, height), pixels), full, tall)
                 end = max(end, at + len(pixels))
             used.append(images[at])

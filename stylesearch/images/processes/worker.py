@@ -1,8 +1,8 @@
 """What runs in the processes that decode: the starter, and the workers that it forks.
 
-The starter has all decoders loaded and one thread, and never sees a picture. A worker is forked from it within
-milliseconds, which is why one can be ended for every hostile picture. When the process that they work for is
-gone, the starter ends by itself, and the system ends the workers with it.
+The starter has all decoders loaded and one thread, and never sees a picture. A worker is forked from it
+within milliseconds, which is why one can be ended for every hostile picture. When the process that they work
+for is gone, the starter ends by itself, and the system ends the workers with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stylesearch.errors import ImageTooLarge, MissingDependency, StyleSearchErro
 from stylesearch.images import color  # noqa: F401 - loaded before the forks
 from stylesearch.images.decode import DecodedImage, Picture, decode_data
 from stylesearch.images.formats import FORMATS, ImageFormat
-from stylesearch.images.processes.messages import Closed, read_bytes, receive, send, write_bytes
+from stylesearch.images.processes.messages import Closed, read_shared, receive, send, write_shared
 
 __all__ = ["run_starter"]
 
@@ -43,8 +43,8 @@ def run_starter(control: int) -> None:
     """Forks a worker for each message of the process that started this one, until that has ended.
 
     Args:
-        control: descriptor of a socket. A message brings the worker's socket and its shared file; the answer is
-            the worker's process id, with a descriptor of the process.
+        control: descriptor of a socket. A message brings the worker's socket and its shared file; the answer
+            is the worker's process id, with a descriptor of the process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system forgets workers that have ended
@@ -98,7 +98,7 @@ def _work(connection: socket.socket, shared: int) -> None:
 
 
 def _decode(request: dict[str, Any], connection: socket.socket, shared: int) -> None:
-    data = read_bytes(shared, request["n_bytes"])
+    data = read_shared(shared, request["n_bytes"])
     if len(data) > KEPT_BYTES:
         os.ftruncate(shared, 0)
     _limit_seconds(request["cpu_seconds"])
@@ -152,7 +152,7 @@ def _share(images: list[DecodedImage], shared: int) -> list[dict[str, Any]]:
         n_rows = max(1, BAND_BYTES // (3 * image.width))
         for top in range(0, image.height, n_rows):
             rows = image.crop((0, top, image.width, min(image.height, top + n_rows)))
-            write_bytes(shared, rows.tobytes(), offset)
+            write_shared(shared, rows.tobytes(), offset)
             offset += 3 * rows.width * rows.height
     return [places[id(one)] for one in images]
 
