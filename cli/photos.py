@@ -21,12 +21,14 @@ def read_photo(photo: str) -> bytes | str:
     """Reads standard input for ``-``; a path is returned as it is.
 
     Raises:
-        ImageError: standard input is empty or cannot be read.
+        ImageError: standard input is empty, too large, or cannot be read.
     """
     if photo != "-":
         return photo
+    from stylesearch.images.source import read_limited
+
     try:
-        data = sys.stdin.buffer.read()
+        data = read_limited("standard input", sys.stdin.buffer)
     except OSError as error:
         raise ImageError(f"standard input cannot be read: {error.strerror or error}") from error
     if not data:

@@ -21,6 +21,7 @@ import tomlkit
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.spec import absolute_spec
 from stylesearch.files import atomic_file, expand_user
+from stylesearch.images.limits import DecodingLimits
 
 __all__ = [
     "DEFAULT_HOME",
@@ -127,6 +128,12 @@ class Settings:
         metric: ``l1``, ``l2`` or ``cosine``; for spaces that are not a trained model's.
         regions: plan of the regions of a query photo that are searched with.
         max_pixels: images with more pixels are refused before they are decoded.
+        max_file_bytes: files of images with more bytes are refused before they are read.
+        decode_memory: bytes for all images that are being decoded at the same time; those that do not fit
+            wait, and one that takes more than three quarters of it is refused.
+        decode_seconds: processor time that decoding one image may take, while ingesting.
+        decode_processes: whether an ingest and the service decode in processes of their own, which can be
+            ended; on systems other than Linux they never do.
         batch_size: images a forward pass while ingesting.
         workers: threads that decode while ingesting; 0 for one a core.
         lock_timeout: seconds to wait for another process that writes.
@@ -142,6 +149,10 @@ class Settings:
     metric: str = "cosine"
     regions: str = "person"
     max_pixels: int = 200_000_000
+    max_file_bytes: int = 200_000_000
+    decode_memory: int = 800_000_000
+    decode_seconds: float = 10.0
+    decode_processes: bool = True
     batch_size: int = 32
     workers: int = 0
     lock_timeout: float = 30.0
@@ -162,6 +173,13 @@ class Settings:
         return bool(self.db) or Path(self.database).exists()
 
     @property
+    def decoding_limits(self) -> DecodingLimits:
+        """What decoding images may take."""
+        return DecodingLimits(
+            self.decode_memory, self.decode_seconds, self.max_file_bytes, self.decode_processes
+        )
+
+    @property
     def network_options(self) -> dict[str, Any]:
         """Options of ``stylesearch.extractors.load_extractor`` for a network."""
         return {"weights": self.weights or None, "engine": self.engine, "precision": self.precision}
@@ -174,7 +192,16 @@ class Settings:
 
 
 _RULES: Final = SettingRules(
-    kinds_of(Settings), least={"max_pixels": 256, "batch_size": 1, "workers": 0, "lock_timeout": 0}
+    kinds_of(Settings),
+    least={
+        "max_pixels": 256,
+        "max_file_bytes": 1024,
+        "decode_memory": 50_000_000,
+        "decode_seconds": 0.1,
+        "batch_size": 1,
+        "workers": 0,
+        "lock_timeout": 0,
+    },
 )
 
 

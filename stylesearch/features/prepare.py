@@ -14,7 +14,7 @@ from stylesearch.files import sha256_bytes, stat_key
 from stylesearch.images.inputs import make_inputs
 from stylesearch.images.regions import PERSON_PLAN
 from stylesearch.images.remote.values import Fetched, NotFetched
-from stylesearch.images.source import read_image, read_listed, stat_image
+from stylesearch.images.source import hash_image, read_image, read_listed, stat_image
 from stylesearch.listing import Record
 
 __all__ = ["PhotoSample", "PreparedImage", "Task", "known_entry", "prepare_image", "prepare_regions"]
@@ -141,8 +141,14 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedI
                 return PreparedImage(task, known_entry(record, known))
         elif known and is_same and not task.lacking and content.sha256 == known.sha256:
             return PreparedImage(task, replace(known_entry(record, known), file=file))
-        data = read_image(file or record.path)
-        sha256 = sha256_bytes(data)
+        where = file or record.path
+        data = b""
+        # A file that is probably the one that is known is not held as a whole only to be hashed.
+        if known and is_same and not task.lacking:
+            sha256 = hash_image(where)
+        if not (known and sha256 == known.sha256):
+            data = read_image(where)
+            sha256 = sha256_bytes(data)
         is_same = known is not None and is_same and sha256 == known.sha256
         if known and is_same and not task.lacking:
             key = stat_key(status) if content is None else None

@@ -4,7 +4,8 @@
 items -> prepare (decode, crop) -> batches -> extract -> samples, in the order of the items
 ```
 
-By default both steps run in threads of this process. With an executor (a pool of processes, or the client of
+By default both steps run in threads of this process, which have pictures decoded in processes of their own
+(``stylesearch.images.processes``). With an executor (a pool of processes, or the client of
 a cluster) both steps of a batch run where the executor runs them: items are sent there, vectors or failures
 come back, and no pixels are sent.
 
@@ -30,6 +31,7 @@ import numpy as np
 
 from stylesearch.array_types import Floats, Pixels
 from stylesearch.extractors.with_colors import ExtractorWithColors
+from stylesearch.images.processes.pool import decoder_processes
 from stylesearch.parallel import quick_switches
 
 if TYPE_CHECKING:
@@ -144,6 +146,7 @@ def extract_stream(
             done = held.enter_context(closing(map_in_order(executor, job, lists, window=n_workers + 1)))
             yield from itertools.chain.from_iterable(done)
             return
+        held.enter_context(decoder_processes())
         loaded = _Extractors(extractors).loaded
         concurrency = min((one.concurrency for one in loaded), default=0)
         # Decoders and engines need Python often and briefly: an ingest takes 0.85 of the time with this.

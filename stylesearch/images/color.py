@@ -63,7 +63,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        return image.convert("RGBA")
+        return image if image.mode == "RGBA" else image.convert("RGBA")
     if image.mode == "P":
         # A palette may hold transparency of its own (mode RGBA).
         return image.convert("RGBA" if image.has_transparency_data else "RGB")

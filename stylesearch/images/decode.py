@@ -7,6 +7,7 @@ import functools
 import struct
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -17,7 +18,9 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from stylesearch.errors import ImageTooLarge, ImageTooSmall, NotAnImage, StyleSearchError
+from stylesearch.images.budget import BUDGET, Reservation
 from stylesearch.images.color import to_srgb
+from stylesearch.images.decoding_memory import bytes_of_result, bytes_to_decode
 from stylesearch.images.formats import FORMATS, ImageFormat
 from stylesearch.images.source import ImageSource, read_source
 from stylesearch.images.truncated_jpeg import MAX_SCANS, CutShortWarning, has_too_many_scans, load_cut_short
@@ -26,11 +29,18 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "MIN_SIDE",
     "CutShortWarning",
+    "Decoded",
     "DecodedImage",
+    "Decoder",
+    "Picture",
     "SideWanted",
     "decode",
+    "decode_data",
+    "decode_elsewhere",
+    "decode_here",
     "decode_reduced",
     "exif_orientation",
+    "keep_reserved",
     "turn_upright",
     "upright_size",
 ]
@@ -85,6 +95,34 @@ class DecodedImage:
         return np.asarray(self.upright)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Picture:
+    """A picture that is to be decoded.
+
+    Attributes:
+        label: what it is called in messages.
+        format: its format.
+        data: the bytes of the file.
+        max_pixels: width times height above which it is refused.
+        sides_wanted: how many pixels the longer side must keep for each use, None for all, given the upright
+            full width and height.
+    """
+
+    label: str
+    format: ImageFormat
+    data: bytes
+    max_pixels: int
+    sides_wanted: Callable[[int, int], list[int | None]]
+
+
+Decoded = tuple[list[DecodedImage], str | None]
+"""An image for each use of a picture, and what is missing of a file that is cut short."""
+
+Decoder = Callable[[Picture], Decoded]
+
+_elsewhere: Decoder | None = None
+
+
 def decode(
     source: ImageSource, *, reduce_to: SideWanted | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> DecodedImage:
@@ -92,7 +130,8 @@ def decode(
 
     The format is recognised by the content, not by the name. EXIF orientation is applied, colors become sRGB
     over white (see ``stylesearch.images.color.to_srgb``), and of an animation the first frame is decoded.
-    Any number of threads may call this at once; it changes no setting of Pillow.
+    Any number of threads may call this at once; it changes no setting of Pillow. A picture waits until the
+    memory that it takes is free (``stylesearch.images.budget``).
 
     A file that is cut short or damaged is refused, with one exception: a JPEG that lacks at most the last
     tenth of its rows is decoded with these rows white, and a ``CutShortWarning`` is issued. A progressive
@@ -110,7 +149,8 @@ def decode(
     Raises:
         NotAnImage: not an image of these formats, empty, damaged, or cut short.
         ImageTooSmall: under 16 pixels a side.
-        ImageTooLarge: more than ``max_pixels``, or more than fits into memory.
+        ImageTooLarge: more than ``max_pixels``, or it takes more memory than one picture may; or the file has
+            more than ``max_file_bytes`` (``stylesearch.images.limits``).
         ImageError: the file cannot be read.
         MissingDependency: HEIC without pillow-heif.
     """
@@ -135,42 +175,107 @@ def decode_reduced(
         ImageError: as ``decode``.
     """
     label, image_format, data = read_source(source)
+    uses: dict[tuple[int, int], list[int | None]] = {}
+
+    def sides_wanted(width: int, height: int) -> list[int | None]:
+        if (width, height) not in uses:
+            uses[width, height] = [_side_wanted(one, width, height) for one in reductions]
+        return uses[width, height]
+
+    decoder = _elsewhere or decode_here
+    images, cut_short = decoder(Picture(label, image_format, data, max_pixels, sides_wanted))
+    if cut_short:
+        warnings.warn(cut_short, CutShortWarning, stacklevel=3)
+    return images
+
+
+def decode_elsewhere(decoder: Decoder | None) -> None:
+    """Has all pictures of this process decoded by ``decoder``, or with None again by ``decode_here``."""
+    global _elsewhere
+    _elsewhere = decoder
+
+
+def decode_here(picture: Picture) -> Decoded:
+    """Decodes a picture in this process and thread, when there is memory for it.
+
+    Raises:
+        ImageError: as ``decode``.
+    """
+    reservation: Reservation | None = None
+
+    def reserve(n_bytes: int, size: tuple[int, int]) -> None:
+        nonlocal reservation
+        reservation = BUDGET.reserve(n_bytes, picture.label, size)
+
+    try:
+        decoded = decode_data(picture, reserve)
+    except BaseException:
+        if reservation is not None:
+            reservation.finish(0)
+        raise
+    if reservation is not None:
+        keep_reserved(reservation, decoded[0])
+    return decoded
+
+
+def keep_reserved(reservation: Reservation, images: Sequence[DecodedImage]) -> None:
+    """Ends the decoding of a picture: what the images take stays reserved as long as each is in use."""
+    sizes = {id(one): bytes_of_result(*one.upright.size) for one in images}
+    reservation.finish(sum(sizes.values()))
+    for one in {id(one): one for one in images}.values():
+        finalizer = weakref.finalize(one, reservation.give_back, sizes[id(one)])
+        finalizer.atexit = False
+
+
+def decode_data(picture: Picture, reserve: Callable[[int, tuple[int, int]], None]) -> Decoded:
+    """Decodes a picture, once it is known how much memory that takes.
+
+    Args:
+        picture: the picture.
+        reserve: called before the pixels are decoded, with the bytes that this takes and with the picture's
+            width and height; what it raises ends the decoding.
+
+    Raises:
+        ImageError: as ``decode``.
+    """
+    label, image_format, data = picture.label, picture.format, picture.data
     loaded: dict[tuple[int, int], tuple[Image.Image, float | None]] = {}  # by decoded size
     reduced: dict[tuple[tuple[int, int], int], DecodedImage] = {}  # by decoded size and reduction factor
     images = []
     with _image_errors_only(label, image_format):
         first = _open(image_format, data)
-        _check_size(label, first, max_pixels)
+        _check_size(label, first, picture.max_pixels)
         if image_format.name == "JPEG" and has_too_many_scans(data):
             raise NotAnImage(f"{label} has more than {MAX_SCANS} scans, which no camera or shop writes")
-        for number, reduce_to in enumerate(reductions):
-            header = first if number == 0 else _open(image_format, data)
-            full_size = header.size
-            long_side = _long_side_wanted(reduce_to, full_size, _orientation(header))
-            drafted = _draft(image_format, header, long_side)
+        full_size = first.size
+        sides = picture.sides_wanted(*upright_size(full_size, _orientation(first)))
+        headers = [first, *(_open(image_format, data) for _ in sides[1:])]
+        drafted = [_draft(image_format, *one) for one in zip(headers, sides, strict=True)]
+        reserve(bytes_to_decode(image_format, data, full_size, headers, sides), full_size)
+        for number, header in enumerate(headers):
             size = header.size
             if size not in loaded:
-                loaded[size] = _load_or_repair(label, image_format, header, data, long_side)
+                loaded[size] = _load_or_repair(label, image_format, header, data, sides[number])
             image, intact = loaded[size]
             # Loading may change the size: TIFF was turned, HEIF cropped, PNG may have its orientation at its
             # end.
-            full_size = full_size if drafted else image.size
+            shown = full_size if drafted[number] else image.size
             orientation = _orientation(image)
-            long_side = _long_side_wanted(reduce_to, full_size, orientation)
+            long_side = picture.sides_wanted(*upright_size(shown, orientation))[number]
             factor = max(1, max(image.size) // long_side) if long_side else 1
             if (size, factor) not in reduced:
                 rgb = to_srgb(image, factor)
                 if intact is not None:
                     rgb.paste(_WHITE, (0, int(intact * rgb.height), *rgb.size))
                 upright = turn_upright(rgb, orientation)
-                reduced[size, factor] = DecodedImage(upright, *upright_size(full_size, orientation))
+                reduced[size, factor] = DecodedImage(upright, *upright_size(shown, orientation))
             images.append(reduced[size, factor])
-    if intact is not None:
-        missing = (
-            f"the last {1 - intact:.0%} of its rows are white" if intact < 1 else "some detail may be missing"
-        )
-        warnings.warn(f"{label} is cut short: {missing}", CutShortWarning, stacklevel=3)
-    return images
+    if intact is None:
+        return images, None
+    missing = (
+        f"the last {1 - intact:.0%} of its rows are white" if intact < 1 else "some detail may be missing"
+    )
+    return images, f"{label} is cut short: {missing}"
 
 
 def _load_or_repair(
@@ -248,10 +353,10 @@ def _orientation(image: Image.Image) -> int:
     return exif_orientation(image.info.get("exif"))
 
 
-def _long_side_wanted(reduce_to: SideWanted | None, size: tuple[int, int], orientation: int) -> int | None:
+def _side_wanted(reduce_to: SideWanted | None, width: int, height: int) -> int | None:
     if reduce_to is None:
         return None
-    return max(1, reduce_to(*upright_size(size, orientation)) if callable(reduce_to) else reduce_to)
+    return max(1, reduce_to(width, height) if callable(reduce_to) else reduce_to)
 
 
 def _draft(image_format: ImageFormat, image: ImageFile.ImageFile, long_side: int | None) -> bool:

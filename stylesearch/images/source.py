@@ -17,16 +17,19 @@ from typing import BinaryIO, Final
 from stylesearch.errors import CatalogError, ImageError, NotAnImage
 from stylesearch.files import sha256_bytes
 from stylesearch.images.formats import FORMATS, HEAD_BYTES, ImageFormat, describe_unreadable, recognise
+from stylesearch.images.limits import decoding_limits, refuse_large_file
 
 __all__ = [
     "CHANGED",
     "ImageSource",
     "Locator",
+    "hash_image",
     "is_lost",
     "is_remote",
     "open_image",
     "open_listed",
     "read_image",
+    "read_limited",
     "read_listed",
     "read_source",
     "stat_image",
@@ -40,6 +43,8 @@ ImageSource = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 """The bytes of an image, its locator, or a binary file that is read from where it stands to its end."""
 
 CHANGED: Final = "the file has changed since it was ingested: ingest again"
+
+BLOCK_BYTES: Final = 1 << 20
 
 _URL: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -98,12 +103,32 @@ def open_image(locator: Locator) -> BinaryIO:
 
 
 def read_image(locator: Locator) -> bytes:
-    """Reads the bytes of an image.
+    """Reads the bytes of an image, after its first bytes have shown that it is one.
 
     Raises:
+        NotAnImage: it is empty, or of no known format.
+        ImageTooLarge: it has more than ``max_file_bytes``.
         OSError: it is not there, or cannot be read.
     """
-    return Path(locator).read_bytes()
+    label = os.fspath(locator)
+    with open_image(locator) as file:
+        return _read(label, file)[1]
+
+
+def hash_image(locator: Locator) -> str:
+    """Hashes an image in blocks: the hexadecimal sha256 of its bytes.
+
+    Raises:
+        NotAnImage, ImageTooLarge, OSError: as ``read_image``.
+    """
+    label = os.fspath(locator)
+    with open_image(locator) as file:
+        _read_head(label, file)
+        size = _size_of(file)
+        if size is not None and size > decoding_limits().max_file_bytes:
+            raise refuse_large_file(label, size)
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def stat_image(locator: Locator) -> os.stat_result:
@@ -124,9 +149,11 @@ def read_listed(locator: Locator, sha256: str) -> bytes:
 
     Raises:
         CatalogError: the image has changed since it was ingested.
+        ImageTooLarge: it has more than ``max_file_bytes``.
         OSError: it is not there, or cannot be read.
     """
-    data = read_image(locator)
+    with open_image(locator) as file:
+        data = _read_all(os.fspath(locator), file, b"")
     if sha256_bytes(data) != sha256:
         raise CatalogError(CHANGED)
     return data
@@ -172,12 +199,12 @@ def read_source(source: ImageSource) -> tuple[str, ImageFormat, bytes]:
         A label for messages, the format, and the bytes.
 
     Raises:
-        NotAnImage: it is empty, or of no known format (a film of gigabytes is not read to its end).
+        NotAnImage: it is empty, or of no known format.
+        ImageTooLarge: it has more than ``max_file_bytes``; no more of it is read.
         ImageError: it cannot be read, or the source is of no type that can.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        data = bytes(source)
-        return "the picture", _recognise("the picture", data[:HEAD_BYTES]), data
+        return "the picture", _recognise("the picture", bytes(source[:HEAD_BYTES])), bytes(source)
     if isinstance(source, str | os.PathLike):
         label = os.fspath(source)
         try:
@@ -202,13 +229,58 @@ def read_source(source: ImageSource) -> tuple[str, ImageFormat, bytes]:
         raise ImageError(f"{label} cannot be read: {error}") from error
 
 
+def read_limited(label: str, file: BinaryIO) -> bytes:
+    """Reads a file or a pipe to its end, of any content.
+
+    Raises:
+        ImageTooLarge: it has more than ``max_file_bytes``; no more of it is read.
+    """
+    limit = decoding_limits().max_file_bytes
+    data = bytearray()
+    # A pipe may return fewer bytes than asked for, and a file is not asked for more than it has.
+    while piece := file.read(min(BLOCK_BYTES, limit + 1 - len(data))):
+        data += piece
+        if len(data) > limit:
+            raise refuse_large_file(label, None)
+    return bytes(data)
+
+
 def _read(label: str, file: BinaryIO) -> tuple[ImageFormat, bytes]:
+    image_format, head = _read_head(label, file)
+    return image_format, _read_all(label, file, head)
+
+
+def _read_all(label: str, file: BinaryIO, head: bytes) -> bytes:
+    """Reads the rest of a file, and puts what was read of it before it."""
+    limit = decoding_limits().max_file_bytes
+    size = _size_of(file)
+    if size is not None and size > limit:
+        raise refuse_large_file(label, size)
+    if size is None:
+        head += read_limited(label, file)
+    else:
+        head += file.read(limit + 1)  # at once, which is faster; the file may have grown
+    if len(head) > limit:
+        raise refuse_large_file(label, None)
+    return head
+
+
+def _read_head(label: str, file: BinaryIO) -> tuple[ImageFormat, bytes]:
+    """Reads the first bytes of an image, and recognises it by them."""
     head = b""
     # A pipe may return fewer bytes than asked for.
     while len(head) < HEAD_BYTES and (more := file.read(HEAD_BYTES - len(head))):
         head += more
-    image_format = _recognise(label, head)
-    return image_format, head + file.read()
+    return _recognise(label, head), head
+
+
+def _size_of(file: BinaryIO) -> int | None:
+    """Size of a regular file; None for what is none."""
+    try:
+        status = os.fstat(file.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _recognise(label: str, head: bytes) -> ImageFormat:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from stylesearch.images.decode import DEFAULT_MAX_PIXELS
 from stylesearch.images.inputs import NetworkInputs, make_inputs
 from stylesearch.images.regions import PERSON_PLAN
+from stylesearch.images.source import read_limited
 from stylesearch.kinds.head import KindHead
 from stylesearch.search.gallery import Gallery, GalleryHit
 from stylesearch.spaces.parts import FeatureParts
@@ -127,7 +128,7 @@ def look(photo: Photo, size: int, request: SearchRequest, *, regions: str, max_p
         ImageError: the photo cannot be used, or has no such region.
     """
     began = time.perf_counter()
-    kept = photo.read() if hasattr(photo, "read") else photo
+    kept = read_limited("the picture", photo) if hasattr(photo, "read") else photo
     box, plan, region = request.box, request.regions or regions, str(request.region)
     # OpenCV is imported where persons are looked for: other searches do without.
     if region not in ("auto", "whole"):
@@ -261,7 +262,7 @@ class Searcher:
         from stylesearch.persons.spots import make_spot_inputs  # OpenCV: searches do without
 
         began = time.perf_counter()
-        kept = photo.read() if hasattr(photo, "read") else photo
+        kept = read_limited("the picture", photo) if hasattr(photo, "read") else photo
         size = self.extractor.input_size
         limit = self.max_pixels if max_pixels is None else max_pixels
         inputs, spots = make_spot_inputs(kept, size, max_pixels=limit)

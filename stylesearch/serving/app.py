@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from stylesearch.images.limits import limit_decoding
+from stylesearch.images.processes.pool import decoder_processes
+from stylesearch.parallel import usable_cores
 from stylesearch.serving.api import bulk, health, images, page, products, search, webhooks
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import FOLDER_VARIABLE, ServiceMetrics, forget_dead_workers
@@ -165,6 +169,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     if folder := os.environ.get(FOLDER_VARIABLE):
         forget_dead_workers(folder)
+    own = service.access.workspace.settings.decoding_limits
+    memory = own.memory // service.settings.workers
+    limit_decoding(replace(own, memory=memory, cpu_seconds=service.settings.decode_seconds))
+    with decoder_processes(n_ready=usable_cores()):
+        async with _running(service):
+            yield
+
+
+@contextlib.asynccontextmanager
+async def _running(service: Service) -> AsyncIterator[None]:
+    """Starts what works beside the requests, and stops it at the end."""
     await service.access.run(service.access.open)
     await service.photo_search.start()
     if service.shopify is not None:

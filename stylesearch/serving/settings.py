@@ -53,6 +53,7 @@ class ServiceSettings:
         bulk_max_bytes, bulk_max_lines: largest size of a body with many changes, and its most lines.
         bulk_max_line: longest line of it, in bytes.
         max_pixels: larger photos are refused before they are decoded.
+        decode_seconds: processor time that decoding one upload may take.
         max_parts: largest number of parts of a multipart body.
         queue_size: number of photos that may wait for the network in one worker.
         batch_size: number of photos that the network computes together.
@@ -88,6 +89,7 @@ class ServiceSettings:
     bulk_max_lines: int = 1_000_000
     bulk_max_line: int = 131_072
     max_pixels: int = 50_000_000
+    decode_seconds: float = 1.5
     max_parts: int = 32
     queue_size: int = 32
     batch_size: int = 8
@@ -119,6 +121,7 @@ _RULES: Final = SettingRules(
         "bulk_max_lines": 1,
         "bulk_max_line": 64,
         "max_pixels": 256,
+        "decode_seconds": 0.1,
         "max_parts": 1,
         "queue_size": 1,
         "batch_size": 1,

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, Unpack
 
 from stylesearch.errors import StyleSearchError
+from stylesearch.images.limits import limit_decoding
 from stylesearch.models.card import is_trained
 from stylesearch.settings import Settings, load_settings
 from stylesearch.types import (
@@ -100,6 +101,7 @@ class Workspace:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        limit_decoding(settings.decoding_limits)  # of the process: those of the workspace that is opened last
         self._resources = Resources(settings)
         self.indexes = Indexes(self._resources)
         self.models = Models(self._resources)

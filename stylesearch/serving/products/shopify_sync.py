@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from stylesearch.catalog import ImageEntry
 from stylesearch.catalog.pruning import Pruner
-from stylesearch.errors import CatalogLocked, StyleSearchError
+from stylesearch.errors import CatalogLocked, ImageError, StyleSearchError
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import known_entry
 from stylesearch.images.source import read_image, without_secrets
@@ -337,8 +337,8 @@ class ShopifySync:
                 )
             one = usable[fetched.sha256]
             width, height, vectors = one.width, one.height, dict(one.vectors)
-        except ImageRefused as refused:
-            error = str(refused.__cause__)
+        except (ImageError, ImageRefused) as refused:
+            error = str(refused.__cause__ or refused)
             self._metrics.webhook_images_failed.inc()
             log.warning("a picture of a webhook cannot be used: %s: %s", without_secrets(image.path), error)
         entry = ImageEntry(

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import functools
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ import numpy as np
 
 from stylesearch.extractors.engines.choose import choose_engine
 from stylesearch.extractors.spec import ExtractorSpec
+from stylesearch.images.limits import decoding_limits
+from stylesearch.images.processes.allowance import Allowance, allow
 from stylesearch.parallel import usable_cores
 from stylesearch.serving.search.background import IndexMaintenance, warm_up
 from stylesearch.serving.search.batcher import Batcher, PhotoFeatures
@@ -96,7 +99,7 @@ class PhotoSearch:
     decoded, but only a few, so that memory is bounded. Nothing here blocks the event loop.
 
     A search that is cancelled, because its time is over or its client has disconnected, leaves every queue at
-    once; only a step that has begun is finished.
+    once; only a step that has begun is finished, and a decoder that works for long is ended.
 
     Args:
         workspace: the workspace to search.
@@ -124,7 +127,10 @@ class PhotoSearch:
         self.ready = False
         self._observe = observe or (lambda what, value: None)
         n_cores = usable_cores()
-        self._decoders = ThreadPoolExecutor(n_cores, "stylesearch-decode")
+        n_slots = BATCHES_AHEAD * batch_size
+        # Most of these threads wait for a decoder; only those that have a turn work.
+        self._decoders = ThreadPoolExecutor(n_slots, "stylesearch-decode")
+        self._turns = threading.Semaphore(n_cores)
         self._extractors = ThreadPoolExecutor(EXTRACT_CALLS_AT_ONCE, "stylesearch-extract")
         self._pools = SearchPools(workspace, min(n_cores, MAX_SEARCH_THREADS), queue_size)
         self._queue = RequestQueue(queue_size, timeout, lambda n_waiting: self._observe("queue", n_waiting))
@@ -141,7 +147,7 @@ class PhotoSearch:
         self._maintenance_thread = ThreadPoolExecutor(1, "stylesearch-maintenance")
         self._maintenance_task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
-        self._decoded_slots = asyncio.Semaphore(BATCHES_AHEAD * batch_size)
+        self._decoded_slots = asyncio.Semaphore(n_slots)
         self._n_decoding = 0
 
     @property
@@ -281,13 +287,18 @@ class PhotoSearch:
         ticket.on_leave(self._decoded_slots.release)
         self._n_decoding += 1
 
+        cancelled = threading.Event()
+        allowance = Allowance(decoding_limits().cpu_seconds, self._turns, cancelled)
+
         def decode() -> tuple[Searcher, Pool, View]:
-            searcher, pool = self._select(choice)
-            return searcher, pool, look(searcher)
+            with allow(allowance):
+                searcher, pool = self._select(choice)
+                return searcher, pool, look(searcher)
 
         try:
             searcher, pool, view = await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
         finally:
+            cancelled.set()  # if it has not ended yet, nobody waits for it any more
             self._n_decoding -= 1
             self._batcher.start_batches()  # a batch that waits for this photo need not wait any longer
         self._observe("decode", view.seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 
 import stylesearch
-from stylesearch.errors import CatalogError
+from stylesearch.errors import CatalogError, ImageTooLarge, NotAnImage
 from stylesearch.files import sha256_bytes
-from stylesearch.images.source import open_listed, read_listed, without_secrets
+from stylesearch.images import limits
+from stylesearch.images.decode import decode
+from stylesearch.images.limits import DecodingLimits
+from stylesearch.images.source import hash_image, open_listed, read_image, read_listed, without_secrets
 
 PACKAGE = Path(stylesearch.__file__).parent
 
@@ -23,6 +27,8 @@ OTHER_FILES = {
     ("training/perceptual_hash.py", "_read"): "hashes of pictures",
     ("serving/uploads.py", "*"): "notes of changes that were not finished",
     ("evaluation/results_files.py", "load_study"): "results of a study",
+    ("images/processes/worker.py", "_limit_bytes"): "how much memory the process has",
+    ("settings.py", "change_settings"): "the settings file",
     ("drawn_shop/writer.py", "*"): "pictures that were just drawn, in memory",
     ("images/remote/cache.py", "store"): "a picture that is being fetched, to be written",
     ("images/remote/fetch.py", "_start"): "the library of a cloud",
@@ -138,3 +144,60 @@ def test_a_pipe_in_the_place_of_an_image_is_not_waited_for(tmp_path: Path) -> No
 def test_user_and_password_are_left_out(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
     assert without_secrets(shown) == shown
+
+
+class TestLargeFiles:
+    N_BYTES = 6_000_000_000
+
+    @pytest.fixture
+    def sparse(self, tmp_path: Path) -> Path:
+        """A file of 6 GB that takes no space, and begins as a JPEG does."""
+        path = tmp_path / "huge.jpg"
+        with path.open("wb") as file:
+            file.write(b"\xff\xd8\xff\xe0")
+            file.truncate(self.N_BYTES)
+        return path
+
+    @pytest.mark.parametrize(
+        "read", [read_image, hash_image, decode, lambda path: read_listed(path, "0" * 64)]
+    )
+    def test_are_refused_before_they_are_read(self, read, sparse: Path) -> None:
+        with pytest.raises(
+            ImageTooLarge, match="has 6,000,000,000 bytes; files of up to 200,000,000"
+        ) as caught:
+            read(sparse)
+        assert "STYLESEARCH_MAX_FILE_BYTES" in caught.value.hint
+
+    def test_of_no_format_are_told_as_such(self, tmp_path: Path) -> None:
+        path = tmp_path / "huge.jpg"
+        with path.open("wb") as file:
+            file.truncate(self.N_BYTES)
+        for read in (read_image, hash_image, decode):
+            with pytest.raises(NotAnImage, match="in no format that can be read"):
+                read(path)
+
+    def test_a_pipe_is_read_no_further_than_the_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(limits, "_limits", DecodingLimits(max_file_bytes=3_000_000))
+        read = 0
+
+        class Endless(io.RawIOBase):
+            def read(self, n: int = -1) -> bytes:
+                nonlocal read
+                assert 0 < n <= 1 << 20
+                read += n
+                return b"\xff\xd8\xff" + bytes(n - 3)
+
+        with pytest.raises(ImageTooLarge, match="more than 3,000,000 bytes"):
+            decode(Endless())  # type: ignore[arg-type]
+        assert read <= 3_000_065
+
+    def test_exactly_as_large_as_allowed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "a.gif"
+        path.write_bytes(b"GIF89a" + bytes(1994))
+        monkeypatch.setattr(limits, "_limits", DecodingLimits(max_file_bytes=2000))
+        assert len(read_image(path)) == 2000
+        assert hash_image(path) == sha256_bytes(read_image(path))
+        monkeypatch.setattr(limits, "_limits", DecodingLimits(max_file_bytes=1999))
+        for read in (read_image, hash_image):
+            with pytest.raises(ImageTooLarge, match="has 2,000 bytes"):
+                read(path)

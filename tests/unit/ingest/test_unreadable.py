@@ -11,6 +11,7 @@ from PIL import Image
 
 from stylesearch.catalog import Catalog, FeatureSet, KnownImage
 from stylesearch.features.stream import ExtractionOptions
+from stylesearch.images import source as source_module
 from stylesearch.importers.tables.importer import TableImporter
 from stylesearch.ingest import IngestOptions, IngestReport, ingest
 from stylesearch.testing.fake_extractor import FakeExtractor
@@ -48,7 +49,7 @@ def make_unreadable(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     def fail(path: Path) -> bytes:
         raise OSError(code, "not now", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", fail)
+    monkeypatch.setattr(source_module, "open_image", fail)
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
