@@ -4,6 +4,7 @@ python -m campaigns                                    lists them
 python -m campaigns kill operations --trials 500       runs two of them, and prints a table
 python -m campaigns kill --seed 7 --only 123           runs one trial again
 python -m campaigns all --minutes 10                   runs each for ten minutes
+python -m campaigns fuzz decode --minutes 10           fuzzes a reader; python -m campaigns fuzz lists them
 python -m campaigns summary                            prints the table of what was run before
 """
 
@@ -27,6 +28,10 @@ CAMPAIGNS = {
 
 def main(arguments: list[str]) -> int:
     """Runs what is named. Returns 1 if a trial failed, 2 for wrong usage."""
+    if arguments[:1] == ["fuzz"]:
+        from campaigns import fuzz
+
+        return fuzz.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m campaigns", description=__doc__)
     parser.add_argument("names", nargs="*", help="campaigns, all, or summary")
     parser.add_argument("--seed", type=int, default=1)

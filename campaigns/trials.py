@@ -24,6 +24,7 @@ __all__ = [
     "Outcome",
     "Trial",
     "TrialFailed",
+    "append_outcome",
     "campaign_random",
     "command_of",
     "read_outcomes",
@@ -53,6 +54,7 @@ class Outcome:
         tried: what was tried, and what came of it; "" where it failed.
         problem: what did not hold; "" where all held.
         seconds: how long it took.
+        trials: how many trials the line stands for: the inputs of a run that makes up thousands.
     """
 
     campaign: str
@@ -61,6 +63,7 @@ class Outcome:
     tried: str
     problem: str
     seconds: float
+    trials: int = 1
 
 
 def campaign_random(name: str, seed: int, number: int) -> random.Random:
@@ -126,7 +129,7 @@ def run_trials(
                 elif only is not None:
                     print(outcome.tried)
                 if only is None:
-                    _append(results, outcome)
+                    append_outcome(results, outcome)
     return n_failed
 
 
@@ -140,7 +143,7 @@ def _run(name: str, seed: int, number: int, trial: Trial) -> Outcome:
     return Outcome(name, seed, number, tried, problem, round(time.monotonic() - began, 3))
 
 
-def _append(path: Path, outcome: Outcome) -> None:
+def append_outcome(path: Path, outcome: Outcome) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if file.tell():
