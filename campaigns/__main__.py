@@ -23,6 +23,8 @@ CAMPAIGNS = {
     "kill": ("campaigns.kills:kills", "kill -9 at a random moment of a command that writes, then run again"),
     "operations": ("campaigns.kills:operations", "the same, killed at one of its operations on files"),
     "errors": ("campaigns.kills:errors", "the same, with a full or failing disk at one of them"),
+    "power": ("campaigns.power:cuts", "the same, with the power cut: unflushed writes lost, torn, out of order"),
+    "serving": ("campaigns.served_kills:serving_kills", "kill -9 of the service while clients change products"),
 }
 
 

@@ -46,11 +46,13 @@ IMPORTED: Final = (
     "stylesearch.search.searcher",
     "stylesearch.workspace.doctor",
     "stylesearch.workspace.workspace",
+    "stylesearch.serving.app",
     "alembic.command",
     "annoy",
     "faiss",
     "filelock",
     "PIL.Image",
+    "uvicorn",
 )
 """Modules that commands import when they need them, so that a fork has them already."""
 
@@ -159,7 +161,10 @@ def _call(request: dict[str, Any]) -> int:
     from stylesearch.cli.main import cli
     from stylesearch.cli.process import run
 
-    return run(cli, request["arguments"])
+    code = run(cli, request["arguments"])
+    if not code and request["fault"] is not None:
+        faults.mark("done")
+    return code
 
 
 if __name__ == "__main__":
