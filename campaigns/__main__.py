@@ -25,6 +25,13 @@ CAMPAIGNS = {
     "errors": ("campaigns.kills:errors", "the same, with a full or failing disk at one of them"),
     "power": ("campaigns.power:cuts", "the same, with the power cut: unflushed writes lost, torn, out of order"),
     "serving": ("campaigns.served_kills:serving_kills", "kill -9 of the service while clients change products"),
+    "disk": ("campaigns.limits:full_disks", "commands that write, on a disk with little space left"),
+    "limits": ("campaigns.limits:limits", "the same, with few files, little memory, no further process"),
+    "damage": ("campaigns.flips:damaged_files", "damaged files of a workspace, all commands and endpoints"),
+    "pictures": ("campaigns.hostile_input:hostile_pictures", "hostile pictures, some of them mutated"),
+    "tables": ("campaigns.hostile_input:hostile_tables", "hostile tables, some of them mutated"),
+    "http": ("campaigns.attacks:hostile_http", "hostile HTTP: framing, slow clients, huge headers, aborts, pipelines"),
+    "load": ("campaigns.attacks:load", "half a minute of load in each trial, with the memory watched"),
 }
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-__all__ = ["TARGETS", "Target"]
+__all__ = ["TABLE_SUFFIXES", "TARGETS", "Target"]
 
 MAX_PIXELS: Final = 2_000_000
 """Of pictures: what a picture of the largest size costs is measured elsewhere; many inputs are to be tried here."""
@@ -140,7 +140,7 @@ def _bodies_seeds() -> list[bytes]:
     return [form, f"a{json.dumps(search)}".encode(), f"a{json.dumps(product)}".encode(), f"A{line}".encode()]
 
 
-_SUFFIXES: Final = (".csv", ".tsv", ".xml", ".xlsx", ".txt")
+TABLE_SUFFIXES: Final = (".csv", ".tsv", ".xml", ".xlsx", ".txt")
 
 
 @dataclass
@@ -170,7 +170,7 @@ def _table(data: bytes) -> None:
 
     if not data:
         return
-    path = _folder() / f"table{_SUFFIXES[data[0] % len(_SUFFIXES)]}"
+    path = _folder() / f"table{TABLE_SUFFIXES[data[0] % len(TABLE_SUFFIXES)]}"
     path.write_bytes(data[1:])
     try:
         with contextlib.suppress(StyleSearchError):
