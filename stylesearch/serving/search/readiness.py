@@ -35,6 +35,14 @@ class Readiness:
         self._access = access
         self._photo_search = photo_search
         self._index: tuple[float, str] | None = None
+        self._damaged_state: int | None = None
+
+    def note_damage(self) -> None:
+        """Notes that a request came upon damage of the catalog: it counts until the catalog is changed."""
+        try:
+            self._damaged_state = self._access.catalog.state()
+        except StyleSearchError as error:  # it cannot be read at all, which a check sees by itself
+            log.info("the damaged catalog cannot be read: %s", error)
 
     def check(self) -> tuple[bool, dict[str, Any]]:
         """Returns whether searches and changes can be answered, and the state of each part; blocks.
@@ -48,6 +56,9 @@ class Readiness:
         try:
             n_products = self._access.catalog.totals()[0]
             schema, usable = self._access.catalog.revision, True
+            if self._damaged_state is not None and self._access.catalog.state() == self._damaged_state:
+                log.warning("not ready: requests came upon damage of the catalog; run `stylesearch db check`")
+                schema, usable = "the catalog is damaged", False
         except StyleSearchError as error:
             log.warning("not ready: %s", error)
             schema, usable = "the catalog cannot be read", False
