@@ -289,12 +289,20 @@ def _opener(path: Path, mode: str, foreign_keys: bool) -> Any:
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
             connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        except UnicodeDecodeError as error:
+            connection.close()
+            raise _unreadable_words(path, error) from error
         except BaseException:
             connection.close()
             raise
         return connection
 
     return open_connection
+
+
+def _unreadable_words(place: object, error: UnicodeDecodeError) -> CatalogDamaged:
+    """The error where SQLite complains of a schema in words that are no UTF-8 themselves."""
+    return CatalogDamaged(f"{place}: the schema has a name that is no UTF-8: {error.object[:60]!r}")
 
 
 def _begin(connection: Connection) -> None:
@@ -307,6 +315,8 @@ def _explain(context: ExceptionContext, location: Location) -> None:
     original = context.original_exception
     if isinstance(original, sqlite3.DatabaseError):
         _explain_sqlite(original, location, context.statement)
+    elif isinstance(original, UnicodeDecodeError):
+        raise _unreadable_words(location, original) from original
     elif isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         raise CatalogError(
             f"the database {location} failed: {original}", hint="check that it runs and that the URL is right"

@@ -72,7 +72,7 @@ FILE_DAMAGES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "a file cut in half": lambda data: data[: len(data) // 2],
     "a header of zeros": lambda data: bytes(100) + data[100:],
     "another size of pages": lambda data: data[:16] + b"\x02\x00" + data[18:],
-    "another encoding of texts": lambda data: data[:56] + b"\x00\x00\x00\x09" + data[60:],
+    "another encoding of texts": lambda data: data[:56] + b"\x00\x00\x00\x02" + data[60:],
     "a schema of zeros": lambda data: data[:100] + bytes(8000) + data[8100:],
     "pages of noise": lambda data: data[:16384] + b"\xa5" * (len(data) - 16384),
 }

@@ -22,6 +22,9 @@ LOADED: Final = "loaded"
 INDEX_STATE_SECONDS: Final = 5.0
 """Seconds that the state of the indexes is cached: reading that of a large shop takes a while."""
 
+DAMAGE_SECONDS: Final = 60.0
+"""Seconds for which a damage counts that a request came upon, whatever is changed meanwhile."""
+
 
 class Readiness:
     """Checks the network, the default space and the catalog.
@@ -35,12 +38,15 @@ class Readiness:
         self._access = access
         self._photo_search = photo_search
         self._index: tuple[float, str] | None = None
-        self._damaged_state: int | None = None
+        self._damage: tuple[float, int | None] | None = None
 
     def note_damage(self) -> None:
-        """Notes that a request came upon damage of the catalog: it counts until the catalog is changed."""
+        """Notes that a request came upon damage of the catalog.
+
+        It counts for a minute, and until the catalog is changed: then somebody may have mended it.
+        """
         try:
-            self._damaged_state = self._access.catalog.state()
+            self._damage = (time.monotonic(), self._access.catalog.state())
         except StyleSearchError as error:  # it cannot be read at all, which a check sees by itself
             log.info("the damaged catalog cannot be read: %s", error)
 
@@ -56,7 +62,7 @@ class Readiness:
         try:
             n_products = self._access.catalog.totals()[0]
             schema, usable = self._access.catalog.revision, True
-            if self._damaged_state is not None and self._access.catalog.state() == self._damaged_state:
+            if self._is_damaged():
                 log.warning("not ready: requests came upon damage of the catalog; run `stylesearch db check`")
                 schema, usable = "the catalog is damaged", False
         except StyleSearchError as error:
@@ -69,6 +75,12 @@ class Readiness:
             "catalog": {"products": n_products},
         }
         return model == LOADED and usable, checks
+
+    def _is_damaged(self) -> bool:
+        if self._damage is None:
+            return False
+        since, state = self._damage
+        return time.monotonic() - since < DAMAGE_SECONDS or self._access.catalog.state() == state
 
     def _model_state(self) -> str:
         if not self._photo_search.ready:
