@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,16 +167,24 @@ def is_on_readonly_storage(path: os.PathLike[str]) -> bool:
 
 
 def prepare_new_file(path: Path) -> None:
-    """Creates an empty SQLite file with our page size, in WAL mode: readers continue while one writes.
+    """Creates an SQLite file of one page of our size, in WAL mode: readers continue while one writes.
 
-    A file that is not empty stays as it is. Both settings are stored in the file.
+    An existing file stays as it is, but for the mode. Both settings are stored in the file. It appears whole:
+    a file without a page is one that was damaged.
     """
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
+    if path.exists():
+        _set_up(path)
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        new = Path(folder) / path.name
+        _set_up(new)
+        new.replace(path)
+
+
+def _set_up(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
 
 
 class ChangeCounter:
@@ -280,12 +289,20 @@ def _opener(path: Path, mode: str, foreign_keys: bool) -> Any:
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
             connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        except UnicodeDecodeError as error:
+            connection.close()
+            raise _unreadable_words(path, error) from error
         except BaseException:
             connection.close()
             raise
         return connection
 
     return open_connection
+
+
+def _unreadable_words(place: object, error: UnicodeDecodeError) -> CatalogDamaged:
+    """The error where SQLite complains of a schema in words that are no UTF-8 themselves."""
+    return CatalogDamaged(f"{place}: the schema has a name that is no UTF-8: {error.object[:60]!r}")
 
 
 def _begin(connection: Connection) -> None:
@@ -298,6 +315,8 @@ def _explain(context: ExceptionContext, location: Location) -> None:
     original = context.original_exception
     if isinstance(original, sqlite3.DatabaseError):
         _explain_sqlite(original, location, context.statement)
+    elif isinstance(original, UnicodeDecodeError):
+        raise _unreadable_words(location, original) from original
     elif isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         raise CatalogError(
             f"the database {location} failed: {original}", hint="check that it runs and that the URL is right"

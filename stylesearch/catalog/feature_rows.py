@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
 from stylesearch.catalog.queries import in_batches
 from stylesearch.catalog.tables import ImageState, features, images, products
-from stylesearch.errors import CatalogError
+from stylesearch.errors import CatalogDamaged, CatalogError
 
 __all__ = ["FeatureRows", "microseconds_since_1970"]
 
@@ -56,7 +56,11 @@ class FeatureRows:
             )
             rows = [(row[0], row[1], row[2], row[3]) for row in self._connection.execute(statement)]
             self.remove(batch)
-            self.insert(rows)
+            try:
+                self.insert(rows)
+            except CatalogError as error:
+                among = f"{min(batch)} to {max(batch)} of images"
+                raise CatalogDamaged(f"features has vectors of unusable images, among {among}") from error
 
     def remove(self, image_pks: Sequence[int]) -> None:
         """Removes all vectors of these images."""

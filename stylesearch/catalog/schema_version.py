@@ -51,6 +51,7 @@ def read_revision(connection: Connection, place: str) -> str | None:
                 f"{place} is a database without the tables of a catalog",
                 hint="restore a backup, or give the path of a new file",
             )
+        _refuse_emptied(connection, place)
         return None
     revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if not isinstance(revision, str) or not re.fullmatch(r"\d{4}", revision) or revision < REVISIONS[0]:
@@ -66,6 +67,23 @@ def read_revision(connection: Connection, place: str) -> str | None:
             hint="pip install --upgrade stylesearch",
         )
     return str(revision)
+
+
+def _refuse_emptied(connection: Connection, place: str) -> None:
+    """Refuses a file of SQLite that has lost its tables; a new one has a page, and none only for a moment.
+
+    Raises:
+        CatalogDamaged: it was not made by ``connections.prepare_new_file``, or had tables.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+    if n_pages != 1:
+        what = "is empty" if not n_pages else "has no tables"
+        raise CatalogDamaged(
+            f"{place} {what}",
+            hint="restore a backup; if nothing was in it, remove the file and ingest",
+        )
 
 
 def _own_version() -> str:

@@ -144,7 +144,12 @@ def _wrap(app: FastAPI, service: Service) -> None:
     names = names_answered(settings.host, settings.allowed_hosts)
     if names is not None:
         app.add_middleware(AllowedHosts, names=names)
-    app.add_middleware(ErrorHandler, metrics=service.metrics, private=service.access.private)
+    app.add_middleware(
+        ErrorHandler,
+        metrics=service.metrics,
+        private=service.access.private,
+        on_damage=service.readiness.note_damage,
+    )
     if (
         settings.cors_origins
     ):  # around all responses, so that pages of these origins can read why they were refused

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +13,8 @@ from stylesearch.catalog.check.findings import Finding, Problem
 from stylesearch.catalog.queries import IS_USABLE, in_batches
 from stylesearch.catalog.tables import images, products
 from stylesearch.errors import CatalogDamaged
-from stylesearch.images.source import is_lost, open_image
+from stylesearch.files import sha256_file
+from stylesearch.images.source import is_lost
 from stylesearch.types import ReportProgress
 
 __all__ = ["REMOVE_UPLOAD", "check_files", "check_uploads"]
@@ -103,8 +103,7 @@ def _singly(connection: Connection, page: Any, pks: Sequence[int]) -> Iterator[A
 
 def _fault_of_content(path: str, sha256: str) -> str:
     try:
-        with open_image(path) as file:
-            is_same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        is_same = sha256_file(path) == sha256
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
     return "" if is_same else "has changed since it was ingested"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stylesearch.errors import StyleSearchError
+from stylesearch.errors import CatalogDamaged, StyleSearchError
 from stylesearch.serving.logs import request_id
 from stylesearch.serving.metrics import ServiceMetrics
 from stylesearch.serving.middleware.disconnect import is_given_up
@@ -38,12 +38,20 @@ class ErrorHandler:
         app: the next application.
         metrics: counts refusals.
         private: paths that must not appear in responses.
+        on_damage: called when a request has come upon damage of the catalog.
     """
 
-    def __init__(self, app: ASGIApp, metrics: ServiceMetrics, private: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: ServiceMetrics,
+        private: Sequence[str] = (),
+        on_damage: Callable[[], None] | None = None,
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._private = private
+        self._on_damage = on_damage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a request."""
@@ -76,6 +84,8 @@ class ErrorHandler:
 
     def _problem(self, error: Exception) -> Problem:
         problem = as_problem(error, self._private)
+        if isinstance(error, CatalogDamaged) and self._on_damage:
+            self._on_damage()
         if problem.status == 500:
             log.error("failed: %s", type(error).__name__, exc_info=error)
         elif problem.status > 500 and isinstance(error, StyleSearchError):

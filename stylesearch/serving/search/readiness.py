@@ -22,6 +22,9 @@ LOADED: Final = "loaded"
 INDEX_STATE_SECONDS: Final = 5.0
 """Seconds that the state of the indexes is cached: reading that of a large shop takes a while."""
 
+DAMAGE_SECONDS: Final = 60.0
+"""Seconds for which a damage counts that a request came upon, whatever is changed meanwhile."""
+
 
 class Readiness:
     """Checks the network, the default space and the catalog.
@@ -35,6 +38,17 @@ class Readiness:
         self._access = access
         self._photo_search = photo_search
         self._index: tuple[float, str] | None = None
+        self._damage: tuple[float, int | None] | None = None
+
+    def note_damage(self) -> None:
+        """Notes that a request came upon damage of the catalog.
+
+        It counts for a minute, and until the catalog is changed: then somebody may have mended it.
+        """
+        try:
+            self._damage = (time.monotonic(), self._access.catalog.state())
+        except StyleSearchError as error:  # it cannot be read at all, which a check sees by itself
+            log.info("the damaged catalog cannot be read: %s", error)
 
     def check(self) -> tuple[bool, dict[str, Any]]:
         """Returns whether searches and changes can be answered, and the state of each part; blocks.
@@ -48,6 +62,9 @@ class Readiness:
         try:
             n_products = self._access.catalog.totals()[0]
             schema, usable = self._access.catalog.revision, True
+            if self._is_damaged():
+                log.warning("not ready: requests came upon damage of the catalog; run `stylesearch db check`")
+                schema, usable = "the catalog is damaged", False
         except StyleSearchError as error:
             log.warning("not ready: %s", error)
             schema, usable = "the catalog cannot be read", False
@@ -58,6 +75,12 @@ class Readiness:
             "catalog": {"products": n_products},
         }
         return model == LOADED and usable, checks
+
+    def _is_damaged(self) -> bool:
+        if self._damage is None:
+            return False
+        since, state = self._damage
+        return time.monotonic() - since < DAMAGE_SECONDS or self._access.catalog.state() == state
 
     def _model_state(self) -> str:
         if not self._photo_search.ready:

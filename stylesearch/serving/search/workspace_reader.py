@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
@@ -11,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from stylesearch.catalog.categories import find_below
-from stylesearch.errors import CatalogError, NotInCatalog
+from stylesearch.errors import CatalogDamaged, CatalogError, NotInCatalog
 from stylesearch.serving.search.default_space import no_products_error, searcher_for
 from stylesearch.serving.uploads import UploadFolder
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from stylesearch.workspace.workspace import Workspace
 
 __all__ = ["WorkspaceAccess"]
+
+log = logging.getLogger(__name__)
 
 READERS: Final = 8
 """Threads that read at once: below what the catalog's pool of connections gives out."""
@@ -73,6 +76,8 @@ class WorkspaceAccess:
             Catalog.open(self.workspace.settings.database, create=True).close()
         try:
             _ = self.workspace.catalog
+        except CatalogDamaged as error:  # requests report it too, and /ready
+            log.error("%s: %s", error, error.hint)
         except CatalogError:
             if self._create:
                 raise

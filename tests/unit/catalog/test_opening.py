@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from stylesearch.catalog import Catalog, connections
-from stylesearch.catalog.connections import PAGE_BYTES, Location, make_engine
+from stylesearch.catalog.connections import PAGE_BYTES, Location, make_engine, prepare_new_file
 from stylesearch.catalog.migrate import check_schema, upgrade
-from stylesearch.errors import CatalogError, CatalogTooNew, MissingDependency
+from stylesearch.errors import CatalogDamaged, CatalogError, CatalogTooNew, MissingDependency
 from stylesearch.types import Product
 
 
@@ -82,9 +82,25 @@ def test_sqlite_is_set_up_as_promised(catalog: Catalog) -> None:
     assert pragma(catalog, "page_size") == PAGE_BYTES
 
 
-def test_an_empty_file_becomes_a_catalog(tmp_path: Path) -> None:
+def test_a_file_that_was_emptied_is_no_new_catalog(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     path.touch()
+    for readonly in (False, True):
+        with pytest.raises(CatalogDamaged, match=r"catalog\.db is empty"):
+            Catalog.open(path, readonly=readonly)
+    assert path.read_bytes() == b""
+
+
+def test_a_catalog_that_lost_its_tables_is_no_new_one(catalog_file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(catalog_file)) as raw:
+        raw.executescript("PRAGMA writable_schema = ON; DELETE FROM sqlite_master;")
+    with pytest.raises(CatalogDamaged, match="has no tables"):
+        Catalog.open(catalog_file)
+
+
+def test_a_new_file_without_tables_yet_becomes_a_catalog(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    prepare_new_file(path)
     with Catalog.open(path) as catalog:
         assert catalog.products() == []
     assert list(tmp_path.glob("*.backup*")) == []
@@ -95,7 +111,7 @@ def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> N
     path.write_bytes(b"\xff\xd8\xff\xe0 not a database at all" * 100)
     before = path.read_bytes()
     for readonly in (False, True):
-        with pytest.raises(CatalogError, match="nor any SQLite database"):
+        with pytest.raises(CatalogError, match="is no SQLite database"):
             Catalog.open(path, readonly=readonly)
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["photo.jpg"]
@@ -108,7 +124,7 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) 
         other.execute("INSERT INTO alembic_version VALUES ('ae10')")
         other.commit()
     before = path.read_bytes()
-    with pytest.raises(CatalogError, match="a database, but not a catalog"):
+    with pytest.raises(CatalogError, match="without the tables of a catalog"):
         Catalog.open(path)
     assert path.read_bytes() == before
 
@@ -140,7 +156,7 @@ def test_a_damaged_catalog_is_told_from_a_good_one(catalog_file: Path) -> None:
     catalog_file.write_bytes(content)
     with pytest.raises(CatalogError, match="damaged") as caught, Catalog.open(catalog_file) as catalog:
         catalog.status()
-    assert "restore a copy" in caught.value.hint
+    assert "restore a backup" in caught.value.hint
 
 
 @pytest.mark.parametrize("keyword", [{"readonly": True}, {"create": False}])
