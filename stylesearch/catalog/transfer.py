@@ -59,7 +59,7 @@ def write_tables(
     Raises:
         CatalogError: a vector is damaged.
     """
-    facts = dict(connection.execute(select(about.c.name, about.c.value)).tuples().all())
+    facts = dict(connection.execute(select(about.c.name, about.c.value)).all())
     counts = {
         one.name: connection.execute(select(func.count()).select_from(one)).scalar_one()
         for one in metadata.sorted_tables
@@ -241,7 +241,7 @@ def _line_of(row: Mapping[str, Any]) -> bytes:
 
 
 def _dimensions(connection: Connection) -> dict[int, int]:
-    return dict(connection.execute(select(feature_sets.c.pk, feature_sets.c.dim)).tuples().all())
+    return dict(connection.execute(select(feature_sets.c.pk, feature_sets.c.dim)).all())
 
 
 def _check_manifest(reader: PartReader) -> dict[str, int]:

@@ -398,7 +398,7 @@ def test_what_a_killed_backup_left_is_removed_by_the_next(home: Path, tmp_path: 
 @pytest.mark.parametrize("share", [0.5, 1.0005])
 @pytest.mark.parametrize("what", ["back_up", "restore"])
 def test_a_full_disk_changes_nothing(home: Path, tmp_path: Path, what: str, share: float) -> None:
-    """The limit is on one file: a little above its size a copy fits, and not the log of a restore beside it."""
+    """The limit is on one file: a little above its size a copy fits, and the log of a restore does not."""
     with ss.open(home) as shop:
         shop.database.back_up(tmp_path / "b.db")
     size = (tmp_path / "b.db").stat().st_size
