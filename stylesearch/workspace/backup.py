@@ -425,7 +425,6 @@ def _place_named(backup: Backup, staged: Path, home: Path) -> None:
         folder, target = staged / "models" / name, folder_of(home, name)
         for path in sorted(folder.iterdir()):
             if path.is_dir():
-                shutil.rmtree(target / path.name, ignore_errors=True)
                 _move_tree(path, target / path.name)
             elif path.name != CARD:
                 _move(path, target / path.name)
