@@ -32,15 +32,16 @@ def main() -> None:
         rows = [
             [f"the catalog of {N_PRODUCTS:,} products", "", "", f"{_megabytes(home / 'catalog.db'):,.0f}"]
         ]
-        for what, written, *arguments in (
-            ("backup", folder / "b.db", "--home", home, "db", "backup", folder / "b.db"),
-            ("backup --full", folder / "b.tar", "--home", home, "db", "backup", folder / "b.tar", "--full"),
-            ("restore", home, "--home", home, "db", "restore", folder / "b.db", "--yes"),
-            ("restore of the full one", home, "--home", home, "db", "restore", folder / "b.tar", "--yes"),
-            ("export", folder / "export", "--home", home, "db", "export", folder / "export"),
-            ("import", anew, "--home", anew, "db", "import", folder / "export"),
-            ("vacuum", home, "--home", home, "db", "vacuum"),
-        ):
+        commands: list[tuple[str, Path, list[str | Path]]] = [
+            ("backup", folder / "b.db", ["--home", home, "db", "backup", folder / "b.db"]),
+            ("backup --full", folder / "b.tar", ["--home", home, "db", "backup", folder / "b.tar", "--full"]),
+            ("restore", home, ["--home", home, "db", "restore", folder / "b.db", "--yes"]),
+            ("restore of the full one", home, ["--home", home, "db", "restore", folder / "b.tar", "--yes"]),
+            ("export", folder / "export", ["--home", home, "db", "export", folder / "export"]),
+            ("import", anew, ["--home", anew, "db", "import", folder / "export"]),
+            ("vacuum", home, ["--home", home, "db", "vacuum"]),
+        ]
+        for what, written, arguments in commands:
             seconds, peak, _ = run_measured(command_line("-q", *arguments))
             rows.append([what, f"{seconds:.1f}", f"{peak:.0f}", f"{_megabytes(written):,.0f}"])
         print_table(["command", "seconds", "peak memory, MB", "MB on the disk after it"], rows)

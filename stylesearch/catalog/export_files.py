@@ -226,7 +226,6 @@ class _TarWriter(PartWriter):
         entry = tarfile.TarInfo(name)
         entry.size, entry.mode = len(data), 0o600
         self._tar.addfile(entry, io.BytesIO(data))
-        self._tar.members.clear()  # it would keep one for each part
 
 
 def _check_target(place: Path, overwrite: bool) -> None:

@@ -233,12 +233,12 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "NaN": (
         "products-00000.jsonl",
         lambda data: edit_line(data, amount=float("nan")),
-        r"jsonl:1: NaN is no number",
+        r"jsonl:1: .*NaN is no number",
     ),
     "too large": (
         "products-00000.jsonl",
         lambda data: edit_line(data, amount=1.5).replace(b"1.5,", b"1e999,", 1),
-        r"jsonl:1: 1e999 is too large",
+        r"jsonl:1: a finite number",
     ),
     "half a surrogate": (
         "products-00000.jsonl",
@@ -270,7 +270,7 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "attributes in a list": (
         "products-00000.jsonl",
         lambda data: edit_line(data, attributes=[1]),
-        r"jsonl:1: attributes cannot be \[1\]: an object is expected",
+        r"jsonl:1: attributes cannot be \[1\]: an object of JSON",
     ),
     "the same key twice": (
         "products-00000.jsonl",
@@ -300,7 +300,7 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "huge vectors": (
         "feature_sets-00000.jsonl",
         lambda data: edit_line(data, dim=1 << 40),
-        r"sets.*:1: dim cannot",
+        r"of 6 numbers, where its feature set has 1099",
     ),
     "another set": (
         "features-00000.jsonl",
@@ -311,6 +311,11 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
         "features-00000.jsonl",
         lambda data: edit_line(data, category="skirt"),
         r"the feature \d+ has another domain or category",
+    ),
+    "a vector with another bit": (
+        "features-00000.npy",
+        lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+        r"features-00000\.jsonl:4: .*its checksum differs",
     ),
     "NaN in a vector": (
         "features-00000.npy",
