@@ -19,6 +19,7 @@ __all__ = [
     "library_version",
     "median_of",
     "print_table",
+    "run_measured",
     "seconds_of",
     "seconds_of_command",
 ]
@@ -67,6 +68,19 @@ def seconds_of_command(command: Sequence[str]) -> float:
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - began
+
+
+def run_measured(command: Sequence[str]) -> tuple[float, float, str]:
+    """Wall seconds of a whole process, its largest resident set in MB, and what it printed."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if status:
+        raise RuntimeError(f"{command} failed with status {status}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024, out
 
 
 def alternate(

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measuring import command_line, print_table
+from benchmarks.measuring import command_line, print_table, run_measured
 from benchmarks.shops import drawn_images
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000").split(",")]
@@ -41,7 +39,7 @@ def main() -> None:
         print_table(["rows", "run", "seconds", "peak memory, MB"], rows)
         table = folder / "planned.csv"
         _write(table, N_PLANNED, {})
-        seconds, peak, out = _measure([sys.executable, "-c", READ, str(table)])
+        seconds, peak, out = run_measured([sys.executable, "-c", READ, str(table)])
         print(f"\n{int(out):,} rows read: {seconds:.0f} s, peak memory {peak:.0f} MB")
 
 
@@ -61,7 +59,7 @@ def _sync(folder: Path, size: int) -> Iterator[list[str]]:
         ("1 % of the prices changed", dict.fromkeys(range(0, size, 100), "5.00 EUR")),
     ):
         _write(table, size, changed)
-        seconds, peak, out = _measure(command)
+        seconds, peak, out = run_measured(command)
         n_changed = re.search(r"(\d+) changed", out)
         assert n_changed is not None
         assert int(n_changed[1]) == len(changed)
@@ -70,7 +68,7 @@ def _sync(folder: Path, size: int) -> Iterator[list[str]]:
     rows = "".join(f"p{number:07},3\n" for number in range(size))
     stock.write_text(f"id,stock\n{rows}", encoding="utf-8")
     command = command_line("--home", home, "-q", "ingest", stock, "-e", "color-histogram")
-    seconds, peak, out = _measure(command)
+    seconds, peak, out = run_measured(command)
     assert f"{size} changed" in out
     yield [f"{size:,}", "a table of the stock of all", f"{seconds:.1f}", f"{peak:.0f}"]
 
@@ -87,16 +85,3 @@ def _write(table: Path, size: int, prices: dict[int, str]) -> None:
 
 def _url(number: int) -> str:
     return f"{HOST}/{number:07}.jpg"
-
-
-def _measure(command: list[str]) -> tuple[float, float, str]:
-    """Wall seconds, the largest resident set in MB, and what was printed."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if status:
-        raise RuntimeError(f"{command} failed with status {status}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024, out

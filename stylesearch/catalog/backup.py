@@ -8,6 +8,7 @@ and a process that is killed leaves the old content or the new one.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -24,7 +25,7 @@ from sqlalchemy import Connection, func, select
 from stylesearch.catalog.connections import Location, explain_errors, make_engine, reading_mode, writer_lock
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, read_revision
 from stylesearch.catalog.tables import about, features, images, products
-from stylesearch.errors import CatalogError, CatalogLocked, ConfigError
+from stylesearch.errors import CatalogDamaged, CatalogError, CatalogLocked, ConfigError
 from stylesearch.files import sync_folder
 
 if TYPE_CHECKING:
@@ -43,8 +44,11 @@ __all__ = [
     "read_contents",
     "sqlite_path",
     "vacuum",
+    "warn_of_damaged_rows",
     "write_copy",
 ]
+
+log = logging.getLogger(__name__)
 
 SECONDS_TO_CLOSE: Final = 2.0
 """How long a restore waits for others that have the catalog open: a query ends, a service does not."""
@@ -135,17 +139,17 @@ def count_contents(connection: Connection, place: str) -> Contents | None:
     schema = read_revision(connection, place)
     if schema is None:
         return None
-    counts = [
+    n_products, n_images, n_features = (
         connection.execute(select(func.count()).select_from(table)).scalar_one()
         for table in (products, images, features)
-    ]
+    )
     named = select(about.c.value).where(about.c.name == CATALOG_ID)
     catalog_id = connection.execute(named).scalar() or ""
     highest = connection.execute(select(func.max(features.c.id))).scalar() or 0
     if connection.dialect.name == "sqlite":
         used = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'features'").scalar()
         highest = max(highest, used or 0)
-    return Contents(schema, catalog_id, *counts, highest)
+    return Contents(schema, catalog_id, n_products, n_images, n_features, highest)
 
 
 def read_contents(path: Path, *, mode: str = "") -> Contents | None:
@@ -239,6 +243,8 @@ def check_copy(path: Path, name: Path) -> Contents:
                 from stylesearch.catalog.migrate import schema_drift
 
                 found = [f"the schema differs: {one}" for one in schema_drift(connection)]
+    except CatalogDamaged as error:
+        raise _damaged(name, error.what) from error
     except CatalogError as error:
         if isinstance(error.__cause__, sqlite3.DatabaseError):
             raise _damaged(name, str(error.__cause__)) from error
@@ -248,6 +254,30 @@ def check_copy(path: Path, name: Path) -> Contents:
     if found:
         raise _damaged(name, found[0])
     return contents
+
+
+def warn_of_damaged_rows(path: Path, name: Path) -> None:
+    """Reads every row and vector of a copy with this version's schema; logs how many are damaged.
+
+    They may have been so in the catalog that was copied, and most of them can be mended after a restore.
+    """
+    from stylesearch.catalog.check.rows import check_rows
+
+    engine = make_engine(Location(path), mode="immutable")
+    try:
+        with engine.connect() as connection:
+            for one in check_rows(connection, None):
+                if one.n_problems:
+                    log.warning(
+                        "%s: %d of %d %s are damaged, as %s; run `stylesearch db check` on what is restored",
+                        name,
+                        one.n_problems,
+                        one.n_checked,
+                        one.check,
+                        one.problems[0].what,
+                    )
+    finally:
+        engine.dispose()
 
 
 def give_new_id(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -27,6 +28,7 @@ VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 TAR: Final = ".tar"
 NAME: Final = re.compile(r"[a-z_]+-[0-9]{5,}\.(jsonl|npy)")
+BLOCK: Final = 1 << 20
 MOST_PART_BYTES: Final = 1 << 28
 """What is written is far smaller; a part of this size in a manifest is refused."""
 
@@ -131,7 +133,9 @@ class PartReader:
             )
         try:
             with self._files[name]() as file:
-                return file.read(most + 1)
+                # Not all at once: Python would allocate as much as a manifest says.
+                blocks = iter(lambda: file.read(BLOCK), b"")
+                return b"".join(itertools.islice(blocks, most // BLOCK + 1))
         except (OSError, tarfile.TarError, EOFError) as error:
             raise DatasetError(f"{self.place}/{name} cannot be read: {error}") from error
 
@@ -222,7 +226,6 @@ class _TarWriter(PartWriter):
         entry = tarfile.TarInfo(name)
         entry.size, entry.mode = len(data), 0o600
         self._tar.addfile(entry, io.BytesIO(data))
-        self._tar.members.clear()  # it would keep one for each part
 
 
 def _check_target(place: Path, overwrite: bool) -> None:

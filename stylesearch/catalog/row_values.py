@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -21,17 +20,15 @@ from sqlalchemy import (
     column,
     table,
 )
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.types import TypeEngine
 
-from stylesearch.catalog.tables import ImageState
-from stylesearch.catalog.vector_codec import DTYPES
-from stylesearch.types import Box, Domain, Variant
+from stylesearch.catalog.stored_types import Stored, parse_json
 
-__all__ = ["MOST_DIMENSIONS", "check_row", "parse_row", "plain_columns", "plain_table"]
+__all__ = ["check_row", "parse_row", "plain_columns", "plain_table"]
 
-MOST_DIMENSIONS: Final = 1 << 20
-"""Numbers in one vector; networks have some thousands."""
-
+DEFAULT: Final[Dialect] = DefaultDialect()
 BIG: Final = 1 << 63
 
 
@@ -42,7 +39,7 @@ def plain_table(of: Table) -> TableClause:
 
 def plain_columns(of: Table) -> list[str]:
     """Names of the columns that values of JSON can be written for: all but those of bytes."""
-    return [one.name for one in of.columns if not isinstance(one.type, LargeBinary)]
+    return [one.name for one in of.columns if not isinstance(_kind(one), LargeBinary)]
 
 
 def parse_row(line: bytes) -> dict[str, Any]:
@@ -52,7 +49,7 @@ def parse_row(line: bytes) -> dict[str, Any]:
         ValueError: it is not one object, or has a number or a text that JSON does not have.
     """
     try:
-        row = json.loads(line, parse_constant=_refuse_constant, parse_float=_parse_float)
+        row = parse_json(line.decode())
         if b"\\u" in line:
             json.dumps(row, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except RecursionError:
@@ -78,23 +75,34 @@ def check_row(of: Table, row: Mapping[str, Any]) -> None:
             if not of.columns[name].nullable:
                 raise ValueError(f"{name} is null")
             continue
-        _check_type(of.columns[name], value)
-        check = _CHECKS.get(name)
-        if check is not None:
-            try:
-                check(value)
-            except (ValueError, TypeError, AttributeError) as error:
-                raise ValueError(f"{name} cannot be {_shorten(value)}: {error}") from error
+        one = of.columns[name]
+        _check_type(one, value)
+        try:
+            if (check := one.info.get("check")) is not None:
+                check(_as_read(one, value))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{name} cannot be {_shorten(value)}: {error}") from error
+
+
+def _kind(one: Column[Any]) -> TypeEngine[Any]:
+    """The type of a column below the one that checks what is read."""
+    return one.type.type_ if isinstance(one.type, Stored) else one.type
+
+
+def _as_read(one: Column[Any], value: Any) -> Any:
+    """A value of JSON as it is read from a column whose type makes something else of it."""
+    kind = _kind(one)
+    return kind.process_result_value(value, DEFAULT) if isinstance(kind, TypeDecorator) else value
 
 
 def _plain_type(one: Column[Any]) -> TypeEngine[Any]:
-    if isinstance(one.type, TypeDecorator | JSON):
-        return JSON(none_as_null=bool(one.nullable))
+    if isinstance(_kind(one), TypeDecorator):
+        return Stored(JSON(), f"{one.table.name}.{one.name}", None)
     return one.type
 
 
 def _check_type(one: Column[Any], value: Any) -> None:
-    kind, is_right = one.type, True
+    kind, is_right = _kind(one), True
     if isinstance(kind, Boolean):
         is_right = isinstance(value, bool)
     elif isinstance(kind, Integer):
@@ -105,53 +113,6 @@ def _check_type(one: Column[Any], value: Any) -> None:
         is_right = isinstance(value, str)
     if not is_right:
         raise ValueError(f"{one.name} is no {type(kind).__name__.lower()}. Received: {_shorten(value)}")
-
-
-def _check_object(value: Any) -> None:
-    if not isinstance(value, dict):
-        raise ValueError("an object is expected")
-
-
-def _check_variants(value: Any) -> None:
-    for one in value:
-        _check_object(Variant(**one).options)
-
-
-def _check_dtype(value: str) -> None:
-    if value not in DTYPES:
-        raise ValueError(f"it is one of {', '.join(DTYPES)}")
-
-
-def _check_dim(value: int) -> None:
-    if not 1 <= value <= MOST_DIMENSIONS:
-        raise ValueError(f"it is from 1 to {MOST_DIMENSIONS}")
-
-
-_CHECKS: Final[Mapping[str, Callable[[Any], object]]] = {
-    "attributes": _check_object,
-    "box": Box.parse,
-    "dim": _check_dim,
-    "domain": Domain,
-    "dtype": _check_dtype,
-    "guesses": _check_object,
-    "options": _check_object,
-    "parameters": _check_object,
-    "said": _check_object,
-    "state": ImageState,
-    "variants": _check_variants,
-}
-"""What a column holds beside its type, by its name, which means the same in every table."""
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _parse_float(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"{text} is too large")
-    return value
 
 
 def _shorten(value: Any) -> str:

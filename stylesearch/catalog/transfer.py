@@ -25,7 +25,8 @@ from stylesearch.catalog.export_files import PartReader, PartWriter
 from stylesearch.catalog.row_values import check_row, parse_row, plain_table
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, NEEDS_STYLESEARCH, REVISIONS
 from stylesearch.catalog.tables import about, feature_sets, features, images, metadata, products
-from stylesearch.errors import CatalogError, CatalogTooNew, ConfigError, DatasetError
+from stylesearch.catalog.vector_codec import vector_fault
+from stylesearch.errors import CatalogDamaged, CatalogTooNew, ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from stylesearch.types import ReportProgress
@@ -57,9 +58,9 @@ def write_tables(
         the number of rows by table.
 
     Raises:
-        CatalogError: a vector is damaged.
+        CatalogDamaged: a value or a vector is damaged.
     """
-    facts = dict(connection.execute(select(about.c.name, about.c.value)).tuples().all())
+    facts = dict(connection.execute(select(about.c.name, about.c.value)).all())
     counts = {
         one.name: connection.execute(select(func.count()).select_from(one)).scalar_one()
         for one in metadata.sorted_tables
@@ -193,6 +194,8 @@ class _VectorParts:
 
     def add(self, row: Mapping[str, Any]) -> None:
         vector = row[VECTOR]
+        if fault := vector_fault(vector, row["checksum"], self._dimensions[row["feature_set_pk"]]):
+            raise CatalogDamaged(f"{fault} (feature {row['id']})")
         key = (row["feature_set_pk"], len(vector))
         lines, vectors = self._open.setdefault(key, ([], []))
         lines.append(_line_of({name: value for name, value in row.items() if name != VECTOR}))
@@ -207,18 +210,7 @@ class _VectorParts:
     def _write(self, key: tuple[int, int]) -> None:
         lines, vectors = self._open.pop(key)
         dim, n_bytes = self._dimensions[key[0]], key[1]
-        if n_bytes not in (2 * dim, 4 * dim):
-            raise CatalogError(
-                f"a stored vector has {n_bytes} bytes where {dim} numbers take {2 * dim} or {4 * dim}: "
-                "the catalog is damaged",
-                hint="run `stylesearch db check`",
-            )
         array = np.frombuffer(b"".join(vectors), f"<f{n_bytes // dim}").reshape(len(vectors), dim)
-        if not _is_finite(array):
-            raise CatalogError(
-                "a stored vector has a number that is not finite: the catalog is damaged",
-                hint="run `stylesearch db check`",
-            )
         name = f"{features.name}-{self._n_parts:05}"
         self._n_parts += 1
         encoded = io.BytesIO()
@@ -227,13 +219,14 @@ class _VectorParts:
         self._writer.add(f"{name}.npy", encoded.getvalue(), table=features.name, rows=len(lines))
 
 
-def _stream(connection: Connection, one: Table) -> Iterator[Mapping[str, Any]]:
+def _stream(connection: Connection, one: Table) -> Iterator[dict[str, Any]]:
     """Reads all rows of a table in the order of their keys, as values of JSON."""
     plain = plain_table(one)
     keys = [plain.c[key.name] for key in one.primary_key.columns]
     statement = select(*plain.c).order_by(*keys)
     options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
-    yield from connection.execute(statement, execution_options=options).mappings()
+    for row in connection.execute(statement, execution_options=options):
+        yield row._asdict()
 
 
 def _line_of(row: Mapping[str, Any]) -> bytes:
@@ -241,7 +234,7 @@ def _line_of(row: Mapping[str, Any]) -> bytes:
 
 
 def _dimensions(connection: Connection) -> dict[int, int]:
-    return dict(connection.execute(select(feature_sets.c.pk, feature_sets.c.dim)).tuples().all())
+    return dict(connection.execute(select(feature_sets.c.pk, feature_sets.c.dim)).all())
 
 
 def _check_manifest(reader: PartReader) -> dict[str, int]:
@@ -307,6 +300,8 @@ def _read_part(
             reason = f"a vector of {len(vector)} numbers, where its feature set has {dim or 'none'}"
             raise _wrong(reader, name, number, reason)
         row[VECTOR] = vector.tobytes()
+        if fault := vector_fault(row[VECTOR], row["checksum"], dim):
+            raise _wrong(reader, name, number, fault)
     return rows
 
 
@@ -315,7 +310,7 @@ def _read_array(reader: PartReader, name: str) -> npt.NDArray[np.floating[Any]]:
     data = reader.read(name)
     file = io.BytesIO(data)
     try:
-        major, _ = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+        major, _ = np.lib.format.read_magic(file)
         if major != 1:
             raise ValueError(f"version {major} of the format")
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)

@@ -34,10 +34,12 @@ from stylesearch.catalog.backup import (
     put_in_place,
     read_contents,
     sqlite_path,
+    warn_of_damaged_rows,
     write_copy,
 )
 from stylesearch.catalog.connections import Location, writer_lock
 from stylesearch.catalog.partial_folder import partial_folder
+from stylesearch.catalog.schema_version import HEAD
 from stylesearch.errors import CatalogError, ConfigError, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.files import sync_folder, write_json
@@ -214,6 +216,8 @@ def restore(settings: Settings, file: Path, progress: ReportProgress | None = No
         contents = check_copy(copy, file)
         if contents != backup.contents:
             raise CatalogError(f"{file} is damaged: its catalog is not the one of its manifest")
+        if not backup.is_full and contents.schema == HEAD:  # members of a full one have digests
+            warn_of_damaged_rows(copy, file)
         _adapt_config(staged / CONFIG, database)
         new_id = give_new_id(copy)
         former = {contents.catalog_id, _id_of(database)} - {""}
@@ -425,7 +429,6 @@ def _place_named(backup: Backup, staged: Path, home: Path) -> None:
         folder, target = staged / "models" / name, folder_of(home, name)
         for path in sorted(folder.iterdir()):
             if path.is_dir():
-                shutil.rmtree(target / path.name, ignore_errors=True)
                 _move_tree(path, target / path.name)
             elif path.name != CARD:
                 _move(path, target / path.name)

@@ -74,7 +74,7 @@ class ArchiveWriter:
         entry = tarfile.TarInfo(name)
         entry.size, entry.mtime, entry.mode = n_bytes, int(changed_at), 0o600
         reader = _HashingReader(file, self._tell)
-        self._tar.addfile(entry, reader)  # type: ignore[arg-type]  # it only reads
+        self._tar.addfile(entry, reader)
         self.files[name] = {"bytes": n_bytes, "sha256": reader.digest.hexdigest()}
 
     def add_path(self, name: str, path: Path) -> None:

@@ -246,6 +246,17 @@ def test_an_older_backup_is_upgraded_when_it_is_opened(tmp_path: Path) -> None:
         assert shop.catalog.totals()[0] == restored.contents.products > 0
 
 
+def test_a_vector_that_was_damaged_before_is_told(
+    home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ss.open(home) as shop:
+        shop.database.back_up(tmp_path / "b.db")
+        with contextlib.closing(sqlite3.connect(tmp_path / "b.db")) as connection, connection:
+            connection.execute("UPDATE features SET checksum = checksum + 1 WHERE image_pk = 3")
+        shop.database.restore(tmp_path / "b.db")
+    assert f"1 of {N_FIRST} vectors, with their checksums are damaged" in caplog.text
+
+
 def test_what_is_no_backup_changes_nothing(home: Path, tmp_path: Path) -> None:
     with ss.open(home) as shop:
         shop.database.back_up(tmp_path / "backup.db")
@@ -398,7 +409,7 @@ def test_what_a_killed_backup_left_is_removed_by_the_next(home: Path, tmp_path: 
 @pytest.mark.parametrize("share", [0.5, 1.0005])
 @pytest.mark.parametrize("what", ["back_up", "restore"])
 def test_a_full_disk_changes_nothing(home: Path, tmp_path: Path, what: str, share: float) -> None:
-    """The limit is on one file: a little above its size a copy fits, and not the log of a restore beside it."""
+    """The limit is on one file: a little above its size a copy fits, and the log of a restore does not."""
     with ss.open(home) as shop:
         shop.database.back_up(tmp_path / "b.db")
     size = (tmp_path / "b.db").stat().st_size
