@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .interruptions import EXIT_INTERRUPTED, end_at_the_second, end_interrupted
 from .options import shared_options
-from .process import past_click
+from .process import claim_process, past_click, run, wants_json
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -127,14 +128,16 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
-    from .process import EXIT_INTERRUPTED, claim_process, run
-
-    claim_process()
-    code = run(cli)
-    if code == EXIT_INTERRUPTED:
-        gc.collect()  # of a pool that was interrupted: multiprocessing warns of semaphores that are left
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        end_at_the_second(as_json=wants_json(sys.argv[1:]))
+        claim_process()
+        code = run(cli)
+        if code == EXIT_INTERRUPTED:
+            gc.collect()  # of a pool that was interrupted: multiprocessing warns of semaphores that are left
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except KeyboardInterrupt:  # before the command began, or as it ended
+        end_interrupted()
     # Everything is closed by now. An orderly shutdown of the interpreter and OpenVINO would add a tenth of a
     # second to every query.
     os._exit(code)

@@ -23,6 +23,7 @@ import click
 
 from stylesearch.errors import StyleSearchError
 
+from .interruptions import EXIT_INTERRUPTED, has_come, last_words
 from .output import echo_error
 
 __all__ = [
@@ -37,17 +38,17 @@ __all__ = [
     "quick_start",
     "resumable",
     "run",
+    "wants_json",
 ]
 
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
-EXIT_INTERRUPTED = 130
 AND_KEPT = "finished work is kept; to continue, run {how}"
 
 
 def run(command: click.Command, args: list[str] | None = None) -> int:
     """Runs ``command`` and returns its exit code; only a bug raises an exception."""
-    as_json = _wants_json(sys.argv[1:] if args is None else args)
+    as_json = wants_json(sys.argv[1:] if args is None else args)
     warnings.showwarning = _show_warning
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_LogFormatter())
@@ -73,10 +74,11 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
         explanation = error.explanation if isinstance(error, _Interrupted) else ""
-        if as_json:
-            echo_error("interrupted", explanation, kind="Interrupted", as_json=True)
-        else:
-            click.echo(f"interrupted: {explanation}" if explanation else "interrupted", err=True)
+        with last_words():
+            if as_json:
+                echo_error("interrupted", explanation, kind="Interrupted", as_json=True)
+            else:
+                click.echo(f"interrupted: {explanation}" if explanation else "interrupted", err=True)
         return EXIT_INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError) and (gone := _outputs_without_reader()):
@@ -194,9 +196,15 @@ def _main(command: click.Command, args: list[str] | None) -> Any:
         if carrier.__cause__ is None:
             raise
         raise carrier.__cause__ from None
+    except click.Abort:
+        raise
+    except Exception:
+        if has_come():  # a library has made something else of it
+            raise KeyboardInterrupt from None
+        raise
 
 
-def _wants_json(args: Sequence[str]) -> bool:
+def wants_json(args: Sequence[str]) -> bool:
     """Whether ``--json`` is among the arguments, also where they cannot be parsed."""
     options = args[: args.index("--")] if "--" in args else args
     return "--json" in options

@@ -27,12 +27,14 @@ __all__ = ["follow", "interrupts_to"]
 @contextlib.contextmanager
 def interrupts_to(stop: threading.Event) -> Iterator[None]:
     """Sets an event at Ctrl-C too: Python drops a KeyboardInterrupt that comes while an object is cleared."""
+    before = signal.getsignal(signal.SIGINT)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         stop.set()
-        signal.default_int_handler(number, frame)
+        if callable(before):
+            before(number, frame)
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         yield
         if stop.is_set():

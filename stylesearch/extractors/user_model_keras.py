@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 
@@ -14,6 +15,12 @@ from stylesearch.errors import ExtractorError
 from stylesearch.extractors.keras_models import with_preprocessing
 
 __all__ = ["build_user_model"]
+
+_SMALL: Final = 64 << 20
+_MAX_RATIO: Final = 20
+"""How many times larger than packed a part of a model's file may be; weights can hardly be packed."""
+
+_ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error)
 
 # Parts of Keras that describe a network. Others (utils, saving, datasets, ...) have functions that a prepared
 # file could have called: Keras's safe mode has had such holes.
@@ -84,12 +91,15 @@ def _refuse_code(path: Path) -> None:
     """Reads the file's description of the network as data and refuses what is not plain Keras."""
     try:
         with zipfile.ZipFile(path) as archive:
+            for one in archive.infolist():
+                if one.file_size > max(_SMALL, _MAX_RATIO * one.compress_size):
+                    raise ValueError(f"{one.filename} would unpack to {one.file_size >> 20:,} MiB")
             config = json.loads(archive.read("config.json"))
     except OSError as error:
         raise ExtractorError(
             f"{path} cannot be read: {error.strerror or error}", hint="check the permissions of the file"
         ) from error
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, EOFError, RecursionError, RuntimeError, *_ZIP_ERRORS) as error:
         raise ExtractorError(
             f"{path} is not a model in Keras's format: {error}",
             hint="save it with model.save('name.keras')",

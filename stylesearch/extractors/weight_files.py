@@ -6,7 +6,7 @@ are read, from the four kinds of files that hold the weights of a backbone:
 - ``.h5`` of Keras 2 (the published weights, or a whole model): layers by name, in the order of the network;
 - ``.weights.h5`` of Keras 3: layers by class and number;
 - ``.keras``: the same inside a zip archive;
-- ``.pth`` in PyTorch's legacy format, for EfficientNet-Lite.
+- ``.pth`` in PyTorch's legacy format, for EfficientNet-Lite: see ``torch_legacy``.
 
 A file may hold more layers than the graph: the classifier, behind the cut.
 """
@@ -16,27 +16,32 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import os
-import pickle
 import re
 import zipfile
-from collections import OrderedDict
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from stylesearch.errors import WeightsMismatch
 from stylesearch.extractors.weights import WeightsSource
 from stylesearch.files import sha256_file
 
-__all__ = [
-    "assign_weights",
-    "read_legacy_state_dict",
-]
+__all__ = ["assign_weights"]
+
+MAX_CHUNK: Final = 256 << 20
+"""Bytes of a piece in which an array may be stored; a piece is unpacked as a whole."""
+
+MAX_NAMES: Final = 100_000
+MAX_NAME_BYTES: Final = 1000
+"""Names in a list of layers or weights, and bytes of each."""
+
+_SMALL: Final = 256 << 20
+_MAX_RATIO: Final = 4
+"""How many times larger than the network its file of weights may be: that of a training has three times."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +74,33 @@ def assign_weights(graph: Any, weights: WeightsSource) -> None:
         )
     if weights.path.suffix == ".pth":
         from stylesearch.extractors.efficientnet_lite import assign_torch_weights
+        from stylesearch.extractors.torch_legacy import read_legacy_state_dict
 
         assign_torch_weights(graph, read_legacy_state_dict(weights.path))
         return
     layers = [layer for layer in graph.layers if layer.weights]
-    with _open_hdf5(weights.path, hint=weights.replaced_by) as file:
+    n_bytes = sum(4 * math.prod(weight.shape) for weight in graph.weights)
+    with _open_hdf5(weights.path, weights.replaced_by, max(_SMALL, _MAX_RATIO * n_bytes)) as file:
         try:
             stored = _keras2_layers(file) if _is_keras2(file) else _keras3_layers(file, graph)
             _check(graph, layers, stored, weights.path)
-        except (KeyError, AttributeError, TypeError) as error:
+            for _, found in zip(layers, stored, strict=False):
+                for array in found.arrays:
+                    _check_storage(array, file)
+        except WeightsMismatch:
+            raise
+        except (KeyError, AttributeError, TypeError, ValueError, OSError, RuntimeError) as error:
             raise WeightsMismatch(
                 f"{weights.path} is not laid out as a Keras weights file: {error}"
             ) from error
-        for layer, found in zip(layers, stored, strict=False):
-            layer.set_weights([np.asarray(array) for array in found.arrays])
+        try:
+            for layer, found in zip(layers, stored, strict=False):
+                layer.set_weights([np.asarray(array) for array in found.arrays])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise WeightsMismatch(
+                f"an array in {weights.path} cannot be read: {error}",
+                hint=weights.replaced_by or "the file may be damaged: copy it again",
+            ) from error
 
 
 def _assign_random(graph: Any, seed: int) -> None:
@@ -97,18 +115,20 @@ def _assign_random(graph: Any, seed: int) -> None:
 
 
 @contextlib.contextmanager
-def _open_hdf5(path: Path, hint: str) -> Iterator[Any]:
+def _open_hdf5(path: Path, hint: str, max_bytes: int) -> Iterator[Any]:
     import h5py  # type: ignore[import-untyped]
 
     try:
         if path.suffix == ".keras":
             with zipfile.ZipFile(path) as archive:
+                if (size := archive.getinfo("model.weights.h5").file_size) > max_bytes:
+                    raise ValueError(f"its weights would unpack to {size >> 20:,} MiB")
                 content = io.BytesIO(archive.read("model.weights.h5"))
             source: Any = content
         else:
             source = path
         file = h5py.File(source, "r")
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, PermissionError):
             hint = "check the permissions of the file"
         raise WeightsMismatch(
@@ -133,13 +153,38 @@ def _keras2_layers(file: Any) -> list[_StoredLayer]:
     return layers
 
 
+def _check_storage(array: Any, file: Any) -> None:
+    """Refuses an array of which reading takes more than its elements, or reads another file.
+
+    Raises:
+        ValueError: it is such a one.
+    """
+    is_elsewhere = array.external or array.is_virtual or array.file.filename != file.filename
+    if is_elsewhere or array.dtype.kind not in "fiu":
+        raise ValueError(f"{array.name} is no array of numbers in this file")
+    if array.chunks is not None and math.prod(array.chunks) * array.dtype.itemsize > MAX_CHUNK:
+        raise ValueError(f"{array.name} is stored in pieces of more than {MAX_CHUNK >> 20} MiB")
+
+
+def _attribute(group: Any, name: str) -> Any:
+    """Reads an attribute, which may say that it has any number of names.
+
+    Raises:
+        ValueError: it has too many.
+    """
+    found = group.attrs.get_id(name)
+    if math.prod(found.shape) > MAX_NAMES or found.dtype.itemsize > MAX_NAME_BYTES:
+        raise ValueError(f"the list {name} has more than {MAX_NAMES:,} names, or names that are too long")
+    return group.attrs[name]
+
+
 def _names(group: Any, attribute: str) -> list[str]:
     """Reads a list in an attribute; Keras splits long ones into ``layer_names0``, ``layer_names1``, ..."""
     if attribute in group.attrs:
-        chunks = [group.attrs[attribute]]
+        chunks = [_attribute(group, attribute)]
     else:
         keys = (f"{attribute}{number}" for number in range(len(group.attrs)))
-        chunks = [group.attrs[key] for key in keys if key in group.attrs]
+        chunks = [_attribute(group, key) for key in keys if key in group.attrs]
     return [name.decode() if isinstance(name, bytes) else str(name) for chunk in chunks for name in chunk]
 
 
@@ -186,134 +231,3 @@ def _check(graph: Any, layers: Sequence[Any], stored: Sequence[_StoredLayer], pa
     if "notop" in path.name and any(layer.name.startswith("fc") for layer in layers):
         hint = f"this layer needs the file with the top: {path.name.replace('_notop', '')}"
     raise WeightsMismatch(f"{path} does not fit {graph.name}: {'; '.join(differences[:3])}{more}", hint=hint)
-
-
-# Reading the tensors of a PyTorch ``.pth`` file in the legacy format, without PyTorch or running code.
-#
-# Such a file is a row of pickles (a magic number, a protocol version, a description of the machine, the
-# object itself, the keys of its storages) followed, for each key, by an int64 element count and the raw
-# little-endian data. A pickle may name any function to be called; here only the three kinds of names that a
-# dictionary of tensors needs are answered, and none of them is looked up by import.
-#
-# References:
-# ``torch.serialization._legacy_load`` in PyTorch 1.x. Deviations: only dictionaries of dense tensors; no
-# views of one storage as another; no byte swapping (big-endian files are refused).
-
-_MAGIC = 0x1950A86A20F9469CFC6C
-_PROTOCOL = 1001
-_DTYPES = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ByteStorage": "|u1",
-}
-
-
-@dataclass(frozen=True)
-class _StorageType:
-    """Stands for ``torch.FloatStorage`` and the other storage classes."""
-
-    dtype: str
-
-
-@dataclass(frozen=True)
-class _TensorView:
-    """A tensor whose data has not been read yet: a strided window into a storage."""
-
-    key: str
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-
-
-def _rebuild_tensor(
-    key: str, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_ignored: object
-) -> _TensorView:
-    return _TensorView(key, offset, tuple(shape), tuple(stride))
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Unpickles ordered dictionaries and tensors, and refuses every other name."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file)
-        self.dtypes: dict[str, str] = {}
-
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        if (module_name, global_name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module_name, global_name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _rebuild_tensor
-        if module_name == "torch" and global_name in _DTYPES:
-            return _StorageType(_DTYPES[global_name])
-        raise pickle.UnpicklingError(f"the name {module_name}.{global_name} is not allowed in a weights file")
-
-    def persistent_load(self, pid: Any) -> str:
-        match pid:
-            case ("storage", _StorageType(dtype=dtype), str(key), str(), int(), None):
-                self.dtypes[key] = dtype
-                return key
-        raise pickle.UnpicklingError(f"a storage that cannot be read: {pid!r}")
-
-
-def read_legacy_state_dict(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
-    """Reads the tensors of a legacy ``.pth`` file by name, each a new array with the file's dtype and shape.
-
-    Raises:
-        WeightsMismatch: the file is cut short, is not in this format, or holds anything but tensors.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            return _read(file)
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-        IndexError,
-    ) as error:
-        raise WeightsMismatch(
-            f"{os.fspath(path)} cannot be read as weights in PyTorch's legacy format: {error}",
-            hint="the file may be damaged, or saved in another format; fetch it again",
-        ) from error
-
-
-def _read(file: IO[bytes]) -> dict[str, npt.NDArray[Any]]:
-    header = [_TensorUnpickler(file).load() for _ in range(3)]
-    if header[0] != _MAGIC or header[1] != _PROTOCOL:
-        raise ValueError("its first bytes are not those of that format")
-    if header[2].get("little_endian") is not True:
-        raise ValueError("it was written on a big-endian machine")
-    unpickler = _TensorUnpickler(file)
-    views = unpickler.load()
-    storages = {}
-    for key in _TensorUnpickler(file).load():
-        dtype = np.dtype(unpickler.dtypes[key])
-        n_elements = int(np.frombuffer(_exactly(file, 8), "<i8")[0])
-        storages[key] = np.frombuffer(_exactly(file, n_elements * dtype.itemsize), dtype)
-    return {name: _materialise(name, view, storages) for name, view in views.items()}
-
-
-def _exactly(file: IO[bytes], n_bytes: int) -> bytes:
-    if not 0 <= n_bytes <= os.fstat(file.fileno()).st_size - file.tell():
-        raise EOFError("the file ends too early")
-    return file.read(n_bytes)
-
-
-def _materialise(name: str, view: object, storages: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    if not isinstance(view, _TensorView):
-        raise TypeError(f"{name!r} is not a tensor")
-    storage = storages[view.key]
-    if len(view.stride) != len(view.shape) or min((view.offset, *view.shape, *view.stride)) < 0:
-        raise ValueError(f"the tensor {name!r} has a layout that makes no sense")
-    last = view.offset + sum((side - 1) * step for side, step in zip(view.shape, view.stride, strict=True))
-    if 0 in view.shape:
-        return np.empty(view.shape, storage.dtype)
-    if last >= storage.size or math.prod(view.shape) > storage.size:
-        raise ValueError(f"the tensor {name!r} reaches beyond its storage")
-    strides = tuple(step * storage.itemsize for step in view.stride)
-    return np.lib.stride_tricks.as_strided(storage[view.offset :], view.shape, strides).copy()

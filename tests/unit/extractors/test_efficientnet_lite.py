@@ -9,7 +9,7 @@ from stylesearch.extractors.backbones import BACKBONES
 from stylesearch.extractors.efficientnet_lite import SCALES, assign_torch_weights, efficientnet_lite
 from stylesearch.extractors.keras_models import build_backbone
 from stylesearch.extractors.load import describe_extractors
-from stylesearch.extractors.weight_files import read_legacy_state_dict
+from stylesearch.extractors.torch_legacy import read_legacy_state_dict
 from stylesearch.extractors.weights import find_weights, imagenet_path
 from stylesearch.images.regions import letterbox
 

@@ -2,13 +2,14 @@ import collections
 import io
 import pickle
 import sys
+import tracemalloc
 import types
 
 import numpy as np
 import pytest
 
 from stylesearch.errors import WeightsMismatch
-from stylesearch.extractors.weight_files import read_legacy_state_dict
+from stylesearch.extractors.torch_legacy import read_legacy_state_dict
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
@@ -173,3 +174,68 @@ def test_other_files_are_refused(tmp_path, content):
 def test_values_that_are_no_tensors_are_refused(write):
     with pytest.raises(WeightsMismatch, match="'epoch' is not a tensor"):
         read_legacy_state_dict(write({"epoch": 3}))
+
+
+HEADER = pickle.dumps(MAGIC, 2) + pickle.dumps(PROTOCOL, 2) + pickle.dumps({"little_endian": True}, 2)
+LAUGHS = b"(tq\x00" + b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(60))
+"""A tuple of twice the tuple of twice ...: 2 ** 60 of them, for whoever looks at each."""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\x80\x02X\xff\xff\xff\x7f.", id="a text of 2 GB"),
+        pytest.param(b"\x80\x02X\xff\xff\xff\xff.", id="a text of 4 GB"),
+        pytest.param(b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f.", id="bytes of 2 ** 63"),
+        pytest.param(b"\x80\x05\x96" + b"\xff" * 5 + b"\0\0\0.", id="a bytearray of 1 TB"),
+        pytest.param(b"\x80\x04\x95" + b"\xff" * 5 + b"\0\0\0N.", id="a frame of 1 TB"),
+        pytest.param(b"\x80\x02\x8b\xff\xff\xff\x7f.", id="a number of 2 GB"),
+        pytest.param(b"Nr\xff\xff\xff\x7f.", id="a place of 2 ** 31 in the memo"),
+        pytest.param(b"I" + b"9" * 10_000 + b"\n.", id="a number of 10,000 digits"),
+        pytest.param(b"(" * 600_000, id="600,000 marks"),
+        pytest.param(HEADER + b"}" + LAUGHS + b"N s.".replace(b" ", b""), id="a key of 2 ** 60 tuples"),
+        pytest.param(HEADER + LAUGHS + b"Q.", id="a storage of 2 ** 60 tuples"),
+        pytest.param(HEADER + b"(" + b"]" * 100_000 + b"t" + b"." + b"N.", id="a deep tuple"),
+        pytest.param(HEADER + b"]" + b"]a" * 100_000 + b".", id="a list of lists"),
+        pytest.param(HEADER + b"]q\x00h\x00a.]q\x00h\x00a.", id="a list of itself"),
+        pytest.param(HEADER + b"}q\x00X\x01\0\0\0ah\x00s." + b"].", id="a dictionary of itself"),
+        pytest.param(HEADER + b"\x86.", id="values that are not there"),
+        pytest.param(HEADER + b"ccollections\nOrderedDict\n(K\x01t\x81.", id="another instruction"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b".", id="a stop"),
+    ],
+)
+def test_a_file_takes_no_more_than_it_has(tmp_path, data):
+    """Nine bytes took two gigabytes; Python's reader allocates what it is told."""
+    path = tmp_path / "weights.pth"
+    path.write_bytes(data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(WeightsMismatch, match=r"weights\.pth"):
+            read_legacy_state_dict(path)
+        assert tracemalloc.get_traced_memory()[1] < 64_000_000 + 20 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("shape", "stride"),
+    [((1,) * 65, (1,) * 65), ((2**70, 0), (1, 1)), ((0,), (2**80,)), ((10**12, 10**12, 0), (0, 0, 0))],
+)
+def test_shapes_that_no_array_has_are_refused(write, shape, stride):
+    path = write({"t": Tensor(Storage(np.zeros(4, np.float32)), 0, shape, stride)})
+    with pytest.raises(WeightsMismatch, match=r"weights\.pth"):
+        read_legacy_state_dict(path)
+
+
+def test_a_thousand_views_of_one_storage_are_not_a_thousand_arrays(write):
+    storage = Storage(np.zeros(100_000, np.float32))
+    path = write({f"t{n}": Tensor(storage, 0, (100_000,), (1,)) for n in range(1000)})
+    with pytest.raises(WeightsMismatch, match="larger than the file"):
+        read_legacy_state_dict(path)
+
+
+def test_what_pytorch_notes_beside_the_tensors_is_passed_over(write):
+    content = collections.OrderedDict(t=Tensor(Storage(np.ones(1, np.float32)), 0, (1,), (1,)))
+    content._metadata = collections.OrderedDict({"": {"version": 1}})
+    assert read_legacy_state_dict(write(content))["t"].tolist() == [1]

@@ -212,9 +212,89 @@ def test_torch_weights_of_another_network_are_refused():
 
 
 def test_torch_weights_of_another_shape_are_refused():
-    from stylesearch.extractors.weight_files import read_legacy_state_dict
+    from stylesearch.extractors.torch_legacy import read_legacy_state_dict
 
     tensors = read_legacy_state_dict(find_weights(BACKBONES["efficientnet-lite0"]).path)
     tensors["_blocks.3._expand_conv.weight"] = np.zeros((144, 23, 1, 1), np.float32)
     with pytest.raises(WeightsMismatch, match=r"_blocks\.3\._expand_conv\.weight is \(1, 1, 23, 144\)"):
         assign_torch_weights(efficientnet_lite("efficientnet-lite0", 32), tensors)
+
+
+def hostile_arrays(file):
+    """Arrays that are no plain ones, by what is wrong with them."""
+    import h5py
+
+    def huge_chunks(group, name, shape):
+        group.create_dataset(
+            name, shape, "f4", chunks=(1 << 16, 1 << 13)[: len(shape)], maxshape=(None,) * len(shape)
+        )
+
+    def long_texts(group, name, shape):
+        group.create_dataset(name, shape, "S100000000")
+
+    def elsewhere(group, name, shape):
+        size = int(np.prod(shape)) * 4
+        group.create_dataset(name, shape, "f4", external=[("/etc/hostname", 0, size)])
+
+    def other_file(group, name, shape):
+        with h5py.File(file.with_name("other.h5"), "w") as other:
+            other.create_dataset("x", shape, "f4")
+        group[name] = h5py.ExternalLink(str(file.with_name("other.h5")), "x")
+
+    return [huge_chunks, long_texts, elsewhere, other_file]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_arrays_that_are_more_than_their_elements_are_refused(tmp_path, number):
+    import h5py
+
+    path = tmp_path / "weights.h5"
+    save(network(), path)
+    with h5py.File(path, "r+") as file:
+        names = []
+        file.visititems(lambda name, found: names.append(name) if isinstance(found, h5py.Dataset) else None)
+        name = next(one for one in names if len(file[one].shape) == 2)
+        shape = file[name].shape
+        del file[name]
+        hostile_arrays(path)[number](file, name, shape)
+    with pytest.raises(WeightsMismatch, match=r"weights\.h5"):
+        assign_weights(blank(), source(path))
+
+
+def test_a_list_of_a_billion_names_is_not_read(tmp_path):
+    import h5py
+
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = np.zeros(500, "S1500")[:40]
+    with pytest.raises(WeightsMismatch, match="names that are too long"):
+        assign_weights(blank(), source(path))
+
+
+def test_an_array_that_cannot_be_unpacked_is_a_mismatch(tmp_path):
+    import h5py
+
+    path = tmp_path / "weights.h5"
+    save(network(), path)
+    with h5py.File(path, "r+") as file:
+        names = []
+        file.visititems(lambda name, found: names.append(name) if isinstance(found, h5py.Dataset) else None)
+        name = next(one for one in names if len(file[one].shape) == 2)
+        shape = file[name].shape
+        del file[name]
+        array = file.create_dataset(name, shape, "f4", chunks=shape, compression="gzip")
+        array.id.write_direct_chunk((0,) * len(shape), b"no zlib")
+    with pytest.raises(WeightsMismatch, match=r"weights\.h5 cannot be read"):
+        assign_weights(blank(), source(path))
+
+
+def test_a_keras_file_that_would_unpack_to_far_more_is_refused(tmp_path):
+    path = tmp_path / "weights.keras"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("model.weights.h5", "w") as file,
+    ):
+        for _ in range(300):
+            file.write(bytes(1 << 20))
+    with pytest.raises(WeightsMismatch, match="would unpack to 300 MiB"):
+        assign_weights(blank(), source(path))
