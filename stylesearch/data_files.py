@@ -8,6 +8,7 @@ file.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -20,7 +21,7 @@ import typing
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Final, Literal, NoReturn, TypeAlias
+from typing import IO, Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -75,22 +76,25 @@ def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str:
     return _decode(_read_bytes(path, most))
 
 
-def read_json(path: str | os.PathLike[str], *, most: int = MOST_BYTES, hook: Hook | None = None) -> Any:
+def read_json(
+    path: str | os.PathLike[str], *, most: int = MOST_BYTES, hook: Hook | None = None, nan: bool = False
+) -> Any:
     """Reads a JSON file; see ``parse_json``.
 
     Raises:
         OSError: it is missing, a folder, or cannot be read.
         ValueError: it is too long, or no JSON.
     """
-    return parse_json(_read_bytes(path, most), hook=hook)
+    return parse_json(_read_bytes(path, most), hook=hook, nan=nan)
 
 
-def parse_json(data: bytes | str, *, hook: Hook | None = None) -> Any:
+def parse_json(data: bytes | str, *, hook: Hook | None = None, nan: bool = False) -> Any:
     """Parses JSON that a program wrote.
 
     Args:
         data: the whole text, UTF-8 if bytes.
         hook: called with each object, whose place the value that it returns takes.
+        nan: whether it may have ``NaN`` and ``Infinity``, which Python writes and JSON has not.
 
     Raises:
         ValueError: no JSON, nested too deeply, a name that an object has twice, or what is no number
@@ -111,11 +115,13 @@ def parse_json(data: bytes | str, *, hook: Hook | None = None) -> Any:
             raise ValueError(f"{twice!r} comes twice in one object")
         return hook(values) if hook else values
 
-    def refuse(name: str) -> NoReturn:
+    def constant(name: str) -> float:
+        if nan:
+            return float(name)
         raise ValueError(f"line {_line(text, text.find(name))}: {name} is no number")
 
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except RecursionError:
         raise ValueError(f"line {_line(text, _deepest(text))}: it is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -191,11 +197,16 @@ def check_fields(kind: type, values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: one is of another type; the message names it.
     """
-    hints = typing.get_type_hints(kind)
+    hints = _hints_of(kind)
     for name, value in values.items():
         if name in hints and not _fits(value, hints[name]):
             wanted = getattr(hints[name], "__name__", str(hints[name]))
             raise ValueError(f"{name} is to be of the type {wanted}. Received: {_shorten(value)}")
+
+
+@functools.cache
+def _hints_of(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 import tomlkit
 
+from stylesearch.data_files import parse_toml, read_text
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.spec import absolute_spec
 from stylesearch.files import atomic_file, expand_user
@@ -313,17 +313,17 @@ def _convert(name: str, value: Any, origin: str) -> Any:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a byte-order mark
+        return read_text(path)
     except FileNotFoundError:
         return ""
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} cannot be read: it is not UTF-8", hint="save it as UTF-8") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="save it as UTF-8") from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from stylesearch.data_files import MOST_BYTES, parse_json
 from stylesearch.errors import ExtractorError
 from stylesearch.extractors.keras_models import with_preprocessing
 
@@ -84,12 +85,15 @@ def _refuse_code(path: Path) -> None:
     """Reads the file's description of the network as data and refuses what is not plain Keras."""
     try:
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
+            member = archive.getinfo("config.json")
+            if member.file_size > MOST_BYTES:
+                raise ValueError(f"its config.json has {member.file_size:,} bytes")
+            config = parse_json(archive.read(member), nan=True)
     except OSError as error:
         raise ExtractorError(
             f"{path} cannot be read: {error.strerror or error}", hint="check the permissions of the file"
         ) from error
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise ExtractorError(
             f"{path} is not a model in Keras's format: {error}",
             hint="save it with model.save('name.keras')",

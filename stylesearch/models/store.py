@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import re
 import secrets
@@ -34,6 +33,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from stylesearch.data_files import read_json
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
 from stylesearch.extractors.spec import absolute_spec, relative_spec
 from stylesearch.files import hold_lock, sync_files, sync_folder, write_json
@@ -195,7 +195,7 @@ def is_network_of(home: Path, name: str, extractor: str) -> bool:
 def _read(folder: Path) -> tuple[ModelCard, str]:
     """Reads the card, and the name of the folder of the active version."""
     try:
-        values = json.loads((folder / CARD).read_bytes())
+        values = read_json(folder / CARD, nan=True)
     except FileNotFoundError:
         raise no_such_model(folder) from None
     except (OSError, ValueError) as error:
@@ -203,7 +203,7 @@ def _read(folder: Path) -> tuple[ModelCard, str]:
     try:
         card, files = ModelCard.from_json(values), str(values["files"])
         card = dataclasses.replace(card, extractor=absolute_spec(card.extractor, folder.parents[1]))
-    except (SpaceError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:  # SpaceError and ConfigError are ValueErrors
         raise SpaceError(f"{folder / CARD} is no card of a model: {error}") from error
     if card.name != folder.name or not VERSION.fullmatch(files):
         raise SpaceError(f"{folder / CARD} is the card of another model: {card.name!r}")
