@@ -93,7 +93,7 @@ class SettingRules:
         if kind is bool:
             return _convert_flag(name, value, origin)
         refused = ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
-        if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
+        if isinstance(value, bool) or (kind is str and (not isinstance(value, str) or "\0" in value)):
             raise refused
         try:
             converted = kind(value)
@@ -278,17 +278,24 @@ def change_settings(home: Path, changes: Mapping[str, str | int | float | None])
     path = home / CONFIG_FILE
     text = _read_text(path)
     _parse(path, text)
-    document = tomlkit.parse(text)
-    for name, value in changes.items():
-        if value is None:
-            document.pop(name, None)
-        else:
-            document[name] = value
+    try:
+        document = tomlkit.parse(text)
+        for name, value in changes.items():
+            if value is None:
+                document.pop(name, None)
+            else:
+                document[name] = value
+        changed = tomlkit.dumps(document)
+    except (tomlkit.exceptions.TOMLKitError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} cannot be changed: {error}",
+            hint="write " + ", ".join(f"{name} = {value!r}" for name, value in changes.items()) + " yourself",
+        ) from error
     written = path.read_bytes() if path.exists() else b""
     mark = codecs.BOM_UTF8 if written.startswith(codecs.BOM_UTF8) else b""
     line_end = "\r\n" if b"\r\n" in written else "\n"
     with atomic_file(path) as file:
-        file.write(mark + tomlkit.dumps(document).replace("\n", line_end).encode())
+        file.write(mark + changed.replace("\n", line_end).encode())
 
 
 def _convert_flag(name: str, value: Any, origin: str) -> bool:
@@ -307,6 +314,8 @@ def _convert_list(name: str, value: Any, origin: str) -> tuple[str, ...]:
 
 def _convert(name: str, value: Any, origin: str) -> Any:
     if issubclass(_RULES.kind_of(name, origin), Path):
+        if not isinstance(value, str | Path) or "\0" in str(value):
+            raise ConfigError(f"{origin}: {name} wants a path. Received: {value!r}")
         return Path(value)
     return _RULES.convert(name, value, origin)
 

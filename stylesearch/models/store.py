@@ -48,6 +48,7 @@ __all__ = [
     "VersionStamp",
     "check_removable",
     "deactivate",
+    "examine_models",
     "files_of",
     "folder_of",
     "is_current",
@@ -105,15 +106,31 @@ def list_models(home: Path) -> list[ModelCard]:
     Args:
         home: the workspace folder.
     """
-    found = []
+    cards, damaged = examine_models(home)
+    for name, reason in damaged.items():
+        log.warning("the model %s is damaged: %s", name, reason)
+    return cards
+
+
+def examine_models(home: Path, *, whole: bool = False) -> tuple[list[ModelCard], dict[str, str]]:
+    """Reads the cards of all models of a workspace, by name.
+
+    Args:
+        home: the workspace folder.
+        whole: whether the transform of each is read too.
+
+    Returns:
+        the cards that can be used, and of the other models, by name, the reason why they cannot.
+    """
+    found, damaged = [], {}
     for name in model_names(home):
         try:
-            found.append(read_model(home, name))
+            found.append(load_model(folder_of(home, name))[0] if whole else read_model(home, name))
         except UnknownName:
             continue  # removed since the folder was listed
-        except SpaceError as error:
-            log.warning("%s", error)
-    return found
+        except (SpaceError, ConfigError) as error:  # the latter: no model can have that name
+            damaged[name] = error.message
+    return found, damaged
 
 
 def read_model(home: Path, name: str) -> ModelCard:
