@@ -63,7 +63,7 @@ _UNREADABLE: Final = (
 
 
 def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str:
-    """Reads a text file, without its byte-order mark.
+    """Reads a text file, without its byte-order mark, and with the line ends of Unix.
 
     Args:
         path: the file.
@@ -73,7 +73,7 @@ def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str:
         OSError: it is missing, a folder, or cannot be read.
         ValueError: it is too long or not UTF-8; the message names the line.
     """
-    return _decode(_read_bytes(path, most))
+    return _decode(_read_bytes(path, most)).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_json(
