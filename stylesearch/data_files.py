@@ -14,17 +14,18 @@ import json
 import os
 import re
 import struct
-import tokenize
 import tomllib
 import types
 import typing
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Final, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import zipfile
 
 __all__ = ["MOST_BYTES", "check_fields", "parse_json", "parse_toml", "read_arrays", "read_json", "read_text"]
 
@@ -41,25 +42,10 @@ _LONGEST_INTEGER: Final = 4300
 _DEEP: Final = 400
 """Levels at which a text that is nested too deeply is said to be so."""
 
-_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_STORED: Final = 0
+"""Of ``zipfile``: not compressed."""
 
-_UNREADABLE: Final = (
-    ValueError,  # UnicodeDecodeError is one
-    KeyError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    SyntaxError,
-    EOFError,
-    NotImplementedError,  # of zipfile: a way to compress, or a version, that it does not know
-    RuntimeError,  # of zipfile: an encrypted file; RecursionError is one
-    MemoryError,  # of the parser of an array's header, which is nested without end
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-)
-"""What NumPy and zipfile raise for damage."""
+_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str:
@@ -170,6 +156,9 @@ def read_arrays(file: Path | IO[bytes]) -> dict[str, npt.NDArray[Any]]:
         OSError: it is missing, a folder, or cannot be read.
         ValueError: it is damaged, or was not written by ``np.savez``.
     """
+    import tokenize  # only here, and not by a command that is to start quickly
+    import zipfile
+
     if isinstance(file, Path):
         with file.open("rb") as opened:
             return read_arrays(opened)
@@ -180,7 +169,22 @@ def read_arrays(file: Path | IO[bytes]) -> dict[str, npt.NDArray[Any]]:
             if sum(one.file_size for one in members) > size:
                 raise ValueError("it says to hold more than it does")
             return {one.filename.removesuffix(".npy"): _read_array(archive, one) for one in members}
-    except _UNREADABLE as error:
+    except (
+        ValueError,  # UnicodeDecodeError is one
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        SyntaxError,
+        EOFError,
+        NotImplementedError,  # of zipfile: a way to compress, or a version, that it does not know
+        RuntimeError,  # of zipfile: an encrypted file; RecursionError is one
+        MemoryError,  # of the parser of an array's header, which is nested without end
+        struct.error,
+        tokenize.TokenError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
 
@@ -277,7 +281,7 @@ def _check_integers(value: Any) -> None:
 
 
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
-    if member.compress_type != zipfile.ZIP_STORED:
+    if member.compress_type != _STORED:
         raise ValueError(f"{member.filename} is compressed")
     content = archive.read(member)  # whole, since its checksum is compared at its end
     data = io.BytesIO(content)
