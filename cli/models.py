@@ -34,11 +34,17 @@ def models(ctx: click.Context) -> None:
 @shared_options
 @pass_shared
 def list_models(shared: Shared) -> None:
-    """List the trained models of the workspace."""
+    """List the trained models of the workspace; a damaged one with the reason why it cannot be used."""
     with shared.open() as shop:
-        cards = shop.models.list()
+        damaged = shop.models.damaged()
+        cards = [card for card in shop.models.list() if card.name not in damaged]
     if shared.as_json:
-        echo_json([card.to_json() for card in cards], indent=2)
+        reasons = [{"name": name, "damaged": reason} for name, reason in damaged.items()]
+        echo_json([*(card.to_json() for card in cards), *reasons], indent=2)
+        return
+    for name, reason in damaged.items():
+        click.secho(f"damaged: {name}: {reason}", fg="red", err=True)
+    if not cards and damaged:
         return
     if not cards:
         click.echo("no model has been trained; `stylesearch train` trains one")

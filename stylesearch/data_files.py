@@ -8,22 +8,24 @@ file.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
 import re
 import struct
-import tokenize
 import tomllib
 import types
 import typing
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Final, Literal, NoReturn, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import zipfile
 
 __all__ = ["MOST_BYTES", "check_fields", "parse_json", "parse_toml", "read_arrays", "read_json", "read_text"]
 
@@ -40,29 +42,14 @@ _LONGEST_INTEGER: Final = 4300
 _DEEP: Final = 400
 """Levels at which a text that is nested too deeply is said to be so."""
 
-_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_STORED: Final = 0
+"""Of ``zipfile``: not compressed."""
 
-_UNREADABLE: Final = (
-    ValueError,  # UnicodeDecodeError is one
-    KeyError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    SyntaxError,
-    EOFError,
-    NotImplementedError,  # of zipfile: a way to compress, or a version, that it does not know
-    RuntimeError,  # of zipfile: an encrypted file; RecursionError is one
-    MemoryError,  # of the parser of an array's header, which is nested without end
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-)
-"""What NumPy and zipfile raise for damage."""
+_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str:
-    """Reads a text file, without its byte-order mark.
+    """Reads a text file, without its byte-order mark, and with the line ends of Unix.
 
     Args:
         path: the file.
@@ -72,25 +59,28 @@ def read_text(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> str:
         OSError: it is missing, a folder, or cannot be read.
         ValueError: it is too long or not UTF-8; the message names the line.
     """
-    return _decode(_read_bytes(path, most))
+    return _decode(_read_bytes(path, most)).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_json(path: str | os.PathLike[str], *, most: int = MOST_BYTES, hook: Hook | None = None) -> Any:
+def read_json(
+    path: str | os.PathLike[str], *, most: int = MOST_BYTES, hook: Hook | None = None, nan: bool = False
+) -> Any:
     """Reads a JSON file; see ``parse_json``.
 
     Raises:
         OSError: it is missing, a folder, or cannot be read.
         ValueError: it is too long, or no JSON.
     """
-    return parse_json(_read_bytes(path, most), hook=hook)
+    return parse_json(_read_bytes(path, most), hook=hook, nan=nan)
 
 
-def parse_json(data: bytes | str, *, hook: Hook | None = None) -> Any:
+def parse_json(data: bytes | str, *, hook: Hook | None = None, nan: bool = False) -> Any:
     """Parses JSON that a program wrote.
 
     Args:
         data: the whole text, UTF-8 if bytes.
         hook: called with each object, whose place the value that it returns takes.
+        nan: whether it may have ``NaN`` and ``Infinity``, which Python writes and JSON has not.
 
     Raises:
         ValueError: no JSON, nested too deeply, a name that an object has twice, or what is no number
@@ -111,11 +101,13 @@ def parse_json(data: bytes | str, *, hook: Hook | None = None) -> Any:
             raise ValueError(f"{twice!r} comes twice in one object")
         return hook(values) if hook else values
 
-    def refuse(name: str) -> NoReturn:
+    def constant(name: str) -> float:
+        if nan:
+            return float(name)
         raise ValueError(f"line {_line(text, text.find(name))}: {name} is no number")
 
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except RecursionError:
         raise ValueError(f"line {_line(text, _deepest(text))}: it is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -164,6 +156,9 @@ def read_arrays(file: Path | IO[bytes]) -> dict[str, npt.NDArray[Any]]:
         OSError: it is missing, a folder, or cannot be read.
         ValueError: it is damaged, or was not written by ``np.savez``.
     """
+    import tokenize  # only here, and not by a command that is to start quickly
+    import zipfile
+
     if isinstance(file, Path):
         with file.open("rb") as opened:
             return read_arrays(opened)
@@ -174,7 +169,22 @@ def read_arrays(file: Path | IO[bytes]) -> dict[str, npt.NDArray[Any]]:
             if sum(one.file_size for one in members) > size:
                 raise ValueError("it says to hold more than it does")
             return {one.filename.removesuffix(".npy"): _read_array(archive, one) for one in members}
-    except _UNREADABLE as error:
+    except (
+        ValueError,  # UnicodeDecodeError is one
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        SyntaxError,
+        EOFError,
+        NotImplementedError,  # of zipfile: a way to compress, or a version, that it does not know
+        RuntimeError,  # of zipfile: an encrypted file; RecursionError is one
+        MemoryError,  # of the parser of an array's header, which is nested without end
+        struct.error,
+        tokenize.TokenError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 
 
@@ -191,11 +201,16 @@ def check_fields(kind: type, values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: one is of another type; the message names it.
     """
-    hints = typing.get_type_hints(kind)
+    hints = _hints_of(kind)
     for name, value in values.items():
         if name in hints and not _fits(value, hints[name]):
             wanted = getattr(hints[name], "__name__", str(hints[name]))
             raise ValueError(f"{name} is to be of the type {wanted}. Received: {_shorten(value)}")
+
+
+@functools.cache
+def _hints_of(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -266,7 +281,7 @@ def _check_integers(value: Any) -> None:
 
 
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
-    if member.compress_type != zipfile.ZIP_STORED:
+    if member.compress_type != _STORED:
         raise ValueError(f"{member.filename} is compressed")
     content = archive.read(member)  # whole, since its checksum is compared at its end
     data = io.BytesIO(content)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 import tomlkit
 
+from stylesearch.data_files import parse_toml, read_text
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.spec import absolute_spec
 from stylesearch.files import atomic_file, expand_user
@@ -93,7 +93,7 @@ class SettingRules:
         if kind is bool:
             return _convert_flag(name, value, origin)
         refused = ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
-        if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
+        if isinstance(value, bool) or (kind is str and (not isinstance(value, str) or "\0" in value)):
             raise refused
         try:
             converted = kind(value)
@@ -278,17 +278,24 @@ def change_settings(home: Path, changes: Mapping[str, str | int | float | None])
     path = home / CONFIG_FILE
     text = _read_text(path)
     _parse(path, text)
-    document = tomlkit.parse(text)
-    for name, value in changes.items():
-        if value is None:
-            document.pop(name, None)
-        else:
-            document[name] = value
+    try:
+        document = tomlkit.parse(text)
+        for name, value in changes.items():
+            if value is None:
+                document.pop(name, None)
+            else:
+                document[name] = value
+        changed = tomlkit.dumps(document)
+    except (tomlkit.exceptions.TOMLKitError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} cannot be changed: {error}",
+            hint="write " + ", ".join(f"{name} = {value!r}" for name, value in changes.items()) + " yourself",
+        ) from error
     written = path.read_bytes() if path.exists() else b""
     mark = codecs.BOM_UTF8 if written.startswith(codecs.BOM_UTF8) else b""
     line_end = "\r\n" if b"\r\n" in written else "\n"
     with atomic_file(path) as file:
-        file.write(mark + tomlkit.dumps(document).replace("\n", line_end).encode())
+        file.write(mark + changed.replace("\n", line_end).encode())
 
 
 def _convert_flag(name: str, value: Any, origin: str) -> bool:
@@ -307,23 +314,25 @@ def _convert_list(name: str, value: Any, origin: str) -> tuple[str, ...]:
 
 def _convert(name: str, value: Any, origin: str) -> Any:
     if issubclass(_RULES.kind_of(name, origin), Path):
+        if not isinstance(value, str | Path) or "\0" in str(value):
+            raise ConfigError(f"{origin}: {name} wants a path. Received: {value!r}")
         return Path(value)
     return _RULES.convert(name, value, origin)
 
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a byte-order mark
+        return read_text(path)
     except FileNotFoundError:
         return ""
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} cannot be read: it is not UTF-8", hint="save it as UTF-8") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="save it as UTF-8") from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error

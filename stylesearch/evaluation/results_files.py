@@ -19,11 +19,12 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from stylesearch.csv_cells import escape_cell
+from stylesearch.data_files import check_fields, read_json
 from stylesearch.errors import ConfigError
 from stylesearch.evaluation.compare import Change, Comparison
 from stylesearch.evaluation.results import (
@@ -91,6 +92,11 @@ CSV_HEADER: Final = (
 TEST_SPLITS: Final = frozenset({"test", "query", "gallery"})
 """Names that datasets give to splits which a training does not learn from."""
 
+Made = TypeVar("Made")
+
+MOST_BYTES_OF_STUDY: Final = 4 * 2**30
+"""A study of a million queries has a gigabyte."""
+
 _INT_COLUMNS: Final = {"n_nearer", "n_tied", "right_image", "hit_images", "hit_regions"}
 
 
@@ -134,7 +140,7 @@ def load_study(path: Path) -> Study:
     """
     file = path / RESULTS if path.is_dir() else path
     try:
-        stored = json.loads(file.read_bytes(), object_hook=_with_arrays)
+        stored = read_json(file, most=MOST_BYTES_OF_STUDY, hook=_with_arrays)
         found = stored.get("format") if isinstance(stored, dict) else None
         if found != FORMAT:
             raise ConfigError(
@@ -142,7 +148,7 @@ def load_study(path: Path) -> Study:
                 hint="give the results.json of `stylesearch eval --report`",
             )
         return study_from_json(stored)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{file} cannot be read as a study: {error}") from error
@@ -166,11 +172,21 @@ def json_pieces(study: Study, **more: Any) -> Iterator[str]:
     yield "\n"
 
 
+def _make(kind: type[Made], values: Any) -> Made:
+    """Makes a part of a study of its JSON, after comparing the values with the types of its fields."""
+    check_fields(kind, {name: value for name, value in values.items() if value is not None})  # for NaN
+    return kind(**values)
+
+
 def study_from_json(stored: Mapping[str, Any]) -> Study:
-    """Makes a study from the parsed JSON of ``json_text``; times are empty."""
-    settings = StudySettings(**{name: _as_tuple(value) for name, value in stored["settings"].items()})
+    """Makes a study from the parsed JSON of ``json_text``; times are empty.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: something is missing, or of another type.
+    """
+    settings = _make(StudySettings, {name: _as_tuple(value) for name, value in stored["settings"].items()})
     catalog, gallery, queries = (dict(stored[name]) for name in ("catalog", "gallery", "queries"))
-    catalog["categories"] = tuple(CategoryCounts(**one) for one in catalog["categories"])
+    catalog["categories"] = tuple(_make(CategoryCounts, one) for one in catalog["categories"])
     gallery["images"] = tuple(map(_study_image, gallery.pop("pictures")))
     queries["images"] = tuple(map(_study_image, queries.pop("pictures")))
     queries["left_out"] = tuple(
@@ -182,13 +198,14 @@ def study_from_json(stored: Mapping[str, Any]) -> Study:
     )
     return Study(
         settings=settings,
-        catalog=CatalogFacts(**catalog),
-        gallery=GalleryFacts(**gallery),
-        queries=QueryFacts(**queries),
-        methods=tuple(Method(**one) for one in stored["methods"]),
+        catalog=_make(CatalogFacts, catalog),
+        gallery=_make(GalleryFacts, gallery),
+        queries=_make(QueryFacts, queries),
+        methods=tuple(_make(Method, one) for one in stored["methods"]),
         runs=tuple(_run(one, settings.score_names) for one in stored["runs"]),
         differences=tuple(
-            Difference(**{**one, "estimate": Estimate(**one["estimate"])}) for one in stored["differences"]
+            _make(Difference, {**one, "estimate": _make(Estimate, one["estimate"])})
+            for one in stored["differences"]
         ),
     )
 
@@ -202,12 +219,12 @@ def _run(stored: Mapping[str, Any], names: tuple[str, ...]) -> Run:
         macro=_scores(stored["macro"], names),
         categories=tuple(_scores(one, names) for one in stored["categories"]),
         columns=Columns(**{name: _column(name, value) for name, value in stored["columns"].items()}),
-        ann_recall=None if recall is None else Estimate(**recall),
+        ann_recall=None if recall is None else _make(Estimate, recall),
     )
 
 
 def _scores(stored: Mapping[str, Any], names: tuple[str, ...]) -> Scores:
-    values = {name: Estimate(**stored["values"][name]) for name in names}
+    values = {name: _make(Estimate, stored["values"][name]) for name in names}
     return Scores(stored["category"], stored["n_queries"], values)
 
 
@@ -218,7 +235,7 @@ def _column(name: str, stored: Any) -> Any:
 
 
 def _study_image(stored: Mapping[str, Any]) -> StudyImage:
-    return StudyImage(**{**stored, "box": Box.parse(stored["box"]) if stored["box"] else None})
+    return _make(StudyImage, {**stored, "box": Box.parse(stored["box"]) if stored["box"] else None})
 
 
 def _as_tuple(value: Any) -> Any:

@@ -12,7 +12,6 @@ may be given to ``load_extractor`` instead.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from stylesearch.data_files import read_json
 from stylesearch.errors import ConfigError, WeightsNotFound
 from stylesearch.extractors.backbones import PREPROCESSING
 from stylesearch.extractors.base import fingerprint_of
@@ -144,9 +144,11 @@ def user_model_recipe(
 
 def _read_card(card: Path) -> dict[str, Any]:
     try:
-        said = json.loads(card.read_bytes())
+        said = read_json(card)
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise ConfigError(f"{card} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise ConfigError(f"{card} is not JSON: {error}") from error
     if not isinstance(said, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import keras
 
+from stylesearch.data_files import parse_json
 from stylesearch.errors import ExtractorError
 from stylesearch.extractors.keras_models import with_preprocessing
 
@@ -94,12 +94,12 @@ def _refuse_code(path: Path) -> None:
             for one in archive.infolist():
                 if one.file_size > max(_SMALL, _MAX_RATIO * one.compress_size):
                     raise ValueError(f"{one.filename} would unpack to {one.file_size >> 20:,} MiB")
-            config = json.loads(archive.read("config.json"))
+            config = parse_json(archive.read("config.json"), nan=True)
     except OSError as error:
         raise ExtractorError(
             f"{path} cannot be read: {error.strerror or error}", hint="check the permissions of the file"
         ) from error
-    except (KeyError, ValueError, EOFError, RecursionError, RuntimeError, *_ZIP_ERRORS) as error:
+    except (KeyError, ValueError, EOFError, RuntimeError, *_ZIP_ERRORS) as error:
         raise ExtractorError(
             f"{path} is not a model in Keras's format: {error}",
             hint="save it with model.save('name.keras')",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-import json
 import logging
 import os
 import socket
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stylesearch.data_files import read_json
 from stylesearch.errors import ConfigError, WeightsNotFound
 from stylesearch.extractors.backbones import Backbone
 from stylesearch.files import cache_folder, expand_user, md5_file, sha256_bytes, sha256_file, write_json
@@ -70,7 +70,7 @@ def _remember(path: Path, kind: str, digest_of_file: Callable[[Path], str]) -> s
     suffix = "" if kind == "sha256" else f"-{kind}"
     note = cache_folder() / "digests" / f"{sha256_bytes(str(identity[0]).encode())[:20]}{suffix}.json"
     try:
-        known = json.loads(note.read_bytes())
+        known = read_json(note)
         if known["identity"] == identity:
             return str(known[kind])
     except OSError as error:  # usually: this file has not been hashed yet

@@ -20,8 +20,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.data_files import read_json
 from stylesearch.distance import check_metric

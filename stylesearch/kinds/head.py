@@ -11,8 +11,6 @@ import functools
 import hashlib
 import io
 import itertools
-import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -23,6 +21,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from stylesearch.array_types import AnyFloats, Floats
+from stylesearch.data_files import check_fields, parse_json, read_arrays
 from stylesearch.errors import ConfigError, SpaceError
 from stylesearch.files import sha256_bytes
 from stylesearch.vectors import multiply, normalize_rows
@@ -125,16 +124,16 @@ class KindHead:
         """
         place: Traversable = files(__package__) if folder is None else folder
         try:
-            card = json.loads(place.joinpath(CARD).read_bytes())
+            card = parse_json(place.joinpath(CARD).read_bytes())
             data = place.joinpath(WEIGHTS).read_bytes()
             if sha256_bytes(data) != card["weights_sha256"]:
                 raise SpaceError(f"{place / WEIGHTS} is not the file that its card describes")
+            check_fields(HeadFeatures, card["features"])
             features = HeadFeatures(**{**card["features"], "widths": tuple(card["features"]["widths"])})
-            with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-                n_layers = len(stored.files) // 2
-                layers = [(stored[f"matrix_{i}"], stored[f"offsets_{i}"]) for i in range(n_layers)]
+            stored = read_arrays(io.BytesIO(data))
+            layers = [(stored[f"matrix_{i}"], stored[f"offsets_{i}"]) for i in range(len(stored) // 2)]
             kinds = list(card["kinds"])
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, SpaceError):
                 raise
             raise SpaceError(f"the head that names kinds cannot be read from {place}: {error}") from error

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
+from stylesearch.data_files import check_fields
 from stylesearch.errors import ConfigError, SpaceError
 
 __all__ = [
@@ -82,11 +83,17 @@ class ModelCard:
         """Reads what ``to_json`` returned; unknown names are ignored.
 
         Raises:
-            SpaceError: an attribute is missing.
+            SpaceError: an attribute is missing, or of another type.
         """
+        if not isinstance(values, Mapping):
+            raise SpaceError("the card of a model is an object with names and values")
         missing = [field.name for field in fields(cls) if field.name not in values]
         if missing:
             raise SpaceError(f"the card of a model lacks {', '.join(missing)}")
+        try:
+            check_fields(cls, values)
+        except ValueError as error:
+            raise SpaceError(f"the card of a model cannot be used: {error}") from error
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 

@@ -12,7 +12,7 @@ from stylesearch.errors import ConfigError, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.files import expand_user
 from stylesearch.models.card import check_name
-from stylesearch.models.store import folder_of, list_models
+from stylesearch.models.store import examine_models, folder_of
 
 if TYPE_CHECKING:
     from stylesearch.catalog.writer import Writer
@@ -49,8 +49,14 @@ def owner_of(home: Path, extractor: str) -> str | None:
 
 
 def unused_networks(home: Path, name: str) -> list[Path]:
-    """Networks of a model that no active model uses: those of earlier trainings, and rejected ones."""
-    in_use = {ExtractorSpec.parse(card.extractor).name for card in list_models(home)}
+    """Networks of a model that no active model uses: those of earlier trainings, and rejected ones.
+
+    None where another model is damaged: it does not say which network it uses.
+    """
+    cards, damaged = examine_models(home)
+    if damaged.keys() - {name}:
+        return []
+    in_use = {ExtractorSpec.parse(card.extractor).name for card in cards}
     return [path for path in networks_of(home, name) if str(path.resolve()) not in in_use]
 
 

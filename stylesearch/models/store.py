@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import re
 import secrets
@@ -34,6 +33,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from stylesearch.data_files import read_json
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
 from stylesearch.extractors.spec import absolute_spec, relative_spec
 from stylesearch.files import hold_lock, sync_files, sync_folder, write_json
@@ -48,6 +48,7 @@ __all__ = [
     "VersionStamp",
     "check_removable",
     "deactivate",
+    "examine_models",
     "files_of",
     "folder_of",
     "is_current",
@@ -105,15 +106,31 @@ def list_models(home: Path) -> list[ModelCard]:
     Args:
         home: the workspace folder.
     """
-    found = []
+    cards, damaged = examine_models(home)
+    for name, reason in damaged.items():
+        log.warning("the model %s is damaged: %s", name, reason)
+    return cards
+
+
+def examine_models(home: Path, *, whole: bool = False) -> tuple[list[ModelCard], dict[str, str]]:
+    """Reads the cards of all models of a workspace, by name.
+
+    Args:
+        home: the workspace folder.
+        whole: whether the transform of each is read too.
+
+    Returns:
+        the cards that can be used, and of the other models, by name, the reason why they cannot.
+    """
+    found, damaged = [], {}
     for name in model_names(home):
         try:
-            found.append(read_model(home, name))
+            found.append(load_model(folder_of(home, name))[0] if whole else read_model(home, name))
         except UnknownName:
             continue  # removed since the folder was listed
-        except SpaceError as error:
-            log.warning("%s", error)
-    return found
+        except (SpaceError, ConfigError) as error:  # the latter: no model can have that name
+            damaged[name] = error.message
+    return found, damaged
 
 
 def read_model(home: Path, name: str) -> ModelCard:
@@ -195,7 +212,7 @@ def is_network_of(home: Path, name: str, extractor: str) -> bool:
 def _read(folder: Path) -> tuple[ModelCard, str]:
     """Reads the card, and the name of the folder of the active version."""
     try:
-        values = json.loads((folder / CARD).read_bytes())
+        values = read_json(folder / CARD, nan=True)
     except FileNotFoundError:
         raise no_such_model(folder) from None
     except (OSError, ValueError) as error:
@@ -203,7 +220,7 @@ def _read(folder: Path) -> tuple[ModelCard, str]:
     try:
         card, files = ModelCard.from_json(values), str(values["files"])
         card = dataclasses.replace(card, extractor=absolute_spec(card.extractor, folder.parents[1]))
-    except (SpaceError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:  # SpaceError and ConfigError are ValueErrors
         raise SpaceError(f"{folder / CARD} is no card of a model: {error}") from error
     if card.name != folder.name or not VERSION.fullmatch(files):
         raise SpaceError(f"{folder / CARD} is the card of another model: {card.name!r}")

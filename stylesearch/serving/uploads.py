@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from stylesearch.data_files import read_json
 from stylesearch.errors import CatalogLocked, StyleSearchError
 from stylesearch.files import atomic_file, sha256_bytes, sha256_file
 from stylesearch.images.formats import HEAD_BYTES, recognise
@@ -198,10 +199,10 @@ def _remove_leftovers(catalog: Catalog, uploads: UploadFolder) -> None:
 
 def _read_journal(journal: Path) -> list[tuple[str, str]]:
     try:
-        return [(str(path), str(sha256)) for path, sha256 in json.loads(journal.read_bytes())]
+        return [(str(path), str(sha256)) for path, sha256 in read_json(journal)]
     except FileNotFoundError:
         return []
-    except ValueError:  # an incomplete journal: its change had not begun
+    except (ValueError, TypeError):  # an incomplete journal: its change had not begun
         return []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -61,14 +60,12 @@ def load_transform(space: str, path: Path) -> Untrained:
         SpaceError: the file is missing, damaged or of another space.
     """
     check_space(space)
-    import numpy as np
-
+    from stylesearch.data_files import read_arrays
     from stylesearch.spaces.untrained import transform_from_arrays
 
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return transform_from_arrays(space, stored)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return transform_from_arrays(space, read_arrays(path))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise SpaceError(f"{path} cannot be read as a fit of the space {space}: {error}") from error
 
 

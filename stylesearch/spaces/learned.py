@@ -24,7 +24,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from stylesearch.array_types import Floats
+from stylesearch.data_files import parse_json, read_arrays
 from stylesearch.distance import METRICS
 from stylesearch.errors import SpaceError
 from stylesearch.files import atomic_file
@@ -304,9 +304,8 @@ class LearnedTransform:
             SpaceError: the file is missing, damaged, or of another kind.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = dict(stored)
-            header = json.loads(arrays["header"].tobytes())
+            arrays = read_arrays(path)
+            header = parse_json(arrays["header"].tobytes())
             if header["format"] != FORMAT:
                 raise SpaceError(f"it is of the format {header['format']}, which is not known here")
             untrained = _read_untrained(header["untrained"], "untrained", arrays)
@@ -338,8 +337,7 @@ class LearnedTransform:
             KeyError,
             TypeError,
             AttributeError,
-            EOFError,
-            zipfile.BadZipFile,
+            IndexError,
         ) as error:
             raise SpaceError(f"{path} cannot be read as a trained model: {error}") from error
 

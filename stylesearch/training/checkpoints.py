@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from stylesearch.data_files import parse_json, read_arrays
 from stylesearch.errors import ConfigError
 from stylesearch.files import atomic_file
 from stylesearch.models.store import folder_of
@@ -91,9 +91,8 @@ class Checkpoint:
             ConfigError: the file is damaged or of another version.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = dict(stored)
-            header = json.loads(arrays.pop("header").tobytes())
+            arrays = read_arrays(path)
+            header = parse_json(arrays.pop("header").tobytes(), nan=True)
             if header["format"] != _FORMAT:
                 raise ValueError(f"format {header['format']} instead of {_FORMAT}")
             best = _part(arrays, "best")
@@ -106,7 +105,7 @@ class Checkpoint:
                 best_weights=tuple(best[str(number)] for number in range(len(best))),
                 batches=_part(arrays, "batches"),
             )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"{path} cannot be read as a checkpoint that training can go on from: {error}",
                 hint="train without resuming, which begins anew",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from stylesearch.array_types import Floats
+from stylesearch.data_files import read_json
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.cnn import CnnExtractor
 from stylesearch.extractors.load import BackboneRecipe
@@ -32,6 +33,8 @@ from stylesearch.training.results import TrainRequest
 from stylesearch.training.seen_products import SeenProducts
 
 __all__ = ["FINETUNE_DEFAULTS", "finetune_network"]
+
+log = logging.getLogger(__name__)
 
 FINETUNE_DEFAULTS: Final = {"learning_rate": 1e-4, "batch_size": 32, "epochs": 10, "patience": 3}
 """A network that knows much already is changed a little, and its activations take memory."""
@@ -109,14 +112,26 @@ def finetune_network(
         "name": f"{Path(extractor.name).stem}-{name}",
     }
     if path.exists():  # it may be in use, under its name; but its products may have other ids by now
-        card = json.loads(path.with_suffix(".json").read_bytes())
+        card = _read_card(path.with_suffix(".json")) or card
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path.with_suffix(".json"), card | {"split": seen.to_json()})
+    for left in path.parent.glob(".network-*.unfinished.keras"):  # of a training that was killed
+        left.unlink(missing_ok=True)
     if not path.exists():
         unfinished = path.with_name(f".{path.name}.unfinished.keras")
         network.save(unfinished)
         unfinished.replace(path)
     return f"{path}{colors}"
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    """Reads the JSON file beside a network; empty where it is damaged, and then written anew."""
+    try:
+        card = read_json(path)
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read, and is written anew: %s", path, error)
+        return {}
+    return card if isinstance(card, dict) else {}
 
 
 def _first_head(features: Floats, dim: int) -> tuple[Floats, Floats]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from stylesearch.data_files import read_json
 from stylesearch.errors import ConfigError
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.files import expand_user
@@ -61,7 +61,7 @@ class SeenProducts:
         if path.suffix != ".keras" or not card.is_file():
             return None
         try:
-            said = json.loads(card.read_bytes()).get("split")
+            said = read_json(card).get("split")
             if said is None:
                 return None
             settings = dict(said)

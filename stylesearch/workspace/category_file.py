@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from stylesearch.csv_cells import escape_cell, unescape_cell
+from stylesearch.data_files import parse_json, parse_toml, read_text
 from stylesearch.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -38,16 +37,14 @@ def read_category_file(path: Path) -> dict[str, str]:
         DatasetError: it cannot be read, has no such columns, or says two things of one category.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path)
         if path.suffix.lower() == ".toml":
-            return _check_table(tomllib.loads(text), path)
+            return _check_table(parse_toml(text), path)
         if path.suffix.lower() == ".json":
-            return _check_table(json.loads(text), path)
+            return _check_table(parse_json(text), path)
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}", hint=_HINT) from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not UTF-8", hint="save it as CSV UTF-8") from error
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise DatasetError(f"{path}: {error}", hint=_HINT) from error
     return _read_rows(text, path)
 

@@ -37,6 +37,12 @@ class Models:
 
         return store.list_models(self._resources.settings.home)
 
+    def damaged(self) -> dict[str, str]:
+        """Reads all models whole; names those that cannot be used, with the reason."""
+        from stylesearch.models import store
+
+        return store.examine_models(self._resources.settings.home, whole=True)[1]
+
     def get(self, name: str) -> ModelCard:
         """Reads the card of a model: its training, weights and scores.
 

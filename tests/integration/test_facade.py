@@ -186,7 +186,25 @@ def test_consumer_photos_are_kept_but_not_searched(workspace: Path, drawn_shop: 
         assert {hit.image.domain for hit in found} == {ss.Domain.SHOP}
 
 
-@pytest.mark.parametrize("damage", ["remove all", "remove one file", "truncate", "scribble", "lose the fit"])
+FIT_RECORDS = {
+    "nest the record": b"[" * 5000,
+    "another type in the record": b'{"version": 5, "n_fitted": 1, "last_feature_id": 1}',
+    "no text in the record": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "remove all",
+        "remove one file",
+        "truncate",
+        "scribble",
+        "lose the fit",
+        "flip a byte of the fit",
+        *FIT_RECORDS,
+    ],
+)
 def test_a_damaged_index_warns_once_answers_right_and_is_built_again(
     workspace: Path, drawn_shop: Path, damage: str
 ) -> None:
@@ -200,6 +218,15 @@ def test_a_damaged_index_warns_once_answers_right_and_is_built_again(
         shutil.rmtree(indexes)
     elif damage == "lose the fit":
         next(indexes.rglob("space.json")).unlink()
+    elif damage in FIT_RECORDS:
+        next(indexes.rglob("space.json")).write_bytes(FIT_RECORDS[damage])
+    elif damage == "flip a byte of the fit":
+        fit = next(indexes.rglob("transform-*.npz"))
+        whole = bytearray(fit.read_bytes())
+        whole[len(whole) // 2] ^= 0x10
+        fit.write_bytes(whole)
+        with ss.open(workspace) as shop:
+            assert {"has a fit that is damaged" in one.reason for one in shop.indexes.verify()} == {True}
     else:
         for file in [file for file in files if file.suffix != ".json" and "transform" not in file.name]:
             whole = file.read_bytes()
@@ -299,6 +326,31 @@ def test_a_restored_backup_is_searched_whole(workspace: Path, drawn_shop: Path, 
     with ss.open(workspace) as shop, warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(shop.query(photo, k=100)) == 24
+
+
+def test_verify_reads_other_spaces_too_and_lists_what_is_left_over(workspace: Path) -> None:
+    with ss.open(workspace) as shop:
+        shop.indexes.build(space="raw")
+        assert shop.indexes.verify() == []
+    (manifest, *_) = (workspace / "indexes").glob("*/raw/*/*/*/g*/manifest.json")
+    manifest.write_bytes(manifest.read_bytes().replace(b'"count"', b'"counu"'))
+    left = [
+        manifest.parents[1] / "building-01234567",
+        manifest.parents[4] / "transform-0123.npz",
+        manifest.parents[4] / ".space.json.0123456789ab.partial",
+    ]
+    left[0].mkdir()
+    for path in left[1:]:
+        path.write_bytes(b"half")
+    with ss.open(workspace) as shop:
+        found = {one.item: one.reason for one in shop.indexes.verify()}
+        damaged = next(item for item in found if "/raw/cosine/" in item and "home" not in item)
+        assert "sha256 differs" in found.pop(damaged)
+        assert found.keys() == {str(path) for path in left}
+        assert shop.indexes.verify(space="mixed") == []
+        shop.indexes.build(space="raw")
+        assert shop.indexes.verify() == []
+    assert not any(path.exists() for path in left)
 
 
 def test_a_status_builds_nothing(workspace: Path) -> None:

@@ -479,3 +479,25 @@ def test_a_cold_query_imports_no_tensorflow(shop: Workspace, drawn_shop: Path) -
     assert probe.returncode == 0, probe.stderr
     assert probe.stderr == ""
     assert "20 products" in probe.stdout
+
+
+def test_a_damaged_model_is_listed_beside_the_others(
+    stylesearch: Command, modelled: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(modelled, home)
+    for name, content in (("nested", b"[" * 5000), ("cut", b"{")):
+        card = home / "models" / name / "model.json"
+        card.parent.mkdir()
+        card.write_bytes(content)
+    done = stylesearch("--home", home, "models", "list")
+    assert done.code == 0
+    assert "siamese:default" in done.out
+    assert "damaged: nested: " in done.err
+    assert "it is nested too deeply" in done.err
+    listed = stylesearch("--home", home, "models", "list", "--json").json
+    assert [one["name"] for one in listed] == ["default", "cut", "nested"]
+    assert "model.json" in listed[1]["damaged"]
+    findings = stylesearch("--home", home, "doctor", "--json").json
+    states = {one["check"]: one["state"] for one in findings}
+    assert (states["model default"], states["model nested"]) == ("ok", "problem")

@@ -1,7 +1,9 @@
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from stylesearch.files import (
     atomic_file,
     cache_folder,
     digest_of,
+    find_partials,
+    remove_partials,
     sha256_bytes,
     sha256_file,
     temporary_folder,
@@ -141,3 +145,66 @@ def test_a_full_folder_for_temporary_files_is_named(tmp_path: Path, monkeypatch:
         pass
     assert str(caught.value).startswith(f"temporary files cannot be written: {tmp_path}/shop-")
     assert caught.value.hint == TEMPORARY_HINT
+
+
+def test_what_a_killed_process_was_writing_is_removed_by_the_next_write(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from stylesearch.files import atomic_file\n"
+        "with atomic_file(sys.argv[1]) as file:\n"
+        "    file.write(b'half')\n"
+        "    file.flush()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "killed")], check=False, timeout=60)
+    (left,) = tmp_path.iterdir()
+    assert find_partials(tmp_path) == [left]
+    write_json(tmp_path / "another.json", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["another.json"]
+
+
+def test_what_somebody_is_still_writing_is_left_alone(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "slow") as file:
+        file.write(b"half")
+        assert find_partials(tmp_path) == []
+        remove_partials(tmp_path)
+    assert (tmp_path / "slow").read_bytes() == b"half"
+
+
+def test_a_file_of_the_user_is_none_that_was_left(tmp_path: Path) -> None:
+    names = [".env.0123456789ab", "report.0123456789ab.partial", ".a.b.partial"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"mine")
+    write_json(tmp_path / "b.json", {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "b.json"])
+
+
+def test_without_locks_only_what_is_old_counts_as_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_lock", lambda file: None)
+    young, old = (tmp_path / f".a.{number * 12}.partial" for number in "01")
+    for path in (young, old):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    remove_partials(tmp_path)
+    assert list(tmp_path.iterdir()) == [young]
+    write_json(tmp_path / "b.json", {})
+    assert (tmp_path / "b.json").exists()
+
+
+def test_a_file_that_is_taken_for_a_left_one_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, taken = files._lock, []
+
+    def late(file: IO[bytes]) -> bool | None:
+        if not taken:
+            taken.append(file.name)
+            Path(file.name).unlink()
+        return lock(file)
+
+    monkeypatch.setattr(files, "_lock", late)
+    write_json(tmp_path / "a.json", 1)
+    assert taken
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

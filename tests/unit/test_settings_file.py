@@ -71,6 +71,58 @@ def test_a_table_of_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> Non
 
 def test_another_encoding_is_named_as_the_fault(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes('space = "raw"'.encode("utf-16"))
-    with pytest.raises(ConfigError, match=r"config\.toml cannot be read: it is not UTF-8") as caught:
+    with pytest.raises(ConfigError, match=r"config\.toml cannot be read: line 1: it is not UTF-8") as caught:
         read_settings(tmp_path)
     assert caught.value.hint == "save it as UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"a = " + b"[" * 5000, "line 1: it is nested too deeply"),
+        (b'space = "raw"\nmetric = "l\xb1"', "line 2: it is not UTF-8"),
+        (b"batch_size = " + b"9" * 5000, "line 1: a number of too many digits"),
+        (b"batch_size = 0x" + b"f" * 5000, "more than 64 bits"),
+        (b"max_pixels = inf", "max_pixels wants int"),
+        (b"lock_timeout = nan", "lock_timeout is at least 0"),
+        (b"space = 'raw'\nspace = 'raw'", "Cannot overwrite"),
+        (b"home = 5", "home wants a path"),
+        (b'home = "a\\u0000"', "home wants a path"),
+        (b'weights = "a\\u0000"', "weights wants str"),
+    ],
+)
+def test_a_damaged_file_is_told_with_its_name(text: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(text)
+    with pytest.raises(ConfigError, match=rf"config\.toml.*{said}"):
+        load_settings({"home": tmp_path}, {})
+
+
+def test_a_file_that_one_parser_takes_and_the_other_does_not_is_left_alone(tmp_path: Path) -> None:
+    """What keeps comments nests its own calls deeper than what only reads."""
+    path = tmp_path / "config.toml"
+    refused = 0
+    for depth in range(50, 500, 25):
+        text = "fetch = " + "{a = " * depth + "1" + "}" * depth
+        path.write_text(text)
+        try:
+            change_settings(tmp_path, {"space": "raw"})
+        except ConfigError as error:
+            refused += 1
+            assert "config.toml" in str(error)
+            assert path.read_text() == text
+    assert refused
+
+
+def test_a_folder_in_the_place_of_the_file_and_one_that_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.toml").mkdir()
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load_settings({"home": tmp_path}, {})
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("stylesearch.data_files._read_bytes", refuse)
+    with pytest.raises(ConfigError, match=r"config\.toml cannot be read: Permission denied"):
+        load_settings({"home": tmp_path}, {})

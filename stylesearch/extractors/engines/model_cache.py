@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import glob
 import logging
 import os
 import re
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stylesearch.data_files import read_json
 from stylesearch.errors import ConfigError, ExtractorError
 from stylesearch.files import atomic_file, cache_folder, digest_of, sha256_file, write_json
 
@@ -117,7 +118,7 @@ def find_converted(name: str, fingerprint: str) -> ConvertedModel | None:
 def _read(folder: Path, fingerprint: str) -> ConvertedModel | None:
     """The model in ``folder`` if it is whole, else None."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        manifest = read_json(folder / _MANIFEST)
         if manifest["format"] != _FORMAT or manifest["fingerprint"] != fingerprint:
             return None
         damaged = [
@@ -126,7 +127,7 @@ def _read(folder: Path, fingerprint: str) -> ConvertedModel | None:
         facts = dict(manifest["facts"])
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         damaged, facts = [_MANIFEST], {}
     if damaged:
         logger.warning("the converted model in %s is damaged: %s", folder, ", ".join(damaged))
@@ -135,6 +136,8 @@ def _read(folder: Path, fingerprint: str) -> ConvertedModel | None:
 
 
 def _convert_into(folder: Path, fingerprint: str, convert: Callable[[Path], dict[str, Any]]) -> None:
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.{'[0-9a-f]' * 12}*"):
+        shutil.rmtree(left, ignore_errors=True)  # by a process that was killed: this one has the lock
     partial = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}")
     partial.mkdir()
     try:
@@ -207,13 +210,13 @@ def compile_cached(openvino: Any, core: Any, xml: Path, options: Mapping[str, st
 
 def _import(openvino: Any, core: Any, blob: Path, options: Mapping[str, str]) -> Any | None:
     try:
-        record = json.loads(blob.with_suffix(".json").read_bytes())
+        record = read_json(blob.with_suffix(".json"))
         if not is_unchanged(blob, record):
             logger.warning("the compiled model %s is damaged; compiling again", blob)
             return None
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         logger.warning("the record of %s cannot be read (%s); compiling again", blob, error)
         return None
     # A tensor of OpenVINO's own, which the compiled model keeps alive: it computes with weights inside it.

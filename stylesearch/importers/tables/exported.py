@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 
+from stylesearch.data_files import parse_json
 from stylesearch.listing import ATTRIBUTE
 from stylesearch.types import Variant
 
@@ -71,6 +71,6 @@ def _load(text: str, start: str) -> Any:
     if not text.startswith(start) or _UNSTORABLE.search(text):
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return None

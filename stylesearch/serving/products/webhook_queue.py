@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from stylesearch.data_files import read_json
 from stylesearch.errors import StyleSearchError
 from stylesearch.files import atomic_file, hold_lock
 
@@ -178,13 +179,13 @@ class WebhookQueue:
 
     def _read(self, path: Path) -> Event | None:
         try:
-            found = json.loads(path.read_bytes())
+            found = read_json(path)
         except FileNotFoundError:
             return None
-        except (ValueError, RecursionError):
+        except (IsADirectoryError, ValueError):
             found = None
         match found:
-            case [str(topic), str(moment), dict(payload)]:
+            case [str(topic), str(moment), dict(payload)] if _is_moment(moment):
                 return Event(path.stem, topic, moment, payload)
         aside = path.with_suffix(".bad")
         path.replace(aside)
@@ -193,9 +194,15 @@ class WebhookQueue:
 
     def _done_at(self, product_id: str) -> str:
         try:
-            return (self._folder / DONE / product_id).read_text()
-        except FileNotFoundError:
+            text = (self._folder / DONE / product_id).read_text("ascii", "replace")
+        except (FileNotFoundError, IsADirectoryError):
             return ""
+        return text if _is_moment(text) else ""
+
+
+def _is_moment(text: str) -> bool:
+    """Whether a text from a file is a time as ``read_moment`` writes it: others do not compare with one."""
+    return read_moment(text) == text
 
 
 def _is_number(text: str) -> bool:

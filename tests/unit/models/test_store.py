@@ -234,3 +234,82 @@ def test_a_card_of_a_later_version_is_read_and_one_that_lacks_something_is_not()
     del values["loss"]
     with pytest.raises(SpaceError, match="lacks loss"):
         ModelCard.from_json(values)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{" * 5000,
+        b'{"a": ' * 5000,
+        b"\xff\xfe",
+        b"[" + b"9" * 5000 + b"]",
+        b'{"name": "b", "name": "b"}',
+        None,
+    ],
+)
+def test_a_damaged_card_does_not_hide_the_other_models(content: bytes | None, tmp_path: Path) -> None:
+    whole = save(tmp_path, "a")
+    card = store.folder_of(tmp_path, "b") / store.CARD
+    card.parent.mkdir()
+    if content is None:
+        card.mkdir()
+    else:
+        card.write_bytes(content)
+    cards, damaged = store.examine_models(tmp_path)
+    assert cards == [whole]
+    assert list(damaged) == ["b"]
+    assert "model.json" in damaged["b"]
+    with pytest.raises(SpaceError, match=r"model\.json"):
+        store.load_model(card.parent)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"extractor": 5},
+        {"weights": {"": "1"}},
+        {"weights": []},
+        {"n_products": {"train": None}},
+        {"metric": None},
+        {"feature_set": ["f"]},
+        {"files": "../other"},
+        {"scores": 1},
+    ],
+)
+def test_a_card_with_a_value_of_another_type_is_damaged(wrong: dict[str, object], tmp_path: Path) -> None:
+    save(tmp_path, "a")
+    path = store.folder_of(tmp_path, "a") / store.CARD
+    path.write_text(json.dumps(json.loads(path.read_text()) | wrong))
+    with pytest.raises(SpaceError, match=r"model\.json"):
+        store.read_model(tmp_path, "a")
+    assert store.list_models(tmp_path) == []
+
+
+def test_a_folder_that_no_model_may_have_does_not_hide_the_others(tmp_path: Path) -> None:
+    whole = save(tmp_path, "a")
+    other = tmp_path / "models" / "Copy of a"
+    other.mkdir()
+    (other / store.CARD).write_bytes(b"{}")
+    assert store.list_models(tmp_path) == [whole]
+
+
+def test_no_byte_of_a_model_can_go_bad_unseen(tmp_path: Path) -> None:
+    save(tmp_path, "a")
+    folder = store.folder_of(tmp_path, "a")
+    right = store.load_model(folder)[1].apply(ROWS)
+    path = store.files_of(tmp_path, "a") / store.TRANSFORM
+    whole = path.read_bytes()
+    n_damaged = 0
+    for place in range(0, len(whole), 29):
+        harmed = bytearray(whole)
+        harmed[place] ^= (0x01, 0x20, 0x80)[place % 3]
+        path.write_bytes(harmed)
+        try:
+            found = store.load_model(folder)[1].apply(ROWS)
+        except SpaceError:
+            n_damaged += 1
+        else:
+            assert np.array_equal(found, right)
+    assert n_damaged > len(whole) / 29 / 2

@@ -153,3 +153,32 @@ def test_without_a_time_it_is_now() -> None:
     for text in (None, "yesterday", "2026-11-29T08:00:00", 5):
         assert read_moment(text) > NEW[:4]
     assert read_moment("x", "2026-11-29T10:00:00+02:00") == OLD
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[" * 5000, b"\xff\xfe", b'["products/update", "r026-11-29T08:00:00.000000+00:00", {}]', None],
+)
+def test_a_damaged_event_is_put_aside_and_does_not_keep_newer_ones_out(
+    queue: WebhookQueue, tmp_path: Path, content: bytes | None
+) -> None:
+    queue.put(event("1"))
+    path = tmp_path / "webhooks" / "1.json"
+    path.unlink()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    assert queue.put(event("1", NEW))
+    assert waiting(queue) == [event("1", NEW)]
+    assert path.with_suffix(".bad").exists()
+
+
+@pytest.mark.parametrize("content", [b"r026-11-29T08:00:00.000000+00:00", b"\xff\xfe", b""])
+def test_a_damaged_moment_of_what_was_done_keeps_no_event_out(
+    queue: WebhookQueue, tmp_path: Path, content: bytes
+) -> None:
+    queue.put(event("1"))
+    queue.done(event("1"))
+    (tmp_path / "webhooks" / "done" / "1").write_bytes(content)
+    assert queue.put(event("1", NEW))
