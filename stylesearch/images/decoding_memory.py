@@ -19,7 +19,7 @@ __all__ = ["bytes_of_result", "bytes_to_decode", "bytes_to_open"]
 STORED: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """Of a decoded picture, by its mode; 4 for all others."""
 
-DECODER: Final = {"WebP": 14.0, "AVIF": 16.0, "HEIF": 14.0}
+DECODER: Final = {"WebP": 14.0, "AVIF": 14.0, "HEIF": 6.0}
 """What a decoder holds besides the picture that it makes: canvases, planes and copies. Others work row by
 row, or are reckoned with below."""
 

@@ -54,5 +54,6 @@ def refuse_large_file(label: str, n_bytes: int | None) -> ImageError:
     size = f"more than {limit:,} bytes" if n_bytes is None else f"{n_bytes:,} bytes"
     return ImageTooLarge(
         f"{label} has {size}; files of up to {limit:,} are read",
-        hint="make the picture smaller, or raise max_file_bytes: STYLESEARCH_MAX_FILE_BYTES",
+        hint="make the picture smaller, or raise max_file_bytes: STYLESEARCH_MAX_FILE_BYTES, or for ingest "
+        "--max-file-bytes",
     )

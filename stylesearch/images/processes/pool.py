@@ -385,8 +385,7 @@ class _Task:
     def _too_slow(self) -> ImageError:
         return ImageTooLarge(
             f"{self._picture.label} takes more than {self._limit:.3g} s of processor time to decode",
-            hint="make the picture smaller, or raise decode_seconds: STYLESEARCH_DECODE_SECONDS, or for the "
-            "service STYLESEARCH_SERVE_DECODE_SECONDS",
+            hint="make the picture smaller, or raise decode_seconds: --decode-seconds of ingest or serve",
         )
 
     def _read(self, places: list[Any]) -> list[DecodedImage]:
