@@ -196,7 +196,7 @@ class CategoriesChoice(click.Choice[str]):
     "--decode-memory",
     type=click.IntRange(min=50_000_000),
     metavar="BYTES",
-    help="Memory for all images that are being decoded at the same time.  [default: 800000000]",
+    help="Memory for all images that are being decoded at the same time.  [default: 1000000000]",
 )
 @click.option(
     "--decode-seconds",

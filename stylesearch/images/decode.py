@@ -252,7 +252,10 @@ def decode_data(picture: Picture, reserve: Callable[[int, tuple[int, int]], None
         # Only at another scale is a picture decoded once more.
         headers = [first, *(_open(image_format, data) if image_format.scales else first for _ in sides[1:])]
         drafted = [_draft(image_format, *one) for one in zip(headers, sides, strict=True)]
-        reserve(bytes_to_decode(image_format, data, full_size, headers, sides), full_size)
+        is_turned = _orientation(first) > 1
+        reserve(
+            bytes_to_decode(image_format, data, full_size, headers, sides, is_turned=is_turned), full_size
+        )
         sizes = [one.size for one in headers]
         for number, (header, size) in enumerate(zip(headers, sizes, strict=True)):
             if size not in loaded:

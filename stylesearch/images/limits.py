@@ -21,7 +21,7 @@ class DecodingLimits:
         processes: whether ingest and service decode in processes of their own, where the system can.
     """
 
-    memory: int = 800_000_000
+    memory: int = 1_000_000_000
     cpu_seconds: float = 10.0
     max_file_bytes: int = 200_000_000
     processes: bool = True

@@ -20,7 +20,10 @@ SIDE = 1500
 NOISE = 3_000_000
 """Bytes that the interpreter may take meanwhile, and that the system counts late."""
 
-pytestmark = pytest.mark.skipif(not pools.SUPPORTED, reason="the memory of another process is measured")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not pools.SUPPORTED, reason="the memory of another process is measured"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,12 +65,19 @@ def _encode(mode, file_format, **options):
     return data.getvalue()
 
 
+def _turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
 LARGE_STRIP = {"compression": "tiff_lzw", "strip_size": 10**9}
 FILES = {
     "jpeg": lambda: _encode("RGB", "JPEG"),
     "jpeg-grey": lambda: _encode("L", "JPEG"),
     "jpeg-cmyk": lambda: _encode("CMYK", "JPEG"),
     "jpeg-progressive": lambda: _encode("RGB", "JPEG", progressive=True, subsampling=0),
+    "jpeg-turned": lambda: _encode("RGB", "JPEG", exif=_turned()),
     "jpeg-cut-short": lambda: _encode("RGB", "JPEG", quality=95)[:-4000],
     "png": lambda: _encode("RGB", "PNG", compress_level=1),
     "png-rgba": lambda: _encode("RGBA", "PNG", compress_level=1),
