@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import errno
 import logging
 import os
 import signal
@@ -162,6 +163,7 @@ class DecoderPool:
         Raises:
             ImageError: as ``stylesearch.images.decode.decode``; also where the picture breaks its decoder, or
                 takes more processor time than it may.
+            OSError: no process can be started.
             TaskCancelled: nobody waits for the picture any more.
         """
         try:
@@ -236,9 +238,11 @@ class DecoderPool:
             theirs.close()
         ours.close()
         os.close(shared)
-        raise StyleSearchError(
-            "the processes that decode pictures cannot be started",
-            hint="decode in this process: STYLESEARCH_DECODE_PROCESSES=false",
+        # Not an error of the picture: an ingest keeps what it knows of it.
+        raise OSError(
+            errno.EAGAIN,
+            "the processes that decode pictures cannot be started; with STYLESEARCH_DECODE_PROCESSES=false "
+            "pictures are decoded in this process",
         )
 
     def _running_starter(self) -> socket.socket:
@@ -434,7 +438,7 @@ def decoder_processes(n_ready: int = 0) -> Iterator[None]:
         n_ready: so many workers are started at once.
 
     Raises:
-        StyleSearchError: no process can be started.
+        OSError: no process can be started.
     """
     global _users
     if not SUPPORTED or not decoding_limits().processes:
