@@ -33,6 +33,7 @@ BENCHMARKS = {
     "learned_query": "a query in a learned space against the untrained one, in turn",
     "serve_load": "the service: lone requests, 8 clients, memory, a worker killed; 10,000 products",
     "serve_ingest": "searches of the service while 1,000 products are ingested into 10,000",
+    "isolation": "what decoding in processes costs a search, and 8 hostile uploads at once beside it",
     "serve_page": "the page of the service in a browser: until it is painted, until products are there",
     "garment": "squares around the person, texture and other whitening, against the default",
     "levers": "what else may help, each against the default, on held-out products, with its cost",

@@ -202,6 +202,18 @@ class CategoriesChoice(click.Choice[str]):
 @click.option("--batch-size", type=click.IntRange(1, 1024), help="Images in one call of the network.")
 @click.option("--workers", type=click.IntRange(0, 256), help="Threads that decode; 0 for one per core.")
 @click.option("--max-pixels", type=click.IntRange(min=256), help="Refuse images with more pixels.")
+@click.option("--max-file-bytes", type=click.IntRange(min=1024), help="Refuse files with more bytes.")
+@click.option(
+    "--decode-memory",
+    type=click.IntRange(min=50_000_000),
+    metavar="BYTES",
+    help="Memory for all images that are being decoded at the same time.  [default: 1000000000]",
+)
+@click.option(
+    "--decode-seconds",
+    type=click.FloatRange(min=0.1),
+    help="Processor time that decoding an image may take.  [default: 10]",
+)
 @extractor_options(with_extractor=False)
 @shared_options
 @pass_shared

@@ -49,6 +49,12 @@ IMAGES = ("thumbnail", "shop")
     metavar="N",
     help="Photos that may wait in a process.  [default: 32]",
 )
+@click.option(
+    "--decode-seconds",
+    type=float,
+    metavar="SECONDS",
+    help="Processor time that decoding an upload may take.  [default: 1.5]",
+)
 @click.option("--timeout", type=float, metavar="SECONDS", help="Time limit of a search.  [default: 30]")
 @click.option(
     "--cors-origin",

@@ -150,7 +150,7 @@ class Settings:
     regions: str = "person"
     max_pixels: int = 200_000_000
     max_file_bytes: int = 200_000_000
-    decode_memory: int = 800_000_000
+    decode_memory: int = 1_000_000_000
     decode_seconds: float = 10.0
     decode_processes: bool = True
     batch_size: int = 32

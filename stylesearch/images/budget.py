@@ -80,7 +80,7 @@ class MemoryBudget:
                 f"{label} is {width} x {height} pixels and takes {_megabytes(n_bytes)} to decode; one "
                 f"picture may take {_megabytes(self.largest)} of the {_megabytes(total)} for decoding",
                 hint=f"make the picture smaller, or raise decode_memory: STYLESEARCH_DECODE_MEMORY="
-                f"{_enough_for(n_bytes)}",
+                f"{_enough_for(n_bytes)}, or for ingest --decode-memory",
             )
         is_small = n_bytes <= total // SMALL
         part = self._small if is_small else self._large

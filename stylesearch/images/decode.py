@@ -249,11 +249,15 @@ def decode_data(picture: Picture, reserve: Callable[[int, tuple[int, int]], None
         _check_size(label, first, picture.max_pixels)
         full_size = first.size
         sides = picture.sides_wanted(*upright_size(full_size, _orientation(first)))
-        headers = [first, *(_open(image_format, data) for _ in sides[1:])]
+        # Only at another scale is a picture decoded once more.
+        headers = [first, *(_open(image_format, data) if image_format.scales else first for _ in sides[1:])]
         drafted = [_draft(image_format, *one) for one in zip(headers, sides, strict=True)]
-        reserve(bytes_to_decode(image_format, data, full_size, headers, sides), full_size)
-        for number, header in enumerate(headers):
-            size = header.size
+        is_turned = _orientation(first) > 1
+        reserve(
+            bytes_to_decode(image_format, data, full_size, headers, sides, is_turned=is_turned), full_size
+        )
+        sizes = [one.size for one in headers]
+        for number, (header, size) in enumerate(zip(headers, sizes, strict=True)):
             if size not in loaded:
                 loaded[size] = _load_or_repair(label, image_format, header, data, sides[number])
             image, intact = loaded[size]

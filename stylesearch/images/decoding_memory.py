@@ -19,7 +19,7 @@ __all__ = ["bytes_of_result", "bytes_to_decode", "bytes_to_open"]
 STORED: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """Of a decoded picture, by its mode; 4 for all others."""
 
-DECODER: Final = {"WebP": 14.0, "AVIF": 16.0, "HEIF": 14.0}
+DECODER: Final = {"WebP": 14.0, "AVIF": 14.0, "HEIF": 6.0}
 """What a decoder holds besides the picture that it makes: canvases, planes and copies. Others work row by
 row, or are reckoned with below."""
 
@@ -44,8 +44,11 @@ CONVERTED: Final = {
 }
 """Copies of other pictures before they are reduced: as RGB, as grey, or as numbers of 32 and 64 bits."""
 
-AS_RGB: Final = 9.0
-"""Of a pixel of the result: copies while its colors are converted and it is turned upright."""
+AS_RGB: Final = 4.5
+"""Of a pixel of the result: the copy in sRGB."""
+
+TURNED: Final = 4.5
+"""More of a picture that is not upright as it is stored."""
 
 OVER_WHITE: Final = 9.0
 """More of them, of a transparent picture."""
@@ -90,6 +93,8 @@ def bytes_to_decode(
     full_size: tuple[int, int],
     headers: Sequence[Image.Image],
     sides: Sequence[int | None],
+    *,
+    is_turned: bool,
 ) -> int:
     """Memory that decoding a picture takes.
 
@@ -99,6 +104,7 @@ def bytes_to_decode(
         full_size: width and height as stored.
         headers: for each use of it an opened image, set to the scale at which it will be decoded.
         sides: how many pixels the longer side must keep for each use; None for all.
+        is_turned: whether it is not upright as it is stored.
     """
     sizes = {one.size: one for one in headers}
     stored = sum(_area(size) * STORED.get(one.mode, 4) for size, one in sizes.items())
@@ -107,7 +113,8 @@ def bytes_to_decode(
         (one.size, max(1, max(one.size) // side) if side else 1)
         for one, side in zip(headers, sides, strict=True)
     }
-    per_pixel = AS_RGB + (OVER_WHITE if _is_transparent(headers[0]) else 0.0)
+    per_pixel = AS_RGB + (TURNED if is_turned else 0.0)
+    per_pixel += OVER_WHITE if _is_transparent(headers[0]) else 0.0
     reduced = sum(
         (per_pixel + (REDUCED if factor > 1 else 0.0)) * _area(size) / factor**2 for size, factor in results
     )

@@ -21,7 +21,7 @@ class DecodingLimits:
         processes: whether ingest and service decode in processes of their own, where the system can.
     """
 
-    memory: int = 800_000_000
+    memory: int = 1_000_000_000
     cpu_seconds: float = 10.0
     max_file_bytes: int = 200_000_000
     processes: bool = True
@@ -54,5 +54,6 @@ def refuse_large_file(label: str, n_bytes: int | None) -> ImageError:
     size = f"more than {limit:,} bytes" if n_bytes is None else f"{n_bytes:,} bytes"
     return ImageTooLarge(
         f"{label} has {size}; files of up to {limit:,} are read",
-        hint="make the picture smaller, or raise max_file_bytes: STYLESEARCH_MAX_FILE_BYTES",
+        hint="make the picture smaller, or raise max_file_bytes: STYLESEARCH_MAX_FILE_BYTES, or for ingest "
+        "--max-file-bytes",
     )

@@ -128,7 +128,10 @@ def hash_image(locator: Locator) -> str:
         if size is not None and size > decoding_limits().max_file_bytes:
             raise refuse_large_file(label, size)
         file.seek(0)
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 def stat_image(locator: Locator) -> os.stat_result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import errno
 import logging
 import os
 import signal
@@ -162,6 +163,7 @@ class DecoderPool:
         Raises:
             ImageError: as ``stylesearch.images.decode.decode``; also where the picture breaks its decoder, or
                 takes more processor time than it may.
+            OSError: no process can be started.
             TaskCancelled: nobody waits for the picture any more.
         """
         try:
@@ -236,9 +238,11 @@ class DecoderPool:
             theirs.close()
         ours.close()
         os.close(shared)
-        raise StyleSearchError(
-            "the processes that decode pictures cannot be started",
-            hint="decode in this process: STYLESEARCH_DECODE_PROCESSES=false",
+        # Not an error of the picture: an ingest keeps what it knows of it.
+        raise OSError(
+            errno.EAGAIN,
+            "the processes that decode pictures cannot be started; with STYLESEARCH_DECODE_PROCESSES=false "
+            "pictures are decoded in this process",
         )
 
     def _running_starter(self) -> socket.socket:
@@ -385,8 +389,7 @@ class _Task:
     def _too_slow(self) -> ImageError:
         return ImageTooLarge(
             f"{self._picture.label} takes more than {self._limit:.3g} s of processor time to decode",
-            hint="make the picture smaller, or raise decode_seconds: STYLESEARCH_DECODE_SECONDS, or for the "
-            "service STYLESEARCH_SERVE_DECODE_SECONDS",
+            hint="make the picture smaller, or raise decode_seconds: --decode-seconds of ingest or serve",
         )
 
     def _read(self, places: list[Any]) -> list[DecodedImage]:
@@ -435,7 +438,7 @@ def decoder_processes(n_ready: int = 0) -> Iterator[None]:
         n_ready: so many workers are started at once.
 
     Raises:
-        StyleSearchError: no process can be started.
+        OSError: no process can be started.
     """
     global _users
     if not SUPPORTED or not decoding_limits().processes:

@@ -15,6 +15,7 @@ import resource
 import signal
 import socket
 import time
+from types import FrameType
 from typing import Any, Final
 
 from stylesearch.errors import ImageTooLarge, MissingDependency, StyleSearchError
@@ -47,7 +48,7 @@ def run_starter(control: int) -> None:
             is the worker's process id, with a descriptor of the process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system forgets workers that have ended
+    signal.signal(signal.SIGCHLD, _wait_for_ended)
     for name in FORMATS:
         try:
             FORMATS.load(name)
@@ -64,6 +65,7 @@ def run_starter(control: int) -> None:
         connection, shared = descriptors
         pid = os.fork()
         if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             parent.close()
             _die_with(starter)
             _work(socket.socket(fileno=connection), shared)
@@ -77,6 +79,15 @@ def run_starter(control: int) -> None:
             continue
         socket.send_fds(parent, [str(pid).encode()], [handle])
         os.close(handle)
+
+
+def _wait_for_ended(number: int, frame: FrameType | None) -> None:
+    """Signal handler: lets workers that have ended go, whose processor time is then counted here."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
 
 
 def _die_with(starter: int) -> None:

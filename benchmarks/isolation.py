@@ -1,0 +1,182 @@
+"""What decoding in processes costs a search, and what 8 hostile uploads at once cost it; 1,000 products.
+
+The bars: a decoder in a process of its own costs a normal search at most 5 ms; beside 8 clients that upload
+hostile pictures without a pause, a good search is answered within 3 times its quiet time, and no upload takes
+more than 2 s of processor time. Hostile pictures come from ``tests/hostile_pictures.py``.
+
+Environment: ``BENCH_PRODUCTS`` (1,000), ``BENCH_SEARCHES`` (40), ``BENCH_HOSTILE`` (names, with commas).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.measuring import print_table
+from benchmarks.served import Client, Service, large_shop, quantile, serving
+
+N_PRODUCTS = int(os.environ.get("BENCH_PRODUCTS", "1000"))
+N_SEARCHES = int(os.environ.get("BENCH_SEARCHES", "40"))
+N_CLIENTS = 8
+HOSTILE = os.environ.get(
+    "BENCH_HOSTILE",
+    "jpeg-progressive-of-20-scans,jpeg-arithmetic-progressive,png-of-50-megapixels-with-profile,"
+    "png-of-50-megapixels-interlaced,png-of-50-megapixels-deep,tiff-of-50-megapixels-lzma,"
+    "jpeg-noise-of-50-megapixels,tiff-of-50-megapixels-lzw",
+).split(",")
+
+
+def main() -> None:
+    """Prints a table for each bar."""
+    with tempfile.TemporaryDirectory() as name:
+        home, photos = large_shop(Path(name), N_PRODUCTS)
+        _measure_cost([photos[0], _phone_photo()])
+        with serving(home) as service:
+            _measure_beside_hostile(service, photos)
+
+
+def _phone_photo() -> bytes:
+    """12 megapixels, as a phone takes them."""
+    small = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    data = BytesIO()
+    Image.fromarray(small).resize((4000, 3000), Image.Resampling.BICUBIC).save(data, "JPEG", quality=90)
+    return data.getvalue()
+
+
+def _measure_cost(photos: list[bytes]) -> None:
+    """Decoding as the default search does it, here and in a process, in turn."""
+    from stylesearch.images.decode import decode_reduced
+    from stylesearch.images.processes.pool import decoder_processes
+    from stylesearch.images.regions import WITHOUT_PERSON, reduction
+    from stylesearch.persons.regions import reduction_for_finder
+
+    reductions = [reduction(320, WITHOUT_PERSON), reduction_for_finder(320)]
+    rows = []
+    for photo in photos:
+        seconds: dict[str, list[float]] = {"here": [], "process": []}
+        for _ in range(N_SEARCHES + 1):
+            began = time.perf_counter()
+            decode_reduced(photo, reductions)
+            seconds["here"].append(time.perf_counter() - began)
+            with decoder_processes(1):
+                began = time.perf_counter()
+                decode_reduced(photo, reductions)
+                seconds["process"].append(time.perf_counter() - began)
+        here, process = (1000 * statistics.median(seconds[name][1:]) for name in ("here", "process"))
+        least = 1000 * (min(seconds["process"]) - min(seconds["here"]))
+        rows.append(
+            [f"{len(photo):,}", f"{here:.1f}", f"{process:.1f}", f"{process - here:.1f}", f"{least:.1f}"]
+        )
+    print_table(
+        [
+            "bytes of the photo",
+            "decoded here, ms",
+            "in a process, ms",
+            "more, ms",
+            "more, of the quickest, ms",
+        ],
+        rows,
+    )
+
+
+def _measure_beside_hostile(service: Service, photos: list[bytes]) -> None:
+    """Good searches in turn: quiet, and beside clients that upload hostile pictures without a pause."""
+    make = importlib.import_module("tests.hostile_pictures").make
+    hostile = {name: make(name) for name in HOSTILE}
+    client = Client(service)
+    rows = []
+    for _ in range(3):
+        quiet = _search(client, photos)
+        answers: Counter[str] = Counter()
+        began, n_seconds = time.perf_counter(), _cpu_seconds(service)
+        with _uploading(service, hostile, answers):
+            time.sleep(1)
+            beside = _search(client, photos)
+        n_seconds = _cpu_seconds(service) - n_seconds
+        n_uploads = sum(answers.values())
+        rows.append(
+            [
+                f"{1000 * statistics.median(quiet):.0f}",
+                f"{1000 * statistics.median(beside):.0f}",
+                f"{statistics.median(beside) / statistics.median(quiet):.1f}",
+                f"{quantile(beside) / quantile(quiet):.1f}",
+                f"{n_uploads} in {time.perf_counter() - began:.0f} s",
+                f"{n_seconds / max(1, n_uploads + len(beside)):.2f}",
+                ", ".join(f"{n} of {status}" for status, n in sorted(answers.items())),
+            ]
+        )
+    client.close()
+    print_table(
+        [
+            "quiet, ms",
+            f"beside {N_CLIENTS} hostile, ms",
+            "ratio",
+            "ratio of the slowest twentieth",
+            "hostile uploads",
+            "CPU s each, good ones too",
+            "answers",
+        ],
+        rows,
+    )
+
+
+def _search(client: Client, photos: list[bytes]) -> list[float]:
+    seconds = []
+    for number in range(N_SEARCHES):
+        began = time.perf_counter()
+        client.search(photos[number % len(photos)])
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+@contextlib.contextmanager
+def _uploading(service: Service, hostile: dict[str, bytes], answers: Counter[str]) -> Iterator[None]:
+    """Uploads hostile pictures from several clients until the block ends."""
+    over = threading.Event()
+    files = list(hostile.values())
+
+    def upload(number: int) -> None:
+        client = Client(service)
+        while not over.is_set():
+            try:
+                client.search(files[number % len(files)])
+                answers["200"] += 1
+            except RuntimeError as error:
+                answers[str(error)[:3]] += 1
+            number += 1
+        client.close()
+
+    threads = [threading.Thread(target=upload, args=(number,)) for number in range(N_CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def _cpu_seconds(service: Service) -> float:
+    """Processor time of the service's processes, those that have ended included."""
+    ticks = 0
+    waiting = [service.process.pid]
+    while waiting:
+        pid = waiting.pop()
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))  # its own, and those of children that were waited for
+            waiting += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return ticks / os.sysconf("SC_CLK_TCK")
