@@ -1,4 +1,4 @@
-"""Commands of ``stylesearch`` as trials run them: quickly, and with a fault, a kill or limits where asked for."""
+"""Commands of ``stylesearch`` as trials run them: quickly, and with a fault, a kill or limits."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ class Commands:
             raise RuntimeError("the process that runs commands has ended")
         answer = json.loads(line)
         n_operations, happened = json.loads(report.read_text()) if report.exists() else (0, True)
-        said = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
-        done = Done(answer["code"], *said, answer["seconds"], n_operations, happened, texts)
+        said, told = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
+        done = Done(answer["code"], said, told, answer["seconds"], n_operations, happened, texts)
         if answer["seconds"] >= PATIENCE and not may_hang:
             raise TrialFailed(f"not done after {PATIENCE:.0f} s: {done.told()}")
         if answer["left"]:

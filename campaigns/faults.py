@@ -1,4 +1,4 @@
-"""Faults at the n-th operation that a process makes on the files of a folder: ``faulty_files.c``, as Python sees it."""
+"""Faults at the n-th operation of a process on the files of a folder: ``faulty_files.c``, from Python."""
 
 from __future__ import annotations
 
@@ -74,7 +74,18 @@ def library() -> Path:
     built = folder / f"faulty_files-{digest}.so"
     if not built.exists():
         partial = built.with_suffix(f".{os.getpid()}")
-        command = ["cc", "-Wall", "-O1", "-shared", "-fPIC", "-o", str(partial), str(SOURCE), "-ldl", "-lpthread"]
+        command = [
+            "cc",
+            "-Wall",
+            "-O1",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(partial),
+            str(SOURCE),
+            "-ldl",
+            "-lpthread",
+        ]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except FileNotFoundError as error:

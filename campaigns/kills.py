@@ -41,12 +41,13 @@ class Step:
 
     Attributes:
         name: for messages.
-        start: the state that it starts from: ``empty``; ``monday``; ``backed up`` and ``exported``, a later day
-            with a backup or an export of Monday beside it; or the revision of an older version's catalog.
+        start: the state that it starts from: ``empty``; ``monday``; ``backed up`` and ``exported``, a later
+            day with a backup or an export of Monday beside it; or the revision of an older version's catalog.
         arguments: of the command; ``{shop}`` and ``{home}`` stand for folders.
         again: exit codes of the command when it runs after it was disturbed: 1 where it may be done already.
-        leaves_indexes: whether, run again after all but the indexes was done, it finds nothing to do: searches
-            are right, and slower, until the next ``index build``, which is run before they are compared.
+        leaves_indexes: whether, run again after all but the indexes was done, it finds nothing to do:
+            searches are right, and slower, until the next ``index build``, which is run before they are
+            compared.
         is_whole: whether it makes all of its changes of products or none, wherever it is disturbed.
     """
 
@@ -68,8 +69,16 @@ STEPS: Final = (
     Step("rename", "monday", ("categories", "rename", "coat", "jacket"), (0, 1), True),
     Step("sources", "monday", ("sources", "remove", "shop", "--yes"), (0, 1), True),
     Step("backup", "monday", ("db", "backup", "{home}/copy.db", "--overwrite"), is_whole=True),
-    Step("full backup", "monday", ("db", "backup", "{home}/copy.tar", "--full", "--overwrite"), is_whole=True),
-    Step("restore", "backed up", ("db", "restore", "{home}/copy.db", "--yes"), leaves_indexes=True, is_whole=True),
+    Step(
+        "full backup", "monday", ("db", "backup", "{home}/copy.tar", "--full", "--overwrite"), is_whole=True
+    ),
+    Step(
+        "restore",
+        "backed up",
+        ("db", "restore", "{home}/copy.db", "--yes"),
+        leaves_indexes=True,
+        is_whole=True,
+    ),
     Step("export", "monday", ("db", "export", "{home}/dump.tar", "--overwrite"), is_whole=True),
     Step(
         "import",

@@ -29,8 +29,8 @@ RANGES: Final = {
     "FSIZE": (0, 400_000),
     "CORE": (0, 0),
 }
-"""Limits from which a trial draws: number of files, bytes of addresses, processes and threads of the user, bytes
-of a file."""
+"""Limits from which a trial draws: number of files, bytes of addresses, processes and threads of the user
+(which binds no one who is root), bytes of a file."""
 
 
 @contextlib.contextmanager

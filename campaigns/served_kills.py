@@ -85,7 +85,9 @@ class _Client:
                     self.underway.pop(product, None)
                     continue
                 if not answer.is_success:
-                    self.wrong = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+                    self.wrong = (
+                        f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+                    )
                     return
                 self.certain[product] = after
                 self.underway.pop(product, None)
@@ -228,13 +230,15 @@ def serve(home: str, address: str) -> None:
 
 
 def _kill(service: _Service, clients: list[_Client], wanted: int, seconds: float) -> None:
-    """Lets clients change products until so many changes were answered, and kills the service a moment later."""
+    """Lets clients change products until so many changes were answered; kills the service a moment later."""
     over = threading.Event()
     threads = [threading.Thread(target=client.run, args=(service.url, over)) for client in clients]
     for thread in threads:
         thread.start()
     end = time.monotonic() + 60
-    while sum(client.n_answers for client in clients) < wanted and not any(client.wrong for client in clients):
+    while sum(client.n_answers for client in clients) < wanted and not any(
+        client.wrong for client in clients
+    ):
         if time.monotonic() > end:
             raise TrialFailed(f"not {wanted} answers within a minute")
         time.sleep(0.001)

@@ -132,5 +132,7 @@ def differences(wanted: list[object], found: list[object]) -> str:
     for query, left, right in zip((*QUERIES, "files of pictures"), wanted, found, strict=True):
         if left != right:
             one, other = ({repr(row) for row in rows} for rows in (left, right))  # type: ignore[attr-defined]
-            said.append(f"{query[:60]}: missing {sorted(one - other)[:2]}, too much {sorted(other - one)[:2]}")
+            said.append(
+                f"{query[:60]}: missing {sorted(one - other)[:2]}, too much {sorted(other - one)[:2]}"
+            )
     return "; ".join(said)[:1500]
