@@ -63,7 +63,7 @@ def _corpus(address: tuple[str, int], rng: random.Random) -> bytes:
     return _talk(address, rng.choice(OWN_CORPUS))
 
 
-def _mutated(address: tuple[str, int], rng: random.Random) -> bytes:
+def _mutated_request(address: tuple[str, int], rng: random.Random) -> bytes:
     return _talk(address, mutate(rng.choice((*HONEST, *OWN_CORPUS))[:100_000], rng, HONEST))
 
 
@@ -137,8 +137,8 @@ def _slow(address: tuple[str, int], rng: random.Random) -> bytes:
 
 ATTACKS: Final[tuple[Attack, ...]] = (
     _corpus,
-    _mutated,
-    _mutated,
+    _mutated_request,
+    _mutated_request,
     _junk,
     _framing,
     _headers,

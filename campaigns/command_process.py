@@ -149,7 +149,7 @@ def _become(request: dict[str, Any]) -> None:
             sys.stderr.flush()
         with contextlib.suppress(OSError):
             if request["fault"] is not None and request["report"]:
-                Path(request["report"]).write_text(json.dumps(faults.counted()))
+                Path(request["report"]).write_text(json.dumps(faults.count_operations()))
         os._exit(code)
 
 

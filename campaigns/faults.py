@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Fault", "FaultKind", "arm", "counted", "environment", "is_possible", "mark"]
+__all__ = ["Fault", "FaultKind", "arm", "count_operations", "environment", "is_possible", "mark"]
 
 SOURCE: Final = Path(__file__).with_name("faulty_files.c")
 
@@ -23,7 +23,7 @@ class FaultKind(enum.IntEnum):
     """What happens at the n-th operation; the numbers are those of the C source."""
 
     COUNT = 0
-    """Nothing: operations are only counted."""
+    """Nothing: operations are only count_operations."""
     KILL = 1
     """The process is killed before it."""
     KILL_HALFWAY = 2
@@ -118,7 +118,7 @@ def arm(fault: Fault) -> None:
         raise RuntimeError(f"the journal {fault.journal} cannot be written")
 
 
-def counted() -> tuple[int, bool]:
+def count_operations() -> tuple[int, bool]:
     """How many operations this process has made since it was armed, and whether the fault has happened."""
     loaded = ctypes.CDLL(None)
     loaded.files_counted.restype = ctypes.c_long

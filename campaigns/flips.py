@@ -1,9 +1,9 @@
 """Damaged files of a workspace: commands and endpoints answer right, or say in a line what is damaged.
 
 Each trial damages one file (a flipped bit, a lost end, zeroed or foreign blocks), then runs some commands,
-and in half of the trials asks the endpoints. A traceback, an answer 500, a crash or an endless wait has failed.
-Where a command answers otherwise than from the undamaged workspace and says nothing, the outcome has the word
-SILENT: not everything is checked at every read, and docs/reliability.md says what is not.
+and in half of the trials asks the endpoints. A traceback, an answer 500, a crash or an endless wait is a
+failure. Where a command answers otherwise than from the undamaged workspace and says nothing, the outcome has
+the word SILENT: not everything is checked at every read, and docs/reliability.md says what is not.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _check_words(done: Done) -> None:
     if done.code == 1:
         errors = [line for line in done.err.splitlines() if line.startswith("error:") or '"error"' in line]
         if not errors and not done.out.strip():
-            raise TrialFailed(f"it failed and does not say why: {done.told()}")
+            raise TrialFailed(f"it failed and does not say why: {done.last_words()}")
 
 
 def _check_endpoints(commands: Commands, home: Path, shop: Shop) -> list[str]:

@@ -139,7 +139,7 @@ def _bomb(rng: random.Random) -> tuple[str, bytes]:
     return ".xlsx", packed.getvalue()
 
 
-def _mutated(rng: random.Random) -> tuple[str, bytes]:
+def _mutated_table(rng: random.Random) -> tuple[str, bytes]:
     from campaigns.fuzz_targets import TABLE_SUFFIXES
 
     seeds = TARGETS["table"].seeds()
@@ -157,9 +157,9 @@ MAKERS: Final[tuple[Maker, ...]] = (
     _entities,
     _deep,
     _bomb,
-    _mutated,
-    _mutated,
-    _mutated,
+    _mutated_table,
+    _mutated_table,
+    _mutated_table,
 )
 
 

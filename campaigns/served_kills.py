@@ -149,10 +149,10 @@ def serving_kills(folder: Path) -> Iterator[Trial]:
                 if client.wrong:
                     raise TrialFailed(f"a change was refused: {client.wrong}")
             check_database(home / "catalog.db")
-            _check(clients, _stored(home))
+            _check(clients, _products_stored(home))
             if rng.random() < 0.25:
                 with _forked_service(home, commands) as service:
-                    _check(clients, _answered(service.url, home, clients))
+                    _check(clients, _products_answered(service.url, home, clients))
             n_answers = sum(client.n_answers for client in clients)
             return f"{'the whole service ' * is_whole}killed after {n_answers} answers"
 
@@ -257,7 +257,7 @@ def _check(clients: list[_Client], found: dict[str, State]) -> None:
                 raise TrialFailed(f"{product} is {found.get(product)}, and was answered to be {possible}")
 
 
-def _stored(home: Path) -> dict[str, State]:
+def _products_stored(home: Path) -> dict[str, State]:
     """Products of the catalog, with the digest of the file of their picture."""
     with contextlib.closing(sqlite3.connect(home / "catalog.db")) as connection:
         rows = connection.execute(
@@ -270,10 +270,10 @@ def _stored(home: Path) -> dict[str, State]:
     return found
 
 
-def _answered(url: str, home: Path, clients: list[_Client]) -> dict[str, State]:
+def _products_answered(url: str, home: Path, clients: list[_Client]) -> dict[str, State]:
     """Products as a service answers that was started again."""
     found: dict[str, State] = {}
-    stored = _stored(home)
+    stored = _products_stored(home)
     with httpx.Client(base_url=url, timeout=60) as client:
         for product in [product for one in clients for product in one.certain]:
             answer = client.get(f"/v1/products/{product}")
