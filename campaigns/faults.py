@@ -23,7 +23,7 @@ class FaultKind(enum.IntEnum):
     """What happens at the n-th operation; the numbers are those of the C source."""
 
     COUNT = 0
-    """Nothing: operations are only count_operations."""
+    """Nothing: operations are only counted."""
     KILL = 1
     """The process is killed before it."""
     KILL_HALFWAY = 2
