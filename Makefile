@@ -1,6 +1,6 @@
 # `make` alone prints this help. Everything happens inside $(VENV); nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-query serve test test-all check lint types format docs bench package-check sdist-check clean
+.PHONY: help demo demo-query serve test test-all check lint types format docs bench campaign fuzz package-check sdist-check clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -88,6 +88,18 @@ docs: $(VENV)/.installed-dev  ## build the documentation into build/site; a warn
 
 bench: $(VENV)/.installed-dev  ## measure speed and accuracy (see docs/benchmarks.md)
 	$(BIN)/python -m benchmarks
+
+# Each campaign for so long: `make campaign CAMPAIGN_MINUTES=60 CAMPAIGN_SEED=7`. What was run is not run again.
+CAMPAIGN_MINUTES = 5
+CAMPAIGN_SEED = 1
+CAMPAIGN_OPTIONS = --seed $(CAMPAIGN_SEED) --minutes $(CAMPAIGN_MINUTES)
+
+campaign: $(VENV)/.installed-dev  ## kill, fill, damage, attack and flood, five minutes each (see docs/reliability.md)
+	$(BIN)/python -m campaigns all --trials 100000 $(CAMPAIGN_OPTIONS)
+
+fuzz: $(VENV)/.installed-dev  ## fuzz what reads files and requests, five minutes each, with Atheris
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m campaigns fuzz all $(CAMPAIGN_OPTIONS)
 
 package-check: $(VENV)/.installed-dev  ## build wheel and sdist, check them, use the wheel in an empty environment
 	$(BIN)/python .ci/package_check.py

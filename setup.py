@@ -113,6 +113,7 @@ setup(
         "report": REPORT,
         "serve": SERVE,
         "docs": DOCS,
+        "fuzz": ["atheris>=3,<4; sys_platform == 'linux' and python_version < '3.14'"],
         "dev": [
             *DOCS,
             *REPORT,

@@ -23,14 +23,23 @@ CAMPAIGNS = {
     "kill": ("campaigns.kills:kills", "kill -9 at a random moment of a command that writes, then run again"),
     "operations": ("campaigns.kills:operations", "the same, killed at one of its operations on files"),
     "errors": ("campaigns.kills:errors", "the same, with a full or failing disk at one of them"),
-    "power": ("campaigns.power:cuts", "the same, with the power cut: unflushed writes lost, torn, out of order"),
-    "serving": ("campaigns.served_kills:serving_kills", "kill -9 of the service while clients change products"),
+    "power": (
+        "campaigns.power:cuts",
+        "the same, with the power cut: unflushed writes lost, torn, out of order",
+    ),
+    "serving": (
+        "campaigns.served_kills:serving_kills",
+        "kill -9 of the service while clients change products",
+    ),
     "disk": ("campaigns.limits:full_disks", "commands that write, on a disk with little space left"),
     "limits": ("campaigns.limits:limits", "the same, with few files, little memory, no further process"),
     "damage": ("campaigns.flips:damaged_files", "damaged files of a workspace, all commands and endpoints"),
     "pictures": ("campaigns.hostile_input:hostile_pictures", "hostile pictures, some of them mutated"),
     "tables": ("campaigns.hostile_input:hostile_tables", "hostile tables, some of them mutated"),
-    "http": ("campaigns.attacks:hostile_http", "hostile HTTP: framing, slow clients, huge headers, aborts, pipelines"),
+    "http": (
+        "campaigns.attacks:hostile_http",
+        "hostile HTTP: framing, slow clients, huge headers, aborts, pipelines",
+    ),
     "load": ("campaigns.attacks:load", "half a minute of load in each trial, with the memory watched"),
 }
 
@@ -44,7 +53,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m campaigns", description=__doc__)
     parser.add_argument("names", nargs="*", help="campaigns, all, or summary")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--trials", type=int, default=100, help="in all with this seed, earlier runs included")
+    parser.add_argument(
+        "--trials", type=int, default=100, help="in all with this seed, earlier runs included"
+    )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="of each campaign, at most")
     parser.add_argument("--only", type=int, help="the number of one trial to run again")
     parser.add_argument("--results", type=Path, default=RESULTS)

@@ -1,4 +1,4 @@
-"""A running service under attack, and under load: it answers everybody else, and its memory stays as it was."""
+"""A running service, attacked and under load: it answers everybody else, and its memory stays as it was."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Attack = Callable[[tuple[str, int], random.Random], bytes]
 
 
 def _talk(address: tuple[str, int], *parts: bytes) -> bytes:
-    """Sends parts, with the address in place of ``HOST``; what is answered until no more comes for a moment."""
+    """Sends parts, with the address in place of ``HOST``; what is answered until it is quiet."""
     answer = b""
     with contextlib.suppress(OSError), socket.create_connection(address, timeout=TIMEOUT + 3) as connection:
         for part in parts:
@@ -63,7 +63,7 @@ def _corpus(address: tuple[str, int], rng: random.Random) -> bytes:
     return _talk(address, rng.choice(OWN_CORPUS))
 
 
-def _mutated(address: tuple[str, int], rng: random.Random) -> bytes:
+def _mutated_request(address: tuple[str, int], rng: random.Random) -> bytes:
     return _talk(address, mutate(rng.choice((*HONEST, *OWN_CORPUS))[:100_000], rng, HONEST))
 
 
@@ -95,7 +95,9 @@ def _headers(address: tuple[str, int], rng: random.Random) -> bytes:
     one = b"X: " + b"a" * rng.choice((10_000, 2_000_000)) + b"\r\n"
     line = b"/" + b"a" * rng.choice((10_000, 1_000_000))
     target = line if kind == 2 else b"/health"
-    return _talk(address, b"GET " + target + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n", (many, one, b"")[kind] + b"\r\n")
+    return _talk(
+        address, b"GET " + target + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n", (many, one, b"")[kind] + b"\r\n"
+    )
 
 
 def _pipeline(address: tuple[str, int], rng: random.Random) -> bytes:
@@ -135,8 +137,8 @@ def _slow(address: tuple[str, int], rng: random.Random) -> bytes:
 
 ATTACKS: Final[tuple[Attack, ...]] = (
     _corpus,
-    _mutated,
-    _mutated,
+    _mutated_request,
+    _mutated_request,
     _junk,
     _framing,
     _headers,
@@ -197,7 +199,7 @@ def hostile_http(folder: Path) -> Iterator[Trial]:
 
 @contextlib.contextmanager
 def load(folder: Path) -> Iterator[Trial]:
-    """Clients that search, read and change products for half a minute in each trial, in one service for all."""
+    """Clients that search, read and change products for half a minute in each trial, in one service."""
     with _attackable(folder) as (server, _):
         sizes: list[int] = []
 
@@ -215,7 +217,7 @@ def load(folder: Path) -> Iterator[Trial]:
 
 
 def _resident(server: Server) -> int:
-    """kB of memory that the processes that answer hold."""
+    """Memory that the processes that answer hold, in kB."""
     n_kilobytes = 0
     for pid in server.workers():
         found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
@@ -239,7 +241,9 @@ def _use(url: str, rng: random.Random, seconds: float, n_clients: int = 4) -> in
                     case 0:
                         answer = client.get("/v1/products?limit=5")
                     case 1:
-                        answer = client.patch("/v1/products/dress-red", json={"price": f"{decide.random():.2f}"})
+                        answer = client.patch(
+                            "/v1/products/dress-red", json={"price": f"{decide.random():.2f}"}
+                        )
                     case 2:
                         answer = client.get("/v1/products/dress-red/similar?k=3")
                     case 3:
@@ -247,7 +251,9 @@ def _use(url: str, rng: random.Random, seconds: float, n_clients: int = 4) -> in
                     case _:
                         answer = client.post("/v1/search", files={"image": IMAGE}, data={"k": "3"})
                 if answer.status_code not in (200, 503):
-                    wrong.append(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}")
+                    wrong.append(
+                        f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+                    )
                 n_requests += 1
         counts.append(n_requests)
 

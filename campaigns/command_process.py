@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def _run(request: dict[str, Any]) -> tuple[int, int]:
-    """Runs a request in a fork: its exit code, negative for a signal, and how many of its processes stayed."""
+    """Runs a request in a fork: exit code, negative for a signal, and how many of its processes stayed."""
     pid = os.fork()
     if pid == 0:
         _become(request)
@@ -149,7 +149,7 @@ def _become(request: dict[str, Any]) -> None:
             sys.stderr.flush()
         with contextlib.suppress(OSError):
             if request["fault"] is not None and request["report"]:
-                Path(request["report"]).write_text(json.dumps(faults.counted()))
+                Path(request["report"]).write_text(json.dumps(faults.count_operations()))
         os._exit(code)
 
 
@@ -161,7 +161,7 @@ def _call(request: dict[str, Any]) -> int:
     from stylesearch.cli.main import cli
     from stylesearch.cli.process import run
 
-    code = run(cli, request["arguments"])
+    code: int = run(cli, request["arguments"])
     if not code and request["fault"] is not None:
         faults.mark("done")
     return code

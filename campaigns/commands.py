@@ -1,4 +1,4 @@
-"""Commands of ``stylesearch`` as trials run them: quickly, and with a fault, a kill or limits where asked for."""
+"""Commands of ``stylesearch`` as trials run them: quickly, and with a fault, a kill or limits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Done:
         """What it printed with ``--json``."""
         return json.loads(self.out)
 
-    def told(self) -> str:
+    def last_words(self) -> str:
         """How it ended, in a line; for messages."""
         last = self.err.strip().splitlines()[-1:] or [""]
         return f"{' '.join(self.arguments)}: exit {self.code}, {last[0][:300]}"
@@ -59,9 +59,11 @@ class Done:
         if "Traceback (most recent call last)" in self.err:
             raise TrialFailed(f"a traceback: {' '.join(self.arguments)}\n{self.err[-3000:]}")
         if codes and self.code not in codes:
-            raise TrialFailed(f"exit {self.code}, not one of {codes}: {self.told()}\n{self.err[-1500:]}")
+            raise TrialFailed(
+                f"exit {self.code}, not one of {codes}: {self.last_words()}\n{self.err[-1500:]}"
+            )
         if self.code < 0:
-            raise TrialFailed(f"ended by signal {-self.code}: {self.told()}")
+            raise TrialFailed(f"ended by signal {-self.code}: {self.last_words()}")
         return self
 
 
@@ -124,12 +126,12 @@ class Commands:
             raise RuntimeError("the process that runs commands has ended")
         answer = json.loads(line)
         n_operations, happened = json.loads(report.read_text()) if report.exists() else (0, True)
-        said = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
-        done = Done(answer["code"], *said, answer["seconds"], n_operations, happened, texts)
+        said, told = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
+        done = Done(answer["code"], said, told, answer["seconds"], n_operations, happened, texts)
         if answer["seconds"] >= PATIENCE and not may_hang:
-            raise TrialFailed(f"not done after {PATIENCE:.0f} s: {done.told()}")
+            raise TrialFailed(f"not done after {PATIENCE:.0f} s: {done.last_words()}")
         if answer["left"]:
-            raise TrialFailed(f"{answer['left']} processes stayed after it had ended: {done.told()}")
+            raise TrialFailed(f"{answer['left']} processes stayed after it had ended: {done.last_words()}")
         return done
 
 

@@ -51,12 +51,12 @@ def read_journal(path: Path) -> Iterator[Operation]:
     while at < len(data):
         kind, n_path, n_other, _, inode, offset, n_data = _HEAD.unpack_from(data, at)
         at += _HEAD.size
-        texts = []
-        for length in (n_path, n_other):
-            texts.append(os.fsdecode(data[at : at + length]))
-            at += length
+        path_name = os.fsdecode(data[at : at + n_path])
+        at += n_path
+        other_name = os.fsdecode(data[at : at + n_other])
+        at += n_other
         n_stored = n_data if kind == WRITE else 0
-        yield Operation(kind, inode, *texts, offset, data[at : at + n_stored])
+        yield Operation(kind, inode, path_name, other_name, offset, data[at : at + n_stored])
         at += n_stored
 
 
@@ -130,8 +130,8 @@ class Recording:
         target.mkdir(parents=True, exist_ok=True)
         n_dropped = self._write(chosen, share, rng, target)
         return (
-            f"power cut before operation {until} of {len(self.operations)}; of {len(later)} unflushed names {n_names} "
-            f"are there, {n_dropped} unflushed sectors are not"
+            f"power cut before operation {until} of {len(self.operations)}; of {len(later)} unflushed names "
+            f"{n_names} are there, {n_dropped} unflushed sectors are not"
         )
 
     def _write(self, names: Names, share: float, rng: random.Random, target: Path) -> int:

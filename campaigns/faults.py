@@ -1,4 +1,4 @@
-"""Faults at the n-th operation that a process makes on the files of a folder: ``faulty_files.c``, as Python sees it."""
+"""Faults at the n-th operation of a process on the files of a folder: ``faulty_files.c``, from Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Fault", "FaultKind", "arm", "counted", "environment", "is_possible", "mark"]
+__all__ = ["Fault", "FaultKind", "arm", "count_operations", "environment", "is_possible", "mark"]
 
 SOURCE: Final = Path(__file__).with_name("faulty_files.c")
 
@@ -74,7 +74,18 @@ def library() -> Path:
     built = folder / f"faulty_files-{digest}.so"
     if not built.exists():
         partial = built.with_suffix(f".{os.getpid()}")
-        command = ["cc", "-Wall", "-O1", "-shared", "-fPIC", "-o", str(partial), str(SOURCE), "-ldl", "-lpthread"]
+        command = [
+            "cc",
+            "-Wall",
+            "-O1",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(partial),
+            str(SOURCE),
+            "-ldl",
+            "-lpthread",
+        ]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except FileNotFoundError as error:
@@ -107,7 +118,7 @@ def arm(fault: Fault) -> None:
         raise RuntimeError(f"the journal {fault.journal} cannot be written")
 
 
-def counted() -> tuple[int, bool]:
+def count_operations() -> tuple[int, bool]:
     """How many operations this process has made since it was armed, and whether the fault has happened."""
     loaded = ctypes.CDLL(None)
     loaded.files_counted.restype = ctypes.c_long

@@ -1,9 +1,9 @@
 """Damaged files of a workspace: commands and endpoints answer right, or say in a line what is damaged.
 
-Each trial damages one file (a flipped bit, a lost end, zeroed or foreign blocks), then runs some commands and
-asks the endpoints. A traceback, an answer 500, a crash or an endless wait has failed. So has an answer that is
-not that of the undamaged workspace, unless something was said on the way (``SILENT`` counts those that may be:
-see docs/reliability.md for what is not checked at every read).
+Each trial damages one file (a flipped bit, a lost end, zeroed or foreign blocks), then runs some commands,
+and in half of the trials asks the endpoints. A traceback, an answer 500, a crash or an endless wait is a
+failure. Where a command answers otherwise than from the undamaged workspace and says nothing, the outcome has
+the word SILENT: not everything is checked at every read, and docs/reliability.md says what is not.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def damaged_files(folder: Path) -> Iterator[Trial]:
         commands.run(home, function=f"{__name__}:save_model").check_manners(0)
         run("index", "build").check_manners(0)
         replace_folder(home, whole)
-        expected = {}
+        expected: dict[tuple[str, ...], tuple[Any, str]] = {}
         for command in COMMANDS:
             if " ".join(command).startswith(STABLE):
                 done = run(*command).check_manners(0)
@@ -150,7 +150,7 @@ def _check_words(done: Done) -> None:
     if done.code == 1:
         errors = [line for line in done.err.splitlines() if line.startswith("error:") or '"error"' in line]
         if not errors and not done.out.strip():
-            raise TrialFailed(f"it failed and does not say why: {done.told()}")
+            raise TrialFailed(f"it failed and does not say why: {done.last_words()}")
 
 
 def _check_endpoints(commands: Commands, home: Path, shop: Shop) -> list[str]:
@@ -167,7 +167,7 @@ def _check_endpoints(commands: Commands, home: Path, shop: Shop) -> list[str]:
 
 
 def ask_endpoints(home: str, photo: str) -> None:
-    """Serves a workspace in this process, and prints each endpoint's status and the beginning of its answer."""
+    """Serves a workspace in this process, and prints status and beginning of each answer."""
     from starlette.testclient import TestClient
 
     import stylesearch

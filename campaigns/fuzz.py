@@ -42,7 +42,9 @@ MAX_FINDINGS: Final = 20
 def main(arguments: list[str]) -> int:
     """Fuzzes targets for some minutes each; 1 if something was found."""
     parser = argparse.ArgumentParser(prog="python -m campaigns fuzz", description=__doc__)
-    parser.add_argument("targets", nargs="*", choices=[*TARGETS, "all"], help=f"of {', '.join(TARGETS)}, or all")
+    parser.add_argument(
+        "targets", nargs="*", choices=[*TARGETS, "all"], help=f"of {', '.join(TARGETS)}, or all"
+    )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--input", type=Path, help="one input to be tried again")
@@ -86,9 +88,7 @@ def _fuzz(target: Target, seed: int, minutes: float, results: Path) -> None:
             number += 1
 
 
-def _run_process(
-    target: Target, folder: Path, kept: Path, seed: int, number: int, seconds: float
-) -> Outcome:
+def _run_process(target: Target, folder: Path, kept: Path, seed: int, number: int, seconds: float) -> Outcome:
     """Runs one process that fuzzes; what it tried, and the finding that ended it."""
     log = folder / "log"
     began = time.monotonic()
@@ -103,7 +103,9 @@ def _run_process(
         )
     took = round(time.monotonic() - began, 1)
     text = log.read_text(errors="replace")
-    counts = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(r"^#(\d+)", text, re.MULTILINE)
+    counts = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(
+        r"^#(\d+)", text, re.MULTILINE
+    )
     n_inputs = int(counts[-1]) if counts else 0
     findings = sorted(folder.glob("finding-*"))
     problem = ""
@@ -123,7 +125,11 @@ def _run_process(
 def _last_words(log: str) -> str:
     """The line of a log that says what happened, and where in the project."""
     lines = [line.strip() for line in log.splitlines()]
-    said = [line for line in lines if re.match(r"([\w.]+(Error|Exception|Warning)\b|==\d+== ?ERROR|MemoryError)", line)]
+    said = [
+        line
+        for line in lines
+        if re.match(r"([\w.]+(Error|Exception|Warning)\b|==\d+== ?ERROR|MemoryError)", line)
+    ]
     places = [line for line in lines if line.startswith("File ") and "/stylesearch/" in line]
     return " at ".join([(said or lines or ["?"])[-1][:300], *places[-1:]])
 

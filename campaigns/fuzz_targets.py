@@ -23,7 +23,7 @@ from PIL import Image
 __all__ = ["TABLE_SUFFIXES", "TARGETS", "Target"]
 
 MAX_PIXELS: Final = 2_000_000
-"""Of pictures: what a picture of the largest size costs is measured elsewhere; many inputs are to be tried here."""
+"""Of pictures: small ones, so that many are tried; what the largest cost is measured elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,10 @@ def _pictures() -> list[bytes]:
     made = []
     for name, options in (
         ("JPEG", {}),
-        ("JPEG", {"progressive": True, "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"}),
+        (
+            "JPEG",
+            {"progressive": True, "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"},
+        ),
         ("PNG", {}),
         ("GIF", {}),
         ("BMP", {}),
@@ -121,7 +124,8 @@ def _bodies(data: bytes) -> None:
 
 def _bodies_seeds() -> list[bytes]:
     form = (
-        b'0multipart/form-data; boundary="edge"\n--edge\r\nContent-Disposition: form-data; name="k"\r\n\r\n5\r\n'
+        b'0multipart/form-data; boundary="edge"\n'
+        b'--edge\r\nContent-Disposition: form-data; name="k"\r\n\r\n5\r\n'
         b'--edge\r\nContent-Disposition: form-data; name="image"; filename="x.jpg"\r\n'
         b"Content-Type: image/jpeg\r\n\r\nJPEG\r\n--edge--\r\n"
     )
@@ -227,7 +231,7 @@ class _Weight:
 
 
 class Conv2D:
-    """A layer as far as weights are assigned to it: Keras numbers layers in a file by the name of the class."""
+    """A layer as far as weights are assigned to it: Keras numbers layers by the name of their class."""
 
     def __init__(self) -> None:
         self.name = "conv"
@@ -281,7 +285,7 @@ def _legacy_torch() -> bytes:
 
 
 def _weights_seeds() -> list[bytes]:
-    import h5py
+    import h5py  # type: ignore[import-untyped]
 
     made = [b"\0" + _legacy_torch()]
     path = _folder() / "seed"
@@ -328,7 +332,7 @@ def _model_seeds() -> list[bytes]:
 
     home = ingest_tiny_shop(_folder() / "seeds")
     save_fake_model(load_settings({"home": home}))
-    settings = b'extractor = "color-histogram"\nregions = "few"\n[serve]\nport = 8000\n[fetch]\nallow_private = true\n'
+    settings = b'extractor = "color-histogram"\nregions = "few"\n[serve]\nport = 8000\n[fetch]\nfetches = 4\n'
     return [(home / "models" / "default" / "model.json").read_bytes(), settings]
 
 
@@ -337,8 +341,12 @@ TARGETS: Final = {
     for target in (
         Target("decode", _decode, _pictures, 20_000, ("stylesearch.images",)),
         Target("bodies", _bodies, _bodies_seeds, 4_000, ("stylesearch.serving.api",)),
-        Target("table", _table, _table_seeds, 20_000, ("stylesearch.importers", "openpyxl", "defusedxml", "csv")),
+        Target(
+            "table", _table, _table_seeds, 20_000, ("stylesearch.importers", "openpyxl", "defusedxml", "csv")
+        ),
         Target("weights", _weights, _weights_seeds, 20_000, ("stylesearch.extractors", "pickle", "zipfile")),
-        Target("model", _model, _model_seeds, 8_000, ("stylesearch.models", "stylesearch.settings", "tomllib")),
+        Target(
+            "model", _model, _model_seeds, 8_000, ("stylesearch.models", "stylesearch.settings", "tomllib")
+        ),
     )
 }

@@ -23,12 +23,12 @@ __all__ = ["hostile_pictures", "hostile_tables"]
 MAX_CPU_SECONDS: Final = 60
 MAX_ADDRESSES: Final = 6 << 30
 LIMITS: Final = {"AS": MAX_ADDRESSES, "CPU": MAX_CPU_SECONDS, "CORE": 0}
-SIZES: Final = (2_000, 50_000, 1_000_000, 20_000_000)
+SIZES: Final = (1_000_000, 3_000_000, 20_000_000)
 
 
 @contextlib.contextmanager
 def hostile_pictures(folder: Path) -> Iterator[Trial]:
-    """Decodes a hostile picture in each trial, half of them mutated, with limits of memory and processor time."""
+    """Decodes a hostile picture in each trial, half of them mutated, in limited memory and processor time."""
     names = sorted(HOSTILE)
     with running_commands(folder / "commands", with_faults=False) as commands:
 
@@ -132,12 +132,14 @@ def _bomb(rng: random.Random) -> tuple[str, bytes]:
             if name == "xl/worksheets/sheet1.xml":
                 row = b'<row r="9"><c r="A9" t="inlineStr"><is><t>x</t></is></c></row>'
                 content = content.replace(b"</sheetData>", row * rng.choice((100, 200_000)) + b"</sheetData>")
-                content = content.replace(b"<sheetData>", b"<sheetData>" + b" " * rng.choice((1, 100_000_000)))
+                content = content.replace(
+                    b"<sheetData>", b"<sheetData>" + b" " * rng.choice((1, 100_000_000))
+                )
             made.writestr(name, content)
     return ".xlsx", packed.getvalue()
 
 
-def _mutated(rng: random.Random) -> tuple[str, bytes]:
+def _mutated_table(rng: random.Random) -> tuple[str, bytes]:
     from campaigns.fuzz_targets import TABLE_SUFFIXES
 
     seeds = TARGETS["table"].seeds()
@@ -155,15 +157,15 @@ MAKERS: Final[tuple[Maker, ...]] = (
     _entities,
     _deep,
     _bomb,
-    _mutated,
-    _mutated,
-    _mutated,
+    _mutated_table,
+    _mutated_table,
+    _mutated_table,
 )
 
 
 @contextlib.contextmanager
 def hostile_tables(folder: Path) -> Iterator[Trial]:
-    """Ingests a hostile table in each trial, with limits of memory and processor time."""
+    """Reads a hostile table in each trial, in limited memory and processor time."""
     home = folder / "home"
     home.mkdir()
     (home / "config.toml").write_text(CONFIG)

@@ -41,12 +41,14 @@ class Step:
 
     Attributes:
         name: for messages.
-        start: the state that it starts from: ``empty``, ``monday`` or ``old``.
+        start: the state that it starts from: ``empty``; ``monday``; ``backed up`` and ``exported``, a later
+            day with a backup or an export of Monday beside it; or the revision of an older version's catalog.
         arguments: of the command; ``{shop}`` and ``{home}`` stand for folders.
-        needs: the command, as words; a step whose command this version lacks is left out.
         again: exit codes of the command when it runs after it was disturbed: 1 where it may be done already.
-        leaves_indexes: whether, run again after all but the indexes was done, it finds nothing to do: searches
-            are right, and slower, until the next ``index build``, which is run before they are compared.
+        leaves_indexes: whether, run again after all but the indexes was done, it finds nothing to do:
+            searches are right, and slower, until the next ``index build``, which is run before they are
+            compared.
+        is_whole: whether it makes all of its changes of products or none, wherever it is disturbed.
     """
 
     name: str
@@ -54,21 +56,38 @@ class Step:
     arguments: tuple[str, ...]
     again: tuple[int, ...] = (0,)
     leaves_indexes: bool = False
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The command, as words."""
-        return tuple(word for word in self.arguments[:2] if word.isalpha())
+    is_whole: bool = False
 
 
 STEPS: Final = (
     Step("ingest", "empty", ("ingest", "{shop}/monday.csv", "--source", "shop")),
-    Step("upgrade", "old", ("db", "upgrade")),
+    Step("upgrade", "0001", ("db", "upgrade"), is_whole=True),
+    Step("upgrade of 0002", "0002", ("db", "upgrade"), is_whole=True),
     Step("index", "monday", ("index", "build")),
     Step("remove", "monday", ("products", "remove", "--category", "coat", "--yes"), (0, 1), True),
     Step("prune", "monday", ("ingest", "{shop}/tuesday.csv", "--source", "shop", "--prune", "--force")),
     Step("rename", "monday", ("categories", "rename", "coat", "jacket"), (0, 1), True),
     Step("sources", "monday", ("sources", "remove", "shop", "--yes"), (0, 1), True),
+    Step("backup", "monday", ("db", "backup", "{home}/copy.db", "--overwrite"), is_whole=True),
+    Step(
+        "full backup", "monday", ("db", "backup", "{home}/copy.tar", "--full", "--overwrite"), is_whole=True
+    ),
+    Step(
+        "restore",
+        "backed up",
+        ("db", "restore", "{home}/copy.db", "--yes"),
+        leaves_indexes=True,
+        is_whole=True,
+    ),
+    Step("export", "monday", ("db", "export", "{home}/dump.tar", "--overwrite"), is_whole=True),
+    Step(
+        "import",
+        "exported",
+        ("db", "import", "{home}/dump.tar", "--overwrite", "--yes"),
+        leaves_indexes=True,
+        is_whole=True,
+    ),
+    Step("vacuum", "monday", ("db", "vacuum"), is_whole=True),
 )
 
 
@@ -113,7 +132,7 @@ class Disturbed:
         self.home = folder / "home"
         self.commands = commands
         self._states = folder / "states"
-        self._make_states()
+        self._prepared: dict[str, Prepared] = {}
 
     @property
     def database(self) -> Path:
@@ -124,28 +143,50 @@ class Disturbed:
         """Runs a command in the workspace."""
         return self.commands.run("--home", str(self.home), "--quiet", *arguments, **options)
 
-    def _make_states(self) -> None:
-        (self._states / "empty").mkdir(parents=True)
-        (self._states / "empty" / "config.toml").write_text(CONFIG)
-        replace_folder(self._states / "empty", self.home)
-        self.run("ingest", str(self.shop.monday), "--source", "shop").check_manners(0)
-        shutil.copytree(self.home, self._states / "monday")
-        shutil.copytree(self._states / "empty", self._states / "old")
-        with contextlib.closing(sqlite3.connect(self._states / "old" / "catalog.db")) as connection:
-            connection.executescript((OLD_CATALOGS / "0001.sql").read_text(encoding="utf-8"))
-            connection.executescript("DELETE FROM features; DELETE FROM feature_sets;")  # made up ones
+    def _state(self, name: str) -> Path:
+        """A workspace in a state that steps start from; it is made when it is first needed."""
+        state = self._states / name
+        if not state.exists():
+            self._make(name)
+            replace_folder(self.home, state)
+        return state
+
+    def _make(self, name: str) -> None:
+        """Makes the workspace what a state is."""
+        if name == "empty":
+            shutil.rmtree(self.home, ignore_errors=True)
+            self.home.mkdir()
+            (self.home / "config.toml").write_text(CONFIG)
+        elif name == "monday":
+            replace_folder(self._state("empty"), self.home)
+            self.run("ingest", str(self.shop.monday), "--source", "shop").check_manners(0)
+        elif name in ("backed up", "exported"):
+            replace_folder(self._state("monday"), self.home)
+            copy = ("backup", "copy.db") if name == "backed up" else ("export", "dump.tar")
+            self.run("db", copy[0], str(self.home / copy[1])).check_manners(0)
+            later = ("ingest", str(self.shop.tuesday), "--source", "shop", "--prune", "--force")
+            self.run(*later).check_manners(0)
+        else:
+            replace_folder(self._state("empty"), self.home)
+            with contextlib.closing(sqlite3.connect(self.database)) as connection:
+                connection.executescript((OLD_CATALOGS / f"{name}.sql").read_text(encoding="utf-8"))
+                connection.executescript("DELETE FROM features; DELETE FROM feature_sets;")  # made up ones
 
     def reset(self, prepared: Prepared) -> None:
         """Makes the workspace what a step starts from."""
         replace_folder(prepared.before, self.home)
 
-    def prepare(self, step: Step) -> Prepared | None:
-        """Runs a step undisturbed; None where this version has no such command."""
-        if self.run(*step.needs, "--help").code:
-            return None
+    def prepare(self, number: int) -> Prepared:
+        """The step of a trial, which is run undisturbed when it is first needed."""
+        step = STEPS[number % len(STEPS)]
+        if step.name not in self._prepared:
+            self._prepared[step.name] = self._run_undisturbed(step)
+        return self._prepared[step.name]
+
+    def _run_undisturbed(self, step: Step) -> Prepared:
         names = {"shop": str(self.shop.folder), "home": str(self.home)}
         arguments = tuple(argument.format(**names) for argument in step.arguments)
-        before = self._states / step.start
+        before = self._state(step.start)
         replace_folder(before, self.home)
         products_before = products_of(self.database)
         done = self.run(*arguments, fault=Fault(str(self.home))).check_manners(0)
@@ -173,7 +214,11 @@ class Disturbed:
     def check(self, prepared: Prepared) -> None:
         """Checks what a disturbed step left, runs it again, and compares with the undisturbed one."""
         check_database(self.database)
-        check_nothing_lost(prepared.products_before, prepared.products_after, self.database)
+        before, after, now = prepared.products_before, prepared.products_after, products_of(self.database)
+        check_nothing_lost(before, after, now)
+        if prepared.step.is_whole and now not in (before, after):
+            raise TrialFailed(f"{prepared.step.name} is half done: {len(now)} of {len(after)} products")
+        check_database(self.home / "copy.db")
         self.run(*prepared.arguments).check_manners(*prepared.step.again)
         check_database(self.database)
         if said := differences(prepared.wanted, content(self.home)):
@@ -189,20 +234,19 @@ Disturbance = Callable[[Disturbed, Prepared, random.Random], str]
 
 
 @contextlib.contextmanager
-def prepare(folder: Path) -> Iterator[tuple[Disturbed, list[Prepared]]]:
-    """The workspace of these campaigns, and the steps that this version has."""
+def prepare(folder: Path) -> Iterator[Disturbed]:
+    """The workspace of these campaigns."""
     with running_commands(folder / "commands") as commands:
-        disturbed = Disturbed(folder, commands)
-        yield disturbed, [one for step in STEPS if (one := disturbed.prepare(step)) is not None]
+        yield Disturbed(folder, commands)
 
 
 def _campaign(disturb: Disturbance) -> Callable[[Path], contextlib.AbstractContextManager[Trial]]:
     @contextlib.contextmanager
     def campaign(folder: Path) -> Iterator[Trial]:
-        with prepare(folder) as (disturbed, steps):
+        with prepare(folder) as disturbed:
 
             def trial(number: int, rng: random.Random) -> str:
-                prepared = steps[number % len(steps)]
+                prepared = disturbed.prepare(number)
                 disturbed.reset(prepared)
                 said = disturb(disturbed, prepared, rng)
                 try:

@@ -29,17 +29,17 @@ RANGES: Final = {
     "FSIZE": (0, 400_000),
     "CORE": (0, 0),
 }
-"""Limits from which a trial draws: number of files, bytes of addresses, processes and threads of the user, bytes
-of a file."""
+"""Limits from which a trial draws: number of files, bytes of addresses, processes and threads of the user
+(which binds no one who is root), bytes of a file."""
 
 
 @contextlib.contextmanager
 def limits(folder: Path) -> Iterator[Trial]:
     """Runs each step with one resource limited."""
-    with prepare(folder) as (disturbed, steps):
+    with prepare(folder) as disturbed:
 
         def trial(number: int, rng: random.Random) -> str:
-            prepared = steps[number % len(steps)]
+            prepared = disturbed.prepare(number)
             name = rng.choice(("NOFILE", "AS", "NPROC", "FSIZE"))
             value = rng.randint(*RANGES[name])
             said = f"{prepared.step.name} with {name} {value}"
@@ -58,11 +58,11 @@ def limits(folder: Path) -> Iterator[Trial]:
 @contextlib.contextmanager
 def full_disks(folder: Path) -> Iterator[Trial]:
     """Runs each step on a disk with little space left."""
-    with prepare(folder) as (disturbed, steps):
+    with prepare(folder) as disturbed:
         home = disturbed.home
 
         def trial(number: int, rng: random.Random) -> str:
-            prepared = steps[number % len(steps)]
+            prepared = disturbed.prepare(number)
             used = sum(path.stat().st_size for path in prepared.before.rglob("*") if path.is_file())
             space = round(2 ** rng.uniform(14, 21))
             said = f"{prepared.step.name} with {space >> 10} KB free"

@@ -1,4 +1,4 @@
-"""Damages bytes, as storage, cables and people do: flipped bits, lost ends, zeroed blocks, repeated or foreign parts."""
+"""Damages bytes as storage and strangers do: flipped bits, lost ends, zeroed blocks, foreign parts."""
 
 from __future__ import annotations
 

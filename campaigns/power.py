@@ -24,12 +24,15 @@ __all__ = ["cuts"]
 
 @contextlib.contextmanager
 def cuts(folder: Path) -> Iterator[Trial]:
-    """Records every step, then cuts the power in each trial."""
-    with prepare(folder) as (disturbed, steps):
-        recordings = [_record(disturbed, prepared, folder / "journal") for prepared in steps]
+    """Records a step when it is first needed, then cuts the power in each trial."""
+    with prepare(folder) as disturbed:
+        recordings: dict[str, Recording] = {}
 
         def trial(number: int, rng: random.Random) -> str:
-            prepared, recording = steps[number % len(steps)], recordings[number % len(steps)]
+            prepared = disturbed.prepare(number)
+            if prepared.step.name not in recordings:
+                recordings[prepared.step.name] = _record(disturbed, prepared, folder / "journal")
+            recording = recordings[prepared.step.name]
             until = rng.randint(0, len(recording.operations))
             if rng.random() < 0.2:
                 until = len(recording.operations)

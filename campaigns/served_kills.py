@@ -85,7 +85,9 @@ class _Client:
                     self.underway.pop(product, None)
                     continue
                 if not answer.is_success:
-                    self.wrong = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+                    self.wrong = (
+                        f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+                    )
                     return
                 self.certain[product] = after
                 self.underway.pop(product, None)
@@ -147,10 +149,10 @@ def serving_kills(folder: Path) -> Iterator[Trial]:
                 if client.wrong:
                     raise TrialFailed(f"a change was refused: {client.wrong}")
             check_database(home / "catalog.db")
-            _check(clients, _stored(home))
+            _check(clients, _products_stored(home))
             if rng.random() < 0.25:
                 with _forked_service(home, commands) as service:
-                    _check(clients, _answered(service.url, home, clients))
+                    _check(clients, _products_answered(service.url, home, clients))
             n_answers = sum(client.n_answers for client in clients)
             return f"{'the whole service ' * is_whole}killed after {n_answers} answers"
 
@@ -228,13 +230,15 @@ def serve(home: str, address: str) -> None:
 
 
 def _kill(service: _Service, clients: list[_Client], wanted: int, seconds: float) -> None:
-    """Lets clients change products until so many changes were answered, and kills the service a moment later."""
+    """Lets clients change products until so many changes were answered; kills the service a moment later."""
     over = threading.Event()
     threads = [threading.Thread(target=client.run, args=(service.url, over)) for client in clients]
     for thread in threads:
         thread.start()
     end = time.monotonic() + 60
-    while sum(client.n_answers for client in clients) < wanted and not any(client.wrong for client in clients):
+    while sum(client.n_answers for client in clients) < wanted and not any(
+        client.wrong for client in clients
+    ):
         if time.monotonic() > end:
             raise TrialFailed(f"not {wanted} answers within a minute")
         time.sleep(0.001)
@@ -253,7 +257,7 @@ def _check(clients: list[_Client], found: dict[str, State]) -> None:
                 raise TrialFailed(f"{product} is {found.get(product)}, and was answered to be {possible}")
 
 
-def _stored(home: Path) -> dict[str, State]:
+def _products_stored(home: Path) -> dict[str, State]:
     """Products of the catalog, with the digest of the file of their picture."""
     with contextlib.closing(sqlite3.connect(home / "catalog.db")) as connection:
         rows = connection.execute(
@@ -266,10 +270,10 @@ def _stored(home: Path) -> dict[str, State]:
     return found
 
 
-def _answered(url: str, home: Path, clients: list[_Client]) -> dict[str, State]:
+def _products_answered(url: str, home: Path, clients: list[_Client]) -> dict[str, State]:
     """Products as a service answers that was started again."""
     found: dict[str, State] = {}
-    stored = _stored(home)
+    stored = _products_stored(home)
     with httpx.Client(base_url=url, timeout=60) as client:
         for product in [product for one in clients for product in one.certain]:
             answer = client.get(f"/v1/products/{product}")

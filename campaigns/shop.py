@@ -22,8 +22,9 @@ __all__ = [
     "check_database",
     "check_nothing_lost",
     "content",
-    "draw_shop",
     "differences",
+    "draw_shop",
+    "products_of",
     "replace_folder",
 ]
 
@@ -112,15 +113,16 @@ def products_of(database: Path) -> set[tuple[object, ...]]:
             return set()
 
 
-def check_nothing_lost(before: set[tuple[object, ...]], after: set[tuple[object, ...]], database: Path) -> None:
+def check_nothing_lost(
+    before: set[tuple[object, ...]], after: set[tuple[object, ...]], now: set[tuple[object, ...]]
+) -> None:
     """Fails where a product is missing that was there before a command and would be after it.
 
     Args:
         before, after: ``products_of`` the catalog before the command, and after one that nothing disturbed.
-        database: the catalog after the command was killed.
+        now: of the catalog after the command was disturbed.
     """
-    lost = (before & after) - products_of(database)
-    if lost:
+    if lost := (before & after) - now:
         raise TrialFailed(f"{len(lost)} products were lost, such as {sorted(map(repr, lost))[0]}")
 
 
@@ -130,5 +132,7 @@ def differences(wanted: list[object], found: list[object]) -> str:
     for query, left, right in zip((*QUERIES, "files of pictures"), wanted, found, strict=True):
         if left != right:
             one, other = ({repr(row) for row in rows} for rows in (left, right))  # type: ignore[attr-defined]
-            said.append(f"{query[:60]}: missing {sorted(one - other)[:2]}, too much {sorted(other - one)[:2]}")
+            said.append(
+                f"{query[:60]}: missing {sorted(one - other)[:2]}, too much {sorted(other - one)[:2]}"
+            )
     return "; ".join(said)[:1500]

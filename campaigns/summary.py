@@ -19,7 +19,15 @@ def print_summary(outcomes: Iterable[Outcome]) -> int:
     for name, ones in by_campaign.items():
         seeds = ", ".join(map(str, sorted({one.seed for one in ones})))
         minutes = sum(one.seconds for one in ones) / 60
-        rows.append([name, f"{sum(one.trials for one in ones):,}", sum(bool(one.problem) for one in ones), seeds, f"{minutes:.1f}"])
+        rows.append(
+            [
+                name,
+                f"{sum(one.trials for one in ones):,}",
+                sum(bool(one.problem) for one in ones),
+                seeds,
+                f"{minutes:.1f}",
+            ]
+        )
     print_table(["campaign", "trials", "failures", "seed", "minutes"], rows)
     failures = [one for ones in by_campaign.values() for one in ones if one.problem]
     for one in failures:

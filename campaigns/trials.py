@@ -35,7 +35,7 @@ RESULTS: Final = Path("build") / "campaigns" / "results.jsonl"
 """Where outcomes are kept by default: no part of the repository."""
 
 Trial = Callable[[int, random.Random], str]
-"""Runs the trial of a number with its random numbers; returns in a few words what was tried and came of it."""
+"""Runs the trial of a number with its random numbers; returns in a few words what came of it."""
 
 Campaign = Callable[[Path], AbstractContextManager[Trial]]
 """Prepares what the trials of a campaign share in an empty folder, and gives what runs one of them."""
@@ -117,19 +117,19 @@ def run_trials(
     if not numbers:
         return n_failed
     end = time.monotonic() + 60 * minutes
-    with tempfile.TemporaryDirectory(prefix=f"campaign-{name}-", dir=_scratch()) as folder:
-        with campaign(Path(folder).resolve()) as trial:
-            for number in numbers:
-                if time.monotonic() > end:
-                    break
-                outcome = _run(name, seed, number, trial)
-                n_failed += bool(outcome.problem)
-                if outcome.problem:
-                    print(f"FAILED: {outcome.problem}\n  {command_of(name, seed, number)}", flush=True)
-                elif only is not None:
-                    print(outcome.tried)
-                if only is None:
-                    append_outcome(results, outcome)
+    scratch = tempfile.TemporaryDirectory(prefix=f"campaign-{name}-", dir=_scratch())
+    with scratch as folder, campaign(Path(folder).resolve()) as trial:
+        for number in numbers:
+            if time.monotonic() > end:
+                break
+            outcome = _run(name, seed, number, trial)
+            n_failed += bool(outcome.problem)
+            if outcome.problem:
+                print(f"FAILED: {outcome.problem}\n  {command_of(name, seed, number)}", flush=True)
+            elif only is not None:
+                print(outcome.tried)
+            if only is None:
+                append_outcome(results, outcome)
     return n_failed
 
 
@@ -144,6 +144,7 @@ def _run(name: str, seed: int, number: int, trial: Trial) -> Outcome:
 
 
 def append_outcome(path: Path, outcome: Outcome) -> None:
+    """Appends an outcome to a file of results."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if file.tell():

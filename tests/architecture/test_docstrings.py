@@ -17,7 +17,7 @@ FOREIGN = {
 def test_docstrings_are_markdown() -> None:
     sources = [
         path
-        for folder in ("stylesearch", "cli", "migrations", "benchmarks", "tests", ".ci")
+        for folder in ("stylesearch", "cli", "migrations", "benchmarks", "campaigns", "tests", ".ci")
         for path in (ROOT / folder).rglob("*.py")
         if path != Path(__file__)
     ]

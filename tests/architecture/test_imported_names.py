@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("stylesearch", "cli", "migrations", "benchmarks", "tests", ".ci")
+FOLDERS = ("stylesearch", "cli", "migrations", "benchmarks", "campaigns", "tests", ".ci")
 INSTALLED_AS = {"stylesearch.cli": "cli", "stylesearch.migrations": "migrations"}
 
 

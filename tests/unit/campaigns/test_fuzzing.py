@@ -1,0 +1,67 @@
+"""Targets of fuzzing take what they are for, and their seeds reach all of a reader."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from campaigns import fuzz_targets
+from campaigns.fuzz import main
+from campaigns.fuzz_targets import TARGETS, Target
+from campaigns.mutation import damage, mutate
+from campaigns.trials import read_outcomes
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_honest_inputs_and_some_mutations_pass(name: str) -> None:
+    target, rng = TARGETS[name], random.Random(1)
+    seeds = target.seeds()
+    assert all(len(one) <= target.max_bytes for one in seeds)
+    for one in seeds:
+        target.run(one)
+    target.run(b"")
+    target.run(mutate(seeds[0], rng))
+
+
+def test_seeds_of_weights_are_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stylesearch.extractors import weight_files
+
+    read: list[object] = []
+    reader = weight_files.read_legacy_state_dict
+    monkeypatch.setattr(weight_files, "read_legacy_state_dict", lambda path: read.append(reader(path)))
+    monkeypatch.setattr(fuzz_targets.Conv2D, "set_weights", lambda self, arrays: read.append(arrays))
+    for seed in TARGETS["weights"].seeds():
+        TARGETS["weights"].run(seed)
+    assert len(read) == 4
+
+
+def test_damage_and_mutations_follow_from_the_random_numbers() -> None:
+    data = bytes(range(256)) * 20
+    made = [(damage(data, random.Random(seed)), mutate(data, random.Random(seed))) for seed in range(40)]
+    assert made == [
+        (damage(data, random.Random(seed)), mutate(data, random.Random(seed))) for seed in range(40)
+    ]
+    assert sum(damaged != data for (damaged, _), _ in made) == 40
+    assert damage(b"", random.Random(1))[0] == b"\0"
+
+
+@pytest.mark.slow
+def test_a_crash_is_found_kept_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results.jsonl"
+    assert main(["model", "--minutes", "0.05", "--results", str(results)]) == 0
+    (outcome,) = read_outcomes(results)
+    assert outcome.campaign == "fuzz model"
+    assert outcome.trials > 1
+    assert "0 | 1 |" in capsys.readouterr().out
+
+
+def test_an_input_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[bytes] = []
+    monkeypatch.setitem(TARGETS, "model", Target("model", tried.append, list, 10))
+    (tmp_path / "input").write_bytes(b"found")
+    assert main(["model", "--input", str(tmp_path / "input")]) == 0
+    assert tried == [b"found"]
