@@ -23,6 +23,7 @@ __all__ = [
     "JpegFile",
     "Scans",
     "has_too_many_scans",
+    "keeps_coefficients",
     "load_cut_short",
     "read_scans",
 ]
@@ -95,6 +96,23 @@ def has_too_many_scans(data: bytes) -> bool:
     """Whether a file has so many scans that it would keep a decoder busy for hours."""
     # The quick count may be too high (a thumbnail, a film behind the image), never too low.
     return data.count(START_OF_SCAN) > MAX_SCANS and read_scans(data).count > MAX_SCANS
+
+
+def keeps_coefficients(data: bytes) -> bool:
+    """Whether a decoder keeps the coefficients of a file, as it has its components or their detail in parts.
+
+    References:
+        libjpeg-turbo, ``jdinput.c``: ``has_multiple_scans``.
+    """
+    n_components = 0
+    for marker, segment in _segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(segment) > 5:
+            if marker & 0x03 == 2:
+                return True
+            n_components = segment[5]
+        elif marker == START_OF_SCAN[1]:
+            return not segment or segment[0] < n_components
+    return False
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

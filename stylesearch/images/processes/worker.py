@@ -32,7 +32,10 @@ SPARE_BYTES: Final = 96_000_000
 """What a decoder may allocate beyond the estimate: stacks of threads, tables, rounding."""
 
 KEPT_BYTES: Final = 8_000_000
-"""The shared file, and what was freed, is given back to the system after pictures that take more."""
+"""The shared file is emptied after pictures that take more."""
+
+TRIMMED_BYTES: Final = 32_000_000
+"""What was freed is given back to the system after pictures that took more, as that costs some time."""
 
 LATER_SECONDS: Final = 2
 """The system ends a worker so long after the process that it works for should have ended it."""
@@ -147,7 +150,7 @@ def _decode(request: dict[str, Any], connection: socket.socket, shared: int) -> 
         answer = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
     images = []
     send(connection, answer)
-    if reserved > KEPT_BYTES:
+    if reserved > TRIMMED_BYTES:
         ctypes.CDLL(None).malloc_trim(0)
 
 
@@ -160,6 +163,10 @@ def _share(images: list[DecodedImage], shared: int) -> list[dict[str, Any]]:
             continue
         image = one.upright
         places[id(one)] = {"at": offset, "size": image.size, "full_size": [one.width, one.height]}
+        if 3 * image.width * image.height <= BAND_BYTES:
+            write_shared(shared, image.tobytes(), offset)
+            offset += 3 * image.width * image.height
+            continue
         n_rows = max(1, BAND_BYTES // (3 * image.width))
         for top in range(0, image.height, n_rows):
             rows = image.crop((0, top, image.width, min(image.height, top + n_rows)))
