@@ -28,6 +28,8 @@ __all__ = ["run_starter"]
 
 PR_SET_PDEATHSIG: Final = 1
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
 SPARE_BYTES: Final = 96_000_000
 """What a decoder may allocate beyond the estimate: stacks of threads, tables, rounding."""
 
@@ -57,6 +59,7 @@ def run_starter(control: int) -> None:
             FORMATS.load(name)
         except MissingDependency:
             continue  # said by the worker that is given such a picture
+    _keep_freed_memory()
     gc.collect()
     gc.freeze()
     parent = socket.socket(fileno=control)
@@ -91,6 +94,21 @@ def _wait_for_ended(number: int, frame: FrameType | None) -> None:
             pass
     except ChildProcessError:
         return
+
+
+def _keep_freed_memory() -> None:
+    """Has malloc keep what small pictures free: to ask the system for it anew takes as long as decoding."""
+    malloc = ctypes.CDLL(None)
+    if hasattr(malloc, "mallopt"):  # of glibc
+        malloc.mallopt(M_MMAP_THRESHOLD, TRIMMED_BYTES)
+        malloc.mallopt(M_TRIM_THRESHOLD, 2 * TRIMMED_BYTES)
+
+
+def _trim_memory() -> None:
+    """Gives back to the system what large pictures have freed."""
+    malloc = ctypes.CDLL(None)
+    if hasattr(malloc, "malloc_trim"):
+        malloc.malloc_trim(0)
 
 
 def _die_with(starter: int) -> None:
@@ -151,7 +169,7 @@ def _decode(request: dict[str, Any], connection: socket.socket, shared: int) -> 
     images = []
     send(connection, answer)
     if reserved > TRIMMED_BYTES:
-        ctypes.CDLL(None).malloc_trim(0)
+        _trim_memory()
 
 
 def _share(images: list[DecodedImage], shared: int) -> list[dict[str, Any]]:
