@@ -12,7 +12,7 @@ from typing import Final
 from PIL import Image
 
 from stylesearch.images.formats import ImageFormat
-from stylesearch.images.truncated_jpeg import END_OF_IMAGE, START_OF_SCAN, read_scans
+from stylesearch.images.truncated_jpeg import END_OF_IMAGE, keeps_coefficients
 
 __all__ = ["bytes_of_result", "bytes_to_decode", "bytes_to_open"]
 
@@ -168,8 +168,7 @@ def _is_transparent(image: Image.Image) -> bool:
 
 def _coefficients(data: bytes, full_size: tuple[int, int], image: Image.Image) -> float:
     """Bytes of the coefficients that are kept until all scans have been read; 0 for a single scan."""
-    # The quick count may be too high (a thumbnail, a film behind the image), never too low.
-    if data.count(START_OF_SCAN) < 2 or read_scans(data).count < 2:
+    if not keeps_coefficients(data):
         return 0.0
     layers = getattr(image, "layer", [])
     wide = max((layer[1] for layer in layers), default=1) * max((layer[2] for layer in layers), default=1)

@@ -23,6 +23,7 @@ __all__ = [
     "CutShortWarning",
     "JpegFile",
     "Scans",
+    "keeps_coefficients",
     "load_cut_short",
     "read_scans",
     "read_segments",
@@ -91,6 +92,23 @@ def read_scans(data: bytes) -> Scans:
             # A malformed header ends the file: only what came before it counts.
             break
     return scans
+
+
+def keeps_coefficients(data: bytes) -> bool:
+    """Whether a decoder keeps the coefficients of a file, as it has its components or their detail in parts.
+
+    References:
+        libjpeg-turbo, ``jdinput.c``: ``has_multiple_scans``.
+    """
+    n_components = 0
+    for marker, segment in read_segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(segment) > 5:
+            if marker & 0x03 == 2:
+                return True
+            n_components = segment[5]
+        elif marker == 0xDA:
+            return not segment or segment[0] < n_components
+    return False
 
 
 def read_segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -28,11 +28,16 @@ __all__ = ["run_starter"]
 
 PR_SET_PDEATHSIG: Final = 1
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
 SPARE_BYTES: Final = 96_000_000
 """What a decoder may allocate beyond the estimate: stacks of threads, tables, rounding."""
 
 KEPT_BYTES: Final = 8_000_000
-"""The shared file, and what was freed, is given back to the system after pictures that take more."""
+"""The shared file is emptied after pictures that take more."""
+
+TRIMMED_BYTES: Final = 32_000_000
+"""What was freed is given back to the system after pictures that took more, as that costs some time."""
 
 LATER_SECONDS: Final = 2
 """The system ends a worker so long after the process that it works for should have ended it."""
@@ -54,6 +59,7 @@ def run_starter(control: int) -> None:
             FORMATS.load(name)
         except MissingDependency:
             continue  # said by the worker that is given such a picture
+    _keep_freed_memory()
     gc.collect()
     gc.freeze()
     parent = socket.socket(fileno=control)
@@ -88,6 +94,21 @@ def _wait_for_ended(number: int, frame: FrameType | None) -> None:
             pass
     except ChildProcessError:
         return
+
+
+def _keep_freed_memory() -> None:
+    """Has malloc keep what small pictures free: to ask the system for it anew takes as long as decoding."""
+    malloc = ctypes.CDLL(None)
+    if hasattr(malloc, "mallopt"):  # of glibc
+        malloc.mallopt(M_MMAP_THRESHOLD, TRIMMED_BYTES)
+        malloc.mallopt(M_TRIM_THRESHOLD, 2 * TRIMMED_BYTES)
+
+
+def _trim_memory() -> None:
+    """Gives back to the system what large pictures have freed."""
+    malloc = ctypes.CDLL(None)
+    if hasattr(malloc, "malloc_trim"):
+        malloc.malloc_trim(0)
 
 
 def _die_with(starter: int) -> None:
@@ -147,8 +168,8 @@ def _decode(request: dict[str, Any], connection: socket.socket, shared: int) -> 
         answer = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
     images = []
     send(connection, answer)
-    if reserved > KEPT_BYTES:
-        ctypes.CDLL(None).malloc_trim(0)
+    if reserved > TRIMMED_BYTES:
+        _trim_memory()
 
 
 def _share(images: list[DecodedImage], shared: int) -> list[dict[str, Any]]:
@@ -160,6 +181,10 @@ def _share(images: list[DecodedImage], shared: int) -> list[dict[str, Any]]:
             continue
         image = one.upright
         places[id(one)] = {"at": offset, "size": image.size, "full_size": [one.width, one.height]}
+        if 3 * image.width * image.height <= BAND_BYTES:
+            write_shared(shared, image.tobytes(), offset)
+            offset += 3 * image.width * image.height
+            continue
         n_rows = max(1, BAND_BYTES // (3 * image.width))
         for top in range(0, image.height, n_rows):
             rows = image.crop((0, top, image.width, min(image.height, top + n_rows)))
