@@ -137,6 +137,7 @@ class _Pickles:
         stack: list[Any] = []
         marks: list[int] = []
         memo: dict[int, Any] = {}
+        argument: Any
         for instruction, argument, _ in pickletools.genops(self._file):
             self._n_left -= 1
             if self._n_left < 0:

@@ -145,19 +145,29 @@ def test_a_background_job_that_ignores_it_goes_on() -> None:
     assert (out, err, process.returncode) == ("done\n", "", 0)
 
 
-CLI = "import sys; from stylesearch.cli import main; sys.argv[0] = 'stylesearch'; main()"
+CLI = """
+import sys
+from stylesearch.cli import main
+print("Python has started", file=sys.stderr, flush=True)
+sys.argv[0] = "stylesearch"
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ingest_tiny_shop(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.05, 0.4])
-@pytest.mark.parametrize("seconds", [0.5, 3.0])
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 3.0])
 @pytest.mark.parametrize("command", ["ingest", "query", "eval", "train", "index", "watch"])
-def test_real_commands(tmp_path: Path, command: str, seconds: float, pause: float) -> None:
+def test_real_commands(home: Path, command: str, seconds: float, pause: float) -> None:
     """Three times in a row, as a terminal does: to every process of the command."""
-    home = ingest_tiny_shop(tmp_path)
-    table = next(tmp_path.glob("*.csv"))
+    table = home.parent / "source" / "products.csv"
     arguments = {
-        "ingest": ["ingest", table, "-e", "efficientnet-lite0@320"],
+        "ingest": ["ingest", table],
         "query": ["query", "--product", "dress-red"],
         "eval": ["eval"],
         "train": ["train"],
@@ -165,6 +175,8 @@ def test_real_commands(tmp_path: Path, command: str, seconds: float, pause: floa
         "watch": ["ingest", table, "--watch"],
     }[command]
     process = started(CLI, "--home", home, *arguments)
+    assert process.stderr is not None
+    process.stderr.readline()  # until then a traceback is Python's own
     time.sleep(seconds)
     for _ in range(3):
         if process.poll() is None:

@@ -226,7 +226,7 @@ def _texts(sheet: ReadOnlyWorksheet, until: int | None = None) -> Iterator[tuple
     from openpyxl.cell.read_only import EMPTY_CELL
 
     sheet.reset_dimensions()  # some programs write wrong ones
-    rows: Iterator[tuple[Any, ...]] = sheet.iter_rows(max_row=until or MAX_ROWS + 1)  # type: ignore[misc, assignment]
+    rows: Iterator[tuple[Any, ...]] = sheet.iter_rows(max_row=until or MAX_ROWS + 1)  # type: ignore[misc]
     for number, row in enumerate(rows, 1):
         if number > MAX_ROWS:
             raise DatasetError(
