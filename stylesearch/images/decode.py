@@ -23,7 +23,8 @@ from stylesearch.images.color import to_srgb
 from stylesearch.images.decoding_memory import bytes_of_result, bytes_to_decode
 from stylesearch.images.formats import FORMATS, ImageFormat
 from stylesearch.images.source import ImageSource, read_source
-from stylesearch.images.truncated_jpeg import MAX_SCANS, CutShortWarning, has_too_many_scans, load_cut_short
+from stylesearch.images.structure.check import check_structure
+from stylesearch.images.truncated_jpeg import CutShortWarning, load_cut_short
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -243,10 +244,9 @@ def decode_data(picture: Picture, reserve: Callable[[int, tuple[int, int]], None
     reduced: dict[tuple[tuple[int, int], int], DecodedImage] = {}  # by decoded size and reduction factor
     images = []
     with _image_errors_only(label, image_format):
+        check_structure(label, image_format, data)
         first = _open(image_format, data)
         _check_size(label, first, picture.max_pixels)
-        if image_format.name == "JPEG" and has_too_many_scans(data):
-            raise NotAnImage(f"{label} has more than {MAX_SCANS} scans, which no camera or shop writes")
         full_size = first.size
         sides = picture.sides_wanted(*upright_size(full_size, _orientation(first)))
         headers = [first, *(_open(image_format, data) for _ in sides[1:])]
@@ -414,8 +414,8 @@ def exif_orientation(block: object) -> int:
     if not isinstance(block, bytes):
         return 1
     # Some writers prefix the block twice.
-    while block.startswith(b"Exif\0\0"):
-        block = block[6:]
+    for _ in range(2):
+        block = block.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
         return 1

@@ -26,7 +26,7 @@ FORMATS: Final = Registry(
         "JPEG": Entry("stylesearch.images.truncated_jpeg:JpegFile", "also progressive, and the first of MPO"),
         "JPEG 2000": Entry("PIL.Jpeg2KImagePlugin:Jpeg2KImageFile", "JP2 files and bare codestreams"),
         "PNG": Entry("PIL.PngImagePlugin:PngImageFile", "and the first frame of APNG"),
-        "PPM": Entry("PIL.PpmImagePlugin:PpmImageFile", "binary PBM, PGM and PPM"),
+        "PPM": Entry("stylesearch.images.ppm:PpmFile", "binary PBM, PGM and PPM"),
         "TIFF": Entry("PIL.TiffImagePlugin:TiffImageFile", "the first page"),
         "WebP": Entry("PIL.WebPImagePlugin:WebPImageFile", "and the first frame of an animation"),
     },

@@ -1,4 +1,4 @@
-"""Counts the scans of JPEG files, and decodes files that lack only a little at their end.
+"""Reads the scans of JPEG files, and decodes files that lack only a little at their end.
 
 A baseline file holds its image in one scan, from the top down. A progressive one has several scans, each of
 the whole image and adding detail, so that a file that is cut within its last scan still shows all of it.
@@ -6,6 +6,7 @@ the whole image and adding detail, so that a file that is cut within its last sc
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,20 +19,19 @@ from PIL.JpegImagePlugin import JpegImageFile
 __all__ = [
     "END_OF_IMAGE",
     "LEAST_INTACT",
-    "MAX_SCANS",
+    "MAX_SEGMENTS",
     "CutShortWarning",
     "JpegFile",
     "Scans",
-    "has_too_many_scans",
     "load_cut_short",
     "read_scans",
+    "read_segments",
 ]
 
 END_OF_IMAGE: Final = b"\xff\xd9"
-START_OF_SCAN: Final = b"\xff\xda"
 
-MAX_SCANS: Final = 100
-"""More scans than any encoder writes; each costs a pass over the picture, however few bytes it has."""
+MAX_SEGMENTS: Final = 5_000
+"""Segments that are read: 300 MB of metadata, in segments of 64 KB, or some tables for each of the scans."""
 
 LEAST_INTACT: Final = 0.9
 """Share of its rows that a picture must still have to be of use."""
@@ -40,8 +40,8 @@ _FILLER: Final = bytes(range(1, 255)) * 4
 """Stands in for the missing end: no byte 255, so no marker, and like no real picture."""
 
 _COEFFICIENTS: Final = 64
-_MARKER: Final = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
-"""A byte 255 in the data of a scan is followed by a zero, a restart marker, or padding."""
+_MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+"""A byte 255 in the data of a scan is followed by a zero, a restart marker, or padding (255 again)."""
 
 
 @dataclass
@@ -68,11 +68,13 @@ class Scans:
 def read_scans(data: bytes) -> Scans:
     """Reads the headers of a JPEG file, up to its end marker or to where it is cut.
 
+    Of more than ``MAX_SEGMENTS`` only the first count.
+
     References:
         ITU-T T.81, B.2.2 (frame header), B.2.3 (scan header), G.1.2 (progressive scans).
     """
     scans = Scans()
-    for marker, segment in _segments(data):
+    for marker, segment in itertools.islice(read_segments(data), MAX_SEGMENTS):
         try:
             if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
                 components = segment[6 : 6 + 3 * segment[5] : 3]
@@ -91,13 +93,7 @@ def read_scans(data: bytes) -> Scans:
     return scans
 
 
-def has_too_many_scans(data: bytes) -> bool:
-    """Whether a file has so many scans that it would keep a decoder busy for hours."""
-    # The quick count may be too high (a thumbnail, a film behind the image), never too low.
-    return data.count(START_OF_SCAN) > MAX_SCANS and read_scans(data).count > MAX_SCANS
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def read_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields marker and content of each complete segment, without the compressed data between them."""
     at = 2
     while found := _MARKER.search(data, at):

@@ -274,7 +274,7 @@ class TestBombs:
     def test_a_jpeg_with_thousands_of_scans(self, garment, encode):
         data = encode(garment, "JPEG", progressive=True)
         at = data.rindex(b"\xff\xda")
-        with pytest.raises(NotAnImage, match="more than 100 scans"):
+        with pytest.raises(NotAnImage, match="101 scans"):
             decode(data[:-2] + data[at:-2] * 200 + data[-2:])
 
     def test_a_png_with_a_text_bomb(self, quadrants, encode):
