@@ -224,7 +224,7 @@ HONEST = {
     ),
     "webp, XMP": lambda: saved("WEBP", xmp=b"<x:xmpmeta/>" * 10_000, lossless=True),
     "tiff": lambda: saved("TIFF", icc_profile=SRGB, exif=exif_with_thumbnail()),
-    "tiff, pages": lambda: saved("TIFF", save_all=True, append_images=MORE),
+    "tiff, pages": lambda: saved("TIFF", save_all=True, append_images=[one.copy() for one in MORE]),
     "tiff, a strip a row": lambda: saved("TIFF", noise(20, 8_000), tiffinfo=_tiff_tags({278: 1})),
     "tiff, JPEG": lambda: saved("TIFF", compression="jpeg", tiffinfo=_tiff_tags({274: 6})),
     "tiff, big": lambda: saved("TIFF", big_tiff=True, compression="tiff_adobe_deflate"),
