@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from stylesearch.images.structure.limits import TooMany, at_most
-from stylesearch.images.truncated_jpeg import END_OF_IMAGE, MAX_SEGMENTS, read_segments
+from stylesearch.images.truncated_jpeg import END_OF_IMAGE, MAX_SEGMENTS, START_OF_SCAN, read_segments
 
 __all__ = ["MAX_SCANS", "check_jpeg"]
 
@@ -109,7 +109,7 @@ def _check_scans(data: bytes, frame: bytes) -> None:
     )
     all_samples = height * width * sum(blocks.values()) // largest
     # The quick count may be too high (a thumbnail, a film behind the picture), never too low.
-    n_scans = data.count(b"\xff\xda")
+    n_scans = data.count(START_OF_SCAN)
     if n_scans <= MAX_SCANS and n_scans * all_samples <= _MAX_SAMPLES:
         return
     n_scans = n_samples = 0
