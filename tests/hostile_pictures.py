@@ -1,7 +1,7 @@
 """Makes hostile pictures: files of one kind of content each, which keep a decoder busy or fill its memory.
 
 ``HOSTILE`` has them by name; each is made of a size in bytes, and is about as long or shorter. They are the
-same on every call. ``python -m tests.hostile_pictures`` measures what each costs, in a process of its own.
+same on every call.
 """
 
 from __future__ import annotations
@@ -360,6 +360,16 @@ def png_profile_of_a_megabyte(n_bytes: int) -> bytes:
 
 
 @_hostile
+def png_profile_of_steps(n_bytes: int) -> bytes:
+    return _png_with(_chunk(b"iCCP", b"k\0\0" + zlib.compress(_profile_of_steps(min(n_bytes, 500_000)), 9)))
+
+
+@_hostile
+def webp_profile_of_steps(n_bytes: int) -> bytes:
+    return _webp_with(_riff(b"ICCP", _profile_of_steps(n_bytes // 2)))
+
+
+@_hostile
 def png_exif_of_exif(n_bytes: int) -> bytes:
     return _png_with(_chunk(b"eXIf", _filled(b"Exif\0\0", n_bytes)))
 
@@ -440,6 +450,18 @@ def _profile(n_bytes: int) -> bytes:
     return struct.pack(">I", n_bytes) + small[4:] + bytes(n_bytes - len(small))
 
 
+def _profile_of_steps(n_bytes: int) -> bytes:
+    """A profile of display RGB whose transform is a row of matrices, each applied to what the last made."""
+    matrix = b"matf\0\0\0\0" + struct.pack(">HH12f", 3, 3, 0.9, 0.1, 0, 0, 0.9, 0.1, 0.1, 0, 0.9, 0, 0, 0)
+    n_steps = max(1, n_bytes // (len(matrix) + 8))
+    start = 16 + 8 * n_steps
+    places = b"".join(
+        struct.pack(">II", start + number * len(matrix), len(matrix)) for number in range(n_steps)
+    )
+    steps = b"mpet\0\0\0\0" + struct.pack(">HHI", 3, 3, n_steps) + places + matrix * n_steps
+    return _display_profile([(b"D2B0", steps), (b"D2B1", steps)], b"\x04\x30\0\0")
+
+
 def _lut_profile() -> bytes:
     """A profile of display RGB by a table of 33 x 33 x 33 colors (lut16), which inverts colors."""
     n_grid = 33
@@ -449,16 +471,20 @@ def _lut_profile() -> bytes:
     curve = struct.pack(">2H", 0, 65535)
     lut = b"mft2\0\0\0\0" + bytes([3, 3, n_grid, 0]) + identity + struct.pack(">2H", 2, 2)
     lut += curve * 3 + table + curve * 3
+    return _display_profile([(b"A2B0", lut)], b"\x02\x40\0\0")
+
+
+def _display_profile(transforms: list[tuple[bytes, bytes]], version: bytes) -> bytes:
     white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
     text = b"text\0\0\0\0none\0\0\0\0"
+    contents = [*transforms, (b"wtpt", white), (b"cprt", text), (b"desc", text)]
     tags, body = [], b""
-    for name, content in ((b"A2B0", lut), (b"wtpt", white), (b"cprt", text), (b"desc", text)):
-        padded = content + bytes(-len(content) % 4)
-        tags.append((name, 128 + 4 + 4 * 12 + len(body), len(content)))
-        body += padded
+    for name, content in contents:
+        tags.append((name, 128 + 4 + len(contents) * 12 + len(body), len(content)))
+        body += content + bytes(-len(content) % 4)
     directory = struct.pack(">I", len(tags)) + b"".join(struct.pack(">4sII", *tag) for tag in tags)
     header = bytearray(128)
-    header[8:12] = b"\x02\x40\0\0"
+    header[8:12] = version
     header[12:24] = b"mntrRGB Lab "
     header[36:40] = b"acsp"
     header[68:80] = struct.pack(">3i", 63190, 65536, 54061)

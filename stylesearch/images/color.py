@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from stylesearch.images.structure.profile import is_quick_profile
+
 __all__ = ["to_srgb"]
 
 _logger = logging.getLogger("stylesearch.images")
@@ -29,8 +31,9 @@ def to_srgb(image: Image.Image, reduction: int = 1) -> Image.Image:
       bytes.) 32 bit numbers have no agreed white: for integers it is 65535, for floats the smallest of
       1, 255 and 65535, that no value exceeds, or else the largest value. Below 0, and not a number, is black.
     - An embedded ICC profile that differs from sRGB is applied, also that of CMYK and grey pictures
-      (relative colorimetric, black point compensated). A profile that is broken, or does not fit the
-      pixels, is ignored. A color space told in any other way (EXIF, gAMA, nclx, HDR) is taken for sRGB.
+      (relative colorimetric, black point compensated). A profile that is broken, slow to compute, or does
+      not fit the pixels, is ignored. A color space told in any other way (EXIF, gAMA, nclx, HDR) is taken
+      for sRGB.
     - CMYK without a profile: ``R = 255 * (1 - C) * (1 - K)`` and so on. JPEG files are taken to store CMYK
       inverted, as Adobe's programs do and every CMYK JPEG found in practice does.
 
@@ -101,7 +104,7 @@ def _deep_grey(image: Image.Image) -> Image.Image:
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
     """Converts an image of mode L, RGB or CMYK to sRGB, by its profile if that is usable."""
-    transform = _transform_to_srgb(profile, image.mode) if profile else None
+    transform = _transform_to_srgb(profile, image.mode) if is_quick_profile(profile) else None
     if transform is None:
         return image.convert("RGB")
     converted = ImageCms.applyTransform(image, transform)

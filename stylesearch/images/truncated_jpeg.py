@@ -20,6 +20,7 @@ __all__ = [
     "END_OF_IMAGE",
     "LEAST_INTACT",
     "MAX_SEGMENTS",
+    "START_OF_SCAN",
     "CutShortWarning",
     "JpegFile",
     "Scans",

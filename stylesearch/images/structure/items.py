@@ -24,7 +24,7 @@ _MAX_TOLD_BYTES: Final = 64 * 2**20
 """EXIF and XMP, counted once for each picture that they tell of: the decoder copies them for each."""
 
 _SPARE_PIXELS: Final = 32_000_000
-"""Pixels that are decoded for a picture may be twice its own (another layer of it), and these (edges of tiles)."""
+"""Pixels decoded for a picture may be twice its own (another layer of it), and these (edges of tiles)."""
 
 _MAX_DEPTH: Final = 8
 

@@ -7,15 +7,15 @@ import re
 from typing import Final
 
 from stylesearch.images.structure.limits import TooMany, at_most
-from stylesearch.images.truncated_jpeg import END_OF_IMAGE, MAX_SEGMENTS, read_segments
+from stylesearch.images.truncated_jpeg import END_OF_IMAGE, MAX_SEGMENTS, START_OF_SCAN, read_segments
 
 __all__ = ["MAX_SCANS", "check_jpeg"]
 
 MAX_SCANS: Final = 100
 """More scans than any encoder writes; each costs a pass over the picture, however few bytes it has."""
 
-_MAX_SAMPLES: Final = 1_500_000_000
-"""Samples of all scans together: the usual 10 scans of 100 megapixels with full color are 1,400 million."""
+_MAX_SAMPLES: Final = 2_000_000_000
+"""Samples of all scans together: the usual 10 scans of 200 megapixels are 1,600 million."""
 
 _MAX_BETWEEN: Final = 1_000
 """Fill bytes, and bytes that belong to nothing, between segments: the decoder reads them one by one."""
@@ -84,7 +84,10 @@ def check_jpeg(data: bytes) -> None:
 
 
 def _check_fill(data: bytes, start: int) -> None:
-    """Refuses long fill in the data of the scans: Pillow gives libjpeg 64 KB more, and it begins there again."""
+    """Refuses long fill in the data of the scans.
+
+    Whenever libjpeg needs more data than it was given, it begins again where the fill begins.
+    """
     at = data.find(_FILL, start)
     if at >= 0 and data.find(END_OF_IMAGE, start, at) < 0:
         raise TooMany(len(_FILL), len(_FILL) - 1, "fill bytes in a row among its pixels")
@@ -106,7 +109,7 @@ def _check_scans(data: bytes, frame: bytes) -> None:
     )
     all_samples = height * width * sum(blocks.values()) // largest
     # The quick count may be too high (a thumbnail, a film behind the picture), never too low.
-    n_scans = data.count(b"\xff\xda")
+    n_scans = data.count(START_OF_SCAN)
     if n_scans <= MAX_SCANS and n_scans * all_samples <= _MAX_SAMPLES:
         return
     n_scans = n_samples = 0

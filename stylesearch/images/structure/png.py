@@ -16,7 +16,6 @@ _MAX_OTHER_CHUNKS: Final = 5_000
 _MAX_PACKED_CHUNKS: Final = 100
 """Compressed texts and profiles: each may hold a megabyte, behind a kilobyte."""
 
-_MAX_EXIF_BYTES: Final = 8 * 2**20
 _HEAD: Final = struct.Struct(">I4s")
 _DATA: Final = {b"IDAT", b"fdAT"}
 _PACKED: Final = {b"zTXt", b"iTXt", b"iCCP"}
@@ -32,7 +31,7 @@ def check_png(data: bytes) -> None:
         PNG, third edition (W3C), 5.3 (chunk layout), 5.6 (chunk ordering).
     """
     at, end = 8, len(data)
-    n_data = n_other = n_packed = n_frames = 0
+    n_data = n_other = n_packed = 0
     while at + 8 <= end:
         length, kind = _HEAD.unpack_from(data, at)
         at += 12 + length
@@ -43,7 +42,6 @@ def check_png(data: bytes) -> None:
             return
         elif kind == b"fcTL" and n_data:
             # The next frame of an animation, which is not decoded.
-            n_frames += 1
             return
         else:
             n_other += 1

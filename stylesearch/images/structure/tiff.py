@@ -20,10 +20,12 @@ _MAX_PARTS: Final = 100_000
 _MAX_VALUES: Final = 1_000_000
 """Numbers in all entries beside strips and tiles, which Pillow makes Python numbers of."""
 
-_MAX_TEXT_BYTES: Final = 16 * 2**20
+_MAX_XMP_BYTES: Final = 16 * 2**20
+"""Pillow searches XMP for the orientation."""
 
 _WIDTHS: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
-_TEXTS: Final = {1, 2, 6, 7}
+_BYTES: Final = {1, 2, 6, 7}
+_XMP: Final = 700
 _COMPRESSION: Final = 259
 _OFFSETS: Final = {273, 324}
 _LENGTHS: Final = {279, 325}
@@ -76,7 +78,7 @@ def check_tiff(data: bytes) -> None:
 
 def _check_directory(data: bytes, layout: _Layout, at: int) -> None:
     entries = _read_entries(data, layout, at)
-    n_values = n_text = 0
+    n_values = 0
     compressed = any(entry.tag == _COMPRESSION and _number(layout, entry) != 1 for entry in entries)
     for entry in entries:
         if entry.tag in _OFFSETS | _LENGTHS:
@@ -84,14 +86,13 @@ def _check_directory(data: bytes, layout: _Layout, at: int) -> None:
             if entry.tag in _LENGTHS and compressed:
                 # One that is read again and again makes a long file of a short one.
                 at_most(4 * len(data), _sum(data, layout, entry), "bytes in its strips or tiles")
-        elif entry.kind in _TEXTS:
-            n_text += entry.n_values
-        else:
+        elif entry.kind not in _BYTES:
             n_values += entry.n_values
+        if entry.tag == _XMP:
+            at_most(_MAX_XMP_BYTES, entry.n_values, "bytes of XMP")
         if entry.tag in _DIRECTORIES:
             _read_entries(data, layout, _number(layout, entry))
     at_most(_MAX_VALUES, n_values, "numbers in its directory")
-    at_most(_MAX_TEXT_BYTES, n_text, "bytes of texts in its directory")
 
 
 def _read_entries(data: bytes, layout: _Layout, at: int) -> list[_Entry]:

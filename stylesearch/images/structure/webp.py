@@ -12,7 +12,6 @@ __all__ = ["check_webp"]
 _MAX_CHUNKS: Final = 20_000
 """Each frame of an animation is a chunk."""
 
-_MAX_TEXT_BYTES: Final = 16 * 2**20
 _HEAD: Final = struct.Struct("<4sI")
 
 
