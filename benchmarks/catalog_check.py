@@ -1,7 +1,7 @@
 """``db check`` of a large catalog, its upgrade to checksums, and what these cost whoever reads vectors.
 
-The bar: memory that does not grow with the catalog. Vectors are 1,200 random numbers, stored as float16. There
-are no image files: each of them is looked for.
+The bar: memory that does not grow with the catalog. Vectors are 1,200 random numbers, stored as float16.
+There are no image files: each of them is looked for.
 """
 
 from __future__ import annotations
