@@ -24,9 +24,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.types import TypeEngine
 
-from stylesearch.catalog.stored_types import Stored, parse_json
+from stylesearch.catalog.stored_types import Check, Stored, parse_json
 
-__all__ = ["check_row", "parse_row", "plain_columns", "plain_table"]
+__all__ = ["RowChecker", "parse_row", "plain_table"]
 
 DEFAULT: Final[Dialect] = DefaultDialect()
 BIG: Final = 1 << 63
@@ -35,11 +35,6 @@ BIG: Final = 1 << 63
 def plain_table(of: Table) -> TableClause:
     """A table whose columns take and give values of JSON, and bytes for vectors."""
     return table(of.name, *(column(one.name, _plain_type(one)) for one in of.columns))
-
-
-def plain_columns(of: Table) -> list[str]:
-    """Names of the columns that values of JSON can be written for: all but those of bytes."""
-    return [one.name for one in of.columns if not isinstance(_kind(one), LargeBinary)]
 
 
 def parse_row(line: bytes) -> dict[str, Any]:
@@ -59,29 +54,43 @@ def parse_row(line: bytes) -> dict[str, Any]:
     return row
 
 
-def check_row(of: Table, row: Mapping[str, Any]) -> None:
-    """Checks the names and values of a row, apart from vectors.
+class RowChecker:
+    """Checks the names and values of rows that come from a file, apart from vectors.
 
-    Raises:
-        ValueError: one is missing, unknown, or not what its column holds.
+    Args:
+        of: the table that they are for.
     """
-    names = plain_columns(of)
-    if row.keys() != set(names):
-        odd = sorted(row.keys() ^ set(names))[0]
-        raise ValueError(f"the column {odd!r} is {'missing' if odd in names else 'unknown'}")
-    for name in names:
-        value = row[name]
-        if value is None:
-            if not of.columns[name].nullable:
-                raise ValueError(f"{name} is null")
-            continue
-        one = of.columns[name]
-        _check_type(one, value)
-        try:
-            if (check := one.info.get("check")) is not None:
-                check(_as_read(one, value))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{name} cannot be {_shorten(value)}: {error}") from error
+
+    def __init__(self, of: Table) -> None:
+        columns = [one for one in of.columns if not isinstance(_kind(one), LargeBinary)]
+        self._names = {one.name for one in columns}
+        self._columns = [
+            (one.name, bool(one.nullable), *_python_types(_kind(one)), _check_of(one)) for one in columns
+        ]
+
+    def check(self, row: Mapping[str, Any]) -> None:
+        """Checks a row.
+
+        Raises:
+            ValueError: a value is missing, unknown, or not what its column holds.
+        """
+        if row.keys() != self._names:
+            odd = sorted(row.keys() ^ self._names)[0]
+            raise ValueError(f"the column {odd!r} is {'missing' if odd in self._names else 'unknown'}")
+        for name, is_nullable, types, called, check in self._columns:
+            value = row[name]
+            if value is None:
+                if not is_nullable:
+                    raise ValueError(f"{name} is null")
+                continue
+            kind = type(value)
+            if types and (kind not in types or (kind is int and not -BIG <= value < BIG)):
+                raise ValueError(f"{name} is no {called}. Received: {_shorten(value)}")
+            if check is not None:
+                try:
+                    check(value)
+                except (ValueError, TypeError, AttributeError) as error:
+                    raise ValueError(f"{name} cannot be {_shorten(value)}: {error}") from error
 
 
 def _kind(one: Column[Any]) -> TypeEngine[Any]:
@@ -89,10 +98,13 @@ def _kind(one: Column[Any]) -> TypeEngine[Any]:
     return one.type.type_ if isinstance(one.type, Stored) else one.type
 
 
-def _as_read(one: Column[Any], value: Any) -> Any:
-    """A value of JSON as it is read from a column whose type makes something else of it."""
+def _check_of(one: Column[Any]) -> Check | None:
+    """The check of a column's values, of JSON also where the column's type makes something else of them."""
+    check: Check | None = one.info.get("check")
     kind = _kind(one)
-    return kind.process_result_value(value, DEFAULT) if isinstance(kind, TypeDecorator) else value
+    if check is None or not isinstance(kind, TypeDecorator):
+        return check
+    return lambda value: check(kind.process_result_value(value, DEFAULT))
 
 
 def _plain_type(one: Column[Any]) -> TypeEngine[Any]:
@@ -101,18 +113,17 @@ def _plain_type(one: Column[Any]) -> TypeEngine[Any]:
     return one.type
 
 
-def _check_type(one: Column[Any], value: Any) -> None:
-    kind, is_right = _kind(one), True
-    if isinstance(kind, Boolean):
-        is_right = isinstance(value, bool)
-    elif isinstance(kind, Integer):
-        is_right = isinstance(value, int) and not isinstance(value, bool) and -BIG <= value < BIG
-    elif isinstance(kind, Float):
-        is_right = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e308
-    elif isinstance(kind, String):
-        is_right = isinstance(value, str)
-    if not is_right:
-        raise ValueError(f"{one.name} is no {type(kind).__name__.lower()}. Received: {_shorten(value)}")
+def _python_types(kind: TypeEngine[Any]) -> tuple[tuple[type, ...], str]:
+    """The types of values for a type of column, none for any, and what these are called."""
+    for column_type, types, called in (
+        (Boolean, (bool,), "true or false"),
+        (Integer, (int,), "whole number"),
+        (Float, (float, int), "number"),
+        (String, (str,), "text"),
+    ):
+        if isinstance(kind, column_type):
+            return types, called
+    return (), "JSON"
 
 
 def _shorten(value: Any) -> str:

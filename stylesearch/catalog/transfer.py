@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Table, delete, exists, func, insert, or_, sel
 from sqlalchemy.exc import IntegrityError
 
 from stylesearch.catalog.export_files import PartReader, PartWriter
-from stylesearch.catalog.row_values import check_row, parse_row, plain_table
+from stylesearch.catalog.row_values import RowChecker, parse_row, plain_table
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, NEEDS_STYLESEARCH, REVISIONS
 from stylesearch.catalog.tables import about, feature_sets, features, images, metadata, products
 from stylesearch.catalog.vector_codec import vector_fault
@@ -278,13 +278,13 @@ def _read_part(
     reader: PartReader, name: str, one: Table, dimensions: Mapping[int, int]
 ) -> list[tuple[int, dict[str, Any]]]:
     """Reads and checks a part; returns number of the line and values of each row."""
-    rows = []
+    checker, rows = RowChecker(one), []
     for number, line in enumerate(reader.read(name).split(b"\n"), start=1):
         if not line:
             continue
         try:
             row = parse_row(line)
-            check_row(one, row)
+            checker.check(row)
         except ValueError as error:
             raise _wrong(reader, name, number, str(error)) from error
         rows.append((number, row))

@@ -255,12 +255,12 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "a title of numbers": (
         "products-00000.jsonl",
         lambda data: edit_line(data, title=3),
-        r"title is no string",
+        r"title is no text",
     ),
     "a key too large": (
         "products-00000.jsonl",
         lambda data: edit_line(data, pk=1 << 70),
-        r"pk is no integer",
+        r"pk is no whole number",
     ),
     "a bad variant": (
         "products-00000.jsonl",
