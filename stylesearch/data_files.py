@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import math
 import os
 import re
 import struct
@@ -223,9 +224,9 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
     if origin in (tuple, list):
         return isinstance(value, list | tuple) and all(_fits(one, inner[0]) for one in value)
-    if hint is float:
-        return type(value) in (int, float) and bool(abs(value) < float("inf"))
-    if hint is int:
+    if hint is float and type(value) is float:
+        return math.isfinite(value)
+    if hint in (int, float):
         return type(value) is int and value.bit_length() < 64
     return type(value) is hint
 

@@ -117,11 +117,11 @@ class IndexMaintenance:
             return False
         from stylesearch.search.maintenance import refresh
 
-        was_damaged = bool(gallery.damaged)  # damage found from here on is repaired by the next run
+        damaged = list(gallery.damaged)  # what is found damaged from here on is repaired by the next run
         try:
             with catalog.writing(timeout=0):
-                refresh(gallery.location, [gallery.metric], self._check_stopping)
-                if was_damaged:
+                refresh(gallery.location, [gallery.metric], self._check_stopping, suspects=damaged)
+                if damaged:
                     gallery.reload()
         except CatalogLocked:
             return False

@@ -165,6 +165,37 @@ def test_a_file_that_is_no_study_is_refused(tmp_path, content):
         load_study(tmp_path / "results.json")
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("settings", "seed"), "0"),
+        (("settings", "ks"), [1, "5"]),
+        (("settings", "confidence"), 10**400),
+        (("catalog",), []),
+        (("queries", "pictures"), [{"n": 1}]),
+        (("methods",), {"good": 1}),
+        (("runs", 0, "micro", "values", "top-1", "value"), "high"),
+        (("runs", 0, "columns"), None),
+    ],
+)
+def test_a_study_with_a_value_of_another_type_is_refused(tmp_path, place, value):
+    stored = json.loads(json_text(study_of(RANKS)))
+    inner = stored
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    (tmp_path / "results.json").write_text(json.dumps(stored))
+    with pytest.raises(ConfigError, match=r"results\.json"):
+        load_study(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"[" * 5000, b"\xff", b'{"format": NaN}', b"[" + b"9" * 5000 + b"]"])
+def test_a_damaged_study_is_refused_with_the_line(tmp_path, content):
+    (tmp_path / "results.json").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"results\.json cannot be read as a study: line 1"):
+        load_study(tmp_path)
+
+
 def test_the_scores_are_means_of_the_queries():
     good = study_of(RANKS).run("good", "l1")
     is_dress = np.arange(N) % 3 > 0
