@@ -57,7 +57,7 @@ class Done:
     def check_manners(self, *codes: int) -> Done:
         """Fails where it ended with a traceback, by a signal, or with another exit code than these."""
         if "Traceback (most recent call last)" in self.err:
-            raise TrialFailed(f"a traceback: {' '.join(self.arguments)}\n{self.err[-3000:]}")
+            raise TrialFailed(f"a traceback: {' '.join(self.arguments)}\n{_end_of_traceback(self.err)}")
         if codes and self.code not in codes:
             raise TrialFailed(
                 f"exit {self.code}, not one of {codes}: {self.last_words()}\n{self.err[-1500:]}"
@@ -65,6 +65,13 @@ class Done:
         if self.code < 0:
             raise TrialFailed(f"ended by signal {-self.code}: {self.last_words()}")
         return self
+
+
+def _end_of_traceback(text: str) -> str:
+    """The exception of a traceback, and the places in the project that it passed last."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    places = [line for line in lines if line.startswith("File ") and "site-packages" not in line]
+    return "\n".join([*places[-4:], lines[-1]])
 
 
 @dataclass

@@ -256,7 +256,8 @@ _WEIGHTS: Final = (".pth", ".h5", ".weights.h5", ".keras")
 
 def _weights(data: bytes) -> None:
     from stylesearch.errors import StyleSearchError
-    from stylesearch.extractors.weight_files import assign_weights, read_legacy_state_dict
+    from stylesearch.extractors.torch_legacy import read_legacy_state_dict
+    from stylesearch.extractors.weight_files import assign_weights
     from stylesearch.extractors.weights import WeightsSource
     from stylesearch.files import sha256_file
 

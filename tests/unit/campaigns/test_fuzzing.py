@@ -26,11 +26,11 @@ def test_honest_inputs_and_some_mutations_pass(name: str) -> None:
 
 
 def test_seeds_of_weights_are_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stylesearch.extractors import weight_files
+    from stylesearch.extractors import torch_legacy
 
     read: list[object] = []
-    reader = weight_files.read_legacy_state_dict
-    monkeypatch.setattr(weight_files, "read_legacy_state_dict", lambda path: read.append(reader(path)))
+    reader = torch_legacy.read_legacy_state_dict
+    monkeypatch.setattr(torch_legacy, "read_legacy_state_dict", lambda path: read.append(reader(path)))
     monkeypatch.setattr(fuzz_targets.Conv2D, "set_weights", lambda self, arrays: read.append(arrays))
     for seed in TARGETS["weights"].seeds():
         TARGETS["weights"].run(seed)
