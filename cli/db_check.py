@@ -11,7 +11,7 @@ from .output import Progress, echo_json
 from .process import EXIT_ERROR
 
 if TYPE_CHECKING:
-    from stylesearch.catalog.check import Finding
+    from stylesearch.catalog.check.findings import Finding
 
 __all__ = ["check"]
 

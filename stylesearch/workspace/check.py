@@ -57,7 +57,8 @@ def check_workspace(
 
 def _check(settings: Settings, contents: bool, progress: ReportProgress | None) -> Iterator[Finding]:
     from stylesearch.catalog import Catalog
-    from stylesearch.catalog.check import check_catalog, check_files, check_uploads
+    from stylesearch.catalog.check.files import check_files, check_uploads
+    from stylesearch.catalog.check.whole import check_catalog
     from stylesearch.catalog.connections import Location, make_engine, reading_mode
     from stylesearch.catalog.migrate import HEAD, current_revision
 
@@ -89,7 +90,7 @@ def _check(settings: Settings, contents: bool, progress: ReportProgress | None) 
 
 def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
     """Makes a finding; where the catalog is too damaged for that, one that says so."""
-    from stylesearch.catalog.check import Finding, Problem
+    from stylesearch.catalog.check.findings import Finding, Problem
 
     try:
         return make()
@@ -99,7 +100,7 @@ def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
 
 
 def _check_indexes(settings: Settings, catalog: Catalog) -> Finding:
-    from stylesearch.catalog.check import Finding, Problem
+    from stylesearch.catalog.check.findings import Finding, Problem
     from stylesearch.search import Gallery, maintenance
     from stylesearch.search.fitted_space import load, version_stamp
 
@@ -139,8 +140,8 @@ def _spaces(settings: Settings, catalog: Catalog) -> Iterator[SpaceLocation]:
 
 def _repair(settings: Settings, findings: Iterable[Finding]) -> None:
     from stylesearch.catalog import Catalog
-    from stylesearch.catalog.check import repair_catalog
     from stylesearch.catalog.check.files import REMOVE_UPLOAD
+    from stylesearch.catalog.check.repair import repair_catalog
 
     found = list(findings)
 

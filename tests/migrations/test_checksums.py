@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stylesearch.catalog import Catalog
-from stylesearch.catalog.check import check_catalog
+from stylesearch.catalog.check.whole import check_catalog
 from stylesearch.catalog.connections import Location
 from stylesearch.catalog.migrate import current_revision, upgrade
 from stylesearch.errors import CatalogError

@@ -35,7 +35,7 @@ def check_files(
         progress: called as ``progress("files", n_done, None)``.
     """
     found = Finding("files of images", 0, "files", hint="ingest their source again")
-    for pk, product_id, path, file, sha256 in _listed(connection):
+    for pk, product_id, path, file, sha256 in _usable_images(connection):
         found.n_checked += 1
         place = file or path
         if is_lost(place):
@@ -77,7 +77,7 @@ def check_uploads(connection: Connection, folder: Path) -> Finding:
     return found
 
 
-def _listed(connection: Connection) -> Iterator[Any]:
+def _usable_images(connection: Connection) -> Iterator[Any]:
     """Yields key, product, path, file and sha256 of the usable images that can be read."""
     page = (
         select(images.c.pk, products.c.id, images.c.path, images.c.file, images.c.sha256)

@@ -105,12 +105,12 @@ class _RowReader:
 
     def _problem(self, table: Table, row: Any, fault: str) -> Problem:
         key = [getattr(row, column.name) for column in table.primary_key]
-        shown = ", ".join(_shown(one) for one in key)
+        shown = ", ".join(_as_text(one) for one in key)
         what = f"row {shown} of {table.name}: {fault}"
         if table is features:
             return Problem(what, self._product_of_image(row.image_pk), DROP_VECTOR, row.id)
         if table is products:
-            return Problem(what, _shown(row.id), MERGE, row.pk)
+            return Problem(what, _as_text(row.id), MERGE, row.pk)
         return Problem(what, self._product_of(table, row))
 
     def _product_of(self, table: Table, row: Any) -> str | None:
@@ -124,7 +124,7 @@ class _RowReader:
 
     def _product_id(self, pk: Any) -> str | None:
         row = self._connection.exec_driver_sql("SELECT id FROM products WHERE pk = ?", (pk,)).first()
-        return None if row is None else _shown(row[0])
+        return None if row is None else _as_text(row[0])
 
 
 def _reader(connection: Connection, column: Any) -> Callable[[Any], str]:
@@ -145,5 +145,5 @@ def _reader(connection: Connection, column: Any) -> Callable[[Any], str]:
     return fault
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

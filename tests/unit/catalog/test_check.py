@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from stylesearch.catalog import Catalog, ImageEntry
-from stylesearch.catalog.check import Finding, check_catalog, check_files, check_uploads, repair_catalog
+from stylesearch.catalog.check.files import check_files, check_uploads
+from stylesearch.catalog.check.findings import Finding
+from stylesearch.catalog.check.repair import repair_catalog
+from stylesearch.catalog.check.whole import check_catalog
 from stylesearch.catalog.connections import Location, make_engine
 from stylesearch.errors import CatalogDamaged
 from stylesearch.listing import Listing
