@@ -13,7 +13,7 @@ from stylesearch.types import ReportProgress
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
-    from stylesearch.catalog.check import Finding
+    from stylesearch.catalog.check.findings import Finding
     from stylesearch.search.fitted_space import SpaceLocation
 
 __all__ = ["check_workspace"]
