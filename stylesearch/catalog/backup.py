@@ -244,15 +244,15 @@ def check_copy(path: Path, name: Path) -> Contents:
 
                 found = [f"the schema differs: {one}" for one in schema_drift(connection)]
     except CatalogDamaged as error:
-        raise _damaged(name, error.what) from error
+        raise _damage_error(name, error.what) from error
     except CatalogError as error:
         if isinstance(error.__cause__, sqlite3.DatabaseError):
-            raise _damaged(name, str(error.__cause__)) from error
+            raise _damage_error(name, str(error.__cause__)) from error
         raise
     finally:
         engine.dispose()
     if found:
-        raise _damaged(name, found[0])
+        raise _damage_error(name, found[0])
     return contents
 
 
@@ -420,7 +420,7 @@ def _match_pages(copy: Path, page_bytes: int) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _damaged(name: Path, reason: str) -> CatalogError:
+def _damage_error(name: Path, reason: str) -> CatalogError:
     return CatalogError(
         f"the backup {name} is damaged: {reason}", hint="name another backup; nothing was changed"
     )
