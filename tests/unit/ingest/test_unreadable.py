@@ -121,3 +121,12 @@ def test_a_missing_or_damaged_file_takes_the_vectors_with_it(
     after, _ = known(catalog, source)
     assert after.error
     assert after.feature_sets == frozenset()
+
+
+def test_a_file_of_gigabytes_is_told_and_not_read(tmp_path: Path, source: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        file.truncate(6_000_000_000)  # takes no space
+    report = run(Catalog.open(tmp_path / "other.db"), source)
+    (failure,) = report.failed
+    assert failure.reason.endswith("a.png has 6,000,000,000 bytes; files of up to 200,000,000 are read")
