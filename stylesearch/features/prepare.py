@@ -146,7 +146,7 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedI
         # A file that is probably the one that is known is not held as a whole only to be hashed.
         if known and is_same and not task.lacking:
             sha256 = hash_image(where)
-        if not (known and sha256 == known.sha256):
+        if not (known and is_same and not task.lacking and sha256 == known.sha256):
             data = read_image(where)
             sha256 = sha256_bytes(data)
         is_same = known is not None and is_same and sha256 == known.sha256

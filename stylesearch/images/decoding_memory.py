@@ -142,7 +142,7 @@ def _tiff(image: Image.Image) -> float:
     """Bytes a pixel of a TIFF file's strips or tiles, one of which is held: it may be the whole picture."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_TIFF_BITS, (8,))
-    n_bytes = max(bits if isinstance(bits, tuple) else (bits,)) / 8 * int(tags.get(_TIFF_SAMPLES, 1))
+    n_bytes: float = max(bits if isinstance(bits, tuple) else (bits,)) / 8 * int(tags.get(_TIFF_SAMPLES, 1))
     tile = int(tags.get(_TIFF_TILE_WIDTH, 0)) * int(tags.get(_TIFF_TILE_HEIGHT, 0))
     return max(4.0, n_bytes) * max(1.0, tile / max(1, _area(image.size)))
 
@@ -172,5 +172,5 @@ def _coefficients(data: bytes, full_size: tuple[int, int], image: Image.Image) -
         return 0.0
     layers = getattr(image, "layer", [])
     wide = max((layer[1] for layer in layers), default=1) * max((layer[2] for layer in layers), default=1)
-    samples = sum(layer[1] * layer[2] for layer in layers) / max(1, wide) if layers else 4.0
+    samples: float = sum(layer[1] * layer[2] for layer in layers) / max(1, wide) if layers else 4.0
     return COEFFICIENT * samples * _area(full_size)

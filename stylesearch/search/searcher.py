@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +128,7 @@ def look(photo: Photo, size: int, request: SearchRequest, *, regions: str, max_p
         ImageError: the photo cannot be used, or has no such region.
     """
     began = time.perf_counter()
-    kept = read_limited("the picture", photo) if hasattr(photo, "read") else photo
+    kept = read_limited("the picture", cast("BinaryIO", photo)) if hasattr(photo, "read") else photo
     box, plan, region = request.box, request.regions or regions, str(request.region)
     # OpenCV is imported where persons are looked for: other searches do without.
     if region not in ("auto", "whole"):
@@ -262,7 +262,7 @@ class Searcher:
         from stylesearch.persons.spots import make_spot_inputs  # OpenCV: searches do without
 
         began = time.perf_counter()
-        kept = read_limited("the picture", photo) if hasattr(photo, "read") else photo
+        kept = read_limited("the picture", cast("BinaryIO", photo)) if hasattr(photo, "read") else photo
         size = self.extractor.input_size
         limit = self.max_pixels if max_pixels is None else max_pixels
         inputs, spots = make_spot_inputs(kept, size, max_pixels=limit)

@@ -171,11 +171,11 @@ class DecoderPool:
         except Closed:
             # All workers end with the starter, which no picture reaches.
             if not self._lacks_starter():
-                raise _broken(picture) from None
+                raise _failure_of_decoder(picture) from None
         try:
             return self._decode(picture)
         except Closed:
-            raise _broken(picture) from None
+            raise _failure_of_decoder(picture) from None
 
     def _decode(self, picture: Picture) -> Decoded:
         worker = self._take()
@@ -275,7 +275,7 @@ class DecoderPool:
         self._starter = self._control = None
 
 
-def _broken(picture: Picture) -> NotAnImage:
+def _failure_of_decoder(picture: Picture) -> NotAnImage:
     return NotAnImage(
         f"{picture.label} is damaged, or no {picture.format.name} that can be read: it broke its decoder"
     )

@@ -164,8 +164,8 @@ def _decode(request: dict[str, Any], connection: socket.socket, shared: int) -> 
     except StyleSearchError as error:
         answer = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
     except MemoryError:
-        error = ImageTooLarge(f"{request['label']} does not fit into memory")
-        answer = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        message = f"{request['label']} does not fit into memory"
+        answer = {"error": ImageTooLarge.__name__, "message": message, "hint": ""}
     images = []
     send(connection, answer)
     if reserved > TRIMMED_BYTES:

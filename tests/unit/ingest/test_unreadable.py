@@ -102,7 +102,8 @@ def test_a_new_image_that_cannot_be_read_is_marked(
         make_unreadable(patch, errno.EACCES)
         assert [one.reason for one in run(catalog, source).failed] == ["not now"]
     assert known(catalog, source)[0].error == "not now"
-    assert run(catalog, source).computed == 1
+    report = run(catalog, source)
+    assert (report.failed, report.computed) == ([], 1)
 
 
 @pytest.mark.parametrize("what", ["missing", "damaged"])
@@ -120,3 +121,12 @@ def test_a_missing_or_damaged_file_takes_the_vectors_with_it(
     after, _ = known(catalog, source)
     assert after.error
     assert after.feature_sets == frozenset()
+
+
+def test_a_file_of_gigabytes_is_told_and_not_read(tmp_path: Path, source: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        file.truncate(6_000_000_000)  # takes no space
+    report = run(Catalog.open(tmp_path / "other.db"), source)
+    (failure,) = report.failed
+    assert failure.reason.endswith("a.png has 6,000,000,000 bytes; files of up to 200,000,000 are read")
