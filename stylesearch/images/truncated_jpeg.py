@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 END_OF_IMAGE: Final = b"\xff\xd9"
+START_OF_SCAN: Final = b"\xff\xda"
 
 MAX_SEGMENTS: Final = 5_000
 """Segments that are read: 300 MB of metadata, in segments of 64 KB, or some tables for each of the scans."""
