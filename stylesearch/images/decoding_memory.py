@@ -64,7 +64,8 @@ RESULT: Final = 7.0
 
 FILE_COPIES: Final = 3
 
-FIXED: Final = 2_000_000
+FIXED: Final = 8_000_000
+"""Of any picture: tables, and pieces of memory that malloc cannot use again at once."""
 
 _TIFF_BITS, _TIFF_SAMPLES, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 258, 277, 322, 323
 _END_BYTES: Final = 65_536
