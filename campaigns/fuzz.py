@@ -26,7 +26,7 @@ from campaigns.fuzz_targets import TARGETS, Target
 from campaigns.summary import print_summary
 from campaigns.trials import RESULTS, Outcome, append_outcome, read_outcomes
 
-__all__ = ["main"]
+__all__ = ["fuzz_with_mutations", "main"]
 
 MAX_MEGABYTES: Final = 2048
 """Resident memory of a process that fuzzes; far more than any target needs for inputs this small."""
@@ -144,7 +144,7 @@ def _fuzz_here(target: Target, folder: Path, seed: int, minutes: float) -> None:
     if _has_atheris():
         _fuzz_with_atheris(target, folder, seed, minutes)
     else:
-        _fuzz_with_mutations(target, folder, seed, minutes)
+        fuzz_with_mutations(target, folder, seed, minutes)
 
 
 def _fuzz_with_atheris(target: Target, folder: Path, seed: int, minutes: float) -> None:
@@ -171,7 +171,15 @@ def _fuzz_with_atheris(target: Target, folder: Path, seed: int, minutes: float) 
     atheris.Fuzz()
 
 
-def _fuzz_with_mutations(target: Target, folder: Path, seed: int, minutes: float) -> None:
+def fuzz_with_mutations(target: Target, folder: Path, seed: int, minutes: float) -> None:
+    """Tries mutations of the corpus in this process until one raises an exception, or the time is over.
+
+    Args:
+        target: what is tried.
+        folder: with ``corpus/``; the input that is tried is kept in it as ``finding-last``.
+        seed: of the mutations.
+        minutes: how long.
+    """
     from campaigns.mutation import mutate
 
     rng = random.Random(seed)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
 
 from campaigns import fuzz_targets
-from campaigns.fuzz import main
+from campaigns.fuzz import fuzz_with_mutations, main
 from campaigns.fuzz_targets import TARGETS, Target
 from campaigns.mutation import damage, mutate
 from campaigns.trials import read_outcomes
@@ -48,15 +49,27 @@ def test_damage_and_mutations_follow_from_the_random_numbers() -> None:
 
 
 @pytest.mark.slow
-def test_a_crash_is_found_kept_and_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_some_seconds_of_fuzzing_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "results.jsonl"
     assert main(["model", "--minutes", "0.05", "--results", str(results)]) == 0
     (outcome,) = read_outcomes(results)
     assert outcome.campaign == "fuzz model"
     assert outcome.trials > 1
-    assert "0 | 1 |" in capsys.readouterr().out
+    assert "| fuzz model |" in capsys.readouterr().out
+
+
+def test_mutations_end_at_a_finding_and_keep_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(data: bytes) -> None:
+        if b"hello" not in data:
+            raise KeyError("a reader's mistake")
+
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "seed").write_bytes(b"hello")
+    target = Target("toy", refuse, list, 100)
+    with pytest.raises(KeyError, match="mistake"):
+        fuzz_with_mutations(target, tmp_path, seed=1, minutes=1)
+    assert b"hello" not in (tmp_path / "finding-last").read_bytes()
+    assert re.fullmatch(r"#\d+\n", capsys.readouterr().out)
 
 
 def test_an_input_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
