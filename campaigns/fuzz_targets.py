@@ -277,10 +277,13 @@ def _weights(data: bytes) -> None:
 
 def _legacy_torch() -> bytes:
     """A file of PyTorch's legacy format with one tensor, of 3 x 3 zeros."""
-    tensor = (
-        b"(dS'w'\nctorch._utils\n_rebuild_tensor_v2\n((S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI9\nNtQ"
-        b"I0\n(I3\nI3\nt(I3\nI1\ntI00\n(dtRs."
-    )
+
+    def text(value: bytes) -> bytes:
+        return b"X" + len(value).to_bytes(4, "little") + value
+
+    storage = b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(b"0") + text(b"cpu") + b"K\x09NtQ"
+    view = storage + b"K\x00K\x03K\x03\x86K\x03K\x01\x86\x89ccollections\nOrderedDict\n)Rt"
+    tensor = b"\x80\x02}" + text(b"w") + b"ctorch._utils\n_rebuild_tensor_v2\n(" + view + b"Rs."
     head = (pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
     return b"".join(head) + tensor + pickle.dumps(["0"], 2) + np.int64(9).tobytes() + bytes(36)
 
