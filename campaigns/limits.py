@@ -22,6 +22,8 @@ from campaigns.trials import Trial, TrialFailed
 
 __all__ = ["full_disks", "limits"]
 
+PAGE: Final = 4096
+
 RANGES: Final = {
     "NOFILE": (8, 60),
     "AS": (400 << 20, 2 << 30),
@@ -63,7 +65,7 @@ def full_disks(folder: Path) -> Iterator[Trial]:
 
         def trial(number: int, rng: random.Random) -> str:
             prepared = disturbed.prepare(number)
-            used = sum(path.stat().st_size for path in prepared.before.rglob("*") if path.is_file())
+            used = sum(_whole_pages(path.lstat().st_size) for path in prepared.before.rglob("*"))
             space = round(2 ** rng.uniform(14, 21))
             said = f"{prepared.step.name} with {space >> 10} KB free"
             shutil.rmtree(home, ignore_errors=True)
@@ -82,6 +84,11 @@ def full_disks(folder: Path) -> Iterator[Trial]:
             return f"{said}: exit {done.code}"
 
         yield trial
+
+
+def _whole_pages(n_bytes: int) -> int:
+    """What a file or folder takes of a file system in memory: whole pages, and one for itself."""
+    return (-(-n_bytes // PAGE) + 1) * PAGE
 
 
 @contextlib.contextmanager
