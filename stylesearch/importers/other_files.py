@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,10 @@ _KINDS: Final = (
 )
 
 
+MIME_TYPE_BYTES: Final = 200
+"""Of the file `mimetype` in an archive: more are no type, and may unpack to gigabytes."""
+
+
 def explain_other_file(path: Path) -> DatasetError | None:
     """The error for a file that cannot be a source, with what to do; None if it may be one."""
     try:
@@ -29,8 +34,8 @@ def explain_other_file(path: Path) -> DatasetError | None:
             start = file.read(8)
         if start.startswith(b"PK\x03\x04"):
             return _explain_archive(path)
-    except (OSError, zipfile.BadZipFile):
-        return None
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return None  # damaged, encrypted or packed as Python cannot unpack it: its reader says what is wrong
     found = next(((what, hint) for mark, what, hint in _KINDS if start.startswith(mark)), None)
     return DatasetError(f"{path} is {found[0]}", hint=found[1]) if found else None
 
@@ -52,8 +57,13 @@ def _explain_archive(path: Path) -> DatasetError | None:
         names = archive.namelist()
         if "[Content_Types].xml" in names and any(name.startswith("xl/") for name in names):
             return None
-        if "mimetype" in names and b"opendocument" in archive.read("mimetype"):
-            return DatasetError(f"{path} is an OpenDocument file (.ods)", hint="save it as .xlsx, or as CSV")
+        if "mimetype" in names:
+            with archive.open("mimetype") as file:
+                kind = file.read(MIME_TYPE_BYTES)
+            if b"opendocument" in kind:
+                return DatasetError(
+                    f"{path} is an OpenDocument file (.ods)", hint="save it as .xlsx, or as CSV"
+                )
     return DatasetError(
         f"{path} is a ZIP archive", hint="unpack it, and give the folder or the table that was in it"
     )

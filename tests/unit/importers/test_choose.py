@@ -143,6 +143,16 @@ def test_an_archive_says_to_unpack_it(tmp_path: Path) -> None:
         choose_importer(sheet)
 
 
+def test_an_archive_that_python_cannot_unpack_is_no_bug(tmp_path: Path) -> None:
+    """It says that it needs a later version of the format: a fuzzer found it."""
+    whole = write_zip(tmp_path / "a.xlsx", mimetype="text/plain").read_bytes()
+    directory = whole.index(b"PK\x01\x02")
+    path = tmp_path / "b.xlsx"
+    path.write_bytes(whole[: directory + 6] + b"\xeb\0" + whole[directory + 8 :])
+    with pytest.raises(DatasetError):
+        list(choose_importer(path).records(path, ImportOptions()))
+
+
 @pytest.mark.parametrize("url", ["https://s.example/feed.xml", "s3://bucket/feed.csv"])
 def test_a_url_as_the_path_says_to_download_it(url: str) -> None:
     for path in (url, Path.cwd() / url):
