@@ -31,5 +31,7 @@ def print_summary(outcomes: Iterable[Outcome]) -> int:
     print_table(["campaign", "trials", "failures", "seed", "minutes"], rows)
     failures = [one for ones in by_campaign.values() for one in ones if one.problem]
     for one in failures:
-        print(f"\n{command_of(one.campaign, one.seed, one.number)}\n    {one.problem[:2000]}")
+        # What was fuzzed is repeated by its input, which the problem names.
+        how = "" if one.campaign.startswith("fuzz ") else command_of(one.campaign, one.seed, one.number)
+        print(f"\n{how or one.campaign}\n    {one.problem[:2000]}")
     return len(failures)
