@@ -36,7 +36,7 @@ def models(ctx: click.Context) -> None:
 def list_models(shared: Shared) -> None:
     """List the trained models of the workspace; a damaged one with the reason why it cannot be used."""
     with shared.open() as shop:
-        damaged = shop.models.damaged()
+        damaged = shop.models.problems()
         cards = [card for card in shop.models.list() if card.name not in damaged]
     if shared.as_json:
         reasons = [{"name": name, "damaged": reason} for name, reason in damaged.items()]

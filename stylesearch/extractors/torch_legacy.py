@@ -159,17 +159,17 @@ class _Pickles:
                 _join(stack, marks.pop())
             elif name in ("APPEND", "APPENDS"):
                 items = _take(stack, marks.pop() if name == "APPENDS" else len(stack) - 1)
-                _checked(stack[-1], list).extend(items)
+                _of_kind(stack[-1], list).extend(items)
             elif name in ("SETITEM", "SETITEMS"):
                 items = _take(stack, marks.pop() if name == "SETITEMS" else len(stack) - 2)
                 pairs = zip(map(_as_text, items[::2]), items[1::2], strict=True)
-                _checked(stack[-1], dict).update(pairs)
+                _of_kind(stack[-1], dict).update(pairs)
             elif name == "GLOBAL":
-                stack.append(_allowed(*str(argument).split(" ", 1)))
+                stack.append(_name_of(*str(argument).split(" ", 1)))
             elif name == "BINPERSID":
                 stack.append(self._storage(stack.pop()))
             elif name == "REDUCE":
-                arguments = _checked(stack.pop(), tuple)
+                arguments = _of_kind(stack.pop(), tuple)
                 stack.append(_call(stack.pop(), arguments))
             elif name == "BUILD":  # what PyTorch notes beside the tensors
                 stack.pop()
@@ -212,7 +212,7 @@ def _join(stack: list[Any], begin: int) -> None:
     stack.append(tuple(_take(stack, begin)))
 
 
-def _checked(value: Any, kind: type) -> Any:
+def _of_kind(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"a {kind.__name__} is wanted, not a {type(value).__name__}")
     return value
@@ -220,10 +220,10 @@ def _checked(value: Any, kind: type) -> Any:
 
 def _as_text(value: Any) -> str:
     """A key. Of tuples that hold each other, the hash alone might take for ever."""
-    return str(_checked(value, str))
+    return str(_of_kind(value, str))
 
 
-def _allowed(module: str, name: str) -> _Name:
+def _name_of(module: str, name: str) -> _Name:
     is_storage = module == "torch" and name in _DTYPES
     if is_storage or (module, name) in (
         ("collections", "OrderedDict"),
@@ -249,7 +249,7 @@ def _as_size(value: Any) -> int:
 
 
 def _as_sizes(value: Any) -> tuple[int, ...]:
-    if len(_checked(value, tuple)) > _MAX_SIDES:
+    if len(_of_kind(value, tuple)) > _MAX_SIDES:
         raise ValueError(f"a tensor of more than {_MAX_SIDES} dimensions")
     return tuple(map(_as_size, value))
 

@@ -37,7 +37,7 @@ class Models:
 
         return store.list_models(self._resources.settings.home)
 
-    def damaged(self) -> dict[str, str]:
+    def problems(self) -> dict[str, str]:
         """Reads all models whole; names those that cannot be used, with the reason."""
         from stylesearch.models import store
 
