@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,6 +50,17 @@ class MemoryBudget:
         self._changed = threading.Condition()  # reentrant: results may be collected while it is held
         self._small = _Part()
         self._large = _Part()
+
+    def begin_fork(self) -> None:
+        """Waits until no other thread changes it: a fork copies it as it is."""
+        self._changed.acquire()
+
+    def end_fork(self, *, in_child: bool) -> None:
+        """Ends what ``begin_fork`` has begun; in the child, no picture is being decoded."""
+        if in_child:
+            # What was decoded before is given back to the parts of before.
+            self._small, self._large = _Part(), _Part()
+        self._changed.release()
 
     @property
     def used(self) -> int:
@@ -139,3 +151,10 @@ def _enough_for(n_bytes: int) -> int:
 
 BUDGET: Final = MemoryBudget(lambda: decoding_limits().memory)
 """The budget of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=BUDGET.begin_fork,
+        after_in_parent=lambda: BUDGET.end_fork(in_child=False),
+        after_in_child=lambda: BUDGET.end_fork(in_child=True),
+    )

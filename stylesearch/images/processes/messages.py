@@ -14,7 +14,6 @@ __all__ = ["Closed", "read_shared", "receive", "send", "write_shared"]
 
 _MAX_MESSAGE: Final = 65_536
 _MAX_TEXT: Final = 10_000
-_BLOCK: Final = 1 << 26
 
 
 class Closed(Exception):
@@ -65,7 +64,7 @@ def write_shared(file: int, data: bytes | memoryview, offset: int = 0) -> None:
     """Writes bytes to a shared file at an offset."""
     rest = memoryview(data)
     while rest:
-        written = os.pwrite(file, rest[:_BLOCK], offset)
+        written = os.pwrite(file, rest, offset)
         rest, offset = rest[written:], offset + written
 
 
@@ -75,12 +74,12 @@ def read_shared(file: int, n_bytes: int, offset: int = 0) -> bytes:
     Raises:
         Closed: it has fewer.
     """
-    first = os.pread(file, min(n_bytes, _BLOCK), offset)
+    first = os.pread(file, n_bytes, offset)  # all of it, up to 2 GB
     if len(first) == n_bytes:
         return first
     pieces, n_read = [first], len(first)
     while n_read < n_bytes:
-        piece = os.pread(file, min(n_bytes - n_read, _BLOCK), offset + n_read)
+        piece = os.pread(file, n_bytes - n_read, offset + n_read)
         if not piece:
             raise Closed
         pieces.append(piece)

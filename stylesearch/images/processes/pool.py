@@ -34,7 +34,19 @@ __all__ = ["SUPPORTED", "DecoderPool", "decoder_processes"]
 
 log = logging.getLogger(__name__)
 
-SUPPORTED: Final = sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+def _is_supported() -> bool:
+    if sys.platform != "linux" or not (hasattr(os, "pidfd_open") and hasattr(os, "memfd_create")):
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:  # before Linux 5.3, or a container that does not allow it
+        return False
+    return True
+
+
+SUPPORTED: Final = _is_supported()
 """Elsewhere pictures are decoded in threads, with the same limits but that of processor time."""
 
 SLOW_SECONDS: Final = 0.1
@@ -217,10 +229,15 @@ class DecoderPool:
         """Has the starter fork a worker; starts that first where it does not run."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         shared = os.memfd_create("stylesearch-picture")
+        cause: OSError | None = None
         try:
             with self._starting:
                 for _ in range(2):  # once more if the starter was ended
-                    control = self._running_starter()
+                    try:
+                        control = self._running_starter()
+                    except OSError as error:
+                        cause = error
+                        break
                     try:
                         socket.send_fds(control, [b"fork"], [theirs.fileno(), shared])
                         answer, handles, _, _ = socket.recv_fds(control, 16, 1)
@@ -241,24 +258,28 @@ class DecoderPool:
         # Not an error of the picture: an ingest keeps what it knows of it.
         raise OSError(
             errno.EAGAIN,
-            "the processes that decode pictures cannot be started; with STYLESEARCH_DECODE_PROCESSES=false "
-            "pictures are decoded in this process",
-        )
+            "the processes that decode pictures cannot be started, perhaps because of a limit of processes or "
+            "memory; with STYLESEARCH_DECODE_PROCESSES=false pictures are decoded in this process",
+        ) from cause
 
     def _running_starter(self) -> socket.socket:
         if self._control is not None:
             return self._control
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # Not in this process group: Ctrl-C is for this process, which ends the others.
-            self._starter = subprocess.Popen(
-                [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, **_ONE_THREAD},
-                process_group=0,
-            )
+            try:
+                # Not in this process group: Ctrl-C is for this process, which ends the others.
+                self._starter = subprocess.Popen(
+                    [sys.executable, "-c", _START, str(theirs.fileno()), *sys.path],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, **_ONE_THREAD},
+                    process_group=0,
+                )
+            except BaseException:
+                ours.close()
+                raise
         self._control = ours
         return ours
 
@@ -442,6 +463,7 @@ def decoder_processes(n_ready: int = 0) -> Iterator[None]:
     """
     global _users
     if not SUPPORTED or not decoding_limits().processes:
+        log.info("pictures are decoded in threads: their processor time is not limited")
         yield
         return
     if n_ready:

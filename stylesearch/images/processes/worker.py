@@ -69,7 +69,10 @@ def run_starter(control: int) -> None:
         if not message:
             return
         connection, shared = descriptors
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # too many processes: those that work go on
+            pid = -1
         if pid == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             parent.close()
@@ -78,13 +81,20 @@ def run_starter(control: int) -> None:
             os._exit(0)
         os.close(connection)
         os.close(shared)
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
+        handle = None if pid < 0 else _open_process(pid)
+        if handle is None:
             socket.send_fds(parent, [b"0"], [])
             continue
         socket.send_fds(parent, [str(pid).encode()], [handle])
         os.close(handle)
+
+
+def _open_process(pid: int) -> int | None:
+    """A descriptor of a process; None where that has ended, and so let go of what it worked for."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
 
 
 def _wait_for_ended(number: int, frame: FrameType | None) -> None:
@@ -130,11 +140,12 @@ def _work(connection: socket.socket, shared: int) -> None:
 
 
 def _decode(request: dict[str, Any], connection: socket.socket, shared: int) -> None:
+    _limit_seconds(request["cpu_seconds"])
+    # Before the file is read: until here the limit is that of the picture before.
+    _limit_bytes(request["memory"] + request["n_bytes"])
     data = read_shared(shared, request["n_bytes"])
     if len(data) > KEPT_BYTES:
         os.ftruncate(shared, 0)
-    _limit_seconds(request["cpu_seconds"])
-    _limit_bytes(request["memory"])
     sides: dict[tuple[int, int], list[int | None]] = {}
     reserved = 0
 
@@ -196,11 +207,17 @@ def _share(images: list[DecodedImage], shared: int) -> list[dict[str, Any]]:
 def _limit_seconds(seconds: float) -> None:
     """Has the system end this process if the one that it works for should fail to."""
     limit = math.ceil(time.process_time() + seconds) + LATER_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+    _set_limit(resource.RLIMIT_CPU, limit)
 
 
 def _limit_bytes(n_bytes: int) -> None:
     """Limits what this process may allocate from here on."""
     with open("/proc/self/statm", "rb", buffering=0) as file:  # noqa: PTH123 - called for every picture
         in_use = int(file.read(200).split()[5]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_DATA, (in_use + n_bytes + SPARE_BYTES, resource.RLIM_INFINITY))
+    _set_limit(resource.RLIMIT_DATA, in_use + n_bytes + SPARE_BYTES)
+
+
+def _set_limit(kind: int, limit: int) -> None:
+    """Sets a limit of this process, below the one that was set for all processes, if there is one."""
+    _, most = resource.getrlimit(kind)
+    resource.setrlimit(kind, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 from io import BytesIO
@@ -10,7 +11,7 @@ from PIL import Image
 
 from stylesearch.errors import ImageTooLarge
 from stylesearch.images import decode as decoding
-from stylesearch.images.budget import MemoryBudget
+from stylesearch.images.budget import BUDGET, MemoryBudget
 from stylesearch.images.decode import decode
 
 TOTAL = 1_600
@@ -119,6 +120,23 @@ def test_one_that_is_not_wanted_any_more_stops_waiting(budget):
         _reserve(budget, LARGEST, check)
     first.finish(0)
     _reserve(budget, LARGEST).finish(0)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is copied here")
+def test_a_fork_begins_with_all_of_it():
+    reservation = BUDGET.reserve(BUDGET.largest, "photo.png", (40, 30))
+    try:
+        child = os.fork()
+        if child == 0:
+            other = BUDGET.reserve(BUDGET.largest, "photo.png", (40, 30), check=lambda: os._exit(1))
+            other.finish(0)
+            reservation.finish(0)
+            os._exit(2 if BUDGET.used else 0)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        reservation.finish(0)
+    assert BUDGET.used == 0
 
 
 def test_decoding_takes_what_it_needs_and_gives_it_back(monkeypatch):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -192,7 +194,62 @@ class TestBrokenDecoders:
         assert decode(PHOTO).width == 640
 
 
+    def test_a_starter_outlives_that_it_cannot_fork(self):
+        code = """
+            import os, sys
+            from stylesearch.images.processes import worker
+            def fork():
+                raise BlockingIOError
+            os.fork = fork
+            worker.run_starter(int(sys.argv[1]))
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            command = [sys.executable, "-c", textwrap.dedent(code), str(theirs.fileno())]
+            with subprocess.Popen(command, pass_fds=[theirs.fileno()]) as starter:
+                theirs.close()
+                ours.settimeout(60)
+                for _ in range(2):
+                    socket.send_fds(ours, [b"fork"], [1, 2])
+                    assert socket.recv_fds(ours, 16, 1)[:2] == (b"0", [])
+                ours.close()
+                assert starter.wait(60) == 0
+
+    def test_no_process_at_all_is_told_with_what_to_do(self, monkeypatch):
+        def popen(*arguments, **named):
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        pool = pools.DecoderPool()
+        monkeypatch.setattr(pools.subprocess, "Popen", popen)
+        with pytest.raises(OSError, match="STYLESEARCH_DECODE_PROCESSES=false") as caught:
+            pool.prepare(1)
+        assert isinstance(caught.value.__cause__, BlockingIOError)
+
+
 class TestLimits:
+    def test_a_file_larger_than_what_the_picture_before_could_take(self, limited):
+        limited(memory=4_000_000_000)
+        decode(_file(Image.new("L", (16, 16))))
+        large = _file(Image.new("L", (11_000, 11_000)), "TIFF")
+        assert len(large) > 121_000_000
+        assert decode(large, reduce_to=16).width == 11_000
+
+    def test_limits_of_the_system_stay_and_are_no_fault_of_a_picture(self):
+        code = """
+            import resource
+            from stylesearch.images.processes import worker
+            resource.setrlimit(resource.RLIMIT_CPU, (50, 60))
+            resource.setrlimit(resource.RLIMIT_DATA, (2_000_000_000, 3_000_000_000))
+            worker._limit_seconds(1000)
+            worker._limit_bytes(10_000_000_000)
+            print(resource.getrlimit(resource.RLIMIT_CPU), resource.getrlimit(resource.RLIMIT_DATA))
+            worker._limit_seconds(1)
+            print(resource.getrlimit(resource.RLIMIT_CPU)[1])
+        """
+        command = [sys.executable, "-c", textwrap.dedent(code)]
+        done = subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE, text=True)
+        assert done.stdout == "(60, 60) (3000000000, 3000000000)\n60\n"
+
     def test_processor_time(self, slow, limited):
         limited(cpu_seconds=0.1)
         with pytest.raises(ImageTooLarge, match=r"takes more than 0\.1 s of processor time") as caught:
