@@ -24,7 +24,14 @@ _ITEMS: Final = frozenset(("item", "entry", "product", "offer", "shopitem"))
 _GOOGLE: Final = "{http://base.google.com/ns/1.0}"
 _BOM: Final = b"\xef\xbb\xbf"
 _MAX_ELEMENTS: Final = 10_000
-"""Elements within one item: far more than a product has, and few enough for any memory."""
+"""Elements and attributes within one item: far more than a product has, and few enough for any memory."""
+
+_MAX_DEPTH: Final = 1_000
+"""Elements inside one another, all of which are in memory."""
+
+_MAX_BETWEEN: Final = 4_000_000
+"""Bytes from one tag to the next, of a text or of the tag: Python's parser (expat 2.5) reads a tag that is
+not complete again from its start with each block of the file."""
 
 
 @contextmanager
@@ -88,7 +95,8 @@ def _read_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[dict[str, str], Ta
 
     n_items = 0
     try:
-        for element in _read_items(iterparse(file, ("start", "end"))):
+        blocks = _Blocks(file)
+        for element in _read_items(iterparse(blocks, ("start", "end")), blocks):
             n_items += 1
             yield _read_item(element, n_items)
     except DefusedXmlException as error:
@@ -109,24 +117,53 @@ def _read_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[dict[str, str], Ta
 
 
 class _TooLarge(Exception):
-    """An item has more elements than a product ever has."""
+    """An item has more of something than a product ever has."""
 
 
-def _read_items(events: Iterator[tuple[str, Any]]) -> Iterator[Element]:
+class _Blocks:
+    """A file that is read in blocks, as long as there are tags among them.
+
+    Attributes:
+        n_bytes: what was read since the last tag.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.n_bytes = 0
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        """Reads the next block.
+
+        Raises:
+            _TooLarge: too many blocks without a tag.
+        """
+        block = self._file.read(n_bytes)
+        self.n_bytes += len(block)
+        if self.n_bytes > _MAX_BETWEEN:
+            raise _TooLarge(f"more than {_MAX_BETWEEN:,} bytes without the end of a tag")
+        return block
+
+
+def _read_items(events: Iterator[tuple[str, Any]], blocks: _Blocks) -> Iterator[Element]:
     """The elements that are products, whole; whatever has been read is forgotten."""
     open_elements: list[Element] = []
     item: Element | None = None
     item_name, n_inside = "", 0
     for event, element in events:
+        blocks.n_bytes = 0
         if event == "start":
             open_elements.append(element)
+            if len(open_elements) > _MAX_DEPTH:
+                raise _TooLarge(f"more than {_MAX_DEPTH:,} elements inside one another")
             name = _local_name(element.tag)
             if item is None and len(open_elements) > 1 and name in _ITEMS and item_name in ("", name):
                 item, item_name, n_inside = element, name, 0
-            elif item is not None:
-                n_inside += 1
+            if item is not None:
+                n_inside += (item is not element) + len(element.attrib)
                 if n_inside > _MAX_ELEMENTS:
-                    raise _TooLarge(f"an element {item_name!r} has more than {_MAX_ELEMENTS} elements in it")
+                    raise _TooLarge(
+                        f"an element {item_name!r} has more than {_MAX_ELEMENTS:,} elements and attributes in it"
+                    )
             continue
         open_elements.pop()
         if item is not None and element is item:

@@ -158,7 +158,36 @@ def test_a_document_type_alone_is_allowed_and_not_loaded(feed: Path) -> None:
 
 def test_an_item_of_too_many_elements_is_a_failure(feed: Path) -> None:
     _, rows = read(feed, "<r><item><id>a</id></item><item>" + "<b/>" * 10_001 + "</item></r>")
-    assert rows[1:] == [Failure(str(feed), "an element 'item' has more than 10000 elements in it")]
+    said = "an element 'item' has more than 10,000 elements and attributes in it"
+    assert rows[1:] == [Failure(str(feed), said)]
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ("<item " + " ".join(f'a{n}="1"' for n in range(10_001)) + "/>", "10,000 elements and attributes in it"),
+        ("<item>" + "<b>" * 1_000, "more than 1,000 elements inside one another"),
+        (f"<item><title>{'a' * 4_100_000}</title></item>", "4,000,000 bytes without the end of a tag"),
+        (f"<{'a' * 4_100_000}/>", "4,000,000 bytes without the end of a tag"),
+    ],
+    ids=["attributes", "depth", "text", "name"],
+)
+def test_what_no_product_has_is_a_failure_before_it_fills_the_memory(
+    feed: Path, second: str, said: str
+) -> None:
+    _, rows = read(feed, f"<r><item><id>a</id></item>{second}")
+    assert rows[0] == TableRow(1, {"id": ("a",)})
+    assert isinstance(rows[1], Failure)
+    assert said in rows[1].reason
+
+
+def test_a_long_text_and_as_many_attributes_as_may_be_are_read(feed: Path) -> None:
+    attributes = " ".join(f'a{n}="1"' for n in range(9_990))
+    _, rows = read(feed, f"<r><item {attributes}><id>a</id><title>{'b' * 3_900_000}</title></item></r>")
+    (row,) = rows
+    assert isinstance(row, TableRow)
+    assert len(row.text("title")) == 3_900_000
+    assert row.text("a9989") == "1"
 
 
 def test_one_item_at_a_time_is_in_memory(feed: Path) -> None:
