@@ -262,7 +262,9 @@ def _read_all(label: str, file: BinaryIO, head: bytes) -> bytes:
     if size is None:
         head += read_limited(label, file)
     else:
-        head += file.read(limit + 1)  # at once, which is faster; the file may have grown
+        head += file.read(max(0, size + 1 - len(head)))  # at once, which is faster
+        if len(head) > size:  # it has grown
+            head += read_limited(label, file)
     if len(head) > limit:
         raise refuse_large_file(label, None)
     return head

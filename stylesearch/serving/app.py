@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 log = logging.getLogger(__name__)
+
+LEAST_MEMORY: Final = 400_000_000
+"""For decoding in a worker: three quarters of it are what a HEIC photo of 24 megapixels takes."""
 
 ROUTERS = (
     search.router,
@@ -175,11 +178,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if folder := os.environ.get(FOLDER_VARIABLE):
         forget_dead_workers(folder)
     own = service.access.workspace.settings.decoding_limits
-    memory = own.memory // service.settings.workers
+    memory = _share_of_worker(own.memory, service.settings.workers)
     limit_decoding(replace(own, memory=memory, cpu_seconds=service.settings.decode_seconds))
     with decoder_processes(n_ready=usable_cores()):
         async with _running(service):
             yield
+
+
+def _share_of_worker(memory: int, n_workers: int) -> int:
+    """Bytes for decoding in a worker: its part of the workspace's, but enough for a phone's photo."""
+    return max(memory // n_workers, min(memory, LEAST_MEMORY))
 
 
 @contextlib.asynccontextmanager

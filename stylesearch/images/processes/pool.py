@@ -35,7 +35,6 @@ __all__ = ["SUPPORTED", "DecoderPool", "decoder_processes"]
 log = logging.getLogger(__name__)
 
 
-
 def _is_supported() -> bool:
     if sys.platform != "linux" or not (hasattr(os, "pidfd_open") and hasattr(os, "memfd_create")):
         return False
@@ -258,8 +257,8 @@ class DecoderPool:
         # Not an error of the picture: an ingest keeps what it knows of it.
         raise OSError(
             errno.EAGAIN,
-            "the processes that decode pictures cannot be started, perhaps because of a limit of processes or "
-            "memory; with STYLESEARCH_DECODE_PROCESSES=false pictures are decoded in this process",
+            "the processes that decode pictures cannot be started, perhaps because of a limit of processes "
+            "or memory; with STYLESEARCH_DECODE_PROCESSES=false pictures are decoded in this process",
         ) from cause
 
     def _running_starter(self) -> socket.socket:

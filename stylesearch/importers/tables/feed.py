@@ -161,9 +161,8 @@ def _read_items(events: Iterator[tuple[str, Any]], blocks: _Blocks) -> Iterator[
             if item is not None:
                 n_inside += (item is not element) + len(element.attrib)
                 if n_inside > _MAX_ELEMENTS:
-                    raise _TooLarge(
-                        f"an element {item_name!r} has more than {_MAX_ELEMENTS:,} elements and attributes in it"
-                    )
+                    most = f"{_MAX_ELEMENTS:,} elements and attributes"
+                    raise _TooLarge(f"an element {item_name!r} has more than {most} in it")
             continue
         open_elements.pop()
         if item is not None and element is item:

@@ -30,6 +30,7 @@ _SUFFIXES: Final = frozenset((".csv", ".tsv", ".tab", ".xlsx"))
 _ZIP: Final = b"PK\x03\x04"
 _FEED_ITEM: Final = re.compile(rb"<(?:[A-Za-z0-9]+:)?(?:item|entry|product|offer)[\s>]", re.IGNORECASE)
 _CHUNK: Final = 1 << 20
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 OpenTable = AbstractContextManager[tuple[Table, Iterator[TableRow | Failure]]]
 """An open table and the rows below its header."""
@@ -87,6 +88,7 @@ class TableImporter:
                     if row.problem:
                         item = _only_listed(item, row.problem)
                     if item is not None:
+                        _check_id(item.key)
                         store.add(row.line, item if item.key else _named_by_picture(item, finder))
                 except BadRow as error:
                     yield Failure(f"{path}:{row.line}", str(error))
@@ -200,6 +202,16 @@ def _check_format(format: TableFormat, table: Table, options: ImportOptions, pat
             f"{path}:{table.line}: not the columns of the format {format.name!r}. Received: {shown}",
             hint="leave --format out to have the format found, or give --format csv",
         )
+
+
+def _check_id(key: str) -> None:
+    """Refuses an id that is not one line, which no address, list or terminal shows as it is.
+
+    Raises:
+        BadRow: it has a control character in it.
+    """
+    if (found := _CONTROL.search(key)) is not None:
+        raise BadRow(f"a control character, {found[0]!r}, in the id {key[:100]!r}")
 
 
 def _only_listed(item: Item | None, problem: str) -> Item:

@@ -250,6 +250,29 @@ def test_a_file_of_something_else(tmp_path, content):
         build(path)
 
 
+@pytest.mark.parametrize("part", ["config.json", "model.weights.h5"])
+def test_a_part_that_would_unpack_to_far_more_than_it_is(tmp_path, part):
+    path = tmp_path / "own.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(part, "w") as file:
+        for _ in range(65):
+            file.write(bytes(1 << 20))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(ExtractorError, match=f"{part} would unpack to 65 MiB"):
+        build(path)
+
+
+def test_a_part_that_cannot_be_unpacked(tmp_path):
+    path = tmp_path / "own.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}" * 1000)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"config.json") + len(b"config.json")
+    data[start] = 0xFF
+    path.write_bytes(data)
+    with pytest.raises(ExtractorError, match="not a model in Keras's format"):
+        build(path)
+
+
 def test_a_truncated_file(save):
     path = save(small())
     path.write_bytes(path.read_bytes()[:-300])

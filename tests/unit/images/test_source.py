@@ -121,6 +121,20 @@ def test_a_listed_image_is_given_as_it_was_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_high_limit_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_limits", DecodingLimits(max_file_bytes=10**15))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"\xff\xd8\xff" + bytes(100_000))
+    assert len(read_image(path)) == 100_003
+
+
+def test_a_file_that_grows_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stylesearch.images.source._size_of", lambda file: 1000)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"\xff\xd8\xff" + bytes(100_000))
+    assert len(read_image(path)) == 100_003
+
+
 def test_a_pipe_in_the_place_of_an_image_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jpg")
     with pytest.raises(OSError, match="no file"):

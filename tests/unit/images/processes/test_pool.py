@@ -193,7 +193,6 @@ class TestBrokenDecoders:
         time.sleep(0.05)
         assert decode(PHOTO).width == 640
 
-
     def test_a_starter_outlives_that_it_cannot_fork(self):
         code = """
             import os, sys

@@ -165,7 +165,10 @@ def test_an_item_of_too_many_elements_is_a_failure(feed: Path) -> None:
 @pytest.mark.parametrize(
     ("second", "said"),
     [
-        ("<item " + " ".join(f'a{n}="1"' for n in range(10_001)) + "/>", "10,000 elements and attributes in it"),
+        (
+            "<item " + " ".join(f'a{n}="1"' for n in range(10_001)) + "/>",
+            "10,000 elements and attributes in it",
+        ),
         ("<item>" + "<b>" * 1_000, "more than 1,000 elements inside one another"),
         (f"<item><title>{'a' * 4_100_000}</title></item>", "4,000,000 bytes without the end of a tag"),
         (f"<{'a' * 4_100_000}/>", "4,000,000 bytes without the end of a tag"),

@@ -182,6 +182,9 @@ def test_lines_are_counted_as_an_editor_does(shop: Path) -> None:
         (",a.jpg,dress,,,,extra", "no id given"),
         (",a.jpg,dress,,,", "no id given"),
         ("1,a.jpg,dre\0ss,,,", "a NUL character in it"),
+        ('"1\n2",a.jpg,dress,,,', "a control character, '\\n', in the id '1\\n2'"),
+        ("1\x1b[2J,a.jpg,dress,,,", "a control character, '\\x1b', in the id '1\\x1b[2J'"),
+        ("1\x852,a.jpg,dress,,,", "a control character, '\\x85', in the id '1\\x852'"),
         ('1,"a.jpg"x,dress,,,', "is a quote not closed?"),
     ],
 )
