@@ -4,10 +4,10 @@
 items -> prepare (decode, crop) -> batches -> extract -> samples, in the order of the items
 ```
 
-By default both steps run in threads of this process, which have pictures decoded in processes of their own
-(``stylesearch.images.processes``). With an executor (a pool of processes, or the client of
+By default both steps run in threads of this process. With an executor (a pool of processes, or the client of
 a cluster) both steps of a batch run where the executor runs them: items are sent there, vectors or failures
-come back, and no pixels are sent.
+come back, and no pixels are sent. Either way pictures are decoded in processes of their own
+(``stylesearch.images.processes``); the limits of what that takes hold for each process of the executor.
 
 Either way only a bounded window of items is on the way at once, so memory does not grow with the source.
 """
@@ -31,6 +31,7 @@ import numpy as np
 
 from stylesearch.array_types import Floats, Pixels
 from stylesearch.extractors.with_colors import ExtractorWithColors
+from stylesearch.images.limits import DecodingLimits, decoding_limits, limit_decoding
 from stylesearch.images.processes.pool import decoder_processes
 from stylesearch.parallel import quick_switches
 
@@ -141,7 +142,7 @@ def extract_stream(
     batch_items = max(1, batch_size // n_regions)
     with ExitStack() as held:
         if executor is not None:
-            job = partial(_prepare_and_extract, prepare, _Extractors(extractors))
+            job = partial(_prepare_and_extract, prepare, _Extractors(extractors), decoding_limits())
             lists = _lists(items, batch_items)
             done = held.enter_context(closing(map_in_order(executor, job, lists, window=n_workers + 1)))
             yield from itertools.chain.from_iterable(done)
@@ -223,9 +224,12 @@ def _unpickle_extractors(pickled: bytes) -> _Extractors:
 
 
 def _prepare_and_extract(
-    prepare: Callable[[Given], SampleT], extractors: _Extractors, items: list[Given]
+    prepare: Callable[[Given], SampleT], extractors: _Extractors, limits: DecodingLimits, items: list[Given]
 ) -> list[SampleT]:
-    samples = [prepare(item) for item in items]
+    if decoding_limits() != limits:  # in another process
+        limit_decoding(limits)
+    with decoder_processes():
+        samples = [prepare(item) for item in items]
     return _extract(extractors.loaded, samples) if extractors.loaded else samples
 
 

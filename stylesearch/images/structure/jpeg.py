@@ -47,7 +47,8 @@ def check_jpeg(data: bytes) -> None:
     for number in itertools.count(1):
         found = _NEXT.search(data, at, at + _MAX_BETWEEN + 2)
         if found is None:
-            at_most(_MAX_BETWEEN, len(data) - at, "bytes between two segments")
+            # No more were looked at.
+            at_most(_MAX_BETWEEN, min(len(data) - at, _MAX_BETWEEN + 1), "bytes between two segments")
             return
         n_between += found.start() - at
         at_most(_MAX_BETWEEN, n_between, "bytes between its segments")

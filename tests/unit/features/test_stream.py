@@ -20,7 +20,10 @@ from stylesearch.extractors import load_extractor
 from stylesearch.features.prepare import PreparedImage, Task, prepare_image
 from stylesearch.features.stream import MAX_SAMPLES, Sample, extract_stream, map_in_order
 from stylesearch.files import RACY_SECONDS
+from stylesearch.images import decode, limits
 from stylesearch.images.inputs import make_inputs
+from stylesearch.images.limits import DecodingLimits
+from stylesearch.images.processes.pool import SUPPORTED
 from stylesearch.listing import Record
 from stylesearch.testing.fake_extractor import FakeExtractor
 from stylesearch.types import Product
@@ -245,6 +248,19 @@ def test_an_error_in_another_process_is_raised_where_it_belongs() -> None:
         assert [next(samples).number for _ in range(2)] == [10, 20]
         with pytest.raises(ValueError, match="'x'"):
             next(samples)
+
+
+@pytest.mark.skipif(not SUPPORTED, reason="pictures are decoded in threads here")
+def test_limits_of_decoding_hold_in_other_processes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_limits", DecodingLimits(max_file_bytes=123_456))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as processes:
+        (sample,) = extract_stream(["1"], largest_file_if_decoded_elsewhere, [], processes)
+    assert sample.number == 123_456
+
+
+def largest_file_if_decoded_elsewhere(text: str) -> Numbered:
+    return Numbered(limits.decoding_limits().max_file_bytes if decode._elsewhere else int(text))
 
 
 def parse(text: str) -> Numbered:
