@@ -97,8 +97,8 @@ def parse_json(data: bytes | str, *, hook: Hook | None = None, nan: bool = False
     def pairs(found: list[tuple[str, Any]]) -> Any:
         values = dict(found)
         if len(values) < len(found):
-            names = [name for name, _ in found]
-            twice = next(name for name in names if names.count(name) > 1)
+            seen: set[str] = set()
+            twice = next(name for name, _ in found if name in seen or seen.add(name))
             raise ValueError(f"{twice!r} comes twice in one object")
         return hook(values) if hook else values
 

@@ -169,7 +169,7 @@ def without(product_id: str, values: Values, gone: SourceListing, left: Sequence
 
     merged = {name: value for name, value in values.items() if not is_gone(name, value)}
     taken_back = set(gone.said)
-    if "variants" in values and "variants" not in merged and "price" not in gone.said:
+    if "variants" in values and "variants" not in merged:
         merged.pop("price", None)  # it may be that of a variant
         taken_back.add("price")
     for other in left:
@@ -242,7 +242,7 @@ def strange_fields(product_id: str, values: Values, said: Sequence[SourceListing
     if any(not one.said and not one.guesses for one in said) or not said:
         return set()
     defaults = {"title": product_id, "category": UNCATEGORIZED}
-    # A price that does not count when it is said leaves the one from before, which no source may say any more.
+    # A price that is said and does not count leaves the one from before, which no source may say any more.
     has_variants = any("variants" in one for one in (values, *(one.said for one in said)))
     return {
         name

@@ -236,6 +236,22 @@ def test_settings_name_the_catalog_that_was_restored(home: Path, tmp_path: Path)
         assert shop.catalog.totals()[0] == N_FIRST
 
 
+def test_the_catalog_that_the_present_settings_name_is_the_one_that_is_restored(
+    home: Path, tmp_path: Path
+) -> None:
+    new, place = tmp_path / "new", tmp_path / "place.db"
+    new.mkdir()
+    (new / "config.toml").write_text(f'db = "{place}"\n')
+    with ss.open(home) as shop:
+        shop.database.back_up(tmp_path / "backup.tar", full=True)
+    with ss.open(new) as shop:
+        shop.database.restore(tmp_path / "backup.tar")
+    with ss.open(new) as shop:
+        assert shop.catalog.location.path == place.resolve()
+        assert shop.catalog.totals()[0] == N_FIRST
+        assert shop.settings.extractor == "color-histogram"
+
+
 def test_an_older_backup_is_upgraded_when_it_is_opened(tmp_path: Path) -> None:
     dump = Path(__file__).parents[1] / "migrations" / "dumps" / "0001.sql"
     with contextlib.closing(sqlite3.connect(tmp_path / "old.db")) as connection:
