@@ -412,11 +412,12 @@ def _place_fits(backup: Backup, contents: Contents, new_id: str, home: Path, sta
 
 
 def _place_files(staged: Path, home: Path) -> None:
-    """Puts images and events in place; what is there already stays."""
+    """Puts images and events in place.
+
+    An image that is there already has the same content by its name, unless it is damaged.
+    """
     for path in sorted((staged / "uploads").glob("*/*")):
-        target = home / path.relative_to(staged)
-        if not target.exists() or target.stat().st_size != path.stat().st_size:
-            _move(path, target)
+        _move(path, home / path.relative_to(staged))
     for path in sorted((staged / "webhooks").glob("*")):
         target = home / path.relative_to(staged)
         if not target.exists():  # an event that came since is newer

@@ -196,8 +196,12 @@ def test_a_new_machine_gets_what_was_put_over_the_api(home: Path, tmp_path: Path
     assert (moved / "config.toml").read_text() == SETTINGS
     assert (moved / "webhooks" / "123.json").exists()
     assert sorted(one.name for one in (moved / "uploads").iterdir()) == [found.parent.name]
+    found.write_bytes(bytes(len(data)))
     with ss.open(moved) as shop:
+        shop.database.restore(tmp_path / "backup.tar")
         assert shop.catalog.images_of("put")[0].path == path
+    assert found.read_bytes() == data
+    with ss.open(moved) as shop:
         assert shop.settings.extractor == "color-histogram"
 
 
