@@ -496,9 +496,9 @@ def _adapt_config(config: Path, database: Path, home: Path) -> None:
         if named and Location(named).path == database:
             return
         present = read_settings(home).get("db")
-        is_present = bool(present) and Location(present).path == database
-        if named or is_present:
-            change_settings(config.parent, {"db": str(database) if is_present else None})
+        place = str(database) if present and Location(present).path == database else None
+        if named or place:
+            change_settings(config.parent, {"db": place})
 
 
 def _id_of(database: Path) -> str:

@@ -100,7 +100,7 @@ def _check(
 
     uploads = settings.home.resolve() / "uploads"
 
-    def connected(check: Callable[[Connection], Finding]) -> Finding:
+    def connect_and(check: Callable[[Connection], Finding]) -> Finding:
         engine = make_engine(location, mode=reading_mode(location))
         try:
             with engine.connect() as connection:
@@ -116,9 +116,9 @@ def _check(
             return _check_indexes(settings, catalog)
 
     yield from check_catalog(location, progress=progress)
-    yield _unless_damaged("files of images", lambda: connected(of_files))
+    yield _unless_damaged("files of images", lambda: connect_and(of_files))
     yield _unless_damaged(
-        "images that were put over the API", lambda: connected(lambda one: check_uploads(one, uploads))
+        "images that were put over the API", lambda: connect_and(lambda one: check_uploads(one, uploads))
     )
     yield _check_models(settings)
     yield _unless_damaged("indexes and fits", of_indexes)

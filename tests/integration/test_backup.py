@@ -25,6 +25,7 @@ from stylesearch.errors import CatalogError, CatalogLocked, CatalogTooNew, Confi
 from stylesearch.files import sha256_bytes
 from stylesearch.serving.uploads import UploadFolder
 from stylesearch.types import Product
+from stylesearch.workspace import backup
 from tests.integration.conftest import Command
 from tests.integration.tiny_shop import draw, jpeg
 
@@ -254,6 +255,29 @@ def test_the_catalog_that_the_present_settings_name_is_the_one_that_is_restored(
         assert shop.catalog.location.path == place.resolve()
         assert shop.catalog.totals()[0] == N_FIRST
         assert shop.settings.extractor == "color-histogram"
+
+
+def test_a_restore_that_is_cut_short_leaves_the_present_settings(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ss.open(home) as shop:
+        shop.database.back_up(tmp_path / "backup.tar", full=True)
+        (home / "config.toml").write_text("regions = 'large'\n")
+        move = backup._move
+
+        def cut_short(path: Path, target: Path) -> None:
+            if target.name == "config.toml":
+                raise KeyboardInterrupt
+            move(path, target)
+
+        monkeypatch.setattr(backup, "_move", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            shop.database.restore(tmp_path / "backup.tar")
+        assert (home / "config.toml").read_text() == "regions = 'large'\n"
+        monkeypatch.undo()
+        shop.database.restore(tmp_path / "backup.tar")
+    assert (home / "config.toml").read_text() == SETTINGS
+    assert (home / "config.toml.before-restore").read_text() == "regions = 'large'\n"
 
 
 def test_an_older_backup_is_upgraded_when_it_is_opened(tmp_path: Path) -> None:

@@ -121,7 +121,10 @@ def test_check_names_the_product_repairs_it_and_says_so(
     assert told.code == 1
     assert "PROBLEM vectors, with their checksums: 7 vectors, 7 wrong" in told.out
     assert "(product dress-red)" in told.out
-    assert "-> --repair drops the vector: the next ingest of its source computes it anew" in told.out
+    assert (
+        "-> --repair drops the vector: the next ingest of its source, or PUT of its product, computes it anew"
+        in told.out
+    )
     mended = stylesearch("--home", home, "--json", "db", "check", "--repair")
     (vectors,) = [one for one in mended.json if one["check"] == "vectors, with their checksums"]
     assert (vectors["checked"], vectors["problems"], vectors["repaired"]) == (0, 0, 7)
