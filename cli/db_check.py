@@ -20,7 +20,7 @@ SHOWN = 5
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what follows from something else, and check once more.")
+@click.option("--repair", is_flag=True, help="Mend what follows from something else, and check again.")
 @click.option("--files", is_flag=True, help="Read every image file too, and compare it with its digest.")
 @shared_options
 @pass_shared
@@ -32,7 +32,7 @@ def check(shared: Shared, repair: bool, files: bool) -> int:
     - every text, number, box and JSON; every vector against its checksum
     - products against what their sources say; amounts; categories; listings
     - whether image files are gone; images put over the API that no product has
-    - indexes and fits
+    - trained models, indexes and fits
 
     What the sources said and what images are cannot be mended: then the products are named. A vector that
     was damaged before schema 0003 has the checksum of the damaged one. Exit code 1 if a problem is left.

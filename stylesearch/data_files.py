@@ -18,6 +18,7 @@ import struct
 import tomllib
 import types
 import typing
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -97,8 +98,8 @@ def parse_json(data: bytes | str, *, hook: Hook | None = None, nan: bool = False
     def pairs(found: list[tuple[str, Any]]) -> Any:
         values = dict(found)
         if len(values) < len(found):
-            names = [name for name, _ in found]
-            twice = next(name for name in names if names.count(name) > 1)
+            counts = Counter(name for name, _ in found)
+            twice = next(name for name, n in counts.items() if n > 1)
             raise ValueError(f"{twice!r} comes twice in one object")
         return hook(values) if hook else values
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from stylesearch.catalog.partial_folder import partial_folder
+from stylesearch.data_files import parse_json
 from stylesearch.errors import ConfigError, DatasetError
 from stylesearch.files import sha256_bytes, sync_folder
 
@@ -83,7 +84,7 @@ class PartReader:
                 hint="name what `stylesearch db export` has written",
             )
         try:
-            self.manifest = json.loads(self._read(MANIFEST, MOST_PART_BYTES))
+            self.manifest = parse_json(self._read(MANIFEST, MOST_PART_BYTES))
             is_known = self.manifest["format"] == FORMAT
             version = int(self.manifest["version"])
             for name, one in self.manifest["files"].items():

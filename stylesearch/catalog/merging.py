@@ -145,6 +145,8 @@ def patch_values(
     said = {name: value for name, value in {**mine, **stated}.items() if stays(name)}
     if "price" in stated and not price_counts(merged):
         raise ConfigError(f"price: {_OF_VARIANTS}", hint="change the prices of the variants")
+    if "variants" in values and "variants" not in merged and "price" in merged:
+        said["price"] = merged["price"]  # it may be that of a variant, which nobody says any more
     _settle_price(merged)
     _fill(merged, product_id, [])
     return merged, said
@@ -167,7 +169,7 @@ def without(product_id: str, values: Values, gone: SourceListing, left: Sequence
 
     merged = {name: value for name, value in values.items() if not is_gone(name, value)}
     taken_back = set(gone.said)
-    if "variants" in values and "variants" not in merged and "price" not in gone.said:
+    if "variants" in values and "variants" not in merged:
         merged.pop("price", None)  # it may be that of a variant
         taken_back.add("price")
     for other in left:
@@ -239,14 +241,15 @@ def strange_fields(product_id: str, values: Values, said: Sequence[SourceListing
     """
     if any(not one.said and not one.guesses for one in said) or not said:
         return set()
-    of_variants = [one.get("price") for one in values.get("variants", ())]
     defaults = {"title": product_id, "category": UNCATEGORIZED}
+    # A price that is said and does not count leaves the one from before, which no source may say any more.
+    has_variants = any("variants" in one for one in (values, *(one.said for one in said)))
     return {
         name
         for name, value in values.items()
         if value != defaults.get(name)
         and not any(value in (one.said.get(name), one.guesses.get(name)) for one in said)
-        and not (name == "price" and value in of_variants)
+        and not (name == "price" and has_variants and price_counts(values))
     }
 
 

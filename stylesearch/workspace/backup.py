@@ -15,7 +15,6 @@ import contextlib
 import dataclasses
 import glob
 import io
-import json
 import os
 import shutil
 import time
@@ -40,9 +39,10 @@ from stylesearch.catalog.backup import (
 from stylesearch.catalog.connections import Location, writer_lock
 from stylesearch.catalog.partial_folder import partial_folder
 from stylesearch.catalog.schema_version import HEAD
+from stylesearch.data_files import parse_json, read_json
 from stylesearch.errors import CatalogError, ConfigError, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
-from stylesearch.files import sync_folder, write_json
+from stylesearch.files import atomic_file, sync_folder, write_json
 from stylesearch.models.store import CARD, folder_of, model_names, training_lock
 from stylesearch.settings import Settings, change_settings, load_settings, read_settings
 from stylesearch.workspace.backup_archive import CATALOG, CONFIG, ArchiveReader, ArchiveWriter
@@ -218,7 +218,7 @@ def restore(settings: Settings, file: Path, progress: ReportProgress | None = No
             raise CatalogError(f"{file} is damaged: its catalog is not the one of its manifest")
         if not backup.is_full and contents.schema == HEAD:  # members of a full one have digests
             warn_of_damaged_rows(copy, file)
-        _adapt_config(staged / CONFIG, database)
+        _adapt_config(staged / CONFIG, database, home)
         new_id = give_new_id(copy)
         former = {contents.catalog_id, _id_of(database)} - {""}
         write_json(staged / CATALOG_IDS, sorted({*former, new_id}))
@@ -303,7 +303,7 @@ def _add_model(archive: ArchiveWriter, home: Path, name: str) -> None:
         with contextlib.ExitStack() as opened:
             try:
                 card = (folder / CARD).read_bytes()
-                version = str(json.loads(card)["files"])
+                version = str(parse_json(card)["files"])
                 paths = [*sorted((folder / version).iterdir()), *sorted(folder.glob("network-*.keras"))]
                 files = [(path, opened.enter_context(path.open("rb"))) for path in paths]
                 if (folder / CARD).read_bytes() != card:
@@ -329,7 +329,7 @@ def _add_fit(archive: ArchiveWriter, record: Path, name: str) -> None:
     """Adds the fit that a space uses; one that is being replaced or damaged is left out, and fitted anew."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         data = record.read_bytes()
-        transform = _transform_of(record.parent, json.loads(data))
+        transform = _transform_of(record.parent, parse_json(data))
         with transform.open("rb") as file:
             archive.add(f"{name}/{transform.name}", file, transform.stat().st_size)
         _add_bytes(archive, f"{name}/{SPACE_RECORD}", data, record.stat().st_mtime)
@@ -401,7 +401,7 @@ def _place_fits(backup: Backup, contents: Contents, new_id: str, home: Path, sta
     for record in indexes.glob(f"{contents.catalog_id}-*/*/{SPACE_RECORD}"):
         feature_set = record.parts[-3].partition("-")[2]
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # fitted anew
-            fit = json.loads(record.read_bytes())
+            fit = read_json(record)
             is_older = record.stat().st_mtime <= backup.file.stat().st_mtime
             if is_older and fit["last_feature_id"] <= contents.highest_feature_id:
                 target = indexes / f"{new_id}-{feature_set}" / record.parts[-2]
@@ -412,11 +412,12 @@ def _place_fits(backup: Backup, contents: Contents, new_id: str, home: Path, sta
 
 
 def _place_files(staged: Path, home: Path) -> None:
-    """Puts images and events in place; what is there already stays."""
+    """Puts images and events in place.
+
+    An image that is there already has the same content by its name, unless it is damaged.
+    """
     for path in sorted((staged / "uploads").glob("*/*")):
-        target = home / path.relative_to(staged)
-        if not target.exists() or target.stat().st_size != path.stat().st_size:
-            _move(path, target)
+        _move(path, home / path.relative_to(staged))
     for path in sorted((staged / "webhooks").glob("*")):
         target = home / path.relative_to(staged)
         if not target.exists():  # an event that came since is newer
@@ -439,7 +440,8 @@ def _place_named(backup: Backup, staged: Path, home: Path) -> None:
     if backup.has_settings:
         config, restored = home / CONFIG, staged / CONFIG
         if config.exists() and config.read_bytes() != restored.read_bytes():
-            config.replace(home / FORMER_CONFIG)
+            with atomic_file(home / FORMER_CONFIG) as file:  # a copy: at no moment are there no settings
+                file.write(config.read_bytes())
         _move(restored, config)
 
 
@@ -462,7 +464,7 @@ def _staging(folder: Path, name: str, home: Path) -> Iterator[Path]:
     """Makes a folder for a restore, instead of one that a killed restore left; under the writer's lock."""
     staged = folder / f".{name}.restore"
     with contextlib.suppress(OSError, ValueError):
-        left = {str(one) for one in json.loads((staged / CATALOG_IDS).read_bytes())}
+        left = {str(one) for one in read_json(staged / CATALOG_IDS)}
         _remove_indexes(home, left - {_id_of(folder / name)})
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(mode=0o700)
@@ -485,14 +487,18 @@ def _remove_indexes(home: Path, catalog_ids: set[str]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _adapt_config(config: Path, database: Path) -> None:
-    """Takes the place of the catalog out of settings that are restored, where it is another one."""
+def _adapt_config(config: Path, database: Path, home: Path) -> None:
+    """Makes settings that are restored name the catalog that is restored, if they or the present ones do."""
     if not config.exists():
         return
     with contextlib.suppress(StyleSearchError):  # settings that could not be read before either
         named = read_settings(config.parent).get("db")
-        if named and Location(named).path != database:
-            change_settings(config.parent, {"db": None})
+        if named and Location(named).path == database:
+            return
+        present = read_settings(home).get("db")
+        place = str(database) if present and Location(present).path == database else None
+        if named or place:
+            change_settings(config.parent, {"db": place})
 
 
 def _id_of(database: Path) -> str:

@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
+from stylesearch.data_files import parse_json
 from stylesearch.errors import CatalogError
 
 __all__ = ["CATALOG", "CONFIG", "MANIFEST", "ArchiveReader", "ArchiveWriter"]
@@ -171,7 +172,7 @@ class ArchiveReader:
         file = tar.extractfile(member)
         assert file is not None
         try:
-            manifest = json.loads(file.read())
+            manifest = parse_json(file.read())
             is_known = manifest["format"] == FORMAT
             version = int(manifest["version"])
             for one in manifest["files"].values():

@@ -1,8 +1,8 @@
-"""Checks a workspace: its catalog, the files that it lists, indexes and fits; repairs what is derived."""
+"""Checks a workspace: its catalog, files, models, indexes and fits; repairs what is derived."""
 
 from __future__ import annotations
 
-import shutil
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,11 +14,15 @@ from stylesearch.types import ReportProgress
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
     from stylesearch.catalog.check.findings import Finding
+    from stylesearch.catalog.connections import Location
+    from stylesearch.catalog.writer import Writer
     from stylesearch.search.fitted_space import SpaceLocation
 
 __all__ = ["check_workspace"]
 
-REMOVE_INDEXES: Final = "removes the fit and its indexes: the next ingest, or `index build`, makes them anew"
+log = logging.getLogger(__name__)
+
+REBUILD: Final = "builds the index, or the fit and its indexes, anew"
 
 
 def check_workspace(
@@ -30,9 +34,11 @@ def check_workspace(
 ) -> list[Finding]:
     """Checks the catalog and what belongs to it.
 
+    With ``repair`` nobody else writes from the first check to the last: what is mended is still so.
+
     Args:
         settings: settings of the workspace.
-        repair: whether to mend what is derived from something else, and to check once more then.
+        repair: whether to mend what is derived from something else, and to check again after that.
         contents: whether the files of images are read, and compared with their digests.
         progress: called as ``progress(stage, n_done, n_total)``.
 
@@ -44,22 +50,30 @@ def check_workspace(
         CatalogTooNew: a newer stylesearch wrote it.
         CatalogLocked: with ``repair``, another process is writing.
     """
-    found = list(_check(settings, contents, progress))
-    if not repair or not any(one.repair for finding in found for one in finding.problems):
-        return found
-    before = {finding.check: finding.n_problems for finding in found}
-    _repair(settings, found)
-    after = list(_check(settings, contents, progress))
-    for finding in after:
-        finding.n_repaired = max(0, before.get(finding.check, 0) - finding.n_problems)
-    return after
-
-
-def _check(settings: Settings, contents: bool, progress: ReportProgress | None) -> Iterator[Finding]:
     from stylesearch.catalog import Catalog
-    from stylesearch.catalog.check.files import check_files, check_uploads
-    from stylesearch.catalog.check.whole import check_catalog
-    from stylesearch.catalog.connections import Location, make_engine, reading_mode
+
+    location = _locate_catalog(settings)
+    if not repair:
+        return list(_check(settings, location, contents, progress))
+    with (
+        Catalog.open(settings.database, create=False) as catalog,
+        catalog.writing(timeout=settings.lock_timeout) as writer,
+    ):
+        found = list(_check(settings, location, contents, progress))
+        before = {one.check: one.n_problems for one in found}
+        while any(problem.repair for one in found for problem in one.problems):
+            n_problems = sum(one.n_problems for one in found)
+            _repair(settings, catalog, writer, found)
+            found = list(_check(settings, location, contents, progress))
+            if sum(one.n_problems for one in found) >= n_problems:
+                break  # else there may be more than a check keeps
+    for one in found:
+        one.n_repaired = max(0, before.get(one.check, 0) - one.n_problems)
+    return found
+
+
+def _locate_catalog(settings: Settings) -> Location:
+    from stylesearch.catalog.connections import Location
     from stylesearch.catalog.migrate import HEAD, current_revision
 
     location = Location(settings.database)
@@ -71,21 +85,43 @@ def _check(settings: Settings, contents: bool, progress: ReportProgress | None) 
             f"the schema of {location} is {revision or '(none)'}, the newest is {HEAD}",
             hint="run `stylesearch db upgrade`, then check it",
         )
+    return location
+
+
+def _check(
+    settings: Settings, location: Location, contents: bool, progress: ReportProgress | None
+) -> Iterator[Finding]:
+    from sqlalchemy import Connection
+
+    from stylesearch.catalog import Catalog
+    from stylesearch.catalog.check.files import check_files, check_uploads
+    from stylesearch.catalog.check.whole import check_catalog
+    from stylesearch.catalog.connections import make_engine, reading_mode
+
+    uploads = settings.home.resolve() / "uploads"
+
+    def connect_and(check: Callable[[Connection], Finding]) -> Finding:
+        engine = make_engine(location, mode=reading_mode(location))
+        try:
+            with engine.connect() as connection:
+                return check(connection)
+        finally:
+            engine.dispose()
+
+    def of_files(connection: Connection) -> Finding:
+        return check_files(connection, uploads, contents=contents, progress=progress)
+
+    def of_indexes() -> Finding:
+        with Catalog.open(settings.database, readonly=True) as catalog:
+            return _check_indexes(settings, catalog)
+
     yield from check_catalog(location, progress=progress)
-    engine = make_engine(location, mode=reading_mode(location))
-    try:
-        with engine.connect() as connection:
-            yield _unless_damaged(
-                "files of images", lambda: check_files(connection, contents=contents, progress=progress)
-            )
-            uploads = settings.home / "uploads"
-            yield _unless_damaged(
-                "images that were put over the API", lambda: check_uploads(connection, uploads)
-            )
-    finally:
-        engine.dispose()
-    with Catalog.open(settings.database, readonly=True) as catalog:
-        yield _unless_damaged("indexes and fits", lambda: _check_indexes(settings, catalog))
+    yield _unless_damaged("files of images", lambda: connect_and(of_files))
+    yield _unless_damaged(
+        "images that were put over the API", lambda: connect_and(lambda one: check_uploads(one, uploads))
+    )
+    yield _check_models(settings)
+    yield _unless_damaged("indexes and fits", of_indexes)
 
 
 def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
@@ -99,61 +135,80 @@ def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
         return Finding.of(check, 0, "things", [problem], "mend the catalog first")
 
 
+def _check_models(settings: Settings) -> Finding:
+    from stylesearch.catalog.check.findings import Finding, Problem
+    from stylesearch.models.store import examine_models
+
+    cards, damaged = examine_models(settings.home, whole=True)
+    problems = [Problem(f"the model {name!r}: {reason}") for name, reason in damaged.items()]
+    hint = "train it again, restore a full backup, or remove it with `stylesearch models remove`"
+    return Finding.of("trained models", len(cards) + len(damaged), "models", problems, hint)
+
+
 def _check_indexes(settings: Settings, catalog: Catalog) -> Finding:
     from stylesearch.catalog.check.findings import Finding, Problem
-    from stylesearch.search import Gallery, maintenance
-    from stylesearch.search.fitted_space import load, version_stamp
 
     found = Finding("indexes and fits", 0, "indexes")
     for location in _spaces(settings, catalog):
-        metrics = maintenance.metrics_in_use(location)
-        key = str(location.folder)
-        if version_stamp(location) != (0, 0) and load(location) is None:
-            found.add(Problem(f"the fit in {location.folder} is damaged", None, REMOVE_INDEXES, key))
-            continue
-        for metric in sorted(metrics):
-            gallery = Gallery(location, metric)
-            built = {row.category for row in maintenance.status(gallery) if row.state != "missing"}
-            found.n_checked += len(built)
-            for failure in maintenance.verify(gallery):
-                if failure.item not in built:  # its images are searched exactly: that is no damage
-                    continue
-                what = f"index of {failure.item!r} in {location.space}/{metric}: {failure.reason}"
-                found.add(Problem(what, None, REMOVE_INDEXES, key))
+        try:
+            _check_space(location, found)
+        except StyleSearchError as error:  # of this space alone
+            found.add(Problem(f"the space {location.space} could not be checked: {error.message}"))
     return found
 
 
+def _check_space(location: SpaceLocation, found: Finding) -> None:
+    from stylesearch.catalog.check.findings import Problem
+    from stylesearch.search import Gallery, maintenance
+    from stylesearch.search.fitted_space import load, version_stamp
+
+    key = str(location.folder)
+    if version_stamp(location) != (0, 0) and load(location) is None:
+        found.n_checked += 1
+        found.add(Problem(f"the fit in {location.folder} is damaged", None, REBUILD, key))
+        return
+    for metric in sorted(maintenance.metrics_in_use(location)):
+        gallery = Gallery(location, metric)
+        built = {row.category for row in maintenance.status(gallery) if row.state != "missing"}
+        found.n_checked += len(built)
+        for failure in maintenance.verify(gallery):
+            if failure.item in built:  # images without an index are searched exactly: that is no damage
+                what = f"index of {failure.item!r} in {location.space}/{metric}: {failure.reason}"
+                found.add(Problem(what, None, REBUILD, key))
+
+
 def _spaces(settings: Settings, catalog: Catalog) -> Iterator[SpaceLocation]:
-    """Yields every space of the workspace that has images."""
-    from stylesearch.models.store import list_models
+    """Yields every space of the workspace that has images; not those of damaged models."""
+    from stylesearch.models.store import examine_models
     from stylesearch.spaces import SPACES
     from stylesearch.workspace.resources import locate_space
 
-    cards = list_models(settings.home)
+    cards, _ = examine_models(settings.home, whole=True)
     for feature_set in catalog.feature_sets():
-        learned = [card.space for card in cards if card.feature_set == feature_set.fingerprint]
-        for space in (*SPACES, *learned):
+        trained = [card.space for card in cards if card.feature_set == feature_set.fingerprint]
+        for space in (*SPACES, *trained):
             location = locate_space(settings, catalog, feature_set, space)
             if location.counts():
                 yield location
 
 
-def _repair(settings: Settings, findings: Iterable[Finding]) -> None:
-    from stylesearch.catalog import Catalog
+def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iterable[Finding]) -> None:
     from stylesearch.catalog.check.files import REMOVE_UPLOAD
     from stylesearch.catalog.check.repair import repair_catalog
+    from stylesearch.search.maintenance import refresh
 
     found = list(findings)
 
-    def keys(repair: str) -> list[Any]:
-        return sorted({one.key for finding in found for one in finding.repairable(repair)})
+    def keys(repair: str) -> set[Any]:
+        return {one.key for finding in found for one in finding.repairable(repair)}
 
-    with (
-        Catalog.open(settings.database, create=False) as catalog,
-        catalog.writing(timeout=settings.lock_timeout) as writer,
-    ):
-        repair_catalog(writer, found)
-        for path in keys(REMOVE_UPLOAD):
-            Path(path).unlink(missing_ok=True)
-        for folder in keys(REMOVE_INDEXES):
-            shutil.rmtree(folder, ignore_errors=True)
+    repair_catalog(writer, found)
+    for path in sorted(keys(REMOVE_UPLOAD)):
+        Path(path).unlink(missing_ok=True)
+    if folders := keys(REBUILD):
+        for location in _spaces(settings, catalog):
+            if str(location.folder) in folders:
+                try:
+                    refresh(location, [], suspects=location.counts())
+                except StyleSearchError as error:  # the next check tells of it again
+                    log.warning("the indexes of %s cannot be built: %s", location.space, error)

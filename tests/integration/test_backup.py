@@ -25,6 +25,7 @@ from stylesearch.errors import CatalogError, CatalogLocked, CatalogTooNew, Confi
 from stylesearch.files import sha256_bytes
 from stylesearch.serving.uploads import UploadFolder
 from stylesearch.types import Product
+from stylesearch.workspace import backup
 from tests.integration.conftest import Command
 from tests.integration.tiny_shop import draw, jpeg
 
@@ -196,8 +197,12 @@ def test_a_new_machine_gets_what_was_put_over_the_api(home: Path, tmp_path: Path
     assert (moved / "config.toml").read_text() == SETTINGS
     assert (moved / "webhooks" / "123.json").exists()
     assert sorted(one.name for one in (moved / "uploads").iterdir()) == [found.parent.name]
+    found.write_bytes(bytes(len(data)))
     with ss.open(moved) as shop:
+        shop.database.restore(tmp_path / "backup.tar")
         assert shop.catalog.images_of("put")[0].path == path
+    assert found.read_bytes() == data
+    with ss.open(moved) as shop:
         assert shop.settings.extractor == "color-histogram"
 
 
@@ -234,6 +239,45 @@ def test_settings_name_the_catalog_that_was_restored(home: Path, tmp_path: Path)
     with ss.open(tmp_path / "new") as shop:
         assert shop.catalog.location.path == (tmp_path / "new" / "catalog.db").resolve()
         assert shop.catalog.totals()[0] == N_FIRST
+
+
+def test_the_catalog_that_the_present_settings_name_is_the_one_that_is_restored(
+    home: Path, tmp_path: Path
+) -> None:
+    new, place = tmp_path / "new", tmp_path / "place.db"
+    new.mkdir()
+    (new / "config.toml").write_text(f'db = "{place}"\n')
+    with ss.open(home) as shop:
+        shop.database.back_up(tmp_path / "backup.tar", full=True)
+    with ss.open(new) as shop:
+        shop.database.restore(tmp_path / "backup.tar")
+    with ss.open(new) as shop:
+        assert shop.catalog.location.path == place.resolve()
+        assert shop.catalog.totals()[0] == N_FIRST
+        assert shop.settings.extractor == "color-histogram"
+
+
+def test_a_restore_that_is_cut_short_leaves_the_present_settings(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ss.open(home) as shop:
+        shop.database.back_up(tmp_path / "backup.tar", full=True)
+        (home / "config.toml").write_text("regions = 'large'\n")
+        move = backup._move
+
+        def cut_short(path: Path, target: Path) -> None:
+            if target.name == "config.toml":
+                raise KeyboardInterrupt
+            move(path, target)
+
+        monkeypatch.setattr(backup, "_move", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            shop.database.restore(tmp_path / "backup.tar")
+        assert (home / "config.toml").read_text() == "regions = 'large'\n"
+        monkeypatch.undo()
+        shop.database.restore(tmp_path / "backup.tar")
+    assert (home / "config.toml").read_text() == SETTINGS
+    assert (home / "config.toml.before-restore").read_text() == "regions = 'large'\n"
 
 
 def test_an_older_backup_is_upgraded_when_it_is_opened(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import stylesearch as ss
+from stylesearch.errors import CatalogLocked
+from stylesearch.workspace.check import check_workspace
 from tests.integration.conftest import Command
 from tests.integration.damages import FILE_DAMAGES, ROW_DAMAGES, SCHEMA_DAMAGES, damage
 from tests.integration.tiny_shop import ingest_tiny_shop
@@ -118,7 +121,10 @@ def test_check_names_the_product_repairs_it_and_says_so(
     assert told.code == 1
     assert "PROBLEM vectors, with their checksums: 7 vectors, 7 wrong" in told.out
     assert "(product dress-red)" in told.out
-    assert "-> --repair drops the vector: the next ingest of its source computes it anew" in told.out
+    assert (
+        "-> --repair drops the vector: the next ingest of its source, or PUT of its product, computes it anew"
+        in told.out
+    )
     mended = stylesearch("--home", home, "--json", "db", "check", "--repair")
     (vectors,) = [one for one in mended.json if one["check"] == "vectors, with their checksums"]
     assert (vectors["checked"], vectors["problems"], vectors["repaired"]) == (0, 0, 7)
@@ -130,7 +136,7 @@ def test_check_names_the_product_repairs_it_and_says_so(
     assert (whole.code, "ok      vectors, with their checksums: 7 vectors" in whole.out) == (0, True)
 
 
-def test_check_tells_damaged_indexes_and_removes_them(
+def test_check_tells_damaged_indexes_and_builds_them_anew(
     stylesearch: Command, shop: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
@@ -141,7 +147,48 @@ def test_check_tells_damaged_indexes_and_removes_them(
     assert told.code == 1
     assert "PROBLEM indexes and fits: " in told.out
     assert stylesearch("--home", home, "db", "check", "--repair").code == 0
-    assert not list((home / "indexes").rglob("manifest.json"))
+    with ss.open(home) as shop:
+        assert {row.state for row in shop.indexes.status()} == {"ready"}
+
+
+def test_a_damaged_model_hides_no_other_finding(stylesearch: Command, shop: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(shop / "home", home)
+    (home / "models" / "own").mkdir(parents=True)
+    (home / "models" / "own" / "model.json").write_text("{")
+    (manifest, *_) = sorted((home / "indexes").rglob("manifest.json"))
+    manifest.write_text("{")
+    told = stylesearch("--home", home, "--json", "db", "check")
+    assert told.code == 1
+    found = {one["check"]: one for one in told.json if one["problems"]}
+    assert found.keys() == {"trained models", "indexes and fits"}
+    assert "the model 'own'" in found["trained models"]["listed"][0]["what"]
+    mended = stylesearch("--home", home, "--json", "db", "check", "--repair")
+    assert mended.code == 1
+    assert [one["check"] for one in mended.json if one["problems"]] == ["trained models"]
+    assert [one["repaired"] for one in mended.json if one["check"] == "indexes and fits"] == [1]
+
+
+def test_a_repair_looks_while_nobody_else_writes(shop: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(shop / "home", home)
+    with ss.open(home, lock_timeout=0) as opened, opened.catalog.writing():
+        assert not any(one.n_problems for one in check_workspace(opened.settings))
+        with pytest.raises(CatalogLocked):
+            check_workspace(opened.settings, repair=True)
+
+
+def test_a_repair_goes_on_beyond_what_one_check_keeps(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(shop / "home", home)
+    damage(home, "a flipped bit of a vector")
+    monkeypatch.setattr("stylesearch.catalog.check.findings.KEPT", 3)
+    with ss.open(home) as opened:
+        found = {one.check: one for one in check_workspace(opened.settings, repair=True)}
+    vectors = found["vectors, with their checksums"]
+    assert (vectors.n_checked, vectors.n_problems, vectors.n_repaired) == (0, 0, 7)
 
 
 def test_check_of_no_catalog_and_of_an_older_one_says_what_to_do(

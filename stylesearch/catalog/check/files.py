@@ -25,19 +25,20 @@ PAGE: Final = 1000
 
 
 def check_files(
-    connection: Connection, *, contents: bool = False, progress: ReportProgress | None = None
+    connection: Connection, uploads: Path, *, contents: bool = False, progress: ReportProgress | None = None
 ) -> Finding:
     """Looks at the file of every usable image; of one behind a URL, at the file that it was fetched to.
 
     Args:
         connection: connection to the catalog.
+        uploads: folder of images that were put over the API, which may have moved with the workspace.
         contents: whether every file is read and compared with its sha256.
         progress: called as ``progress("files", n_done, None)``.
     """
     found = Finding("files of images", 0, "files", hint="ingest their source again")
     for pk, product_id, path, file, sha256 in _usable_images(connection):
         found.n_checked += 1
-        place = file or path
+        place = _place_of(file or path, sha256, uploads)
         if is_lost(place):
             found.add(Problem(f"the file of image {pk} is gone: {place}", product_id))
         elif contents and (fault := _fault_of_content(place, sha256)):
@@ -99,6 +100,15 @@ def _singly(connection: Connection, page: Any, pks: Sequence[int]) -> Iterator[A
     for pk in pks:
         with contextlib.suppress(CatalogDamaged):
             yield from connection.execute(page.where(images.c.pk == pk)).all()
+
+
+def _place_of(path: str, sha256: str | None, uploads: Path) -> str:
+    """Path of an image's file; of one put over the API before the workspace moved, where it is now."""
+    listed = Path(path)
+    if not sha256 or listed.stem != sha256 or listed.parts[-3:-1] != (uploads.name, sha256[:2]):
+        return path
+    moved = uploads / sha256[:2] / listed.name
+    return str(moved) if is_lost(path) and moved.exists() else path
 
 
 def _fault_of_content(path: str, sha256: str) -> str:

@@ -23,7 +23,9 @@ from stylesearch.types import ReportProgress
 
 __all__ = ["DROP_VECTOR", "MERGE", "check_rows"]
 
-DROP_VECTOR: Final = "drops the vector: the next ingest of its source computes it anew"
+DROP_VECTOR: Final = (
+    "drops the vector: the next ingest of its source, or PUT of its product, computes it anew"
+)
 
 MERGE: Final = "gives the product what its sources say"
 

@@ -16,6 +16,8 @@ from stylesearch.catalog.check.findings import Finding
 from stylesearch.catalog.check.repair import repair_catalog
 from stylesearch.catalog.check.whole import check_catalog
 from stylesearch.catalog.connections import Location, make_engine
+from stylesearch.catalog.records import Patch
+from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogDamaged
 from stylesearch.listing import Listing
 from stylesearch.types import Domain, Product, Variant
@@ -68,6 +70,11 @@ def problems(path: Path) -> dict[str, list[tuple[str, str | None]]]:
         for one in check_catalog(Location(path))
         if one.n_problems
     }
+
+
+def catalog_price(writer: Writer) -> str | None:
+    """Price of the only product."""
+    return writer.connection().exec_driver_sql("SELECT price FROM products").scalar()
 
 
 def repair(path: Path) -> None:
@@ -211,13 +218,59 @@ def connection(shop: Path) -> Iterator[object]:
 
 def test_files_that_are_gone_or_have_changed_are_told(connection, tmp_path: Path) -> None:
     (tmp_path / "d.jpg").write_bytes(b"something else")
-    assert [one.product for one in check_files(connection).problems] == ["s"]
-    found = check_files(connection, contents=True)
+    assert [one.product for one in check_files(connection, tmp_path / "uploads").problems] == ["s"]
+    found = check_files(connection, tmp_path / "uploads", contents=True)
     assert found.n_checked == 2
     assert [one.what.split(":")[0] for one in found.problems] == [
         "the file of image 1 has changed since it was ingested",
         "the file of image 2 is gone",
     ]
+
+
+def test_an_image_of_the_api_is_found_where_the_workspace_has_moved(connection, tmp_path: Path) -> None:
+    statement = "UPDATE images SET path = '/old/uploads/' || substr(sha256, 1, 2) || '/' || sha256 || '.jpg'"
+    connection.exec_driver_sql(statement)
+    moved = tmp_path / "uploads" / "dd" / f"{'d' * 64}.jpg"
+    moved.parent.mkdir(parents=True)
+    moved.touch()
+    found = check_files(connection, tmp_path / "uploads")
+    assert (found.n_checked, [one.product for one in found.problems]) == (2, ["s"])
+
+
+def test_a_price_that_was_left_by_variants_is_no_damage(catalog_file: Path) -> None:
+    variants = (Variant("1", {}, "20 EUR"),)
+    with Catalog.open(catalog_file) as catalog, catalog.writing() as writer, writer.transaction():
+        # Refused: it does not count beside the variants. The text from before stays, and nobody says it.
+        writer.upsert_products([Product("a", "A", "dress", price="on request")], source="/one")
+        writer.upsert_products([Product("a", "A", "dress", price="9 EUR", variants=variants)], source="/one")
+        # The variants go, and their price stays.
+        writer.upsert_products([Product("b", "B", "dress", price="20 EUR", variants=variants)], source="/one")
+        writer.upsert_products([Listing("b", {"price": "8 EUR"})], source="/two", lists=False)
+        writer.patch_products({"b": Patch({}, cleared=frozenset({"variants"}))}, source="api")
+    with Catalog.open(catalog_file) as catalog:
+        prices = [one.price for one in catalog.products()]
+    assert prices == ["on request", "20 EUR"]
+    assert problems(catalog_file) == {}
+
+
+def test_a_price_goes_with_the_variant_that_it_was_of(catalog_file: Path) -> None:
+    variants = (Variant("1", {}, "20 EUR"),)
+    with Catalog.open(catalog_file) as catalog, catalog.writing() as writer, writer.transaction():
+        writer.upsert_products([Product("a", "A", "dress", price="9 EUR", variants=variants)], source="/one")
+        writer.upsert_products([Product("a", "A", "dress", price="8 EUR")], source="/two")
+        before = catalog_price(writer)
+        writer.unlist_products("/one", [1])
+        assert (before, catalog_price(writer)) == ("20 EUR", "8 EUR")
+    assert problems(catalog_file) == {}
+
+
+def test_a_price_that_does_not_count_beside_the_variants_is_told(shop: Path) -> None:
+    damage(shop, "UPDATE products SET price = '7 EUR' WHERE id = 's'")
+    assert problems(shop)[MERGED] == [("no source says what 's' has: price", "s")]
+    repair(shop)
+    with Catalog.open(shop) as catalog:
+        assert catalog.product("s").price == "9 EUR"
+    assert problems(shop) == {}
 
 
 def test_uploads_without_a_product_are_told_and_removable_beside_others_only(connection, tmp_path) -> None:
