@@ -115,14 +115,14 @@ def store_checked(table: Table) -> None:
         column.type = Stored(column.type, f"{table.name}.{column.name}", column.info.get("check"))
 
 
-def parse_json(text: str) -> Any:
-    """Parses JSON as the catalog stores it.
+def parse_json(text: str | bytes) -> Any:
+    """Parses JSON as the catalog stores it; some drivers of PostgreSQL give its bytes.
 
     Raises:
         ValueError: it is none, or a number in it is not finite.
         RecursionError: it is nested a thousand levels deep.
     """
-    return _DECODER.decode(text)
+    return _DECODER.decode(text if isinstance(text, str) else text.decode())
 
 
 def one_of(names: type[enum.StrEnum] | tuple[str, ...]) -> Check:

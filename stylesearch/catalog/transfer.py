@@ -148,6 +148,7 @@ def read_tables(
             f"{reader.place} has {counts[odd]} rows of {odd}, and its manifest says {expected[odd]}"
         )
     _check_filing(connection, reader)
+    _raise_sequences(connection)
     connection.execute(delete(about).where(about.c.name == CATALOG_ID))
     connection.execute(insert(about), {"name": CATALOG_ID, "value": secrets.token_hex(8)})
     return counts
@@ -362,6 +363,18 @@ def _insert(
                 connection.execute(statement, row)
         except IntegrityError as error:
             raise _wrong(reader, name, number, f"it does not fit the rows before: {error.orig}") from error
+
+
+def _raise_sequences(connection: Connection) -> None:
+    """Makes PostgreSQL number new rows after those that came with their keys, as SQLite does by itself."""
+    if connection.dialect.name != "postgresql":
+        return
+    for one in metadata.sorted_tables:
+        key = one.autoincrement_column
+        highest = None if key is None else connection.execute(select(func.max(key))).scalar()
+        if key is not None and highest is not None:
+            sequence = func.pg_get_serial_sequence(one.name, key.name)
+            connection.execute(select(func.setval(sequence, highest)))
 
 
 def _check_filing(connection: Connection, reader: PartReader) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.catalog import Catalog, ImageEntry, transfer
+from stylesearch.catalog.stored_types import parse_json
 from stylesearch.catalog.tables import features, metadata
 from stylesearch.errors import CatalogTooNew, ConfigError, DatasetError
 from stylesearch.files import sha256_bytes
@@ -473,3 +474,8 @@ def test_memory_does_not_grow_with_the_catalog(
         tracemalloc.stop()
     assert peak < 12_000_000
     assert len(rows_of(tmp_path / "new" / "catalog.db")[features.name]) == n + 7
+
+
+def test_json_is_read_from_bytes_too() -> None:
+    """As psycopg gives it, where SQLite gives a text."""
+    assert parse_json('{"color": "grün"}'.encode()) == parse_json('{"color": "grün"}') == {"color": "grün"}
