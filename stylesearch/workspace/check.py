@@ -59,7 +59,12 @@ def _check(settings: Settings, contents: bool, progress: ReportProgress | None) 
     from stylesearch.catalog import Catalog
     from stylesearch.catalog.check.files import check_files, check_uploads
     from stylesearch.catalog.check.whole import check_catalog
-    from stylesearch.catalog.connections import Location, make_engine, reading_mode
+    from stylesearch.catalog.connections import (
+        Location,
+        is_on_readonly_storage,
+        make_engine,
+        reading_mode,
+    )
     from stylesearch.catalog.migrate import HEAD, current_revision
 
     location = Location(settings.database)
@@ -71,7 +76,8 @@ def _check(settings: Settings, contents: bool, progress: ReportProgress | None) 
             f"the schema of {location} is {revision or '(none)'}, the newest is {HEAD}",
             hint="run `stylesearch db upgrade`, then check it",
         )
-    yield from check_catalog(location, progress=progress)
+    readonly = location.path is not None and is_on_readonly_storage(location.path)
+    yield from check_catalog(location, readonly=readonly, progress=progress)
     engine = make_engine(location, mode=reading_mode(location))
     try:
         with engine.connect() as connection:
