@@ -95,6 +95,8 @@ class PartReader:
                     raise ValueError(f"a part called {name!r}")
                 if not 0 <= int(one["bytes"]) <= MOST_PART_BYTES or not isinstance(one["sha256"], str):
                     raise ValueError(f"{name} without a length or a digest")
+        except DatasetError:  # a ValueError, too
+            raise
         except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DatasetError(
                 f"{place}/{MANIFEST} cannot be read: {error}",
