@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylesearch.wording import count
+
 from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json
 from .process import EXIT_ERROR
 
 if TYPE_CHECKING:
-    from stylesearch.catalog.check.findings import Finding
+    from collections.abc import Sequence
+
+    from stylesearch.catalog.check.findings import Finding, Problem
 
 __all__ = ["check"]
 
 SHOWN = 5
-"""Problems of one check that are printed; `--json` has up to 10,000."""
+"""Problems of one check that are printed, of each kind of repair; `--json` has up to 10,000."""
 
 
 @click.command()
@@ -46,6 +50,7 @@ def check(shared: Shared, repair: bool, files: bool) -> int:
     else:
         for one in found:
             _print(one, repair)
+        _print_sum(found, repair, shared.flags())
     return EXIT_ERROR if any(one.n_problems for one in found) else 0
 
 
@@ -57,16 +62,37 @@ def _print(finding: Finding, has_repaired: bool) -> None:
     if finding.n_repaired:
         line += f", {finding.n_repaired:,} mended"
     click.echo(line)
-    for one in finding.problems[:SHOWN]:
-        click.echo(f"        {one.what}" + (f" (product {one.product})" if one.product is not None else ""))
-    if finding.n_problems > SHOWN:
-        click.echo(f"        and {finding.n_problems - SHOWN:,} more; --json lists them")
-    repairs = dict.fromkeys(one.repair for one in finding.problems if one.repair)
-    if not has_repaired:
-        for repair in repairs:
+    by_repair: dict[str, list[Problem]] = {}
+    for one in finding.problems:
+        by_repair.setdefault(one.repair, []).append(one)
+    for repair, problems in by_repair.items():
+        for one in problems[:SHOWN]:
+            click.echo(
+                f"        {one.what}" + (f" (product {one.product})" if one.product is not None else "")
+            )
+        if len(problems) > SHOWN:
+            click.echo(f"        and {len(problems) - SHOWN:,} more; --json lists them")
+        if repair and not has_repaired:
             click.echo(f"        -> --repair {repair}")
-    if finding.hint and any(not one.repair or has_repaired for one in finding.problems):
-        click.echo(f"        -> {finding.hint}")
+        elif finding.hint:
+            click.echo(f"        -> {finding.hint}")
+    if finding.n_problems > len(finding.problems):
+        click.echo(f"        and {finding.n_problems - len(finding.problems):,} more, which are not listed")
+
+
+def _print_sum(found: Sequence[Finding], has_repaired: bool, flags: str) -> None:
+    """Says at the end what was found, and the next command."""
+    n_problems = sum(one.n_problems for one in found)
+    n_repaired = sum(one.n_repaired for one in found)
+    mended = f"; {count(n_repaired, 'problem')} mended" if n_repaired else ""
+    if not n_problems:
+        click.echo(f"nothing is wrong{mended}")
+        return
+    repairs = any(one.repair for finding in found for one in finding.problems)
+    then = (
+        f"; `stylesearch db check --repair{flags}` mends what can be" if repairs and not has_repaired else ""
+    )
+    click.echo(f"{count(n_problems, 'problem')}{mended}{then}")
 
 
 def _as_dict(finding: Finding) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import Any, Final
 
 import click
 
@@ -11,6 +12,9 @@ from stylesearch.wording import count
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_json, echo_table
 from .process import EXIT_SOME_FAILED
+
+SHOWN: Final = 10
+"""Reasons that `verify` prints, and items of each; `--json` has all."""
 
 
 @click.group()
@@ -102,8 +106,14 @@ def verify(shared: Shared, **choices: Any) -> int:
         listed = [{"item": problem.item, "reason": problem.reason} for problem in problems]
         echo_json(listed + ([{"item": "files of images", "reason": lost}] if lost else []), indent=2)
     else:
+        by_reason: dict[str, list[str]] = {}
         for problem in problems:
-            click.secho(f"{problem.item}: {problem.reason}", fg="red", err=True)
+            by_reason.setdefault(problem.reason, []).append(problem.item)
+        for reason, items in itertools.islice(by_reason.items(), SHOWN):
+            more = f" and {len(items) - SHOWN:,} more" if len(items) > SHOWN else ""
+            click.secho(f"{', '.join(items[:SHOWN])}{more}: {reason}", fg="red", err=True)
+        if len(by_reason) > SHOWN:
+            click.echo(f"and {len(by_reason) - SHOWN:,} more; --json lists all", err=True)
         click.echo(
             "no damage found"
             if not problems

@@ -43,6 +43,7 @@ __all__ = [
 
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
+SECONDS_OF_A_REPETITION = 10.0
 AND_KEPT = "finished work is kept; to continue, run {how}"
 
 
@@ -52,6 +53,7 @@ def run(command: click.Command, args: list[str] | None = None) -> int:
     warnings.showwarning = _show_warning
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_LogFormatter())
+    handler.addFilter(_OnceInARow())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("stylesearch").setLevel(logging.WARNING)  # an earlier run may have changed it
     try:
@@ -103,6 +105,19 @@ def _is_temporary(path: Any) -> bool:
     import tempfile
 
     return isinstance(path, str) and Path(path).is_relative_to(tempfile.gettempdir())
+
+
+class _OnceInARow(logging.Filter):
+    """Leaves out a line that was just printed: several steps of a command may find the same wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = ("", 0.0)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said, at = self._last
+        self._last = (record.getMessage(), record.created)
+        return said != record.getMessage() or record.created - at > SECONDS_OF_A_REPETITION
 
 
 class _LogFormatter(logging.Formatter):

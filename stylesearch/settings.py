@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,10 @@ def kinds_of(settings: type) -> dict[str, type]:
     return {one.name: type(one.default) for one in dataclasses.fields(settings)}
 
 
+_WORDS: Final = {int: "a whole number", float: "a number", str: "a text"}
+"""What a value of each type is called in messages."""
+
+
 @dataclass(frozen=True, slots=True)
 class SettingRules:
     """Types and bounds of settings, each by its name.
@@ -55,12 +60,14 @@ class SettingRules:
         least: smallest value of the settings that have one.
         most: largest value of the settings that have one.
         choices: allowed values of the settings with a fixed choice.
+        tables: names of tables that may stand beside the settings.
     """
 
     kinds: Mapping[str, type]
     least: Mapping[str, float] = field(default_factory=dict)
     most: Mapping[str, float] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
 
     def kind_of(self, name: str, origin: str) -> type:
         """The type of the setting ``name``.
@@ -73,8 +80,10 @@ class SettingRules:
             ConfigError: there is no such setting.
         """
         if name not in self.kinds:
-            known = ", ".join(self.kinds)
-            raise ConfigError(f"{origin} has an unknown setting {name!r}", hint=f"known: {known}")
+            known = ", ".join((*self.kinds, *(f"the table [{table}]" for table in self.tables)))
+            near = difflib.get_close_matches(name, (*self.kinds, *self.tables), n=1)
+            suggestion = f". Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{origin} has an unknown setting {name!r}{suggestion}", hint=f"known: {known}")
         return self.kinds[name]
 
     def convert(self, name: str, value: Any, origin: str) -> Any:
@@ -92,7 +101,7 @@ class SettingRules:
             return _convert_list(name, value, origin)
         if kind is bool:
             return _convert_flag(name, value, origin)
-        refused = ConfigError(f"{origin}: {name} wants {kind.__name__}. Received: {value!r}")
+        refused = ConfigError(f"{origin}: {name} wants {_WORDS[kind]}. Received: {value!r}")
         if isinstance(value, bool) or (kind is str and (not isinstance(value, str) or "\0" in value)):
             raise refused
         try:
@@ -101,9 +110,9 @@ class SettingRules:
             raise refused from None
         # Written with "not", so that the bounds refuse NaN as well.
         if name in self.least and not converted >= self.least[name]:
-            raise ConfigError(f"{origin}: {name} is at least {self.least[name]:g}. Received: {value!r}")
+            raise ConfigError(f"{origin}: {name} is at least {self.least[name]}. Received: {value!r}")
         if name in self.most and not converted <= self.most[name]:
-            raise ConfigError(f"{origin}: {name} is at most {self.most[name]:g}. Received: {value!r}")
+            raise ConfigError(f"{origin}: {name} is at most {self.most[name]}. Received: {value!r}")
         if name in self.choices and converted not in self.choices[name]:
             known = ", ".join(self.choices[name])
             raise ConfigError(f"{origin}: {name} is one of {known}. Received: {value!r}")
@@ -202,6 +211,7 @@ _RULES: Final = SettingRules(
         "workers": 0,
         "lock_timeout": 0,
     },
+    tables=tuple(sorted(TABLES)),
 )
 
 

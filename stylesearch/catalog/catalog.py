@@ -15,6 +15,7 @@ from stylesearch.catalog.connections import (
     WRITE,
     ChangeCounter,
     Location,
+    is_on_readonly_storage,
     make_engine,
     reading_mode,
     writer_lock,
@@ -224,6 +225,11 @@ class Catalog:
             CatalogError: the catalog was opened for reading only.
         """
         if self.readonly:
+            if self.location.path is not None and is_on_readonly_storage(self.location.path):
+                raise CatalogError(
+                    f"the catalog {self.location} lies on read-only storage",
+                    hint="mount it for writing, or go on with a copy of the workspace elsewhere",
+                )
             raise CatalogError(
                 f"the catalog {self.location} was opened for reading only", hint="open it without readonly"
             )

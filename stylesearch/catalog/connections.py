@@ -365,6 +365,9 @@ def _explain_sqlite(error: sqlite3.DatabaseError, location: Location, statement:
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         _fail(error, f"may not write to the catalog {location}", "check the permissions of file and folder")
     if code == sqlite3.SQLITE_IOERR:
+        # A reader, too, writes beside the catalog; on some file systems a full disk is told like this.
+        if location.path is not None and shutil.disk_usage(location.path.parent).free < ALMOST_FULL:
+            _fail(error, f"no space left beside the catalog {location}", "free some space and run it again")
         _fail(
             error, f"the disk failed under the catalog {location}: {error}", "check the disk, then try again"
         )

@@ -85,19 +85,24 @@ class PartReader:
             )
         try:
             self.manifest = parse_json(self._read(MANIFEST, MOST_PART_BYTES))
-            is_known = self.manifest["format"] == FORMAT
+            if self.manifest["format"] != FORMAT:
+                raise DatasetError(
+                    f"{place} is no export of stylesearch",
+                    hint="`stylesearch db restore` takes backups, `stylesearch ingest` reads tables",
+                )
             version = int(self.manifest["version"])
             for name, one in self.manifest["files"].items():
                 if not NAME.fullmatch(name):
                     raise ValueError(f"a part called {name!r}")
                 if not 0 <= int(one["bytes"]) <= MOST_PART_BYTES or not isinstance(one["sha256"], str):
                     raise ValueError(f"{name} without a length or a digest")
+        except DatasetError:  # a ValueError, too
+            raise
         except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DatasetError(f"{place}/{MANIFEST} cannot be read: {error}") from error
-        if not is_known:
             raise DatasetError(
-                f"{place} is no export of stylesearch", hint="`stylesearch ingest` reads tables"
-            )
+                f"{place}/{MANIFEST} cannot be read: {error}",
+                hint="copy the export again, or export again; nothing was changed",
+            ) from error
         if version > VERSION:
             raise DatasetError(
                 f"{place} is of a newer stylesearch (format {version}). This one reads up to {VERSION}",
@@ -138,7 +143,10 @@ class PartReader:
                 blocks = iter(lambda: file.read(BLOCK), b"")
                 return b"".join(itertools.islice(blocks, most // BLOCK + 1))
         except (OSError, tarfile.TarError, EOFError) as error:
-            raise DatasetError(f"{self.place}/{name} cannot be read: {error}") from error
+            raise DatasetError(
+                f"{self.place}/{name} cannot be read: {error}",
+                hint="copy the export again, or export again; nothing was changed",
+            ) from error
 
 
 @contextlib.contextmanager
@@ -154,23 +162,30 @@ def write_parts(place: Path, *, overwrite: bool = False) -> Iterator[PartWriter]
         OSError: it cannot be written.
     """
     _check_target(place, overwrite)
-    with partial_folder(place) as folder:
-        written = folder / "export"
-        if place.suffix == TAR:
-            with written.open("xb") as file:
-                with tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                    yield _TarWriter(tar)
-                file.flush()
-                os.fsync(file.fileno())
-            written.replace(place)
-        else:
-            written.mkdir()
-            yield _FolderWriter(written)
-            sync_folder(written)
-            if place.exists():
-                place.rename(folder / "former")
-            written.rename(place)
-        sync_folder(place.parent)
+    try:
+        with partial_folder(place) as folder:
+            written = folder / "export"
+            if place.suffix == TAR:
+                with written.open("xb") as file:
+                    with tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                        yield _TarWriter(tar)
+                    file.flush()
+                    os.fsync(file.fileno())
+                written.replace(place)
+            else:
+                written.mkdir()
+                yield _FolderWriter(written)
+                sync_folder(written)
+                if place.exists():
+                    place.rename(folder / "former")
+                written.rename(place)
+            sync_folder(place.parent)
+    except OSError as error:
+        if (
+            error.filename is None
+        ):  # a write says no name, and the disk of the export is not always the catalog's
+            error.filename = os.fspath(place)
+        raise
 
 
 @contextlib.contextmanager
@@ -198,7 +213,10 @@ def open_parts(place: Path) -> Iterator[PartReader]:
         try:
             members = {one.name: one for one in tar.getmembers() if one.isreg()}
         except (OSError, tarfile.TarError, ValueError, OverflowError, EOFError) as error:
-            raise DatasetError(f"{place} cannot be read: {error}") from error
+            raise DatasetError(
+                f"{place} is cut short or damaged: {error}",
+                hint="copy the export again, or export again; nothing was changed",
+            ) from error
         yield PartReader(place, {name: _opener_of_member(tar, one) for name, one in members.items()})
 
 

@@ -305,7 +305,10 @@ def _image_errors_only(label: str, image_format: ImageFormat) -> Iterator[None]:
     except MemoryError as error:
         raise ImageTooLarge(f"{label} does not fit into memory") from error
     except Image.DecompressionBombError as error:
-        raise ImageTooLarge(f"{label} is too large. {error}") from error
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own limit, from which it raises
+        raise ImageTooLarge(
+            f"{label} has more than {most:,} pixels; they are not decoded", hint="make the picture smaller"
+        ) from error
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise NotAnImage(

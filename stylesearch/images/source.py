@@ -46,6 +46,9 @@ CHANGED: Final = "the file has changed since it was ingested: ingest again"
 
 BLOCK_BYTES: Final = 1 << 20
 
+LISTED: Final = "the picture"
+"""What a file that a source lists is called in messages: whoever reports it says which."""
+
 _URL: Final = re.compile("[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 _USER: Final = re.compile(
@@ -110,9 +113,8 @@ def read_image(locator: Locator) -> bytes:
         ImageTooLarge: it has more than ``max_file_bytes``.
         OSError: it is not there, or cannot be read.
     """
-    label = os.fspath(locator)
     with open_image(locator) as file:
-        return _read(label, file)[1]
+        return _read(LISTED, file)[1]
 
 
 def hash_image(locator: Locator) -> str:
@@ -121,12 +123,11 @@ def hash_image(locator: Locator) -> str:
     Raises:
         NotAnImage, ImageTooLarge, OSError: as ``read_image``.
     """
-    label = os.fspath(locator)
     with open_image(locator) as file:
-        _read_head(label, file)
+        _read_head(LISTED, file)
         size = _size_of(file)
         if size is not None and size > decoding_limits().max_file_bytes:
-            raise refuse_large_file(label, size)
+            raise refuse_large_file(LISTED, size)
         file.seek(0)
         digest = hashlib.sha256()
         while block := file.read(BLOCK_BYTES):

@@ -101,7 +101,8 @@ class Generations:
         except FileNotFoundError as error:
             raise IndexDamaged(f"nothing has been built in {self.folder}") from error
         except (OSError, ValueError) as error:
-            raise IndexDamaged(f"{pointer} cannot be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error  # without the path once more
+            raise IndexDamaged(f"{pointer} cannot be read: {reason}") from error
         if not _GENERATION.fullmatch(name):
             raise IndexDamaged(f"{pointer} does not name a generation")
         return self.folder / name

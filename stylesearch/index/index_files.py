@@ -103,7 +103,8 @@ class FileRecord:
             if (thorough or stat.st_mtime_ns != self.mtime_ns) and sha256_file(path) != self.sha256:
                 raise IndexDamaged(f"{path} is not what was written: its sha256 differs")
         except OSError as error:
-            raise IndexDamaged(f"{path} cannot be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error  # without the path once more
+            raise IndexDamaged(f"{path} cannot be read: {reason}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ class Manifest:
             check_fields(cls, stored)
             return cls(**stored, files=files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IndexDamaged(f"{path} cannot be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error  # without the path once more
+            raise IndexDamaged(f"{path} cannot be read: {reason}") from error
 
     def check_files(self, folder: Path, *, thorough: bool = False) -> None:
         """Compares every file with its record.
@@ -283,7 +285,8 @@ def read_ids(folder: Path, manifest: Manifest) -> Ids:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise IndexDamaged(f"{path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error  # without the path once more
+        raise IndexDamaged(f"{path} cannot be read: {reason}") from error
     if sha256_bytes(data) != manifest.files[IDS].sha256:
         raise IndexDamaged(f"{path} is not what was written: its sha256 differs")
     if not data.startswith(header) or len(data) != len(header) + 8 * manifest.count:

@@ -108,7 +108,8 @@ class Reduction:
             stored = read_arrays(path)
             return cls(stored["mean"], stored["axes"], bool(stored["unit"]), bool(stored["root"]))
         except (OSError, ValueError, KeyError) as error:
-            raise IndexDamaged(f"{path} cannot be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error  # without the path once more
+            raise IndexDamaged(f"{path} cannot be read: {reason}") from error
 
     def _split(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
         """Coordinates along the axes, (n, n_axes), and the squared length of the rest, (n,)."""

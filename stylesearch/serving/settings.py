@@ -112,7 +112,7 @@ class ServiceSettings:
 
 
 _RULES: Final = SettingRules(
-    kinds_of(ServiceSettings),
+    {name: kind for name, kind in kinds_of(ServiceSettings).items() if name != "api_keys"},
     least={
         "port": 0,
         "workers": 1,

@@ -40,7 +40,7 @@ from stylesearch.catalog.connections import Location, writer_lock
 from stylesearch.catalog.partial_folder import partial_folder
 from stylesearch.catalog.schema_version import HEAD
 from stylesearch.data_files import parse_json, read_json
-from stylesearch.errors import CatalogError, ConfigError, StyleSearchError
+from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.files import atomic_file, sync_folder, write_json
 from stylesearch.models.store import CARD, folder_of, model_names, training_lock
@@ -143,7 +143,12 @@ def read_backup(file: Path) -> Backup:
     except OSError as error:
         raise CatalogError(f"cannot read {file}: {error.strerror or error}", hint="name a backup") from error
     if begins == SQLITE_BYTES:
-        contents = read_contents(file, mode=_mode_of_copy(file))
+        try:
+            contents = read_contents(file, mode=_mode_of_copy(file))
+        except CatalogDamaged as error:  # its own words are of the catalog in use
+            raise CatalogError(
+                f"the backup is damaged: {error.what}", hint="name another backup; nothing was changed"
+            ) from error
         if contents is None:
             raise CatalogError(f"{file} is an empty database", hint="name another backup")
         return Backup(file, False, status.st_size, _in_utc(status.st_mtime), contents)

@@ -173,7 +173,11 @@ class ArchiveReader:
         assert file is not None
         try:
             manifest = parse_json(file.read())
-            is_known = manifest["format"] == FORMAT
+            if manifest["format"] != FORMAT:
+                raise CatalogError(
+                    f"{self.path} is not a backup of stylesearch",
+                    hint="`stylesearch db import` takes what `stylesearch db export` has written",
+                )
             version = int(manifest["version"])
             for one in manifest["files"].values():
                 if int(one["bytes"]) < 0 or not isinstance(one["sha256"], str):
@@ -181,8 +185,6 @@ class ArchiveReader:
             manifest["catalog"].items()
         except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CatalogError(f"the manifest of {self.path} cannot be read: {error}", hint=_HINT) from error
-        if not is_known:
-            raise CatalogError(f"{self.path} is not a backup of stylesearch", hint=_HINT)
         if version > VERSION:
             raise CatalogError(
                 f"{self.path} is of a newer stylesearch (format {version}). This one reads up to {VERSION}",

@@ -96,8 +96,9 @@ def _check(
     from stylesearch.catalog import Catalog
     from stylesearch.catalog.check.files import check_files, check_uploads
     from stylesearch.catalog.check.whole import check_catalog
-    from stylesearch.catalog.connections import make_engine, reading_mode
+    from stylesearch.catalog.connections import is_on_readonly_storage, make_engine, reading_mode
 
+    readonly = location.path is not None and is_on_readonly_storage(location.path)
     uploads = settings.home.resolve() / "uploads"
 
     def connect_and(check: Callable[[Connection], Finding]) -> Finding:
@@ -115,7 +116,7 @@ def _check(
         with Catalog.open(settings.database, readonly=True) as catalog:
             return _check_indexes(settings, catalog)
 
-    yield from check_catalog(location, progress=progress)
+    yield from check_catalog(location, readonly=readonly, progress=progress)
     yield _unless_damaged("files of images", lambda: connect_and(of_files))
     yield _unless_damaged(
         "images that were put over the API", lambda: connect_and(lambda one: check_uploads(one, uploads))

@@ -200,7 +200,8 @@ def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
         try:
             card, transform = store.load_model(store.folder_of(settings.home, name))
         except StyleSearchError as error:
-            yield Finding(check, "problem", str(error), error.hint)
+            mended = f"stylesearch train {name}, or stylesearch models remove {name}"
+            yield Finding(check, "problem", str(error), error.hint or mended)
             continue
         detail = f"{card.space}: {transform.dim} numbers, {card.metric}, of {card.extractor} features"
         if card.feature_set in known:

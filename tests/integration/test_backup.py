@@ -321,13 +321,20 @@ def test_what_is_no_backup_changes_nothing(home: Path, tmp_path: Path) -> None:
         "short": (whole[: len(whole) // 2], CatalogError),
         "flipped": (bytes(flipped), CatalogError),
         "pages": (bytes(pages), CatalogError),
+        "short.db": ((tmp_path / "backup.db").read_bytes()[: 3 * 16384], CatalogError),
         "newer": (newer.read_bytes(), CatalogTooNew),
     }
     with ss.open(home) as shop:
         for name, (data, error) in cases.items():
             (tmp_path / name).write_bytes(data)
-            with pytest.raises(error):
+            with pytest.raises(error) as caught:
                 shop.database.restore(tmp_path / name)
+            assert "the catalog is damaged" not in str(caught.value)
+            assert error is CatalogTooNew or "nothing was changed" in caught.value.hint
+        shop.database.export(tmp_path / "export.tar")
+        with pytest.raises(CatalogError, match="not a backup") as caught:
+            shop.database.restore(tmp_path / "export.tar")
+        assert "stylesearch db import" in caught.value.hint
         with pytest.raises(CatalogError, match="No such file"):
             shop.database.restore(tmp_path / "none")
         with pytest.raises(ConfigError, match="itself"):

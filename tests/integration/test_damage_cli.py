@@ -125,6 +125,9 @@ def test_check_names_the_product_repairs_it_and_says_so(
         "-> --repair drops the vector: the next ingest of its source, or PUT of its product, computes it anew"
         in told.out
     )
+    assert told.out.splitlines()[-1] == (
+        f"7 problems; `stylesearch db check --repair --home {home}` mends what can be"
+    )
     mended = stylesearch("--home", home, "--json", "db", "check", "--repair")
     (vectors,) = [one for one in mended.json if one["check"] == "vectors, with their checksums"]
     assert (vectors["checked"], vectors["problems"], vectors["repaired"]) == (0, 0, 7)
@@ -134,6 +137,7 @@ def test_check_names_the_product_repairs_it_and_says_so(
     assert stylesearch("--home", home, "query", shop / "source" / "street.jpg").code == 0
     whole = stylesearch("--home", home, "db", "check")
     assert (whole.code, "ok      vectors, with their checksums: 7 vectors" in whole.out) == (0, True)
+    assert whole.out.splitlines()[-1] == "nothing is wrong"
 
 
 def test_check_tells_damaged_indexes_and_builds_them_anew(
@@ -142,6 +146,9 @@ def test_check_tells_damaged_indexes_and_builds_them_anew(
     home = tmp_path / "home"
     shutil.copytree(shop / "home", home)
     (manifest, *_) = sorted((home / "indexes").rglob("manifest.json"))
+    (ids := manifest.with_name("ids.npy")).unlink()
+    shown = stylesearch("--home", home, "index", "verify")
+    assert (shown.code, f"{ids} cannot be read: No such file or directory\n" in shown.err) == (3, True)
     manifest.write_text("{")
     told = stylesearch("--home", home, "db", "check")
     assert told.code == 1

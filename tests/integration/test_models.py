@@ -495,6 +495,7 @@ def test_a_damaged_model_is_listed_beside_the_others(
     assert "siamese:default" in done.out
     assert "damaged: nested: " in done.err
     assert "it is nested too deeply" in done.err
+    assert "-> stylesearch train nested, or stylesearch models remove nested" in done.err
     listed = stylesearch("--home", home, "models", "list", "--json").json
     assert [one["name"] for one in listed] == ["default", "cut", "nested"]
     assert "model.json" in listed[1]["damaged"]

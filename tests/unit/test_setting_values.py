@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stylesearch.errors import ConfigError
-from stylesearch.settings import SettingRules
+from stylesearch.settings import SettingRules, load_settings
 
 RULES = SettingRules(
     {"port": int, "wait": float, "title": str, "format": str},
@@ -38,12 +38,12 @@ def test_a_good_value_is_converted(name: str, value: Any, wanted: Any) -> None:
     [
         ("port", -1, "at least 0"),
         ("port", 65536, "at most 65535"),
-        ("port", "many", "wants int"),
-        ("port", True, "wants int"),
-        ("port", float("inf"), "wants int"),
-        ("port", None, "wants int"),
+        ("port", "many", "wants a whole number"),
+        ("port", True, "wants a whole number"),
+        ("port", float("inf"), "wants a whole number"),
+        ("port", None, "wants a whole number"),
         ("wait", "nan", "at least 0.5"),
-        ("title", 7, "wants str"),
+        ("title", 7, "wants a text"),
         ("format", "xml", "one of json, text"),
     ],
 )
@@ -53,6 +53,14 @@ def test_a_bad_one_is_refused(name: str, value: Any, why: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="the call has an unknown setting 'prot'") as caught:
+    with pytest.raises(
+        ConfigError, match=r"the call has an unknown setting 'prot'\. Did you mean 'port'\?"
+    ) as caught:
         RULES.convert("prot", 80, "the call")
     assert caught.value.hint == "known: port, wait, title, format"
+
+
+def test_a_table_that_is_written_wrong_is_recognised() -> None:
+    with pytest.raises(ConfigError, match=r"an unknown setting 'serv'\. Did you mean 'serve'\?") as caught:
+        load_settings({"serv": {}}, {})
+    assert caught.value.hint.endswith(", the table [fetch], the table [serve]")

@@ -33,9 +33,9 @@ def test_the_database_is_in_the_home_unless_told_otherwise(tmp_path: Path) -> No
     ("flags", "message"),
     [
         ({"metrik": "l1"}, "unknown setting 'metrik'"),
-        ({"batch_size": "many"}, "batch_size wants int"),
-        ({"batch_size": True}, "batch_size wants int"),
-        ({"metric": 3}, "metric wants str"),
+        ({"batch_size": "many"}, "batch_size wants a whole number"),
+        ({"batch_size": True}, "batch_size wants a whole number"),
+        ({"metric": 3}, "metric wants a text"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_name(flags: dict[str, object], message: str) -> None:

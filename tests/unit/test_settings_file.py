@@ -83,12 +83,12 @@ def test_another_encoding_is_named_as_the_fault(tmp_path: Path) -> None:
         (b'space = "raw"\nmetric = "l\xb1"', "line 2: it is not UTF-8"),
         (b"batch_size = " + b"9" * 5000, "line 1: a number of too many digits"),
         (b"batch_size = 0x" + b"f" * 5000, "more than 64 bits"),
-        (b"max_pixels = inf", "max_pixels wants int"),
+        (b"max_pixels = inf", "max_pixels wants a whole number"),
         (b"lock_timeout = nan", "lock_timeout is at least 0"),
         (b"space = 'raw'\nspace = 'raw'", "Cannot overwrite"),
         (b"home = 5", "home wants a path"),
         (b'home = "a\\u0000"', "home wants a path"),
-        (b'weights = "a\\u0000"', "weights wants str"),
+        (b'weights = "a\\u0000"', "weights wants a text"),
     ],
 )
 def test_a_damaged_file_is_told_with_its_name(text: bytes, said: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from stylesearch.catalog import Catalog, connections
+from stylesearch.catalog import catalog as catalog_module
 from stylesearch.catalog.connections import PAGE_BYTES, Location, make_engine, prepare_new_file
 from stylesearch.catalog.migrate import check_schema, upgrade
 from stylesearch.errors import CatalogDamaged, CatalogError, CatalogTooNew, MissingDependency
@@ -229,6 +230,24 @@ def test_on_readonly_storage_nothing_is_written_at_all(
     with Catalog.open(catalog_file, readonly=True) as catalog:
         assert catalog.products() == []
         assert [found.name for found in catalog_file.parent.iterdir()] == ["catalog.db"]
+        monkeypatch.setattr(catalog_module, "is_on_readonly_storage", lambda path: True)
+        with pytest.raises(CatalogError, match="lies on read-only storage"), catalog.writing():
+            pass
+
+
+def test_a_full_disk_under_a_reader_is_told_as_such(
+    catalog_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full tmpfs has no room for the shared memory of readers, which SQLite calls an error of the disk."""
+    failed = sqlite3.OperationalError("disk I/O error")
+    failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    location = connections.Location(catalog_file)
+    with pytest.raises(CatalogError, match="the disk failed"):
+        connections._explain_sqlite(failed, location)
+    full = shutil.disk_usage(catalog_file.parent)._replace(free=0)
+    monkeypatch.setattr(connections.shutil, "disk_usage", lambda path: full)
+    with pytest.raises(CatalogError, match="no space left"):
+        connections._explain_sqlite(failed, location)
 
 
 def test_readonly_storage_is_recognised(tmp_path: Path) -> None:

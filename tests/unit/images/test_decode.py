@@ -256,8 +256,10 @@ class TestBombs:
         ids=["png", "png1bit", "gif", "bmp", "ppm", "webp", "tiff", "jpeg"],
     )  # fmt: skip
     def test_refused_before_decoding(self, data):
-        with pytest.raises(ImageTooLarge):
+        with pytest.raises(ImageTooLarge, match=r"pixels; |KB|MB") as caught:
             decode(data)
+        assert caught.value.hint
+        assert "attack" not in str(caught.value)  # how Pillow says it
 
     def test_between_the_limits_of_pillow_nothing_warns(self):
         # 100 megapixels: Pillow would warn. Here the header passes, and the missing pixels are the error.
@@ -268,7 +270,7 @@ class TestBombs:
         tags = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 277: 1, 322: 60_000, 323: 8_000, 324: 8, 325: 100}
         data = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags))
         data += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()) + bytes(104)
-        with pytest.raises(ImageTooLarge, match=r"too large|60000 x 8000"):
+        with pytest.raises(ImageTooLarge, match=r"more than [\d,]+ pixels|60000 x 8000"):
             decode(data)
 
     def test_a_jpeg_with_thousands_of_scans(self, garment, encode):

@@ -187,7 +187,9 @@ class TestLargeFiles:
         with path.open("wb") as file:
             file.truncate(self.N_BYTES)
         for read in (read_image, hash_image, decode):
-            with pytest.raises(NotAnImage, match="in no format that can be read"):
+            # What reads for an ingest leaves the path to the report, which begins with it.
+            label = path if read is decode else "the picture"
+            with pytest.raises(NotAnImage, match=f"^{label} is in no format that can be read"):
                 read(path)
 
     def test_a_pipe_is_read_no_further_than_the_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:

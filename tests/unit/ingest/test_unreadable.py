@@ -129,4 +129,5 @@ def test_a_file_of_gigabytes_is_told_and_not_read(tmp_path: Path, source: Path) 
         file.truncate(6_000_000_000)  # takes no space
     report = run(Catalog.open(tmp_path / "other.db"), source)
     (failure,) = report.failed
-    assert failure.reason.endswith("a.png has 6,000,000,000 bytes; files of up to 200,000,000 are read")
+    assert failure.item.endswith("a.png")
+    assert failure.reason == "the picture has 6,000,000,000 bytes; files of up to 200,000,000 are read"

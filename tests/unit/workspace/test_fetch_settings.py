@@ -71,7 +71,7 @@ def test_the_environment_wins_over_the_file_and_the_call_over_both(home: Path) -
     ("line", "message"),
     [
         ("n_at_once = 0", "n_at_once has to be 1 or more"),
-        ("n_at_once = 'many'", "n_at_once wants int"),
+        ("n_at_once = 'many'", "n_at_once wants a whole number"),
         ("read_seconds = nan", "read_seconds has to be more than 0"),
         ("http2 = 1", "http2 wants true or false"),
         ("allow_private = 'yes'", "allow_private wants true or false"),
