@@ -36,6 +36,7 @@ __all__ = [
     "Vacuumed",
     "bytes_of_database",
     "check_copy",
+    "check_original",
     "check_room",
     "count_contents",
     "give_new_id",
@@ -226,16 +227,41 @@ def check_copy(path: Path, name: Path) -> Contents:
         CatalogTooNew: a newer stylesearch wrote it.
         CatalogError: it is damaged, or no catalog.
     """
+    contents, damage = _examine(path, name)
+    if contents is None or damage:
+        raise CatalogError(
+            f"the backup {name} is damaged: {damage}", hint="name another backup; nothing was changed"
+        )
+    return contents
+
+
+def check_original(copy: Path, name: Path) -> None:
+    """Checks the catalog that a copy was made of, as ``check_copy`` does.
+
+    Args:
+        copy: the copy, as ``write_copy`` made it.
+        name: the catalog's file, for messages.
+
+    Raises:
+        CatalogDamaged: the catalog is damaged, and its copies are.
+    """
+    _, damage = _examine(copy, name)
+    if damage:
+        raise CatalogDamaged(damage, hint="older backups were not touched: restore the newest")
+
+
+def _examine(path: Path, name: Path) -> tuple[Contents | None, str]:
+    """Counts what a copy of a catalog holds, and says what is wrong with it, or nothing."""
     location = Location(path)
     engine = make_engine(location, mode="immutable")
     try:
         with engine.connect() as connection:
             contents = count_contents(connection, str(name))
             if contents is None:
-                raise CatalogError(f"{name} is an empty database", hint="name another backup")
-            damage = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars().all()
+                return None, "it is an empty database"
+            pages = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars().all()
             loose = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            found = [line for line in damage if line != "ok"]
+            found = [line for line in pages if line != "ok"]
             found += [
                 f"row {row[1]} of {row[0]} points to a row of {row[2]} that is missing" for row in loose[:1]
             ]
@@ -243,23 +269,26 @@ def check_copy(path: Path, name: Path) -> Contents:
                 from stylesearch.catalog.migrate import schema_drift
 
                 found = [f"the schema differs: {one}" for one in schema_drift(connection)]
+            return contents, found[0] if found else ""
     except CatalogDamaged as error:
-        raise _damage_error(name, error.what) from error
+        return None, error.what
     except CatalogError as error:
         if isinstance(error.__cause__, sqlite3.DatabaseError):
-            raise _damage_error(name, str(error.__cause__)) from error
+            return None, str(error.__cause__)
         raise
     finally:
         engine.dispose()
-    if found:
-        raise _damage_error(name, found[0])
-    return contents
 
 
-def warn_of_damaged_rows(path: Path, name: Path) -> None:
+def warn_of_damaged_rows(path: Path, name: Path, advice: str) -> None:
     """Reads every row and vector of a copy with this version's schema; logs how many are damaged.
 
-    They may have been so in the catalog that was copied, and most of them can be mended after a restore.
+    Most of them can be mended, in the catalog or after a restore.
+
+    Args:
+        path: file of the copy, which nobody else opens meanwhile.
+        name: the file that it is of, for messages.
+        advice: what to do about it.
     """
     from stylesearch.catalog.check.rows import check_rows
 
@@ -269,12 +298,13 @@ def warn_of_damaged_rows(path: Path, name: Path) -> None:
             for one in check_rows(connection, None):
                 if one.n_problems:
                     log.warning(
-                        "%s: %d of %d %s are damaged, as %s; run `stylesearch db check` on what is restored",
+                        "%s: %d of %d %s are damaged, as %s; %s",
                         name,
                         one.n_problems,
                         one.n_checked,
                         one.check,
                         one.problems[0].what,
+                        advice,
                     )
     finally:
         engine.dispose()
@@ -418,12 +448,6 @@ def _match_pages(copy: Path, page_bytes: int) -> None:
         connection.execute(f"PRAGMA page_size = {page_bytes}")
         connection.execute("VACUUM")
         connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _damage_error(name: Path, reason: str) -> CatalogError:
-    return CatalogError(
-        f"the backup {name} is damaged: {reason}", hint="name another backup; nothing was changed"
-    )
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stylesearch.catalog.backup import (
     Contents,
     check_copy,
+    check_original,
     check_room,
     give_new_id,
     hold_alone,
@@ -105,6 +106,7 @@ def back_up(
 
     Raises:
         ConfigError: the file exists, or another database than SQLite keeps the catalog.
+        CatalogDamaged: the catalog's pages, references or schema are damaged; a file that exists is kept.
         CatalogError: there is no catalog, it cannot be read, or there is no room.
         OSError: the file cannot be written.
     """
@@ -120,7 +122,7 @@ def back_up(
         if full:
             contents = _write_archive(settings, database, copy, written, progress)
         else:
-            contents = write_copy(database, copy, progress)
+            contents = _copy_catalog(database, copy, progress)
             copy.rename(written)
         with written.open("rb+") as flushed:
             os.fsync(flushed.fileno())
@@ -222,7 +224,7 @@ def restore(settings: Settings, file: Path, progress: ReportProgress | None = No
         if contents != backup.contents:
             raise CatalogError(f"{file} is damaged: its catalog is not the one of its manifest")
         if not backup.is_full and contents.schema == HEAD:  # members of a full one have digests
-            warn_of_damaged_rows(copy, file)
+            warn_of_damaged_rows(copy, file, "run `stylesearch db check` on what is restored")
         _adapt_config(staged / CONFIG, database, home)
         new_id = give_new_id(copy)
         former = {contents.catalog_id, _id_of(database)} - {""}
@@ -239,6 +241,18 @@ def restore(settings: Settings, file: Path, progress: ReportProgress | None = No
 # Backing up.
 
 
+def _copy_catalog(database: Path, copy: Path, progress: ReportProgress | None) -> Contents:
+    """Copies the catalog and reads the copy whole: a damaged catalog must not take the place of good backups.
+
+    Rows and vectors that are damaged are only logged: the others are worth a backup.
+    """
+    contents = write_copy(database, copy, progress)
+    check_original(copy, database)
+    if contents.schema == HEAD:
+        warn_of_damaged_rows(copy, database, "run `stylesearch db check`, and keep the backups of before")
+    return contents
+
+
 def _write_archive(
     settings: Settings, database: Path, copy: Path, written: Path, progress: ReportProgress | None
 ) -> Contents:
@@ -252,7 +266,7 @@ def _write_archive(
         archive = ArchiveWriter(file, _telling(progress, "writing the backup", total))
         for path in uploads:
             archive.add_path(path.relative_to(home).as_posix(), path)
-        contents = write_copy(database, copy, progress)
+        contents = _copy_catalog(database, copy, progress)
         # An image is there before a catalog lists it: what came since the first look is added.
         for path in _uploads(home):
             if (name := path.relative_to(home).as_posix()) not in archive.files:

@@ -44,6 +44,7 @@ class Database:
         Raises:
             ConfigError: the file exists, or another database than SQLite keeps the catalog.
             CatalogTooNew: a newer stylesearch wrote the catalog.
+            CatalogDamaged: the catalog is damaged; a file that exists is kept. Damaged rows are logged.
             CatalogError: there is no catalog, it cannot be read, or there is no room.
         """
         from stylesearch.workspace.backup import back_up
@@ -140,12 +141,20 @@ class Database:
             ConfigError: the catalog is not empty.
             CatalogTooNew: a newer stylesearch made the export.
             DatasetError: it is damaged, or none; the message has file and line. Nothing was changed.
-            CatalogLocked: another process is writing.
+            CatalogLocked: another process is writing; with ``overwrite`` also, in SQLite, has it open: its
+                indexes are of the rows that are removed.
         """
+        from stylesearch.catalog.backup import hold_alone
+        from stylesearch.catalog.connections import Location
         from stylesearch.catalog.export_files import open_parts
         from stylesearch.catalog.transfer import read_tables
 
         with open_parts(Path(place)) as reader:
+            database = Location(self._resources.settings.database).path
+            if overwrite and database is not None and database.exists():
+                self._resources.close()
+                with hold_alone(database):
+                    pass
             catalog = self._resources.catalog(create=True)
             timeout = self._resources.settings.lock_timeout
             with catalog.writing(timeout=timeout) as writer, writer.transaction():

@@ -405,6 +405,32 @@ def test_a_restore_waits_for_nobody_who_has_the_catalog_open(
     refused = stylesearch("--home", home, "db", "restore", tmp_path / "b.db", "--yes")
     assert refused.code == 1
     assert "another process has the catalog" in refused.err
+    # An import that replaces all rows would leave the other process with indexes of those that are gone.
+    assert stylesearch("--home", home, "db", "export", tmp_path / "export").code == 0
+    replaced = stylesearch("--home", home, "db", "import", tmp_path / "export", "--overwrite", "--yes")
+    assert (replaced.code, "another process has the catalog" in replaced.err) == (1, True)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_damaged_catalog_takes_the_place_of_no_good_backup(
+    home: Path, tmp_path: Path, stylesearch: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "b.db"
+    assert stylesearch("--home", home, "db", "backup", file).code == 0
+    good = file.read_bytes()
+    with contextlib.closing(sqlite3.connect(home / "catalog.db")) as connection, connection:
+        connection.execute(
+            "UPDATE features SET vector = zeroblob(length(vector)) WHERE id = (SELECT max(id) FROM features)"
+        )
+    warned = stylesearch("--home", home, "db", "backup", tmp_path / "c.db")
+    assert warned.code == 0
+    assert f"1 of {N_FIRST} vectors, with their checksums are damaged" in caplog.text
+    with contextlib.closing(sqlite3.connect(home / "catalog.db")) as connection, connection:
+        connection.execute("UPDATE images SET product_pk = 7777 WHERE pk = 1")
+    refused = stylesearch("--home", home, "db", "backup", file, "--overwrite")
+    assert refused.code == 1
+    assert "the catalog is damaged: row 1 of images points to a row of products" in refused.err
+    assert file.read_bytes() == good
     assert leftovers(tmp_path) == []
 
 
