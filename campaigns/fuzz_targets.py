@@ -334,7 +334,7 @@ def _model_seeds() -> list[bytes]:
     from stylesearch.testing.fake_model import save_fake_model
     from tests.integration.tiny_shop import ingest_tiny_shop
 
-    home = ingest_tiny_shop(_folder() / "seeds")
+    home = ingest_tiny_shop(Path(tempfile.mkdtemp(prefix="seeds-", dir=_folder())))
     save_fake_model(load_settings({"home": home}))
     settings = b'extractor = "color-histogram"\nregions = "few"\n[serve]\nport = 8000\n[fetch]\nfetches = 4\n'
     return [(home / "models" / "default" / "model.json").read_bytes(), settings]

@@ -44,6 +44,8 @@ _LONGEST_INTEGER: Final = 4300
 _DEEP: Final = 400
 """Levels at which a text that is nested too deeply is said to be so."""
 
+_BLOCK: Final = 2**20
+
 _STORED: Final = 0
 """Of ``zipfile``: not compressed."""
 
@@ -242,7 +244,10 @@ def _shorten(value: Any) -> str:
 
 def _read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     with Path(path).open("rb") as file:
-        data = file.read(most + 1)
+        # Not at once up to the limit: Python would set that much memory aside.
+        data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
+        while len(data) <= most and (more := file.read(_BLOCK)):  # a pipe, or a file that grows
+            data += more
     if len(data) > most:
         raise ValueError(f"it has more than {most:,} bytes")
     return data

@@ -18,6 +18,7 @@ from PIL import ImageFile
 
 import stylesearch as ss
 from stylesearch.errors import ExtractorError
+from stylesearch.images.decode import decode_elsewhere
 from stylesearch.serving.problems import QueueFull, SearchTimeout, ServiceStopping
 from stylesearch.serving.settings import ServiceSettings
 from stylesearch.workspace.workspace import Workspace
@@ -98,6 +99,7 @@ def test_pixels_are_counted_before_they_are_decoded(shop: Workspace, monkeypatch
         return real(image)
 
     with serving(shop, ServiceSettings(max_pixels=1_000_000)) as client:
+        decode_elsewhere(None)  # where it can be seen what is decoded
         monkeypatch.setattr(ImageFile.ImageFile, "load", noted)
         for photo in (png_that_says(1001, 1000), png_that_says(60_000, 60_000)):
             answer = post(client, photo)

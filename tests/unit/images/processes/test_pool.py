@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -162,9 +163,11 @@ class TestBrokenDecoders:
         def busy_pids():
             return {int(pid) for pid in _children(pools._pool._starter.pid)} - set(pools._pool.pids)
 
+        gc.collect()
+        before = BUDGET.used  # by results of other tests
         with pytest.raises(NotAnImage, match="no JPEG that can be read: it broke its decoder"):
             decode(PHOTO, reduce_to=crash)
-        assert BUDGET.used == 0
+        assert BUDGET.used <= before
         assert decode(PHOTO).width == 640
 
     def test_a_starter_that_was_ended_is_replaced(self):
