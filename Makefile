@@ -59,8 +59,9 @@ demo-query:
 serve: $(VENV)/.installed  ## serve the shop that `make demo` drew: a page to search with, and the API
 	$(BIN)/stylesearch --home demo/.stylesearch serve
 
-# Two processes, each with whole files of tests: more would want memory, up to 5 GB each, rather than cores.
-PYTEST_OPTIONS = -n 2 --dist loadfile --durations 15
+# Two processes, each with whole files of tests, in their order: long files of few tests would come last. More
+# processes would want memory, up to 5 GB each, rather than cores.
+PYTEST_OPTIONS = -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 test: $(VENV)/.installed-dev  ## run the quick tests; at the end it names the files of the slow ones, which it leaves out
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow"
