@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tempfile
 import unicodedata
 import warnings
@@ -19,9 +20,11 @@ from stylesearch.listing import Listing, Record, Unpictured
 from stylesearch.types import Box, Domain, Failure
 
 FILES = ("a.jpg", "b.jpg", "c.jpg")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0="), max_size=12)
-ids = text.filter(lambda text: (normal(text) or "'")[0] != "'")
+# An id is one line; those that are not are tested as failures.
+ids = text.filter(lambda text: (normal(text) or "'")[0] != "'" and not CONTROL.search(normal(text) or ""))
 categories = text.filter(lambda text: not set(text) & set(">»"))
 
 
