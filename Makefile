@@ -1,6 +1,6 @@
 # `make` alone prints this help. Everything happens inside $(VENV); nothing else on the machine is changed.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-query serve test test-all check lint types format docs bench campaign fuzz package-check sdist-check clean
+.PHONY: help demo demo-query serve test test-all check lint types format docs bench campaign fuzz package-check sdist-check test-nightly clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -66,8 +66,11 @@ PYTEST_OPTIONS = -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 test: $(VENV)/.installed-dev  ## run the quick tests; at the end it names the files of the slow ones, which it leaves out
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow"
 
-test-all: $(VENV)/.installed-dev  ## run all tests, also those with a browser, TensorFlow or processes of their own
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+test-all: $(VENV)/.installed-dev  ## run all tests but the nightly ones, also those with a browser, TensorFlow or processes of their own
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not nightly"
+
+test-nightly: $(VENV)/.installed-dev  ## run what takes minutes: each hostile picture at 20 MB, each damage against each command
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m nightly
 
 check: lint types docs test-all  ## what continuous integration runs: lint, types, docs, all tests
 

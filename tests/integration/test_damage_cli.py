@@ -74,6 +74,7 @@ def tell(stylesearch: Command, home: Path, source: Path, name: str, command: lis
     return done.code
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*ROW_DAMAGES, *SCHEMA_DAMAGES, *FILE_DAMAGES])
 def test_every_command_works_or_tells_the_damage(

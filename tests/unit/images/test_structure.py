@@ -117,6 +117,7 @@ except StyleSearchError as error:
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(HOSTILE.keys() - SHEER_PIXELS))
 def test_no_hostile_picture_keeps_the_decoder_busy(name):
