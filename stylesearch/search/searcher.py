@@ -114,6 +114,13 @@ class View:
     seen: tuple[tuple[int, Seen], ...] = ()
 
 
+def _bytes_or_path(photo: Photo) -> bytes | str | os.PathLike[str]:
+    """Reads a stream, which may be read only once; a photo may be decoded several times."""
+    if hasattr(photo, "read"):
+        return read_limited("the picture", cast("BinaryIO", photo))
+    return photo
+
+
 def look(photo: Photo, size: int, request: SearchRequest, *, regions: str, max_pixels: int) -> View:
     """Reads a photo and cuts it into its regions; no gallery is needed for that.
 
@@ -128,7 +135,7 @@ def look(photo: Photo, size: int, request: SearchRequest, *, regions: str, max_p
         ImageError: the photo cannot be used, or has no such region.
     """
     began = time.perf_counter()
-    kept = read_limited("the picture", cast("BinaryIO", photo)) if hasattr(photo, "read") else photo
+    kept = _bytes_or_path(photo)
     box, plan, region = request.box, request.regions or regions, str(request.region)
     # OpenCV is imported where persons are looked for: other searches do without.
     if region not in ("auto", "whole"):
@@ -262,7 +269,7 @@ class Searcher:
         from stylesearch.persons.spots import make_spot_inputs  # OpenCV: searches do without
 
         began = time.perf_counter()
-        kept = read_limited("the picture", cast("BinaryIO", photo)) if hasattr(photo, "read") else photo
+        kept = _bytes_or_path(photo)
         size = self.extractor.input_size
         limit = self.max_pixels if max_pixels is None else max_pixels
         inputs, spots = make_spot_inputs(kept, size, max_pixels=limit)
