@@ -12,7 +12,7 @@ import click
 
 from stylesearch.wording import count, one_or_many
 
-from .options import Shared, extractor_options, pass_shared, shared_options
+from .options import Shared, cluster_option, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_changes, echo_json
 from .process import resumable
 
@@ -122,6 +122,7 @@ class Shares(click.ParamType[tuple[float, float, float]]):
     help="Approximate memory for vectors and distances; larger arrays are kept in files of the workspace. "
     "Not counted: the program, and about 1 KB for each image.",
 )
+@cluster_option
 @extractor_options()
 @shared_options
 @pass_shared
@@ -132,6 +133,7 @@ def train(
     engine: str | None,
     precision: str | None,
     weights: str | None,
+    cluster: str | None,
     **choices: Any,
 ) -> None:
     """Learn a distance from pairs of images that show the same product.
@@ -160,7 +162,9 @@ def train(
         return "the same command without --resume"
 
     with (
-        shared.open(extractor=extractor, engine=engine, precision=precision, weights=weights) as shop,
+        shared.open(
+            extractor=extractor, engine=engine, precision=precision, weights=weights, cluster=cluster
+        ) as shop,
         Progress(quiet=quiet) as progress,
         EpochLines(quiet=quiet) as lines,
         resumable(how),

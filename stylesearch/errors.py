@@ -22,6 +22,9 @@ StyleSearchError                      message, and a hint: what to do about it
 ├── IndexingError                         an index that cannot be built or read
 │   └── IndexDamaged                          cut short, altered, or of another space
 ├── SpaceError           (ValueError)     a transform that cannot be fitted or applied
+├── ClusterError                          a cluster that cannot be reached, or has no worker that can be used
+│   ├── WorkerRefused                         a worker that would compute other vectors than this machine
+│   └── BatchLost                             pictures whose workers died, again and again
 └── TrainingError                         a training that cannot begin, or that failed
     └── TooFewPairs      (ValueError)         too few products to learn from
 ```
@@ -35,10 +38,12 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "BatchLost",
     "CatalogDamaged",
     "CatalogError",
     "CatalogLocked",
     "CatalogTooNew",
+    "ClusterError",
     "ConfigError",
     "DatasetError",
     "ExtractorError",
@@ -58,6 +63,7 @@ __all__ = [
     "UnknownName",
     "WeightsMismatch",
     "WeightsNotFound",
+    "WorkerRefused",
 ]
 
 
@@ -174,6 +180,18 @@ class IndexDamaged(IndexingError):
 
 class SpaceError(StyleSearchError, ValueError):
     """A transform that cannot be fitted or applied."""
+
+
+class ClusterError(StyleSearchError):
+    """A cluster that cannot be reached, or that has no worker that can be used."""
+
+
+class WorkerRefused(ClusterError):
+    """A worker of a cluster that would compute other vectors than this machine; the message names it."""
+
+
+class BatchLost(ClusterError):
+    """Work that was lost with its worker too often."""
 
 
 class TrainingError(StyleSearchError):

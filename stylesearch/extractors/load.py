@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -173,7 +174,12 @@ def load_extractor(
                 f"{name} is not a network and has no weights. Received: weights={spec.weights!r}"
             )
         compute = choose_compute(spec.engine, spec.precision, throughput)
-        return _load_white_box(WHITE_BOXES.load(name), size, compute)
+        return _load_white_box(
+            WHITE_BOXES.load(name),
+            size,
+            compute,
+            functools.partial(load_extractor, spec, throughput=throughput),
+        )
     if name in BACKBONES:
         backbone = BACKBONES[name]
         found = find_weights(backbone, spec.weights)
@@ -190,6 +196,9 @@ def load_extractor(
         functools.partial(_open_engine, choice=choice, precision=spec.precision),
         concurrency=usable_cores() if throughput and choice.device == "CPU" else 1 + throughput,
         import_engine=functools.partial(_import_engine, choice),
+        load=functools.partial(
+            load_extractor, dataclasses.replace(spec, with_colors=False), throughput=throughput
+        ),
     )
     return ExtractorWithColors(network) if spec.with_colors else network
 
@@ -224,7 +233,9 @@ def _describe_white_box(feature: Feature, choice: EngineChoice) -> ExtractorInfo
     )
 
 
-def _load_white_box(feature: Feature, size: int | None, choice: EngineChoice) -> WhiteBoxExtractor:
+def _load_white_box(
+    feature: Feature, size: int | None, choice: EngineChoice, load: Callable[[], Extractor]
+) -> WhiteBoxExtractor:
     size = _size_in_range(feature.name, feature.input_size if size is None else size, feature.min_size)
     return WhiteBoxExtractor(
         feature,
@@ -232,6 +243,7 @@ def _load_white_box(feature: Feature, size: int | None, choice: EngineChoice) ->
         functools.partial(open_compute, feature, size, choice),
         # On the CPU a second thread mostly waits for the first: NumPy releases Python's lock only briefly.
         concurrency=2 if choice.device == "GPU" else 1,
+        load=load,
     )
 
 
