@@ -122,6 +122,12 @@ class Shares(click.ParamType[tuple[float, float, float]]):
     help="Approximate memory for vectors and distances; larger arrays are kept in files of the workspace. "
     "Not counted: the program, and about 1 KB for each image.",
 )
+@click.option(
+    "--submit",
+    metavar="http://HOST:8265|ray://HOST:10001",
+    help="Train as a job of a Ray cluster, and follow its log. The catalog has to be on a server, or the "
+    "workspace in a folder that all machines share.",
+)
 @cluster_option
 @extractor_options()
 @shared_options
@@ -134,6 +140,7 @@ def train(
     precision: str | None,
     weights: str | None,
     cluster: str | None,
+    submit: str | None,
     **choices: Any,
 ) -> None:
     """Learn a distance from pairs of images that show the same product.
@@ -148,6 +155,12 @@ def train(
     stylesearch train views --pairs views --default
     stylesearch query photo.jpg -s siamese:default
     """
+    if submit:
+        from .train_submit import submit as submit_training
+
+        flags = {"extractor": extractor, "engine": engine, "precision": precision, "weights": weights}
+        submit_training(shared, submit, name, **flags, cluster=cluster)
+        return
     quiet = shared.verbosity < 0
     asked = {key: value for key, value in choices.items() if value is not None}
     seen: list[int] = []

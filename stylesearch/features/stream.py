@@ -6,8 +6,8 @@ items -> prepare (decode, crop) -> batches -> extract -> samples, in the order o
 
 By default both steps run in threads of this process. With an executor (a pool of processes, or a cluster)
 both steps of a batch run where the executor runs them: items are sent there, vectors or failures come back,
-and no pixels are sent. Where vectors may be known by content, items are first looked at there, many at a time,
-so that they can be asked for here before anything is decoded:
+and no pixels are sent. Where vectors may be known by content, items are first looked at there, many at a
+time, so that they can be asked for here before anything is decoded:
 
 ```text
 items -> look (read, hash) -> known here? -> no: batches -> prepare and extract -> samples, in their order
@@ -96,7 +96,7 @@ class Sample:
     Attributes:
         inputs: network inputs by their size, uint8 (regions, size, size, 3); empty where there is nothing to
             extract from, and after the extraction.
-        is_looked_at: whether there is something to extract from that was only looked at: it has no inputs yet.
+        is_looked_at: whether it was only looked at: it has no inputs yet, and something to extract from.
         wanted: fingerprints of the extractors whose vectors are wanted; None for all of the stream.
         vectors: features by the extractor's fingerprint, float32 (regions, dim). Vectors that are set before
             the extraction are kept; those of a network that is used with colors get the colors appended.

@@ -1,4 +1,4 @@
-"""Extraction on several processes or machines: the same stream, over an executor whose workers come and go."""
+"""Extraction on several processes or machines, by workers that come and go."""
 
 from __future__ import annotations
 

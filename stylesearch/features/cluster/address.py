@@ -31,11 +31,10 @@ def open_cluster(address: str) -> ClusterExecutor:
 
 
 def _connect(address: str) -> Workers:
-    if found := _LOCAL.fullmatch(address):
-        if (n_processes := int(found[1])) > 0:
-            from stylesearch.features.cluster.local import LocalWorkers
+    if (found := _LOCAL.fullmatch(address)) and (n_processes := int(found[1])) > 0:
+        from stylesearch.features.cluster.local import LocalWorkers
 
-            return LocalWorkers(n_processes)
+        return LocalWorkers(n_processes)
     scheme, separator, place = address.partition("://")
     if separator and place:
         if scheme in ("dask", "dask+tls"):

@@ -117,8 +117,8 @@ class ClusterExecutor(Executor):
         found = [f"a worker of {self.address} was not used: {one}" for one in refused]
         if others:
             found.append(
-                f"workers of {self.address} have another kind of processor ({', '.join(others)}; here: {own}): "
-                "their vectors are those of this machine within rounding, not bit for bit"
+                f"workers of {self.address} have another kind of processor ({', '.join(others)}; "
+                f"here: {own}): their vectors are those of this machine within rounding, not bit for bit"
             )
         return found
 

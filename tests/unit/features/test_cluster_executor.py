@@ -175,7 +175,7 @@ def test_where_all_workers_are_refused_it_ends_with_their_reasons(start: Start) 
     cluster = start(PretendedWorkers("a", "b", answer=answer))
     futures = [cluster.submit(str, number) for number in range(3)]
     for one in futures:
-        with pytest.raises(WorkerRefused, match="no worker of test:// can be used: .*is too old"):
+        with pytest.raises(WorkerRefused, match=r"no worker of test:// can be used: .*is too old"):
             one.result(10)
 
 
@@ -184,7 +184,7 @@ def test_a_worker_that_cannot_run_it_at_all_is_refused(start: Start) -> None:
         raise ModuleNotFoundError("No module named 'stylesearch'")
 
     cluster = start(PretendedWorkers("a", answer=answer))
-    with pytest.raises(WorkerRefused, match="a cannot run stylesearch: .*No module named"):
+    with pytest.raises(WorkerRefused, match=r"a cannot run stylesearch: .*No module named"):
         cluster.submit(str, 1).result(10)
 
 
