@@ -7,9 +7,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from stylesearch.features.cluster import ClusterExecutor, open_cluster
 
@@ -86,16 +88,18 @@ class RayCluster:
         port = free_port()
         self.address = f"ray://127.0.0.1:{port}"
         self._nodes: list[Any] = []
-        self._cluster = Cluster(
-            initialize_head=True,
-            head_node_args={**self._node(), "ray_client_server_port": port, "include_dashboard": False},
-        )
+        with _patience_with_nodes():
+            self._cluster = Cluster(
+                initialize_head=True,
+                head_node_args={**self._node(), "ray_client_server_port": port, "include_dashboard": False},
+            )
 
     def open(self) -> ClusterExecutor:
         return open_cluster(self.address)
 
     def add_worker(self) -> None:
-        self._nodes.append(self._cluster.add_node(**self._node()))
+        with _patience_with_nodes():
+            self._nodes.append(self._cluster.add_node(**self._node()))
 
     def remove_node(self) -> None:
         self._cluster.remove_node(self._nodes.pop(), allow_graceful=False)
@@ -113,6 +117,27 @@ class RayCluster:
     @staticmethod
     def _node() -> dict[str, Any]:
         return {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 80_000_000}
+
+
+@contextlib.contextmanager
+def _patience_with_nodes() -> Iterator[None]:
+    """Has Ray wait three minutes for a node that it starts, and not 30 seconds, which is no setting of it."""
+    from ray._private import services
+
+    get_node = services.get_node
+
+    def get_node_in_the_end(*arguments: Any) -> Any:
+        ends = time.monotonic() + 180
+        while True:
+            try:
+                return get_node(*arguments)
+            except RuntimeError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.5)
+
+    with mock.patch.object(services, "get_node", get_node_in_the_end):
+        yield
 
 
 @contextlib.contextmanager

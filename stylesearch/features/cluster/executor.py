@@ -40,6 +40,9 @@ SECONDS_BETWEEN_LOOKS: Final = 1.0
 SECONDS_WITHOUT_WORKERS: Final = 120.0
 """How long it is waited for a worker while there is none."""
 
+SECONDS_OF_DISTRUST: Final = 30.0
+"""A worker that was lost and is still listed gets nothing for so long: most often it is dead."""
+
 Parameters = ParamSpec("Parameters")
 Made = TypeVar("Made")
 
@@ -86,7 +89,8 @@ class ClusterExecutor(Executor):
         self._queue: collections.deque[_Call] = collections.deque()
         self._workers: dict[str, _Worker] = {}
         self._refused: dict[str, WorkerRefused] = {}
-        self._dead: set[str] = set()
+        self._lost: dict[str, float] = {}  # since when
+        self._heard = time.monotonic()
         self._processors: set[str] = set()
         self._answers: collections.deque[tuple[str, _Call, Future[bytes]]] = collections.deque()
         self._changed = threading.Condition()
@@ -189,19 +193,26 @@ class ClusterExecutor(Executor):
         """Looks at which workers are there: takes back the work of those that are gone."""
         try:
             present = dict(self._cluster.present())
+            self._heard = time.monotonic()
         except ClusterError as error:
             log.info("%s", error)
+            if time.monotonic() - self._heard < self._patience:
+                return  # it may be busy: its workers go on meanwhile
             present = {}
         with self._changed:
             for name in self._refused.keys() - present.keys():
                 del self._refused[name]
-            self._dead &= present.keys()
+            trusted = time.monotonic() - SECONDS_OF_DISTRUST
+            self._lost = {
+                name: since for name, since in self._lost.items() if name in present and since > trusted
+            }
             for name, n_slots in present.items():
-                if name not in self._workers and name not in self._refused and name not in self._dead:
+                if name not in self._workers and name not in self._refused and name not in self._lost:
                     self._workers[name] = _Worker(n_slots)
             gone = self._workers.keys() - present.keys()
         for name in gone:
             self._bury(name)
+            del self._lost[name]  # should it come back, it is welcome
 
     def _take_answers(self) -> None:
         while self._answers:
@@ -271,7 +282,7 @@ class ClusterExecutor(Executor):
     def _bury(self, name: str) -> None:
         """Takes back the calls of a worker that has died or left, to be given out before all others."""
         with self._changed:
-            self._dead.add(name)
+            self._lost[name] = time.monotonic()
             worker = self._workers.pop(name)
             kept = []
             for call in worker.calls:

@@ -129,6 +129,37 @@ def test_a_worker_that_vanishes_without_an_answer_loses_its_calls(start: Start) 
     assert cluster.submit(str, 2).result(10) == "2"
 
 
+def test_a_cluster_that_does_not_answer_for_a_moment_keeps_its_workers(start: Start) -> None:
+    class Busy(PretendedWorkers):
+        n_looks = 0
+
+        def present(self) -> Mapping[str, int]:
+            self.n_looks += 1
+            if self.n_looks % 2 == 0:
+                raise ClusterError("it is busy")
+            return super().present()
+
+    workers = Busy("a")
+    cluster = start(workers)
+    for number in range(5):
+        assert cluster.submit(str, number).result(10) == str(number)
+        n_looks = workers.n_looks
+        while workers.n_looks < n_looks + 2:
+            pass
+    assert cluster.n_workers == 1
+
+
+def test_a_worker_that_leaves_and_comes_back_gets_work_again(start: Start) -> None:
+    workers = PretendedWorkers("a")
+    cluster = start(workers)
+    assert cluster.submit(str, 1).result(10) == "1"
+    workers.names = {}
+    while cluster.n_workers:
+        pass
+    workers.names = {"a": 1}
+    assert cluster.submit(str, 2).result(10) == "2"
+
+
 def test_a_batch_is_given_up_after_five_workers(start: Start) -> None:
     def answer(worker: str, call: bytes, version: str) -> bytes:
         workers.names = {f"{worker}a": 1}  # it is started again, under another name
