@@ -213,6 +213,20 @@ def test_workers_with_other_weights_are_refused_by_name(cluster: AnyCluster, tas
             list(samples)
 
 
+def test_the_default_network_computes_the_same_there(dask: DaskCluster, tasks: list[Task]) -> None:
+    dask.ensure(2)
+    extractor = load_extractor(Settings().extractor, throughput=True)
+    prepare = partial(prepare_image, sizes={extractor.fingerprint: extractor.input_size}, max_pixels=10**6)
+    here = list(extract_stream(tasks, prepare, [extractor], batch_size=5))
+    with opened(dask) as executor:
+        there = list(extract_stream(tasks, prepare, [extractor], executor, batch_size=4))
+        assert executor.notes() == [], "all processes have one kind of processor"
+    for mine, other in zip(here, there, strict=True):
+        np.testing.assert_array_equal(
+            other.vectors[extractor.fingerprint], mine.vectors[extractor.fingerprint]
+        )
+
+
 def test_nothing_runs_on_after_an_interruption(
     cluster: AnyCluster, tasks: list[Task], tmp_path: Path
 ) -> None:

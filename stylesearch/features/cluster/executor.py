@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
 from stylesearch.errors import BatchLost, ClusterError, WorkerRefused
@@ -262,7 +263,7 @@ class ClusterExecutor(Executor):
                 continue
             with self._changed:
                 worker.calls[call] = answer
-            answer.add_done_callback(lambda done, name=name, call=call: self._answered(name, call, done))
+            answer.add_done_callback(partial(self._answered, name, call))
 
     def _answered(self, name: str, call: _Call, answer: Future[bytes]) -> None:
         with self._changed:

@@ -7,9 +7,11 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from stylesearch.errors import BatchLost, ClusterError, ConfigError, WorkerRefused
 from stylesearch.features.cluster import executor as executor_module
@@ -17,6 +19,10 @@ from stylesearch.features.cluster import open_cluster
 from stylesearch.features.cluster.executor import MAX_TRIES, ClusterExecutor
 from stylesearch.features.cluster.worker import Outcome, WorkerInfo, library_version, run_pickled
 from stylesearch.features.cluster.workers import WorkerLost
+from stylesearch.features.prepare import Task, give_up_image, prepare_image
+from stylesearch.features.stream import extract_stream
+from stylesearch.listing import Listing, Record
+from stylesearch.testing.fake_extractor import FakeExtractor
 
 Answer = Callable[[str, bytes, str], bytes]
 
@@ -170,6 +176,33 @@ def test_a_batch_is_given_up_after_five_workers(start: Start) -> None:
     with pytest.raises(BatchLost, match=f"{MAX_TRIES} workers of test:// died over it, the last: aaaaa"):
         cluster.submit(str, 1).result(10)
     assert len(workers.given) == 5
+
+
+def test_pictures_whose_workers_die_are_failures_and_the_others_come(start: Start, tmp_path: Path) -> None:
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        if b"deadly" in call:
+            workers.names = {f"{worker}a": 1}
+            raise WorkerLost(f"{worker} has died")
+        return run_in(worker, call)
+
+    workers = PretendedWorkers("a", answer=answer)
+    fake = FakeExtractor()
+    tasks = []
+    for name in ("1", "2", "deadly", "4", "5"):
+        path = tmp_path / f"{name}.png"
+        Image.new("RGB", (80, 80), "red").save(path)
+        tasks.append(Task(Record(Listing(name), str(path)), None, frozenset()))
+    prepare = partial(prepare_image, sizes={fake.fingerprint: 64}, max_pixels=10**6)
+    cluster = start(workers)
+    samples = list(
+        extract_stream(
+            tasks, prepare, [fake], cluster, batch_size=1, n_workers=cluster.n_slots, give_up=give_up_image
+        )
+    )
+    failures = {one.entry.product_id: one.entry.error for one in samples if one.entry.error}
+    assert failures.keys() == {"deadly"}
+    assert f"{MAX_TRIES} workers of test:// died over it" in str(failures["deadly"])
+    assert [one.entry.product_id for one in samples if one.vectors] == ["1", "2", "4", "5"]
 
 
 def test_a_worker_that_joins_gets_work(start: Start) -> None:
