@@ -33,10 +33,7 @@ from stylesearch.index.reranked import (
     take_rows,
 )
 
-__all__ = ["SCANNED_FROM", "search_together"]
-
-SCANNED_FROM = 512
-"""Vectors in a category from which scanning is worth opening its reduced vectors."""
+__all__ = ["search_together"]
 
 _BLOCK = 8192
 
@@ -91,7 +88,7 @@ def _sort_by_kind(
     n_vectors = sum(one.count for one in indexes)
     worth_it = min_candidates(indexes[0].slots.metric, k) <= max_candidates(n_vectors)
     for one in indexes:
-        reduced = one.reduced() if worth_it and one.count >= SCANNED_FROM else None
+        reduced = one.reduced() if worth_it else None
         if reduced is None:
             compared.append(one)
         else:
