@@ -58,6 +58,7 @@ __all__ = [
     "ImageState",
     "about",
     "category_map",
+    "exported_tables",
     "feature_sets",
     "features",
     "image_columns",
@@ -67,6 +68,7 @@ __all__ = [
     "metadata",
     "product_columns",
     "products",
+    "shown_counts",
     "sources",
 ]
 
@@ -210,6 +212,16 @@ class ImageColumns(TypedColumns):
     position: Named[int] = Column(server_default="0", info={"check": check_size})
 
 
+class ShownCountColumns(TypedColumns):
+    """Number of products with an image that a shop's pages show, by category.
+
+    A category without such a product has no row. See ``stylesearch.catalog.shown_counts``.
+    """
+
+    category = Column(String, primary_key=True)
+    n_products: Named[int] = Column(info={"check": check_positive})
+
+
 class FeatureSetColumns(TypedColumns):
     """Extractor and parameters that made a set of vectors; the fingerprint covers all of them."""
 
@@ -241,6 +253,9 @@ class FeatureColumns(TypedColumns):
     checksum: Named[int] = Column(BigInteger, server_default="-1")
 
 
+DERIVED: Final = {"derived": True}
+"""``info`` of tables that follow from others, or from the database: they are in no export."""
+
 about = Table("about", metadata, AboutColumns)
 
 sources = Table("sources", metadata, SourceColumns)
@@ -264,6 +279,8 @@ images = Table(
 
 image_listings = Table("image_listings", metadata, ImageListingColumns, Index(None, "source_pk", "image_pk"))
 
+shown_counts = Table("shown_counts", metadata, ShownCountColumns, info=DERIVED)
+
 feature_sets = Table("feature_sets", metadata, FeatureSetColumns)
 
 features = Table(
@@ -278,6 +295,12 @@ features = Table(
 
 for _table in metadata.tables.values():
     store_checked(_table)
+
+
+def exported_tables() -> list[Table]:
+    """The tables that hold what a catalog is made of, each after those that it refers to."""
+    return [one for one in metadata.sorted_tables if not one.info.get("derived")]
+
 
 product_columns: Final = (
     products.c.id,
