@@ -18,6 +18,7 @@ depends_on = None
 
 def upgrade() -> None:
     _add_counters()
+    _add_shown_counts()
     if op.get_bind().dialect.name == "postgresql":
         _prepare_postgresql()  # the last one: it is for all tables
 
@@ -57,3 +58,19 @@ def _prepare_postgresql() -> None:
         if texts:
             op.execute(f'ALTER TABLE "{table}" {", ".join(texts)}')
     op.execute("ALTER TABLE features ALTER COLUMN vector SET STORAGE EXTERNAL")
+
+
+def _add_shown_counts() -> None:
+    """Products with an image that is shown, by category, counted once; writers keep it up from then on."""
+    op.create_table(
+        "shown_counts",
+        sa.Column("category", sa.String(), nullable=False),
+        sa.Column("n_products", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("category", name="pk_shown_counts"),
+    )
+    op.execute(
+        "INSERT INTO shown_counts (category, n_products) "
+        "SELECT category, count(*) FROM products WHERE category IS NOT NULL AND EXISTS ("
+        "SELECT 1 FROM images WHERE images.product_pk = products.pk AND domain = 'shop' AND state = 'ok') "
+        "GROUP BY category"
+    )

@@ -69,6 +69,7 @@ __all__ = [
     "metadata",
     "product_columns",
     "products",
+    "shown_counts",
     "sources",
 ]
 
@@ -212,6 +213,16 @@ class ImageColumns(TypedColumns):
     position: Named[int] = Column(server_default="0", info={"check": check_size})
 
 
+class ShownCountColumns(TypedColumns):
+    """Number of products with an image that a shop's pages show, by category.
+
+    A category without such a product has no row. See ``stylesearch.catalog.shown_counts``.
+    """
+
+    category = Column(String, primary_key=True)
+    n_products: Named[int] = Column(info={"check": check_positive})
+
+
 class FeatureSetColumns(TypedColumns):
     """Extractor and parameters that made a set of vectors; the fingerprint covers all of them."""
 
@@ -281,6 +292,8 @@ images = Table(
 )
 
 image_listings = Table("image_listings", metadata, ImageListingColumns, Index(None, "source_pk", "image_pk"))
+
+shown_counts = Table("shown_counts", metadata, ShownCountColumns, info=DERIVED)
 
 feature_sets = Table("feature_sets", metadata, FeatureSetColumns)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.check.database import DROP_ROW, REINDEX
-from stylesearch.catalog.check.derived import DROP_MARK, READ_PRICES, REFILE, read_listings
+from stylesearch.catalog.check.derived import COUNT_ANEW, DROP_MARK, READ_PRICES, REFILE, read_listings
 from stylesearch.catalog.check.findings import Finding
 from stylesearch.catalog.check.rows import DROP_VECTOR, MERGE
 from stylesearch.catalog.merging import product_values, restore_fields, values_of
@@ -46,6 +46,7 @@ def _drop_rows(writer: Writer, keys: Sequence[Any]) -> None:
     for key in keys:
         table, _, row = key.partition(":")
         writer.connection().exec_driver_sql(f"DELETE FROM {table} WHERE rowid = ?", (int(row),))
+    writer.shown_counts.count_anew()
 
 
 def _drop_vectors(writer: Writer, ids: Sequence[Any]) -> None:
@@ -69,6 +70,7 @@ def _merge(writer: Writer, pks: Sequence[Any]) -> None:
                 continue
             product_id, values = _values_of(writer.connection(), pk)
             _store(writer, pk, product_id, restore_fields(product_id, values, said))
+    writer.shown_counts.count_anew()
 
 
 def _values_of(connection: Connection, pk: int) -> tuple[str, dict[str, Any]]:
@@ -93,6 +95,7 @@ def _readable_values(connection: Connection, pk: int) -> tuple[str, dict[str, An
 def _read_prices(writer: Writer, pks: Sequence[Any]) -> None:
     for pk in pks:
         _store(writer, pk, *_readable_values(writer.connection(), pk))
+    writer.shown_counts.count_anew()
 
 
 def _store(writer: Writer, pk: int, product_id: str, values: dict[str, Any]) -> None:
@@ -109,6 +112,10 @@ def _refile(writer: Writer, image_pks: Sequence[Any]) -> None:
     writer.refile_products(sorted(set(pks)))
 
 
+def _count_anew(writer: Writer, names: Sequence[Any]) -> None:
+    writer.shown_counts.count_anew()
+
+
 _REPAIRS: Final[dict[str, Callable[[Writer, Sequence[Any]], None]]] = {
     REINDEX: _reindex,
     DROP_ROW: _drop_rows,
@@ -117,5 +124,6 @@ _REPAIRS: Final[dict[str, Callable[[Writer, Sequence[Any]], None]]] = {
     MERGE: _merge,
     READ_PRICES: _read_prices,
     REFILE: _refile,
+    COUNT_ANEW: _count_anew,
 }
 """In this order: what is read through a wrong index, or filed by a damaged row, comes after it."""

@@ -109,6 +109,12 @@ CREATE TABLE products (
 INSERT INTO "products" VALUES(1,'red','Red dress','dress','https://shop.example/red','19.90 EUR','{"size": ["S", "M"], "gr\u00f6\u00dfe": "klein"}',NULL,'[]',19.9,19.9,'EUR','dress');
 INSERT INTO "products" VALUES(2,'blue','Blue ''evening'' dress','dress',NULL,NULL,'{}',NULL,'[]',NULL,NULL,NULL,'dress');
 INSERT INTO "products" VALUES(3,'pleated','Pleated skirt','skirt',NULL,NULL,'{}',NULL,'[]',NULL,NULL,NULL,'skirt');
+CREATE TABLE shown_counts (
+	category VARCHAR NOT NULL, 
+	n_products INTEGER NOT NULL, 
+	CONSTRAINT pk_shown_counts PRIMARY KEY (category)
+);
+INSERT INTO "shown_counts" VALUES('dress',2);
 CREATE TABLE sources (
 	pk INTEGER NOT NULL, 
 	name VARCHAR NOT NULL, 
