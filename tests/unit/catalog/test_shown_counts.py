@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,11 +54,11 @@ changes = st.one_of(
 
 
 def image_pks(writer: Writer, product: str) -> tuple[int, list[int]]:
-    rows = writer.connection().exec_driver_sql(
-        "SELECT p.pk, i.pk FROM products p LEFT JOIN images i ON i.product_pk = p.pk WHERE p.id = ?"
-        " ORDER BY i.pk",
-        (product,),
+    statement = text(
+        "SELECT p.pk, i.pk FROM products p LEFT JOIN images i ON i.product_pk = p.pk WHERE p.id = :id"
+        " ORDER BY i.pk"
     )
+    rows = writer.connection().execute(statement, {"id": product})
     found = rows.all()
     return (found[0][0] if found else 0), [pk for _, pk in found if pk is not None]
 
