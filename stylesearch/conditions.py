@@ -251,12 +251,12 @@ def _grammar() -> Any:
     quoted = pp.QuotedString('"', esc_char="\\") | pp.QuotedString("'", esc_char="\\")
     quoted.add_parse_action(lambda found: [(found[0], True)])
     no_name = and_ | in_ | not_ | exists
-    name = quoted | pp.OneOrMore(~no_name + pp.Regex(r"[^\s,()\"'=<>!]+")).set_parse_action(
-        lambda found: [(" ".join(found), False)]
-    )
-    value = quoted | pp.OneOrMore(~and_ + pp.Regex(r"[^\s,()\"'][^\s,()\"]*")).set_parse_action(
-        lambda found: [(" ".join(found), False)]
-    )
+    name = quoted.copy().set_name("a name") | pp.OneOrMore(
+        ~no_name + pp.Regex(r"[^\s,()\"'=<>!]+")
+    ).set_parse_action(lambda found: [(" ".join(found), False)])
+    value = quoted.copy().set_name("a value") | pp.OneOrMore(
+        ~and_ + pp.Regex(r"[^\s,()\"'][^\s,()\"]*")
+    ).set_parse_action(lambda found: [(" ".join(found), False)])
     name.set_name("a name")
     value.set_name("a value")
     operator = pp.Regex(_OPERATOR.pattern)

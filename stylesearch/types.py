@@ -338,7 +338,7 @@ class SearchRequest:
         exclude_image: product id and path of an image that is left out; the product's other images are not.
         explain: whether hits say what made them hits; it costs some milliseconds.
         where: conditions that products have to meet, all of them: ``"color=red"``, several such texts, or
-            values by name, ``{"color": "red", "price": "<50"}``; kept as ``stylesearch.conditions.Condition``.
+            values by name, ``{"color": "red", "price": "<50"}``; see ``stylesearch.conditions``.
 
     Raises:
         ConfigError: k below 1, no such region, a region beside a box, or conditions that cannot be read.
