@@ -183,12 +183,17 @@ class Gallery:
             where = ProductFilter(where=request.where)
             allowed = self.location.catalog.select_features(self.location.feature_set, where)
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
+        # A space that weighs vectors by category compares other vectors in each of them.
+        at_once = request.category is None and store.transform.scales is None
         while True:
-            found = []
-            for name in categories:
-                scaled = scale_for_category(store.transform, vectors, name)
-                found.append(store.search(scaled, name, n_wanted, allowed=allowed))
-            candidates = merge_candidates(found)
+            if at_once:
+                candidates = store.search(vectors, None, n_wanted, allowed=allowed)
+            else:
+                found = []
+                for name in categories:
+                    scaled = scale_for_category(store.transform, vectors, name)
+                    found.append(store.search(scaled, name, n_wanted, allowed=allowed))
+                candidates = merge_candidates(found)
             hits = self._products_of(candidates, request, set(categories))
             if len(hits) == request.k or candidates.complete:
                 return hits

@@ -108,14 +108,17 @@ class LocalVectorStore:
         return list(self._read_contents().categories)
 
     def search(
-        self, vectors: Floats, category: str, n: int, *, allowed: FeatureSelection | None = None
+        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
     ) -> Candidates:
-        """Finds candidates of one category: through its index, and exactly among images that are newer.
+        """Finds candidates of one category, or of all: by indexes, and exactly among images that are newer.
 
         Of ``allowed`` features, it searches those that the index has by their places in it.
         """
         if allowed is not None and not len(allowed):
             return Candidates.empty()
+        if category is None:
+            names = self.categories()
+            return merge_candidates([self.search(vectors, name, n, allowed=allowed) for name in names])
         lists = []
         from_index, after_id = self._search_index(vectors, category, n, allowed)
         if from_index is not None:

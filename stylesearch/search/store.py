@@ -41,8 +41,9 @@ class StoreReplaced(Exception):
 class VectorStore(Protocol):
     """The vectors of a gallery in one fit of a space, for one metric. Thread-safe.
 
-    Categories are searched one by one: a learned space weighs vectors by category. Vectors, of queries too,
-    are in the space and scaled for their category.
+    A search is of one category, or of all at once. A space that weighs vectors by category, as a learned one
+    does, is searched category by category. Vectors, of queries too, are in the space and scaled for their
+    category.
     """
 
     @property
@@ -61,13 +62,14 @@ class VectorStore(Protocol):
         """Names of the categories that have images, sorted."""
 
     def search(
-        self, vectors: Floats, category: str, n: int, *, allowed: FeatureSelection | None = None
+        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
     ) -> Candidates:
-        """Finds the images of a category nearest to any of several vectors.
+        """Finds the images of a category, or of all, nearest to any of several vectors.
 
         Args:
             vectors: vectors of a query, float32, shape (q, dim).
-            category: one of ``categories``; an unknown one has no images.
+            category: one of ``categories``; an unknown one has no images. None searches all categories; the
+                transform must not scale vectors by category then.
             n: how many images are wanted; fewer come only if there are no more, unless some are removed.
             allowed: the features among which is searched, those that meet a filter; every image if not
                 given. Of these, none is missed for others that are nearer.
