@@ -11,10 +11,10 @@ import numpy as np
 from sqlalchemy import Engine, Select, select
 
 from stylesearch.array_types import Ids
-from stylesearch.catalog.filtering import meets
+from stylesearch.catalog.filtering import meets_at
 from stylesearch.catalog.queries import is_filed_under
 from stylesearch.catalog.records import FeatureSet
-from stylesearch.catalog.tables import features, images, products
+from stylesearch.catalog.tables import features, images
 from stylesearch.types import Domain, ProductFilter
 
 __all__ = ["FeatureSelection", "FeatureSelections"]
@@ -89,11 +89,10 @@ class FeatureSelections:
                 self._kept.move_to_end(key)
                 return kept[1]
         with self._engine.connect() as connection:
-            conditions = meets(connection, where)
+            conditions = meets_at(connection, where, images.c.product_pk)
         statement = (
             select(features.c.id)
-            .join_from(products, images, images.c.product_pk == products.c.pk)
-            .join(features, features.c.image_pk == images.c.pk)
+            .join_from(images, features, features.c.image_pk == images.c.pk)
             .where(*conditions, is_filed_under(feature_set, None, Domain.SHOP))
         )
         found = FeatureSelection(statement, self._read)

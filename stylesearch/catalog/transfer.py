@@ -25,6 +25,7 @@ from stylesearch.catalog.export_files import PartReader, PartWriter
 from stylesearch.catalog.row_values import RowChecker, parse_row, plain_table
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, NEEDS_STYLESEARCH, REVISIONS
 from stylesearch.catalog.tables import about, feature_sets, features, images, metadata, products
+from stylesearch.catalog.value_rows import fill_values
 from stylesearch.catalog.vector_codec import vector_fault
 from stylesearch.errors import CatalogDamaged, CatalogTooNew, ConfigError, DatasetError
 
@@ -40,6 +41,9 @@ ROWS_AT_ONCE: Final = 500
 
 OWN_FACTS: Final = frozenset({CATALOG_ID, NEEDS_STYLESEARCH})
 """Rows of ``about`` that are of a database itself, not of what is in it: they are written, but not read."""
+
+EXPORTED: Final = [one for one in metadata.sorted_tables if not one.info.get("derived")]
+"""Tables whose rows do not follow from those of others."""
 
 VECTOR: Final = features.c.vector.name
 
@@ -62,11 +66,10 @@ def write_tables(
     """
     facts = dict(connection.execute(select(about.c.name, about.c.value)).all())
     counts = {
-        one.name: connection.execute(select(func.count()).select_from(one)).scalar_one()
-        for one in metadata.sorted_tables
+        one.name: connection.execute(select(func.count()).select_from(one)).scalar_one() for one in EXPORTED
     }
     done = 0
-    for one in metadata.sorted_tables:
+    for one in EXPORTED:
         parts = _VectorParts(writer, _dimensions(connection)) if one is features else _Parts(writer, one)
         for row in _stream(connection, one):
             parts.add(row)
@@ -84,7 +87,7 @@ def write_tables(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "tables": {
                 one.name: {"rows": counts[one.name], "columns": [name.name for name in one.columns]}
-                for one in metadata.sorted_tables
+                for one in EXPORTED
             },
         }
     )
@@ -129,7 +132,7 @@ def read_tables(
         )
     counts = dict.fromkeys(expected, 0)
     total = sum(expected.values())
-    for one in metadata.sorted_tables:
+    for one in EXPORTED:
         dimensions = _dimensions(connection) if one is features else {}
         for name in [name for name, part in reader.parts.items() if part.get("table") == one.name]:
             if not name.endswith(".jsonl"):
@@ -148,6 +151,7 @@ def read_tables(
             f"{reader.place} has {counts[odd]} rows of {odd}, and its manifest says {expected[odd]}"
         )
     _check_filing(connection, reader)
+    fill_values(connection)
     _raise_sequences(connection)
     connection.execute(delete(about).where(about.c.name == CATALOG_ID))
     connection.execute(insert(about), {"name": CATALOG_ID, "value": secrets.token_hex(8)})
@@ -256,8 +260,9 @@ def _check_manifest(reader: PartReader) -> dict[str, int]:
         expected = {str(name): int(one["rows"]) for name, one in manifest["tables"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(f"the tables of {place} cannot be read: {error}") from error
-    if expected.keys() != metadata.tables.keys():
-        odd = sorted(expected.keys() ^ metadata.tables.keys())[0]
+    names = {one.name for one in EXPORTED}
+    if expected.keys() != names:
+        odd = sorted(expected.keys() ^ names)[0]
         raise DatasetError(f"{place} has other tables than a catalog: {odd!r}")
     for name, part in reader.parts.items():
         if part.get("table") != name.rpartition("-")[0]:
@@ -269,7 +274,7 @@ def _check_manifest(reader: PartReader) -> dict[str, int]:
 
 def _first_occupied(connection: Connection) -> str:
     """Name of the first table with rows, other than ``about``; empty if there is none."""
-    for one in metadata.sorted_tables:
+    for one in EXPORTED:
         if one is not about and connection.execute(select(exists(select(one)))).scalar():
             return one.name
     return ""
@@ -369,7 +374,7 @@ def _raise_sequences(connection: Connection) -> None:
     """Makes PostgreSQL number new rows after those that came with their keys, as SQLite does by itself."""
     if connection.dialect.name != "postgresql":
         return
-    for one in metadata.sorted_tables:
+    for one in EXPORTED:
         key = one.autoincrement_column
         highest = None if key is None else connection.execute(select(func.max(key))).scalar()
         if key is not None and highest is not None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, select, update
 
 from stylesearch.catalog.check.database import DROP_ROW, REINDEX
-from stylesearch.catalog.check.derived import DROP_MARK, READ_PRICES, REFILE, read_listings
+from stylesearch.catalog.check.derived import DROP_MARK, READ_PRICES, REFILE, VALUES, read_listings
 from stylesearch.catalog.check.findings import Finding
 from stylesearch.catalog.check.rows import DROP_VECTOR, MERGE
 from stylesearch.catalog.merging import product_values, restore_fields, values_of
@@ -97,7 +97,15 @@ def _read_prices(writer: Writer, pks: Sequence[Any]) -> None:
 def _store(writer: Writer, pk: int, product_id: str, values: dict[str, Any]) -> None:
     row = product_values(product_id, values, writer.categories())
     writer.connection().execute(update(products).where(products.c.pk == pk).values(**row))
+    writer.store_values({pk: row})
     writer.refile_products([pk])
+
+
+def _make_values(writer: Writer, pks: Sequence[Any]) -> None:
+    for batch in in_batches(pks):
+        statement = select(products.c.pk, products.c.attributes, products.c.variants)
+        rows = writer.connection().execute(statement.where(products.c.pk.in_(batch)))
+        writer.store_values({row.pk: {"attributes": row[1], "variants": row[2]} for row in rows})
 
 
 def _refile(writer: Writer, image_pks: Sequence[Any]) -> None:
@@ -115,6 +123,7 @@ _REPAIRS: Final[dict[str, Callable[[Writer, Sequence[Any]], None]]] = {
     DROP_MARK: _drop_marks,
     MERGE: _merge,
     READ_PRICES: _read_prices,
+    VALUES: _make_values,
     REFILE: _refile,
 }
 """In this order: what is read through a wrong index, or filed by a damaged row, comes after it."""

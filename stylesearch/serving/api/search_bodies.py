@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from stylesearch.conditions import parse_where
 from stylesearch.serving.api.body_fields import (
     NO_NULL,
     CategoryName,
@@ -87,6 +88,24 @@ RegionName = Annotated[
     ),
 ]
 
+
+def _check_where(where: Any) -> Any:
+    parse_where(where)
+    return where
+
+
+_WHERE: Final = (
+    "conditions that products have to meet, all of them: `color=red`, `price<50`, `price=10..50`, "
+    "`color in (red, blue)`, `not color=red`, `color exists`; `and` between several"
+)
+_Text = Annotated[str, Field(min_length=1, max_length=4000, pattern=NO_NULL)]
+_Value = _Text | bool | int | float
+WhereText = Annotated[_Text, AfterValidator(_check_where)]
+WhereValues = Annotated[
+    _Text | list[_Text] | dict[str, _Value | Annotated[list[_Value], Field(min_length=1)] | None],
+    AfterValidator(_check_where),
+]
+
 _BOX: Final = (
     "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; cut to "
     "the photo, and refused only where nothing of it lies there. Takes the place of the regions. With the "
@@ -109,11 +128,21 @@ class SearchOptions(StrictModel):
         description="`l1`, `l2` or `cosine`; a trained model brings its own. The workspace's own by default",
     )
     explain: Explain = False
+    where: WhereValues | None = Field(
+        None,
+        description=f"{_WHERE}. Or a list of such texts, or values by name: "
+        '`{"color": ["red", "blue"], "price": "<50"}`',
+    )
 
     @property
     def search_request(self) -> SearchRequest:
         """What is asked, as a value."""
-        return SearchRequest(k=self.k, category=self.category, explain=self.explain)
+        return SearchRequest(
+            k=self.k,
+            category=self.category,
+            explain=self.explain,
+            where=() if self.where is None else self.where,
+        )
 
     @property
     def space_choice(self) -> SpaceChoice:
@@ -135,6 +164,7 @@ class SimilarQuery(SearchOptions):
 
     k: CountText = 20
     explain: ExplainText = False
+    where: WhereText | None = Field(None, description=_WHERE)
 
 
 class PhotoOptions(SearchOptions):
@@ -170,6 +200,7 @@ class SearchForm(SearchBody):
 
     k: CountText = 20
     explain: ExplainText = False
+    where: WhereText | None = Field(None, description=_WHERE)
     image: PhotoFile
     box: BoxText | None = Field(None, description=f"{_BOX}; written x0,y0,x1,y1")
 
@@ -197,4 +228,5 @@ class BatchForm(BatchBody):
 
     k: CountText = 20
     explain: ExplainText = False
+    where: WhereText | None = Field(None, description=_WHERE)
     images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_PHOTOS), check_count(MAX_PHOTOS)]
