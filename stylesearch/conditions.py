@@ -74,6 +74,8 @@ class Condition:
 
     def __post_init__(self) -> None:
         name = plain_name(self.name)
+        if name.startswith(ATTRIBUTES):
+            name = ATTRIBUTES + plain_name(name.removeprefix(ATTRIBUTES))
         object.__setattr__(self, "name", name)
         if not name or name == ATTRIBUTES:
             raise ConfigError("a condition of a filter has no name", hint="write it like color=red")

@@ -173,7 +173,11 @@ def _run_scripts(location: Location, backup: Path | None) -> None:
 
 def _loose_ends(connection: Connection) -> list[str]:
     rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-    return [f"row {row[1]} of {row[0]} points to a row of {row[2]} that is missing" for row in rows[:20]]
+    # A table without row numbers has none to name.
+    named = [(f"row {row[1]}" if row[1] else "a row", *row) for row in rows[:20]]
+    return [
+        f"{row} of {table} points to a row of {parent} that is missing" for row, table, _, parent, *_ in named
+    ]
 
 
 @contextlib.contextmanager

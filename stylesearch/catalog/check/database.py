@@ -50,12 +50,12 @@ def _references(connection: Connection) -> Finding:
     found = Finding("references between tables", 0, "tables", hint=RESTORE)
     found.n_checked = len(connection.exec_driver_sql("PRAGMA table_list").all())
     for table, row, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-        derived = table in ("features", "image_listings") and row is not None
+        derived = table == "product_values" or (table in ("features", "image_listings") and row is not None)
         found.add(
             Problem(
-                f"row {row} of {table} points to a row of {parent} that is missing",
+                f"{f'row {row}' if row else 'a row'} of {table} points to a row of {parent} that is missing",
                 repair=DROP_ROW if derived else "",
-                key=f"{table}:{row}" if derived else None,
+                key=f"{table}:{row or ''}" if derived else None,
             )
         )
     return found

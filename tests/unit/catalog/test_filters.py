@@ -137,7 +137,7 @@ def test_details_have_the_usable_images(filled: Catalog) -> None:
         ({"attributes": {"colr": "red"}}, "no attribute is called 'colr'. Did you mean 'color'?"),
         ({"attributes": {"color": "reed"}}, "no product has color 'reed'. Did you mean 'Red'?"),
         ({"where": "price<9 and colr=red"}, "no attribute is called 'colr'. Did you mean 'color'?"),
-        ({"attributes": {"size": "XL"}}, "no product has size 'XL'"),
+        ({"attributes": {"size": "XL"}}, "no product has size 'xl'. Did you mean 'L'?"),
         ({"source": "shop.cvs"}, "no source is called 'shop.cvs'. Did you mean 'shop.csv'?"),
     ],
 )
