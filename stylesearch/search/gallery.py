@@ -244,5 +244,5 @@ class Gallery:
         warnings.warn(
             f"{reason}: it is searched exactly, and the index is built afterwards",
             IndexWarning,
-            stacklevel=6,
+            stacklevel=8,
         )
