@@ -89,6 +89,13 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
     help="Only products that this source lists: see `stylesearch sources list`.",
 )
 @click.option(
+    "--facets",
+    default="",
+    metavar="NAME,...",
+    help="Also count the products by these: category, price, in_stock, source, or attributes such as "
+    "color,size.",
+)
+@click.option(
     "--box",
     type=BoxParameter(),
     help="Box of the garment in the photo, cut to it; replaces the regions. With the regions `person` it "
@@ -156,6 +163,7 @@ def query(
     conditions: tuple[str, ...],
     in_stock: bool | None,
     source: str | None,
+    facets: str,
     box: Box | None,
     region: str,
     product: str | None,
@@ -184,7 +192,15 @@ def query(
         where.append(Condition("in_stock", (str(in_stock),)))
     if source is not None:
         where.append(Condition("source", (source,)))
-    request = SearchRequest(k=k, category=category, box=box, region=region, explain=explain, where=where)
+    request = SearchRequest(
+        k=k,
+        category=category,
+        box=box,
+        region=region,
+        explain=explain,
+        where=where,
+        facets=tuple(name for name in facets.split(",") if name.strip()),
+    )
     began = time.perf_counter()
     with contextlib.ExitStack() as held:
         first_search = held.enter_context(contextlib.ExitStack())
@@ -251,6 +267,11 @@ def _show(
             "seen": [seen_object(one) for one in result.seen],
             "hits": [_hit_object(hit) for hit in result.hits],
         }
+        if result.facets:
+            found["facets"] = {
+                name: [{"label": one.label, "count": one.count, "where": one.where} for one in values]
+                for name, values in result.facets.items()
+            }
         if expect:
             found["expected"] = {"product": expect, "rank": rank}
         if shared.verbosity > 0:
@@ -279,6 +300,9 @@ def _show(
             shrink="image",
             empty="",
         )
+        for facet, values in result.facets.items():
+            shown = ", ".join(f"{one.label} ({one.count:,})" for one in values)
+            click.echo(f"{facet}: {shown or 'no product has one'}")
         explained = [(hit, hit.explanation) for hit in result.hits if hit.explanation is not None]
         if explained:
             click.echo(

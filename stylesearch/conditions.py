@@ -25,7 +25,16 @@ from typing import Any, Final, TypeAlias
 from stylesearch.errors import ConfigError
 from stylesearch.option_names import plain_name
 
-__all__ = ["ATTRIBUTES", "FIELDS", "Condition", "Where", "parse_where", "plain_value", "read_number"]
+__all__ = [
+    "ATTRIBUTES",
+    "FIELDS",
+    "Condition",
+    "Where",
+    "parse_where",
+    "plain_value",
+    "read_number",
+    "write_condition",
+]
 
 FIELDS: Final = frozenset({"category", "in_stock", "price", "source"})
 """Names that mean a field of a product; every other one means an attribute, or an option of variants."""
@@ -44,6 +53,7 @@ MOST_CHARACTERS: Final = 4000
 _TRUTH: Final = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false", "0": "false"}
 _NUMBER: Final = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE: Final = re.compile(rf"({_NUMBER})?\.\.({_NUMBER})?")
+_KEYWORDS: Final = frozenset({"and", "exists", "in", "not"})
 _OPERATOR: Final = re.compile(r"<=|>=|!=|=|<|>")
 # A comma before three digits may stand between thousands: such a text is no number.
 _WITH_UNIT: Final = re.compile(r"([+-]?\d+(?:\.\d+|,\d{1,2}|,\d{4,})?)\s*(?:[^\W\d_]{1,10}[²³]?|[%\"″'′°])?")
@@ -149,6 +159,25 @@ def read_number(text: str) -> float | None:
         return None
     number = float(found[1].replace(",", "."))
     return number if math.isfinite(number) else None
+
+
+def write_condition(name: str, value: str) -> str:
+    """Writes the condition that a product has a value, so that ``parse_where`` reads it.
+
+    Example:
+        >>> write_condition("color", "navy blue"), write_condition("size", 'W32, 24"')
+        ('color=navy blue', 'size="W32, 24\\\\""')
+    """
+    return f"{_quote(name)}={_quote(value)}"
+
+
+def _quote(text: str) -> str:
+    is_plain = re.fullmatch(r"[^\W_]+(?:[-_. ]?[^\W_]+)*", text) and not _KEYWORDS & set(
+        text.casefold().split()
+    )
+    if is_plain and not _RANGE.fullmatch(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def parse_where(where: Where | None) -> tuple[Condition, ...]:

@@ -20,7 +20,7 @@ from stylesearch.serving.api.body_fields import (
     parse_whole_number,
 )
 from stylesearch.serving.problems import Problem
-from stylesearch.types import Box, SearchRequest, SpaceChoice
+from stylesearch.types import MOST_FACETS, Box, SearchRequest, SpaceChoice
 
 __all__ = [
     "MAX_PHOTOS",
@@ -89,6 +89,11 @@ RegionName = Annotated[
 ]
 
 
+def _split_names(value: Any) -> Any:
+    text = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return [name.strip() for name in text.split(",") if name.strip()] if isinstance(text, str) else value
+
+
 def _check_where(where: Any) -> Any:
     parse_where(where)
     return where
@@ -98,8 +103,19 @@ _WHERE: Final = (
     "conditions that products have to meet, all of them: `color=red`, `price<50`, `price=10..50`, "
     "`color in (red, blue)`, `not color=red`, `color exists`; `and` between several"
 )
+_FACETS: Final = (
+    "names by whose values the products that meet `where` and the category are counted: `category`, "
+    "`price`, `in_stock`, `source`, or an attribute such as `color`"
+)
 _Text = Annotated[str, Field(min_length=1, max_length=4000, pattern=NO_NULL)]
 _Value = _Text | bool | int | float
+FacetName = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NULL)]
+FacetNames = Annotated[
+    list[FacetName],
+    Field(max_length=MOST_FACETS),
+    BeforeValidator(_split_names),
+    WithJsonSchema({"type": "string", "description": "names with commas between them"}),
+]
 WhereText = Annotated[_Text, AfterValidator(_check_where)]
 WhereValues = Annotated[
     _Text | list[_Text] | dict[str, _Value | Annotated[list[_Value], Field(min_length=1)] | None],
@@ -134,6 +150,11 @@ class SearchOptions(StrictModel):
         '`{"color": ["red", "blue"], "price": "<50"}`',
     )
 
+    facets: Annotated[list[FacetName], Field(max_length=MOST_FACETS)] = Field(
+        [],
+        description=_FACETS,
+    )
+
     @property
     def search_request(self) -> SearchRequest:
         """What is asked, as a value."""
@@ -142,6 +163,7 @@ class SearchOptions(StrictModel):
             category=self.category,
             explain=self.explain,
             where=() if self.where is None else self.where,
+            facets=tuple(self.facets),
         )
 
     @property
@@ -165,6 +187,7 @@ class SimilarQuery(SearchOptions):
     k: CountText = 20
     explain: ExplainText = False
     where: WhereText | None = Field(None, description=_WHERE)
+    facets: FacetNames = Field([], description=_FACETS)
 
 
 class PhotoOptions(SearchOptions):
@@ -201,6 +224,7 @@ class SearchForm(SearchBody):
     k: CountText = 20
     explain: ExplainText = False
     where: WhereText | None = Field(None, description=_WHERE)
+    facets: FacetNames = Field([], description=_FACETS)
     image: PhotoFile
     box: BoxText | None = Field(None, description=f"{_BOX}; written x0,y0,x1,y1")
 
@@ -229,4 +253,5 @@ class BatchForm(BatchBody):
     k: CountText = 20
     explain: ExplainText = False
     where: WhereText | None = Field(None, description=_WHERE)
+    facets: FacetNames = Field([], description=_FACETS)
     images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_PHOTOS), check_count(MAX_PHOTOS)]
