@@ -110,7 +110,7 @@ def _by_price(connection: Connection, pks: Select[int]) -> tuple[FacetValue, ...
     lowest, highest = products.c.amount, func.coalesce(products.c.amount_max, products.c.amount)
     of_gallery = products.c.pk.in_(pks)
     first, last = connection.execute(select(func.min(lowest), func.max(highest)).where(of_gallery)).one()
-    if first is None:
+    if first is None or last is None:
         return ()
     ranges = list(itertools.pairwise(_edges(first, last)))
     within = [case((and_(lowest < end, highest >= start), 1), else_=0) for start, end in ranges]

@@ -138,7 +138,7 @@ def conditions(draw: st.DrawFn) -> Condition:
 
 
 @given(where=st.lists(conditions(), max_size=4))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_filter_selects_what_looking_at_each_product_selects(
     filled: tuple[Catalog, FeatureSet], where: list[Condition]
 ) -> None:
@@ -153,7 +153,7 @@ def test_a_filter_selects_what_looking_at_each_product_selects(
 
 
 @given(where=st.lists(conditions(), max_size=3))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_count_is_what_asking_for_the_value_gives(
     filled: tuple[Catalog, FeatureSet], where: list[Condition]
 ) -> None:
