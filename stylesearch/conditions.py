@@ -279,9 +279,10 @@ def _grammar() -> Any:
 
     keyword = functools.partial(pp.CaselessKeyword, ident_chars=pp.alphanums + "_-.")
     and_, in_, not_, exists = (keyword(one) for one in ("and", "in", "not", "exists"))
-    quoted = pp.QuotedString('"', esc_char="\\") | pp.QuotedString("'", esc_char="\\")
+    text = functools.partial(pp.QuotedString, esc_char="\\", multiline=True, convert_whitespace_escapes=False)
+    quoted = text('"') | text("'")
     quoted.add_parse_action(lambda found: [(found[0], True)])
-    no_name = and_ | in_ | not_ | exists
+    no_name = and_ | in_ + pp.FollowedBy("(") | not_ | exists  # "in stock" is one
     name = quoted.copy().set_name("a name") | pp.OneOrMore(
         ~no_name + pp.Regex(r"[^\s,()\"'=<>!]+")
     ).set_parse_action(lambda found: [(" ".join(found), False)])

@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, case, func, select
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from stylesearch.catalog.categories import is_in
-from stylesearch.catalog.filtering import meets_at
+from stylesearch.catalog.filtering import meets_at, plain_numbers
 from stylesearch.catalog.queries import is_filed_under
 from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images, listings, product_values, products, sources
@@ -74,13 +74,20 @@ def _by_value(connection: Connection, pks: Select[int], name: Condition) -> tupl
         .order_by(n.desc(), one.value)
         .limit(MOST_VALUES)
     )
-    rows = connection.execute(counted).all()
-    found = []
-    for value, count in rows:
-        label = select(func.min(one.label)).where(one.name == name.attribute, one.value == value)
-        text = write_condition(name.name, value)
-        found.append(FacetValue(connection.execute(label).scalar_one(), count, text))
-    return tuple(found)
+    found, numbers = [], set()
+    for value, count in connection.execute(counted).all():
+        is_value = and_(one.name == name.attribute, one.value == value)
+        for number in plain_numbers([value]):  # it is met by every way to write it
+            if number in numbers:
+                break
+            numbers.add(number)
+            same = and_(one.name == name.attribute, or_(one.value == value, one.number == number))
+            products_with = select(func.count(one.product_pk.distinct())).where(same, one.product_pk.in_(pks))
+            count = connection.execute(products_with).scalar_one()
+        else:
+            label = connection.execute(select(func.min(one.label)).where(is_value)).scalar_one()
+            found.append(FacetValue(label, count, write_condition(name.name, value)))
+    return tuple(sorted(found, key=lambda each: -each.count))
 
 
 def _by_category(connection: Connection, pks: Select[int]) -> tuple[FacetValue, ...]:

@@ -28,7 +28,7 @@ from stylesearch.catalog.tables import listings, product_columns, product_values
 from stylesearch.conditions import FIELDS, Condition, read_number
 from stylesearch.types import ProductFilter
 
-__all__ = ["EVERY_PRODUCT", "is_below", "meets", "meets_at", "page_of"]
+__all__ = ["EVERY_PRODUCT", "is_below", "meets", "meets_at", "page_of", "plain_numbers"]
 
 EVERY_PRODUCT: Final = ProductFilter()
 """The filter that every product meets."""
@@ -92,7 +92,7 @@ def _of_attribute(condition: Condition, pk: ColumnElement[int]) -> ColumnElement
     stored = product_values.c
     match = [stored.name == condition.attribute]
     if condition.values:
-        numbers = _plain_numbers(condition.values)
+        numbers = plain_numbers(condition.values)
         has_value = stored.value.in_(condition.values)
         match.append(or_(has_value, stored.number.in_(numbers)) if numbers else has_value)
     if condition.has_bounds:
@@ -102,7 +102,7 @@ def _of_attribute(condition: Condition, pk: ColumnElement[int]) -> ColumnElement
     return pk.in_(select(stored.product_pk).where(*match))
 
 
-def _plain_numbers(values: Iterable[str]) -> list[float]:
+def plain_numbers(values: Iterable[str]) -> list[float]:
     """Numbers of values that are written without a unit: they mean any way to write the same number."""
     return [number for one in values if (number := read_number(one)) is not None and one[-1:].isdecimal()]
 
@@ -147,7 +147,7 @@ def _price(connection: Connection, condition: Condition) -> ColumnElement[bool]:
         return and_(*_within(condition, lowest, highest))
     if not condition.values:
         return lowest.is_not(None)
-    return or_(*(and_(lowest <= one, highest >= one) for one in _plain_numbers(condition.values)))
+    return or_(*(and_(lowest <= one, highest >= one) for one in plain_numbers(condition.values)))
 
 
 def _source(connection: Connection, condition: Condition) -> ColumnElement[bool]:

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry
+from stylesearch.catalog.check.derived import VALUES, check_derived
+from stylesearch.catalog.check.repair import repair_catalog
 from stylesearch.catalog.tables import product_values
+from stylesearch.catalog.value_rows import fill_values
 from stylesearch.conditions import Condition
 from stylesearch.types import Product, ProductFilter, Variant
 
@@ -187,7 +190,7 @@ def test_the_values_follow_each_change_of_a_product(catalog: Catalog) -> None:
         assert stored(catalog) == {("color", "red", None, "Red")}
         with writer.transaction():
             writer.upsert_products([Product("1", "One", "x", attributes={"width": ["5 cm"]})], source="s")
-        assert stored(catalog) == {("width", "5 cm", 5.0, "5 cm")}
+        assert stored(catalog) == {("color", "red", None, "Red"), ("width", "5 cm", 5.0, "5 cm")}
         with writer.transaction():
             writer.upsert_products([Product("1", "One", "x", attributes=strange)], source="s")
         found = {name: value for name, value, _, _ in stored(catalog)}
@@ -195,3 +198,24 @@ def test_the_values_follow_each_change_of_a_product(catalog: Catalog) -> None:
         with writer.transaction():
             writer.remove_products(["1"])
     assert stored(catalog) == set()
+
+
+def test_values_that_differ_are_found_and_made_anew(catalog: Catalog) -> None:
+    with catalog.writing() as writer:
+        with writer.transaction():
+            writer.upsert_products([Product("1", "One", "x", attributes={"color": "Red"})], source="s")
+            writer.connection().execute(update(product_values).values(value="blue"))
+        with catalog._connect() as connection:
+            findings = list(check_derived(connection))
+        problems = [one for finding in findings for one in finding.repairable(VALUES)]
+        assert [problem.what for problem in problems] == ["'1' has other attributes than filters look up"]
+        repair_catalog(writer, findings)
+    assert stored(catalog) == {("color", "red", None, "Red")}
+
+
+def test_values_are_made_anew_by_an_import(catalog: Catalog) -> None:
+    with catalog.writing() as writer, writer.transaction():
+        writer.upsert_products([Product("1", "One", "x", attributes={"color": "Red"})], source="s")
+        writer.connection().execute(delete(product_values))
+        fill_values(writer.connection())
+    assert stored(catalog) == {("color", "red", None, "Red")}
