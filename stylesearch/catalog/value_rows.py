@@ -102,7 +102,8 @@ def store_values(connection: Connection, wanted: Mapping[int, Values], *, are_ne
 
 
 def fill_values(connection: Connection) -> None:
-    """Makes the values of all products, of a catalog that has none: after an import."""
+    """Makes the values of all products anew: after an import."""
+    connection.execute(delete(product_values))
     last = -1
     page = select(products.c.pk, products.c.attributes, products.c.variants).order_by(products.c.pk)
     while rows := connection.execute(page.where(products.c.pk > last).limit(1000)).all():

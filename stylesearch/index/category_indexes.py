@@ -72,6 +72,9 @@ _UNFINISHED = "building-"
 _PATIENCE = 1800.0
 """Seconds to wait for another build of the same index."""
 
+_WORTH_OPENING = 512
+"""Vectors from which one scan of reduced vectors is worth opening their files."""
+
 _NAME = "category.json"
 _READABLE = 32
 """Letters of a category that its folder's name begins with, at most."""
@@ -250,17 +253,24 @@ class OpenIndex:
         self._is_rising = bool((ids[1:] > ids[:-1]).all())
         self._open_reduced = open_reduced
         self._reduced = slots if isinstance(slots, RerankedIndex) else None
+        self._was_asked = False
 
     def reduced(self) -> RerankedIndex | None:
-        """The index of reduced vectors, to be scanned together with others; None where none was written.
+        """The index of reduced vectors, to be scanned together with those of other categories.
 
-        It is opened at the first call where searches of this category alone do without it.
+        Where searches of this category alone do without it, its files are opened here; those of few vectors
+        at the second call, since opening them takes longer than comparing with all vectors once.
+
+        Returns:
+            the index; None where none was written, or where it is not worth opening yet.
 
         Raises:
             IndexDamaged: its files are damaged, or removed since a newer generation took its place.
         """
         if self._reduced is None and self.manifest.reduced_width:
-            self._reduced = self._open_reduced()
+            if self.count >= _WORTH_OPENING or self._was_asked:
+                self._reduced = self._open_reduced()
+            self._was_asked = True
         return self._reduced
 
     @property

@@ -36,10 +36,7 @@ from stylesearch.index.reranked import (
     plan,
 )
 
-__all__ = ["SCANNED_FROM", "search_together"]
-
-SCANNED_FROM = 512
-"""Vectors in a category from which scanning is worth opening its reduced vectors."""
+__all__ = ["search_together"]
 
 _BLOCK = 8192
 
@@ -101,7 +98,7 @@ def _sort_by_kind(
     kinds: dict[tuple[bool, bool], list[tuple[OpenIndex, Ids | None, RerankedIndex]]] = {}
     worth_it = _is_worth_a_scan(parts, n_queries, k)
     for one, among in parts:
-        reduced = one.reduced() if worth_it and one.count >= SCANNED_FROM else None
+        reduced = one.reduced() if worth_it else None
         if reduced is None:
             compared.append((one, among))
         else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from stylesearch.errors import ConfigError, IndexDamaged
 from stylesearch.index.category_indexes import CategoryIndexes
 from stylesearch.index.joint import search_together
 from stylesearch.index.reranked import Strategy
+from stylesearch.parallel import run_bounded
 from stylesearch.search.fitted_space import Stamp, version_stamp
 from stylesearch.search.store import (
     Candidates,
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from stylesearch.types import ReportProgress
 
 __all__ = ["LocalVectorStore", "LocalVectorStores"]
+
+
+BUILT_AT_ONCE = 400_000
+"""Vectors of categories that are built at the same time; one with more is built alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,30 +180,39 @@ class LocalVectorStore:
             yield ids, vectors
 
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
-        """Builds indexes anew, and removes those of categories without images."""
+        """Builds indexes anew, and removes those of categories without images.
+
+        Categories are built at once on as many cores as there are, the largest first, as far as memory is
+        bounded by ``BUILT_AT_ONCE`` vectors. An error, also of ``progress``, ends the build when those that
+        were begun are complete.
+        """
         counts = self.location.counts()
         if categories is None:
             self.indexes.remove_others(counts)
         names = list(counts if categories is None else categories)
-        n_done, n_total = 0, sum(counts.get(category, 0) for category in names)
-        if progress and n_total:
-            progress("indexes", 0, n_total)  # callers that report a rate start their clock here
         for category in names:
             if category not in counts:
                 self.indexes.remove(category)
-                continue
-            self.indexes.build(
-                category,
-                self.blocks(category),
-                n_rows=counts[category],
-                transform_version=self.transform.version,
-                # Read before the features are: what is added meanwhile is in the index and is also searched
-                # beside it, which costs a little and loses nothing.
-                last_feature_id=self.location.catalog.highest_feature_id(),
-            )
-            n_done += counts[category]
+        sizes = {name: counts[name] for name in names if name in counts}
+        n_done, n_total = 0, sum(sizes.values())
+        if progress and n_total:
+            progress("indexes", 0, n_total)  # callers that report a rate start their clock here
+        for category in run_bounded(partial(self._build, sizes=sizes), sizes, BUILT_AT_ONCE):
+            n_done += sizes[category]
             if progress:
                 progress("indexes", n_done, n_total)
+
+    def _build(self, category: str, sizes: Mapping[str, int]) -> None:
+        # Read before the features are, while others may add some: these are left for the next build, and are
+        # searched beside the index.
+        last_feature_id = self.location.catalog.highest_feature_id()
+        self.indexes.build(
+            category,
+            _up_to(last_feature_id, self.blocks(category)),
+            n_rows=sizes[category],
+            transform_version=self.transform.version,
+            last_feature_id=last_feature_id,
+        )
 
     def status(self) -> list[CategoryStatus]:
         """The state of every category's index, those of vanished categories included; builds nothing."""
@@ -384,6 +399,15 @@ class LocalVectorStores:
         for path in location.folder.iterdir() if location.folder.exists() else ():
             if path.is_dir() and path != kept:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _up_to(last_id: int, blocks: Iterable[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:
+    """Yields blocks, whose ids rise, up to the row of an id."""
+    for ids, vectors in blocks:
+        kept = int(np.searchsorted(ids, last_id, side="right"))
+        yield ids[:kept], vectors[:kept]
+        if kept < len(ids):
+            return
 
 
 def _only(allowed: FeatureSelection, blocks: Iterator[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry
 from stylesearch.catalog.check.derived import VALUES, check_derived
@@ -216,6 +216,6 @@ def test_values_that_differ_are_found_and_made_anew(catalog: Catalog) -> None:
 def test_values_are_made_anew_by_an_import(catalog: Catalog) -> None:
     with catalog.writing() as writer, writer.transaction():
         writer.upsert_products([Product("1", "One", "x", attributes={"color": "Red"})], source="s")
-        writer.connection().execute(delete(product_values))
+        writer.connection().execute(update(product_values).values(value="blue"))
         fill_values(writer.connection())
     assert stored(catalog) == {("color", "red", None, "Red")}

@@ -48,4 +48,3 @@ def test_forms_and_queries_have_texts() -> None:
 def test_what_cannot_be_read_is_refused(where: Any, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         SearchBody.model_validate({**PHOTO, "where": where})
-
