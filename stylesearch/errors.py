@@ -20,7 +20,8 @@ StyleSearchError                      message, and a hint: what to do about it
 │   ├── WeightsNotFound  (FileNotFoundError)  which file is wanted, and where to put it
 │   └── WeightsMismatch  (ValueError)         a file that does not fit the graph
 ├── IndexingError                         an index that cannot be built or read
-│   └── IndexDamaged                          cut short, altered, or of another space
+│   ├── IndexDamaged                          cut short, altered, or of another space
+│   └── IndexesLocked    (TimeoutError)       another process is building
 ├── SpaceError           (ValueError)     a transform that cannot be fitted or applied
 ├── ClusterError                          a cluster that cannot be reached, or has no worker that can be used
 │   ├── WorkerRefused                         a worker that would compute other vectors than this machine
@@ -51,6 +52,7 @@ __all__ = [
     "ImageTooLarge",
     "ImageTooSmall",
     "IndexDamaged",
+    "IndexesLocked",
     "IndexingError",
     "MissingDependency",
     "NoSuchSpot",
@@ -176,6 +178,10 @@ class IndexingError(StyleSearchError):
 
 class IndexDamaged(IndexingError):
     """An index that is cut short, altered, or of another space."""
+
+
+class IndexesLocked(IndexingError, TimeoutError):
+    """Another process is building the indexes."""
 
 
 class SpaceError(StyleSearchError, ValueError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from stylesearch.settings import Settings, load_settings
@@ -67,7 +66,9 @@ class Models:
             UnknownName: there is none.
             ConfigError: another model takes features of its network, or it is being trained.
             CatalogLocked: another process is writing.
+            IndexesLocked: another process is building indexes.
         """
+        from stylesearch.index.build_lock import building
         from stylesearch.models import store
         from stylesearch.models.networks import fingerprints_of, forget_features, networks_of
         from stylesearch.settings import change_settings
@@ -76,10 +77,11 @@ class Models:
         with contextlib.ExitStack() as held:
             if store.folder_of(settings.home, name).is_dir():
                 held.enter_context(store.training_lock(settings.home, name, settings.lock_timeout))
-            if settings.db or Path(settings.database).exists():
-                # So that no process builds indexes of it meanwhile.
+            if settings.has_catalog:
                 catalog = self._resources.catalog()
                 writer = held.enter_context(catalog.writing(timeout=settings.lock_timeout))
+                # So that no process builds indexes of it meanwhile.
+                held.enter_context(building(settings.home / "indexes", settings.lock_timeout))
             store.check_removable(settings.home, name)
             networks = fingerprints_of(networks_of(settings.home, name))
             changes = self._settings_without(name)
