@@ -23,7 +23,7 @@ from stylesearch.distance import nearest_to_any
 from stylesearch.errors import IndexDamaged
 from stylesearch.index.base import validate_queries
 from stylesearch.index.category_indexes import Nearest, OpenIndex
-from stylesearch.index.reduction import scan_min
+from stylesearch.index.reduction import Scan, scan_min
 from stylesearch.index.reranked import (
     Found,
     RerankedIndex,
@@ -32,10 +32,15 @@ from stylesearch.index.reranked import (
     min_candidates,
     take_rows,
 )
+from stylesearch.parallel import parallel_rows
 
 __all__ = ["search_together"]
 
 _BLOCK = 8192
+_AXES = 100
+"""Axes of a reduction, roughly."""
+_AXES = 100
+"""Axes of a reduction, roughly."""
 
 
 def search_together(indexes: Sequence[OpenIndex], vectors: AnyFloats, k: int) -> Nearest:
@@ -111,7 +116,14 @@ class _Scanned:
 
     def search(self, queries: Floats, k: int) -> Nearest | None:
         """As ``search_together``; None where comparing with everything is cheaper."""
-        scores = scan_min([reduced.scan(queries) for _, reduced in self._parts])
+        scans: dict[int, Scan] = {}
+
+        def part(start: int, stop: int) -> None:
+            for number in range(start, stop):
+                scans[number] = self._parts[number][1].scan(queries)
+
+        parallel_rows(part, len(self._parts), queries.shape[1] * _AXES * len(queries))
+        scores = scan_min([scans[number] for number in range(len(self._parts))])
         found = candidate_search(
             scores,
             k,

@@ -180,7 +180,7 @@ class Indexes:
             )
 
     def _in_use(self, extractors: Sequence[Extractor]) -> Iterator[tuple[SpaceLocation, list[str]]]:
-        """Yields the spaces to keep indexes of, with metrics to have them for besides those that have some."""
+        """Yields the spaces to keep indexes of, with metrics to have besides those that are there."""
         from stylesearch.models.store import list_models
         from stylesearch.search.maintenance import metrics_in_use
         from stylesearch.spaces import SPACES

@@ -79,7 +79,7 @@ def test_what_is_added_and_removed_in_a_build_is_searchable_and_gone(
 ) -> None:
     ids = {product.id for product in shop.products()}
     gone = next(shop.products())
-    (image,) = shop.images(gone.id)
+
     feature_set = shop.gallery().location.feature_set
 
     def write() -> None:
