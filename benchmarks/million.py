@@ -1,8 +1,8 @@
 """A million products in 40 categories on one machine: filling, building, and queries.
 
 The features are made up: 620 numbers, in styles of some 50 products, which vary in more directions than
-those of photos do. Rows are put straight into the catalog's tables: how it is filled is not the point. Filling,
-building and searching are a process each, so that the largest memory of each is known. Queries go through
+those of photos do. Rows are put straight into the catalog's tables: how it is filled is not the point.
+Filling, building and searching are a process each, so that the largest memory of each is known. Queries go through
 ``Gallery``, rows of products included; in turn with those of all categories at once, the same is searched
 category by category, as it was done before.
 
@@ -21,8 +21,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +33,10 @@ from stylesearch.catalog import Catalog
 from stylesearch.catalog.vector_codec import checksum, encode_vectors
 from stylesearch.index.reranked import Strategy
 from stylesearch.search.fitted_space import SpaceLocation
-from stylesearch.search.gallery import Gallery, GalleryHit
+from stylesearch.search.gallery import Gallery
 from stylesearch.search.local_store import LocalVectorStore, LocalVectorStores
 from stylesearch.search.maintenance import rebuild
-from stylesearch.search.store import merge_candidates
+from stylesearch.search.store import Candidates, merge_candidates
 from stylesearch.types import SearchRequest
 
 SIZES: Final = [int(size) for size in os.environ.get("BENCH_SIZES", "100000,1000000").split(",")]
@@ -49,6 +50,7 @@ IN_A_STYLE: Final = 50
 BLOCK: Final = 2000
 
 Floats = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 def main() -> None:
@@ -186,15 +188,12 @@ def search(home: Path, n_products: int) -> tuple[str, list[list[str]]]:
                 at_once, one_by_one = [], []
                 for number, photo in enumerate([*photos[:3], *photos]):
                     features = photo[:n_vectors]
-                    hits: list[GalleryHit] = []
-                    taken = milliseconds_of(
-                        lambda f=features, h=hits, r=request: h.extend(gallery.search(f, r))
-                    )
+                    taken, hits = measured(partial(gallery.search, features, request))
                     vectors = transform.apply_to_photo(features)
                     if number >= 3:
                         at_once.append(taken)
                     if category is None and 3 <= number < 3 + N_EXACT:
-                        one_by_one.append(milliseconds_of(lambda v=vectors: each_category(store, v)))
+                        one_by_one.append(measured(partial(each_category, store, vectors))[0])
                     if 3 <= number < 3 + N_EXACT:
                         true = exact.search(vectors, name, K).ids[:K]
                         recall.append(np.isin(true, [hit.feature_id for hit in hits]).mean())
@@ -209,16 +208,16 @@ def search(home: Path, n_products: int) -> tuple[str, list[list[str]]]:
     return f"{own / 2**20:,.0f} MiB of it own, the rest are mapped files", rows
 
 
-def each_category(store: LocalVectorStore, vectors: Floats) -> None:
+def each_category(store: LocalVectorStore, vectors: Floats) -> Candidates:
     """Searches every category by itself, and merges."""
-    merge_candidates([store.search(vectors, name, 4 * K) for name in store.categories()])
+    return merge_candidates([store.search(vectors, name, 4 * K) for name in store.categories()])
 
 
-def milliseconds_of(act: Callable[[], object]) -> tuple[float, float]:
-    """Wall and CPU milliseconds of a call."""
+def measured(act: Callable[[], T]) -> tuple[tuple[float, float], T]:
+    """Wall and CPU milliseconds of a call, and its result."""
     began, began_cpu = time.perf_counter(), time.process_time()
-    act()
-    return 1000 * (time.perf_counter() - began), 1000 * (time.process_time() - began_cpu)
+    result = act()
+    return (1000 * (time.perf_counter() - began), 1000 * (time.process_time() - began_cpu)), result
 
 
 def cells(taken: list[tuple[float, float]]) -> list[str]:
