@@ -2,9 +2,9 @@
 
 The features are made up: 620 numbers, in styles of some 50 products, which vary in more directions than
 those of photos do. Rows are put straight into the catalog's tables: how it is filled is not the point.
-Filling, building and searching are a process each, so that the largest memory of each is known. Queries go through
-``Gallery``, rows of products included; in turn with those of all categories at once, the same is searched
-category by category, as it was done before.
+Filling, building and searching are a process each, so that the largest memory of each is known. Queries go
+through ``Gallery``, rows of products included; in turn with those of all categories at once, the same is
+searched category by category, as it was done before.
 
 ``BENCH_SIZES`` are the numbers of products; ``BENCH_HOME`` is a folder in which catalogs and indexes are kept
 and found again, since filling a million takes minutes.
