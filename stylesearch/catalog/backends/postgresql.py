@@ -156,7 +156,8 @@ class PostgresBackend:
             max_overflow=self._pool.overflow,
             pool_recycle=self._pool.recycle_seconds or -1,
             pool_timeout=seconds,
-            execution_options={BACKEND: self, "postgresql_readonly": readonly},
+            # Not False where it may write: that would override a default of the role or the database.
+            execution_options={BACKEND: self, **({"postgresql_readonly": True} if readonly else {})},
         )
         secrets = frozenset(
             str(one)
