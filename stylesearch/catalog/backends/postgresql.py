@@ -74,7 +74,8 @@ _COUNT_CHANGE: Final = text(
 
 _OTHER_PROCESSES: Final = text(
     "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() "
-    "AND application_name LIKE 'process % on %' AND application_name <> :own ORDER BY application_name LIMIT 3"
+    "AND application_name LIKE 'process % on %' AND application_name <> :own "
+    "ORDER BY application_name LIMIT 3"
 )
 
 _SERIAL_COLUMNS: Final = text(
