@@ -126,6 +126,9 @@ class Settings:
     Attributes:
         home: the workspace folder.
         db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
+        artifacts: where fits of spaces and trained models are: ``home`` for the workspace folder,
+            ``catalog`` for the catalog, whose machines then share them; empty for ``catalog`` where ``db`` is
+            PostgreSQL, else ``home``.
         extractor: extractor of features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
             behind a network, ``+texture`` and ``+colors`` join these to it. In the settings file, a model's
             file in the workspace folder goes by its path from there on.
@@ -150,6 +153,7 @@ class Settings:
 
     home: Path = Path(DEFAULT_HOME)
     db: str = ""
+    artifacts: str = ""
     extractor: str = "efficientnet-lite0@320+texture+colors"
     weights: str = ""
     engine: str = "auto"
@@ -170,6 +174,11 @@ class Settings:
     def database(self) -> str:
         """SQLAlchemy URL or file of the catalog."""
         return self.db or str(self.home / "catalog.db")
+
+    @property
+    def shares_artifacts(self) -> bool:
+        """Whether fits and trained models are in the catalog, for all machines on it."""
+        return self.artifacts == "catalog" or (not self.artifacts and self.db.startswith("postgresql"))
 
     @property
     def pictures(self) -> Path:
@@ -211,6 +220,7 @@ _RULES: Final = SettingRules(
         "workers": 0,
         "lock_timeout": 0,
     },
+    choices={"artifacts": ("", "home", "catalog")},
     tables=tuple(sorted(TABLES)),
 )
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
 
 from stylesearch.catalog import queries
+from stylesearch.catalog.artifact_table import ArtifactTable
 from stylesearch.catalog.connections import (
     WRITE,
     ChangeCounter,
@@ -86,6 +87,7 @@ class Catalog:
         sources: reads the sources of products.
         shown: reads what a shop's pages show.
         selection: counts and describes products that meet a filter.
+        artifacts: fits and trained models that machines on this catalog share.
 
     Example:
         >>> import tempfile
@@ -105,6 +107,7 @@ class Catalog:
         self.sources = SourceReader(engine)
         self.shown = ShownReader(engine)
         self.selection = ProductReader(engine)
+        self.artifacts = ArtifactTable(engine)
         self._id: str | None = None
         self._changes = ChangeCounter(engine, location)
 

@@ -113,11 +113,12 @@ class Indexes:
         from stylesearch.workspace.resources import locate_space
 
         settings, catalog = self._resources.settings, self._resources.catalog()
+        self._resources.bring_models()
         cards = list_models(settings.home)
         for feature_set in catalog.feature_sets():
             trained = [card.space for card in cards if card.feature_set == feature_set.fingerprint]
             for space in (*SPACES, *trained):
-                yield locate_space(settings, catalog, feature_set, space)
+                yield locate_space(settings, catalog, self._resources.artifacts, feature_set, space)
 
     def repair(self) -> None:
         """Builds the indexes again that a search could not use; closing the workspace does this too.
@@ -135,7 +136,10 @@ class Indexes:
         try:
             with self._resources.catalog().writing(timeout=0):
                 for gallery in damaged:
-                    repair(gallery)
+                    try:
+                        repair(gallery)
+                    except UnknownName as error:
+                        log.info("indexes are left as they are: %s", error.message)
         except CatalogLocked:
             log.info("the indexes are left to the process that is writing")
         except (OSError, StyleSearchError) as error:
@@ -163,6 +167,7 @@ class Indexes:
         from stylesearch.spaces import SPACES
 
         own = self._resources.settings
+        self._resources.bring_models()
         try:
             with self._resources.catalog().writing(timeout=own.lock_timeout):
                 for extractor in extractors:
