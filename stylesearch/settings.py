@@ -129,6 +129,8 @@ class Settings:
         artifacts: where fits of spaces and trained models are: ``home`` for the workspace folder,
             ``catalog`` for the catalog, whose machines then share them; empty for ``catalog`` where ``db`` is
             PostgreSQL, else ``home``.
+        uploads: where images that are put over the API are: empty for ``uploads/`` in ``home``, a folder that
+            machines share, or a URL of an object store, ``s3://bucket/uploads``.
         extractor: extractor of features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
             behind a network, ``+texture`` and ``+colors`` join these to it. In the settings file, a model's
             file in the workspace folder goes by its path from there on.
@@ -154,6 +156,7 @@ class Settings:
     home: Path = Path(DEFAULT_HOME)
     db: str = ""
     artifacts: str = ""
+    uploads: str = ""
     extractor: str = "efficientnet-lite0@320+texture+colors"
     weights: str = ""
     engine: str = "auto"

@@ -62,6 +62,7 @@ __all__ = [
     "artifact_parts",
     "artifacts",
     "category_map",
+    "exported_tables",
     "feature_sets",
     "features",
     "image_columns",
@@ -268,6 +269,9 @@ class ArtifactPartColumns(TypedColumns):
     content: Named[bytes]
 
 
+DERIVED: Final = {"derived": True}
+"""``info`` of tables that follow from others, or from the database: they are in no export."""
+
 about = Table("about", metadata, AboutColumns)
 
 sources = Table("sources", metadata, SourceColumns)
@@ -303,17 +307,24 @@ features = Table(
     sqlite_autoincrement=True,
 )
 
-artifacts = Table("artifacts", metadata, ArtifactColumns)
+artifacts = Table("artifacts", metadata, ArtifactColumns, info=DERIVED)
 
 artifact_parts = Table(
     "artifact_parts",
     metadata,
     ArtifactPartColumns,
     ForeignKeyConstraint(["kind", "name"], ["artifacts.kind", "artifacts.name"], ondelete="CASCADE"),
+    info=DERIVED,
 )
 
 for _table in metadata.tables.values():
     store_checked(_table)
+
+
+def exported_tables() -> list[Table]:
+    """The tables that hold what a catalog is made of, each after those that it refers to."""
+    return [one for one in metadata.sorted_tables if not one.info.get("derived")]
+
 
 product_columns: Final = (
     products.c.id,

@@ -99,10 +99,12 @@ def _check(
     from stylesearch.catalog.check.files import check_files, check_uploads
     from stylesearch.catalog.check.whole import check_catalog
     from stylesearch.catalog.connections import is_on_readonly_storage, make_engine, reading_mode
+    from stylesearch.images.upload_store import open_upload_store, upload_folder
     from stylesearch.workspace.resources import open_artifacts
 
     readonly = location.path is not None and is_on_readonly_storage(location.path)
-    uploads = settings.home.resolve() / "uploads"
+    uploads = upload_folder(settings.home, settings.uploads).resolve()
+    store = open_upload_store(settings.uploads)
 
     def connect_and(check: Callable[[Connection], Finding]) -> Finding:
         engine = make_engine(location, mode=reading_mode(location))
@@ -113,7 +115,8 @@ def _check(
             engine.dispose()
 
     def of_files(connection: Connection) -> Finding:
-        return check_files(connection, uploads, contents=contents, progress=progress)
+        has = store.has if store else None
+        return check_files(connection, uploads, has, contents=contents, progress=progress)
 
     def open_and(check: Callable[[Settings, Catalog, ArtifactStore], Finding]) -> Finding:
         with Catalog.open(settings.database, readonly=True) as catalog:

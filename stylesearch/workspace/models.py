@@ -59,6 +59,29 @@ class Models:
         self._resources.artifacts.get(MODEL, name)
         return store.read_card(folder)
 
+    def share(self, name: str) -> None:
+        """Puts a model that lies in the workspace folder alone into the catalog, for all machines on it.
+
+        Training does that by itself; this is for models of before.
+
+        Raises:
+            UnknownName: there is no model of that name.
+            SpaceError: it is damaged.
+            ConfigError: the settings keep models in the workspace folder.
+        """
+        from stylesearch.errors import ConfigError
+        from stylesearch.models import store
+
+        settings = self._resources.settings
+        if not settings.shares_artifacts:
+            raise ConfigError(
+                "the settings keep trained models in the workspace folder, for this machine alone",
+                hint='artifacts = "catalog" in config.toml shares them',
+            )
+        self._resources.bring_models()
+        _ = self._resources.catalog()  # there has to be one
+        store.share_model(settings.home, name, self._resources.artifacts)
+
     def remove(self, name: str) -> dict[str, str | None]:
         """Removes a model, its indexes, and an unfinished training of that name.
 
