@@ -205,6 +205,7 @@ def _spaces(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> I
 def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iterable[Finding]) -> None:
     from stylesearch.catalog.check.files import REMOVE_UPLOAD
     from stylesearch.catalog.check.repair import repair_catalog
+    from stylesearch.index.build_lock import building
     from stylesearch.search.maintenance import refresh
     from stylesearch.workspace.resources import open_artifacts
 
@@ -220,6 +221,7 @@ def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iter
         for location in _spaces(settings, catalog, open_artifacts(settings, catalog)):
             if str(location.folder) in folders:
                 try:
-                    refresh(location, [], suspects=location.counts())
+                    with building(settings.home / "indexes", settings.lock_timeout):
+                        refresh(location, [], suspects=location.counts())
                 except StyleSearchError as error:  # the next check tells of it again
                     log.warning("the indexes of %s cannot be built: %s", location.space, error)
