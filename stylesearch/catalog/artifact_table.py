@@ -17,7 +17,8 @@ from typing import IO, Final
 from sqlalchemy import Connection, Engine, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from stylesearch.catalog.connections import WRITE
+from stylesearch.catalog.backends import backend_behind
+from stylesearch.catalog.backends.base import WRITE
 from stylesearch.catalog.tables import artifact_parts, artifacts
 from stylesearch.errors import CatalogDamaged
 from stylesearch.files import sha256_bytes, sha256_file
@@ -117,6 +118,7 @@ class ArtifactTable:
                 with self._engine.connect().execution_options(**WRITE) as connection, connection.begin():
                     if _put_in_force(connection, kind, name, found, new):
                         _write_parts(connection, kind, name, {digests[one]: files[one] for one in files})
+                        backend_behind(connection).end_writing(connection)
                         return new
             except IntegrityError:  # another one was put first
                 continue
@@ -127,6 +129,7 @@ class ArtifactTable:
         with self._engine.connect().execution_options(**WRITE) as connection, connection.begin():
             for table in (artifact_parts, artifacts):
                 connection.execute(delete(table).where(table.c.kind == kind, table.c.name == name))
+            backend_behind(connection).end_writing(connection)
 
 
 def _version(kind: str, name: str) -> Select[str]:

@@ -62,6 +62,7 @@ __all__ = [
     "artifact_parts",
     "artifacts",
     "category_map",
+    "counters",
     "exported_tables",
     "feature_sets",
     "features",
@@ -269,10 +270,23 @@ class ArtifactPartColumns(TypedColumns):
     content: Named[bytes]
 
 
+class CounterColumns(TypedColumns):
+    """What PostgreSQL does not count by itself: see ``stylesearch.catalog.backends``; empty in SQLite.
+
+    ``changes`` is the number of transactions of writers, ``highest_feature_id`` the largest id of a feature
+    that was ever committed.
+    """
+
+    name = Column(String, primary_key=True)
+    value: Named[int] = Column(BigInteger, info={"check": check_size})
+
+
 DERIVED: Final = {"derived": True}
 """``info`` of tables that follow from others, or from the database: they are in no export."""
 
 about = Table("about", metadata, AboutColumns)
+
+counters = Table("counters", metadata, CounterColumns, info=DERIVED)
 
 sources = Table("sources", metadata, SourceColumns)
 

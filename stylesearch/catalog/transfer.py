@@ -1,8 +1,8 @@
-"""Writes all rows of a catalog to an export, and reads them into another, of any database of SQLAlchemy's.
+"""Writes all rows of a catalog to an export, and reads them into another, in SQLite or PostgreSQL.
 
 Rows are lines of JSON, vectors are arrays of NumPy (``.npy``) with the numbers as they are stored: a part of
 the table ``features`` is a file of lines and an array with a row for each. Keys and ids stay what they are.
-Every table of ``stylesearch.catalog.tables.exported_tables`` is written and read, whatever database it is in.
+Every table of ``stylesearch.catalog.tables.exported_tables`` is written and read, in either database.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Table, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.export_files import PartReader, PartWriter
 from stylesearch.catalog.row_values import RowChecker, parse_row, plain_table
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, NEEDS_STYLESEARCH, REVISIONS
@@ -159,7 +160,7 @@ def read_tables(
             f"{reader.place} has {counts[odd]} rows of {odd}, and its manifest says {expected[odd]}"
         )
     _check_filing(connection, reader)
-    _raise_sequences(connection)
+    backend_behind(connection).raise_keys(connection)
     connection.execute(delete(about).where(about.c.name == CATALOG_ID))
     connection.execute(insert(about), {"name": CATALOG_ID, "value": secrets.token_hex(8)})
     return counts
@@ -374,18 +375,6 @@ def _insert(
                 connection.execute(statement, row)
         except IntegrityError as error:
             raise _wrong(reader, name, number, f"it does not fit the rows before: {error.orig}") from error
-
-
-def _raise_sequences(connection: Connection) -> None:
-    """Makes PostgreSQL number new rows after those that came with their keys, as SQLite does by itself."""
-    if connection.dialect.name != "postgresql":
-        return
-    for one in exported_tables():
-        key = one.autoincrement_column
-        highest = None if key is None else connection.execute(select(func.max(key))).scalar()
-        if key is not None and highest is not None:
-            sequence = func.pg_get_serial_sequence(one.name, key.name)
-            connection.execute(select(func.setval(sequence, highest)))
 
 
 def _check_filing(connection: Connection, reader: PartReader) -> None:

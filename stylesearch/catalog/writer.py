@@ -20,14 +20,15 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    cast,
     delete,
     func,
     insert,
     select,
-    type_coerce,
     update,
 )
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.feature_rows import FeatureRows
 from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
@@ -121,8 +122,11 @@ class Writer:
         """
         if self._connection.in_transaction():
             raise RuntimeError("a transaction is open already: they do not nest")
+        backend = backend_behind(self._connection)
         with self._connection.begin():
+            backend.begin_writing(self._connection)
             yield
+            backend.end_writing(self._connection)
 
     def feature_set(
         self,
@@ -342,7 +346,7 @@ class Writer:
 
         It reads the variants of the whole catalog, once: for a few ids as for a hundred thousand.
         """
-        written = type_coerce(products.c.variants, String)
+        written = cast(products.c.variants, String)
         statement = select(products.c.id, written).where(written != "[]").order_by(products.c.pk)
         found: dict[str, tuple[Variant, ...]] = {}
         for product_id, text in self._open().execute(statement):
