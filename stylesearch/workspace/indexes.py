@@ -116,11 +116,12 @@ class Indexes:
         from stylesearch.workspace.resources import locate_space
 
         settings, catalog = self._resources.settings, self._resources.catalog()
+        self._resources.bring_models()
         cards = list_models(settings.home)
         for feature_set in catalog.feature_sets():
             trained = [card.space for card in cards if card.feature_set == feature_set.fingerprint]
             for space in (*SPACES, *trained):
-                yield locate_space(settings, catalog, feature_set, space)
+                yield locate_space(settings, catalog, self._resources.artifacts, feature_set, space)
 
     def repair(self) -> None:
         """Builds the indexes again that a search could not use; closing the workspace does this too.
@@ -138,7 +139,10 @@ class Indexes:
         try:
             with self._building(0):
                 for gallery in damaged:
-                    repair(gallery)
+                    try:
+                        repair(gallery)
+                    except UnknownName as error:
+                        log.info("indexes are left as they are: %s", error.message)
         except IndexesLocked:
             log.info("the indexes are left to the process that is building")
         except (OSError, StyleSearchError) as error:
@@ -165,6 +169,7 @@ class Indexes:
         from stylesearch.search.maintenance import is_outdated, refresh
 
         try:
+            self._resources.bring_models()
             # As far as one reads that without the lock; once it is held, it is looked at again.
             outdated = [one for one in self._in_use(extractors) if is_outdated(*one)]
             if not outdated:
