@@ -26,8 +26,36 @@ def upgrade() -> None:
     _add_counters()
     _add_shown_counts()
     _add_product_values()
+    _add_artifacts()
     if op.get_bind().dialect.name == "postgresql":
         _prepare_postgresql()  # the last one: it is for all tables
+
+
+def _add_artifacts() -> None:
+    """Adds the tables of fits and trained models that several machines share."""
+    op.create_table(
+        "artifacts",
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", name="pk_artifacts"),
+    )
+    op.create_table(
+        "artifact_parts",
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", "sha256", "position", name="pk_artifact_parts"),
+        sa.ForeignKeyConstraint(
+            ["kind", "name"],
+            ["artifacts.kind", "artifacts.name"],
+            name="fk_artifact_parts_kind",
+            ondelete="CASCADE",
+        ),
+    )
 
 
 def _add_counters() -> None:

@@ -11,6 +11,22 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 INSERT INTO "alembic_version" VALUES('0004');
+CREATE TABLE artifact_parts (
+	kind VARCHAR NOT NULL, 
+	name VARCHAR NOT NULL, 
+	sha256 VARCHAR NOT NULL, 
+	position INTEGER NOT NULL, 
+	content BLOB NOT NULL, 
+	CONSTRAINT pk_artifact_parts PRIMARY KEY (kind, name, sha256, position), 
+	CONSTRAINT fk_artifact_parts_kind FOREIGN KEY(kind, name) REFERENCES artifacts (kind, name) ON DELETE CASCADE
+);
+CREATE TABLE artifacts (
+	kind VARCHAR NOT NULL, 
+	name VARCHAR NOT NULL, 
+	version VARCHAR NOT NULL, 
+	files JSON NOT NULL, 
+	CONSTRAINT pk_artifacts PRIMARY KEY (kind, name)
+);
 CREATE TABLE category_map (
 	shop_category VARCHAR NOT NULL, 
 	category VARCHAR NOT NULL, 
