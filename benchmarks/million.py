@@ -165,6 +165,8 @@ def fill(home: Path, n_products: int) -> str:
 @contextlib.contextmanager
 def open_gallery(home: Path) -> Iterator[Any]:
     """The gallery of a catalog that was filled."""
+    from stylesearch.artifacts.base import FIT
+    from stylesearch.artifacts.home import HomeArtifacts
     from stylesearch.catalog import Catalog
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.search.gallery import Gallery
@@ -172,7 +174,12 @@ def open_gallery(home: Path) -> Iterator[Any]:
 
     with Catalog.open(home / "catalog.db", readonly=True) as catalog:
         (feature_set,) = catalog.feature_sets()
-        location = SpaceLocation(catalog, feature_set, "whitened", home / "indexes", LocalVectorStores())
+        artifacts = HomeArtifacts(home, catalog.id)
+        folder, stores = (
+            artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/whitened"),
+            LocalVectorStores(),
+        )
+        location = SpaceLocation(catalog, feature_set, "whitened", folder, stores, artifacts)
         yield Gallery(location, "cosine")
 
 

@@ -224,6 +224,12 @@ class Catalog:
         with self.backend.writing(self._engine, wait) as connection:
             yield Writer(connection)
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose statements all see one state of the catalog, whoever writes meanwhile."""
+        with self.backend.snapshot(self._engine) as connection:
+            yield connection
+
     def is_complete(self, feature_set: FeatureSet) -> bool:
         """Whether ``Writer.mark_complete`` was called for a feature set."""
         statement = select(about.c.value).where(about.c.name == complete_mark(feature_set))
