@@ -7,7 +7,8 @@ the frozen values of ``stylesearch.types``, no session is needed, and a cold sta
 The tables are created by the migrations; a test compares the two.
 
 ```text
-sources 1 --- n listings n --- 1 products 1 --- n images 1 --- n features n --- 1 feature_sets
+sources 1 --- n listings n --- 1 products 1 --- n product_values
+                                 products 1 --- n images 1 --- n features n --- 1 feature_sets
 sources 1 --- n image_listings n ------------------ 1 images
 artifacts 1 --- n artifact_parts
 ```
@@ -72,7 +73,9 @@ __all__ = [
     "listings",
     "metadata",
     "product_columns",
+    "product_values",
     "products",
+    "shown_counts",
     "sources",
 ]
 
@@ -159,6 +162,20 @@ class ProductColumns(TypedColumns):
     shop_category: Named[str] = Column(server_default="")
 
 
+class ProductValueColumns(TypedColumns):
+    """What filters ask of attributes and options of variants: see ``stylesearch.catalog.value_rows``.
+
+    ``name`` and ``value`` are in their plain form, ``value`` is "" where it is too long to compare.
+    ``number`` is that of a value that is one, with or without a unit; ``label`` is the value as it is shown.
+    """
+
+    product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)
+    name = Column(String, primary_key=True)
+    value = Column(String, primary_key=True)
+    number: Named[float | None] = Column(Float, info={"check": check_finite})
+    label: Named[str]
+
+
 class ListingColumns(TypedColumns):
     """What each source says of each product: see ``stylesearch.listing.Listing``.
 
@@ -214,6 +231,16 @@ class ImageColumns(TypedColumns):
     file: Named[str | None]
     options: Named[dict[str, str] | None] = Column(JSON(none_as_null=True), info={"check": check_texts})
     position: Named[int] = Column(server_default="0", info={"check": check_size})
+
+
+class ShownCountColumns(TypedColumns):
+    """Number of products with an image that a shop's pages show, by category.
+
+    A category without such a product has no row. See ``stylesearch.catalog.shown_counts``.
+    """
+
+    category = Column(String, primary_key=True)
+    n_products: Named[int] = Column(info={"check": check_positive})
 
 
 class FeatureSetColumns(TypedColumns):
@@ -294,6 +321,16 @@ products = Table(
     "products", metadata, ProductColumns, Index(None, "category", "id"), Index(None, "shop_category")
 )
 
+product_values = Table(
+    "product_values",
+    metadata,
+    ProductValueColumns,
+    Index(None, "name", "value", "product_pk"),
+    Index(None, "name", "number", "product_pk"),
+    sqlite_with_rowid=False,
+    info=DERIVED,
+)
+
 listings = Table("listings", metadata, ListingColumns, Index(None, "source_pk", "place"))
 
 category_map = Table("category_map", metadata, CategoryMapColumns)
@@ -308,6 +345,8 @@ images = Table(
 )
 
 image_listings = Table("image_listings", metadata, ImageListingColumns, Index(None, "source_pk", "image_pk"))
+
+shown_counts = Table("shown_counts", metadata, ShownCountColumns, info=DERIVED)
 
 feature_sets = Table("feature_sets", metadata, FeatureSetColumns)
 
