@@ -21,14 +21,15 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    cast,
     delete,
     func,
     insert,
     select,
-    type_coerce,
     update,
 )
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.feature_rows import FeatureRows
 from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
@@ -59,9 +60,10 @@ from stylesearch.catalog.tables import (
     products,
     sources,
 )
+from stylesearch.catalog.value_rows import Values, store_values, values_to_filter
 from stylesearch.catalog.vector_codec import DTYPES, checksum, encode_vectors
 from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, DatasetError, NotInCatalog
-from stylesearch.listing import Listing
+from stylesearch.listing import Listing, fault_of_texts
 from stylesearch.types import Domain, Product, Variant
 
 __all__ = ["Writer"]
@@ -127,8 +129,11 @@ class Writer:
         """
         if self._connection.in_transaction():
             raise RuntimeError("a transaction is open already: they do not nest")
+        backend = backend_behind(self._connection)
         with self._connection.begin():
+            backend.begin_writing(self._connection)
             yield
+            backend.end_writing(self._connection)
 
     def feature_set(
         self,
@@ -243,7 +248,7 @@ class Writer:
             the product's key in this catalog and the change, by product id.
 
         Raises:
-            DatasetError: a product has no id.
+            DatasetError: a product has no id, or a text that no database stores.
         """
         by_id: dict[str, Listing] = {}
         for one in wanted:
@@ -251,6 +256,8 @@ class Writer:
                 raise DatasetError(f"every product has an id. Received: {one}")
             if one.id not in by_id:
                 by_id[one.id] = Listing.of(one) if isinstance(one, Product) else one
+                if fault := fault_of_texts(by_id[one.id]):
+                    raise DatasetError(f"a text cannot be stored: {fault}", hint="take it out")
         source_pk = self._source_pk(source)
         known = self._known_products(by_id)
         pks = [pk for pk, _, _ in known.values()]
@@ -287,6 +294,8 @@ class Writer:
             added = insert(products).returning(products.c.id, products.c.pk)
             for product_id, pk in self._connection.execute(added, new):
                 result[product_id] = pk, ProductChange(Change.NEW)
+            values_of_new = {result[row["id"]][0]: _values_to_filter(row) for row in new}
+            store_values(self._connection, values_of_new, are_new=True)
         self._update_products(changed, moved)
         self._store_listings(source_pk, {result[name][0]: row for name, row in listed.items()}, stored)
         return {product_id: result[product_id] for product_id in by_id}
@@ -321,6 +330,9 @@ class Writer:
                 refused = f"{error.message}: {error.hint}"
                 result[product_id] = ProductChange(Change.UNCHANGED, refused=refused)
                 continue
+            if fault := fault_of_texts(Listing(product_id, said)):
+                result[product_id] = ProductChange(Change.UNCHANGED, refused=fault)
+                continue
             before = mine or SourceListing(source, "", {}, {}, lists=False)
             if said != before.said:
                 listed[pk] = _listing_values(replace(before, said=said))
@@ -348,7 +360,7 @@ class Writer:
 
         It reads the variants of the whole catalog, once: for a few ids as for a hundred thousand.
         """
-        written = type_coerce(products.c.variants, String)
+        written = cast(products.c.variants, String)
         statement = select(products.c.id, written).where(written != "[]").order_by(products.c.pk)
         found: dict[str, tuple[Variant, ...]] = {}
         for product_id, text in self._open().execute(statement):
@@ -520,6 +532,10 @@ class Writer:
         """Files the vectors of products under their present categories, with new ids."""
         self._features.refile(self._images_of_products(product_pks))
 
+    def store_values(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """Stores what filters ask of products, by key the rows of ``merging.product_values``."""
+        store_values(self._open(), {pk: _values_to_filter(row) for pk, row in rows.items()})
+
     def remove_feature_sets(self, fingerprints: Iterable[str]) -> int:
         """Removes feature sets with all their vectors; returns how many were removed."""
         wanted = feature_sets.c.fingerprint.in_(list(fingerprints))
@@ -596,6 +612,7 @@ class Writer:
         with self.shown_counts.following(moved):
             if rows:
                 self._open().execute(update(products).where(products.c.pk == bindparam("row_pk")), list(rows))
+                self.store_values({row["row_pk"]: row for row in rows})
         self.refile_products(moved)
 
     def _take_back(
@@ -664,6 +681,10 @@ def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict
         for name in {**before, **after}
         if before.get(name) != after.get(name)
     }
+
+
+def _values_to_filter(row: Mapping[str, Any]) -> Values:
+    return values_to_filter(row["attributes"], [one.options for one in row["variants"]])
 
 
 def _listing_values(listing: SourceListing) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from stylesearch.catalog import Catalog, ImageEntry
+from stylesearch.catalog.backends import backend_of
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.check.repair import repair_catalog
 from stylesearch.catalog.check.whole import check_catalog
-from stylesearch.catalog.connections import Location
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.catalog.records import Patch
 from stylesearch.catalog.refiling import refile_products, set_categories
@@ -53,11 +54,11 @@ changes = st.one_of(
 
 
 def image_pks(writer: Writer, product: str) -> tuple[int, list[int]]:
-    rows = writer.connection().exec_driver_sql(
-        "SELECT p.pk, i.pk FROM products p LEFT JOIN images i ON i.product_pk = p.pk WHERE p.id = ?"
-        " ORDER BY i.pk",
-        (product,),
+    statement = text(
+        "SELECT p.pk, i.pk FROM products p LEFT JOIN images i ON i.product_pk = p.pk WHERE p.id = :id"
+        " ORDER BY i.pk"
     )
+    rows = writer.connection().execute(statement, {"id": product})
     found = rows.all()
     return (found[0][0] if found else 0), [pk for _, pk in found if pk is not None]
 
@@ -169,10 +170,10 @@ def test_a_wrong_count_is_found_and_counted_anew(catalog_file: Path, damage: str
     with contextlib.closing(sqlite3.connect(path)) as raw:
         raw.execute(damage)
         raw.commit()
-    found = list(check_catalog(Location(path)))
+    found = list(check_catalog(backend_of(path)))
     assert [problem.what for one in found for problem in one.problems] == [said]
     with Catalog.open(path) as catalog:
         with catalog.writing() as writer:
             repair_catalog(writer, found)
         assert catalog.shown.counts() == {"dress": 1}
-    assert not any(one.n_problems for one in check_catalog(Location(path)))
+    assert not any(one.n_problems for one in check_catalog(backend_of(path)))
