@@ -400,11 +400,12 @@ class Writer:
         product_pks, category_of = self._product_pks({product_id for product_id, _ in by_key})
         known: dict[tuple[int, str], Any] = {}
         shown: dict[tuple[int, str], bool] = {}
+        domain_at, state_at = (3 + _entry_columns.index(one) for one in (images.c.domain, images.c.state))
         for batch in in_batches(sorted(product_pks.values())):
             statement = select(images.c.product_pk, images.c.path, images.c.pk, *_entry_columns)
             for row in connection.execute(statement.where(images.c.product_pk.in_(batch))):
                 known[row[0], row[1]] = row[2:]
-                shown[row[0], row[1]] = _is_shown(row.domain, row.state)
+                shown[row[0], row[1]] = _is_shown(row[domain_at], row[state_at])
         shown_before = {product_pk for (product_pk, _), is_shown in shown.items() if is_shown}
         result: dict[ImageKey, tuple[int, Change]] = {}
         new: list[dict[str, Any]] = []
