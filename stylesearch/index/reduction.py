@@ -53,7 +53,7 @@ __all__ = [
 PANEL = 64
 """Reduced vectors in a panel: few enough for BLAS to stay on one core with up to some hundred queries."""
 
-_PANELS_A_STEP = 64
+_PANELS_A_STEP = 16
 
 _HIDDEN_SHARE = np.float32(0.5)
 _OVERSAMPLING = 16
