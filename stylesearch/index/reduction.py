@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -185,7 +185,8 @@ def scan_panels(reduced: Floats) -> Floats:
     return np.ascontiguousarray(padded.reshape(-1, PANEL, width + 1).transpose(0, 2, 1))
 
 
-class Scan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Scan:
     """Reduced vectors, and the queries that they are compared with.
 
     Attributes:
