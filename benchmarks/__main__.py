@@ -23,6 +23,7 @@ BENCHMARKS = {
     "recall": "ANN recall@20 of the index against exact search, all metrics",
     "pair_recall": "ANN recall of the 20 products of a photo of a person: pairs of regions and squares",
     "ingest_speed": "pictures a second against keras.Model.predict and against the bound of the cores",
+    "cluster": "an ingest over 1, 2 and 4 worker processes against the threads of a local one",
     "fetch": "1,000 pictures of 200 KB behind URLs with 50 ms latency against the same files on disk",
     "sync": "100,000 rows with fetched pictures ingested again: unchanged, and 1 % changed; memory",
     "catalog_check": "db check, the upgrade to checksums and reading of 100,000 vectors: seconds, memory",

@@ -159,6 +159,8 @@ class Settings:
         batch_size: images a forward pass while ingesting.
         workers: threads that decode while ingesting; 0 for one a core.
         lock_timeout: seconds to wait for another process that writes.
+        cluster: where features of many images are computed: ``dask://HOST:8786``, ``ray://HOST:10001`` or
+            ``local:N`` for N processes of this machine; empty for threads of this process.
     """
 
     home: Path = Path(DEFAULT_HOME)
@@ -184,6 +186,7 @@ class Settings:
     batch_size: int = 32
     workers: int = 0
     lock_timeout: float = 30.0
+    cluster: str = ""
 
     @property
     def database(self) -> str:

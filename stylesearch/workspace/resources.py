@@ -18,6 +18,7 @@ from stylesearch.workspace.own_space import OwnSpace
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.extractors.base import Extractor
+    from stylesearch.features.cluster import ClusterExecutor
     from stylesearch.features.context import StudyContext
     from stylesearch.features.stream import ExtractionOptions
     from stylesearch.search.fitted_space import SpaceLocation
@@ -43,6 +44,7 @@ class Resources:
         self._searchers: dict[tuple[SpaceChoice, bool], Searcher] = {}
         self._cards: dict[str, tuple[Stamp, ModelCard]] = {}
         self._artifacts: ArtifactStore | None = None
+        self._cluster: ClusterExecutor | None = None
         self.own_space = OwnSpace(self)
         # Two networks in memory, or two pools of connections, are one too many.
         self._lock = threading.RLock()
@@ -248,7 +250,7 @@ class Resources:
             cache=self.cache,
             extraction=self.extraction_options,
             max_bytes=max_memory * 2**20,
-            progress=progress,
+            progress=self.with_workers(progress),
             model=self.model_card,
         )
 
@@ -259,9 +261,40 @@ class Resources:
         from stylesearch.parallel import usable_cores
 
         own = self.settings
-        return ExtractionOptions(
-            own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
-        )
+        cluster = self.cluster() if own.cluster else None
+        n_workers = own.workers or usable_cores()
+        return ExtractionOptions(own.batch_size, n_workers, own.max_pixels, own.lock_timeout, cluster)
+
+    def cluster(self) -> ClusterExecutor:
+        """Connects to the cluster that the settings name.
+
+        Raises:
+            ConfigError: they name none, or what it is cannot be told.
+            MissingDependency: its library is not installed.
+            ClusterError: nothing answers there.
+        """
+        with self._lock:
+            if self._cluster is None:
+                from stylesearch.features.cluster import open_cluster
+
+                self._cluster = open_cluster(self.settings.cluster)
+            return self._cluster
+
+    def with_workers(self, progress: ReportProgress | None) -> ReportProgress | None:
+        """Returns a function that reports progress with the number of workers, where there is a cluster."""
+        if progress is None or not self.settings.cluster:
+            return progress
+
+        def tell(stage: str, n_done: int, n_total: int | None) -> None:
+            cluster = self._cluster
+            named = stage if cluster is None or ": " in stage else f"{stage}: {cluster.describe()}"
+            progress(named, n_done, n_total)
+
+        return tell
+
+    def cluster_notes(self) -> list[str]:
+        """What is to be said of the workers that were used."""
+        return [] if self._cluster is None else self._cluster.notes()
 
     def existing_catalog(self) -> Catalog | None:
         """Opens the catalog; None where there is none yet."""
@@ -294,6 +327,9 @@ class Resources:
         self._extractors.clear()
         self._cards.clear()
         self._artifacts = None
+        if self._cluster is not None:
+            self._cluster.shutdown()
+            self._cluster = None
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
