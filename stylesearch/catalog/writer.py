@@ -28,6 +28,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.categories import Categories
@@ -125,15 +126,21 @@ class Writer:
 
         Raises:
             CatalogLocked: another program's transaction did not end in time.
-            CatalogError: no space left, or not allowed.
+            CatalogError: no space left, not allowed, or a row contradicts others.
         """
         if self._connection.in_transaction():
             raise RuntimeError("a transaction is open already: they do not nest")
         backend = backend_behind(self._connection)
-        with self._connection.begin():
-            backend.begin_writing(self._connection)
-            yield
-            backend.end_writing(self._connection)
+        try:
+            with self._connection.begin():
+                backend.begin_writing(self._connection)
+                yield
+                backend.end_writing(self._connection)
+        except IntegrityError as error:
+            raise CatalogError(
+                f"a row contradicts others in the catalog {backend}: {error.orig}",
+                hint="run `stylesearch db check`; nothing of this transaction was stored",
+            ) from error
 
     def feature_set(
         self,
