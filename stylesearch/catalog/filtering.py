@@ -56,7 +56,7 @@ def meets(connection: Connection, where: ProductFilter) -> list[ColumnElement[bo
     if where.max_price is not None:
         found.append(products.c.amount <= where.max_price)
     if where.in_stock is not None:
-        found.append(products.c.in_stock.is_(where.in_stock))
+        found.append(products.c.in_stock == where.in_stock)
     if where.source is not None:
         pk = select(sources.c.pk).where(sources.c.name == where.source).scalar_subquery()
         found.append(exists().where(listings.c.product_pk == products.c.pk, listings.c.source_pk == pk))
