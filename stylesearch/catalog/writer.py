@@ -60,7 +60,7 @@ from stylesearch.catalog.tables import (
 )
 from stylesearch.catalog.vector_codec import DTYPES, checksum, encode_vectors
 from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, DatasetError, NotInCatalog
-from stylesearch.listing import Listing
+from stylesearch.listing import Listing, fault_of_texts
 from stylesearch.types import Product, Variant
 
 __all__ = ["Writer"]
@@ -241,7 +241,7 @@ class Writer:
             the product's key in this catalog and the change, by product id.
 
         Raises:
-            DatasetError: a product has no id.
+            DatasetError: a product has no id, or a text that no database stores.
         """
         by_id: dict[str, Listing] = {}
         for one in wanted:
@@ -249,6 +249,8 @@ class Writer:
                 raise DatasetError(f"every product has an id. Received: {one}")
             if one.id not in by_id:
                 by_id[one.id] = Listing.of(one) if isinstance(one, Product) else one
+                if fault := fault_of_texts(by_id[one.id]):
+                    raise DatasetError(f"a text cannot be stored: {fault}", hint="take it out")
         source_pk = self._source_pk(source)
         known = self._known_products(by_id)
         pks = [pk for pk, _, _ in known.values()]
@@ -318,6 +320,9 @@ class Writer:
             except ConfigError as error:
                 refused = f"{error.message}: {error.hint}"
                 result[product_id] = ProductChange(Change.UNCHANGED, refused=refused)
+                continue
+            if fault := fault_of_texts(Listing(product_id, said)):
+                result[product_id] = ProductChange(Change.UNCHANGED, refused=fault)
                 continue
             before = mine or SourceListing(source, "", {}, {}, lists=False)
             if said != before.said:
