@@ -97,30 +97,15 @@ def test_no_command_tells_the_password(
     wrong = postgres.replace(postgres_server.password, "another-secret")
     gone = postgres_server.url("no_such_database")
     closed = postgres.replace(f":{postgres_server.port}/", ":1/")
-    commands = [
-        "-v doctor",
-        "db check",
-        "db current",
-        "db upgrade",
-        "db vacuum",
-        "index status",
-        "index verify",
-        "products list",
-        "sources list",
-        "categories list",
-        f"db backup {tmp_path / 'backup.db'}",
-        f"query {photo}",
-    ]
+    commands = ["doctor", "db check", "db current", "index status", "products list", f"query {photo}"]
+    commands += ["sources list", f"db backup {tmp_path / 'backup.db'}"]
+    failing = ["doctor", "products list --json"]
     said = {}
     for url in (postgres, wrong, gone, closed):
-        for command in (
-            commands if url == postgres else ["doctor", "db check", "products list", f"query {photo}"]
-        ):
-            for as_json in ([], ["--json"]):
-                words = [*command.split(), *as_json, "--home", home, "--db", url]
-                done = stylesearch(*words)
-                said[url, command, bool(as_json)] = done.out + done.err
+        for command in commands if url == postgres else failing:
+            done = stylesearch(*command.split(), "--home", home, "--db", url)
+            said[url, command] = done.out + done.err
     for secret in (postgres_server.password, "another-secret"):
         assert [key for key, text in said.items() if secret in text] == []
     assert all("Traceback" not in text for text in said.values())
-    assert "let this role in" in said[wrong, "products list", False]
+    assert "let this role in" in said[wrong, "products list --json"]
