@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
 
 from stylesearch.catalog import queries
+from stylesearch.catalog.artifact_table import ArtifactTable
 from stylesearch.catalog.backends import Backend, backend_of
 from stylesearch.catalog.filtering import EVERY_PRODUCT, page_of
 from stylesearch.catalog.product_reader import ProductReader
@@ -34,6 +35,7 @@ from stylesearch.catalog.records import (
     KnownImage,
 )
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, complete_mark, read_revision
+from stylesearch.catalog.selection import FeatureSelection, FeatureSelections
 from stylesearch.catalog.shown_reader import ShownReader
 from stylesearch.catalog.source_reader import SourceReader
 from stylesearch.catalog.tables import (
@@ -49,7 +51,7 @@ from stylesearch.catalog.tables import (
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogDamaged, CatalogError, NotInCatalog
 from stylesearch.images.source import without_secrets
-from stylesearch.types import Domain, Failure, ImageRecord, Product, ProductFilter
+from stylesearch.types import Domain, FacetValue, Failure, ImageRecord, Product, ProductFilter
 
 __all__ = ["BLOCK", "Catalog"]
 
@@ -78,6 +80,7 @@ class Catalog:
         sources: reads the sources of products.
         shown: reads what a shop's pages show.
         selection: counts and describes products that meet a filter.
+        artifacts: fits and trained models that machines on this catalog share.
 
     Example:
         >>> import tempfile
@@ -97,8 +100,10 @@ class Catalog:
         self.sources = SourceReader(engine)
         self.shown = ShownReader(engine)
         self.selection = ProductReader(engine)
+        self.artifacts = ArtifactTable(engine)
         self._id: str | None = None
         self._changes = backend.changes(engine)
+        self._selections = FeatureSelections(engine, self.state)
 
     @classmethod
     def open(
@@ -295,6 +300,27 @@ class Catalog:
                 )
                 rows += connection.execute(statement.order_by(features.c.id)).all()
         return self._feature_block(rows, feature_set)
+
+    def select_features(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
+        """Selects the features of shop images whose products meet a filter; they are read when needed.
+
+        Args:
+            feature_set: feature set of the features.
+            where: the filter.
+        """
+        return self._selections.find(feature_set, where)
+
+    def count_facets(
+        self, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
+    ) -> Mapping[str, tuple[FacetValue, ...]]:
+        """Counts the products with such features that meet a filter, by their values.
+
+        Args:
+            feature_set: feature set of a gallery.
+            where: the filter.
+            names: names of attributes and fields; each is counted without the conditions on it.
+        """
+        return self._selections.count_facets(feature_set, where, names)
 
     def last_feature_id(
         self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP

@@ -9,6 +9,7 @@ the current one is kept for readers that have just looked at the pointer.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import re
 import secrets
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.data_files import read_json
@@ -185,6 +188,7 @@ class Generations:
                 log.info("%s could not be removed yet: %s", folder, error)
 
 
+@functools.lru_cache(maxsize=4096)
 def slug_of(category: str) -> str:
     """Makes a folder name for a category: short, lower case, ASCII, never special, another for each.
 
@@ -248,6 +252,7 @@ class OpenIndex:
         self.ids = ids
         self.vectors = vectors
         self.slots = slots
+        self._is_rising = bool((ids[1:] > ids[:-1]).all())
         self._open_reduced = open_reduced
         self._reduced = slots if isinstance(slots, RerankedIndex) else None
         self._was_asked = False
@@ -300,15 +305,32 @@ class OpenIndex:
             slots, found = self.slots.query(vectors, k)
         return self.ids[slots], found
 
-    def search_any(self, vectors: AnyFloats, k: int) -> Nearest:
+    def slots_of(self, ids: Ids) -> Ids:
+        """Slots, rising, of those of some ids, rising, that are in this index."""
+        if self._is_rising and len(ids) < self.count:
+            slots = np.searchsorted(self.ids, ids)
+            is_here = slots < self.count
+            is_here[is_here] = self.ids[slots[is_here]] == ids[is_here]
+            return slots[is_here]
+        places = np.searchsorted(ids, self.ids)
+        is_meant = places < len(ids)
+        is_meant[is_meant] = ids[places[is_meant]] == self.ids[is_meant]
+        return np.flatnonzero(is_meant)
+
+    def search_any(self, vectors: AnyFloats, k: int, *, among: Ids | None = None) -> Nearest:
         """The k ids that are nearest to any of the vectors; see ``VectorIndex.search_any``.
+
+        Args:
+            vectors: shape (q, dim).
+            k: number of ids.
+            among: the slots that are searched, as ``slots_of`` finds them; all if not given.
 
         Raises:
             IndexDamaged: a vector has numbers that none was built with, or Annoy names slots that there are
             not.
         """
         with self._told_as_damage(vectors, k):
-            slots, found, rows = self.slots.search_any(vectors, k)
+            slots, found, rows = self.slots.search_any(vectors, k, among=among)
         return Nearest(self.ids[slots], found, rows)
 
     @contextlib.contextmanager
@@ -345,6 +367,7 @@ class CategoryIndexes:
         self.metric = check_metric(metric)
         self.dim = dim
         self.strategy = strategy
+        self._pointers: dict[str, tuple[Path, tuple[int, int, int], str]] = {}
 
     def build(
         self,
@@ -396,11 +419,26 @@ class CategoryIndexes:
         return self._retry(category, partial(self._open, transform_version=transform_version))
 
     def current_generation(self, category: str) -> str:
-        """Name of the generation that ``open`` would open; empty if there is none. Quick."""
+        """Name of the generation that ``open`` would open; empty if there is none.
+
+        Quick, since every search asks for it: the pointer is read again only when another file has taken its
+        place.
+        """
+        known = self._pointers.get(category)
+        path = known[0] if known else self.folder / slug_of(category) / _POINTER
         try:
-            return Generations(self.folder / slug_of(category)).current().name
+            status = path.stat()
+        except OSError:
+            return ""
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if known and known[1] == stamp:
+            return known[2]
+        try:
+            name = Generations(path.parent).current().name
         except IndexDamaged:
             return ""
+        self._pointers[category] = path, stamp, name
+        return name
 
     def categories(self) -> list[str]:
         """Names of the categories that have been built, sorted."""

@@ -32,6 +32,7 @@ from stylesearch.types import Domain, Failure
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stylesearch.catalog.selection import FeatureSelection
     from stylesearch.index.category_indexes import OpenIndex
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
@@ -123,24 +124,26 @@ class LocalVectorStore:
         return list(self._read_contents().categories)
 
     def search(
-        self, vectors: Floats, category: str | None, n: int, *, allowed: Ids | None = None
+        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
     ) -> Candidates:
         """Finds candidates of one category, or of all: by indexes, and exactly among images that are newer.
 
-        Restricted to ``allowed`` images, it compares all of these exactly.
+        Of ``allowed`` features, it searches those that the index has by their places in it.
         """
-        if allowed is not None:
-            blocks = self._vectors_of(allowed, category)
-            return self._drop_removed(nearest_in_blocks(vectors, blocks, self.metric, n))
+        if allowed is not None and not len(allowed):
+            return Candidates.empty()
         contents = self._read_contents()
         if category is None and self.strategy in (None, Strategy.SCAN):
-            lists, known_to = self._search_together(vectors, contents.categories, n)
+            lists, known_to = self._search_together(vectors, contents.categories, n, allowed)
         else:
             names = contents.categories if category is None else [category]
-            lists, known_to = self._search_each(vectors, names, n)
+            lists, known_to = self._search_each(vectors, names, n, allowed)
+        last = contents.last_feature_id if allowed is None else int(allowed.ids[-1])
         for name, after_id in known_to.items():
-            if after_id < contents.last_feature_id and after_id < self._last_id(name, contents):
+            if after_id < last and after_id < self._last_id(name, contents):
                 pending = self.blocks(name, after_id)
+                if allowed is not None:
+                    pending = _only(allowed, pending)
                 lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
         return self._drop_removed(merge_candidates(lists))
 
@@ -248,26 +251,27 @@ class LocalVectorStore:
         )
 
     def _search_together(
-        self, vectors: Floats, categories: Sequence[str], n: int
+        self, vectors: Floats, categories: Sequence[str], n: int, allowed: FeatureSelection | None
     ) -> tuple[list[Candidates], dict[str, int]]:
         """Searches the indexes of categories as one; returns as ``_search_each``."""
         usable = {name: one for name in categories if (one := self._usable_index(name)) is not None}
         indexes = [index for _, index in usable.values()]
         try:
-            found = search_together(indexes, vectors, n)
+            among = None if allowed is None else [index.slots_of(allowed.ids) for index in indexes]
+            found = search_together(indexes, vectors, n, among=among)
         except IndexDamaged:
             for category, (generation, index) in usable.items():
                 try:
                     index.reduced()  # which a search of one category may not need
                 except IndexDamaged as error:
                     self._leave_out(category, generation, error)
-            return self._search_each(vectors, categories, n)
-        complete = n >= sum(index.count for index in indexes)
+            return self._search_each(vectors, categories, n, allowed)
+        complete = n >= sum(index.count for index in indexes) if among is None else n >= sum(map(len, among))
         known_to = {name: usable[name][1].last_feature_id if name in usable else 0 for name in categories}
         return [Candidates(found.ids, found.distances, found.rows, complete)], known_to
 
     def _search_each(
-        self, vectors: Floats, categories: Sequence[str], n: int
+        self, vectors: Floats, categories: Sequence[str], n: int, allowed: FeatureSelection | None
     ) -> tuple[list[Candidates], dict[str, int]]:
         """Searches the indexes of categories one by one.
 
@@ -281,11 +285,13 @@ class LocalVectorStore:
                 continue
             generation, index = usable
             try:
-                found = index.search_any(vectors, n)
+                among = None if allowed is None else index.slots_of(allowed.ids)
+                found = index.search_any(vectors, n, among=among)
             except IndexDamaged as error:
                 self._leave_out(category, generation, error)
                 continue
-            lists.append(Candidates(found.ids, found.distances, found.rows, complete=n >= index.count))
+            n_searched = index.count if among is None else len(among)
+            lists.append(Candidates(found.ids, found.distances, found.rows, complete=n >= n_searched))
             known_to[category] = index.last_feature_id
         return lists, known_to
 
@@ -331,13 +337,6 @@ class LocalVectorStore:
         # One that is replaced is not closed: another thread may be searching in it.
         self._opened[category] = (generation, index)
         return index
-
-    def _vectors_of(self, ids: Ids, category: str | None) -> Iterator[tuple[Ids, Floats]]:
-        """Ids and vectors of those of some images that are of the category, or of all."""
-        wanted = np.unique(ids)
-        for block_ids, vectors in self.blocks(category, int(wanted[0]) - 1 if len(wanted) else 0):
-            kept = np.isin(block_ids, wanted)
-            yield block_ids[kept], np.ascontiguousarray(vectors[kept])
 
     def _drop_removed(self, candidates: Candidates) -> Candidates:
         return candidates.without(self._removed) if len(self._removed) else candidates
@@ -409,6 +408,13 @@ def _up_to(last_id: int, blocks: Iterable[tuple[Ids, Floats]]) -> Iterator[tuple
         yield ids[:kept], vectors[:kept]
         if kept < len(ids):
             return
+
+
+def _only(allowed: FeatureSelection, blocks: Iterator[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:
+    """Ids and vectors of those that are allowed."""
+    for ids, vectors in blocks:
+        kept = np.isin(ids, allowed.ids, assume_unique=True)
+        yield ids[kept], np.ascontiguousarray(vectors[kept])
 
 
 def _folder_of_fit(location: SpaceLocation, version: str) -> Path:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from stylesearch.array_types import Floats, Ids
+from stylesearch.artifacts.base import FIT
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry
 from stylesearch.index import reranked
 from stylesearch.index.annoy_forest import annoy_works
@@ -28,7 +30,7 @@ DIM = 32
 class Shop:
     """A catalog with features of images that are in no file, and a fitted space."""
 
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
+    def __init__(self, catalog: Catalog, home: Path) -> None:
         self.catalog = catalog
         with catalog.writing() as writer, writer.transaction():
             self.feature_set: FeatureSet = writer.feature_set(
@@ -39,7 +41,9 @@ class Shop:
                 dim=DIM,
             )
         self._n_images = catalog.status().images
-        self.location = SpaceLocation(catalog, self.feature_set, "whitened", folder, LocalVectorStores())
+        artifacts = HomeArtifacts(home, catalog.id)
+        folder, stores = artifacts.folder(FIT, f"{'f' * 16}/whitened"), LocalVectorStores()
+        self.location = SpaceLocation(catalog, self.feature_set, "whitened", folder, stores, artifacts)
 
     def add(self, category: str, features: Floats) -> Ids:
         before = self.catalog.highest_feature_id()
@@ -72,7 +76,7 @@ class LocalStore(VectorStoreContract):
         """A shop with two categories, to copy: its migrations and its fit take a second."""
         folder = tmp_path_factory.mktemp("filled")
         with Catalog.open(folder / "catalog.db", create=True) as catalog:
-            shop = Shop(catalog, folder / "indexes")
+            shop = Shop(catalog, folder)
             for category, n_images in (("dress", 600), ("skirt", 130)):
                 shop.add(category, feature_like(n_images, DIM, seed=n_images))
             fitted_space.activate(shop.location, fitted_space.fit(shop.location)[1])
@@ -82,7 +86,7 @@ class LocalStore(VectorStoreContract):
     def shop(self, filled: Path, tmp_path: Path) -> Iterator[Shop]:
         folder = Path(shutil.copytree(filled, tmp_path / "shop"))
         with Catalog.open(folder / "catalog.db") as catalog:
-            yield Shop(catalog, folder / "indexes")
+            yield Shop(catalog, folder)
 
     @pytest.fixture
     def make(self, shop: Shop) -> Callable[[str], LocalVectorStore]:

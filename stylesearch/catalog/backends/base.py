@@ -16,6 +16,7 @@ __all__ = [
     "BACKEND",
     "BUSY_SECONDS",
     "SECONDS_BEFORE_SAYING_SO",
+    "WRITE",
     "Backend",
     "ChangeCounter",
     "Damage",
@@ -32,6 +33,11 @@ SECONDS_BEFORE_SAYING_SO: Final = 1.0
 
 BACKEND: Final = "stylesearch_backend"
 """Name of the execution option of an engine that has its ``Backend``."""
+
+
+WRITE: Final = {"stylesearch_write": True}
+"""Execution options of a connection whose transactions will write: they take their turn when they begin,
+where waiting is possible, not at the first change, where SQLite can only refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +76,15 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class LooseEnd:
-    """A row that refers to one that is missing."""
+    """A row that refers to one that is missing; ``row`` is None in a table without row numbers."""
 
     table: str
     row: int | None
     parent: str
 
     def __str__(self) -> str:
-        return f"row {self.row} of {self.table} points to a row of {self.parent} that is missing"
+        row = "a row" if self.row is None else f"row {self.row}"
+        return f"{row} of {self.table} points to a row of {self.parent} that is missing"
 
 
 class ChangeCounter(Protocol):
