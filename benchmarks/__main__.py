@@ -27,6 +27,7 @@ BENCHMARKS = {
     "fetch": "1,000 pictures of 200 KB behind URLs with 50 ms latency against the same files on disk",
     "sync": "100,000 rows with fetched pictures ingested again: unchanged, and 1 % changed; memory",
     "catalog_check": "db check, the upgrade to checksums and reading of 100,000 vectors: seconds, memory",
+    "databases": "the catalog in SQLite and on PostgreSQL: put, read, rows of hits, a whole search",
     "counts": "how many products are shown by category, as kept up and as counted; 100,000 products",
     "backup": "backup, restore, export and import of 100,000 products: time, memory, sizes",
     "memory": "peak memory of ingest, 1,000 against 10,000 pictures",
