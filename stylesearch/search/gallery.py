@@ -179,12 +179,17 @@ class Gallery:
     def _search(self, store: VectorStore, vectors: Floats, request: SearchRequest) -> list[GalleryHit]:
         categories = self._categories(store, request.category)
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
+        # A space that weighs vectors by category compares other vectors in each of them.
+        at_once = request.category is None and store.transform.scales is None
         while True:
-            found = []
-            for name in categories:
-                scaled = scale_for_category(store.transform, vectors, name)
-                found.append(store.search(scaled, name, n_wanted))
-            candidates = merge_candidates(found)
+            if at_once:
+                candidates = store.search(vectors, None, n_wanted)
+            else:
+                found = []
+                for name in categories:
+                    scaled = scale_for_category(store.transform, vectors, name)
+                    found.append(store.search(scaled, name, n_wanted))
+                candidates = merge_candidates(found)
             hits = self._products_of(candidates, request, set(categories))
             if len(hits) == request.k or candidates.complete:
                 return hits

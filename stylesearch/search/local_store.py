@@ -106,14 +106,18 @@ class LocalVectorStore:
         """Names of the categories that have images, sorted."""
         return list(self._read_contents().categories)
 
-    def search(self, vectors: Floats, category: str, n: int, *, allowed: Ids | None = None) -> Candidates:
-        """Finds candidates of one category: through its index, and exactly among images that are newer.
+    def search(
+        self, vectors: Floats, category: str | None, n: int, *, allowed: Ids | None = None
+    ) -> Candidates:
+        """Finds candidates of one category, or of all: through indexes, and exactly among images that are newer.
 
         Restricted to ``allowed`` images, it compares all of these exactly.
         """
         if allowed is not None:
             blocks = self._vectors_of(allowed, category)
             return self._drop_removed(nearest_in_blocks(vectors, blocks, self.metric, n))
+        if category is None:
+            return merge_candidates([self.search(vectors, name, n) for name in self.categories()])
         lists = []
         from_index, after_id = self._search_index(vectors, category, n)
         if from_index is not None:
@@ -255,8 +259,8 @@ class LocalVectorStore:
         self._opened[category] = (generation, index)
         return index
 
-    def _vectors_of(self, ids: Ids, category: str) -> Iterator[tuple[Ids, Floats]]:
-        """Ids and vectors of those of some images that are of the category."""
+    def _vectors_of(self, ids: Ids, category: str | None) -> Iterator[tuple[Ids, Floats]]:
+        """Ids and vectors of those of some images that are of the category, or of all."""
         wanted = np.unique(ids)
         for block_ids, vectors in self.blocks(category, int(wanted[0]) - 1 if len(wanted) else 0):
             kept = np.isin(block_ids, wanted)

@@ -40,8 +40,9 @@ class StoreReplaced(Exception):
 class VectorStore(Protocol):
     """The vectors of a gallery in one fit of a space, for one metric. Thread-safe.
 
-    Categories are searched one by one: a learned space weighs vectors by category. Vectors, of queries too,
-    are in the space and scaled for their category.
+    A search is of one category, or of all at once. A space that weighs vectors by category, as a learned one
+    does, is searched category by category. Vectors, of queries too, are in the space and scaled for their
+    category.
     """
 
     @property
@@ -59,12 +60,15 @@ class VectorStore(Protocol):
     def categories(self) -> list[str]:
         """Names of the categories that have images, sorted."""
 
-    def search(self, vectors: Floats, category: str, n: int, *, allowed: Ids | None = None) -> Candidates:
-        """Finds the images of a category nearest to any of several vectors.
+    def search(
+        self, vectors: Floats, category: str | None, n: int, *, allowed: Ids | None = None
+    ) -> Candidates:
+        """Finds the images of a category, or of all, nearest to any of several vectors.
 
         Args:
             vectors: vectors of a query, float32, shape (q, dim).
-            category: one of ``categories``; an unknown one has no images.
+            category: one of ``categories``; an unknown one has no images. None searches all categories; the
+                transform must not scale vectors by category then.
             n: how many images are wanted; fewer come only if there are no more, unless some are removed.
             allowed: feature ids to which the search is restricted, int64; every image if not given.
 
