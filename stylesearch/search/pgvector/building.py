@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from stylesearch.array_types import Floats, Ids
 from stylesearch.errors import CatalogError, ConfigError, IndexingError
-from stylesearch.search.pgvector.calibration import Calibration, calibrate
+from stylesearch.search.pgvector.calibration import Calibration, Calibrator
 from stylesearch.search.pgvector.extension import require_extension
 from stylesearch.search.pgvector.halfvec import (
     COPY_END,
@@ -196,7 +196,7 @@ class TableBuilder:
             f"CREATE INDEX {_index_of(name)} ON {name} USING hnsw (vector {self.table.operator_class})"
         )
         connection.exec_driver_sql(f"ANALYZE {name}")
-        found = calibrate(connection, self.table, self.vectors, scale, name=name)
+        found = Calibrator(connection, self.table, self.vectors, scale, name=name).calibrate()
         if not found.ef_search:
             log.warning("the HNSW index of %s finds too few of the nearest: it is scanned", self.table.name)
             connection.exec_driver_sql(f"DROP INDEX {_index_of(name)}")

@@ -23,7 +23,7 @@ from stylesearch.search.pgvector.halfvec import Half, to_half
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-__all__ = ["TABLE_PREFIX", "TableRecord", "VectorTable", "prefix_of", "tables_of"]
+__all__ = ["MOST_IN_SIGHT", "TABLE_PREFIX", "TableRecord", "VectorTable", "prefix_of", "table_name", "tables_of"]
 
 TABLE_PREFIX: Final = "vectors_"
 """With this begins the name of every table of vectors; the catalog has no table with such a name."""
@@ -36,8 +36,25 @@ _OPERATOR_CLASSES: Final = {
     "l1": "halfvec_l1_ops",
 }
 
-_WORK_MEMORY: Final = "32MB"
-"""Of a search: what it has seen of an index, and what a filter lets pass."""
+MOST_IN_SIGHT: Final = 1_000
+"""Largest value of ``hnsw.ef_search``."""
+
+_RECORD: Final = "SELECT to_regclass(:name) IS NOT NULL, obj_description(to_regclass(:name), 'pg_class')"
+
+_SEARCH: Final = {
+    "plan_cache_mode": "force_custom_plan",  # one for each statement, for its own filter and numbers
+    "jit": "off",
+    "work_mem": "32MB",  # for what it has seen of an index, and what a filter lets pass
+}
+"""Settings of PostgreSQL for a search."""
+
+_BY_INDEX: Final = {
+    "hnsw.iterative_scan": "relaxed_order",  # goes on in the index until enough rows pass the filter
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+}
+"""Settings for a search by the index, besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +98,7 @@ class VectorTable:
         self.version = version
         self.metric = metric
         self.dim = dim
-        self.name = f"{prefix_of(key)}{version[:12]}_{metric}"
+        self.name = table_name(key, version, metric)
         self.rows = self.rows_in(self.name)
         self.operator_class = _OPERATOR_CLASSES[metric]
 
@@ -100,12 +117,7 @@ class VectorTable:
         Raises:
             ValueError: there is one without a record of this version of stylesearch.
         """
-        found = connection.execute(
-            sa.text(
-                "SELECT to_regclass(:name) IS NOT NULL, obj_description(to_regclass(:name), 'pg_class')"
-            ).bindparams(name=self.name)
-        ).one()
-        return self.parse_record(*found)
+        return self.parse_record(*connection.execute(sa.text(_RECORD).bindparams(name=self.name)).one())
 
     def parse_record(self, exists: bool, comment: str | None) -> TableRecord | None:
         """The record of the table, from its comment; see ``read_record``."""
@@ -126,38 +138,26 @@ class VectorTable:
         text = json.dumps(asdict(record)).replace("'", "''").replace("%", "%%")
         connection.exec_driver_sql(f"COMMENT ON TABLE {name or self.name} IS '{text}'")
 
-    def prepare_search(self, connection: Connection, ef_search: int) -> TableRecord | None:
-        """Sets up the transaction of a search, and reads the record; as ``read_record``.
+    def begin_search(self, connection: Connection) -> TableRecord | None:
+        """Sets up the transaction of a search, and reads the record; as ``read_record``."""
+        statement = sa.text(f"{_RECORD}, {_settings(_SEARCH)}").bindparams(name=self.name)
+        return self.parse_record(*connection.execute(statement).one()[:2])
+
+    def use_index(self, connection: Connection, ef_search: int) -> None:
+        """Lets ``by_index`` use the index, until the end of the transaction.
 
         Args:
             connection: the transaction.
-            ef_search: as in ``TableRecord``; 0 for a scan.
+            ef_search: how many candidates the index keeps in sight, up to ``MOST_IN_SIGHT``.
         """
-        # One plan for each statement, for its own filter and numbers. Iterative scans go on in the index
-        # until enough rows pass the filter.
-        values = {"plan_cache_mode": "force_custom_plan", "work_mem": _WORK_MEMORY}
-        if ef_search:
-            values |= {
-                "hnsw.ef_search": str(min(1000, ef_search)),
-                "hnsw.iterative_scan": "relaxed_order",
-                "enable_seqscan": "off",
-                "enable_bitmapscan": "off",
-                "enable_sort": "off",
-                "jit": "off",
-            }
-        settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
-        statement = sa.text(
-            "SELECT to_regclass(:name) IS NOT NULL, obj_description(to_regclass(:name), 'pg_class'), "
-            + settings
-        )
-        found = connection.execute(statement.bindparams(name=self.name)).one()
-        return self.parse_record(*found[:2])
+        sight = {"hnsw.ef_search": str(min(MOST_IN_SIGHT, ef_search))}
+        connection.execute(sa.text(f"SELECT {_settings(_SEARCH | _BY_INDEX | sight)}"))
 
     def by_scan(
-        self, n_vectors: int, n: int, where: Sequence[ColumnElement[bool]], *, name: str = ""
+        self, n_vectors: int, n: int, where: Sequence[ColumnElement[bool]], rows: sa.TableClause | None = None
     ) -> Select[Any]:
         """Selects the ids of the ``n`` rows nearest to any of several vectors, by comparing all rows."""
-        rows = self.rows_in(name) if name else self.rows
+        rows = self.rows if rows is None else rows
         distances = [self._distance(rows, _asked(number, self.dim)) for number in range(n_vectors)]
         # An index finds the order of a distance alone: not that of a sum.
         nearest = (sa.func.least(*distances) if n_vectors > 1 else distances[0]) + 0.0
@@ -174,8 +174,7 @@ class VectorTable:
         n: int,
         most: int,
         where: Sequence[ColumnElement[bool]],
-        *,
-        name: str = "",
+        rows: sa.TableClause | None = None,
     ) -> Select[Any]:
         """Selects ids of rows near to any of several vectors: the ``n`` nearest to each, by the index.
 
@@ -183,7 +182,7 @@ class VectorTable:
             a statement of the columns ``id``; ``distance`` to the nearest vector; and how many rows were found
             for all vectors together. It ends after the ``most`` nearest.
         """
-        rows = self.rows_in(name) if name else self.rows
+        rows = self.rows if rows is None else rows
         asked = sa.union_all(
             *(sa.select(_asked(number, self.dim).label("vector")) for number in range(n_vectors))
         ).subquery("asked")
@@ -218,6 +217,11 @@ def prefix_of(key: str) -> str:
     return f"{TABLE_PREFIX}{hashlib.sha256(key.encode()).hexdigest()[:12]}_"
 
 
+def table_name(key: str, version: str, metric: str) -> str:
+    """Name of the table of a space, in a fit and a metric."""
+    return f"{prefix_of(key)}{version[:12]}_{metric}"
+
+
 def tables_of(connection: Connection, key: str) -> list[str]:
     """Names of all tables of a space that searches can see, sorted."""
     statement = sa.text(
@@ -225,6 +229,11 @@ def tables_of(connection: Connection, key: str) -> list[str]:
         "AND pg_table_is_visible(oid) ORDER BY relname"
     )
     return list(connection.execute(statement.bindparams(prefix=prefix_of(key))).scalars())
+
+
+def _settings(values: Mapping[str, str]) -> str:
+    """Calls that change settings of PostgreSQL until the end of the transaction."""
+    return ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
 def _asked(number: int, dim: int) -> ColumnElement[Any]:
