@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
+from stylesearch.conditions import ATTRIBUTES, Condition, Where, parse_where
 from stylesearch.errors import ConfigError
 
 __all__ = [
@@ -166,6 +167,7 @@ class ProductFilter:
         source: name of a source that lists it.
         without_picture: whether only products are meant that no search finds, since they have no usable image
             of the shop.
+        where: more conditions: see ``stylesearch.conditions``. The fields above are short for some of them.
 
     Raises:
         ConfigError: prices that no product can have, or a name of an attribute that no database looks up.
@@ -178,8 +180,10 @@ class ProductFilter:
     in_stock: bool | None = None
     source: str | None = None
     without_picture: bool = False
+    where: Where = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "where", parse_where(self.where))
         for name in ("min_price", "max_price"):
             price = getattr(self, name)
             if price is not None and not (math.isfinite(price) and price >= 0):
@@ -192,6 +196,19 @@ class ProductFilter:
         for name in self.attributes:
             if not name or '"' in name:
                 raise ConfigError(f"an attribute has a name, without quotes. Received: {name!r}")
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All that is asked of a product, but for pictures."""
+        found = [Condition(ATTRIBUTES + name, (value,)) for name, value in self.attributes.items()]
+        for name in ("category", "source"):
+            if (value := getattr(self, name)) is not None:
+                found.append(Condition(name, (value,)))
+        if self.min_price is not None or self.max_price is not None:
+            found.append(Condition("price", low=self.min_price, high=self.max_price))
+        if self.in_stock is not None:
+            found.append(Condition("in_stock", (str(self.in_stock),)))
+        return (*found, *parse_where(self.where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +337,11 @@ class SearchRequest:
         exclude: id of a product that is left out.
         exclude_image: product id and path of an image that is left out; the product's other images are not.
         explain: whether hits say what made them hits; it costs some milliseconds.
+        where: conditions that products have to meet, all of them: ``"color=red"``, several such texts, or
+            values by name, ``{"color": "red", "price": "<50"}``; see ``stylesearch.conditions``.
 
     Raises:
-        ConfigError: k below 1, no such region, or a region beside a box.
+        ConfigError: k below 1, no such region, a region beside a box, or conditions that cannot be read.
     """
 
     k: int = 20
@@ -333,8 +352,10 @@ class SearchRequest:
     exclude: str | None = None
     exclude_image: tuple[str, str] | None = None
     explain: bool = False
+    where: Where = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "where", parse_where(self.where))
         if self.k < 1:
             raise ConfigError(f"k has to be 1 or more. Received: {self.k}")
         object.__setattr__(self, "region", str(self.region))
@@ -361,6 +382,7 @@ class SearchKeywords(TypedDict, total=False):
     exclude: str | None
     exclude_image: tuple[str, str] | None
     explain: bool
+    where: Where
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from stylesearch.catalog.records import (
     KnownImage,
 )
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, complete_mark, read_revision
+from stylesearch.catalog.selection import FeatureSelection, FeatureSelections
 from stylesearch.catalog.shown_reader import ShownReader
 from stylesearch.catalog.source_reader import SourceReader
 from stylesearch.catalog.tables import (
@@ -107,6 +108,7 @@ class Catalog:
         self.selection = ProductReader(engine)
         self._id: str | None = None
         self._changes = ChangeCounter(engine, location)
+        self._selections = FeatureSelections(engine, self.state)
 
     @classmethod
     def open(
@@ -314,6 +316,15 @@ class Catalog:
                 )
                 rows += connection.execute(statement.order_by(features.c.id)).all()
         return self._feature_block(rows, feature_set)
+
+    def select_features(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
+        """Selects the features of shop images whose products meet a filter; they are read when needed.
+
+        Args:
+            feature_set: feature set of the features.
+            where: the filter.
+        """
+        return self._selections.find(feature_set, where)
 
     def last_feature_id(
         self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP

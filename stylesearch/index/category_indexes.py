@@ -20,6 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.data_files import read_json
 from stylesearch.distance import check_metric
@@ -236,6 +238,7 @@ class OpenIndex:
         self.manifest = manifest
         self.ids = ids
         self.slots = slots
+        self._is_rising = bool((ids[1:] > ids[:-1]).all())
 
     @property
     def count(self) -> int:
@@ -267,15 +270,32 @@ class OpenIndex:
             slots, found = self.slots.query(vectors, k)
         return self.ids[slots], found
 
-    def search_any(self, vectors: AnyFloats, k: int) -> Nearest:
+    def slots_of(self, ids: Ids) -> Ids:
+        """Slots, rising, of those of some ids, rising, that are in this index."""
+        if self._is_rising and len(ids) < self.count:
+            slots = np.searchsorted(self.ids, ids)
+            is_here = slots < self.count
+            is_here[is_here] = self.ids[slots[is_here]] == ids[is_here]
+            return slots[is_here]
+        places = np.searchsorted(ids, self.ids)
+        is_meant = places < len(ids)
+        is_meant[is_meant] = ids[places[is_meant]] == self.ids[is_meant]
+        return np.flatnonzero(is_meant)
+
+    def search_any(self, vectors: AnyFloats, k: int, *, among: Ids | None = None) -> Nearest:
         """The k ids that are nearest to any of the vectors; see ``VectorIndex.search_any``.
+
+        Args:
+            vectors: shape (q, dim).
+            k: number of ids.
+            among: the slots that are searched, as ``slots_of`` finds them; all if not given.
 
         Raises:
             IndexDamaged: a vector has numbers that none was built with, or Annoy names slots that there are
             not.
         """
         with self._told_as_damage(vectors, k):
-            slots, found, rows = self.slots.search_any(vectors, k)
+            slots, found, rows = self.slots.search_any(vectors, k, among=among)
         return Nearest(self.ids[slots], found, rows)
 
     @contextlib.contextmanager

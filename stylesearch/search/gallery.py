@@ -17,7 +17,7 @@ from stylesearch.search import fitted_space
 from stylesearch.search.explain import explain_hits
 from stylesearch.search.store import Candidates, StoreReplaced, VectorStore, merge_candidates
 from stylesearch.spaces.base import join_squares, scale_for_category
-from stylesearch.types import ImageRecord, Product, SearchRequest
+from stylesearch.types import ImageRecord, Product, ProductFilter, SearchRequest
 
 if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceLocation
@@ -178,17 +178,21 @@ class Gallery:
 
     def _search(self, store: VectorStore, vectors: Floats, request: SearchRequest) -> list[GalleryHit]:
         categories = self._categories(store, request.category)
+        allowed = None
+        if request.where:
+            where = ProductFilter(where=request.where)
+            allowed = self.location.catalog.select_features(self.location.feature_set, where)
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
         # A space that weighs vectors by category compares other vectors in each of them.
         at_once = request.category is None and store.transform.scales is None
         while True:
             if at_once:
-                candidates = store.search(vectors, None, n_wanted)
+                candidates = store.search(vectors, None, n_wanted, allowed=allowed)
             else:
                 found = []
                 for name in categories:
                     scaled = scale_for_category(store.transform, vectors, name)
-                    found.append(store.search(scaled, name, n_wanted))
+                    found.append(store.search(scaled, name, n_wanted, allowed=allowed))
                 candidates = merge_candidates(found)
             hits = self._products_of(candidates, request, set(categories))
             if len(hits) == request.k or candidates.complete:

@@ -28,6 +28,7 @@ from stylesearch.types import Domain, Failure
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stylesearch.catalog.selection import FeatureSelection
     from stylesearch.index.category_indexes import OpenIndex
     from stylesearch.index.reranked import Strategy
     from stylesearch.search.fitted_space import SpaceLocation
@@ -107,23 +108,26 @@ class LocalVectorStore:
         return list(self._read_contents().categories)
 
     def search(
-        self, vectors: Floats, category: str | None, n: int, *, allowed: Ids | None = None
+        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
     ) -> Candidates:
-        """Finds candidates of one category, or of all: through indexes, and exactly among images that are newer.
+        """Finds candidates of one category, or of all: by indexes, and exactly among images that are newer.
 
-        Restricted to ``allowed`` images, it compares all of these exactly.
+        Of ``allowed`` features, it searches those that the index has by their places in it.
         """
-        if allowed is not None:
-            blocks = self._vectors_of(allowed, category)
-            return self._drop_removed(nearest_in_blocks(vectors, blocks, self.metric, n))
+        if allowed is not None and not len(allowed):
+            return Candidates.empty()
         if category is None:
-            return merge_candidates([self.search(vectors, name, n) for name in self.categories()])
+            names = self.categories()
+            return merge_candidates([self.search(vectors, name, n, allowed=allowed) for name in names])
         lists = []
-        from_index, after_id = self._search_index(vectors, category, n)
+        from_index, after_id = self._search_index(vectors, category, n, allowed)
         if from_index is not None:
             lists.append(from_index)
-        if after_id < self._read_contents().last_feature_id:
+        last = self._read_contents().last_feature_id if allowed is None else int(allowed.ids[-1])
+        if after_id < last:
             pending = self.blocks(category, after_id)
+            if allowed is not None:
+                pending = _only(allowed, pending)
             lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
         return self._drop_removed(merge_candidates(lists))
 
@@ -220,14 +224,17 @@ class LocalVectorStore:
             n_bytes=index.n_bytes,
         )
 
-    def _search_index(self, vectors: Floats, category: str, n: int) -> tuple[Candidates | None, int]:
+    def _search_index(
+        self, vectors: Floats, category: str, n: int, allowed: FeatureSelection | None
+    ) -> tuple[Candidates | None, int]:
         """Searches the index; returns candidates and its largest feature id, None and 0 if it is unusable."""
         generation = self.indexes.current_generation(category)
         if self.damaged.get(category) == generation:
             return None, 0
         try:
             index = self._open_index(category)
-            found = index.search_any(vectors, n)
+            among = None if allowed is None else index.slots_of(allowed.ids)
+            found = index.search_any(vectors, n, among=among)
         except IndexDamaged as error:
             if not self.is_current:
                 raise StoreReplaced from error
@@ -238,7 +245,8 @@ class LocalVectorStore:
             )
             self.damaged[category] = generation
             return None, 0
-        candidates = Candidates(found.ids, found.distances, found.rows, complete=n >= index.count)
+        n_searched = index.count if among is None else len(among)
+        candidates = Candidates(found.ids, found.distances, found.rows, complete=n >= n_searched)
         return candidates, index.last_feature_id
 
     def _open_index(self, category: str) -> OpenIndex:
@@ -258,13 +266,6 @@ class LocalVectorStore:
         # One that is replaced is not closed: another thread may be searching in it.
         self._opened[category] = (generation, index)
         return index
-
-    def _vectors_of(self, ids: Ids, category: str | None) -> Iterator[tuple[Ids, Floats]]:
-        """Ids and vectors of those of some images that are of the category, or of all."""
-        wanted = np.unique(ids)
-        for block_ids, vectors in self.blocks(category, int(wanted[0]) - 1 if len(wanted) else 0):
-            kept = np.isin(block_ids, wanted)
-            yield block_ids[kept], np.ascontiguousarray(vectors[kept])
 
     def _drop_removed(self, candidates: Candidates) -> Candidates:
         return candidates.without(self._removed) if len(self._removed) else candidates
@@ -318,6 +319,13 @@ class LocalVectorStores:
         for path in location.folder.iterdir() if location.folder.exists() else ():
             if path.is_dir() and path != kept:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _only(allowed: FeatureSelection, blocks: Iterator[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:
+    """Ids and vectors of those that are allowed."""
+    for ids, vectors in blocks:
+        kept = np.isin(ids, allowed.ids, assume_unique=True)
+        yield ids[kept], np.ascontiguousarray(vectors[kept])
 
 
 def _folder_of_fit(location: SpaceLocation, version: str) -> Path:

@@ -18,6 +18,7 @@ from stylesearch.array_types import Floats, Ids
 from stylesearch.distance import nearest_to_any
 
 if TYPE_CHECKING:
+    from stylesearch.catalog.selection import FeatureSelection
     from stylesearch.search.fitted_space import SpaceLocation, Stamp
     from stylesearch.spaces.base import Transform
     from stylesearch.types import Failure, ReportProgress
@@ -61,7 +62,7 @@ class VectorStore(Protocol):
         """Names of the categories that have images, sorted."""
 
     def search(
-        self, vectors: Floats, category: str | None, n: int, *, allowed: Ids | None = None
+        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
     ) -> Candidates:
         """Finds the images of a category, or of all, nearest to any of several vectors.
 
@@ -70,7 +71,8 @@ class VectorStore(Protocol):
             category: one of ``categories``; an unknown one has no images. None searches all categories; the
                 transform must not scale vectors by category then.
             n: how many images are wanted; fewer come only if there are no more, unless some are removed.
-            allowed: feature ids to which the search is restricted, int64; every image if not given.
+            allowed: the features among which is searched, those that meet a filter; every image if not
+                given. Of these, none is missed for others that are nearer.
 
         Returns:
             candidates with exact distances: a store that finds candidates by approximate ones compares them

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stylesearch.array_types import Floats, Ids
+from stylesearch.catalog.selection import FeatureSelection
 from stylesearch.distance import METRICS, nearest_to_any
 from stylesearch.spaces.base import scale_for_category
 
@@ -140,14 +141,31 @@ class VectorStoreContract:
     ) -> None:
         ids, vectors = _vectors(shop.location, store, category)
         allowed = ids[::3]
-        found = store.search(queries, category, 5, allowed=allowed)
+        found = store.search(queries, category, 5, allowed=FeatureSelection.of(allowed[::-1]))
         slots, distances, _ = nearest_to_any(queries, np.ascontiguousarray(vectors[::3]), metric, 5)
         assert found.ids.tolist() == allowed[slots].tolist()
         assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
         assert not found.complete
         elsewhere, _ = _vectors(shop.location, store, store.categories()[1])
         for outside in (elsewhere[:4], np.empty(0, np.int64)):
-            assert len(store.search(queries, category, 5, allowed=outside).ids) == 0
+            none = store.search(queries, category, 5, allowed=FeatureSelection.of(outside))
+            assert (len(none.ids), none.complete) == (0, True)
+        three = store.search(queries, category, 5, allowed=FeatureSelection.of(ids[[100, 3, 57]]))
+        assert sorted(three.ids.tolist()) == ids[[3, 57, 100]].tolist()
+        assert three.complete
+
+    def test_a_filter_counts_for_what_is_newer_than_the_index(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        first = store.search(queries, category, 1).ids
+        features = shop.location.catalog.vectors(shop.location.feature_set, first.tolist())[1]
+        added = shop.add(category, np.repeat(features, 2, axis=0))
+        store.add(added)
+        allowed = FeatureSelection.of(np.array([first[0], added[1]]))
+        assert sorted(store.search(queries, category, 5, allowed=allowed).ids.tolist()) == [
+            first[0],
+            added[1],
+        ]
 
     def test_what_is_added_is_found_before_the_next_build(
         self, shop: Any, store: VectorStore, category: str, queries: Floats
