@@ -1,4 +1,4 @@
-"""Vectors of a gallery in one fit of a space, read from the catalog: what a store is built of and checked by."""
+"""Vectors of a gallery in one fit of a space, read from the catalog: what a store is built of."""
 
 from __future__ import annotations
 

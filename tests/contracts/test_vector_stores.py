@@ -21,6 +21,7 @@ from stylesearch.testing import VectorStoreContract
 from stylesearch.testing.index_contract import feature_like
 from tests.contracts.vector_shop import DIM, Shop
 
+
 class LocalStore(VectorStoreContract):
     strategy: Strategy | None = None
 

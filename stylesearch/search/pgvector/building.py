@@ -1,5 +1,7 @@
-"""Fills tables of vectors: whole, or with what is new. Each time is one transaction: a build that is killed
-leaves nothing behind, and searches see the table before or after it.
+"""Fills tables of vectors: whole, or with what is new.
+
+Each time is one transaction: a build that is killed leaves nothing behind, and searches see the table as it
+was before or after it.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ LOCK_SECONDS: Final = 3600.0
 """How long a build waits for another one of the same table, by any machine."""
 
 _BIGGEST_IN_PAGE: Final = 3_500
-"""Widest vectors that are kept in the rows themselves; pages have 8 kB. A scan reads them three times faster."""
+"""Widest vectors that are kept in the rows themselves, as pages have 8 kB: a scan reads them much faster."""
 
 _INDEX_MEMORY: Final = 1_000_000
 """Kilobytes for building an index, at most; one that does not fit into its memory takes many times longer."""
@@ -116,12 +118,8 @@ class TableBuilder:
                 return
             # Before the features are read: what is added meanwhile is found beside the table, or next time.
             last_feature_id = catalog.highest_feature_id()
-            n_new = catalog.count_features(
-                feature_set, after_id=record.last_feature_id, domain=Domain.SHOP
-            )
-            n_rows = connection.execute(
-                sa.select(sa.func.count()).select_from(self.table.rows)
-            ).scalar_one()
+            n_new = catalog.count_features(feature_set, after_id=record.last_feature_id, domain=Domain.SHOP)
+            n_rows = connection.execute(sa.select(sa.func.count()).select_from(self.table.rows)).scalar_one()
             needs_index = not record.ef_search and n_rows + n_new >= self.index_from > record.n_rows
             if needs_index or n_rows + n_new > GROWN * max(record.n_rows, 1):
                 self._build(connection, progress)
@@ -139,9 +137,7 @@ class TableBuilder:
                 "JOIN features ON features.id = new.id FOR KEY SHARE OF features "
                 "ON CONFLICT (id) DO NOTHING"
             )
-            grown = dataclasses.replace(
-                record, build=secrets.token_hex(8), last_feature_id=last_feature_id
-            )
+            grown = dataclasses.replace(record, build=secrets.token_hex(8), last_feature_id=last_feature_id)
             self.table.write_record(connection, grown)
 
     def _build(self, connection: Connection, progress: ReportProgress | None) -> None:

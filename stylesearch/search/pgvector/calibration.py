@@ -36,6 +36,7 @@ _VISIT = 28.0
 _READ = 0.35
 _COMPARE = 0.1
 
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """The result of a calibration.
@@ -99,9 +100,9 @@ def n_compared(n: int) -> int:
 class Calibrator:
     """Tries an index out with queries whose neighbours are known from exact search.
 
-    Half of the queries are vectors of the gallery, half lie midway between two of a category, since photos
-    are farther from everything than images of the shop are from each other. Each asks for all categories, and
-    for its own one if the index would be asked for that.
+    Half of the queries are vectors of the gallery. Half lie a third of the way to another one of their
+    category, since photos are farther from everything than images of the shop are from each other. Each asks
+    for all categories, and for its own one if the index would be asked for that.
 
     Args:
         connection: a transaction in which the table is filled and has an index.
@@ -161,10 +162,10 @@ class Calibrator:
             by_category.setdefault(category, []).append(feature_id)
         for category, ids in by_category.items():
             _, found = self._vectors.of(np.array(ids, np.int64), category)
-            midway = (found + np.roll(found, 1, axis=0)) / 2
+            moved = (2 * found + np.roll(found, 1, axis=0)) / 3
             share = sizes[category] / sum(sizes.values())
             for number in range(len(found)):
-                asked = (midway if number % 2 else found)[number : number + 1].astype(np.float32)
+                asked = (moved if number % 2 else found)[number : number + 1].astype(np.float32)
                 if self._vectors.transform.scales is None:
                     yield _Sample(asked, None, 1.0, self._nearest(asked, None))
                 if WIDTHS[0] / share <= MOST_IN_SIGHT:

@@ -15,7 +15,16 @@ from sqlalchemy import Dialect
 from stylesearch.array_types import Floats, Ids
 from stylesearch.vectors import normalize_rows
 
-__all__ = ["COPY_END", "COPY_START", "MOST_INDEXED", "MOST_STORED", "Half", "copy_rows", "scale_of", "to_half"]
+__all__ = [
+    "COPY_END",
+    "COPY_START",
+    "MOST_INDEXED",
+    "MOST_STORED",
+    "Half",
+    "copy_rows",
+    "scale_of",
+    "to_half",
+]
 
 MOST_INDEXED: Final = 4_000
 """Widest vectors of which pgvector makes an HNSW index."""

@@ -277,7 +277,11 @@ class PgVectorStore:
         return record
 
     def _count(
-        self, connection: Connection, record: TableRecord, category: str | None, allowed: FeatureSelection | None
+        self,
+        connection: Connection,
+        record: TableRecord,
+        category: str | None,
+        allowed: FeatureSelection | None,
     ) -> tuple[int, int]:
         """About how many rows the table has, and how many of them can be found at most."""
         if self._sizes[0] != record.build:
@@ -303,7 +307,9 @@ class PgVectorStore:
             record = self._open(connection)
             if record is None:
                 return None, {}, 0
-            size = sa.text("SELECT pg_total_relation_size(to_regclass(:name))").bindparams(name=self.table.name)
+            size = sa.text("SELECT pg_total_relation_size(to_regclass(:name))").bindparams(
+                name=self.table.name
+            )
             return record, self._read_sizes(connection), connection.execute(size).scalar_one()
 
     def _status_of(
@@ -331,7 +337,7 @@ class PgVectorStore:
             stored_ids, stored = self._stored(ids, category)
             if len(stored_ids) < len(ids):
                 lost = np.setdiff1d(ids, stored_ids)
-                return f"{self.table.name} lacks {len(lost)} of {len(ids)} vectors, the first of feature {lost[0]}"
+                return f"{self.table.name} lacks {len(lost)} vectors, the first of feature {lost[0]}"
             wanted = to_half(vectors, self.metric, record.scale).astype(np.float16).astype(np.float32)
             far = np.abs(stored - wanted) > _TOLERANCE * (np.abs(wanted) + _TOLERANCE)
             if far.any():
@@ -348,7 +354,8 @@ class PgVectorStore:
             driver: Any = connection.connection.driver_connection
             with driver.cursor(binary=True) as cursor:  # as text it takes ten times longer
                 cursor.execute(
-                    f"SELECT id, vector FROM {self.table.name} WHERE id = ANY(%s) AND category = %s ORDER BY id",
+                    f"SELECT id, vector FROM {self.table.name} "
+                    "WHERE id = ANY(%s) AND category = %s ORDER BY id",
                     (ids.tolist(), category),
                 )
                 rows = cursor.fetchall()

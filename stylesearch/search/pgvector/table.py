@@ -17,16 +17,14 @@ from pgvector import HalfVector
 from sqlalchemy import Connection, Select
 
 from stylesearch.array_types import Floats
+from stylesearch.catalog.tables import VECTOR_TABLES
 from stylesearch.data_files import check_fields
 from stylesearch.search.pgvector.halfvec import Half, to_half
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-__all__ = ["MOST_IN_SIGHT", "TABLE_PREFIX", "TableRecord", "VectorTable", "prefix_of", "table_name", "tables_of"]
-
-TABLE_PREFIX: Final = "vectors_"
-"""With this begins the name of every table of vectors; the catalog has no table with such a name."""
+__all__ = ["MOST_IN_SIGHT", "TableRecord", "VectorTable", "prefix_of", "table_name", "tables_of"]
 
 _OPERATORS: Final = {"cosine": "<=>", "l2": "<->", "l1": "<+>"}
 
@@ -179,8 +177,8 @@ class VectorTable:
         """Selects ids of rows near to any of several vectors: the ``n`` nearest to each, by the index.
 
         Returns:
-            a statement of the columns ``id``; ``distance`` to the nearest vector; and how many rows were found
-            for all vectors together. It ends after the ``most`` nearest.
+            a statement of the columns ``id``; ``distance`` to the nearest vector; and how many rows were
+            found for all vectors together. It ends after the ``most`` nearest.
         """
         rows = self.rows if rows is None else rows
         asked = sa.union_all(
@@ -214,7 +212,7 @@ class VectorTable:
 
 def prefix_of(key: str) -> str:
     """With this begin the names of all tables of a space."""
-    return f"{TABLE_PREFIX}{hashlib.sha256(key.encode()).hexdigest()[:12]}_"
+    return f"{VECTOR_TABLES}{hashlib.sha256(key.encode()).hexdigest()[:12]}_"
 
 
 def table_name(key: str, version: str, metric: str) -> str:
@@ -238,4 +236,3 @@ def _settings(values: Mapping[str, str]) -> str:
 
 def _asked(number: int, dim: int) -> ColumnElement[Any]:
     return sa.cast(sa.bindparam(f"vector_{number}", type_=Half(dim)), Half(dim))
-
