@@ -33,7 +33,7 @@ def upgrade(shared: Shared) -> None:
     """Create the catalog, or upgrade an older one to the schema of this version."""
     from stylesearch.catalog.migrate import upgrade as upgrade_schema
 
-    done = upgrade_schema(shared.load().database)
+    done = upgrade_schema(shared.load().backend())
     if shared.as_json:
         echo_json(dataclasses.asdict(done))
     else:
@@ -48,7 +48,7 @@ def current(shared: Shared) -> None:
     from stylesearch.catalog.migrate import current_revision
     from stylesearch.catalog.schema_version import HEAD
 
-    revision = current_revision(shared.load().database)
+    revision = current_revision(shared.load().backend())
     if shared.as_json:
         echo_json({"current": revision, "needed": HEAD})
     else:

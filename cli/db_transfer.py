@@ -51,7 +51,7 @@ def import_(shared: Shared, place: Path, overwrite: bool, yes: bool) -> None:
             n_products, _ = shop.catalog.totals()
             if n_products:
                 confirm(
-                    f"replace the {count(n_products, 'product')} of {shop.catalog.location}?",
+                    f"replace the {count(n_products, 'product')} of {shop.catalog.backend}?",
                     "nothing was changed",
                 )
         with Progress(quiet=shared.verbosity < 0, unit="rows") as progress:

@@ -11,15 +11,7 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
 
 from stylesearch.catalog import queries
-from stylesearch.catalog.connections import (
-    WRITE,
-    ChangeCounter,
-    Location,
-    is_on_readonly_storage,
-    make_engine,
-    reading_mode,
-    writer_lock,
-)
+from stylesearch.catalog.backends import Backend, backend_of
 from stylesearch.catalog.filtering import EVERY_PRODUCT, page_of
 from stylesearch.catalog.product_reader import ProductReader
 from stylesearch.catalog.queries import (
@@ -81,7 +73,7 @@ class Catalog:
     Every call that reads is one short transaction of its own, from any thread.
 
     Attributes:
-        location: where the database is.
+        backend: the database that keeps it; ``str`` of it says where that is, without a password.
         readonly: whether it was opened for reading only.
         lock_timeout: seconds that ``writing`` waits for another writer.
         sources: reads the sources of products.
@@ -98,22 +90,22 @@ class Catalog:
         'Red dress'
     """
 
-    def __init__(self, engine: Engine, location: Location, *, readonly: bool, lock_timeout: float) -> None:
+    def __init__(self, engine: Engine, backend: Backend, *, readonly: bool, lock_timeout: float) -> None:
         self._engine = engine
-        self.location = location
+        self.backend = backend
         self.readonly = readonly
         self.lock_timeout = lock_timeout
         self.sources = SourceReader(engine)
         self.shown = ShownReader(engine)
         self.selection = ProductReader(engine)
         self._id: str | None = None
-        self._changes = ChangeCounter(engine, location)
+        self._changes = backend.changes(engine)
         self._selections = FeatureSelections(engine, self.state)
 
     @classmethod
     def open(
         cls,
-        url_or_path: str | os.PathLike[str],
+        place: str | os.PathLike[str] | Backend,
         *,
         readonly: bool = False,
         create: bool = True,
@@ -122,40 +114,41 @@ class Catalog:
         """Opens a catalog, and creates or upgrades it first where needed.
 
         Args:
-            url_or_path: a path, which stands for an SQLite file, or any SQLAlchemy URL.
+            place: a path, which stands for an SQLite file, a URL, or a backend.
             readonly: whether nothing is written or upgraded; works on read-only storage.
-            create: whether a missing file is created, with its folder.
+            create: whether a missing catalog is created: the file with its folder, or the server's tables.
             lock_timeout: seconds to wait for another writer, for an upgrade and in ``writing``.
 
         Raises:
             CatalogTooNew: it was written by a newer stylesearch.
             CatalogLocked: it needs an upgrade while another process writes.
-            CatalogError: no such file, not a catalog, no permission; with ``readonly``, an older schema.
+            CatalogError: no such catalog, no permission, no answer of the server; with ``readonly``, an
+                older schema.
         """
-        location = Location(url_or_path)
-        if location.path is not None and not location.path.exists():
+        backend = backend_of(place)
+        if not backend.exists():
             if readonly or not create:
                 raise CatalogError(
-                    f"there is no catalog at {location}",
+                    f"there is no catalog at {backend}",
                     hint="run `stylesearch ingest` first, or give another path",
                 )
-            _upgrade(location, lock_timeout)
-        engine = make_engine(location, mode=reading_mode(location) if readonly else "rw")
+            _upgrade(backend, lock_timeout)
+        engine = backend.engine(readonly=readonly)
         try:
             with engine.connect() as connection:
-                revision = read_revision(connection, str(location))
+                revision = read_revision(connection, backend.shown)
             if revision != HEAD and readonly:
                 raise CatalogError(
-                    f"the catalog {location} has the schema {revision or '(none yet)'} and has to be "
+                    f"the catalog {backend} has the schema {revision or '(none yet)'} and has to be "
                     f"upgraded to {HEAD} before it can be read",
                     hint="run `stylesearch db upgrade` where it can be written",
                 )
             if revision != HEAD:
-                _upgrade(location, lock_timeout)
+                _upgrade(backend, lock_timeout)
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, location, readonly=readonly, lock_timeout=lock_timeout)
+        return cls(engine, backend, readonly=readonly, lock_timeout=lock_timeout)
 
     @property
     def revision(self) -> str:
@@ -166,10 +159,10 @@ class Catalog:
             CatalogError: it cannot be read, or is no catalog any more.
         """
         with self._connect() as connection:
-            revision = read_revision(connection, str(self.location))
+            revision = read_revision(connection, self.backend.shown)
         if revision != HEAD:
             raise CatalogError(
-                f"the catalog {self.location} has the schema {revision or '(none)'}, no longer {HEAD}",
+                f"the catalog {self.backend} has the schema {revision or '(none)'}, no longer {HEAD}",
                 hint="restore a copy, or open it again",
             )
         return revision
@@ -197,8 +190,8 @@ class Catalog:
         """The engine, for what keeps derived tables of its own beside those of the catalog."""
         return self._engine
 
-    def state(self) -> int | None:
-        """A number that changes with every commit by any process; None for databases other than SQLite.
+    def state(self) -> int:
+        """A number that changes with every commit by any process.
 
         Quick. What was read stays valid for as long as the number is the same.
 
@@ -222,8 +215,6 @@ class Catalog:
     def writing(self, *, timeout: float | None = None) -> Iterator[Writer]:
         """Gives a writer to one process at a time; readers continue meanwhile.
 
-        Databases other than SQLite have no such lock yet: there, one must not start two writers.
-
         Args:
             timeout: seconds to wait for another writer; by default the catalog's ``lock_timeout``.
 
@@ -232,21 +223,10 @@ class Catalog:
             CatalogError: the catalog was opened for reading only.
         """
         if self.readonly:
-            if self.location.path is not None and is_on_readonly_storage(self.location.path):
-                raise CatalogError(
-                    f"the catalog {self.location} lies on read-only storage",
-                    hint="mount it for writing, or go on with a copy of the workspace elsewhere",
-                )
-            raise CatalogError(
-                f"the catalog {self.location} was opened for reading only", hint="open it without readonly"
-            )
-        with contextlib.ExitStack() as held:
-            if self.location.path is not None:
-                wait = self.lock_timeout if timeout is None else timeout
-                held.enter_context(writer_lock(self.location.path, wait))
-            connection = held.enter_context(self._engine.connect())
-            connection.detach()  # its temporary tables end with it
-            yield Writer(connection.execution_options(**WRITE))
+            raise self.backend.refusal_to_write()
+        wait = self.lock_timeout if timeout is None else timeout
+        with self.backend.writing(self._engine, wait) as connection:
+            yield Writer(connection)
 
     def is_complete(self, feature_set: FeatureSet) -> bool:
         """Whether ``Writer.mark_complete`` was called for a feature set."""
@@ -335,9 +315,9 @@ class Catalog:
             return connection.execute(statement).scalar() or 0
 
     def highest_feature_id(self) -> int:
-        """The largest id ever used, of removed features too (on SQLite; elsewhere of those left), or 0."""
+        """The largest id ever used, of removed features too, or 0."""
         with self._connect() as connection:
-            return queries.highest_feature_id(connection)
+            return self.backend.highest_feature_id(connection)
 
     def count_features(
         self,
@@ -625,7 +605,7 @@ class Catalog:
         return self._engine.connect()
 
 
-def _upgrade(location: Location, timeout: float) -> None:
+def _upgrade(backend: Backend, timeout: float) -> None:
     from stylesearch.catalog.migrate import upgrade  # imports Alembic: only when needed
 
-    upgrade(location, timeout=timeout)
+    upgrade(backend, timeout=timeout)

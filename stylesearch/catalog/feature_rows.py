@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.queries import in_batches
 from stylesearch.catalog.tables import ImageState, features, images, products
 from stylesearch.errors import CatalogDamaged, CatalogError
@@ -28,9 +29,6 @@ _insert_filed: Final = insert(features).from_select(
     .where(images.c.pk == bindparam("row_image_pk"), images.c.state == ImageState.OK.value),
 )
 """Files a vector under what its image and product say at this moment, so the copies cannot disagree."""
-
-_raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")
-_begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('features', :now)")
 
 
 class FeatureRows:
@@ -93,16 +91,11 @@ class FeatureRows:
 def _raise_ids_to_the_clock(connection: Connection) -> None:
     """Makes the next ids larger than any that a deleted or newer copy of this catalog can have used.
 
-    SQLite alone guarantees only that ids rise within one file. A catalog that is deleted and made anew, or
+    A database guarantees only that ids rise within itself. A catalog that is deleted and made anew, or
     restored from a backup, would use ids again that an index on disk still holds for other images. Ids that
     begin at the microseconds since 1970 are always new: rows are not written at a million a second.
     """
-    if connection.dialect.name != "sqlite":
-        return
-    now = {"now": microseconds_since_1970()}
-    raised = connection.execute(_raise_sequence, now)
-    if not raised.rowcount:
-        connection.execute(_begin_sequence, now)
+    backend_behind(connection).raise_feature_ids(connection, microseconds_since_1970())
 
 
 def microseconds_since_1970() -> int:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select
 
 from stylesearch.catalog.records import FeatureSet, KnownImage, Source
 from stylesearch.catalog.tables import (
@@ -42,7 +42,6 @@ __all__ = [
     "feature_block",
     "feature_set_from_row",
     "feature_sets_of_images",
-    "highest_feature_id",
     "image_from_row",
     "in_batches",
     "is_filed_under",
@@ -134,17 +133,6 @@ def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain
     """Condition for features of a set, a domain and, unless it is None, a category."""
     of_set = and_(features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
     return of_set if category is None else and_(of_set, features.c.category == category)
-
-
-def highest_feature_id(connection: Connection) -> int:
-    """Reads the largest feature id ever used, or 0; on databases other than SQLite, of those left."""
-    if connection.dialect.name == "sqlite":
-        statement = text("SELECT seq FROM sqlite_sequence WHERE name = 'features'")
-        highest = connection.execute(statement).scalar() or 0
-        if not isinstance(highest, int):
-            raise CatalogDamaged(f"sqlite_sequence.seq of features is not a whole number. Found: {highest!r}")
-        return highest
-    return connection.execute(select(func.max(features.c.id))).scalar() or 0
 
 
 def feature_sets_of_images(

@@ -59,6 +59,8 @@ __all__ = [
     "ImageState",
     "about",
     "category_map",
+    "counters",
+    "exported_tables",
     "feature_sets",
     "features",
     "image_columns",
@@ -246,7 +248,23 @@ class FeatureColumns(TypedColumns):
     checksum: Named[int] = Column(BigInteger, server_default="-1")
 
 
+class CounterColumns(TypedColumns):
+    """What PostgreSQL does not count by itself: see ``stylesearch.catalog.backends``; empty in SQLite.
+
+    ``changes`` is the number of transactions of writers, ``highest_feature_id`` the largest id of a feature
+    that was ever committed.
+    """
+
+    name = Column(String, primary_key=True)
+    value: Named[int] = Column(BigInteger, info={"check": check_size})
+
+
+DERIVED: Final = {"derived": True}
+"""``info`` of tables that follow from others, or from the database: they are in no export."""
+
 about = Table("about", metadata, AboutColumns)
+
+counters = Table("counters", metadata, CounterColumns, info=DERIVED)
 
 sources = Table("sources", metadata, SourceColumns)
 
@@ -283,6 +301,12 @@ features = Table(
 
 for _table in metadata.tables.values():
     store_checked(_table)
+
+
+def exported_tables() -> list[Table]:
+    """The tables that hold what a catalog is made of, each after those that it refers to."""
+    return [one for one in metadata.sorted_tables if not one.info.get("derived")]
+
 
 product_columns: Final = (
     products.c.id,

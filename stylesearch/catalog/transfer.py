@@ -1,8 +1,8 @@
-"""Writes all rows of a catalog to an export, and reads them into another, of any database of SQLAlchemy's.
+"""Writes all rows of a catalog to an export, and reads them into another, in SQLite or PostgreSQL.
 
 Rows are lines of JSON, vectors are arrays of NumPy (``.npy``) with the numbers as they are stored: a part of
 the table ``features`` is a file of lines and an array with a row for each. Keys and ids stay what they are.
-Whatever is in ``stylesearch.catalog.tables`` is written and read, whatever database it is in.
+Every table of ``stylesearch.catalog.tables.exported_tables`` is written and read, in either database.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Table, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.export_files import PartReader, PartWriter
 from stylesearch.catalog.row_values import RowChecker, parse_row, plain_table
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, NEEDS_STYLESEARCH, REVISIONS
-from stylesearch.catalog.tables import about, feature_sets, features, images, metadata, products
+from stylesearch.catalog.tables import about, exported_tables, feature_sets, features, images, products
 from stylesearch.catalog.vector_codec import vector_fault
 from stylesearch.errors import CatalogDamaged, CatalogTooNew, ConfigError, DatasetError
 
@@ -63,10 +64,10 @@ def write_tables(
     facts = dict(connection.execute(select(about.c.name, about.c.value)).all())
     counts = {
         one.name: connection.execute(select(func.count()).select_from(one)).scalar_one()
-        for one in metadata.sorted_tables
+        for one in exported_tables()
     }
     done = 0
-    for one in metadata.sorted_tables:
+    for one in exported_tables():
         parts = _VectorParts(writer, _dimensions(connection)) if one is features else _Parts(writer, one)
         for row in _stream(connection, one):
             parts.add(row)
@@ -84,7 +85,7 @@ def write_tables(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "tables": {
                 one.name: {"rows": counts[one.name], "columns": [name.name for name in one.columns]}
-                for one in metadata.sorted_tables
+                for one in exported_tables()
             },
         }
     )
@@ -119,7 +120,7 @@ def read_tables(
     """
     expected = _check_manifest(reader)
     if overwrite:
-        for one in reversed(metadata.sorted_tables):
+        for one in reversed(exported_tables()):
             kept = [about.c.name.not_in(OWN_FACTS)] if one is about else []
             connection.execute(delete(one).where(*kept))
     elif occupied := _first_occupied(connection):
@@ -129,7 +130,7 @@ def read_tables(
         )
     counts = dict.fromkeys(expected, 0)
     total = sum(expected.values())
-    for one in metadata.sorted_tables:
+    for one in exported_tables():
         dimensions = _dimensions(connection) if one is features else {}
         for name in [name for name, part in reader.parts.items() if part.get("table") == one.name]:
             if not name.endswith(".jsonl"):
@@ -148,7 +149,7 @@ def read_tables(
             f"{reader.place} has {counts[odd]} rows of {odd}, and its manifest says {expected[odd]}"
         )
     _check_filing(connection, reader)
-    _raise_sequences(connection)
+    backend_behind(connection).raise_keys(connection)
     connection.execute(delete(about).where(about.c.name == CATALOG_ID))
     connection.execute(insert(about), {"name": CATALOG_ID, "value": secrets.token_hex(8)})
     return counts
@@ -256,8 +257,8 @@ def _check_manifest(reader: PartReader) -> dict[str, int]:
         expected = {str(name): int(one["rows"]) for name, one in manifest["tables"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(f"the tables of {place} cannot be read: {error}") from error
-    if expected.keys() != metadata.tables.keys():
-        odd = sorted(expected.keys() ^ metadata.tables.keys())[0]
+    if expected.keys() != {one.name for one in exported_tables()}:
+        odd = sorted(expected.keys() ^ {one.name for one in exported_tables()})[0]
         raise DatasetError(f"{place} has other tables than a catalog: {odd!r}")
     for name, part in reader.parts.items():
         if part.get("table") != name.rpartition("-")[0]:
@@ -269,7 +270,7 @@ def _check_manifest(reader: PartReader) -> dict[str, int]:
 
 def _first_occupied(connection: Connection) -> str:
     """Name of the first table with rows, other than ``about``; empty if there is none."""
-    for one in metadata.sorted_tables:
+    for one in exported_tables():
         if one is not about and connection.execute(select(exists(select(one)))).scalar():
             return one.name
     return ""
@@ -363,18 +364,6 @@ def _insert(
                 connection.execute(statement, row)
         except IntegrityError as error:
             raise _wrong(reader, name, number, f"it does not fit the rows before: {error.orig}") from error
-
-
-def _raise_sequences(connection: Connection) -> None:
-    """Makes PostgreSQL number new rows after those that came with their keys, as SQLite does by itself."""
-    if connection.dialect.name != "postgresql":
-        return
-    for one in metadata.sorted_tables:
-        key = one.autoincrement_column
-        highest = None if key is None else connection.execute(select(func.max(key))).scalar()
-        if key is not None and highest is not None:
-            sequence = func.pg_get_serial_sequence(one.name, key.name)
-            connection.execute(select(func.setval(sequence, highest)))
 
 
 def _check_filing(connection: Connection, reader: PartReader) -> None:

@@ -20,14 +20,15 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    cast,
     delete,
     func,
     insert,
     select,
-    type_coerce,
     update,
 )
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.feature_rows import FeatureRows
 from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
@@ -59,7 +60,7 @@ from stylesearch.catalog.tables import (
 )
 from stylesearch.catalog.vector_codec import DTYPES, checksum, encode_vectors
 from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, DatasetError, NotInCatalog
-from stylesearch.listing import Listing
+from stylesearch.listing import Listing, fault_of_texts
 from stylesearch.types import Product, Variant
 
 __all__ = ["Writer"]
@@ -121,8 +122,11 @@ class Writer:
         """
         if self._connection.in_transaction():
             raise RuntimeError("a transaction is open already: they do not nest")
+        backend = backend_behind(self._connection)
         with self._connection.begin():
+            backend.begin_writing(self._connection)
             yield
+            backend.end_writing(self._connection)
 
     def feature_set(
         self,
@@ -237,7 +241,7 @@ class Writer:
             the product's key in this catalog and the change, by product id.
 
         Raises:
-            DatasetError: a product has no id.
+            DatasetError: a product has no id, or a text that no database stores.
         """
         by_id: dict[str, Listing] = {}
         for one in wanted:
@@ -245,6 +249,8 @@ class Writer:
                 raise DatasetError(f"every product has an id. Received: {one}")
             if one.id not in by_id:
                 by_id[one.id] = Listing.of(one) if isinstance(one, Product) else one
+                if fault := fault_of_texts(by_id[one.id]):
+                    raise DatasetError(f"a text cannot be stored: {fault}", hint="take it out")
         source_pk = self._source_pk(source)
         known = self._known_products(by_id)
         pks = [pk for pk, _, _ in known.values()]
@@ -315,6 +321,9 @@ class Writer:
                 refused = f"{error.message}: {error.hint}"
                 result[product_id] = ProductChange(Change.UNCHANGED, refused=refused)
                 continue
+            if fault := fault_of_texts(Listing(product_id, said)):
+                result[product_id] = ProductChange(Change.UNCHANGED, refused=fault)
+                continue
             before = mine or SourceListing(source, "", {}, {}, lists=False)
             if said != before.said:
                 listed[pk] = _listing_values(replace(before, said=said))
@@ -342,7 +351,7 @@ class Writer:
 
         It reads the variants of the whole catalog, once: for a few ids as for a hundred thousand.
         """
-        written = type_coerce(products.c.variants, String)
+        written = cast(products.c.variants, String)
         statement = select(products.c.id, written).where(written != "[]").order_by(products.c.pk)
         found: dict[str, tuple[Variant, ...]] = {}
         for product_id, text in self._open().execute(statement):

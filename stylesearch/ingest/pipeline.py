@@ -31,6 +31,7 @@ from stylesearch.images.source import is_remote
 from stylesearch.importers.base import Importer, Listed, Note, check_options, count_listed
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.ingest.run import Run
+from stylesearch.listing import Record, Unpictured, fault_of_texts
 from stylesearch.types import Failure, ReportProgress
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def ingest(
     name = options.name or str(source)
     run = Run(catalog, extractors, options, name, str(source))
     run.report.notes += options.notes
-    listed = _begin(importer.records(source, options.source))
+    listed = _begin(_storable(importer.records(source, options.source)))
     with catalog.writing(timeout=extraction.lock_timeout) as writer:
         with writer.transaction():
             if options.renames:
@@ -139,7 +140,7 @@ def preview(
         DatasetError, UnknownName, CatalogLocked: as ``ingest``.
     """
     check_options(importer, options.source)
-    listed = _begin(importer.records(source, options.source))
+    listed = _begin(_storable(importer.records(source, options.source)))
     with ExitStack() as held:
         if catalog is None:
             folder = held.enter_context(TemporaryDirectory())
@@ -162,6 +163,15 @@ def preview(
         run.finish(writer)
         raise _TakenBack
     return run.report
+
+
+def _storable(records: Iterable[Listed]) -> Iterator[Listed]:
+    """Makes failures of records with a text that no database stores."""
+    for one in records:
+        if isinstance(one, Record | Unpictured) and (fault := fault_of_texts(one.product)):
+            yield Failure(one.path if isinstance(one, Record) else one.item, fault)
+        else:
+            yield one
 
 
 def _begin(records: Iterator[Listed]) -> Iterator[Listed]:

@@ -23,7 +23,7 @@ __all__ = ["GalleryContents", "GalleryVectors"]
 class GalleryContents:
     """Categories of the gallery and the largest feature id, as of one state of the catalog."""
 
-    state: int | None
+    state: int
     categories: list[str]
     last_feature_id: int
 
@@ -77,7 +77,7 @@ class GalleryVectors:
         catalog, feature_set = self.location.catalog, self.location.feature_set
         state = catalog.state()  # before the rest is read: a change in between is then read next time
         contents = self._contents
-        if contents is None or state is None or contents.state != state:
+        if contents is None or contents.state != state:
             names = catalog.category_names(feature_set, domain=Domain.SHOP)
             contents = GalleryContents(state, names, catalog.last_feature_id(feature_set))
             self._contents = contents

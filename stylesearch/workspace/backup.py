@@ -24,20 +24,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from stylesearch.catalog.backends import backend_of
+from stylesearch.catalog.backends.sqlite import hold_alone
+from stylesearch.catalog.backends.sqlite_lock import writer_lock
 from stylesearch.catalog.backup import (
     Contents,
     check_copy,
     check_original,
     check_room,
     give_new_id,
-    hold_alone,
     put_in_place,
     read_contents,
-    sqlite_path,
     warn_of_damaged_rows,
     write_copy,
 )
-from stylesearch.catalog.connections import Location, writer_lock
 from stylesearch.catalog.partial_folder import partial_folder
 from stylesearch.catalog.schema_version import HEAD
 from stylesearch.data_files import parse_json, read_json
@@ -110,7 +110,7 @@ def back_up(
         CatalogError: there is no catalog, it cannot be read, or there is no room.
         OSError: the file cannot be written.
     """
-    database = sqlite_path(settings.database)
+    database = settings.backend().file_for("`db backup`")
     if not database.exists():
         raise CatalogError(f"there is no catalog at {database}", hint="run `stylesearch ingest` first")
     if os.path.realpath(file) in {str(database) + suffix for suffix in ("", "-wal", "-shm", ".lock")}:
@@ -200,7 +200,7 @@ def restore(settings: Settings, file: Path, progress: ReportProgress | None = No
         ConfigError: another database than SQLite keeps the catalog, or a model of the backup is being
             trained.
     """
-    database = sqlite_path(settings.database)
+    database = settings.backend().file_for("`db restore`")
     if file.exists() and database.exists() and file.samefile(database):
         raise ConfigError(f"{file} is the catalog itself", hint="name a backup")
     backup = read_backup(file)
@@ -512,10 +512,10 @@ def _adapt_config(config: Path, database: Path, home: Path) -> None:
         return
     with contextlib.suppress(StyleSearchError):  # settings that could not be read before either
         named = read_settings(config.parent).get("db")
-        if named and Location(named).path == database:
+        if named and backend_of(named).shown == str(database):
             return
         present = read_settings(home).get("db")
-        place = str(database) if present and Location(present).path == database else None
+        place = str(database) if present and backend_of(present).shown == str(database) else None
         if named or place:
             change_settings(config.parent, {"db": place})
 

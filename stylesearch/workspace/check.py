@@ -13,8 +13,8 @@ from stylesearch.types import ReportProgress
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
+    from stylesearch.catalog.backends import Backend
     from stylesearch.catalog.check.findings import Finding
-    from stylesearch.catalog.connections import Location
     from stylesearch.catalog.writer import Writer
     from stylesearch.search.fitted_space import SpaceLocation
 
@@ -52,19 +52,19 @@ def check_workspace(
     """
     from stylesearch.catalog import Catalog
 
-    location = _locate_catalog(settings)
+    backend = _locate_catalog(settings)
     if not repair:
-        return list(_check(settings, location, contents, progress))
+        return list(_check(settings, backend, contents, progress))
     with (
-        Catalog.open(settings.database, create=False) as catalog,
+        Catalog.open(backend, create=False) as catalog,
         catalog.writing(timeout=settings.lock_timeout) as writer,
     ):
-        found = list(_check(settings, location, contents, progress))
+        found = list(_check(settings, backend, contents, progress))
         before = {one.check: one.n_problems for one in found}
         while any(problem.repair for one in found for problem in one.problems):
             n_problems = sum(one.n_problems for one in found)
             _repair(settings, catalog, writer, found)
-            found = list(_check(settings, location, contents, progress))
+            found = list(_check(settings, backend, contents, progress))
             if sum(one.n_problems for one in found) >= n_problems:
                 break  # else there may be more than a check keeps
     for one in found:
@@ -72,37 +72,35 @@ def check_workspace(
     return found
 
 
-def _locate_catalog(settings: Settings) -> Location:
-    from stylesearch.catalog.connections import Location
+def _locate_catalog(settings: Settings) -> Backend:
     from stylesearch.catalog.migrate import HEAD, current_revision
 
-    location = Location(settings.database)
-    if location.path is not None and not location.path.exists():
-        raise CatalogError(f"there is no catalog at {location}", hint="run `stylesearch ingest` first")
-    revision = current_revision(location)
+    backend = settings.backend()
+    if not backend.exists():
+        raise CatalogError(f"there is no catalog at {backend}", hint="run `stylesearch ingest` first")
+    revision = current_revision(backend)
     if revision != HEAD:
         raise CatalogError(
-            f"the schema of {location} is {revision or '(none)'}, the newest is {HEAD}",
+            f"the schema of {backend} is {revision or '(none)'}, the newest is {HEAD}",
             hint="run `stylesearch db upgrade`, then check it",
         )
-    return location
+    return backend
 
 
 def _check(
-    settings: Settings, location: Location, contents: bool, progress: ReportProgress | None
+    settings: Settings, backend: Backend, contents: bool, progress: ReportProgress | None
 ) -> Iterator[Finding]:
     from sqlalchemy import Connection
 
     from stylesearch.catalog import Catalog
     from stylesearch.catalog.check.files import check_files, check_uploads
     from stylesearch.catalog.check.whole import check_catalog
-    from stylesearch.catalog.connections import is_on_readonly_storage, make_engine, reading_mode
 
-    readonly = location.path is not None and is_on_readonly_storage(location.path)
+    readonly = backend.is_readonly()
     uploads = settings.home.resolve() / "uploads"
 
     def connect_and(check: Callable[[Connection], Finding]) -> Finding:
-        engine = make_engine(location, mode=reading_mode(location))
+        engine = backend.engine(readonly=True)
         try:
             with engine.connect() as connection:
                 return check(connection)
@@ -113,10 +111,10 @@ def _check(
         return check_files(connection, uploads, contents=contents, progress=progress)
 
     def of_indexes() -> Finding:
-        with Catalog.open(settings.database, readonly=True) as catalog:
+        with Catalog.open(backend, readonly=True) as catalog:
             return _check_indexes(settings, catalog)
 
-    yield from check_catalog(location, readonly=readonly, progress=progress)
+    yield from check_catalog(backend, readonly=readonly, progress=progress)
     yield _unless_damaged("files of images", lambda: connect_and(of_files))
     yield _unless_damaged(
         "images that were put over the API", lambda: connect_and(lambda one: check_uploads(one, uploads))

@@ -106,16 +106,16 @@ class Database:
             ConfigError: there is something at the place already.
             CatalogError: there is no catalog, or it is damaged.
         """
-        from stylesearch.catalog.connections import make_engine, reading_mode
         from stylesearch.catalog.export_files import write_parts
         from stylesearch.catalog.transfer import write_tables
 
-        location = self._resources.catalog().location
-        engine = make_engine(location, mode=reading_mode(location))
+        backend = self._resources.catalog().backend
+        engine = backend.engine(readonly=True)
         try:
-            with write_parts(Path(place), overwrite=overwrite) as writer, engine.connect() as connection:
-                if location.path is None:
-                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with (
+                write_parts(Path(place), overwrite=overwrite) as writer,
+                backend.snapshot(engine) as connection,
+            ):
                 return write_tables(connection, writer, progress)
         finally:
             engine.dispose()
@@ -144,16 +144,13 @@ class Database:
             CatalogLocked: another process is writing; with ``overwrite`` also, in SQLite, has it open: its
                 indexes are of the rows that are removed.
         """
-        from stylesearch.catalog.backup import hold_alone
-        from stylesearch.catalog.connections import Location
         from stylesearch.catalog.export_files import open_parts
         from stylesearch.catalog.transfer import read_tables
 
         with open_parts(Path(place)) as reader:
-            database = Location(self._resources.settings.database).path
-            if overwrite and database is not None and database.exists():
+            if overwrite:
                 self._resources.close()
-                with hold_alone(database):
+                with self._resources.settings.backend().replacing():
                     pass
             catalog = self._resources.catalog(create=True)
             timeout = self._resources.settings.lock_timeout
@@ -173,4 +170,4 @@ class Database:
         from stylesearch.catalog.backup import vacuum
 
         settings = self._resources.settings
-        return vacuum(settings.database, timeout=settings.lock_timeout)
+        return vacuum(settings.backend(), timeout=settings.lock_timeout)

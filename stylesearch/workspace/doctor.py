@@ -137,11 +137,12 @@ def _describe_precision(settings: Settings, extractor: Extractor) -> str:
 def _workspace(settings: Settings) -> Iterator[Finding]:
     from stylesearch.catalog import Catalog
 
-    if not settings.has_catalog:
-        yield Finding("catalog", "note", f"none yet at {settings.database}", "stylesearch ingest FOLDER")
-        return
     try:
-        with Catalog.open(settings.database, readonly=True) as catalog:
+        backend = settings.backend()
+        if not backend.exists():
+            yield Finding("catalog", "note", f"none yet at {backend}", "stylesearch ingest FOLDER")
+            return
+        with Catalog.open(backend, readonly=True) as catalog:
             status = catalog.status()
             sources = list(_sources(catalog))
             models = list(_models(settings, catalog))
@@ -153,7 +154,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
         "catalog",
         "ok",
         f"{count(status.products, 'product')}, {count(status.images, 'image')} "
-        f"({status.failed_images} failed), {settings.database}",
+        f"({status.failed_images} failed), {backend}",
     )
     yield from sources
     for feature_set, n_features in status.features:

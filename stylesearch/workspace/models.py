@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from stylesearch.settings import Settings, load_settings
@@ -76,7 +75,7 @@ class Models:
         with contextlib.ExitStack() as held:
             if store.folder_of(settings.home, name).is_dir():
                 held.enter_context(store.training_lock(settings.home, name, settings.lock_timeout))
-            if settings.db or Path(settings.database).exists():
+            if settings.has_catalog:
                 # So that no process builds indexes of it meanwhile.
                 catalog = self._resources.catalog()
                 writer = held.enter_context(catalog.writing(timeout=settings.lock_timeout))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,9 +56,8 @@ class Resources:
             if self._catalog is None:
                 from stylesearch.catalog import Catalog
 
-                database = self.settings.database
-                readonly = Path(database).exists() and not os.access(database, os.W_OK)
-                self._catalog = Catalog.open(database, create=create, readonly=readonly)
+                backend = self.settings.backend()
+                self._catalog = Catalog.open(backend, create=create, readonly=backend.is_readonly())
             return self._catalog
 
     def extractor(self, spec: str = "", *, throughput: bool = False, keep: bool = True) -> Extractor:
@@ -204,7 +202,7 @@ class Resources:
         if feature_set is None:
             from stylesearch.workspace.missing_features import missing_features_error
 
-            raise missing_features_error(extractor, catalog, self.settings.database)
+            raise missing_features_error(extractor, catalog)
         return locate_space(self.settings, catalog, feature_set, space)
 
     def study_context(self, max_memory: int, progress: ReportProgress | None) -> StudyContext:
@@ -239,13 +237,8 @@ class Resources:
         )
 
     def existing_catalog(self) -> Catalog | None:
-        """Opens the catalog; None where there is none yet. A database other than SQLite always exists."""
-        if not self.settings.has_catalog:
-            return None
-        from stylesearch.catalog.connections import Location
-
-        location = Location(self.settings.database)
-        return None if location.path is not None and not location.path.exists() else self.catalog()
+        """Opens the catalog; None where there is none yet."""
+        return self.catalog() if self.is_open or self.settings.has_catalog else None
 
     def copy_of_older_catalog(self, folder: Path) -> Path | None:
         """Copies a catalog with an older schema into a folder, and upgrades that; None if there is no need.
@@ -254,13 +247,12 @@ class Resources:
         """
         if not self.settings.has_catalog:
             return None
-        from stylesearch.catalog.connections import Location
-        from stylesearch.catalog.migrate import HEAD, copy_database, current_revision, upgrade
+        from stylesearch.catalog.migrate import HEAD, current_revision, upgrade
 
-        location = Location(self.settings.database)
-        if location.path is None or not location.path.exists() or current_revision(location) in (None, HEAD):
+        backend = self.settings.backend()
+        if current_revision(backend) in (None, HEAD):
             return None
-        copy = copy_database(location.path, folder / location.path.name)
+        copy = backend.copy_to(folder)
         upgrade(copy)
         return copy
 

@@ -256,13 +256,12 @@ class Workspace:
         Raises:
             UnknownName, ConfigError: as ``ingest``.
         """
-        from stylesearch.catalog.connections import Location
         from stylesearch.workspace.watching import watch
 
         place = Path(self.catalog.sources.get(source).path if path is None else path)
-        ignored = [f"{self.settings.home.resolve()}{os.sep}"]
-        if (file := Location(self.settings.database).path) is not None:
-            ignored.append(str(file.resolve()))  # and what SQLite keeps beside it
+        # The database's own places too: what SQLite keeps beside its file begins with its name.
+        places = self.settings.backend().places
+        ignored = [f"{self.settings.home.resolve()}{os.sep}", *places]
         return watch(
             lambda: self.ingest(path, source=source, **options),
             place.absolute(),

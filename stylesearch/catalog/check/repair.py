@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, select, update
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.check.database import DROP_ROW, REINDEX
 from stylesearch.catalog.check.derived import DROP_MARK, READ_PRICES, REFILE, read_listings
 from stylesearch.catalog.check.findings import Finding
@@ -38,7 +39,7 @@ def repair_catalog(writer: Writer, findings: Iterable[Finding]) -> None:
 
 def _reindex(writer: Writer, names: Sequence[Any]) -> None:
     for name in names:
-        writer.connection().exec_driver_sql(f'REINDEX "{name}"')
+        backend_behind(writer.connection()).rebuild_index(writer.connection(), name)
 
 
 def _drop_rows(writer: Writer, keys: Sequence[Any]) -> None:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from stylesearch.array_types import Floats, Ids
-from stylesearch.errors import CatalogError, ConfigError, IndexingError
+from stylesearch.errors import ConfigError, IndexingError
 from stylesearch.search.pgvector.calibration import Calibration, Calibrator
 from stylesearch.search.pgvector.extension import require_extension
 from stylesearch.search.pgvector.halfvec import (
@@ -50,6 +50,9 @@ INDEX_FROM: Final = 2_000
 
 LOCK_SECONDS: Final = 3600.0
 """How long a build waits for another one of the same table, by any machine."""
+
+FEATURES_SECONDS: Final = 600
+"""How long a build that is done waits for the end of a writer's transaction."""
 
 _BIGGEST_IN_PAGE: Final = 3_500
 """Widest vectors that are kept in the rows themselves, as pages have 8 kB: a scan reads them much faster."""
@@ -160,6 +163,7 @@ class TableBuilder:
         found = self._make_index(connection, new, n_rows, scale)
         # A foreign key keeps others from writing to the table that it refers to, so it comes last; by then
         # some of the features may be gone.
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{FEATURES_SECONDS}s'")
         connection.exec_driver_sql("LOCK TABLE features IN SHARE ROW EXCLUSIVE MODE")
         connection.exec_driver_sql(
             f"DELETE FROM {new} AS old WHERE NOT EXISTS (SELECT 1 FROM features WHERE features.id = old.id)"
@@ -291,16 +295,11 @@ def drop_other_fits(engine: Engine, key: str, kept: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """Turns what PostgreSQL says into an error of this library."""
+    """Turns errors of COPY and of foreign keys into those of this library, as the catalog does all others."""
     try:
         yield
     except (DBAPIError, psycopg.Error) as error:
         original = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(original, psycopg.errors.InsufficientPrivilege):
-            raise CatalogError(
-                f"may not build a table of vectors: {_first_line(original)}",
-                hint="run it as the role that owns the catalog's tables, or grant it CREATE on their schema",
-            ) from error
         raise IndexingError(
             f"PostgreSQL failed while a table of vectors was built: {_first_line(original)}",
             hint="searches go on without it; run `stylesearch index build` again",

@@ -7,7 +7,6 @@ from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from stylesearch.errors import CatalogError, ConfigError
 
@@ -49,17 +48,12 @@ def require_extension(connection: Connection) -> None:
     try:
         with connection.begin_nested():
             connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
-    except (DBAPIError, CatalogError) as error:
+    except CatalogError as error:
         raise CatalogError(
-            f"the role {role} may not make the extension vector in the database {database}: {_reason(error)}",
+            f"the role {role} may not make the extension vector in the database {database}: {error}",
             hint=f"an administrator runs: psql -d {database} -c 'CREATE EXTENSION vector'",
         ) from error
 
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
-
-
-def _reason(error: Exception) -> str:
-    original = error.orig if isinstance(error, DBAPIError) else error.__cause__ or error
-    return str(original).splitlines()[0]

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from stylesearch.array_types import Floats, Ids
 from stylesearch.distance import METRICS, nearest_to_any
-from stylesearch.errors import ConfigError, IndexDamaged
+from stylesearch.errors import CatalogError, ConfigError, IndexDamaged
 from stylesearch.search.fitted_space import Stamp, version_stamp
 from stylesearch.search.gallery_vectors import GalleryVectors
 from stylesearch.search.pgvector.building import INDEX_FROM, TableBuilder, drop_other_fits
@@ -198,11 +198,12 @@ class PgVectorStore:
             return None, 0  # pgvector has no distance to zeros
         try:
             found = self._propose(vectors, category, n, allowed)
-        except (DBAPIError, IndexDamaged) as error:
+        except (CatalogError, IndexDamaged) as error:
+            if isinstance(error, CatalogError) and not isinstance(error.__cause__, psycopg.ProgrammingError):
+                raise  # the server is gone, not the table
             if not self.is_current:
                 raise StoreReplaced from error
-            original = error.orig if isinstance(error, DBAPIError) else error
-            self._tell_damage(category, "damaged", f"cannot be used: {original}")
+            self._tell_damage(category, "damaged", f"cannot be used: {error}")
             return None, 0
         if found is None:
             if not self.is_current:

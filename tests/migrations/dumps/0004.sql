@@ -16,6 +16,11 @@ CREATE TABLE category_map (
 	category VARCHAR NOT NULL, 
 	CONSTRAINT pk_category_map PRIMARY KEY (shop_category)
 );
+CREATE TABLE counters (
+	name VARCHAR NOT NULL, 
+	value BIGINT NOT NULL, 
+	CONSTRAINT pk_counters PRIMARY KEY (name)
+);
 CREATE TABLE feature_sets (
 	pk INTEGER NOT NULL, 
 	fingerprint VARCHAR NOT NULL, 
