@@ -19,6 +19,7 @@ from sqlalchemy import text
 from stylesearch.array_types import Floats, Ids
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.selection import FeatureSelection
+from stylesearch.conditions import parse_where
 from stylesearch.distance import nearest_to_any
 from stylesearch.errors import CatalogError
 from stylesearch.search import fitted_space, maintenance
@@ -328,10 +329,18 @@ def test_three_thousand_products_through_either_store_are_the_same(
             galleries.append(Gallery(shop.location, "cosine"))
         assert sum(galleries[0].counts().values()) == 3000
         rng = np.random.default_rng(7)
-        for category in (None, "coat", "dress"):
+        requests = [
+            SearchRequest(),
+            SearchRequest(category="coat"),
+            SearchRequest(category="dress"),
+            SearchRequest(where=parse_where("category in (coat, skirt)")),
+            SearchRequest(category="dress", where=parse_where("category=coat")),
+        ]
+        for request in requests:
             for n_vectors in (1, 16):
                 photo = feature_like(n_vectors, DIM, seed=int(rng.integers(1000)))
-                local, other = (one.search(photo, SearchRequest(category=category)) for one in galleries)
+                local, other = (one.search(photo, request) for one in galleries)
+                assert bool(local) == (request != requests[-1])
                 assert [hit.product.id for hit in other] == [hit.product.id for hit in local]
                 assert [hit.row for hit in other] == [hit.row for hit in local]
                 distances = [[hit.distance for hit in hits] for hits in (local, other)]

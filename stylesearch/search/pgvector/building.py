@@ -163,8 +163,7 @@ class TableBuilder:
         found = self._make_index(connection, new, n_rows, scale)
         # A foreign key keeps others from writing to the table that it refers to, so it comes last; by then
         # some of the features may be gone.
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{FEATURES_SECONDS}s'")
-        connection.exec_driver_sql("LOCK TABLE features IN SHARE ROW EXCLUSIVE MODE")
+        _keep_writers_out(connection)
         connection.exec_driver_sql(
             f"DELETE FROM {new} AS old WHERE NOT EXISTS (SELECT 1 FROM features WHERE features.id = old.id)"
         )
@@ -289,8 +288,21 @@ class TableBuilder:
 def drop_other_fits(engine: Engine, key: str, kept: Iterable[str]) -> None:
     """Drops the tables of a space whose names are not among those that are kept."""
     with _explained(), engine.begin() as connection:
-        for name in set(tables_of(connection, key)).difference(kept):
+        names = sorted(set(tables_of(connection, key)).difference(kept))
+        if names:
+            _keep_writers_out(connection)
+        for name in names:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
+
+
+def _keep_writers_out(connection: Connection) -> None:
+    """Waits for writers to the table of features, and lets no other one begin until the transaction ends.
+
+    To drop a table that refers to another one locks both. A writer that removes features locks them in the
+    other order: without this, one of the two would be ended.
+    """
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{FEATURES_SECONDS}s'")
+    connection.exec_driver_sql("LOCK TABLE features IN SHARE ROW EXCLUSIVE MODE")
 
 
 @contextlib.contextmanager
