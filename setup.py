@@ -100,6 +100,7 @@ setup(
         "pillow-heif>=1.0,<2",
         "platformdirs>=4.3,<5",
         "price-parser>=0.5,<1",
+        "pyparsing>=3.2,<4",
         "scikit-image>=0.25,<0.27",
         "scipy>=1.15,<2",
         "sqlalchemy>=2.1,<3",

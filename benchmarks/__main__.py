@@ -17,6 +17,7 @@ BENCHMARKS = {
     "help": "stylesearch --help, in seconds",
     "cold_query": "a query from a cold shell against a plain Keras script, 10,000 products",
     "warm_query": "index, re-rank and rows at 10,000 and 100,000 products",
+    "filters": "a search with a filter against one without, 100,000 products: all, half ... none meet it",
     "person_query": "a query with the plan person against the plan street, cold and warm",
     "recall": "ANN recall@20 of the index against exact search, all metrics",
     "pair_recall": "ANN recall of the 20 products of a photo of a person: pairs of regions and squares",

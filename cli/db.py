@@ -8,7 +8,7 @@ import click
 
 from .db_backup import backup, restore, vacuum
 from .db_check import check
-from .db_transfer import export, import_
+from .db_transfer import copy, export, import_
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
 
@@ -22,7 +22,7 @@ def db() -> None:
     """
 
 
-for command in (backup, restore, vacuum, export, import_, check):
+for command in (backup, restore, vacuum, export, import_, copy, check):
     db.add_command(command)
 
 

@@ -25,7 +25,16 @@ from typing import Any, Final, TypeAlias
 from stylesearch.errors import ConfigError
 from stylesearch.option_names import plain_name
 
-__all__ = ["ATTRIBUTES", "FIELDS", "Condition", "Where", "parse_where", "plain_value", "read_number"]
+__all__ = [
+    "ATTRIBUTES",
+    "FIELDS",
+    "Condition",
+    "Where",
+    "parse_where",
+    "plain_value",
+    "read_number",
+    "write_condition",
+]
 
 FIELDS: Final = frozenset({"category", "in_stock", "price", "source"})
 """Names that mean a field of a product; every other one means an attribute, or an option of variants."""
@@ -44,6 +53,7 @@ MOST_CHARACTERS: Final = 4000
 _TRUTH: Final = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false", "0": "false"}
 _NUMBER: Final = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE: Final = re.compile(rf"({_NUMBER})?\.\.({_NUMBER})?")
+_KEYWORDS: Final = frozenset({"and", "exists", "in", "not"})
 _OPERATOR: Final = re.compile(r"<=|>=|!=|=|<|>")
 # A comma before three digits may stand between thousands: such a text is no number.
 _WITH_UNIT: Final = re.compile(r"([+-]?\d+(?:\.\d+|,\d{1,2}|,\d{4,})?)\s*(?:[^\W\d_]{1,10}[²³]?|[%\"″'′°])?")
@@ -74,6 +84,8 @@ class Condition:
 
     def __post_init__(self) -> None:
         name = plain_name(self.name)
+        if name.startswith(ATTRIBUTES):
+            name = ATTRIBUTES + plain_name(name.removeprefix(ATTRIBUTES))
         object.__setattr__(self, "name", name)
         if not name or name == ATTRIBUTES:
             raise ConfigError("a condition of a filter has no name", hint="write it like color=red")
@@ -147,6 +159,25 @@ def read_number(text: str) -> float | None:
         return None
     number = float(found[1].replace(",", "."))
     return number if math.isfinite(number) else None
+
+
+def write_condition(name: str, value: str) -> str:
+    """Writes the condition that a product has a value, so that ``parse_where`` reads it.
+
+    Example:
+        >>> write_condition("color", "navy blue"), write_condition("size", 'W32, 24"')
+        ('color=navy blue', 'size="W32, 24\\\\""')
+    """
+    return f"{_quote(name)}={_quote(value)}"
+
+
+def _quote(text: str) -> str:
+    is_plain = re.fullmatch(r"[^\W_]+(?:[-_. ]?[^\W_]+)*", text) and not _KEYWORDS & set(
+        text.casefold().split()
+    )
+    if is_plain and not _RANGE.fullmatch(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def parse_where(where: Where | None) -> tuple[Condition, ...]:
@@ -248,9 +279,10 @@ def _grammar() -> Any:
 
     keyword = functools.partial(pp.CaselessKeyword, ident_chars=pp.alphanums + "_-.")
     and_, in_, not_, exists = (keyword(one) for one in ("and", "in", "not", "exists"))
-    quoted = pp.QuotedString('"', esc_char="\\") | pp.QuotedString("'", esc_char="\\")
+    text = functools.partial(pp.QuotedString, esc_char="\\", multiline=True, convert_whitespace_escapes=False)
+    quoted = text('"') | text("'")
     quoted.add_parse_action(lambda found: [(found[0], True)])
-    no_name = and_ | in_ | not_ | exists
+    no_name = and_ | in_ + pp.FollowedBy("(") | not_ | exists  # "in stock" is one
     name = quoted.copy().set_name("a name") | pp.OneOrMore(
         ~no_name + pp.Regex(r"[^\s,()\"'=<>!]+")
     ).set_parse_action(lambda found: [(" ".join(found), False)])

@@ -49,9 +49,9 @@ def matrix_product(rows: Floats, transposed: Floats) -> Floats:
     return result
 
 
-def take_rows(gallery: AnyFloats, rows: Ids) -> AnyFloats:
+def take_rows(gallery: AnyFloats, rows: Ids, out: AnyFloats | None = None) -> AnyFloats:
     """Copies some rows of a table, on all cores: shape (len(rows), d), of the table's own type."""
-    block = np.empty((len(rows), gallery.shape[1]), gallery.dtype)
+    block = np.empty((len(rows), gallery.shape[1]), gallery.dtype) if out is None else out
 
     def fetch(start: int, stop: int) -> None:
         np.take(gallery, rows[start:stop], axis=0, out=block[start:stop], mode="clip")

@@ -20,7 +20,8 @@ StyleSearchError                      message, and a hint: what to do about it
 │   ├── WeightsNotFound  (FileNotFoundError)  which file is wanted, and where to put it
 │   └── WeightsMismatch  (ValueError)         a file that does not fit the graph
 ├── IndexingError                         an index that cannot be built or read
-│   └── IndexDamaged                          cut short, altered, or of another space
+│   ├── IndexDamaged                          cut short, altered, or of another space
+│   └── IndexesLocked    (TimeoutError)       another process is building
 ├── SpaceError           (ValueError)     a transform that cannot be fitted or applied
 └── TrainingError                         a training that cannot begin, or that failed
     └── TooFewPairs      (ValueError)         too few products to learn from
@@ -46,6 +47,7 @@ __all__ = [
     "ImageTooLarge",
     "ImageTooSmall",
     "IndexDamaged",
+    "IndexesLocked",
     "IndexingError",
     "MissingDependency",
     "NoSuchSpot",
@@ -170,6 +172,10 @@ class IndexingError(StyleSearchError):
 
 class IndexDamaged(IndexingError):
     """An index that is cut short, altered, or of another space."""
+
+
+class IndexesLocked(IndexingError, TimeoutError):
+    """Another process is building the indexes."""
 
 
 class SpaceError(StyleSearchError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
@@ -13,10 +13,12 @@ from stylesearch.conditions import ATTRIBUTES, Condition, Where, parse_where
 from stylesearch.errors import ConfigError
 
 __all__ = [
+    "MOST_FACETS",
     "REGION_NAMES",
     "Box",
     "Domain",
     "Explanation",
+    "FacetValue",
     "Failure",
     "Hit",
     "ImageRecord",
@@ -40,6 +42,9 @@ ReportCount = Callable[[int, int], None]
 
 REGION_NAMES: Final = ("auto", "whole", "torso", "legs", "body")
 """Where in a photo a search looks, by name; the number of a spot does as well."""
+
+MOST_FACETS: Final = 20
+"""Names of which a search counts the values."""
 
 _NUMBER: Final = re.compile("[1-9][0-9]?")
 
@@ -289,6 +294,22 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value that products have, such as a color, and how many have it.
+
+    Attributes:
+        label: the value as it is shown.
+        count: number of products that meet the filter of the search if ``where`` takes the place of its
+            conditions on the same name.
+        where: the condition that a product has the value.
+    """
+
+    label: str
+    count: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A part of a photo, and the kind of garment that it shows.
 
@@ -339,6 +360,8 @@ class SearchRequest:
         explain: whether hits say what made them hits; it costs some milliseconds.
         where: conditions that products have to meet, all of them: ``"color=red"``, several such texts, or
             values by name, ``{"color": "red", "price": "<50"}``; see ``stylesearch.conditions``.
+        facets: names by whose values the products of the category that meet ``where`` are counted:
+            ``category``, ``price``, ``in_stock``, ``source``, or names of attributes.
 
     Raises:
         ConfigError: k below 1, no such region, a region beside a box, or conditions that cannot be read.
@@ -353,9 +376,11 @@ class SearchRequest:
     exclude_image: tuple[str, str] | None = None
     explain: bool = False
     where: Where = ()
+    facets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", parse_where(self.where))
+        object.__setattr__(self, "facets", _check_facets(self.facets))
         if self.k < 1:
             raise ConfigError(f"k has to be 1 or more. Received: {self.k}")
         object.__setattr__(self, "region", str(self.region))
@@ -371,6 +396,13 @@ class SearchRequest:
             )
 
 
+def _check_facets(names: Iterable[str]) -> tuple[str, ...]:
+    facets = (names,) if isinstance(names, str) else tuple(names)
+    if len(facets) > MOST_FACETS or not all(isinstance(one, str) and one.strip() for one in facets):
+        raise ConfigError(f"facets are at most {MOST_FACETS} names of attributes. Received: {facets!r}")
+    return tuple(dict.fromkeys(one.strip() for one in facets))
+
+
 class SearchKeywords(TypedDict, total=False):
     """The fields of a ``SearchRequest`` as keyword arguments."""
 
@@ -383,6 +415,7 @@ class SearchKeywords(TypedDict, total=False):
     exclude_image: tuple[str, str] | None
     explain: bool
     where: Where
+    facets: Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)

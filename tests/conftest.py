@@ -96,11 +96,16 @@ def postgres(postgres_server: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: PostgresServer) -> str:
-    """Name of a database with an empty catalog: copying it is quicker than running the migrations."""
+    """Name of a database with an empty catalog: copying it is quicker than running the migrations.
+
+    Its feature ids count from 1 where a test stops the clock.
+    """
     from stylesearch.catalog import Catalog
 
     name = postgres_server.create_database(name="template_catalog")
     Catalog.open(postgres_server.url(name)).close()
+    postgres_server.execute("ALTER SEQUENCE features_id_seq RESTART", database=name)
+    postgres_server.execute("UPDATE counters SET value = 0", database=name)
     return name
 
 

@@ -5,6 +5,8 @@ Revision 0004.
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 
 import sqlalchemy as sa
@@ -15,9 +17,14 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+BATCH = 1000
+
+log = logging.getLogger("stylesearch.migrations")
+
 
 def upgrade() -> None:
     _add_counters()
+    _add_product_values()
     if op.get_bind().dialect.name == "postgresql":
         _prepare_postgresql()  # the last one: it is for all tables
 
@@ -57,3 +64,55 @@ def _prepare_postgresql() -> None:
         if texts:
             op.execute(f'ALTER TABLE "{table}" {", ".join(texts)}')
     op.execute("ALTER TABLE features ALTER COLUMN vector SET STORAGE EXTERNAL")
+
+
+def _add_product_values() -> None:
+    """The values of attributes and options, which filters look up, of all products."""
+    values = op.create_table(
+        "product_values",
+        sa.Column("product_pk", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.Column("number", sa.Float(), nullable=True),
+        sa.Column("label", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_pk"], ["products.pk"], name="fk_product_values_product_pk", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("product_pk", "name", "value", name="pk_product_values"),
+        sqlite_with_rowid=False,
+    )
+    # Imported here: what can be asked for is decided in one place, and `db check --repair` makes it anew.
+    from stylesearch.catalog.value_rows import values_to_filter
+
+    connection = op.get_bind()
+    pk, attributes, variants = sa.column("pk"), sa.column("attributes"), sa.column("variants")
+    page = (
+        sa.select(pk, sa.cast(attributes, sa.Text), sa.cast(variants, sa.Text))
+        .select_from(sa.table("products"))
+        .order_by(pk)
+        .limit(BATCH)
+    )
+    last = done = 0
+    while rows := connection.execute(page.where(pk > last)).all():
+        found = []
+        for product_pk, *texts in rows:
+            try:
+                said, sold = (json.loads(one or "null") for one in texts)
+                of_product = values_to_filter(said or {}, [one["options"] for one in sold or ()])
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                continue  # a damaged row, which `db check` names
+            found += [
+                {"product_pk": product_pk, "name": name, "value": value, "number": number, "label": label}
+                for (name, value), (number, label) in of_product.items()
+            ]
+        if found:
+            connection.execute(values.insert(), found)
+        last = rows[-1][0]
+        done += len(rows)
+        log.info("values of %d products", done)
+    op.create_index(
+        "ix_product_values_name_value_product_pk", "product_values", ["name", "value", "product_pk"]
+    )
+    op.create_index(
+        "ix_product_values_name_number_product_pk", "product_values", ["name", "number", "product_pk"]
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
@@ -50,7 +50,7 @@ from stylesearch.catalog.tables import (
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogDamaged, CatalogError, NotInCatalog
 from stylesearch.images.source import without_secrets
-from stylesearch.types import Domain, Failure, ImageRecord, Product, ProductFilter
+from stylesearch.types import Domain, FacetValue, Failure, ImageRecord, Product, ProductFilter
 
 __all__ = ["BLOCK", "Catalog"]
 
@@ -228,6 +228,12 @@ class Catalog:
         with self.backend.writing(self._engine, wait) as connection:
             yield Writer(connection)
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose statements all see one state of the catalog, whoever writes meanwhile."""
+        with self.backend.snapshot(self._engine) as connection:
+            yield connection
+
     def is_complete(self, feature_set: FeatureSet) -> bool:
         """Whether ``Writer.mark_complete`` was called for a feature set."""
         statement = select(about.c.value).where(about.c.name == complete_mark(feature_set))
@@ -305,6 +311,18 @@ class Catalog:
             where: the filter.
         """
         return self._selections.find(feature_set, where)
+
+    def count_facets(
+        self, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
+    ) -> Mapping[str, tuple[FacetValue, ...]]:
+        """Counts the products with such features that meet a filter, by their values.
+
+        Args:
+            feature_set: feature set of a gallery.
+            where: the filter.
+            names: names of attributes and fields; each is counted without the conditions on it.
+        """
+        return self._selections.count_facets(feature_set, where, names)
 
     def last_feature_id(
         self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP

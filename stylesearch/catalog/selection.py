@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from sqlalchemy import Engine, Select, select
 
 from stylesearch.array_types import Ids
-from stylesearch.catalog.filtering import meets
+from stylesearch.catalog.facets import count_facets
+from stylesearch.catalog.filtering import meets_at
 from stylesearch.catalog.queries import is_filed_under
 from stylesearch.catalog.records import FeatureSet
-from stylesearch.catalog.tables import features, images, products
-from stylesearch.types import Domain, ProductFilter
+from stylesearch.catalog.tables import features, images
+from stylesearch.types import Domain, FacetValue, ProductFilter
 
 __all__ = ["FeatureSelection", "FeatureSelections"]
+
+T = TypeVar("T")
 
 KEPT: Final = 16
 """Selections that are kept while the catalog does not change: 8 MB each where half of a million are met."""
@@ -76,33 +79,51 @@ class FeatureSelections:
     def __init__(self, engine: Engine, state: Callable[[], int | None]) -> None:
         self._engine = engine
         self._state = state
-        self._kept: OrderedDict[object, tuple[int, FeatureSelection]] = OrderedDict()
+        self._kept: OrderedDict[object, tuple[int, Any]] = OrderedDict()
         self._keeping = Lock()
 
     def find(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
         """Selects the features of shop images whose products meet a filter."""
-        state = self._state()  # before anything is read: a change in between is then seen next time
         key = (feature_set.pk, where.conditions, where.without_picture)
+        return self._keep(key, lambda: self._select(feature_set, where))
+
+    def count_facets(
+        self, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
+    ) -> Mapping[str, tuple[FacetValue, ...]]:
+        """Counts the products that meet a filter by their values: see ``stylesearch.catalog.facets``."""
+
+        def count() -> Mapping[str, tuple[FacetValue, ...]]:
+            with self._engine.connect() as connection:
+                return count_facets(connection, feature_set, where, names)
+
+        return self._keep((feature_set.pk, where.conditions, tuple(names)), count)
+
+    def _keep(self, key: object, make: Callable[[], T]) -> T:
+        """Makes a value, or returns the one that was made since the catalog changed last."""
+        state = self._state()  # before anything is read: a change in between is then seen next time
         with self._keeping:
             kept = self._kept.get(key)
             if kept is not None and kept[0] == state:
                 self._kept.move_to_end(key)
-                return kept[1]
-        with self._engine.connect() as connection:
-            conditions = meets(connection, where)
-        statement = (
-            select(features.c.id)
-            .join_from(products, images, images.c.product_pk == products.c.pk)
-            .join(features, features.c.image_pk == images.c.pk)
-            .where(*conditions, is_filed_under(feature_set, None, Domain.SHOP))
-        )
-        found = FeatureSelection(statement, self._read)
+                found: T = kept[1]
+                return found
+        made = make()
         if state is not None:
             with self._keeping:
-                self._kept[key] = (state, found)
+                self._kept[key] = (state, made)
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
-        return found
+        return made
+
+    def _select(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
+        with self._engine.connect() as connection:
+            conditions = meets_at(connection, where, images.c.product_pk)
+        statement = (
+            select(features.c.id)
+            .join_from(images, features, features.c.image_pk == images.c.pk)
+            .where(*conditions, is_filed_under(feature_set, None, Domain.SHOP))
+        )
+        return FeatureSelection(statement, self._read)
 
     def _read(self, statement: Select[int]) -> Ids:
         with self._engine.connect() as connection:

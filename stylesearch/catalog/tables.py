@@ -7,7 +7,8 @@ the frozen values of ``stylesearch.types``, no session is needed, and a cold sta
 The tables are created by the migrations; a test compares the two.
 
 ```text
-sources 1 --- n listings n --- 1 products 1 --- n images 1 --- n features n --- 1 feature_sets
+sources 1 --- n listings n --- 1 products 1 --- n product_values
+                                 products 1 --- n images 1 --- n features n --- 1 feature_sets
 sources 1 --- n image_listings n ------------------ 1 images
 ```
 """
@@ -69,6 +70,7 @@ __all__ = [
     "listings",
     "metadata",
     "product_columns",
+    "product_values",
     "products",
     "sources",
 ]
@@ -158,6 +160,20 @@ class ProductColumns(TypedColumns):
     amount_max: Named[float | None] = Column(Float, info={"check": check_finite})
     currency: Named[str | None]
     shop_category: Named[str] = Column(server_default="")
+
+
+class ProductValueColumns(TypedColumns):
+    """What filters ask of attributes and options of variants: see ``stylesearch.catalog.value_rows``.
+
+    ``name`` and ``value`` are in their plain form, ``value`` is "" where it is too long to compare.
+    ``number`` is that of a value that is one, with or without a unit; ``label`` is the value as it is shown.
+    """
+
+    product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)
+    name = Column(String, primary_key=True)
+    value = Column(String, primary_key=True)
+    number: Named[float | None] = Column(Float, info={"check": check_finite})
+    label: Named[str]
 
 
 class ListingColumns(TypedColumns):
@@ -270,6 +286,16 @@ sources = Table("sources", metadata, SourceColumns)
 
 products = Table(
     "products", metadata, ProductColumns, Index(None, "category", "id"), Index(None, "shop_category")
+)
+
+product_values = Table(
+    "product_values",
+    metadata,
+    ProductValueColumns,
+    Index(None, "name", "value", "product_pk"),
+    Index(None, "name", "number", "product_pk"),
+    sqlite_with_rowid=False,
+    info=DERIVED,
 )
 
 listings = Table("listings", metadata, ListingColumns, Index(None, "source_pk", "place"))

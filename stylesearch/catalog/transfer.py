@@ -1,4 +1,4 @@
-"""Writes all rows of a catalog to an export, and reads them into another, in SQLite or PostgreSQL.
+"""Moves all rows of a catalog: to an export, from one, or straight to another catalog, of either database.
 
 Rows are lines of JSON, vectors are arrays of NumPy (``.npy``) with the numbers as they are stored: a part of
 the table ``features`` is a file of lines and an array with a row for each. Keys and ids stay what they are.
@@ -7,10 +7,12 @@ Every table of ``stylesearch.catalog.tables.exported_tables`` is written and rea
 
 from __future__ import annotations
 
+import functools
 import io
+import itertools
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,13 +28,14 @@ from stylesearch.catalog.export_files import PartReader, PartWriter
 from stylesearch.catalog.row_values import RowChecker, parse_row, plain_table
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, NEEDS_STYLESEARCH, REVISIONS
 from stylesearch.catalog.tables import about, exported_tables, feature_sets, features, images, products
+from stylesearch.catalog.value_rows import fill_values
 from stylesearch.catalog.vector_codec import vector_fault
-from stylesearch.errors import CatalogDamaged, CatalogTooNew, ConfigError, DatasetError
+from stylesearch.errors import CatalogDamaged, CatalogError, CatalogTooNew, ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from stylesearch.types import ReportProgress
 
-__all__ = ["read_tables", "write_tables"]
+__all__ = ["copy_tables", "read_tables", "write_tables"]
 
 PART_BYTES: Final = 8_000_000
 """Bytes of lines, or of vectors, after which a part is complete."""
@@ -119,15 +122,7 @@ def read_tables(
             rolled back.
     """
     expected = _check_manifest(reader)
-    if overwrite:
-        for one in reversed(exported_tables()):
-            kept = [about.c.name.not_in(OWN_FACTS)] if one is about else []
-            connection.execute(delete(one).where(*kept))
-    elif occupied := _first_occupied(connection):
-        raise ConfigError(
-            f"the catalog is not empty: it has {occupied}",
-            hint="import into a new one, or replace what it has with --overwrite",
-        )
+    _make_room(connection, overwrite)
     counts = dict.fromkeys(expected, 0)
     total = sum(expected.values())
     for one in exported_tables():
@@ -140,7 +135,12 @@ def read_tables(
             if one is about:
                 rows = [row for row in rows if row[1]["name"] not in OWN_FACTS]
             for start in range(0, len(rows), ROWS_AT_ONCE):
-                _insert(connection, one, rows[start : start + ROWS_AT_ONCE], reader, name)
+                _insert(
+                    connection,
+                    one,
+                    rows[start : start + ROWS_AT_ONCE],
+                    lambda number, reason, name=name: _wrong(reader, name, number, reason),
+                )
             if progress:
                 progress("importing", sum(counts.values()), total)
     if counts != expected:
@@ -149,9 +149,58 @@ def read_tables(
             f"{reader.place} has {counts[odd]} rows of {odd}, and its manifest says {expected[odd]}"
         )
     _check_filing(connection, reader)
-    backend_behind(connection).raise_keys(connection)
-    connection.execute(delete(about).where(about.c.name == CATALOG_ID))
-    connection.execute(insert(about), {"name": CATALOG_ID, "value": secrets.token_hex(8)})
+    _finish(connection, secrets.token_hex(8))
+    return counts
+
+
+def copy_tables(
+    source: Connection,
+    target: Connection,
+    *,
+    overwrite: bool = False,
+    new_id: bool = False,
+    progress: ReportProgress | None = None,
+) -> dict[str, int]:
+    """Puts all rows of a catalog into another, with their keys and ids, in the transaction of the caller.
+
+    Args:
+        source: connection to a catalog of this version's schema, whose transaction sees one state of it.
+        target: connection to another, in a transaction that writes.
+        overwrite: whether what the other one has is removed first.
+        new_id: whether the copy gets an id of its own; if not, it has that of the original.
+        progress: called as ``progress("copying", n_done, n_total)``, in rows.
+
+    Returns:
+        the number of rows by table, which were counted in both.
+
+    Raises:
+        ConfigError: the other catalog is not empty.
+        CatalogDamaged: a value or a vector is damaged. The transaction is to be rolled back.
+        CatalogError: the other database does not take a row, or has lost some; likewise.
+    """
+    _make_room(target, overwrite)
+    expected = _count_rows(source)
+    done, total = 0, sum(expected.values())
+    for one in exported_tables():
+        dimensions = _dimensions(source) if one is features else {}
+        for rows in _batches(_stream(source, one, own_facts=False)):
+            if one is features:
+                for row in rows:
+                    _check_vector(row, dimensions)
+            _insert(target, one, list(enumerate(rows)), functools.partial(_not_taken, one, rows))
+            done += len(rows)
+            if progress:
+                progress("copying", done, total)
+    counts = _count_rows(target)
+    if counts != expected:
+        odd = next(name for name in expected if counts[name] != expected[name])
+        raise CatalogError(
+            f"{counts[odd]} rows of {odd} have arrived. There were {expected[odd]}", hint="please report this"
+        )
+    given_out = backend_behind(source).highest_feature_id(source)
+    backend_behind(target).raise_feature_ids(target, given_out)
+    of_source = source.execute(select(about.c.value).where(about.c.name == CATALOG_ID)).scalar_one()
+    _finish(target, secrets.token_hex(8) if new_id else of_source)
     return counts
 
 
@@ -195,9 +244,8 @@ class _VectorParts:
         self._open: dict[tuple[int, int], tuple[list[bytes], list[bytes]]] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
+        _check_vector(row, self._dimensions)
         vector = row[VECTOR]
-        if fault := vector_fault(vector, row["checksum"], self._dimensions[row["feature_set_pk"]]):
-            raise CatalogDamaged(f"{fault} (feature {row['id']})")
         key = (row["feature_set_pk"], len(vector))
         lines, vectors = self._open.setdefault(key, ([], []))
         lines.append(_line_of({name: value for name, value in row.items() if name != VECTOR}))
@@ -221,11 +269,58 @@ class _VectorParts:
         self._writer.add(f"{name}.npy", encoded.getvalue(), table=features.name, rows=len(lines))
 
 
-def _stream(connection: Connection, one: Table) -> Iterator[dict[str, Any]]:
-    """Reads all rows of a table in the order of their keys, as values of JSON."""
+def _make_room(connection: Connection, overwrite: bool) -> None:
+    """Removes all rows that are moved, or refuses a catalog that has some."""
+    if overwrite:
+        for one in reversed(exported_tables()):
+            kept = [about.c.name.not_in(OWN_FACTS)] if one is about else []
+            connection.execute(delete(one).where(*kept))
+    elif occupied := _first_occupied(connection):
+        raise ConfigError(
+            f"the catalog is not empty: it has {occupied}",
+            hint="give a new one, or replace what it has with --overwrite",
+        )
+
+
+def _finish(connection: Connection, catalog_id: str) -> None:
+    """Makes what follows from the rows, lets new ones come after them, and gives the catalog its id."""
+    fill_values(connection)
+    backend_behind(connection).raise_keys(connection)
+    connection.execute(delete(about).where(about.c.name == CATALOG_ID))
+    connection.execute(insert(about), {"name": CATALOG_ID, "value": catalog_id})
+
+
+def _count_rows(connection: Connection) -> dict[str, int]:
+    """Counts the rows by table, without those that are of the database itself."""
+    statements = {one.name: select(func.count()).select_from(one) for one in exported_tables()}
+    statements[about.name] = statements[about.name].where(about.c.name.not_in(OWN_FACTS))
+    return {name: connection.execute(statement).scalar_one() for name, statement in statements.items()}
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while batch := list(itertools.islice(rows, ROWS_AT_ONCE)):
+        yield batch
+
+
+def _check_vector(row: Mapping[str, Any], dimensions: Mapping[int, int]) -> None:
+    """Checks the vector of a row of ``features``, as it was read from a catalog."""
+    if fault := vector_fault(row[VECTOR], row["checksum"], dimensions[row["feature_set_pk"]]):
+        raise CatalogDamaged(f"{fault} (feature {row['id']})")
+
+
+def _stream(connection: Connection, one: Table, *, own_facts: bool = True) -> Iterator[dict[str, Any]]:
+    """Reads all rows of a table in the order of their keys, as values of JSON.
+
+    Args:
+        connection: connection to the catalog.
+        one: the table.
+        own_facts: whether the rows of ``about`` that are of the database itself are read too.
+    """
     plain = plain_table(one)
     keys = [plain.c[key.name] for key in one.primary_key.columns]
     statement = select(*plain.c).order_by(*keys)
+    if one is about and not own_facts:
+        statement = statement.where(plain.c.name.not_in(OWN_FACTS))
     options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
     for row in connection.execute(statement, execution_options=options):
         yield row._asdict()
@@ -345,10 +440,9 @@ def _insert(
     connection: Connection,
     one: Table,
     rows: Sequence[tuple[int, dict[str, Any]]],
-    reader: PartReader,
-    name: str,
+    explain: Callable[[int, str], Exception],
 ) -> None:
-    """Inserts rows; of those that the database refuses, the first is named."""
+    """Inserts numbered rows; of those that the database refuses, the first is named by ``explain``."""
     if not rows:
         return
     statement = insert(plain_table(one))
@@ -356,14 +450,16 @@ def _insert(
         with connection.begin_nested():
             connection.execute(statement, [row for _, row in rows])
         return
-    except IntegrityError:
+    except (IntegrityError, CatalogError):
         pass
     for number, row in rows:
         try:
             with connection.begin_nested():
                 connection.execute(statement, row)
         except IntegrityError as error:
-            raise _wrong(reader, name, number, f"it does not fit the rows before: {error.orig}") from error
+            raise explain(number, f"it does not fit the rows before: {error.orig}") from error
+        except CatalogError as error:
+            raise explain(number, str(error)) from error
 
 
 def _check_filing(connection: Connection, reader: PartReader) -> None:
@@ -386,3 +482,9 @@ def _wrong(reader: PartReader, name: str, number: int, reason: str) -> DatasetEr
     return DatasetError(
         f"{reader.place}/{name}:{number}: {reason}", hint="nothing was imported; export again"
     )
+
+
+def _not_taken(one: Table, rows: Sequence[Mapping[str, Any]], number: int, reason: str) -> CatalogError:
+    """The error where a database does not take a row that another one has; the row is told by its key."""
+    key = ", ".join(f"{column.name} {rows[number][column.name]!r}" for column in one.primary_key.columns)
+    return CatalogError(f"{one.name} with {key} was not taken: {reason}", hint="nothing was copied")

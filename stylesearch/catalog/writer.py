@@ -58,6 +58,7 @@ from stylesearch.catalog.tables import (
     products,
     sources,
 )
+from stylesearch.catalog.value_rows import Values, store_values, values_to_filter
 from stylesearch.catalog.vector_codec import DTYPES, checksum, encode_vectors
 from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, DatasetError, NotInCatalog
 from stylesearch.listing import Listing, fault_of_texts
@@ -287,6 +288,8 @@ class Writer:
             added = insert(products).returning(products.c.id, products.c.pk)
             for product_id, pk in self._connection.execute(added, new):
                 result[product_id] = pk, ProductChange(Change.NEW)
+            values_of_new = {result[row["id"]][0]: _values_to_filter(row) for row in new}
+            store_values(self._connection, values_of_new, are_new=True)
         self._update_products(changed, moved)
         self._store_listings(source_pk, {result[name][0]: row for name, row in listed.items()}, stored)
         return {product_id: result[product_id] for product_id in by_id}
@@ -512,6 +515,10 @@ class Writer:
         """Files the vectors of products under their present categories, with new ids."""
         self._features.refile(self._images_of_products(product_pks))
 
+    def store_values(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """Stores what filters ask of products, by key the rows of ``merging.product_values``."""
+        store_values(self._open(), {pk: _values_to_filter(row) for pk, row in rows.items()})
+
     def remove_feature_sets(self, fingerprints: Iterable[str]) -> int:
         """Removes feature sets with all their vectors; returns how many were removed."""
         wanted = feature_sets.c.fingerprint.in_(list(fingerprints))
@@ -587,6 +594,7 @@ class Writer:
         """Stores rows of products, and files the vectors of moved ones under their new categories."""
         if rows:
             self._open().execute(update(products).where(products.c.pk == bindparam("row_pk")), list(rows))
+            self.store_values({row["row_pk"]: row for row in rows})
         self.refile_products(moved)
 
     def _take_back(
@@ -650,6 +658,10 @@ def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict
         for name in {**before, **after}
         if before.get(name) != after.get(name)
     }
+
+
+def _values_to_filter(row: Mapping[str, Any]) -> Values:
+    return values_to_filter(row["attributes"], [one.options for one in row["variants"]])
 
 
 def _listing_values(listing: SourceListing) -> dict[str, Any]:

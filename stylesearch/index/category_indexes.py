@@ -72,6 +72,9 @@ _UNFINISHED = "building-"
 _PATIENCE = 1800.0
 """Seconds to wait for another build of the same index."""
 
+_WORTH_OPENING = 512
+"""Vectors from which one scan of reduced vectors is worth opening their files."""
+
 _NAME = "category.json"
 _READABLE = 32
 """Letters of a category that its folder's name begins with, at most."""
@@ -231,14 +234,44 @@ class OpenIndex:
     Attributes:
         manifest: manifest of the index.
         ids: id of each slot, int64, shape (count,).
+        vectors: vector of each slot, shape (count, dim), memory-mapped.
         slots: the index of slots.
     """
 
-    def __init__(self, manifest: Manifest, ids: Ids, slots: VectorIndex) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        ids: Ids,
+        vectors: Floats,
+        slots: VectorIndex,
+        open_reduced: Callable[[], RerankedIndex],
+    ) -> None:
         self.manifest = manifest
         self.ids = ids
+        self.vectors = vectors
         self.slots = slots
         self._is_rising = bool((ids[1:] > ids[:-1]).all())
+        self._open_reduced = open_reduced
+        self._reduced = slots if isinstance(slots, RerankedIndex) else None
+        self._was_asked = False
+
+    def reduced(self) -> RerankedIndex | None:
+        """The index of reduced vectors, to be scanned together with those of other categories.
+
+        Where searches of this category alone do without it, its files are opened here; those of few vectors
+        at the second call, since opening them takes longer than comparing with all vectors once.
+
+        Returns:
+            the index; None where none was written, or where it is not worth opening yet.
+
+        Raises:
+            IndexDamaged: its files are damaged, or removed since a newer generation took its place.
+        """
+        if self._reduced is None and self.manifest.reduced_width:
+            if self.count >= _WORTH_OPENING or self._was_asked:
+                self._reduced = self._open_reduced()
+            self._was_asked = True
+        return self._reduced
 
     @property
     def count(self) -> int:
@@ -481,7 +514,9 @@ class CategoryIndexes:
         manifest.check_files(generation)
         vectors = open_array(generation / VECTORS, (manifest.count, self.dim))
         ids = read_ids(generation, manifest)
-        return OpenIndex(manifest, ids, self._slots(generation, manifest, vectors))
+        slots = self._slots(generation, manifest, vectors)
+        open_reduced = partial(self._reranked, generation, manifest, vectors, set())
+        return OpenIndex(manifest, ids, vectors, slots, open_reduced)
 
     def _slots(self, generation: Path, manifest: Manifest, vectors: Floats) -> VectorIndex:
         """Opens only the files that a search of these vectors can need: a cold query waits for it."""
@@ -501,6 +536,16 @@ class CategoryIndexes:
             ways = {self.strategy}
         if ways <= {Strategy.EXACT}:
             return ExactIndex(vectors, self.metric)
+        index = self._reranked(generation, manifest, vectors, ways)
+        if self.strategy is Strategy.ANNOY and not index.has_trees:
+            return ExactIndex(vectors, self.metric)
+        return index
+
+    def _reranked(
+        self, generation: Path, manifest: Manifest, vectors: Floats, ways: set[Strategy]
+    ) -> RerankedIndex:
+        """Opens what candidates are searched with; Annoy's trees only if they are among the ways to do it."""
+        width = manifest.reduced_width
         manifest.check_file(generation, REDUCTION)
         reduction = Reduction.load(generation / REDUCTION)
         if reduction.axes.shape != (self.dim, width - 1) or reduction.mean.shape != (self.dim,):
@@ -511,8 +556,6 @@ class CategoryIndexes:
         if Strategy.ANNOY in ways and trusted and annoy_works():
             manifest.check_file(generation, FOREST)
             forest = AnnoyForest(generation / FOREST, width, manifest.count)
-        if forest is None and self.strategy is Strategy.ANNOY:
-            return ExactIndex(vectors, self.metric)
         return RerankedIndex(
             vectors,
             self.metric,
@@ -520,7 +563,7 @@ class CategoryIndexes:
             panels,
             forest,
             needed=manifest.n_candidates,
-            strategy=self.strategy,
+            strategy=self.strategy if forest or self.strategy is not Strategy.ANNOY else None,
         )
 
 

@@ -32,7 +32,7 @@ from stylesearch.distance import check_metric, nearest, nearest_to_any
 from stylesearch.distance_kernels import take_rows
 from stylesearch.index.annoy_forest import AnnoyForest, candidates_of_annoy
 from stylesearch.index.base import validate_queries
-from stylesearch.index.reduction import PANEL, Reduction, n_panels, scan_min
+from stylesearch.index.reduction import PANEL, Reduction, Scan, n_panels, scan_min
 
 __all__ = [
     "Calibration",
@@ -109,7 +109,13 @@ def max_candidates(count: int) -> int:
 
 
 def candidate_search(
-    scores: Floats, k: int, metric: str, compare: Callable[[Ids, int], Found], *, most: int
+    scores: Floats,
+    k: int,
+    metric: str,
+    compare: Callable[[Ids, int], Found],
+    *,
+    most: int,
+    ids_of: Callable[[Ids], Ids] = lambda slots: slots,
 ) -> Found | None:
     """Finds the ``k`` nearest by exact distances, among as many candidates as are needed.
 
@@ -118,8 +124,9 @@ def candidate_search(
         k: number of slots to find.
         metric: metric of ``compare``.
         compare: takes slots, ascending, and a number n; returns the n nearest of them: slots, exact
-            distances, and the query that was nearest, all sorted by distance, then by slot.
+            distances, and the query that was nearest, all sorted by distance, then by id.
         most: number of candidates that may be compared; twice ``count`` where there is no other way.
+        ids_of: the ids of slots, by which equal distances are ordered; by default the slots themselves.
 
     Returns:
         As ``compare``; None where more than ``most`` would be needed.
@@ -134,7 +141,7 @@ def candidate_search(
             return None
         if len(candidates):
             more = compare(candidates, watched)
-            found = more if found is None else _nearest_of([found, more], watched)
+            found = more if found is None else _nearest_of([found, more], watched, ids_of)
         if found is not None and (
             np.isinf(wide) or (near < wide and _enough(scores[found[0]] > near, watched))
         ):
@@ -150,10 +157,10 @@ def _enough(late: npt.NDArray[np.bool_], watched: int) -> bool:
     return len(late) == watched and int(late.sum()) <= _LATE
 
 
-def _nearest_of(lists: list[Found], n: int) -> Found:
-    """Merges disjoint lists and keeps the ``n`` nearest, by distance, then by slot."""
+def _nearest_of(lists: list[Found], n: int, ids_of: Callable[[Ids], Ids]) -> Found:
+    """Merges disjoint lists and keeps the ``n`` nearest, by distance, then by id."""
     slots, distances, rows = (np.concatenate(parts) for parts in zip(*lists, strict=True))
-    order = np.lexsort((slots, distances))[:n]
+    order = np.lexsort((ids_of(slots), distances))[:n]
     return slots[order], distances[order], rows[order]
 
 
@@ -212,7 +219,7 @@ def calibrate(
     reduced, _ = reduction.reduce_queries(queries)
     places, chosen = [], panels[part] if step > 1 else panels
     for query, neighbours in zip(reduced, true, strict=True):
-        scores = scan_min(chosen, len(slots), query[None])
+        scores = scan_min([Scan(chosen, len(slots), query[None])])
         places.append(np.searchsorted(np.sort(scores), scores[neighbours], side="right"))
     reach = float(np.quantile(np.concatenate(places), SHARE_FOUND)) * step
     n_candidates = min(len(vectors), int(reach) + 1)
@@ -381,6 +388,21 @@ class RerankedIndex:
         chosen = self._plan(len(queries), k, None if among is None else len(among))
         return self._nearest_to_any(queries, k, chosen, among)
 
+    @property
+    def has_trees(self) -> bool:
+        """Whether Annoy can be used."""
+        return self._forest is not None
+
+    @property
+    def comparable_as(self) -> tuple[bool, bool]:
+        """What is done to vectors before they are reduced; where it differs, scores cannot be compared."""
+        return self._reduction.unit, self._reduction.root
+
+    def scan(self, queries: Floats) -> Scan:
+        """What ``scan_min`` needs to score all vectors by queries, float32 (q, dim), q >= 1."""
+        reduced, offsets = self._reduction.reduce_queries(queries)
+        return Scan(self._panels, self.count, reduced, offsets)
+
     def close(self) -> None:
         """Closes Annoy's file."""
         if self._forest is not None:
@@ -408,12 +430,11 @@ class RerankedIndex:
         n = self.count if among is None else len(among)
         if chosen.strategy is Strategy.EXACT or not len(queries) or not n:
             return nearest_to_any(queries, self._vectors, self._metric, k, rows=among)
-        reduced, offsets = self._reduction.reduce_queries(queries)
-        found = None
+        scan, found = self.scan(queries), None
         if chosen.strategy is Strategy.ANNOY and self._forest is not None:
-            found = self._by_annoy(self._forest, queries, reduced, offsets, k, chosen, among)
+            found = self._by_annoy(self._forest, queries, scan, k, chosen, among)
         if found is None:
-            scores = scan_min(self._panels, self.count, reduced, offsets)
+            scores = scan_min([scan])
             most = 2 * n if self._strategy else max_candidates(n)
             if among is None:
                 found = candidate_search(
@@ -424,20 +445,14 @@ class RerankedIndex:
         return found or nearest_to_any(queries, self._vectors, self._metric, k, rows=among)
 
     def _by_annoy(
-        self,
-        forest: AnnoyForest,
-        queries: Floats,
-        reduced: Floats,
-        offsets: Floats,
-        k: int,
-        chosen: Plan,
-        among: Ids | None,
+        self, forest: AnnoyForest, queries: Floats, scan: Scan, k: int, chosen: Plan, among: Ids | None
     ) -> tuple[Ids, Floats, Ids] | None:
         """Searches Annoy's candidates; None if more than it returned would be needed."""
         n_each = candidates_of_annoy(chosen.n_candidates, len(queries))
         if among is not None:  # so many that as many of them are meant
             n_each = min(self.count, n_each * self.count // len(among))
-        answers = forest.search(reduced, n_each, chosen.search_k)
+        answers = forest.search(scan.queries, n_each, chosen.search_k)
+        offsets = np.asarray(scan.offsets)
         met = np.concatenate([slots for slots, _ in answers])
         scores = np.concatenate([near + offset for (_, near), offset in zip(answers, offsets, strict=True)])
         slots, where = np.unique(met, return_inverse=True)

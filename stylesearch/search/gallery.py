@@ -17,7 +17,7 @@ from stylesearch.search import fitted_space
 from stylesearch.search.explain import explain_hits
 from stylesearch.search.store import Candidates, StoreReplaced, VectorStore, merge_candidates
 from stylesearch.spaces.base import join_squares, scale_for_category
-from stylesearch.types import ImageRecord, Product, ProductFilter, SearchRequest
+from stylesearch.types import FacetValue, ImageRecord, Product, ProductFilter, SearchRequest
 
 if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceLocation
@@ -128,6 +128,13 @@ class Gallery:
             f"the space {self.location.space} was fitted anew {ATTEMPTS} times during one search",
             hint="is something ingesting in a loop? Try again",
         )
+
+    def count_facets(self, request: SearchRequest) -> Mapping[str, tuple[FacetValue, ...]]:
+        """Counts the products of the request's category that meet its filter, by its facets."""
+        if not request.facets:
+            return {}
+        where = ProductFilter(request.category, where=request.where)
+        return self.location.catalog.count_facets(self.location.feature_set, where, request.facets)
 
     def features_of(self, product_id: str) -> Floats:
         """Features of a product's shop images, float32, shape (n, feature_set.dim); see ``product_features``.
@@ -244,5 +251,5 @@ class Gallery:
         warnings.warn(
             f"{reason}: it is searched exactly, and the index is built afterwards",
             IndexWarning,
-            stacklevel=6,
+            stacklevel=8,
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,9 @@ from stylesearch.array_types import Floats, Ids
 from stylesearch.distance import METRICS
 from stylesearch.errors import ConfigError, IndexDamaged
 from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.index.joint import search_together
+from stylesearch.index.reranked import Strategy
+from stylesearch.parallel import run_bounded
 from stylesearch.search.fitted_space import Stamp, version_stamp
 from stylesearch.search.store import (
     Candidates,
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
 
     from stylesearch.catalog.selection import FeatureSelection
     from stylesearch.index.category_indexes import OpenIndex
-    from stylesearch.index.reranked import Strategy
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
     from stylesearch.types import ReportProgress
@@ -38,13 +41,25 @@ if TYPE_CHECKING:
 __all__ = ["LocalVectorStore", "LocalVectorStores"]
 
 
+BUILT_AT_ONCE = 400_000
+"""Vectors of categories that are built at the same time; one with more is built alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """Categories of the gallery and the largest feature id, as of one state of the catalog."""
+    """What searches need of the catalog, as of one state of it.
+
+    Attributes:
+        state: number of the state.
+        categories: categories of the gallery.
+        last_feature_id: the largest feature id of the gallery.
+        last_ids: the largest feature id by category, for those that were asked for.
+    """
 
     state: int | None
     categories: list[str]
     last_feature_id: int
+    last_ids: dict[str, int] = field(default_factory=dict)
 
 
 class LocalVectorStore:
@@ -91,6 +106,7 @@ class LocalVectorStore:
             dim=transform.dim,
             strategy=strategy,
         )
+        self.strategy = strategy
         self._stamp = stamp
         self._warn = warn
         self._opened: dict[str, tuple[str, OpenIndex]] = {}
@@ -116,19 +132,19 @@ class LocalVectorStore:
         """
         if allowed is not None and not len(allowed):
             return Candidates.empty()
-        if category is None:
-            names = self.categories()
-            return merge_candidates([self.search(vectors, name, n, allowed=allowed) for name in names])
-        lists = []
-        from_index, after_id = self._search_index(vectors, category, n, allowed)
-        if from_index is not None:
-            lists.append(from_index)
-        last = self._read_contents().last_feature_id if allowed is None else int(allowed.ids[-1])
-        if after_id < last:
-            pending = self.blocks(category, after_id)
-            if allowed is not None:
-                pending = _only(allowed, pending)
-            lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
+        contents = self._read_contents()
+        if category is None and self.strategy in (None, Strategy.SCAN):
+            lists, known_to = self._search_together(vectors, contents.categories, n, allowed)
+        else:
+            names = contents.categories if category is None else [category]
+            lists, known_to = self._search_each(vectors, names, n, allowed)
+        last = contents.last_feature_id if allowed is None else int(allowed.ids[-1])
+        for name, after_id in known_to.items():
+            if after_id < last and after_id < self._last_id(name, contents):
+                pending = self.blocks(name, after_id)
+                if allowed is not None:
+                    pending = _only(allowed, pending)
+                lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
         return self._drop_removed(merge_candidates(lists))
 
     def add(self, ids: Ids) -> None:
@@ -164,30 +180,39 @@ class LocalVectorStore:
             yield ids, vectors
 
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
-        """Builds indexes anew, and removes those of categories without images."""
+        """Builds indexes anew, and removes those of categories without images.
+
+        Categories are built at once on as many cores as there are, the largest first, as far as memory is
+        bounded by ``BUILT_AT_ONCE`` vectors. An error, also of ``progress``, ends the build when those that
+        were begun are complete.
+        """
         counts = self.location.counts()
         if categories is None:
             self.indexes.remove_others(counts)
         names = list(counts if categories is None else categories)
-        n_done, n_total = 0, sum(counts.get(category, 0) for category in names)
-        if progress and n_total:
-            progress("indexes", 0, n_total)  # callers that report a rate start their clock here
         for category in names:
             if category not in counts:
                 self.indexes.remove(category)
-                continue
-            self.indexes.build(
-                category,
-                self.blocks(category),
-                n_rows=counts[category],
-                transform_version=self.transform.version,
-                # Read before the features are: what is added meanwhile is in the index and is also searched
-                # beside it, which costs a little and loses nothing.
-                last_feature_id=self.location.catalog.highest_feature_id(),
-            )
-            n_done += counts[category]
+        sizes = {name: counts[name] for name in names if name in counts}
+        n_done, n_total = 0, sum(sizes.values())
+        if progress and n_total:
+            progress("indexes", 0, n_total)  # callers that report a rate start their clock here
+        for category in run_bounded(partial(self._build, sizes=sizes), sizes, BUILT_AT_ONCE):
+            n_done += sizes[category]
             if progress:
                 progress("indexes", n_done, n_total)
+
+    def _build(self, category: str, sizes: Mapping[str, int]) -> None:
+        # Read before the features are, while others may add some: these are left for the next build, and are
+        # searched beside the index.
+        last_feature_id = self.location.catalog.highest_feature_id()
+        self.indexes.build(
+            category,
+            _up_to(last_feature_id, self.blocks(category)),
+            n_rows=sizes[category],
+            transform_version=self.transform.version,
+            last_feature_id=last_feature_id,
+        )
 
     def status(self) -> list[CategoryStatus]:
         """The state of every category's index, those of vanished categories included; builds nothing."""
@@ -206,10 +231,11 @@ class LocalVectorStore:
         return problems
 
     def _status_of(self, category: str, n_images: int) -> CategoryStatus:
+        generation = self.indexes.current_generation(category)
         try:
-            index = self._open_index(category)
+            index = self._open_index(category, generation)
         except IndexDamaged:
-            state = "damaged" if self.indexes.current_generation(category) else "missing"
+            state = "damaged" if generation else "missing"
             return CategoryStatus(category, state, n_pending=n_images)
         n_pending = self.location.catalog.count_features(
             self.location.feature_set, category=category, after_id=index.last_feature_id, domain=Domain.SHOP
@@ -224,39 +250,84 @@ class LocalVectorStore:
             n_bytes=index.n_bytes,
         )
 
-    def _search_index(
-        self, vectors: Floats, category: str, n: int, allowed: FeatureSelection | None
-    ) -> tuple[Candidates | None, int]:
-        """Searches the index; returns candidates and its largest feature id, None and 0 if it is unusable."""
+    def _search_together(
+        self, vectors: Floats, categories: Sequence[str], n: int, allowed: FeatureSelection | None
+    ) -> tuple[list[Candidates], dict[str, int]]:
+        """Searches the indexes of categories as one; returns as ``_search_each``."""
+        usable = {name: one for name in categories if (one := self._usable_index(name)) is not None}
+        indexes = [index for _, index in usable.values()]
+        try:
+            among = None if allowed is None else [index.slots_of(allowed.ids) for index in indexes]
+            found = search_together(indexes, vectors, n, among=among)
+        except IndexDamaged:
+            for category, (generation, index) in usable.items():
+                try:
+                    index.reduced()  # which a search of one category may not need
+                except IndexDamaged as error:
+                    self._leave_out(category, generation, error)
+            return self._search_each(vectors, categories, n, allowed)
+        complete = n >= sum(index.count for index in indexes) if among is None else n >= sum(map(len, among))
+        known_to = {name: usable[name][1].last_feature_id if name in usable else 0 for name in categories}
+        return [Candidates(found.ids, found.distances, found.rows, complete)], known_to
+
+    def _search_each(
+        self, vectors: Floats, categories: Sequence[str], n: int, allowed: FeatureSelection | None
+    ) -> tuple[list[Candidates], dict[str, int]]:
+        """Searches the indexes of categories one by one.
+
+        Returns:
+            candidates; and by category the largest feature id that its index knows, 0 where it is unusable.
+        """
+        lists, known_to = [], dict.fromkeys(categories, 0)
+        for category in categories:
+            usable = self._usable_index(category)
+            if usable is None:
+                continue
+            generation, index = usable
+            try:
+                among = None if allowed is None else index.slots_of(allowed.ids)
+                found = index.search_any(vectors, n, among=among)
+            except IndexDamaged as error:
+                self._leave_out(category, generation, error)
+                continue
+            n_searched = index.count if among is None else len(among)
+            lists.append(Candidates(found.ids, found.distances, found.rows, complete=n >= n_searched))
+            known_to[category] = index.last_feature_id
+        return lists, known_to
+
+    def _usable_index(self, category: str) -> tuple[str, OpenIndex] | None:
+        """Opens a category's index; returns it with its generation, None where it cannot be used."""
         generation = self.indexes.current_generation(category)
         if self.damaged.get(category) == generation:
-            return None, 0
+            return None
         try:
-            index = self._open_index(category)
-            among = None if allowed is None else index.slots_of(allowed.ids)
-            found = index.search_any(vectors, n, among=among)
+            return generation, self._open_index(category, generation)
         except IndexDamaged as error:
-            if not self.is_current:
-                raise StoreReplaced from error
-            self._warn(
-                f"the index of {category} cannot be used: {error}"
-                if generation
-                else f"the category {category} has no index yet"
-            )
-            self.damaged[category] = generation
-            return None, 0
-        n_searched = index.count if among is None else len(among)
-        candidates = Candidates(found.ids, found.distances, found.rows, complete=n >= n_searched)
-        return candidates, index.last_feature_id
+            self._leave_out(category, generation, error)
+            return None
 
-    def _open_index(self, category: str) -> OpenIndex:
-        """Opens the category's index, once for each generation.
+    def _leave_out(self, category: str, generation: str, error: IndexDamaged) -> None:
+        """Notes that a category is searched without this generation of its index, and warns of it.
+
+        Raises:
+            StoreReplaced: it is gone since the fit was replaced.
+        """
+        if not self.is_current:
+            raise StoreReplaced from error
+        self._warn(
+            f"the index of {category} cannot be used: {error}"
+            if generation
+            else f"the category {category} has no index yet"
+        )
+        self.damaged[category] = generation
+
+    def _open_index(self, category: str, generation: str) -> OpenIndex:
+        """Opens the category's index, once for each generation; ``generation`` is the current one.
 
         Raises:
             IndexDamaged: there is none, it is damaged, or it has features that the catalog never had, since
                 the catalog is an older copy.
         """
-        generation = self.indexes.current_generation(category)
         cached = self._opened.get(category)
         if cached is not None and cached[0] == generation:
             return cached[1]
@@ -269,6 +340,15 @@ class LocalVectorStore:
 
     def _drop_removed(self, candidates: Candidates) -> Candidates:
         return candidates.without(self._removed) if len(self._removed) else candidates
+
+    def _last_id(self, category: str, contents: _Contents) -> int:
+        """The largest feature id of a category, read once for each state of the catalog."""
+        last = contents.last_ids.get(category)
+        if last is None:
+            location = self.location
+            last = location.catalog.last_feature_id(location.feature_set, category=category)
+            contents.last_ids[category] = last
+        return last
 
     def _read_contents(self) -> _Contents:
         """Reads what every search needs of the catalog, again only when the catalog has changed."""
@@ -319,6 +399,15 @@ class LocalVectorStores:
         for path in location.folder.iterdir() if location.folder.exists() else ():
             if path.is_dir() and path != kept:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _up_to(last_id: int, blocks: Iterable[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:
+    """Yields blocks, whose ids rise, up to the row of an id."""
+    for ids, vectors in blocks:
+        kept = int(np.searchsorted(ids, last_id, side="right"))
+        yield ids[:kept], vectors[:kept]
+        if kept < len(ids):
+            return
 
 
 def _only(allowed: FeatureSelection, blocks: Iterator[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:

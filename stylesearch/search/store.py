@@ -103,7 +103,9 @@ class VectorStore(Protocol):
         """Reads the index of every category whole, or of some; lists those that are damaged or missing."""
 
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
-        """Builds indexes anew; searches go on meanwhile. The caller holds ``Catalog.writing``.
+        """Builds indexes anew; searches go on meanwhile, and so do writers of the catalog.
+
+        The caller holds the right to build, so that no two build at once.
 
         Args:
             categories: categories to build; by default all.

@@ -194,6 +194,7 @@ def _spaces(settings: Settings, catalog: Catalog) -> Iterator[SpaceLocation]:
 def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iterable[Finding]) -> None:
     from stylesearch.catalog.check.files import REMOVE_UPLOAD
     from stylesearch.catalog.check.repair import repair_catalog
+    from stylesearch.index.build_lock import building
     from stylesearch.search.maintenance import refresh
 
     found = list(findings)
@@ -208,6 +209,7 @@ def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iter
         for location in _spaces(settings, catalog):
             if str(location.folder) in folders:
                 try:
-                    refresh(location, [], suspects=location.counts())
+                    with building(settings.home / "indexes", settings.lock_timeout):
+                        refresh(location, [], suspects=location.counts())
                 except StyleSearchError as error:  # the next check tells of it again
                     log.warning("the indexes of %s cannot be built: %s", location.space, error)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import (
-    CatalogError,
-    CatalogLocked,
     ConfigError,
+    IndexesLocked,
+    IndexingError,
     SpaceError,
     StyleSearchError,
     UnknownName,
@@ -20,7 +22,6 @@ from stylesearch.types import Failure, ReportProgress, SpaceChoice
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
-    from stylesearch.models.card import ModelCard
     from stylesearch.search import CategoryStatus
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.workspace.resources import Resources
@@ -62,7 +63,7 @@ class Indexes:
 
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
-            CatalogLocked: another process is writing.
+            IndexesLocked: another process is building.
         """
         from stylesearch.search.maintenance import rebuild
 
@@ -72,7 +73,7 @@ class Indexes:
         if not extractor and not is_trained(space or own.space):
             extractor = self._resources.own_space.extractor_to_index()
         gallery = self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery
-        with self._resources.catalog().writing(timeout=own.lock_timeout):
+        with self._building(own.lock_timeout):
             counts = rebuild(gallery.location, [gallery.metric], progress)
         gallery.reload()
         return counts
@@ -88,7 +89,7 @@ class Indexes:
 
         Where no space is named, all fits and indexes of the workspace are read. One of another space is
         listed by ``extractor/space/metric/category``. What a build that was killed has left is listed by its
-        path, unless a process is writing just now.
+        path, unless a process is building just now.
         """
         from stylesearch.search.maintenance import leftovers, verify, verify_space
 
@@ -98,12 +99,13 @@ class Indexes:
             locations = list(self._locations())
             for location in locations:
                 problems += verify_space(location, without=gallery)
-            try:
-                with self._resources.catalog().writing(timeout=0):
-                    for location in locations:
-                        problems += leftovers(location)
-            except CatalogError as error:  # another process writes, or nobody may
-                log.info("nothing was looked for that is left over: %s", error)
+            if self._folder.is_dir():
+                try:
+                    with self._building(0):
+                        for location in locations:
+                            problems += leftovers(location)
+                except IndexingError as error:  # another process builds, or nobody may
+                    log.info("nothing was looked for that is left over: %s", error)
         return problems
 
     def _locations(self) -> Iterator[SpaceLocation]:
@@ -122,7 +124,7 @@ class Indexes:
     def repair(self) -> None:
         """Builds the indexes again that a search could not use; closing the workspace does this too.
 
-        An index that cannot be built now (another process writes, no room) is left for later: answers are
+        An index that cannot be built now (another process builds, no room) is left for later: answers are
         right without it.
         """
         galleries = [searcher.gallery for searcher in self._resources.open_searchers()]
@@ -133,11 +135,11 @@ class Indexes:
         from stylesearch.search.maintenance import repair
 
         try:
-            with self._resources.catalog().writing(timeout=0):
+            with self._building(0):
                 for gallery in damaged:
                     repair(gallery)
-        except CatalogLocked:
-            log.info("the indexes are left to the process that is writing")
+        except IndexesLocked:
+            log.info("the indexes are left to the process that is building")
         except (OSError, StyleSearchError) as error:
             warnings.warn(f"the indexes could not be built: {error}", IndexWarning, stacklevel=2)
 
@@ -150,31 +152,25 @@ class Indexes:
         """Fits and builds what is worth rebuilding, for every space and metric in use, with the defaults.
 
         Indexes of trained models are always updated, since new products get their vectors here. What cannot
-        be done is reported by a warning.
+        be done is reported by a warning. Where nothing is worth it, another process that builds is not waited
+        for.
 
         Args:
             extractors: extractors with new features.
             progress: called as ``progress("indexes", n_done, n_total)``.
             command: command that the warning names for building later.
         """
-        from stylesearch.models.store import list_models
         from stylesearch.search import IndexWarning
-        from stylesearch.search.maintenance import metrics_in_use, refresh
-        from stylesearch.spaces import SPACES
+        from stylesearch.search.maintenance import is_outdated, refresh
 
-        own = self._resources.settings
         try:
-            with self._resources.catalog().writing(timeout=own.lock_timeout):
-                for extractor in extractors:
-                    own_space = self._resources.own_space.space_to_index(extractor)
-                    for space in SPACES:
-                        location = self._resources.space_location(extractor, space)
-                        default = [own.metric] if space == own_space else []
-                        if default or metrics_in_use(location):
-                            refresh(location, default, progress)
-                    for card in list_models(own.home):
-                        if card.feature_set == extractor.fingerprint:
-                            self._refresh_model(extractor, card, progress)
+            # As far as one reads that without the lock; once it is held, it is looked at again.
+            outdated = [one for one in self._in_use(extractors) if is_outdated(*one)]
+            if not outdated:
+                return
+            with self._building(self._resources.settings.lock_timeout):
+                for location, metrics in outdated:
+                    refresh(location, metrics, progress)
         except (OSError, StyleSearchError) as error:
             warnings.warn(
                 f"the indexes could not be built: {error}; searches are exact until `{command}`",
@@ -182,16 +178,43 @@ class Indexes:
                 stacklevel=3,
             )
 
-    def _refresh_model(self, extractor: Extractor, card: ModelCard, progress: ReportProgress | None) -> None:
-        """Refreshes the indexes of one trained model, with a warning when it cannot have any.
+    def _in_use(self, extractors: Sequence[Extractor]) -> Iterator[tuple[SpaceLocation, list[str]]]:
+        """Yields the spaces to keep indexes of, with metrics to have them for besides those that have some.
 
-        It may be damaged, removed, or trained anew on other features meanwhile; the other models are
-        refreshed.
+        A trained model that cannot have any (it may be damaged, removed, or trained anew on other features
+        meanwhile) is left out with a warning.
         """
+        from stylesearch.models.store import list_models
         from stylesearch.search import IndexWarning
-        from stylesearch.search.maintenance import refresh
+        from stylesearch.search.fitted_space import load
+        from stylesearch.search.maintenance import metrics_in_use
+        from stylesearch.spaces import SPACES
 
-        try:
-            refresh(self._resources.space_location(extractor, card.space), [card.metric], progress)
-        except (ConfigError, SpaceError, UnknownName) as error:
-            warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=4)
+        own = self._resources.settings
+        for extractor in extractors:
+            own_space = self._resources.own_space.space_to_index(extractor)
+            for space in SPACES:
+                location = self._resources.space_location(extractor, space)
+                default = [own.metric] if space == own_space else []
+                if default or metrics_in_use(location):
+                    yield location, default
+            for card in list_models(own.home):
+                if card.feature_set == extractor.fingerprint:
+                    try:
+                        location = self._resources.space_location(extractor, card.space)
+                        load(location)
+                    except (ConfigError, SpaceError, UnknownName) as error:
+                        warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=4)
+                    else:
+                        yield location, [card.metric]
+
+    @property
+    def _folder(self) -> Path:
+        """The folder of all indexes of the home."""
+        return self._resources.settings.home / "indexes"
+
+    def _building(self, timeout: float) -> AbstractContextManager[None]:
+        """Holds the right to build in this home."""
+        from stylesearch.index.build_lock import building
+
+        return building(self._folder, timeout)

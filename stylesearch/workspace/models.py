@@ -66,7 +66,9 @@ class Models:
             UnknownName: there is none.
             ConfigError: another model takes features of its network, or it is being trained.
             CatalogLocked: another process is writing.
+            IndexesLocked: another process is building indexes.
         """
+        from stylesearch.index.build_lock import building
         from stylesearch.models import store
         from stylesearch.models.networks import fingerprints_of, forget_features, networks_of
         from stylesearch.settings import change_settings
@@ -76,9 +78,10 @@ class Models:
             if store.folder_of(settings.home, name).is_dir():
                 held.enter_context(store.training_lock(settings.home, name, settings.lock_timeout))
             if settings.has_catalog:
-                # So that no process builds indexes of it meanwhile.
                 catalog = self._resources.catalog()
                 writer = held.enter_context(catalog.writing(timeout=settings.lock_timeout))
+                # So that no process builds indexes of it meanwhile.
+                held.enter_context(building(settings.home / "indexes", settings.lock_timeout))
             store.check_removable(settings.home, name)
             networks = fingerprints_of(networks_of(settings.home, name))
             changes = self._settings_without(name)

@@ -70,14 +70,15 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class LooseEnd:
-    """A row that refers to one that is missing."""
+    """A row that refers to one that is missing; ``row`` is None in a table without row numbers."""
 
     table: str
     row: int | None
     parent: str
 
     def __str__(self) -> str:
-        return f"row {self.row} of {self.table} points to a row of {self.parent} that is missing"
+        row = "a row" if self.row is None else f"row {self.row}"
+        return f"{row} of {self.table} points to a row of {self.parent} that is missing"
 
 
 class ChangeCounter(Protocol):

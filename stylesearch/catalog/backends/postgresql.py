@@ -55,10 +55,10 @@ _HIGHEST: Final = text("SELECT value FROM counters WHERE name = 'highest_feature
 _CHANGES: Final = "SELECT value FROM counters WHERE name = 'changes'"
 
 _RAISE_IDS: Final = text(
-    "SELECT setval(sequence, greatest(:least, nextval(sequence) - 1)) "
+    "SELECT setval(sequence, greatest(:least + 1, nextval(sequence)), false) "
     "FROM (SELECT pg_get_serial_sequence('features', 'id')::regclass AS sequence) AS of_features"
 )
-"""The next id is never smaller than it would be: ``nextval`` takes it, and the sequence goes back by one."""
+"""The next id is never smaller than it would be: ``nextval`` takes it, and ``false`` gives it back."""
 
 _COUNT_CHANGE: Final = text(
     "UPDATE counters SET value = CASE name WHEN 'changes' THEN value + 1 "

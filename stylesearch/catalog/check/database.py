@@ -46,12 +46,13 @@ def _integrity(backend: Backend, connection: Connection) -> Finding:
 def _references(loose: list[LooseEnd]) -> Finding:
     found = Finding("references between tables", len(metadata.tables), "tables", hint=RESTORE)
     for one in loose:
-        derived = one.table in ("features", "image_listings") and one.row is not None
+        without_rows = one.table == "product_values"
+        derived = without_rows or (one.table in ("features", "image_listings") and one.row is not None)
         found.add(
             Problem(
                 str(one),
                 repair=DROP_ROW if derived else "",
-                key=f"{one.table}:{one.row}" if derived else None,
+                key=f"{one.table}:{one.row or ''}" if derived else None,
             )
         )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -28,14 +29,16 @@ from stylesearch.catalog.tables import (
     products,
     sources,
 )
+from stylesearch.catalog.value_rows import read_values, values_to_filter
 from stylesearch.errors import CatalogDamaged
 from stylesearch.types import Domain, Product
 
-__all__ = ["DROP_MARK", "READ_PRICES", "REFILE", "check_derived", "read_listings"]
+__all__ = ["DROP_MARK", "READ_PRICES", "REFILE", "VALUES", "check_derived", "read_listings"]
 
 READ_PRICES: Final = "reads the prices and the category anew"
 REFILE: Final = "files the vectors anew"
 DROP_MARK: Final = "drops the mark"
+VALUES: Final = "makes the values anew"
 
 _Read = tuple[int, str, Product, list[SourceListing]]
 """Key, shop category, product, and what the sources say of it."""
@@ -78,6 +81,22 @@ def _check_products(connection: Connection) -> Iterator[Finding]:
             prices.add(Problem(what, product.id, READ_PRICES, pk))
     yield merged
     yield prices
+    yield _check_values(connection)
+
+
+def _check_values(connection: Connection) -> Finding:
+    """The values that filters look up, against the attributes and options of their products."""
+    found = Finding("values that filters look up", 0, "products")
+    left = _products(connection)
+    while page := list(itertools.islice(left, PAGE)):
+        stored = read_values(connection, [pk for pk, *_ in page])
+        for pk, _, product, _ in page:
+            found.n_checked += 1
+            options = [one.options for one in product.variants]
+            if values_to_filter(product.attributes, options) != stored[pk]:
+                what = f"{product.id!r} has other attributes than filters look up"
+                found.add(Problem(what, product.id, VALUES, pk))
+    return found
 
 
 def _products(connection: Connection) -> Iterator[_Read]:

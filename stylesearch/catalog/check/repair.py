@@ -6,16 +6,17 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 
 from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.check.database import DROP_ROW, REINDEX
-from stylesearch.catalog.check.derived import DROP_MARK, READ_PRICES, REFILE, read_listings
+from stylesearch.catalog.check.derived import DROP_MARK, READ_PRICES, REFILE, VALUES, read_listings
 from stylesearch.catalog.check.findings import Finding
 from stylesearch.catalog.check.rows import DROP_VECTOR, MERGE
-from stylesearch.catalog.merging import product_values, restore_fields, values_of
+from stylesearch.catalog.merging import product_values as row_of_product
+from stylesearch.catalog.merging import restore_fields, values_of
 from stylesearch.catalog.queries import in_batches, product_from_row
-from stylesearch.catalog.tables import about, features, images, product_columns, products
+from stylesearch.catalog.tables import about, features, images, product_columns, product_values, products
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogDamaged
 
@@ -45,6 +46,10 @@ def _reindex(writer: Writer, names: Sequence[Any]) -> None:
 def _drop_rows(writer: Writer, keys: Sequence[Any]) -> None:
     for key in keys:
         table, _, row = key.partition(":")
+        if table == product_values.name:  # it has no row numbers
+            is_there = exists().where(products.c.pk == product_values.c.product_pk)
+            writer.connection().execute(delete(product_values).where(~is_there))
+            continue
         writer.connection().exec_driver_sql(f"DELETE FROM {table} WHERE rowid = ?", (int(row),))
 
 
@@ -96,9 +101,17 @@ def _read_prices(writer: Writer, pks: Sequence[Any]) -> None:
 
 
 def _store(writer: Writer, pk: int, product_id: str, values: dict[str, Any]) -> None:
-    row = product_values(product_id, values, writer.categories())
+    row = row_of_product(product_id, values, writer.categories())
     writer.connection().execute(update(products).where(products.c.pk == pk).values(**row))
+    writer.store_values({pk: row})
     writer.refile_products([pk])
+
+
+def _make_values(writer: Writer, pks: Sequence[Any]) -> None:
+    for batch in in_batches(pks):
+        statement = select(products.c.pk, products.c.attributes, products.c.variants)
+        rows = writer.connection().execute(statement.where(products.c.pk.in_(batch)))
+        writer.store_values({row.pk: {"attributes": row[1], "variants": row[2]} for row in rows})
 
 
 def _refile(writer: Writer, image_pks: Sequence[Any]) -> None:
@@ -116,6 +129,7 @@ _REPAIRS: Final[dict[str, Callable[[Writer, Sequence[Any]], None]]] = {
     DROP_MARK: _drop_marks,
     MERGE: _merge,
     READ_PRICES: _read_prices,
+    VALUES: _make_values,
     REFILE: _refile,
 }
 """In this order: what is read through a wrong index, or filed by a damaged row, comes after it."""

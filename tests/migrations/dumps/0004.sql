@@ -95,6 +95,21 @@ CREATE TABLE listings (
 INSERT INTO "listings" VALUES(1,1,'','{"title": "Red dress", "category": "dress", "url": "https://shop.example/red", "price": "19.90 EUR", "attributes.size": ["S", "M"], "attributes.gr\u00f6\u00dfe": "klein"}','{}',1);
 INSERT INTO "listings" VALUES(2,1,'','{"title": "Blue ''evening'' dress", "category": "dress"}','{}',1);
 INSERT INTO "listings" VALUES(3,1,'','{"title": "Pleated skirt", "category": "skirt"}','{}',1);
+CREATE TABLE product_values (
+	product_pk INTEGER NOT NULL, 
+	name VARCHAR NOT NULL, 
+	value VARCHAR NOT NULL, 
+	number FLOAT, 
+	label VARCHAR NOT NULL, 
+	CONSTRAINT pk_product_values PRIMARY KEY (product_pk, name, value), 
+	CONSTRAINT fk_product_values_product_pk FOREIGN KEY(product_pk) REFERENCES products (pk) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "product_values" VALUES(1,'size','klein',NULL,'klein');
+INSERT INTO "product_values" VALUES(1,'size','m',NULL,'M');
+INSERT INTO "product_values" VALUES(1,'size','s',NULL,'S');
 CREATE TABLE products (
 	pk INTEGER NOT NULL, 
 	id VARCHAR NOT NULL, 
@@ -129,6 +144,8 @@ CREATE INDEX ix_features_feature_set_pk_domain_id ON features (feature_set_pk, d
 CREATE INDEX ix_listings_source_pk_place ON listings (source_pk, place);
 CREATE INDEX ix_image_listings_source_pk_image_pk ON image_listings (source_pk, image_pk);
 CREATE INDEX ix_products_shop_category ON products (shop_category);
+CREATE INDEX ix_product_values_name_value_product_pk ON product_values (name, value, product_pk);
+CREATE INDEX ix_product_values_name_number_product_pk ON product_values (name, number, product_pk);
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('features',5);
 COMMIT;
