@@ -32,7 +32,7 @@ from stylesearch.search import fitted_space
 from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.search.local_store import LocalVectorStores
 from stylesearch.search.pgvector.store import PgVectorStores
-from stylesearch.search.store import VectorStore
+from stylesearch.search.store import VectorStore, VectorStores
 
 __all__ = ["main"]
 
@@ -53,7 +53,7 @@ def main() -> None:
         began = time.perf_counter()
         feature_set, vectors, categories, prices = fill(catalog)
         print(f"{SIZE:,} images of {DIM} numbers filled in {time.perf_counter() - began:.0f} s\n", flush=True)
-        kinds = {"local": LocalVectorStores(), "pgvector": PgVectorStores()}
+        kinds: dict[str, VectorStores] = {"local": LocalVectorStores(), "pgvector": PgVectorStores()}
         stores: dict[str, VectorStore] = {}
         rows = []
         for name, kind in kinds.items():

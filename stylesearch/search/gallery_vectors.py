@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,19 +13,28 @@ from stylesearch.spaces.base import scale_for_category
 from stylesearch.types import Domain
 
 if TYPE_CHECKING:
+    from stylesearch.catalog.selection import FeatureSelection
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
 
-__all__ = ["GalleryContents", "GalleryVectors"]
+__all__ = ["GalleryContents", "GalleryVectors", "only"]
 
 
 @dataclass(frozen=True, slots=True)
 class GalleryContents:
-    """Categories of the gallery and the largest feature id, as of one state of the catalog."""
+    """What searches need of the catalog, as of one state of it.
+
+    Attributes:
+        state: number of the state.
+        categories: categories of the gallery.
+        last_feature_id: the largest feature id of the gallery.
+        last_ids: the largest feature id by category, for those that were asked for.
+    """
 
     state: int
     categories: list[str]
     last_feature_id: int
+    last_ids: dict[str, int] = field(default_factory=dict)
 
 
 class GalleryVectors:
@@ -58,14 +67,6 @@ class GalleryVectors:
         ):
             yield ids, self._in_space(features, category)
 
-    def blocks_among(self, ids: Ids, category: str | None, after_id: int = 0) -> Iterator[tuple[Ids, Floats]]:
-        """Yields ids and vectors of those of some images that are of the category, or of any."""
-        wanted = np.unique(ids)
-        first = max(after_id, int(wanted[0]) - 1) if len(wanted) else after_id
-        for block_ids, vectors in self.blocks(category, first):
-            kept = np.isin(block_ids, wanted)
-            yield block_ids[kept], np.ascontiguousarray(vectors[kept])
-
     def of(self, ids: Ids, category: str | None) -> tuple[Ids, Floats]:
         """Vectors of some images of one category, or of any; ids that are gone are left out."""
         catalog, feature_set = self.location.catalog, self.location.feature_set
@@ -83,6 +84,15 @@ class GalleryVectors:
             self._contents = contents
         return contents
 
+    def last_id(self, category: str, contents: GalleryContents) -> int:
+        """The largest feature id of a category, read once for each state of the catalog."""
+        last = contents.last_ids.get(category)
+        if last is None:
+            location = self.location
+            last = location.catalog.last_feature_id(location.feature_set, category=category)
+            contents.last_ids[category] = last
+        return last
+
     def forget_contents(self) -> None:
         """Reads the contents again next time, whatever the catalog says of changes."""
         self._contents = None
@@ -90,3 +100,10 @@ class GalleryVectors:
     def _in_space(self, features: Floats, category: str | None) -> Floats:
         vectors = self.transform.apply(features)
         return vectors if category is None else scale_for_category(self.transform, vectors, category)
+
+
+def only(allowed: FeatureSelection, blocks: Iterator[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:
+    """Ids and vectors of those that are allowed."""
+    for ids, vectors in blocks:
+        kept = np.isin(ids, allowed.ids, assume_unique=True)
+        yield ids[kept], np.ascontiguousarray(vectors[kept])

@@ -15,7 +15,7 @@ from stylesearch.array_types import Floats, Ids
 from stylesearch.distance import METRICS, nearest_to_any
 from stylesearch.errors import CatalogError, ConfigError, IndexDamaged
 from stylesearch.search.fitted_space import Stamp, version_stamp
-from stylesearch.search.gallery_vectors import GalleryVectors
+from stylesearch.search.gallery_vectors import GalleryVectors, only
 from stylesearch.search.pgvector.building import INDEX_FROM, TableBuilder, drop_other_fits
 from stylesearch.search.pgvector.calibration import Calibrator, n_compared, width_for
 from stylesearch.search.pgvector.halfvec import to_half
@@ -115,12 +115,12 @@ class PgVectorStore:
         from_table, after_id = self._search_table(vectors, category, n, allowed)
         if from_table is not None:
             lists.append(from_table)
-        if after_id < self.vectors.contents().last_feature_id:
-            pending = (
-                self.vectors.blocks(category, after_id)
-                if allowed is None
-                else self.vectors.blocks_among(allowed.ids, category, after_id)
-            )
+        contents = self.vectors.contents()
+        last = contents.last_feature_id if category is None else self.vectors.last_id(category, contents)
+        if after_id < last:
+            pending = self.vectors.blocks(category, after_id)
+            if allowed is not None:
+                pending = only(allowed, pending)
             lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
         candidates = merge_candidates(lists)
         return candidates.without(self._removed) if len(self._removed) else candidates
