@@ -22,6 +22,7 @@ BENCHMARKS = {
     "person_query": "a query with the plan person against the plan street, cold and warm",
     "recall": "ANN recall@20 of the index against exact search, all metrics",
     "pair_recall": "ANN recall of the 20 products of a photo of a person: pairs of regions and squares",
+    "pgvector": "local indexes against pgvector, over 100,000 images: recall, time, filters, size",
     "ingest_speed": "pictures a second against keras.Model.predict and against the bound of the cores",
     "cluster": "an ingest over 1, 2 and 4 worker processes against the threads of a local one",
     "fetch": "1,000 pictures of 200 KB behind URLs with 50 ms latency against the same files on disk",

@@ -188,6 +188,11 @@ class Catalog:
             raise CatalogDamaged(f"about has no {CATALOG_ID} of 16 hexadecimal digits. Found: {found!r}")
         return self._id
 
+    @property
+    def engine(self) -> Engine:
+        """The engine, for what keeps derived tables of its own beside those of the catalog."""
+        return self._engine
+
     def state(self) -> int:
         """A number that changes with every commit by any process.
 
