@@ -102,6 +102,11 @@ def _dask_cluster(n_workers: int) -> Iterator[tuple[str, list[int]]]:
     try:
         for _ in range(n_workers):
             started.append(subprocess.Popen([*run, *worker, "--no-dashboard"], **quiet))  # type: ignore[call-overload]
+        while True:  # until the scheduler listens
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                break
+            time.sleep(0.1)
         yield f"dask://127.0.0.1:{port}", [one.pid for one in started]
     finally:
         for one in reversed(started):

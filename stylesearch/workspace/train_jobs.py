@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -127,22 +127,19 @@ def jobs_address(address: str) -> str:
 def job_environment(settings: Settings) -> dict[str, str]:
     """The environment variables that give a job the settings of a workspace.
 
-    A folder goes by its absolute path, which has to be there on the job's machine too. With a catalog on a
-    server the job needs no folder of ours: it uses one of its own.
+    A folder or file goes by its absolute path, which has to be there on the job's machine too. Where models
+    are kept in the catalog, the job needs no folder of ours: it uses one of its own.
     """
-    from stylesearch.catalog.connections import Location
-
-    is_on_server = bool(settings.db) and Location(settings.db).path is None
     values: dict[str, Any] = {
         one.name: value
         for one in dataclasses.fields(Settings)
         if (value := getattr(settings, one.name)) != one.default
     }
     values.pop("home", None)
-    if not is_on_server:
-        values["home"] = os.path.abspath(settings.home)  # noqa: PTH100 (links stay: they may differ there)
-        if settings.db:
-            values["db"] = str(Location(settings.db).path)
+    if not settings.shares_artifacts:
+        values["home"] = settings.home.absolute()
+    if settings.db and "://" not in settings.db:
+        values["db"] = Path(settings.db).absolute()
     return {
         ENVIRONMENT_PREFIX + name.upper(): str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in values.items()

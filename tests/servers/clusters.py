@@ -40,6 +40,7 @@ class DaskCluster:
         self._scheduler = f"tcp://127.0.0.1:{port}"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._start("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+        _wait_for_listener(port, self._processes[0])
 
     def open(self) -> ClusterExecutor:
         return open_cluster(self.address)
@@ -116,7 +117,31 @@ class RayCluster:
 
     @staticmethod
     def _node() -> dict[str, Any]:
-        return {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 80_000_000}
+        # Ports that a node's agents would choose themselves it waits only 15 seconds for.
+        agents = ("metrics_agent", "metrics_export", "dashboard_agent_listen", "runtime_env_agent")
+        return {
+            **{f"{agent}_port": free_port() for agent in agents},
+            "num_cpus": 1,
+            "node_ip_address": "127.0.0.1",
+            "object_store_memory": 80_000_000,
+        }
+
+
+def _wait_for_listener(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Waits until a process listens on a port of loopback.
+
+    Raises:
+        OSError: it has ended, or does not listen after two minutes.
+    """
+    ends = time.monotonic() + 120
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > ends:
+                raise
+            time.sleep(0.1)
 
 
 @contextlib.contextmanager

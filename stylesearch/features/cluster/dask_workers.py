@@ -13,7 +13,7 @@ from stylesearch.features.cluster.workers import WorkerLost
 
 __all__ = ["DaskWorkers"]
 
-SECONDS_TO_CONNECT: Final = 15.0
+SECONDS_TO_CONNECT: Final = 30.0
 SECONDS_TO_FETCH: Final = 60.0
 
 
@@ -34,7 +34,7 @@ class DaskWorkers:
 
     def __init__(self, address: str, *, encrypted: bool = False) -> None:
         try:
-            from distributed import Client
+            import distributed
         except ImportError as error:
             raise MissingDependency(
                 "a Dask cluster needs the library 'distributed', which is not installed",
@@ -45,7 +45,8 @@ class DaskWorkers:
         self._numbers = itertools.count(1)
         self._waiting: dict[str, Any] = {}
         try:
-            self._client: Any = Client(
+            connect: Any = distributed.Client  # it has no types
+            self._client: Any = connect(
                 f"{'tls' if encrypted else 'tcp'}://{place}",
                 timeout=SECONDS_TO_CONNECT,
                 set_as_default=False,

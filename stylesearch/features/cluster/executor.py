@@ -273,11 +273,18 @@ class ClusterExecutor(Executor):
     def _can_give(self) -> tuple[str, _Worker] | None:
         """The worker that has least to do, if there is one with room and something to do.
 
-        A worker gets one call more than it runs, so that it need not wait for the next.
+        A worker gets one call more than it runs, so that it need not wait for the next. A call over which a
+        worker has died is tried alone, so that it takes no other call with it again.
         """
         if not self._queue:
             return None
-        free = [(name, one) for name, one in self._workers.items() if len(one.calls) <= one.n_slots]
+        is_suspect = self._queue[0].n_lost > 0
+        free = [
+            (name, one)
+            for name, one in self._workers.items()
+            if (not one.calls if is_suspect else len(one.calls) <= one.n_slots)
+            and not any(call.n_lost for call in one.calls)
+        ]
         return min(free, key=lambda one: len(one[1].calls) / one[1].n_slots, default=None)
 
     def _bury(self, name: str) -> None:
