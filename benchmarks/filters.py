@@ -53,8 +53,9 @@ def _measure(folder: Path, size: int) -> None:
     rows = []
     with Catalog.open(folder / "catalog.db") as catalog:
         _fill(catalog, vectors)
-        (feature_set,), artifacts = catalog.feature_sets(), HomeArtifacts(folder, catalog.id)
-        place = artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/raw")
+        artifacts = HomeArtifacts(folder, catalog.id)
+        place = artifacts.folder(FIT, f"{'f' * 16}/raw")
+        feature_set = catalog.feature_sets()[0]
         location = SpaceLocation(catalog, feature_set, "raw", place, LocalVectorStores(), artifacts)
         transform, record = fitted_space.fit(location)
         fitted_space.activate(location, record)
