@@ -142,7 +142,7 @@ def _category(connection: Connection, condition: Condition) -> ColumnElement[boo
 def _in_stock(connection: Connection, condition: Condition) -> ColumnElement[bool]:
     if not condition.values:
         return products.c.in_stock.is_not(None)
-    return or_(*(products.c.in_stock.is_(one == "true") for one in condition.values))
+    return or_(*(products.c.in_stock.is_not_distinct_from(one == "true") for one in condition.values))
 
 
 def _price(connection: Connection, condition: Condition) -> ColumnElement[bool]:
