@@ -67,10 +67,10 @@ def main() -> None:
                 if is_done:
                     continue
                 command = [sys.executable, "-m", "benchmarks.million", step, str(home), str(size)]
-                _, memory, out = run_measured(command)
-                told = json.loads(out.splitlines()[-1])
+                took = run_measured(command)
+                told = json.loads(took.out.splitlines()[-1])
                 queries += told["rows"]
-                taken = [f"{told['wall']:.0f}", f"{told['cpu']:.0f}", f"{memory:,.0f}"]
+                taken = [f"{told['wall']:.0f}", f"{told['cpu']:.0f}", f"{took.megabytes:,.0f}"]
                 work.append([f"{size:,}", step, *taken, told["what"]])
     print_table(["products", "step", "s", "CPU s", "peak memory, MB", "remarks"], work)
     print()
@@ -81,7 +81,8 @@ def category_sizes(n_products: int) -> list[int]:
     """Products of each category by Zipf's law, the largest first; together ``n_products``."""
     shares = 1 / np.arange(1, N_CATEGORIES + 1)
     edges = np.rint(n_products * np.cumsum(shares) / shares.sum()).astype(int)
-    return np.diff(edges, prepend=0).tolist()
+    sizes: list[int] = np.diff(edges, prepend=0).tolist()
+    return sizes
 
 
 class MadeUp:

@@ -275,7 +275,7 @@ def _describe(backbone: Backbone, choice: EngineChoice) -> ExtractorInfo:
 
 def _anywhere(spec: ExtractorSpec) -> ExtractorSpec:
     """The spec for a process with another working directory: with absolute paths."""
-    paths = {}
+    paths: dict[str, Any] = {}
     if spec.is_model_file:
         paths["name"] = str(Path(spec.name).absolute())
     if spec.weights is not None and not re.fullmatch("imagenet|random(:.*)?", spec.weights):
