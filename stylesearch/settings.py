@@ -134,6 +134,11 @@ class Settings:
         db_pool_overflow: connections to a server that may be opened beside them when all are in use.
         db_pool_recycle: seconds after which a connection to a server is made anew; 0 for never.
         db_connect_timeout: seconds to wait for a server, and for a connection that is in use to become free.
+        artifacts: where fits of spaces and trained models are: ``home`` for the workspace folder,
+            ``catalog`` for the catalog, whose machines then share them; empty for ``catalog`` where ``db`` is
+            PostgreSQL, else ``home``.
+        uploads: where images that are put over the API are: empty for ``uploads/`` in ``home``, a folder that
+            machines share, or a URL of an object store, ``s3://bucket/uploads``.
         extractor: extractor of features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
             behind a network, ``+texture`` and ``+colors`` join these to it. In the settings file, a model's
             file in the workspace folder goes by its path from there on.
@@ -156,6 +161,8 @@ class Settings:
         batch_size: images a forward pass while ingesting.
         workers: threads that decode while ingesting; 0 for one a core.
         lock_timeout: seconds to wait for another process that writes.
+        cluster: where features of many images are computed: ``dask://HOST:8786``, ``ray://HOST:10001`` or
+            ``local:N`` for N processes of this machine; empty for threads of this process.
     """
 
     home: Path = Path(DEFAULT_HOME)
@@ -164,6 +171,8 @@ class Settings:
     db_pool_overflow: int = 10
     db_pool_recycle: float = 1800.0
     db_connect_timeout: float = 10.0
+    artifacts: str = ""
+    uploads: str = ""
     extractor: str = "efficientnet-lite0@320+texture+colors"
     weights: str = ""
     engine: str = "auto"
@@ -180,6 +189,7 @@ class Settings:
     batch_size: int = 32
     workers: int = 0
     lock_timeout: float = 30.0
+    cluster: str = ""
 
     @property
     def database(self) -> str:
@@ -200,6 +210,11 @@ class Settings:
             self.db_pool_size, self.db_pool_overflow, self.db_pool_recycle, self.db_connect_timeout
         )
         return backend_of(self.database, pool)
+
+    @property
+    def shares_artifacts(self) -> bool:
+        """Whether fits and trained models are in the catalog, for all machines on it."""
+        return self.artifacts == "catalog" or (not self.artifacts and self.db.startswith("postgresql"))
 
     @property
     def pictures(self) -> Path:
@@ -252,7 +267,7 @@ _RULES: Final = SettingRules(
         "db_pool_recycle": 0,
         "db_connect_timeout": 1,
     },
-    choices={"candidates": ("local", "pgvector")},
+    choices={"artifacts": ("", "home", "catalog"), "candidates": ("local", "pgvector")},
     tables=tuple(sorted(TABLES)),
 )
 

@@ -1,4 +1,4 @@
-"""Shared by all tests: real photos where they are given, and one small drawn shop, ingested once."""
+"""Shared by all tests: their order, real photos where they are given, and one small drawn shop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.postgres_server import PostgresServer, ServerUnavailable
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: each is given to one process as a whole, and the last should be short."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -24,9 +24,38 @@ log = logging.getLogger("stylesearch.migrations")
 
 def upgrade() -> None:
     _add_counters()
+    _add_shown_counts()
     _add_product_values()
+    _add_artifacts()
     if op.get_bind().dialect.name == "postgresql":
         _prepare_postgresql()  # the last one: it is for all tables
+
+
+def _add_artifacts() -> None:
+    """Adds the tables of fits and trained models that several machines share."""
+    op.create_table(
+        "artifacts",
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", name="pk_artifacts"),
+    )
+    op.create_table(
+        "artifact_parts",
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", "sha256", "position", name="pk_artifact_parts"),
+        sa.ForeignKeyConstraint(
+            ["kind", "name"],
+            ["artifacts.kind", "artifacts.name"],
+            name="fk_artifact_parts_kind",
+            ondelete="CASCADE",
+        ),
+    )
 
 
 def _add_counters() -> None:
@@ -64,6 +93,22 @@ def _prepare_postgresql() -> None:
         if texts:
             op.execute(f'ALTER TABLE "{table}" {", ".join(texts)}')
     op.execute("ALTER TABLE features ALTER COLUMN vector SET STORAGE EXTERNAL")
+
+
+def _add_shown_counts() -> None:
+    """Products with an image that is shown, by category, counted once; writers keep it up from then on."""
+    op.create_table(
+        "shown_counts",
+        sa.Column("category", sa.String(), nullable=False),
+        sa.Column("n_products", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("category", name="pk_shown_counts"),
+    )
+    op.execute(
+        "INSERT INTO shown_counts (category, n_products) "
+        "SELECT category, count(*) FROM products WHERE category IS NOT NULL AND EXISTS ("
+        "SELECT 1 FROM images WHERE images.product_pk = products.pk AND domain = 'shop' AND state = 'ok') "
+        "GROUP BY category"
+    )
 
 
 def _add_product_values() -> None:

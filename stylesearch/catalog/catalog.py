@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
 
 from stylesearch.catalog import queries
+from stylesearch.catalog.artifact_table import ArtifactTable
 from stylesearch.catalog.backends import Backend, backend_of
 from stylesearch.catalog.filtering import EVERY_PRODUCT, page_of
 from stylesearch.catalog.product_reader import ProductReader
@@ -79,6 +80,7 @@ class Catalog:
         sources: reads the sources of products.
         shown: reads what a shop's pages show.
         selection: counts and describes products that meet a filter.
+        artifacts: fits and trained models that machines on this catalog share.
 
     Example:
         >>> import tempfile
@@ -98,6 +100,7 @@ class Catalog:
         self.sources = SourceReader(engine)
         self.shown = ShownReader(engine)
         self.selection = ProductReader(engine)
+        self.artifacts = ArtifactTable(engine)
         self._id: str | None = None
         self._changes = backend.changes(engine)
         self._selections = FeatureSelections(engine, self.state)

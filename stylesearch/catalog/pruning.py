@@ -139,11 +139,7 @@ class Pruner:
                 self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(doomed)
             )
         )
-        n_images = connection.execute(
-            delete(images).where(
-                images.c.pk.in_(doomed), ~exists().where(image_listings.c.image_pk == images.c.pk)
-            )
-        ).rowcount
+        n_images = self._remove_unlisted(images.c.pk.in_(doomed))
         _doomed.drop(connection)
         n_products = 0
         if whole_products:
@@ -218,12 +214,16 @@ class Pruner:
                     self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(some)
                 )
             )
-            n_images += connection.execute(
-                delete(images).where(
-                    images.c.pk.in_(some), ~exists().where(image_listings.c.image_pk == images.c.pk)
-                )
-            ).rowcount
+            n_images += self._remove_unlisted(images.c.pk.in_(some))
         return n_images
+
+    def _remove_unlisted(self, condition: ColumnElement[bool]) -> int:
+        """Removes the images that meet a condition and that no source lists; returns how many."""
+        connection = self._writer.connection()
+        gone = and_(condition, ~exists().where(image_listings.c.image_pk == images.c.pk))
+        losing = connection.execute(select(images.c.product_pk).where(gone).distinct()).scalars()
+        with self._writer.shown_counts.following(list(losing)):
+            return connection.execute(delete(images).where(gone)).rowcount
 
     def forget_lost_files(self) -> int:
         """Removes images, of any source, that have moved; returns how many.
@@ -238,7 +238,7 @@ class Pruner:
         # One pass in the order of the keys, with an index look-up for each image: a list of the products
         # that were seen would be computed again for every batch.
         candidates = (
-            select(images.c.pk, images.c.path)
+            select(images.c.pk, images.c.path, images.c.product_pk)
             .where(
                 ~exists().where(_seen.c.image_pk == images.c.pk),
                 exists()
@@ -255,8 +255,9 @@ class Pruner:
         removed = last = 0
         while rows := connection.execute(candidates.where(images.c.pk > last)).all():
             last = rows[-1][0]
-            if lost := [pk for pk, path in rows if is_lost(path)]:
-                removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
+            if lost := {pk: product_pk for pk, path, product_pk in rows if is_lost(path)}:
+                with self._writer.shown_counts.following(sorted(set(lost.values()))):
+                    removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
         return removed
 
     def seen_categories(self) -> dict[str, tuple[int, int]]:

@@ -10,6 +10,7 @@ The tables are created by the migrations; a test compares the two.
 sources 1 --- n listings n --- 1 products 1 --- n product_values
                                  products 1 --- n images 1 --- n features n --- 1 feature_sets
 sources 1 --- n image_listings n ------------------ 1 images
+artifacts 1 --- n artifact_parts
 ```
 """
 
@@ -26,6 +27,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -59,6 +61,8 @@ __all__ = [
     "VECTOR_TABLES",
     "ImageState",
     "about",
+    "artifact_parts",
+    "artifacts",
     "category_map",
     "counters",
     "exported_tables",
@@ -72,6 +76,7 @@ __all__ = [
     "product_columns",
     "product_values",
     "products",
+    "shown_counts",
     "sources",
 ]
 
@@ -233,6 +238,16 @@ class ImageColumns(TypedColumns):
     position: Named[int] = Column(server_default="0", info={"check": check_size})
 
 
+class ShownCountColumns(TypedColumns):
+    """Number of products with an image that a shop's pages show, by category.
+
+    A category without such a product has no row. See ``stylesearch.catalog.shown_counts``.
+    """
+
+    category = Column(String, primary_key=True)
+    n_products: Named[int] = Column(info={"check": check_positive})
+
+
 class FeatureSetColumns(TypedColumns):
     """Extractor and parameters that made a set of vectors; the fingerprint covers all of them."""
 
@@ -262,6 +277,29 @@ class FeatureColumns(TypedColumns):
     vector: Named[bytes]
     # No checksum is negative: a row of which nobody computed it is noticed.
     checksum: Named[int] = Column(BigInteger, server_default="-1")
+
+
+class ArtifactColumns(TypedColumns):
+    """Fits of spaces and trained models that all machines on this catalog share.
+
+    ``kind`` is ``fit`` or ``model``. ``files`` has the sha256 of each file by its name, ``version`` is the
+    sha256 of that: it changes with any byte of any file.
+    """
+
+    kind = Column(String, primary_key=True)
+    name = Column(String, primary_key=True)
+    version: Named[str]
+    files: Named[dict[str, str]] = Column(JSON, info={"check": check_texts})
+
+
+class ArtifactPartColumns(TypedColumns):
+    """The files of artifacts by their sha256, in parts of at most ``artifact_table.PART_BYTES`` bytes."""
+
+    kind = Column(String, primary_key=True)
+    name = Column(String, primary_key=True)
+    sha256 = Column(String, primary_key=True)
+    position = Column(Integer, primary_key=True)
+    content: Named[bytes]
 
 
 class CounterColumns(TypedColumns):
@@ -313,6 +351,8 @@ images = Table(
 
 image_listings = Table("image_listings", metadata, ImageListingColumns, Index(None, "source_pk", "image_pk"))
 
+shown_counts = Table("shown_counts", metadata, ShownCountColumns, info=DERIVED)
+
 feature_sets = Table("feature_sets", metadata, FeatureSetColumns)
 
 features = Table(
@@ -323,6 +363,16 @@ features = Table(
     Index(None, "feature_set_pk", "domain", "category", "id"),
     Index(None, "feature_set_pk", "domain", "id"),
     sqlite_autoincrement=True,
+)
+
+artifacts = Table("artifacts", metadata, ArtifactColumns, info=DERIVED)
+
+artifact_parts = Table(
+    "artifact_parts",
+    metadata,
+    ArtifactPartColumns,
+    ForeignKeyConstraint(["kind", "name"], ["artifacts.kind", "artifacts.name"], ondelete="CASCADE"),
+    info=DERIVED,
 )
 
 for _table in metadata.tables.values():

@@ -27,7 +27,17 @@ from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.export_files import PartReader, PartWriter
 from stylesearch.catalog.row_values import RowChecker, parse_row, plain_table
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, NEEDS_STYLESEARCH, REVISIONS
-from stylesearch.catalog.tables import about, exported_tables, feature_sets, features, images, products
+from stylesearch.catalog.shown_counts import ShownCounts
+from stylesearch.catalog.tables import (
+    about,
+    artifact_parts,
+    artifacts,
+    exported_tables,
+    feature_sets,
+    features,
+    images,
+    products,
+)
 from stylesearch.catalog.value_rows import fill_values
 from stylesearch.catalog.vector_codec import vector_fault
 from stylesearch.errors import CatalogDamaged, CatalogError, CatalogTooNew, ConfigError, DatasetError
@@ -275,6 +285,8 @@ def _make_room(connection: Connection, overwrite: bool) -> None:
         for one in reversed(exported_tables()):
             kept = [about.c.name.not_in(OWN_FACTS)] if one is about else []
             connection.execute(delete(one).where(*kept))
+        for one in (artifact_parts, artifacts):  # fits are of what was there; models stay
+            connection.execute(delete(one).where(one.c.kind == "fit"))
     elif occupied := _first_occupied(connection):
         raise ConfigError(
             f"the catalog is not empty: it has {occupied}",
@@ -286,6 +298,7 @@ def _finish(connection: Connection, catalog_id: str) -> None:
     """Makes what follows from the rows, lets new ones come after them, and gives the catalog its id."""
     fill_values(connection)
     backend_behind(connection).raise_keys(connection)
+    ShownCounts(connection).count_anew()
     connection.execute(delete(about).where(about.c.name == CATALOG_ID))
     connection.execute(insert(about), {"name": CATALOG_ID, "value": catalog_id})
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ from stylesearch.catalog.records import (
     SourceListing,
 )
 from stylesearch.catalog.schema_version import complete_mark
+from stylesearch.catalog.shown_counts import ShownCounts
 from stylesearch.catalog.stored_types import check_variants
 from stylesearch.catalog.tables import (
     ImageState,
@@ -62,7 +64,7 @@ from stylesearch.catalog.value_rows import Values, store_values, values_to_filte
 from stylesearch.catalog.vector_codec import DTYPES, checksum, encode_vectors
 from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, DatasetError, NotInCatalog
 from stylesearch.listing import Listing, fault_of_texts
-from stylesearch.types import Product, Variant
+from stylesearch.types import Domain, Product, Variant
 
 __all__ = ["Writer"]
 
@@ -107,11 +109,15 @@ class Writer:
 
     Every method but ``transaction`` is called inside ``with writer.transaction():``. Readers see all
     changes when that ends, or none. Every method takes many rows and costs a few statements.
+
+    Attributes:
+        shown_counts: what else changes products or images tells it: see ``stylesearch.catalog.shown_counts``.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._features = FeatureRows(connection)
+        self.shown_counts = ShownCounts(connection)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -391,12 +397,15 @@ class Writer:
         by_key: dict[ImageKey, ImageEntry] = {}
         for entry in entries:
             by_key.setdefault((entry.product_id, entry.path), entry)
-        product_pks = self._product_pks({product_id for product_id, _ in by_key})
+        product_pks, category_of = self._product_pks({product_id for product_id, _ in by_key})
         known: dict[tuple[int, str], Any] = {}
+        shown: dict[tuple[int, str], bool] = {}
         for batch in in_batches(sorted(product_pks.values())):
             statement = select(images.c.product_pk, images.c.path, images.c.pk, *_entry_columns)
             for row in connection.execute(statement.where(images.c.product_pk.in_(batch))):
                 known[row[0], row[1]] = row[2:]
+                shown[row[0], row[1]] = _is_shown(row.domain, row.state)
+        shown_before = {product_pk for (product_pk, _), is_shown in shown.items() if is_shown}
         result: dict[ImageKey, tuple[int, Change]] = {}
         new: list[dict[str, Any]] = []
         updated: list[dict[str, Any]] = []
@@ -405,6 +414,7 @@ class Writer:
         for key, entry in by_key.items():
             product_pk = product_pks[entry.product_id]
             values = _image_values(entry)
+            shown[product_pk, entry.path] = _is_shown(values["domain"], values["state"])
             before = known.get((product_pk, entry.path))
             if before is None:
                 new.append({"product_pk": product_pk, "path": entry.path, **values})
@@ -438,6 +448,10 @@ class Writer:
             for key in by_key.keys() - result.keys():
                 result[key] = (pk_of[product_pks[key[0]], key[1]], Change.NEW)
         self._list_images(source_pk, [pk for pk, _ in result.values()])
+        shown_now = {product_pk for (product_pk, _), is_shown in shown.items() if is_shown}
+        differences = Counter(category_of[pk] for pk in shown_now - shown_before)
+        differences.subtract(category_of[pk] for pk in shown_before - shown_now)
+        self.shown_counts.add(differences)
         return {key: result[key] for key in by_key}
 
     def add_features(
@@ -483,6 +497,7 @@ class Writer:
         connection = self._open()
         removed = 0
         for batch in in_batches(sorted(set(product_ids))):
+            self.shown_counts.removing(products.c.id.in_(batch))
             removed += connection.execute(delete(products).where(products.c.id.in_(batch))).rowcount
         return removed
 
@@ -503,6 +518,7 @@ class Writer:
             )
             orphans = [pk for pk in batch if not any(one.lists for one in left.get(pk, ()))]
             for some in in_batches(orphans):
+                self.shown_counts.removing(products.c.pk.in_(some))
                 removed += connection.execute(delete(products).where(products.c.pk.in_(some))).rowcount
             self._take_back(gone, left)
         return removed
@@ -592,9 +608,10 @@ class Writer:
 
     def _update_products(self, rows: Sequence[dict[str, Any]], moved: Sequence[int]) -> None:
         """Stores rows of products, and files the vectors of moved ones under their new categories."""
-        if rows:
-            self._open().execute(update(products).where(products.c.pk == bindparam("row_pk")), list(rows))
-            self.store_values({row["row_pk"]: row for row in rows})
+        with self.shown_counts.following(moved):
+            if rows:
+                self._open().execute(update(products).where(products.c.pk == bindparam("row_pk")), list(rows))
+                self.store_values({row["row_pk"]: row for row in rows})
         self.refile_products(moved)
 
     def _take_back(
@@ -634,14 +651,19 @@ class Writer:
             raise RuntimeError("call this inside `with writer.transaction():`")
         return self._connection
 
-    def _product_pks(self, product_ids: set[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
+    def _product_pks(self, product_ids: set[str]) -> tuple[dict[str, int], dict[int, str]]:
+        """Reads keys of products by id, and categories by key."""
+        pk_of: dict[str, int] = {}
+        category_of: dict[int, str] = {}
         for batch in in_batches(sorted(product_ids)):
-            statement = select(products.c.id, products.c.pk).where(products.c.id.in_(batch))
-            found.update(self._connection.execute(statement).all())
-        if missing := product_ids - found.keys():
+            statement = select(products.c.id, products.c.pk, products.c.category)
+            for product_id, pk, category in self._connection.execute(
+                statement.where(products.c.id.in_(batch))
+            ):
+                pk_of[product_id], category_of[pk] = pk, category
+        if missing := product_ids - pk_of.keys():
             raise NotInCatalog(f"no product {min(missing)!r} in the catalog to add a picture to")
-        return found
+        return pk_of, category_of
 
     def _images_of_products(self, product_pks: Sequence[int]) -> list[int]:
         found: list[int] = []
@@ -672,6 +694,11 @@ def _listing_values(listing: SourceListing) -> dict[str, Any]:
         "guesses": listing.guesses,
         "lists": listing.lists,
     }
+
+
+def _is_shown(domain: str, state: str | None) -> bool:
+    """Whether an image is among those of ``stylesearch.catalog.queries.IS_SHOWN``."""
+    return domain == Domain.SHOP.value and state == ImageState.OK.value
 
 
 def _image_values(entry: ImageEntry) -> dict[str, Any]:

@@ -9,6 +9,7 @@ the current one is kept for readers that have just looked at the pointer.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import re
 import secrets
@@ -187,6 +188,7 @@ class Generations:
                 log.info("%s could not be removed yet: %s", folder, error)
 
 
+@functools.lru_cache(maxsize=4096)
 def slug_of(category: str) -> str:
     """Makes a folder name for a category: short, lower case, ASCII, never special, another for each.
 
@@ -365,6 +367,7 @@ class CategoryIndexes:
         self.metric = check_metric(metric)
         self.dim = dim
         self.strategy = strategy
+        self._pointers: dict[str, tuple[Path, tuple[int, int, int], str]] = {}
 
     def build(
         self,
@@ -416,11 +419,26 @@ class CategoryIndexes:
         return self._retry(category, partial(self._open, transform_version=transform_version))
 
     def current_generation(self, category: str) -> str:
-        """Name of the generation that ``open`` would open; empty if there is none. Quick."""
+        """Name of the generation that ``open`` would open; empty if there is none.
+
+        Quick, since every search asks for it: the pointer is read again only when another file has taken its
+        place.
+        """
+        known = self._pointers.get(category)
+        path = known[0] if known else self.folder / slug_of(category) / _POINTER
         try:
-            return Generations(self.folder / slug_of(category)).current().name
+            status = path.stat()
+        except OSError:
+            return ""
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if known and known[1] == stamp:
+            return known[2]
+        try:
+            name = Generations(path.parent).current().name
         except IndexDamaged:
             return ""
+        self._pointers[category] = path, stamp, name
+        return name
 
     def categories(self) -> list[str]:
         """Names of the categories that have been built, sorted."""

@@ -25,7 +25,7 @@ from stylesearch.distance_kernels import take_rows
 from stylesearch.errors import IndexDamaged
 from stylesearch.index.base import validate_queries
 from stylesearch.index.category_indexes import Nearest, OpenIndex
-from stylesearch.index.reduction import scan_min
+from stylesearch.index.reduction import Scan, scan_min
 from stylesearch.index.reranked import (
     Found,
     RerankedIndex,
@@ -35,10 +35,13 @@ from stylesearch.index.reranked import (
     min_candidates,
     plan,
 )
+from stylesearch.parallel import parallel_rows
 
 __all__ = ["search_together"]
 
 _BLOCK = 8192
+_AXES = 100
+"""Axes of a reduction, roughly."""
 
 Part: TypeAlias = tuple[OpenIndex, Ids | None]
 """An index, and its slots that are searched; None for all."""
@@ -132,7 +135,14 @@ class _Scanned:
 
     def search(self, queries: Floats, k: int) -> Nearest | None:
         """As ``search_together``; None where comparing with everything is cheaper."""
-        scores = scan_min([reduced.scan(queries) for _, _, reduced in self._parts])
+        scans: dict[int, Scan] = {}
+
+        def part(start: int, stop: int) -> None:
+            for number in range(start, stop):
+                scans[number] = self._parts[number][2].scan(queries)
+
+        parallel_rows(part, len(self._parts), queries.shape[1] * _AXES * len(queries))
+        scores = scan_min([scans[number] for number in range(len(self._parts))])
         kept = self._kept()
         if kept is not None:
             scores = scores[kept]

@@ -94,7 +94,9 @@ class Reduction:
     def reduce_queries(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
         """Reduces query vectors to (q, width); returns also what to add to their squared distances, (q,)."""
         shown, hidden = self._split(vectors)
-        return np.column_stack([shown, np.zeros_like(hidden)]), _HIDDEN_SHARE * hidden
+        reduced = np.zeros((len(shown), self.width), np.float32)
+        reduced[:, :-1] = shown
+        return reduced, _HIDDEN_SHARE * hidden
 
     def save(self, path: Path) -> None:
         """Writes the reduction to ``path``, a new file."""
@@ -207,7 +209,11 @@ def scan_min(scans: Sequence[Scan]) -> Floats:
             axes. All have the same number of queries.
     """
     # |x - y| ** 2 = |x| ** 2 - 2 x y + |y| ** 2, all but the first as one product.
-    prepared = [np.column_stack([-2 * one.queries, np.ones(len(one.queries), np.float32)]) for one in scans]
+    prepared = []
+    for one in scans:
+        factors = np.ones((len(one.queries), one.queries.shape[1] + 1), np.float32)
+        np.multiply(one.queries, -2, out=factors[:, :-1])
+        prepared.append(factors)
     constants = [
         np.asarray(np.vecdot(one.queries, one.queries) + one.offsets, dtype=np.float32)[:, None]
         for one in scans

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.refiling import refile_products
-from stylesearch.features.prepare import PreparedImage, Task, prepare_image
+from stylesearch.features.prepare import PreparedImage, Task, give_up_image, look_at_image, prepare_image
 from stylesearch.features.stream import extract_stream
 from stylesearch.images.source import is_remote
 from stylesearch.importers.base import Importer, Listed, Note, check_options, count_listed
@@ -89,18 +89,17 @@ def ingest(
             )
         refile_products(writer)  # in case a renaming of categories was cut short
         run.find_feature_sets(writer)
+        sizes = {one.fingerprint: one.input_size for one in extractors}
         samples = extract_stream(
             _fetch(run.tasks(listed), options),
-            partial(
-                prepare_image,
-                sizes={one.fingerprint: one.input_size for one in extractors},
-                max_pixels=extraction.max_pixels,
-            ),
+            partial(prepare_image, sizes=sizes, max_pixels=extraction.max_pixels),
             extractors,
             extraction.executor,
             batch_size=extraction.batch_size,
-            n_workers=extraction.n_workers,
+            n_workers=extraction.n_at_once,
             find_known=run.find_known,
+            look=partial(look_at_image, sizes=sizes),
+            give_up=give_up_image,
         )
         began_images = time.perf_counter()
         if progress:

@@ -122,10 +122,14 @@ def rebuild(
     if not counts:
         return {}
     wanted = sorted({*metrics, *metrics_in_use(location)})
+    stamp = fitted_space.version_stamp(location)
     transform, record = fitted_space.fit(location)
     for metric in wanted:
         location.stores.at_fit(location, metric, transform).build(progress=progress)
-    fitted_space.activate(location, record)
+    if not fitted_space.activate(location, record, replacing=stamp):
+        log.info("another machine has fitted the space %s meanwhile: that fit is used", location.space)
+        refresh(location, wanted, progress)
+        return counts
     _remove_other_fits(location, record.version)
     return counts
 

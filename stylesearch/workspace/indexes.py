@@ -22,6 +22,7 @@ from stylesearch.types import Failure, ReportProgress, SpaceChoice
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
+    from stylesearch.models.card import ModelCard
     from stylesearch.search import CategoryStatus
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.workspace.resources import Resources
@@ -115,11 +116,12 @@ class Indexes:
         from stylesearch.workspace.resources import locate_space
 
         settings, catalog = self._resources.settings, self._resources.catalog()
+        self._resources.bring_models()
         cards = list_models(settings.home)
         for feature_set in catalog.feature_sets():
             trained = [card.space for card in cards if card.feature_set == feature_set.fingerprint]
             for space in (*SPACES, *trained):
-                yield locate_space(settings, catalog, feature_set, space)
+                yield locate_space(settings, catalog, self._resources.artifacts, feature_set, space)
 
     def repair(self) -> None:
         """Builds the indexes again that a search could not use; closing the workspace does this too.
@@ -137,7 +139,10 @@ class Indexes:
         try:
             with self._building(0):
                 for gallery in damaged:
-                    repair(gallery)
+                    try:
+                        repair(gallery)
+                    except UnknownName as error:
+                        log.info("indexes are left as they are: %s", error.message)
         except IndexesLocked:
             log.info("the indexes are left to the process that is building")
         except (OSError, StyleSearchError) as error:
@@ -164,6 +169,7 @@ class Indexes:
         from stylesearch.search.maintenance import is_outdated, refresh
 
         try:
+            self._resources.bring_models()
             # As far as one reads that without the lock; once it is held, it is looked at again.
             outdated = [one for one in self._in_use(extractors) if is_outdated(*one)]
             if not outdated:
@@ -179,14 +185,8 @@ class Indexes:
             )
 
     def _in_use(self, extractors: Sequence[Extractor]) -> Iterator[tuple[SpaceLocation, list[str]]]:
-        """Yields the spaces to keep indexes of, with metrics to have them for besides those that have some.
-
-        A trained model that cannot have any (it may be damaged, removed, or trained anew on other features
-        meanwhile) is left out with a warning.
-        """
+        """Yields the spaces to keep indexes of, with metrics to have besides those that are there."""
         from stylesearch.models.store import list_models
-        from stylesearch.search import IndexWarning
-        from stylesearch.search.fitted_space import load
         from stylesearch.search.maintenance import metrics_in_use
         from stylesearch.spaces import SPACES
 
@@ -200,13 +200,26 @@ class Indexes:
                     yield location, default
             for card in list_models(own.home):
                 if card.feature_set == extractor.fingerprint:
-                    try:
-                        location = self._resources.space_location(extractor, card.space)
-                        load(location)
-                    except (ConfigError, SpaceError, UnknownName) as error:
-                        warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=4)
-                    else:
+                    location = self._locate_model(extractor, card)
+                    if location is not None:
                         yield location, [card.metric]
+
+    def _locate_model(self, extractor: Extractor, card: ModelCard) -> SpaceLocation | None:
+        """The space of a trained model; None, with a warning, where it cannot have indexes.
+
+        It may be damaged, removed, or trained anew on other features meanwhile; indexes of the other models
+        are built.
+        """
+        from stylesearch.search import IndexWarning
+        from stylesearch.search.fitted_space import load
+
+        try:
+            location = self._resources.space_location(extractor, card.space)
+            load(location)
+        except (ConfigError, SpaceError, UnknownName) as error:
+            warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=5)
+            return None
+        return location
 
     @property
     def _folder(self) -> Path:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
+from stylesearch.artifacts.base import MODEL
 from stylesearch.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -34,13 +35,15 @@ class Models:
         """Lists the cards of the models by name; one that cannot be read is left out, and logged."""
         from stylesearch.models import store
 
+        self._resources.bring_models()
         return store.list_models(self._resources.settings.home)
 
     def problems(self) -> dict[str, str]:
         """Reads all models whole; names those that cannot be used, with the reason."""
         from stylesearch.models import store
 
-        return store.examine_models(self._resources.settings.home, whole=True)[1]
+        damaged = self._resources.bring_models()
+        return store.examine_models(self._resources.settings.home, whole=True)[1] | damaged
 
     def get(self, name: str) -> ModelCard:
         """Reads the card of a model: its training, weights and scores.
@@ -51,7 +54,32 @@ class Models:
         """
         from stylesearch.models import store
 
-        return store.read_model(self._resources.settings.home, name)
+        folder = store.folder_of(self._resources.settings.home, name)
+        self._resources.artifacts.get(MODEL, name)
+        return store.read_card(folder)
+
+    def share(self, name: str) -> None:
+        """Puts a model that lies in the workspace folder alone into the catalog, for all machines on it.
+
+        Training does that by itself; this is for models of before.
+
+        Raises:
+            UnknownName: there is no model of that name.
+            SpaceError: it is damaged.
+            ConfigError: the settings keep models in the workspace folder.
+        """
+        from stylesearch.errors import ConfigError
+        from stylesearch.models import store
+
+        settings = self._resources.settings
+        if not settings.shares_artifacts:
+            raise ConfigError(
+                "the settings keep trained models in the workspace folder, for this machine alone",
+                hint='artifacts = "catalog" in config.toml shares them',
+            )
+        self._resources.bring_models()
+        _ = self._resources.catalog()  # there has to be one
+        store.share_model(settings.home, name, self._resources.artifacts)
 
     def remove(self, name: str) -> dict[str, str | None]:
         """Removes a model, its indexes, and an unfinished training of that name.
@@ -74,6 +102,7 @@ class Models:
         from stylesearch.settings import change_settings
 
         settings, writer = self._resources.settings, None
+        self._resources.bring_models()
         with contextlib.ExitStack() as held:
             if store.folder_of(settings.home, name).is_dir():
                 held.enter_context(store.training_lock(settings.home, name, settings.lock_timeout))
@@ -88,10 +117,10 @@ class Models:
             # In this order an interruption leaves settings that work, and a model that can be removed again.
             if changes:
                 change_settings(settings.home, changes)
-            store.deactivate(settings.home, name)
+            store.deactivate(settings.home, name, self._resources.artifacts)
             if writer is not None:
                 forget_features(writer, settings.home, networks)
-            store.remove_model(settings.home, name)
+            store.remove_model(settings.home, name, self._resources.artifacts)
         return changes
 
     def _settings_without(self, name: str) -> dict[str, str | None]:

@@ -31,7 +31,7 @@ class LocalStore(VectorStoreContract):
         """A shop with two categories, to copy: its migrations and its fit take a second."""
         folder = tmp_path_factory.mktemp("filled")
         with Catalog.open(folder / "catalog.db", create=True) as catalog:
-            shop = Shop(catalog, folder / "indexes", LocalVectorStores())
+            shop = Shop(catalog, folder, LocalVectorStores())
             for category, n_images in (("dress", 600), ("skirt", 130)):
                 shop.add(category, feature_like(n_images, DIM, seed=n_images))
             fitted_space.activate(shop.location, fitted_space.fit(shop.location)[1])
@@ -41,7 +41,7 @@ class LocalStore(VectorStoreContract):
     def shop(self, filled: Path, tmp_path: Path) -> Iterator[Shop]:
         folder = Path(shutil.copytree(filled, tmp_path / "shop"))
         with Catalog.open(folder / "catalog.db") as catalog:
-            yield Shop(catalog, folder / "indexes", LocalVectorStores())
+            yield Shop(catalog, folder, LocalVectorStores())
 
     @pytest.fixture
     def make(self, shop: Shop) -> Callable[[str], LocalVectorStore]:

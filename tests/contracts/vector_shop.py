@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from stylesearch.array_types import Floats, Ids
+from stylesearch.artifacts.base import FIT
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry
 from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.search.store import VectorStores
@@ -19,7 +21,7 @@ class Shop:
     """A catalog and one space; ``add`` and ``remove`` change the catalog only."""
 
     def __init__(
-        self, catalog: Catalog, folder: Path, stores: VectorStores, *, space: str = "whitened", dim: int = DIM
+        self, catalog: Catalog, home: Path, stores: VectorStores, *, space: str = "whitened", dim: int = DIM
     ) -> None:
         self.catalog = catalog
         with catalog.writing() as writer, writer.transaction():
@@ -31,7 +33,9 @@ class Shop:
                 dim=dim,
             )
         self._n_images = catalog.status().images
-        self.location = SpaceLocation(catalog, self.feature_set, space, folder, stores)
+        artifacts = HomeArtifacts(home, catalog.id)
+        folder = artifacts.folder(FIT, f"{'f' * 16}/{space}")
+        self.location = SpaceLocation(catalog, self.feature_set, space, folder, stores, artifacts)
 
     def add(self, category: str, features: Floats) -> Ids:
         before = self.catalog.highest_feature_id()

@@ -16,6 +16,7 @@ __all__ = [
     "BACKEND",
     "BUSY_SECONDS",
     "SECONDS_BEFORE_SAYING_SO",
+    "WRITE",
     "Backend",
     "ChangeCounter",
     "Damage",
@@ -32,6 +33,11 @@ SECONDS_BEFORE_SAYING_SO: Final = 1.0
 
 BACKEND: Final = "stylesearch_backend"
 """Name of the execution option of an engine that has its ``Backend``."""
+
+
+WRITE: Final = {"stylesearch_write": True}
+"""Execution options of a connection whose transactions will write: they take their turn when they begin,
+where waiting is possible, not at the first change, where SQLite can only refuse."""
 
 
 @dataclass(frozen=True, slots=True)

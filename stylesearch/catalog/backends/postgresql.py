@@ -23,7 +23,13 @@ from stylesearch.catalog.backends.base import BACKEND, Damage, LooseEnd, PoolSet
 from stylesearch.catalog.backends.postgresql_errors import explain
 from stylesearch.catalog.backends.postgresql_lock import WriterLock, check_session
 from stylesearch.catalog.stored_types import parse_json
-from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, MissingDependency
+from stylesearch.errors import (
+    CatalogDamaged,
+    CatalogError,
+    CatalogLocked,
+    ConfigError,
+    MissingDependency,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -64,6 +70,12 @@ _COUNT_CHANGE: Final = text(
     "UPDATE counters SET value = CASE name WHEN 'changes' THEN value + 1 "
     "ELSE greatest(value, pg_sequence_last_value(pg_get_serial_sequence('features', 'id')::regclass)) END "
     "WHERE name IN ('changes', 'highest_feature_id')"
+)
+
+_OTHER_PROCESSES: Final = text(
+    "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name LIKE 'process % on %' AND application_name <> :own "
+    "ORDER BY application_name LIMIT 3"
 )
 
 _SERIAL_COLUMNS: Final = text(
@@ -210,7 +222,14 @@ class PostgresBackend:
 
     @contextlib.contextmanager
     def replacing(self) -> Iterator[None]:
-        """Asks nobody to close the catalog: the ids of what replaces it are new ones."""
+        """Looks for sessions of other processes: they would not notice that ids mean other rows."""
+        with self._connect() as connection:
+            others = list(connection.execute(_OTHER_PROCESSES, {"own": _own_name()}).scalars())
+        if others:
+            raise CatalogLocked(
+                f"{', '.join(others)} has the database {self} open",
+                hint="end `stylesearch serve` and whatever else uses it, and try again",
+            )
         yield
 
     def changes(self, engine: Engine) -> _CommitCounter:
@@ -350,7 +369,12 @@ class _Pool(QueuePool):
 
 def _name_process(dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
     """Has the server show the process that a connection is of; in a process that was forked too."""
-    options.setdefault("application_name", f"process {os.getpid()} on {socket.gethostname()}"[:63])
+    options.setdefault("application_name", _own_name())
+
+
+def _own_name() -> str:
+    """The name of this process; the server keeps 63 bytes of it."""
+    return f"process {os.getpid()} on {socket.gethostname()}"[:63]
 
 
 def _look_for_pooler(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from stylesearch.catalog.backends.base import BACKEND, BUSY_SECONDS, Damage, LooseEnd
+from stylesearch.catalog.backends.base import BACKEND, BUSY_SECONDS, WRITE, Damage, LooseEnd
 from stylesearch.catalog.backends.sqlite_errors import explain, explain_errors, unreadable_words
 from stylesearch.catalog.backends.sqlite_lock import writer_lock
 from stylesearch.catalog.stored_types import parse_json
@@ -35,10 +35,6 @@ SECONDS_TO_CLOSE: Final = 2.0
 
 BROKEN: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 """What SQLite says of a file that it cannot begin to read."""
-
-_WRITE: Final = {"stylesearch_write": True}
-"""Execution options of a connection whose transactions will write: they take their turn when they begin,
-where waiting is possible, not at the first change, where SQLite can only refuse."""
 
 _PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}",
@@ -142,7 +138,7 @@ class SqliteBackend:
         """Holds the lock file; the connection's temporary tables end with it."""
         with writer_lock(self.path, timeout), engine.connect() as connection:
             connection.detach()
-            yield connection.execution_options(**_WRITE)
+            yield connection.execution_options(**WRITE)
 
     @contextlib.contextmanager
     def upgrading(self, timeout: float) -> Iterator[_Upgrading]:
@@ -272,7 +268,7 @@ class _Upgrading:
         engine = self._backend.engine(foreign_keys=False)
         try:
             with engine.connect() as connection:
-                writing = connection.execution_options(**_WRITE)
+                writing = connection.execution_options(**WRITE)
                 with writing.begin():
                     yield writing
                     if loose := self._backend.loose_ends(writing):

@@ -10,7 +10,14 @@ from sqlalchemy import Connection, delete, exists, select, update
 
 from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.check.database import DROP_ROW, REINDEX
-from stylesearch.catalog.check.derived import DROP_MARK, READ_PRICES, REFILE, VALUES, read_listings
+from stylesearch.catalog.check.derived import (
+    COUNT_ANEW,
+    DROP_MARK,
+    READ_PRICES,
+    REFILE,
+    VALUES,
+    read_listings,
+)
 from stylesearch.catalog.check.findings import Finding
 from stylesearch.catalog.check.rows import DROP_VECTOR, MERGE
 from stylesearch.catalog.merging import product_values as row_of_product
@@ -51,6 +58,7 @@ def _drop_rows(writer: Writer, keys: Sequence[Any]) -> None:
             writer.connection().execute(delete(product_values).where(~is_there))
             continue
         writer.connection().exec_driver_sql(f"DELETE FROM {table} WHERE rowid = ?", (int(row),))
+    writer.shown_counts.count_anew()
 
 
 def _drop_vectors(writer: Writer, ids: Sequence[Any]) -> None:
@@ -74,6 +82,7 @@ def _merge(writer: Writer, pks: Sequence[Any]) -> None:
                 continue
             product_id, values = _values_of(writer.connection(), pk)
             _store(writer, pk, product_id, restore_fields(product_id, values, said))
+    writer.shown_counts.count_anew()
 
 
 def _values_of(connection: Connection, pk: int) -> tuple[str, dict[str, Any]]:
@@ -98,6 +107,7 @@ def _readable_values(connection: Connection, pk: int) -> tuple[str, dict[str, An
 def _read_prices(writer: Writer, pks: Sequence[Any]) -> None:
     for pk in pks:
         _store(writer, pk, *_readable_values(writer.connection(), pk))
+    writer.shown_counts.count_anew()
 
 
 def _store(writer: Writer, pk: int, product_id: str, values: dict[str, Any]) -> None:
@@ -122,6 +132,10 @@ def _refile(writer: Writer, image_pks: Sequence[Any]) -> None:
     writer.refile_products(sorted(set(pks)))
 
 
+def _count_anew(writer: Writer, names: Sequence[Any]) -> None:
+    writer.shown_counts.count_anew()
+
+
 _REPAIRS: Final[dict[str, Callable[[Writer, Sequence[Any]], None]]] = {
     REINDEX: _reindex,
     DROP_ROW: _drop_rows,
@@ -131,5 +145,6 @@ _REPAIRS: Final[dict[str, Callable[[Writer, Sequence[Any]], None]]] = {
     READ_PRICES: _read_prices,
     VALUES: _make_values,
     REFILE: _refile,
+    COUNT_ANEW: _count_anew,
 }
 """In this order: what is read through a wrong index, or filed by a damaged row, comes after it."""

@@ -43,7 +43,7 @@ class WorkspaceAccess:
     def __init__(self, workspace: Workspace, *, create: bool = False) -> None:
         self.workspace = workspace
         self.home = workspace.settings.home
-        self.uploads = UploadFolder(self.home)
+        self.uploads = UploadFolder(self.home, workspace.settings.uploads)
         self._create = create
         self._readers = anyio.CapacityLimiter(READERS)
         self._counts: tuple[int | None, dict[str, int]] | None = None

@@ -11,6 +11,22 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 INSERT INTO "alembic_version" VALUES('0004');
+CREATE TABLE artifact_parts (
+	kind VARCHAR NOT NULL, 
+	name VARCHAR NOT NULL, 
+	sha256 VARCHAR NOT NULL, 
+	position INTEGER NOT NULL, 
+	content BLOB NOT NULL, 
+	CONSTRAINT pk_artifact_parts PRIMARY KEY (kind, name, sha256, position), 
+	CONSTRAINT fk_artifact_parts_kind FOREIGN KEY(kind, name) REFERENCES artifacts (kind, name) ON DELETE CASCADE
+);
+CREATE TABLE artifacts (
+	kind VARCHAR NOT NULL, 
+	name VARCHAR NOT NULL, 
+	version VARCHAR NOT NULL, 
+	files JSON NOT NULL, 
+	CONSTRAINT pk_artifacts PRIMARY KEY (kind, name)
+);
 CREATE TABLE category_map (
 	shop_category VARCHAR NOT NULL, 
 	category VARCHAR NOT NULL, 
@@ -124,6 +140,12 @@ CREATE TABLE products (
 INSERT INTO "products" VALUES(1,'red','Red dress','dress','https://shop.example/red','19.90 EUR','{"size": ["S", "M"], "gr\u00f6\u00dfe": "klein"}',NULL,'[]',19.9,19.9,'EUR','dress');
 INSERT INTO "products" VALUES(2,'blue','Blue ''evening'' dress','dress',NULL,NULL,'{}',NULL,'[]',NULL,NULL,NULL,'dress');
 INSERT INTO "products" VALUES(3,'pleated','Pleated skirt','skirt',NULL,NULL,'{}',NULL,'[]',NULL,NULL,NULL,'skirt');
+CREATE TABLE shown_counts (
+	category VARCHAR NOT NULL, 
+	n_products INTEGER NOT NULL, 
+	CONSTRAINT pk_shown_counts PRIMARY KEY (category)
+);
+INSERT INTO "shown_counts" VALUES('dress',2);
 CREATE TABLE sources (
 	pk INTEGER NOT NULL, 
 	name VARCHAR NOT NULL, 

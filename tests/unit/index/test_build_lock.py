@@ -28,9 +28,9 @@ def test_another_builder_is_named_and_a_killed_one_holds_nothing(tmp_path: Path)
     try:
         assert other.stdout is not None
         other.stdout.readline()
-        with pytest.raises(IndexesLocked, match=f"process {other.pid} on .* is building") as caught:
-            with building(tmp_path, 0):
-                pass
+        told = f"process {other.pid} on .* is building"
+        with pytest.raises(IndexesLocked, match=told) as caught, building(tmp_path, 0):
+            pass
         assert "searches go on" in caught.value.hint
     finally:
         other.kill()
