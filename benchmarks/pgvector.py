@@ -60,8 +60,8 @@ def main() -> None:
         rows = []
         for name, kind in kinds.items():
             artifacts = HomeArtifacts(Path(folder) / name, catalog.id)
-            place = artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/raw")
-            location = SpaceLocation(catalog, feature_set, "raw", place, kind, artifacts)
+            fits = artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/raw")
+            location = SpaceLocation(catalog, feature_set, "raw", fits, kind, artifacts)
             transform, record = fitted_space.fit(location)
             fitted_space.activate(location, record)
             stores[name] = kind.at_fit(

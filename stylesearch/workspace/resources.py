@@ -378,6 +378,11 @@ def _vector_stores(settings: Settings, catalog: Catalog) -> VectorStores:
             f"Received: a catalog on {catalog.engine.dialect.name}",
             hint="name a database, db = postgresql+psycopg://..., or set candidates = local",
         )
+    if not settings.shares_artifacts:
+        raise ConfigError(
+            "candidates = pgvector wants the same fits on all machines. Received: artifacts = home",
+            hint="set artifacts = catalog, or candidates = local",
+        )
     try:
         from stylesearch.search.pgvector.store import PgVectorStores
     except ModuleNotFoundError as error:
