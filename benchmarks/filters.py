@@ -18,6 +18,8 @@ import numpy as np
 
 from benchmarks.measuring import print_table, seconds_of
 from stylesearch.array_types import Floats
+from stylesearch.artifacts.base import FIT
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog import Catalog, ImageEntry
 from stylesearch.distance import nearest_to_any
 from stylesearch.search import fitted_space
@@ -51,9 +53,10 @@ def _measure(folder: Path, size: int) -> None:
     rows = []
     with Catalog.open(folder / "catalog.db") as catalog:
         _fill(catalog, vectors)
-        location = SpaceLocation(
-            catalog, catalog.feature_sets()[0], "raw", folder / "raw", LocalVectorStores()
-        )
+        artifacts = HomeArtifacts(folder, catalog.id)
+        place = artifacts.folder(FIT, f"{'f' * 16}/raw")
+        feature_set = catalog.feature_sets()[0]
+        location = SpaceLocation(catalog, feature_set, "raw", place, LocalVectorStores(), artifacts)
         transform, record = fitted_space.fit(location)
         fitted_space.activate(location, record)
         LocalVectorStores().at_fit(location, "cosine", transform).build()

@@ -29,6 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.measuring import print_table, run_measured
+from stylesearch.artifacts.base import FIT
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.vector_codec import checksum, encode_vectors
 from stylesearch.index.reranked import Strategy
@@ -65,10 +67,10 @@ def main() -> None:
                 if is_done:
                     continue
                 command = [sys.executable, "-m", "benchmarks.million", step, str(home), str(size)]
-                _, memory, out = run_measured(command)
-                told = json.loads(out.splitlines()[-1])
+                took = run_measured(command)
+                told = json.loads(took.out.splitlines()[-1])
                 queries += told["rows"]
-                taken = [f"{told['wall']:.0f}", f"{told['cpu']:.0f}", f"{memory:,.0f}"]
+                taken = [f"{told['wall']:.0f}", f"{told['cpu']:.0f}", f"{took.megabytes:,.0f}"]
                 work.append([f"{size:,}", step, *taken, told["what"]])
     print_table(["products", "step", "s", "CPU s", "peak memory, MB", "remarks"], work)
     print()
@@ -79,7 +81,8 @@ def category_sizes(n_products: int) -> list[int]:
     """Products of each category by Zipf's law, the largest first; together ``n_products``."""
     shares = 1 / np.arange(1, N_CATEGORIES + 1)
     edges = np.rint(n_products * np.cumsum(shares) / shares.sum()).astype(int)
-    return np.diff(edges, prepend=0).tolist()
+    sizes: list[int] = np.diff(edges, prepend=0).tolist()
+    return sizes
 
 
 class MadeUp:
@@ -160,7 +163,9 @@ def open_gallery(home: Path) -> Iterator[Gallery]:
     """The gallery of a catalog that was filled."""
     with Catalog.open(home / "catalog.db", readonly=True) as catalog:
         (feature_set,) = catalog.feature_sets()
-        location = SpaceLocation(catalog, feature_set, "whitened", home / "indexes", LocalVectorStores())
+        artifacts, stores = HomeArtifacts(home, catalog.id), LocalVectorStores()
+        folder = artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/whitened")
+        location = SpaceLocation(catalog, feature_set, "whitened", folder, stores, artifacts)
         yield Gallery(location, "cosine")
 
 

@@ -23,7 +23,7 @@ from stylesearch.catalog.tables import artifact_parts, artifacts
 from stylesearch.errors import CatalogDamaged
 from stylesearch.files import sha256_bytes, sha256_file
 
-__all__ = ["PART_BYTES", "ArtifactTable", "ArtifactVersion", "version_of"]
+__all__ = ["PART_BYTES", "ArtifactTable", "ArtifactVersion", "copy_artifacts", "version_of"]
 
 PART_BYTES: Final = 4_000_000
 """Largest part of a file in one row: what reading and writing hold in memory."""
@@ -130,6 +130,24 @@ class ArtifactTable:
             for table in (artifact_parts, artifacts):
                 connection.execute(delete(table).where(table.c.kind == kind, table.c.name == name))
             backend_behind(connection).end_writing(connection)
+
+
+def copy_artifacts(source: Connection, target: Connection) -> None:
+    """Copies all artifacts of a catalog to another, in the transaction of the caller, as they are.
+
+    Args:
+        source: connection to a catalog, whose transaction sees one state of it.
+        target: connection to another; what has the same kind and name there is replaced.
+    """
+    for row in source.execute(select(artifacts)).all():
+        for table in (artifact_parts, artifacts):
+            target.execute(delete(table).where(table.c.kind == row.kind, table.c.name == row.name))
+        target.execute(insert(artifacts).values(**row._mapping))
+    keys = artifact_parts.primary_key.columns
+    for key in source.execute(select(*keys)).all():  # one at a time: each may have megabytes
+        this = [column == value for column, value in zip(keys, key, strict=True)]
+        content = source.execute(select(artifact_parts.c.content).where(*this)).scalar_one()
+        target.execute(insert(artifact_parts).values(**key._mapping, content=content))
 
 
 def _version(kind: str, name: str) -> Select[str]:

@@ -188,6 +188,11 @@ class Catalog:
             raise CatalogDamaged(f"about has no {CATALOG_ID} of 16 hexadecimal digits. Found: {found!r}")
         return self._id
 
+    @property
+    def engine(self) -> Engine:
+        """The engine, for what keeps derived tables of its own beside those of the catalog."""
+        return self._engine
+
     def state(self) -> int:
         """A number that changes with every commit by any process.
 
@@ -443,7 +448,10 @@ class Catalog:
         statement = (
             select(images.c.pk, *product_columns, *image_columns)
             .join_from(products, images, products.c.pk == images.c.product_pk)
-            .where(IS_USABLE, tuple_(products.c.id, images.c.path) > tuple_(*after))
+            # The first condition follows from the other: an index of one table finds where the page begins.
+            .where(
+                IS_USABLE, products.c.id >= after[0], tuple_(products.c.id, images.c.path) > tuple_(*after)
+            )
             .order_by(products.c.id, images.c.path)
             .limit(limit)
         )

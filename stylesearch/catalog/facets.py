@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from stylesearch.catalog.categories import is_in
 from stylesearch.catalog.filtering import meets_at, plain_numbers
-from stylesearch.catalog.queries import is_filed_under
+from stylesearch.catalog.queries import is_of_gallery
 from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images, listings, product_values, products, sources
 from stylesearch.conditions import FIELDS, Condition, write_condition
-from stylesearch.types import Domain, FacetValue, ProductFilter
+from stylesearch.types import FacetValue, ProductFilter
 
 __all__ = ["MOST_VALUES", "count_facets"]
 
@@ -53,7 +53,7 @@ def count_facets(
             select(images.c.product_pk)
             .join_from(images, features, features.c.image_pk == images.c.pk)
             .where(*meets_at(connection, without, images.c.product_pk))
-            .where(is_filed_under(feature_set, None, Domain.SHOP))
+            .where(*is_of_gallery(feature_set))
         )
         count = _COUNTS.get(condition.name)
         found[name] = count(connection, pks) if count else _by_value(connection, pks, condition)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
 )
 from sqlalchemy import false as nothing
 
@@ -90,16 +91,19 @@ def meets_at(
 def _of_attribute(condition: Condition, pk: ColumnElement[int]) -> ColumnElement[bool]:
     """Condition for products with such a value: of those that must not have one, each is looked up."""
     stored = product_values.c
-    match = [stored.name == condition.attribute]
+    alike: list[ColumnElement[bool]] = []  # one of which is enough
     if condition.values:
-        numbers = plain_numbers(condition.values)
-        has_value = stored.value.in_(condition.values)
-        match.append(or_(has_value, stored.number.in_(numbers)) if numbers else has_value)
-    if condition.has_bounds:
-        match += _within(condition, stored.number, stored.number)
+        alike.append(stored.value.in_(condition.values))
+        if numbers := plain_numbers(condition.values):
+            alike.append(stored.number.in_(numbers))
+    elif condition.has_bounds:
+        alike.append(and_(*_within(condition, stored.number, stored.number)))
+    is_named = stored.name == condition.attribute
     if condition.is_negated:
-        return ~exists().where(stored.product_pk == pk, *match)
-    return pk.in_(select(stored.product_pk).where(*match))
+        return ~exists().where(stored.product_pk == pk, is_named, or_(*alike) if alike else true())
+    # One look-up for each: an index of values and one of numbers cannot be used for both at once.
+    found = [select(stored.product_pk).where(is_named, one) for one in alike or [true()]]
+    return pk.in_(union(*found) if len(found) > 1 else found[0])
 
 
 def plain_numbers(values: Iterable[str]) -> list[float]:
@@ -138,7 +142,7 @@ def _category(connection: Connection, condition: Condition) -> ColumnElement[boo
 def _in_stock(connection: Connection, condition: Condition) -> ColumnElement[bool]:
     if not condition.values:
         return products.c.in_stock.is_not(None)
-    return or_(*(products.c.in_stock.is_(one == "true") for one in condition.values))
+    return or_(*(products.c.in_stock.is_not_distinct_from(one == "true") for one in condition.values))
 
 
 def _price(connection: Connection, condition: Condition) -> ColumnElement[bool]:

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from stylesearch.catalog.backends import Backend, backend_of
 from stylesearch.catalog.schema_version import HEAD, read_revision
-from stylesearch.catalog.tables import metadata
+from stylesearch.catalog.tables import VECTOR_TABLES, metadata
 from stylesearch.errors import CatalogError
 
 __all__ = [
@@ -112,9 +112,18 @@ def check_schema(place: Backend | str | os.PathLike[str]) -> list[str]:
 
 
 def schema_drift(connection: Connection) -> list[str]:
-    """Lists how a database differs from ``stylesearch.catalog.tables``; empty where they agree."""
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    """Lists how a database differs from ``stylesearch.catalog.tables``; empty where they agree.
+
+    Tables of vectors are no part of the schema: they are derived, and come and go with the fits of spaces.
+    """
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": True, "include_name": _is_of_the_schema}
+    )
     return [str(difference) for difference in compare_metadata(context, metadata)]
+
+
+def _is_of_the_schema(name: str | None, kind: str, parents: object) -> bool:
+    return not (kind == "table" and name is not None and name.startswith(VECTOR_TABLES))
 
 
 def make_config(connection: Connection) -> Config:

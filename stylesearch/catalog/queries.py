@@ -45,6 +45,7 @@ __all__ = [
     "image_from_row",
     "in_batches",
     "is_filed_under",
+    "is_of_gallery",
     "known_image_from_row",
     "product_from_row",
     "source_from_row",
@@ -133,6 +134,15 @@ def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain
     """Condition for features of a set, a domain and, unless it is None, a category."""
     of_set = and_(features.c.feature_set_pk == feature_set.pk, features.c.domain == domain.value)
     return of_set if category is None else and_(of_set, features.c.category == category)
+
+
+def is_of_gallery(feature_set: FeatureSet) -> list[ColumnElement[bool]]:
+    """Conditions for features, joined to their images, of a set and of shop images.
+
+    So written that no index finds them: else SQLite would begin with all features of the set and read their
+    rows, instead of looking up those of the products that are wanted.
+    """
+    return [features.c.feature_set_pk + 0 == feature_set.pk, images.c.domain == Domain.SHOP.value]
 
 
 def feature_sets_of_images(

@@ -13,10 +13,10 @@ from sqlalchemy import Engine, Select, select
 from stylesearch.array_types import Ids
 from stylesearch.catalog.facets import count_facets
 from stylesearch.catalog.filtering import meets_at
-from stylesearch.catalog.queries import is_filed_under
+from stylesearch.catalog.queries import is_of_gallery
 from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images
-from stylesearch.types import Domain, FacetValue, ProductFilter
+from stylesearch.types import FacetValue, ProductFilter
 
 __all__ = ["FeatureSelection", "FeatureSelections"]
 
@@ -121,7 +121,7 @@ class FeatureSelections:
         statement = (
             select(features.c.id)
             .join_from(images, features, features.c.image_pk == images.c.pk)
-            .where(*conditions, is_filed_under(feature_set, None, Domain.SHOP))
+            .where(*conditions, *is_of_gallery(feature_set))
         )
         return FeatureSelection(statement, self._read)
 

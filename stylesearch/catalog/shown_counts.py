@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, select, update
 
 from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, in_batches
 from stylesearch.catalog.tables import products, shown_counts
@@ -20,6 +20,12 @@ COUNTED: Final[Select[str, int]] = (
     .group_by(products.c.category)
 )
 """Categories, and how many products with an image that is shown they have."""
+
+_ADD: Final = (
+    update(shown_counts)
+    .where(shown_counts.c.category == bindparam("of_category"))
+    .values(n_products=shown_counts.c.n_products + bindparam("difference"))
+)
 
 
 class ShownCounts:
@@ -50,15 +56,20 @@ class ShownCounts:
 
     def add(self, differences: Mapping[str, int]) -> None:
         """Adds numbers, which may be negative, by category."""
-        for name, n in sorted(differences.items()):
-            if not n:
-                continue
-            is_row = shown_counts.c.category == name
-            changed = update(shown_counts).where(is_row).values(n_products=shown_counts.c.n_products + n)
-            if not self._connection.execute(changed).rowcount:
-                self._connection.execute(insert(shown_counts), {"category": name, "n_products": n})
-            elif n < 0:
-                self._connection.execute(delete(shown_counts).where(is_row, shown_counts.c.n_products <= 0))
+        changed = {name: n for name, n in sorted(differences.items()) if n}
+        stored: set[str] = set()
+        for batch in in_batches(list(changed)):
+            found = select(shown_counts.c.category).where(shown_counts.c.category.in_(batch))
+            stored.update(self._connection.execute(found).scalars())
+        if stored:
+            self._connection.execute(
+                _ADD,
+                [{"of_category": name, "difference": n} for name, n in changed.items() if name in stored],
+            )
+        if new := [{"category": name, "n_products": n} for name, n in changed.items() if name not in stored]:
+            self._connection.execute(insert(shown_counts), new)
+        if any(n < 0 for n in changed.values()):
+            self._connection.execute(delete(shown_counts).where(shown_counts.c.n_products <= 0))
 
     def count_anew(self) -> None:
         """Counts all products: seconds in a catalog of a million."""
@@ -72,4 +83,7 @@ class ShownCounts:
         return counted
 
     def _counted_among(self, condition: ColumnElement[bool]) -> Counter[str]:
-        return Counter(dict(self._connection.execute(COUNTED.where(condition)).all()))
+        # Not grouped by the database, which would read all products in the order of their categories.
+        found = select(products.c.category).where(condition, HAS_SHOWN_IMAGE)
+        names = self._connection.execute(found).scalars()
+        return Counter(name for name in names if name is not None)

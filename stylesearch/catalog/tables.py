@@ -58,6 +58,7 @@ from stylesearch.catalog.vector_codec import DTYPES
 from stylesearch.types import Domain, Variant
 
 __all__ = [
+    "VECTOR_TABLES",
     "ImageState",
     "about",
     "artifact_parts",
@@ -88,6 +89,10 @@ metadata = MetaData(
     }
 )
 """All tables. Every constraint has a name, so that a migration can drop it on any database."""
+
+
+VECTOR_TABLES: Final = "vectors_"
+"""With this begin the names of tables of vectors of a space, on PostgreSQL; none of these begins so."""
 
 
 class ImageState(enum.StrEnum):

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Table, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from stylesearch.catalog.artifact_table import copy_artifacts
 from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.export_files import PartReader, PartWriter
 from stylesearch.catalog.row_values import RowChecker, parse_row, plain_table
@@ -149,7 +150,7 @@ def read_tables(
                     connection,
                     one,
                     rows[start : start + ROWS_AT_ONCE],
-                    lambda number, reason, name=name: _wrong(reader, name, number, reason),
+                    functools.partial(_wrong, reader, name),
                 )
             if progress:
                 progress("importing", sum(counts.values()), total)
@@ -172,6 +173,8 @@ def copy_tables(
     progress: ReportProgress | None = None,
 ) -> dict[str, int]:
     """Puts all rows of a catalog into another, with their keys and ids, in the transaction of the caller.
+
+    The fits and models that it shares go with them: ids are the same, so that fits hold.
 
     Args:
         source: connection to a catalog of this version's schema, whose transaction sees one state of it.
@@ -207,6 +210,7 @@ def copy_tables(
         raise CatalogError(
             f"{counts[odd]} rows of {odd} have arrived. There were {expected[odd]}", hint="please report this"
         )
+    copy_artifacts(source, target)
     given_out = backend_behind(source).highest_feature_id(source)
     backend_behind(target).raise_feature_ids(target, given_out)
     of_source = source.execute(select(about.c.value).where(about.c.name == CATALOG_ID)).scalar_one()

@@ -28,6 +28,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.categories import Categories
@@ -125,15 +126,21 @@ class Writer:
 
         Raises:
             CatalogLocked: another program's transaction did not end in time.
-            CatalogError: no space left, or not allowed.
+            CatalogError: no space left, not allowed, or a row contradicts others.
         """
         if self._connection.in_transaction():
             raise RuntimeError("a transaction is open already: they do not nest")
         backend = backend_behind(self._connection)
-        with self._connection.begin():
-            backend.begin_writing(self._connection)
-            yield
-            backend.end_writing(self._connection)
+        try:
+            with self._connection.begin():
+                backend.begin_writing(self._connection)
+                yield
+                backend.end_writing(self._connection)
+        except IntegrityError as error:
+            raise CatalogError(
+                f"a row contradicts others in the catalog {backend}: {error.orig}",
+                hint="run `stylesearch db check`; nothing of this transaction was stored",
+            ) from error
 
     def feature_set(
         self,
@@ -400,11 +407,12 @@ class Writer:
         product_pks, category_of = self._product_pks({product_id for product_id, _ in by_key})
         known: dict[tuple[int, str], Any] = {}
         shown: dict[tuple[int, str], bool] = {}
+        domain_at, state_at = (3 + _entry_columns.index(one) for one in (images.c.domain, images.c.state))
         for batch in in_batches(sorted(product_pks.values())):
             statement = select(images.c.product_pk, images.c.path, images.c.pk, *_entry_columns)
             for row in connection.execute(statement.where(images.c.product_pk.in_(batch))):
                 known[row[0], row[1]] = row[2:]
-                shown[row[0], row[1]] = _is_shown(row.domain, row.state)
+                shown[row[0], row[1]] = _is_shown(str(row[domain_at]), str(row[state_at]))
         shown_before = {product_pk for (product_pk, _), is_shown in shown.items() if is_shown}
         result: dict[ImageKey, tuple[int, Change]] = {}
         new: list[dict[str, Any]] = []

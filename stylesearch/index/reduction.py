@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ __all__ = [
 PANEL = 64
 """Reduced vectors in a panel: few enough for BLAS to stay on one core with up to some hundred queries."""
 
-_PANELS_A_STEP = 64
+_PANELS_A_STEP = 16
 
 _HIDDEN_SHARE = np.float32(0.5)
 _OVERSAMPLING = 16
@@ -185,7 +185,8 @@ def scan_panels(reduced: Floats) -> Floats:
     return np.ascontiguousarray(padded.reshape(-1, PANEL, width + 1).transpose(0, 2, 1))
 
 
-class Scan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Scan:
     """Reduced vectors, and the queries that they are compared with.
 
     Attributes:

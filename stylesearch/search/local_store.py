@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from stylesearch.index.joint import search_together
 from stylesearch.index.reranked import Strategy
 from stylesearch.parallel import run_bounded
 from stylesearch.search.fitted_space import Stamp, version_stamp
+from stylesearch.search.gallery_vectors import GalleryVectors, only
 from stylesearch.search.store import (
     Candidates,
     CategoryStatus,
@@ -26,7 +26,6 @@ from stylesearch.search.store import (
     merge_candidates,
     nearest_in_blocks,
 )
-from stylesearch.spaces.base import scale_for_category
 from stylesearch.types import Domain, Failure
 
 if TYPE_CHECKING:
@@ -43,23 +42,6 @@ __all__ = ["LocalVectorStore", "LocalVectorStores"]
 
 BUILT_AT_ONCE = 400_000
 """Vectors of categories that are built at the same time; one with more is built alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What searches need of the catalog, as of one state of it.
-
-    Attributes:
-        state: number of the state.
-        categories: categories of the gallery.
-        last_feature_id: the largest feature id of the gallery.
-        last_ids: the largest feature id by category, for those that were asked for.
-    """
-
-    state: int | None
-    categories: list[str]
-    last_feature_id: int
-    last_ids: dict[str, int] = field(default_factory=dict)
 
 
 class LocalVectorStore:
@@ -98,6 +80,7 @@ class LocalVectorStore:
         self.location = location
         self.metric = metric
         self.transform = transform
+        self.vectors = GalleryVectors(location, transform)
         self.damaged: dict[str, str] = {}  # category -> the generation that could not be used
         self.indexes = CategoryIndexes(
             _folder_of_fit(location, transform.version) / metric,
@@ -110,7 +93,6 @@ class LocalVectorStore:
         self._stamp = stamp
         self._warn = warn
         self._opened: dict[str, tuple[str, OpenIndex]] = {}
-        self._contents: _Contents | None = None
         self._removed: Ids = np.empty(0, np.int64)
         self._changing = threading.Lock()
 
@@ -121,7 +103,7 @@ class LocalVectorStore:
 
     def categories(self) -> list[str]:
         """Names of the categories that have images, sorted."""
-        return list(self._read_contents().categories)
+        return list(self.vectors.contents().categories)
 
     def search(
         self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
@@ -132,7 +114,7 @@ class LocalVectorStore:
         """
         if allowed is not None and not len(allowed):
             return Candidates.empty()
-        contents = self._read_contents()
+        contents = self.vectors.contents()
         if category is None and self.strategy in (None, Strategy.SCAN):
             lists, known_to = self._search_together(vectors, contents.categories, n, allowed)
         else:
@@ -140,44 +122,24 @@ class LocalVectorStore:
             lists, known_to = self._search_each(vectors, names, n, allowed)
         last = contents.last_feature_id if allowed is None else int(allowed.ids[-1])
         for name, after_id in known_to.items():
-            if after_id < last and after_id < self._last_id(name, contents):
-                pending = self.blocks(name, after_id)
+            if after_id < last and after_id < self.vectors.last_id(name, contents):
+                pending = self.vectors.blocks(name, after_id)
                 if allowed is not None:
-                    pending = _only(allowed, pending)
+                    pending = only(allowed, pending)
                 lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
         return self._drop_removed(merge_candidates(lists))
 
     def add(self, ids: Ids) -> None:
         """Reads the catalog again: features that no index has are read from there."""
         with self._changing:
-            self._contents = None
+            self.vectors.forget_contents()
             self._removed = np.setdiff1d(self._removed, ids)
 
     def remove(self, ids: Ids) -> None:
         """Leaves features out of every answer, and out of the index at its next build."""
         with self._changing:
             self._removed = np.union1d(self._removed, ids)
-            self._contents = None
-
-    def blocks(self, category: str | None = None, after_id: int = 0) -> Iterator[tuple[Ids, Floats]]:
-        """Yields ids and vectors of the gallery in this fit, as they are compared, block by block.
-
-        Args:
-            category: of this category only, if given.
-            after_id: only features with a larger id.
-        """
-        catalog, feature_set = self.location.catalog, self.location.feature_set
-        if category is None and self.transform.scales is not None:
-            for name in catalog.category_names(feature_set, domain=Domain.SHOP):
-                yield from self.blocks(name, after_id)
-            return
-        for ids, features in catalog.features(
-            feature_set, category=category, after_id=after_id, domain=Domain.SHOP
-        ):
-            vectors = self.transform.apply(features)
-            if category is not None:
-                vectors = scale_for_category(self.transform, vectors, category)
-            yield ids, vectors
+            self.vectors.forget_contents()
 
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
         """Builds indexes anew, and removes those of categories without images.
@@ -208,7 +170,7 @@ class LocalVectorStore:
         last_feature_id = self.location.catalog.highest_feature_id()
         self.indexes.build(
             category,
-            _up_to(last_feature_id, self.blocks(category)),
+            _up_to(last_feature_id, self.vectors.blocks(category)),
             n_rows=sizes[category],
             transform_version=self.transform.version,
             last_feature_id=last_feature_id,
@@ -341,26 +303,6 @@ class LocalVectorStore:
     def _drop_removed(self, candidates: Candidates) -> Candidates:
         return candidates.without(self._removed) if len(self._removed) else candidates
 
-    def _last_id(self, category: str, contents: _Contents) -> int:
-        """The largest feature id of a category, read once for each state of the catalog."""
-        last = contents.last_ids.get(category)
-        if last is None:
-            location = self.location
-            last = location.catalog.last_feature_id(location.feature_set, category=category)
-            contents.last_ids[category] = last
-        return last
-
-    def _read_contents(self) -> _Contents:
-        """Reads what every search needs of the catalog, again only when the catalog has changed."""
-        catalog, feature_set = self.location.catalog, self.location.feature_set
-        state = catalog.state()  # before the rest is read: a change in between is then read next time
-        contents = self._contents
-        if contents is None or state is None or contents.state != state:
-            names = catalog.category_names(feature_set, domain=Domain.SHOP)
-            contents = _Contents(state, names, catalog.last_feature_id(feature_set))
-            self._contents = contents
-        return contents
-
 
 class LocalVectorStores:
     """Stores in files, in the folder of their space; ``VectorStores``."""
@@ -408,13 +350,6 @@ def _up_to(last_id: int, blocks: Iterable[tuple[Ids, Floats]]) -> Iterator[tuple
         yield ids[:kept], vectors[:kept]
         if kept < len(ids):
             return
-
-
-def _only(allowed: FeatureSelection, blocks: Iterator[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:
-    """Ids and vectors of those that are allowed."""
-    for ids, vectors in blocks:
-        kept = np.isin(ids, allowed.ids, assume_unique=True)
-        yield ids[kept], np.ascontiguousarray(vectors[kept])
 
 
 def _folder_of_fit(location: SpaceLocation, version: str) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stylesearch.artifacts.base import FIT, MODEL, ArtifactStore, Stamp
 from stylesearch.artifacts.home import HomeArtifacts
-from stylesearch.errors import ConfigError, UnknownName
+from stylesearch.errors import ConfigError, MissingDependency, UnknownName
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import ModelCard, check_features, index_folder, is_trained, name_of
 from stylesearch.settings import Settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stylesearch.features.stream import ExtractionOptions
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.search.searcher import Searcher
+    from stylesearch.search.store import VectorStores
 
 __all__ = ["OWN_SPACE", "Resources", "locate_space", "open_artifacts"]
 
@@ -347,11 +348,15 @@ def open_artifacts(settings: Settings, catalog: Catalog) -> ArtifactStore:
 def locate_space(
     settings: Settings, catalog: Catalog, artifacts: ArtifactStore, feature_set: FeatureSet, space: str
 ) -> SpaceLocation:
-    """Returns the location of a space of a feature set of the catalog."""
-    from stylesearch.search.fitted_space import SpaceLocation
-    from stylesearch.search.local_store import LocalVectorStores
+    """Returns the location of a space of a feature set of the catalog.
 
-    stores = LocalVectorStores()
+    Raises:
+        ConfigError: candidates are to come from pgvector, and the catalog is not on PostgreSQL.
+        MissingDependency: they are, and pgvector's library is not installed.
+    """
+    from stylesearch.search.fitted_space import SpaceLocation
+
+    stores = _vector_stores(settings, catalog)
     folder = artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/{index_folder(space)}")
     if not is_trained(space):
         return SpaceLocation(catalog, feature_set, space, folder, stores, artifacts)
@@ -359,6 +364,35 @@ def locate_space(
 
     model = folder_of(settings.home, name_of(space))
     return SpaceLocation(catalog, feature_set, space, folder, stores, artifacts, model)
+
+
+def _vector_stores(settings: Settings, catalog: Catalog) -> VectorStores:
+    """The kind of vector store that the settings name."""
+    if settings.candidates == "local":
+        from stylesearch.search.local_store import LocalVectorStores
+
+        return LocalVectorStores()
+    if catalog.engine.dialect.name != "postgresql":
+        raise ConfigError(
+            "candidates = pgvector wants a catalog on PostgreSQL. "
+            f"Received: a catalog on {catalog.engine.dialect.name}",
+            hint="name a database, db = postgresql+psycopg://..., or set candidates = local",
+        )
+    if not settings.shares_artifacts:
+        raise ConfigError(
+            "candidates = pgvector wants the same fits on all machines. Received: artifacts = home",
+            hint="set artifacts = catalog, or candidates = local",
+        )
+    try:
+        from stylesearch.search.pgvector.store import PgVectorStores
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("pgvector", "psycopg"):
+            raise
+        raise MissingDependency(
+            f"candidates = pgvector wants the library {error.name}, which is not installed",
+            hint="pip install 'stylesearch[postgres]'",
+        ) from error
+    return PgVectorStores()
 
 
 def _check_names(choice: SpaceChoice) -> None:

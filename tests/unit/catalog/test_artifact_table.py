@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stylesearch.catalog import Catalog, artifact_table
-from stylesearch.catalog.artifact_table import ArtifactTable, version_of
+from stylesearch.catalog.artifact_table import ArtifactTable, copy_artifacts, version_of
 from stylesearch.errors import CatalogDamaged
 from stylesearch.files import sha256_bytes
 
@@ -94,3 +94,20 @@ def test_a_file_that_is_damaged_or_gone_is_told(table: ArtifactTable, file: Path
         connection.execute(damage)
     with pytest.raises(CatalogDamaged, match="fit 'a' is missing or damaged"):
         read(table, "a", SMALL)
+
+
+def test_a_copy_of_a_catalog_has_them_and_replaces_what_has_the_same_name(
+    table: ArtifactTable, tmp_path: Path
+) -> None:
+    table.put("model", "a", {"model.json": SMALL, "large": LARGE})
+    table.put("fit", "a", {"space.json": b""})
+    with Catalog.open(tmp_path / "other.db") as other:
+        other.artifacts.put("model", "a", {"model.json": b"other"})
+        other.artifacts.put("model", "b", {"model.json": b"other"})
+        kept = other.artifacts.versions()["model", "b"]
+        with table._engine.connect() as source, other._engine.begin() as target:
+            copy_artifacts(source, target)
+        assert other.artifacts.versions() == table.versions() | {("model", "b"): kept}
+        copied = io.BytesIO()
+        other.artifacts.copy_file("model", "a", sha256_bytes(LARGE), copied)
+        assert copied.getvalue() == LARGE

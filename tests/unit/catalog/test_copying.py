@@ -100,7 +100,7 @@ def test_a_copy_for_two_who_write_gets_an_id_of_its_own(
 def test_what_is_there_stays_unless_told(catalog: Catalog, shop: dict[str, int], other: Catalog) -> None:
     with other.writing() as opened, opened.transaction():
         opened.upsert_products([Product("old", "Old", "dress")], source="shop")
-    with pytest.raises(ConfigError, match="not empty: it has sources"):
+    with pytest.raises(ConfigError, match=r"not empty: it has (products|sources)"):
         copy(catalog, other)
     assert other.product("old").title == "Old"
     copy(catalog, other, overwrite=True)

@@ -75,7 +75,7 @@ def test_a_link_and_its_target_have_one_lock(catalog_file: Path, tmp_path: Path)
     assert not link.with_name("link.db.lock").exists()
 
 
-def test_sqlite_is_set_up_as_promised(catalog: Catalog) -> None:
+def test_sqlite_is_set_up_as_promised(catalog: Catalog, catalog_file: Path) -> None:
     assert pragma(catalog, "journal_mode") == "wal"
     assert pragma(catalog, "foreign_keys") == 1
     assert pragma(catalog, "synchronous") == 2

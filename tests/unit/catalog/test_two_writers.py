@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stylesearch.catalog import Catalog
-from stylesearch.catalog.backends import sqlite_lock
+from stylesearch.catalog.backends import postgresql_lock, sqlite_lock
 from stylesearch.catalog.migrate import check_schema
 from stylesearch.errors import CatalogLocked
 from stylesearch.types import Product
@@ -54,8 +54,10 @@ def let_go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def test_the_second_writer_is_told_who_the_first_is(catalog: Catalog, start_process: StartProcess) -> None:
-    holder = start_process(HOLD, catalog.backend.shown)
+def test_the_second_writer_is_told_who_the_first_is(
+    catalog: Catalog, catalog_place: Path | str, start_process: StartProcess
+) -> None:
+    holder = start_process(HOLD, catalog_place)
     assert line_of(holder) == "writing\n"
     with (
         pytest.raises(CatalogLocked, match=f"process {holder.pid} on .* is writing") as caught,
@@ -73,12 +75,14 @@ def test_the_second_writer_is_told_who_the_first_is(catalog: Catalog, start_proc
 
 def test_a_writer_that_waits_says_for_whom_and_once(
     catalog: Catalog,
+    catalog_place: Path | str,
     start_process: StartProcess,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(sqlite_lock, "SECONDS_BEFORE_SAYING_SO", 0.05)
-    holder = start_process(HOLD, catalog.backend.shown)
+    for lock in (sqlite_lock, postgresql_lock):
+        monkeypatch.setattr(lock, "SECONDS_BEFORE_SAYING_SO", 0.05)
+    holder = start_process(HOLD, catalog_place)
     assert line_of(holder) == "writing\n"
     with pytest.raises(CatalogLocked, match=r"waited 0\.3 s"), catalog.writing(timeout=0.3):
         raise AssertionError("two writers at once")
@@ -101,8 +105,10 @@ def test_the_catalog_s_own_patience_is_the_default(catalog: Catalog) -> None:
         raise AssertionError("two writers at once")
 
 
-def test_two_writers_take_turns_and_lose_nothing(catalog: Catalog, start_process: StartProcess) -> None:
-    writers = [start_process(WRITE, catalog.backend.shown, name) for name in ("first", "second")]
+def test_two_writers_take_turns_and_lose_nothing(
+    catalog: Catalog, catalog_place: Path | str, start_process: StartProcess
+) -> None:
+    writers = [start_process(WRITE, catalog_place, name) for name in ("first", "second")]
     assert [line_of(process) for process in writers] == ["open\n", "open\n"]
     for process in writers:
         let_go(process)

@@ -54,5 +54,5 @@ def test_the_other_rows_are_ingested(tmp_path: Path) -> None:
         assert [one.id for one in catalog.products()] == ["good"]
         with pytest.raises(DatasetError, match="NUL"), catalog.writing() as writer, writer.transaction():
             writer.upsert_products([Product("bad", "A\0B", "dress")], source="mine")
-    reasons = [(one.item, one.reason) for one in report.failures]
+    reasons = [(one.item, one.reason) for one in report.failed]
     assert ("shop.csv:2", "a NUL character in the title of 'bad'") in reasons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from stylesearch.array_types import Floats
+from stylesearch.artifacts.base import FIT
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog import Catalog, ImageEntry
 from stylesearch.distance import distances
 from stylesearch.index.annoy_forest import annoy_works
@@ -84,7 +87,9 @@ def location(tmp_path_factory: pytest.TempPathFactory, features: Floats) -> Iter
     with Catalog.open(folder / "catalog.db") as catalog:
         add(catalog, range(1100), features[:1100])
         feature_set = catalog.feature_sets()[0]
-        one = SpaceLocation(catalog, feature_set, "raw", folder / "raw", LocalVectorStores())
+        artifacts = HomeArtifacts(folder, catalog.id)
+        place = artifacts.folder(FIT, f"{'f' * 16}/raw")
+        one = SpaceLocation(catalog, feature_set, "raw", place, LocalVectorStores(), artifacts)
         transform, record = fitted_space.fit(one)
         fitted_space.activate(one, record)
         LocalVectorStores().at_fit(one, "cosine", transform).build()
@@ -108,10 +113,7 @@ def test_hits_are_the_nearest_of_what_meets_the_filter(
 ) -> None:
     if strategy is Strategy.ANNOY and not annoy_works():
         pytest.skip("Annoy gives wrong answers here")
-    gallery = Gallery(
-        SpaceLocation(location.catalog, location.feature_set, "raw", location.folder, Stores(strategy)),
-        "cosine",
-    )
+    gallery = Gallery(dataclasses.replace(location, stores=Stores(strategy)), "cosine")
     photo = (features[[1, 60]] + features[[30, 700]]) / 2
     for where, meets in FILTERS:
         for category in (None, "dress"):
