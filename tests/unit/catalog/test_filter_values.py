@@ -150,7 +150,13 @@ def test_a_filter_selects_what_looking_at_each_product_selects(
     asked = ProductFilter(where=where)
     assert [one.id for one in catalog.products(asked)] == expected
     assert catalog.selection.count(asked) == len(expected)
+    some = catalog.select_features(feature_set, ProductFilter()).ids[::2]
+    catalog._selections._kept.clear()
     selected = catalog.select_features(feature_set, asked)
+    assert (selected.n_products, selected.share) == (len(PRODUCTS), len(expected) / len(PRODUCTS))
+    met = sorted(selected.among(some))
+    assert not selected.is_read
+    assert met == sorted(selected.among(some)) == np.intersect1d(selected.ids, some).tolist()
     assert sorted(one.id for one, _ in catalog.hits_for(selected.ids.tolist()).values()) == expected
     assert len(selected) == len(expected)
 
@@ -183,7 +189,7 @@ def stored(catalog: Catalog) -> set[tuple[str, str, float | None, str]]:
 
 
 def test_the_values_follow_each_change_of_a_product(catalog: Catalog) -> None:
-    strange = {"a\0b": "x\ud800y", "long": "z" * 300, "deep": {"a": 1}, "": "no name", "huge": 10**400}
+    strange = {"a  b": "x\ud800y", "long": "z" * 300, "deep": {"a": 1}, "": "no name", "huge": 10**400}
     with catalog.writing() as writer:
         with writer.transaction():
             writer.upsert_products([Product("1", "One", "x", attributes={"Farbe": "Red"})], source="s")

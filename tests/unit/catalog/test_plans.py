@@ -155,10 +155,8 @@ def test_categories_are_looked_up_one_by_one(
         ),
         (
             [
-                "SCAN products USING COVERING INDEX ix_products_category_id",
-                "CORRELATED SCALAR SUBQUERY 1",
-                "SEARCH images USING INDEX sqlite_autoindex_images_1 (product_pk=?)",
-            ],
+                "SCAN shown_counts USING INDEX sqlite_autoindex_shown_counts_1"
+            ],  # it has one row for each category
             lambda catalog, fs: catalog.shown.counts(),
         ),
         (
@@ -190,6 +188,16 @@ def test_what_a_search_reads(
     assert plans_of(lambda: read(catalog, feature_set)) == expected
 
 
+def test_whether_a_few_products_meet_a_filter_is_looked_up_for_each(
+    catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int], plans_of: Explain
+) -> None:
+    where = ProductFilter(where="size in (M, 38) and not size=5..9")
+    plans = plans_of(lambda: catalog.select_features(feature_set, where).among(np.array([1, 2])))
+    assert [line for line in plans if line.startswith("SCAN")] == ["SCAN CONSTANT ROW"]
+    of_values = {line for line in plans if line.startswith("SEARCH product_values")}
+    assert of_values == {"SEARCH product_values USING PRIMARY KEY (product_pk=?)"}
+
+
 def test_no_statement_of_an_import_reads_a_whole_table(
     writer: Writer,
     feature_set: FeatureSet,
@@ -211,7 +219,7 @@ def test_no_statement_of_an_import_reads_a_whole_table(
 
     plans = plans_of(import_a_chunk)
     # sqlite_sequence has one row, the others have a few.
-    small = ("CONSTANT ROW", "sqlite_sequence", "category_map", "sources")
+    small = ("CONSTANT ROW", "sqlite_sequence", "category_map", "sources", "shown_counts")
     assert not [line for line in plans if line.startswith("SCAN") and not line.endswith(small)]
     assert any("sqlite_autoindex_images_1 (product_pk=?)" in line for line in plans)
 
