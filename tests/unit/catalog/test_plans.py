@@ -154,9 +154,7 @@ def test_categories_are_looked_up_one_by_one(
             lambda catalog, fs: catalog.products(after="a"),
         ),
         (
-            [
-                "SCAN shown_counts USING INDEX sqlite_autoindex_shown_counts_1"
-            ],  # it has one row for each category
+            ["SCAN shown_counts USING INDEX sqlite_autoindex_shown_counts_1"],  # a row for each category
             lambda catalog, fs: catalog.shown.counts(),
         ),
         (
