@@ -14,7 +14,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -59,13 +59,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, _server() as url:
         folder = Path(name)
         places = (str(folder / "catalog.db"), url)
-        put = alternate(*(partial(_put, one, extractor, vectors) for one in places), N_ROUNDS)
+        put = _in_turn([partial(_put, one, extractor, vectors) for one in places], N_ROUNDS)
         add("put", "products/s", put, lambda seconds: N_PRODUCTS / seconds)
         with contextlib.ExitStack() as opened:
             catalogs = [opened.enter_context(Catalog.open(place)) for place in places]
-            read = alternate(*(partial(_read, one, extractor) for one in catalogs), N_ROUNDS)
+            read = _in_turn([partial(_read, one, extractor) for one in catalogs], N_ROUNDS)
             add("read all vectors", "us each", read, lambda seconds: seconds / N_PRODUCTS * 1e6)
-            hits = alternate(*(partial(_hits, one, extractor) for one in catalogs), 10 * N_ROUNDS)
+            hits = _in_turn([partial(_hits, one, extractor) for one in catalogs], 10 * N_ROUNDS)
             add(f"rows of {N_HITS} hits", "ms", hits, lambda seconds: seconds * 1e3)
 
         shops = contextlib.ExitStack()
@@ -75,8 +75,8 @@ def main() -> None:
             shop.indexes.build()
             galleries.append(shop.gallery())
         for photo in (vectors[:1], vectors[:N_VECTORS]):
-            searches = (partial(seconds_of, partial(one.search, photo)) for one in galleries)
-            whole = alternate(*searches, 10 * N_ROUNDS)
+            searches = [partial(seconds_of, partial(one.search, photo)) for one in galleries]
+            whole = _in_turn(searches, 10 * N_ROUNDS)
             vectors_of_photo = f"{len(photo)} vector{'s' if len(photo) > 1 else ''}"
             add(f"a whole search, {vectors_of_photo}", "ms", whole, lambda seconds: seconds * 1e3)
         shops.close()
@@ -96,6 +96,12 @@ def _server() -> Iterator[str]:
     with contextlib.closing(PostgresServer(durable=True)) as server:
         server.make()
         yield server.url(server.create_database())
+
+
+def _in_turn(measures: Sequence[Callable[[], float]], n_rounds: int) -> tuple[list[float], list[float]]:
+    """Measures SQLite and PostgreSQL in turn."""
+    of_file, of_server = measures
+    return alternate(of_file, of_server, n_rounds)
 
 
 def _put(place: str, extractor: Extractor, vectors: Matrix) -> float:

@@ -23,6 +23,8 @@ import sqlalchemy as sa
 
 from benchmarks.measuring import print_table, seconds_of
 from stylesearch.array_types import Floats, Ids
+from stylesearch.artifacts.base import FIT
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog import Catalog, FeatureSet
 from stylesearch.catalog.selection import FeatureSelection
 from stylesearch.catalog.tables import features, images, products
@@ -57,7 +59,9 @@ def main() -> None:
         stores: dict[str, VectorStore] = {}
         rows = []
         for name, kind in kinds.items():
-            location = SpaceLocation(catalog, feature_set, "raw", Path(folder) / name, kind)
+            artifacts = HomeArtifacts(Path(folder) / name, catalog.id)
+            fits = artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/raw")
+            location = SpaceLocation(catalog, feature_set, "raw", fits, kind, artifacts)
             transform, record = fitted_space.fit(location)
             fitted_space.activate(location, record)
             stores[name] = kind.at_fit(

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy import false as nothing
 
 from stylesearch.catalog.categories import LEVELS, find_below
-from stylesearch.catalog.queries import HAS_SHOWN_IMAGE
+from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, PRODUCT_CATEGORIES
 from stylesearch.catalog.tables import listings, product_columns, product_values, products, sources
 from stylesearch.conditions import FIELDS, Condition, read_number
 from stylesearch.types import ProductFilter
@@ -154,7 +154,9 @@ def _of_attribute(
 ) -> ColumnElement[bool]:
     """Condition for products with such a value: of those that must not have one, each is looked up."""
     stored = product_values.c
-    name, value, number = stored.name, stored.value, stored.number
+    name: ColumnElement[str] = stored.name
+    value: ColumnElement[str] = stored.value
+    number: ColumnElement[float | None] = stored.number
     if one_by_one:
         # So written that no index finds them: a product has few values, of which the primary key finds all.
         name, value, number = name.concat(""), value.concat(""), number + 0.0
@@ -201,7 +203,7 @@ def _of_field(connection: Connection, condition: Condition) -> ColumnElement[boo
 def _category(connection: Connection, condition: Condition) -> ColumnElement[bool]:
     if not condition.values:
         return true()
-    known = connection.execute(select(products.c.category).distinct()).scalars().all()
+    known = [name for name in connection.execute(PRODUCT_CATEGORIES).scalars() if name is not None]
     found = sorted({name for one in condition.values for name in find_below(known, one)})
     # An index finds the products of one category, in the order of their ids.
     return products.c.category == found[0] if len(found) == 1 else products.c.category.in_(found)
@@ -210,7 +212,7 @@ def _category(connection: Connection, condition: Condition) -> ColumnElement[boo
 def _in_stock(connection: Connection, condition: Condition) -> ColumnElement[bool]:
     if not condition.values:
         return products.c.in_stock.is_not(None)
-    return or_(*(products.c.in_stock == (one == "true") for one in condition.values))
+    return or_(*(products.c.in_stock.is_not_distinct_from(one == "true") for one in condition.values))
 
 
 def _price(connection: Connection, condition: Condition) -> ColumnElement[bool]:

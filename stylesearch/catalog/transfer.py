@@ -150,7 +150,7 @@ def read_tables(
                     connection,
                     one,
                     rows[start : start + ROWS_AT_ONCE],
-                    lambda number, reason, name=name: _wrong(reader, name, number, reason),
+                    functools.partial(_wrong, reader, name),
                 )
             if progress:
                 progress("importing", sum(counts.values()), total)

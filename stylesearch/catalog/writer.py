@@ -412,7 +412,7 @@ class Writer:
             statement = select(images.c.product_pk, images.c.path, images.c.pk, *_entry_columns)
             for row in connection.execute(statement.where(images.c.product_pk.in_(batch))):
                 known[row[0], row[1]] = row[2:]
-                shown[row[0], row[1]] = _is_shown(row[domain_at], row[state_at])
+                shown[row[0], row[1]] = _is_shown(str(row[domain_at]), str(row[state_at]))
         shown_before = {product_pk for (product_pk, _), is_shown in shown.items() if is_shown}
         result: dict[ImageKey, tuple[int, Change]] = {}
         new: list[dict[str, Any]] = []

@@ -275,12 +275,12 @@ def _describe(backbone: Backbone, choice: EngineChoice) -> ExtractorInfo:
 
 def _anywhere(spec: ExtractorSpec) -> ExtractorSpec:
     """The spec for a process with another working directory: with absolute paths."""
-    paths = {}
+    name, weights = spec.name, spec.weights
     if spec.is_model_file:
-        paths["name"] = str(Path(spec.name).absolute())
-    if spec.weights is not None and not re.fullmatch("imagenet|random(:.*)?", spec.weights):
-        paths["weights"] = str(expand_user(spec.weights).absolute())
-    return dataclasses.replace(spec, **paths)
+        name = str(Path(name).absolute())
+    if weights is not None and not re.fullmatch("imagenet|random(:.*)?", weights):
+        weights = str(expand_user(weights).absolute())
+    return dataclasses.replace(spec, name=name, weights=weights)
 
 
 def _choose_size(backbone: Backbone, size: int | None) -> int:

@@ -135,8 +135,8 @@ class Run:
                         one.vectors[fingerprint] = vectors[feature_set.pk][None]
                 if one.is_looked_at and not self._lacking(one):
                     # Nothing is left to be done, so it is not even decoded.
-                    size = {"width": known[content].width, "height": known[content].height}
-                    one.entry = replace(one.entry, **size, error=None)
+                    width, height = known[content].width, known[content].height
+                    one.entry = replace(one.entry, width=width, height=height, error=None)
                     one.is_looked_at = False
                     continue
             lacking = self._lacking(one)

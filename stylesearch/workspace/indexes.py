@@ -200,9 +200,9 @@ class Indexes:
                     yield location, default
             for card in list_models(own.home):
                 if card.feature_set == extractor.fingerprint:
-                    location = self._locate_model(extractor, card)
-                    if location is not None:
-                        yield location, [card.metric]
+                    of_model = self._locate_model(extractor, card)
+                    if of_model is not None:
+                        yield of_model, [card.metric]
 
     def _locate_model(self, extractor: Extractor, card: ModelCard) -> SpaceLocation | None:
         """The space of a trained model; None, with a warning, where it cannot have indexes.

@@ -212,7 +212,8 @@ def _check_counts(connection: Connection) -> Finding:
         _raw(shown_counts.c.category), func.coalesce(shown_counts.c.n_products, 0, type_=Integer())
     )
     counted = COUNTED.with_only_columns(_raw(products.c.category), func.count())
-    kept, right = (dict(connection.execute(statement).all()) for statement in (stored, counted))
+    kept: dict[str, int] = dict(connection.execute(stored).all())
+    right: dict[str, int] = dict(connection.execute(counted).all())
     found = Finding("products with pictures by category, as they are counted", len(right), "categories")
     for name in sorted(kept.keys() | right.keys(), key=repr):
         if kept.get(name) != right.get(name):

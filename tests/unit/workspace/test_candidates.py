@@ -29,11 +29,17 @@ def test_pgvector_wants_a_catalog_on_postgresql(tmp_path: Path) -> None:
     assert "candidates = local" in caught.value.hint
 
 
+def test_all_machines_want_the_same_fits() -> None:
+    catalog = SimpleNamespace(engine=SimpleNamespace(dialect=SimpleNamespace(name="postgresql")))
+    with pytest.raises(ConfigError, match="artifacts = home"):
+        resources._vector_stores(Settings(candidates="pgvector", artifacts="home"), catalog)  # type: ignore[arg-type]
+
+
 def test_a_library_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = SimpleNamespace(engine=SimpleNamespace(dialect=SimpleNamespace(name="postgresql")))
     for name in [one for one in sys.modules if one.startswith("stylesearch.search.pgvector")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pgvector", None)
     with pytest.raises(MissingDependency, match="pgvector") as caught:
-        resources._vector_stores(Settings(candidates="pgvector"), catalog)  # type: ignore[arg-type]
+        resources._vector_stores(Settings(candidates="pgvector", artifacts="catalog"), catalog)  # type: ignore[arg-type]
     assert caught.value.hint == "pip install 'stylesearch[postgres]'"
