@@ -35,9 +35,9 @@ def test_a_drawn_shop_answers_the_same_through_either_store(
             assert kinds == ({"scan"} if candidates == "pgvector" else {"annoy", "exact"} & kinds)
             assert shop.indexes.verify() == []
             answers[candidates] = [
-                list(shop.query(photo, k=8, category=category))
+                list(shop.query(photo, k=8, category=category, where=where))
                 for photo in photos
-                for category in (None, "dress")
+                for category, where in ((None, None), ("dress", None), (None, "price<60 and not color=navy"))
             ]
     with Catalog.open(postgres_catalog) as catalog, catalog.engine.connect() as connection:
         assert schema_drift(connection) == []
