@@ -316,6 +316,22 @@ def test_cut_connections_are_survived_by_readers_and_leave_nothing_of_a_writer(
         add(writer, "d")
 
 
+def test_what_is_read_asks_the_server_once(
+    catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer
+) -> None:
+    """The last thing that the session was told is the statement, not the end of a transaction."""
+    database = make_url(postgres_catalog).database
+    last = f"SELECT query FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()"
+    for read, statement in (
+        (lambda: catalog.products(), "SELECT products"),
+        (lambda: catalog.hits_for([1, 2]), "SELECT features.id"),
+        (lambda: catalog.state(), "SELECT value FROM counters"),
+    ):
+        read()
+        (told,) = postgres_server.execute(last)
+        assert told[0].startswith(statement)
+
+
 def test_a_lock_that_someone_released_stops_the_writer(catalog: Catalog) -> None:
     with catalog.writing() as writer:
         add(writer, "a")

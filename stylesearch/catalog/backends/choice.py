@@ -12,7 +12,7 @@ from stylesearch.catalog.backends.base import BACKEND, Backend, PoolSettings
 from stylesearch.catalog.backends.sqlite import SqliteBackend
 from stylesearch.errors import ConfigError
 
-__all__ = ["Backend", "PoolSettings", "backend_behind", "backend_of"]
+__all__ = ["backend_behind", "backend_of"]
 
 EXAMPLES = "for example postgresql://user@host/name, or sqlite:////shop/catalog.db, or the path of a file"
 

@@ -446,6 +446,7 @@ def test_members_of_a_tar_file_that_are_no_parts_are_not_read(
         shop.database.import_from(tmp_path / "bad.tar")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_catalog(
     home: Path, new: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

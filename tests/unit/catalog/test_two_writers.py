@@ -105,6 +105,7 @@ def test_the_catalog_s_own_patience_is_the_default(catalog: Catalog) -> None:
         raise AssertionError("two writers at once")
 
 
+@pytest.mark.slow
 def test_two_writers_take_turns_and_lose_nothing(
     catalog: Catalog, catalog_place: Path | str, start_process: StartProcess
 ) -> None:
@@ -127,6 +128,7 @@ def test_two_writers_in_one_process_do_not_share_the_lock(catalog: Catalog) -> N
         raise AssertionError("two writers at once")
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_catalog_at_once_make_one(
     tmp_path: Path, start_process: StartProcess
 ) -> None:
