@@ -202,7 +202,7 @@ class ClusterExecutor(Executor):
         if wait and self._thread is not None:
             self._thread.join()
 
-    # All below runs in the thread of this executor, but for `_answered`.
+    # All below runs in the thread of this executor, but for `_take_answer`.
 
     def _run(self, cluster: Workers) -> None:
         next_look, since = 0.0, time.monotonic()
@@ -308,9 +308,9 @@ class ClusterExecutor(Executor):
                 continue
             with self._changed:
                 worker.calls[call] = answer
-            answer.add_done_callback(partial(self._answered, name, call))
+            answer.add_done_callback(partial(self._take_answer, name, call))
 
-    def _answered(self, name: str, call: _Call, answer: Future[bytes]) -> None:
+    def _take_answer(self, name: str, call: _Call, answer: Future[bytes]) -> None:
         with self._changed:
             self._answers.append((name, call, answer))
             self._changed.notify()

@@ -37,7 +37,9 @@ _OPERATOR_CLASSES: Final = {
 MOST_IN_SIGHT: Final = 1_000
 """Largest value of ``hnsw.ef_search``."""
 
-_RECORD: Final = "SELECT to_regclass(:name) IS NOT NULL, obj_description(to_regclass(:name), 'pg_class')"
+_COMMENT: Final = "obj_description(oid, 'pg_class')"
+_TABLE: Final = "FROM pg_class WHERE relname = :name AND relkind = 'r' AND pg_table_is_visible(oid)"
+"""Not ``to_regclass``: that may miss what another transaction has committed since this one began."""
 
 _SEARCH: Final = {
     "plan_cache_mode": "force_custom_plan",  # one for each statement, for its own filter and numbers
@@ -115,21 +117,7 @@ class VectorTable:
         Raises:
             ValueError: there is one without a record of this version of stylesearch.
         """
-        return self.parse_record(*connection.execute(sa.text(_RECORD).bindparams(name=self.name)).one())
-
-    def parse_record(self, exists: bool, comment: str | None) -> TableRecord | None:
-        """The record of the table, from its comment; see ``read_record``."""
-        if not exists:
-            return None
-        try:
-            stored = json.loads(comment or "")
-            check_fields(TableRecord, stored)
-            record = TableRecord(**stored)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"the table {self.name} has no record: {error}") from error
-        if (record.space, record.version) != (self.key, self.version):
-            raise ValueError(f"the table {self.name} is of another fit or space: {record.space}")
-        return record
+        return self._select_record(connection, _COMMENT)
 
     def write_record(self, connection: Connection, record: TableRecord, *, name: str = "") -> None:
         """Stores what is known of the table, or of one by another name."""
@@ -138,8 +126,7 @@ class VectorTable:
 
     def begin_search(self, connection: Connection) -> TableRecord | None:
         """Sets up the transaction of a search, and reads the record; as ``read_record``."""
-        statement = sa.text(f"{_RECORD}, {_settings(_SEARCH)}").bindparams(name=self.name)
-        return self.parse_record(*connection.execute(statement).one()[:2])
+        return self._select_record(connection, f"{_COMMENT}, {_settings(_SEARCH)}")
 
     def use_index(self, connection: Connection, ef_search: int) -> None:
         """Lets ``by_index`` use the index, until the end of the transaction.
@@ -156,7 +143,7 @@ class VectorTable:
     ) -> Select[Any]:
         """Selects the ids of the ``n`` rows nearest to any of several vectors, by comparing all rows."""
         rows = self.rows if rows is None else rows
-        distances = [self._distance(rows, _asked(number, self.dim)) for number in range(n_vectors)]
+        distances = [self._distance(rows, _query_vector(number, self.dim)) for number in range(n_vectors)]
         # An index finds the order of a distance alone: not that of a sum.
         nearest = (sa.func.least(*distances) if n_vectors > 1 else distances[0]) + 0.0
         return (
@@ -182,7 +169,7 @@ class VectorTable:
         """
         rows = self.rows if rows is None else rows
         asked = sa.union_all(
-            *(sa.select(_asked(number, self.dim).label("vector")) for number in range(n_vectors))
+            *(sa.select(_query_vector(number, self.dim).label("vector")) for number in range(n_vectors))
         ).subquery("asked")
         distance = self._distance(rows, asked.c.vector)
         near = (
@@ -205,6 +192,22 @@ class VectorTable:
         """The parameters of both statements for the vectors of a query, shape (q, dim)."""
         halves = to_half(vectors, self.metric, scale)
         return {f"vector_{number}": HalfVector(row) for number, row in enumerate(halves)}
+
+    def _select_record(self, connection: Connection, columns: str) -> TableRecord | None:
+        """Selects from the table's row of the system catalog, its comment first; see ``read_record``."""
+        statement = sa.text(f"SELECT {columns} {_TABLE}").bindparams(name=self.name)
+        row = connection.execute(statement).one_or_none()
+        if row is None:
+            return None
+        try:
+            stored = json.loads(row[0] or "")
+            check_fields(TableRecord, stored)
+            record = TableRecord(**stored)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"the table {self.name} has no record: {error}") from error
+        if (record.space, record.version) != (self.key, self.version):
+            raise ValueError(f"the table {self.name} is of another fit or space: {record.space}")
+        return record
 
     def _distance(self, rows: sa.TableClause, vector: ColumnElement[Any]) -> ColumnElement[float]:
         return rows.c.vector.op(_OPERATORS[self.metric], return_type=sa.Float())(vector)
@@ -234,5 +237,5 @@ def _settings(values: Mapping[str, str]) -> str:
     return ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
-def _asked(number: int, dim: int) -> ColumnElement[Any]:
+def _query_vector(number: int, dim: int) -> ColumnElement[Any]:
     return sa.cast(sa.bindparam(f"vector_{number}", type_=Half(dim)), Half(dim))
