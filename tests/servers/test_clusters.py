@@ -214,6 +214,7 @@ def test_a_worker_is_killed_in_the_middle(cluster: AnyCluster, tasks: list[Task]
 
 @pytest.mark.nightly  # a scheduler of its own
 def test_a_scheduler_that_dies_ends_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
     monkeypatch.setattr(dask_workers, "SECONDS_TO_CONNECT", 5.0)
     cluster = DaskCluster(tmp_path)
     try:
