@@ -50,6 +50,7 @@ def main() -> None:
             address, pids[way] = held.enter_context(_dask_cluster(n_workers))
             cluster = open_cluster(address)
             held.callback(cluster.shutdown)
+            cluster.connect()
             options[way] = ExtractionOptions(executor=cluster)
             while cluster.n_workers < n_workers:
                 time.sleep(0.05)

@@ -193,12 +193,12 @@ def search(home: Path, n_products: int) -> tuple[str, list[list[str]]]:
                 at_once, one_by_one = [], []
                 for number, photo in enumerate([*photos[:3], *photos]):
                     features = photo[:n_vectors]
-                    taken, hits = measured(partial(gallery.search, features, request))
+                    taken, hits = measure(partial(gallery.search, features, request))
                     vectors = transform.apply_to_photo(features)
                     if number >= 3:
                         at_once.append(taken)
                     if category is None and 3 <= number < 3 + N_EXACT:
-                        one_by_one.append(measured(partial(each_category, store, vectors))[0])
+                        one_by_one.append(measure(partial(each_category, store, vectors))[0])
                     if 3 <= number < 3 + N_EXACT:
                         true = exact.search(vectors, name, K).ids[:K]
                         recall.append(np.isin(true, [hit.feature_id for hit in hits]).mean())
@@ -218,7 +218,7 @@ def each_category(store: LocalVectorStore, vectors: Floats) -> Candidates:
     return merge_candidates([store.search(vectors, name, 4 * K) for name in store.categories()])
 
 
-def measured(act: Callable[[], T]) -> tuple[tuple[float, float], T]:
+def measure(act: Callable[[], T]) -> tuple[tuple[float, float], T]:
     """Wall and CPU milliseconds of a call, and its result."""
     began, began_cpu = time.perf_counter(), time.process_time()
     result = act()

@@ -65,9 +65,9 @@ class CatalogArtifacts:
     def names(self, kind: str) -> list[str]:
         """Names in the catalog, and those of models that are here alone."""
         shared = {name for of_kind, name in self._versions() if of_kind == kind}
-        return sorted(shared | set(self.unshared(kind)))
+        return sorted(shared | set(self.list_unshared(kind)))
 
-    def unshared(self, kind: str) -> list[str]:
+    def list_unshared(self, kind: str) -> list[str]:
         """Names of what lies in the workspace folder alone."""
         versions = self._versions()
         return [

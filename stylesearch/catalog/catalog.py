@@ -97,13 +97,14 @@ class Catalog:
         self.backend = backend
         self.readonly = readonly
         self.lock_timeout = lock_timeout
-        self.sources = SourceReader(engine)
-        self.shown = ShownReader(engine)
-        self.selection = ProductReader(engine)
+        self._reading = backend.reading(engine)
+        self.sources = SourceReader(self._reading)
+        self.shown = ShownReader(self._reading)
+        self.selection = ProductReader(self._reading)
         self.artifacts = ArtifactTable(engine)
         self._id: str | None = None
         self._changes = backend.changes(engine)
-        self._selections = FeatureSelections(engine, self.state)
+        self._selections = FeatureSelections(self._reading, self.state)
 
     @classmethod
     def open(
@@ -626,7 +627,7 @@ class Catalog:
             raise VectorDamaged(error.feature_id, error.fault, product_id) from None
 
     def _connect(self) -> Connection:
-        return self._engine.connect()
+        return self._reading.connect()
 
 
 def _upgrade(backend: Backend, timeout: float) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy import false as nothing
 
 from stylesearch.catalog.categories import LEVELS, find_below
-from stylesearch.catalog.queries import HAS_SHOWN_IMAGE
+from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, PRODUCT_CATEGORIES
 from stylesearch.catalog.tables import listings, product_columns, product_values, products, sources
 from stylesearch.conditions import FIELDS, Condition, read_number
 from stylesearch.types import ProductFilter
@@ -133,7 +133,7 @@ def _of_field(connection: Connection, condition: Condition) -> ColumnElement[boo
 def _category(connection: Connection, condition: Condition) -> ColumnElement[bool]:
     if not condition.values:
         return true()
-    known = connection.execute(select(products.c.category).distinct()).scalars().all()
+    known = [name for name in connection.execute(PRODUCT_CATEGORIES).scalars() if name is not None]
     found = sorted({name for one in condition.values for name in find_below(known, one)})
     # An index finds the products of one category, in the order of their ids.
     return products.c.category == found[0] if len(found) == 1 else products.c.category.in_(found)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, exists, func, select
 
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.filtering import EVERY_PRODUCT, meets, page_of
-from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches, product_from_row
+from stylesearch.catalog.queries import IS_USABLE, each_value, image_from_row, in_batches, product_from_row
 from stylesearch.catalog.records import ProductDetails
 from stylesearch.catalog.tables import category_map, image_columns, images, product_values, products
 from stylesearch.images.source import is_lost
@@ -62,12 +62,8 @@ class ProductReader:
 
     def attributes(self) -> list[str]:
         """Names of all attributes and options, in their plain form, in order: one look-up for each."""
-        one = product_values.c
-        names = select(func.min(one.name).label("name")).cte("names", recursive=True)
-        following = select(func.min(one.name)).where(one.name > names.c.name)
-        names = names.union_all(select(following.scalar_subquery()).where(names.c.name.is_not(None)))
         with self._engine.connect() as connection:
-            found = connection.execute(select(names.c.name)).scalars()
+            found = connection.execute(each_value(product_values.c.name)).scalars()
             return [name for name in found if name is not None]
 
     def values_of(self, name: str, limit: int) -> list[str]:

@@ -11,6 +11,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from stylesearch.catalog.records import FeatureSet, KnownImage, Source
 from stylesearch.catalog.tables import (
@@ -35,10 +38,12 @@ __all__ = [
     "IS_SHOWN",
     "IS_USABLE",
     "KNOWN_IMAGES",
+    "PRODUCT_CATEGORIES",
     "SAME_CONTENT",
     "FeatureBlock",
     "VectorDamaged",
     "box_from_text",
+    "each_value",
     "feature_block",
     "feature_set_from_row",
     "feature_sets_of_images",
@@ -47,6 +52,7 @@ __all__ = [
     "is_filed_under",
     "is_of_gallery",
     "known_image_from_row",
+    "not_by_index",
     "product_from_row",
     "source_from_row",
 ]
@@ -59,8 +65,25 @@ BATCH: Final = 500
 FeatureBlock = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 """Feature ids, shape (n,), rising; their vectors, shape (n, dim)."""
 
-IS_USABLE: Final[ColumnElement[bool]] = func.coalesce(images.c.state, "") == ImageState.OK.value
-"""Images that can be used. So written that no index of states finds them: nearly all images are such."""
+
+class not_by_index(FunctionElement[Any]):  # noqa: N801 - stands in statements as a function does
+    """A column by which SQLite looks up nothing: it knows not how many rows have a value, PostgreSQL does."""
+
+    inherit_cache = True
+
+
+@compiles(not_by_index)
+def _compile_column(element: not_by_index, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(not_by_index, "sqlite")
+def _compile_for_sqlite(element: not_by_index, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"
+
+
+IS_USABLE: Final[ColumnElement[bool]] = not_by_index(images.c.state) == ImageState.OK.value
+"""Images that can be used: nearly all, so that no index of states should find them."""
 
 IS_SHOWN: Final[ColumnElement[bool]] = and_(images.c.domain == Domain.SHOP.value, IS_USABLE)
 """Images that a shop's pages show: its own, and usable."""
@@ -115,19 +138,31 @@ SAME_CONTENT: Final = (
 """Size of one image with this ``sha256`` and ``box``, and its vector as ``feature_block`` takes it."""
 
 
-def _category_names() -> Select[str]:
-    of_set = (
-        features.c.feature_set_pk == bindparam("feature_set_pk"),
-        features.c.domain == bindparam("domain"),
-    )
-    names = select(func.min(features.c.category).label("name")).where(*of_set).cte("names", recursive=True)
-    following = select(func.min(features.c.category)).where(*of_set, features.c.category > names.c.name)
-    names = names.union_all(select(following.scalar_subquery()).where(names.c.name.is_not(None)))
-    return select(names.c.name)
+def each_value(column: ColumnElement[str], *conditions: ColumnElement[bool]) -> Select[str]:
+    """Statement that finds the values of an indexed column: one look-up for each, however many rows it has.
+
+    Args:
+        column: texts; its index begins with the columns of the conditions.
+        conditions: conditions for the rows.
+
+    Returns:
+        a statement whose rows are the values, rising, with a null at the end.
+    """
+    values = select(func.min(column).label("name")).where(*conditions).cte("names", recursive=True)
+    following = select(func.min(column)).where(*conditions, column > values.c.name)
+    values = values.union_all(select(following.scalar_subquery()).where(values.c.name.is_not(None)))
+    return select(values.c.name)
 
 
-CATEGORY_NAMES: Final = _category_names()
-"""Names of categories: one look-up in an index for each, however many vectors it has; a null at the end."""
+CATEGORY_NAMES: Final = each_value(
+    features.c.category,
+    features.c.feature_set_pk == bindparam("feature_set_pk"),
+    features.c.domain == bindparam("domain"),
+)
+"""Names of categories of features; a null at the end."""
+
+PRODUCT_CATEGORIES: Final = each_value(products.c.category)
+"""Names of categories of products; a null at the end."""
 
 
 def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain) -> ColumnElement[bool]:
@@ -139,10 +174,10 @@ def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain
 def is_of_gallery(feature_set: FeatureSet) -> list[ColumnElement[bool]]:
     """Conditions for features, joined to their images, of a set and of shop images.
 
-    So written that no index finds them: else SQLite would begin with all features of the set and read their
-    rows, instead of looking up those of the products that are wanted.
+    By an index, SQLite would begin with all features of the set and read their rows, instead of looking up
+    those of the products that are wanted.
     """
-    return [features.c.feature_set_pk + 0 == feature_set.pk, images.c.domain == Domain.SHOP.value]
+    return [not_by_index(features.c.feature_set_pk) == feature_set.pk, images.c.domain == Domain.SHOP.value]
 
 
 def feature_sets_of_images(

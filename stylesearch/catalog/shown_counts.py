@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, select, update
 
-from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, in_batches
+from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, in_batches, not_by_index
 from stylesearch.catalog.tables import products, shown_counts
 
 __all__ = ["COUNTED", "ShownCounts"]
@@ -26,6 +26,8 @@ _ADD: Final = (
     .where(shown_counts.c.category == bindparam("of_category"))
     .values(n_products=shown_counts.c.n_products + bindparam("difference"))
 )
+
+_REMOVE_EMPTY: Final = delete(shown_counts).where(shown_counts.c.n_products <= 0)
 
 
 class ShownCounts:
@@ -52,7 +54,13 @@ class ShownCounts:
 
     def removing(self, condition: ColumnElement[bool]) -> None:
         """Takes away the products that meet a condition; called before they are removed."""
-        self.add({name: -n for name, n in self._counted_among(condition).items()})
+        removed = _counted_among(condition).subquery()
+        self._connection.execute(
+            update(shown_counts)
+            .where(shown_counts.c.category == removed.c.category)
+            .values(n_products=shown_counts.c.n_products - removed.c.n_products)
+        )
+        self._connection.execute(_REMOVE_EMPTY)
 
     def add(self, differences: Mapping[str, int]) -> None:
         """Adds numbers, which may be negative, by category."""
@@ -69,7 +77,7 @@ class ShownCounts:
         if new := [{"category": name, "n_products": n} for name, n in changed.items() if name not in stored]:
             self._connection.execute(insert(shown_counts), new)
         if any(n < 0 for n in changed.values()):
-            self._connection.execute(delete(shown_counts).where(shown_counts.c.n_products <= 0))
+            self._connection.execute(_REMOVE_EMPTY)
 
     def count_anew(self) -> None:
         """Counts all products: seconds in a catalog of a million."""
@@ -79,11 +87,14 @@ class ShownCounts:
     def _count(self, product_pks: Sequence[int]) -> Counter[str]:
         counted: Counter[str] = Counter()
         for batch in in_batches(product_pks):
-            counted += self._counted_among(products.c.pk.in_(batch))
+            found = self._connection.execute(_counted_among(products.c.pk.in_(batch))).all()
+            counted += Counter({name: n for name, n in found if name is not None})
         return counted
 
-    def _counted_among(self, condition: ColumnElement[bool]) -> Counter[str]:
-        # Not grouped by the database, which would read all products in the order of their categories.
-        found = select(products.c.category).where(condition, HAS_SHOWN_IMAGE)
-        names = self._connection.execute(found).scalars()
-        return Counter(name for name in names if name is not None)
+
+def _counted_among(condition: ColumnElement[bool]) -> Select[str, int]:
+    """Statement that counts the shown products that meet a condition by their categories."""
+    category = products.c.category
+    counted = select(category, func.count().label("n_products")).where(condition, HAS_SHOWN_IMAGE)
+    # By the index of categories, SQLite would read all products in the order of the index.
+    return counted.group_by(not_by_index(category))

@@ -24,6 +24,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import hashlib
 import itertools
 import os
 import pickle
@@ -267,6 +268,15 @@ class _Extractors:
             return self._loaded
 
     @functools.cached_property
+    def purpose(self) -> str:
+        """What a worker is refused for that cannot load them as they are here: their fingerprints."""
+        names = (
+            hashlib.sha256(pickle.dumps(one)).hexdigest() if callable(one) else one.fingerprint
+            for one in self._given
+        )
+        return " ".join(names)
+
+    @functools.cached_property
     def _pickled(self) -> bytes:
         # The fingerprint of one that is given as a function is not known before it is loaded.
         expected = [None if callable(one) else one.fingerprint for one in self._given]
@@ -337,6 +347,7 @@ class _Elsewhere:
         give_up: Callable[[Any, str], Any] | None,
     ) -> None:
         self._executor = executor
+        self._purpose = extractors.purpose
         self._job = partial(_prepare_and_extract, prepare, extractors, decoding_limits())
         self._n_workers = n_workers
         self._give_up = give_up
@@ -345,7 +356,7 @@ class _Elsewhere:
     def extract(self, lists: Iterable[list[Any]]) -> Generator[Any]:
         """Prepares and extracts items, batch by batch."""
         batches = ([_Pending(item, None, {}) for item in items] for items in lists)
-        pairs = ((batch, self._executor.submit(self._job, batch)) for batch in batches)
+        pairs = ((batch, self._start(batch)) for batch in batches)
         with closing(_in_order(pairs, self._window)) as futures:
             for batch, future in futures:
                 yield from self._result(future, [one.item for one in batch])
@@ -379,10 +390,15 @@ class _Elsewhere:
             _Pending(self._items[id(one)], one.content, one.vectors) for one in batch if one.is_looked_at
         ]
         if pending:
-            return batch, self._executor.submit(self._job, pending)
+            return batch, self._start(pending)
         done: Future[list[Any]] = Future()
         done.set_result([])
         return batch, done
+
+    def _start(self, batch: list[_Pending[Any]]) -> Future[list[Any]]:
+        if isinstance(self._executor, ClusterExecutor):
+            return self._executor.submit_for(self._purpose, self._job, batch)
+        return self._executor.submit(self._job, batch)
 
     def _window(self) -> int:
         """Batches on the way: each worker has one, and one more waits for it."""

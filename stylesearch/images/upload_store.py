@@ -70,19 +70,19 @@ class UploadStore:
     def put(self, name: str, data: bytes) -> None:
         """Writes a file, unless it is there."""
         place = self._place(name)
-        with self._explained():
+        with self._explaining_errors():
             if not self._store.exists(place) or self._store.size(place) != len(data):
                 self._store.makedirs(place.rpartition("/")[0], exist_ok=True)
                 self._store.pipe_file(place, data)
 
     def has(self, name: str) -> bool:
         """Whether there is a file."""
-        with self._explained():
+        with self._explaining_errors():
             return bool(self._store.exists(self._place(name)))
 
     def copy(self, name: str, target: Path) -> bool:
         """Copies a file; False where there is none, or it has other bytes than its name says."""
-        with self._explained():
+        with self._explaining_errors():
             try:
                 data = self._store.cat_file(self._place(name))
             except FileNotFoundError:
@@ -96,11 +96,11 @@ class UploadStore:
     def remove(self, name: str) -> None:
         """Removes a file; a missing one is no error."""
         if self.has(name):
-            with self._explained():
+            with self._explaining_errors():
                 self._store.rm_file(self._place(name))
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explaining_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError:

@@ -257,7 +257,7 @@ class OpenIndex:
         self._reduced = slots if isinstance(slots, RerankedIndex) else None
         self._was_asked = False
 
-    def reduced(self) -> RerankedIndex | None:
+    def open_reduced(self) -> RerankedIndex | None:
         """The index of reduced vectors, to be scanned together with those of other categories.
 
         Where searches of this category alone do without it, its files are opened here; those of few vectors
@@ -533,7 +533,7 @@ class CategoryIndexes:
         vectors = open_array(generation / VECTORS, (manifest.count, self.dim))
         ids = read_ids(generation, manifest)
         slots = self._slots(generation, manifest, vectors)
-        open_reduced = partial(self._reranked, generation, manifest, vectors, set())
+        open_reduced = partial(self._open_reranked, generation, manifest, vectors, set())
         return OpenIndex(manifest, ids, vectors, slots, open_reduced)
 
     def _slots(self, generation: Path, manifest: Manifest, vectors: Floats) -> VectorIndex:
@@ -554,12 +554,12 @@ class CategoryIndexes:
             ways = {self.strategy}
         if ways <= {Strategy.EXACT}:
             return ExactIndex(vectors, self.metric)
-        index = self._reranked(generation, manifest, vectors, ways)
+        index = self._open_reranked(generation, manifest, vectors, ways)
         if self.strategy is Strategy.ANNOY and not index.has_trees:
             return ExactIndex(vectors, self.metric)
         return index
 
-    def _reranked(
+    def _open_reranked(
         self, generation: Path, manifest: Manifest, vectors: Floats, ways: set[Strategy]
     ) -> RerankedIndex:
         """Opens what candidates are searched with; Annoy's trees only if they are among the ways to do it."""

@@ -101,7 +101,7 @@ def _sort_by_kind(
     kinds: dict[tuple[bool, bool], list[tuple[OpenIndex, Ids | None, RerankedIndex]]] = {}
     worth_it = _is_worth_a_scan(parts, n_queries, k)
     for one, among in parts:
-        reduced = one.reduced() if worth_it else None
+        reduced = one.open_reduced() if worth_it else None
         if reduced is None:
             compared.append((one, among))
         else:
@@ -143,7 +143,7 @@ class _Scanned:
 
         parallel_rows(part, len(self._parts), queries.shape[1] * _AXES * len(queries))
         scores = scan_min([scans[number] for number in range(len(self._parts))])
-        kept = self._kept()
+        kept = self._allowed_places()
         if kept is not None:
             scores = scores[kept]
 
@@ -164,7 +164,7 @@ class _Scanned:
         )
         return None if found is None else Nearest(self._ids_of(slots_at(found[0])), found[1], found[2])
 
-    def _kept(self) -> Ids | None:
+    def _allowed_places(self) -> Ids | None:
         """The slots that are searched, rising; None for all."""
         first = self._first_slots
         kept = [
@@ -215,13 +215,13 @@ def _blocks(parts: Sequence[Part]) -> Iterator[tuple[Ids, AnyFloats]]:
             some = slots[start : start + _BLOCK]
             waiting.append((index.ids[some], take_rows(index.vectors, some)))
             if sum(len(ids) for ids, _ in waiting) >= _BLOCK:
-                yield _joined(waiting)
+                yield _concatenate(waiting)
                 waiting = []
     if waiting:
-        yield _joined(waiting)
+        yield _concatenate(waiting)
 
 
-def _joined(blocks: Sequence[tuple[Ids, AnyFloats]]) -> tuple[Ids, AnyFloats]:
+def _concatenate(blocks: Sequence[tuple[Ids, AnyFloats]]) -> tuple[Ids, AnyFloats]:
     if len(blocks) == 1:
         return blocks[0]
     return np.concatenate([ids for ids, _ in blocks]), np.concatenate([vectors for _, vectors in blocks])

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylesearch.artifacts.base import FIT, MODEL, RECORDS, ArtifactStore, Stamp
+from stylesearch.artifacts.base import FIT, MODEL, NO_STAMP, RECORDS, ArtifactStore, Stamp
 from stylesearch.data_files import check_fields, read_json
 from stylesearch.errors import NotInCatalog, SpaceError
 from stylesearch.models.card import check_features
@@ -37,6 +37,7 @@ __all__ = [
     "fit_in_memory",
     "load",
     "read_record",
+    "share_fits",
     "version_stamp",
 ]
 
@@ -176,16 +177,40 @@ def read_record(location: SpaceLocation) -> FitRecord | None:
         return FitRecord(store.read_card(location.model).transform_version, 0, 0)
     path = location.folder / RECORD
     try:
-        if location.artifacts.get(*location.artifact) is None:
-            return None
+        return _read_stored(path) if location.artifacts.get(*location.artifact) else None
+    except (OSError, SpaceError) as error:
+        _log_unread(path, error)
+        return None
+
+
+def share_fits(own: ArtifactStore, shared: ArtifactStore) -> None:
+    """Puts the fits of a store in force in another one that has none of the name.
+
+    Args:
+        own: fits in the workspace folder; those that cannot be read are left out.
+        shared: store of a catalog with the same id, whose copies lie in the same folder.
+    """
+    for name in own.names(FIT):
+        folder = own.folder(FIT, name)
+        record = _read_stored(folder / RECORD) if shared.stamp(FIT, name) == NO_STAMP else None
+        if record is not None and (file := transform_file(folder, record.version)).exists():
+            shared.put(FIT, name, asdict(record), [file.name])
+
+
+def _read_stored(path: Path) -> FitRecord | None:
+    try:
         stored = read_json(path)
         check_fields(FitRecord, stored)
         return FitRecord(**stored)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as error:  # SpaceError is a ValueError
-        log.warning("%s cannot be read (%s): the space is fitted anew", path, error)
+        _log_unread(path, error)
         return None
+
+
+def _log_unread(path: Path, error: Exception) -> None:
+    log.warning("%s cannot be read (%s): the space is fitted anew", path, error)
 
 
 def load(location: SpaceLocation) -> Transform | None:

@@ -224,7 +224,7 @@ class LocalVectorStore:
         except IndexDamaged:
             for category, (generation, index) in usable.items():
                 try:
-                    index.reduced()  # which a search of one category may not need
+                    index.open_reduced()  # which a search of one category may not need
                 except IndexDamaged as error:
                     self._leave_out(category, generation, error)
             return self._search_each(vectors, categories, n, allowed)

@@ -175,8 +175,9 @@ class Database:
         """Copies all rows to another database as of one moment, all or none; others may write meanwhile.
 
         Keys and ids of features stay what they are. So does the catalog's id, unless ``new_id`` is set: a
-        workspace whose ``db`` becomes the copy goes on with its indexes and fits, and answers as before. Of
-        two catalogs with one id only one may be written to afterwards.
+        workspace whose ``db`` becomes the copy goes on with its indexes and fits, and answers as before: a
+        catalog that machines share gets the fits of this workspace, where it has none. Of two catalogs with
+        one id only one may be written to afterwards.
 
         Args:
             target: path or URL of the other catalog; it is made if there is none.
@@ -195,14 +196,18 @@ class Database:
             CatalogDamaged: a row is damaged. Nothing was copied, as after every error.
             CatalogError: there is no catalog, or the other database does not take a row.
         """
+        from stylesearch.artifacts.home import HomeArtifacts
         from stylesearch.catalog import Catalog
         from stylesearch.catalog.transfer import copy_tables
+        from stylesearch.search.fitted_space import share_fits
+        from stylesearch.workspace.resources import open_artifacts
 
         settings = self._resources.settings
         origin = (
             settings if source is None else dataclasses.replace(settings, db=os.fspath(source))
         ).backend()
-        other = dataclasses.replace(settings, db=os.fspath(target)).backend()
+        of_copy = dataclasses.replace(settings, db=os.fspath(target))
+        other = of_copy.backend()
         if origin.shown == other.shown:
             raise ConfigError(f"{origin} would be copied to itself", hint="name another place")
         with contextlib.ExitStack() as opened:
@@ -211,12 +216,14 @@ class Database:
                 with other.replacing():
                     pass
             written = opened.enter_context(Catalog.open(other, lock_timeout=settings.lock_timeout))
-            writer = opened.enter_context(written.writing())
-            opened.enter_context(writer.transaction())
-            rows = opened.enter_context(read.snapshot())
-            return copy_tables(
-                rows, writer.connection(), overwrite=overwrite, new_id=new_id, progress=progress
-            )
+            with written.writing() as writer, writer.transaction(), read.snapshot() as rows:
+                counts = copy_tables(
+                    rows, writer.connection(), overwrite=overwrite, new_id=new_id, progress=progress
+                )
+            if of_copy.shares_artifacts and not new_id:
+                own = HomeArtifacts(settings.home, written.id)
+                share_fits(own, open_artifacts(of_copy, written))
+        return counts
 
     def vacuum(self) -> Vacuumed:
         """Writes the database anew, without the room that removed rows have left.

@@ -201,7 +201,7 @@ def _models(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> I
 
     known = {one.fingerprint for one in catalog.feature_sets()}
     names, not_brought = artifacts.names(MODEL), artifacts.get_all(MODEL)
-    unshared = artifacts.unshared(MODEL) if isinstance(artifacts, CatalogArtifacts) else []
+    unshared = artifacts.list_unshared(MODEL) if isinstance(artifacts, CatalogArtifacts) else []
     for name in names:
         check = f"model {name}"
         try:

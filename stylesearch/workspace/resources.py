@@ -267,12 +267,10 @@ class Resources:
         return ExtractionOptions(own.batch_size, n_workers, own.max_pixels, own.lock_timeout, cluster)
 
     def cluster(self) -> ClusterExecutor:
-        """Connects to the cluster that the settings name.
+        """The cluster that the settings name; it is connected to when it is first given something.
 
         Raises:
             ConfigError: they name none, or what it is cannot be told.
-            MissingDependency: its library is not installed.
-            ClusterError: nothing answers there.
         """
         with self._lock:
             if self._cluster is None:

@@ -231,6 +231,8 @@ class Workspace:
         if dry_run:
             existing = self._resources.existing_catalog()
             return preview(existing, chosen.path, chosen.importer, ingest_options, progress=progress)
+        if self.settings.cluster:
+            self._resources.cluster().connect()  # before anything is written, in case nothing answers
         specs = list(chosen.kept.get("extractors") or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]

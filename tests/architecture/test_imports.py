@@ -43,7 +43,7 @@ LEAVES_OF_HEAVY = {
     "scipy": ("training/",),
     "skimage": ("extractors/",),
     "sklearn": ("evaluation/report/charts/",),
-    "sqlalchemy": ("catalog/",),
+    "sqlalchemy": ("catalog/", "search/pgvector/"),
     "starlette": ("serving/",),
     "tensorflow": ("extractors/", "training/keras/"),
     "uvicorn": ("serving/",),

@@ -18,12 +18,14 @@ from PIL import Image
 
 from stylesearch.errors import WorkerRefused
 from stylesearch.extractors import load_extractor
+from stylesearch.extractors.classical.feature import WhiteBoxExtractor
 from stylesearch.features.prepare import Task, give_up_image, prepare_image
 from stylesearch.features.stream import extract_stream
 from stylesearch.listing import Listing, Record
 from stylesearch.settings import Settings
 from stylesearch.workspace.workspace import Workspace
-from tests.servers.clusters import DaskCluster, LocalCluster, RayCluster, opened
+from tests.integration.patchworks import N_PRODUCTS, draw_shop
+from tests.servers.clusters import DaskCluster, LocalCluster, RayCluster, opened, unless_ray_cannot_start
 from tests.servers.slow_pictures import OtherElsewhere, pids_in, prepare_slowly
 
 pytestmark = [
@@ -39,32 +41,26 @@ SECONDS = 240.0
 AnyCluster = LocalCluster | DaskCluster | RayCluster
 
 
-def _cannot_start(what: str, error: BaseException) -> None:
-    if os.environ.get("CI"):
-        raise error
-    pytest.skip(f"{what} cannot be started here: {error}")
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
     pytest.importorskip("distributed")
     try:
         cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
     except OSError as error:
-        _cannot_start("Dask", error)
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"Dask cannot be started here: {error}")
     try:
         yield cluster
     finally:
         cluster.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray() -> Iterator[RayCluster]:
     pytest.importorskip("ray")
-    try:
+    with unless_ray_cannot_start():
         cluster = RayCluster()
-    except Exception as error:  # Ray raises nothing more exact
-        _cannot_start("Ray", error)
     try:
         yield cluster
     finally:
@@ -76,7 +72,8 @@ def cluster(request: pytest.FixtureRequest) -> AnyCluster:
     if request.param == "local":
         return LocalCluster()
     found: DaskCluster | RayCluster = request.getfixturevalue(request.param)
-    found.ensure(2)
+    with unless_ray_cannot_start():
+        found.ensure(2)
     return found
 
 
@@ -165,6 +162,43 @@ def _stored(shop: Workspace) -> dict[tuple[str, str], Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def patchworks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace without features of HOG."""
+    folder = tmp_path_factory.mktemp("patchworks")
+    table = draw_shop(folder / "source")
+    with Workspace(Settings(home=folder / "home", extractor="color-histogram")) as here:
+        here.ingest(table)
+    return folder / "home"
+
+
+def _open_elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace of two worker processes, in a process that computes no HOG."""
+
+    def never(*_: object) -> None:
+        raise AssertionError("computed in this process")
+
+    monkeypatch.setattr(WhiteBoxExtractor, "extract", never)
+    return Workspace(Settings(home=home, extractor="hog@32", cluster="local:2"))
+
+
+def test_eval_computes_what_is_missing_there(patchworks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: set[str] = set()
+    with _open_elsewhere(patchworks, monkeypatch) as there:
+        study = there.evaluate(["hog@32"], metrics=("l2",), progress=lambda stage, *_: said.add(stage))
+        assert "features of hog@32: 2 workers" in said
+        assert study.run("hog@32", "l2").micro.n_queries == N_PRODUCTS
+
+
+@pytest.mark.nightly  # Keras
+def test_train_computes_what_is_missing_there(patchworks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: set[str] = set()
+    with _open_elsewhere(patchworks, monkeypatch) as there:
+        report = there.train("tiny", epochs=1, dim=8, progress=lambda stage, *_: said.add(stage))
+        assert sum(report.as_dict()["model"]["n_products"].values()) == N_PRODUCTS
+        assert any(stage.startswith("features of") and stage.endswith(": 2 workers") for stage in said)
+
+
 def test_a_worker_is_killed_in_the_middle(cluster: AnyCluster, tasks: list[Task], tmp_path: Path) -> None:
     log = tmp_path / "log"
     with opened(cluster) as executor:
@@ -177,8 +211,10 @@ def test_a_worker_is_killed_in_the_middle(cluster: AnyCluster, tasks: list[Task]
     assert killed != pids_in(log)[-1]
 
 
+@pytest.mark.nightly  # it starts a node and waits until the head has noticed that it is gone
 def test_a_node_is_removed_in_the_middle(ray: RayCluster, tasks: list[Task], tmp_path: Path) -> None:
-    ray.ensure(2)
+    with unless_ray_cannot_start():
+        ray.ensure(2)
     with opened(ray) as executor:
         _wait_for(lambda: executor.n_workers == 2)
         samples = _slow_stream(tasks, executor, tmp_path / "log")
@@ -189,7 +225,7 @@ def test_a_node_is_removed_in_the_middle(ray: RayCluster, tasks: list[Task], tmp
         assert executor.n_workers == 1
 
 
-@pytest.mark.parametrize("name", ["dask", "ray"])
+@pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.nightly)])
 def test_a_worker_joins_in_the_middle(
     name: str, request: pytest.FixtureRequest, tasks: list[Task], tmp_path: Path
 ) -> None:
@@ -201,7 +237,8 @@ def test_a_worker_joins_in_the_middle(
         samples = _slow_stream(tasks * 20, executor, log)
         first = next(samples)
         before = set(pids_in(log))
-        cluster.add_worker()
+        with unless_ray_cannot_start():
+            cluster.add_worker()
         _wait_for(lambda: next(samples) is not first and len(set(pids_in(log))) > len(before))
         assert executor.n_workers == 2
         samples.close()

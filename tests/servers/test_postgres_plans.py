@@ -78,6 +78,8 @@ def plans_of(catalog: Catalog, run: Callable[[], object]) -> list[str]:
         lambda catalog, fs: catalog.products(ProductFilter("c7"), after="p39", limit=20),
         lambda catalog, fs: catalog.images_of("p7"),
         lambda catalog, fs: catalog.images_with_digest("sha7"),
+        lambda catalog, fs: catalog.usable_images(after=("p39", ""), limit=20),
+        lambda catalog, fs: catalog.shown.products(after="p39", limit=20),
     ],
 )
 def test_no_large_table_is_read_whole(

@@ -293,7 +293,7 @@ def test_cut_connections_are_survived_by_readers_and_leave_nothing_of_a_writer(
     catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer
 ) -> None:
     cut = (
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
         f"WHERE datname = '{make_url(postgres_catalog).database}' AND pid <> pg_backend_pid()"
     )
     with catalog.writing() as writer:

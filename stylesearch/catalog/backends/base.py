@@ -142,6 +142,12 @@ class Backend(Protocol):
             MissingDependency: the database's driver is not installed.
         """
 
+    def reading(self, engine: Engine) -> Engine:
+        """An engine for reading with the same connections; each statement may see a newer state.
+
+        Where reading in a transaction costs nothing, it is the engine that was given.
+        """
+
     def writing(self, engine: Engine, timeout: float) -> AbstractContextManager[Connection]:
         """Gives a connection of its own to one writer at a time, in all processes.
 

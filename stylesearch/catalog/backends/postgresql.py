@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from stylesearch.catalog.backends.base import BACKEND, Damage, LooseEnd, PoolSettings
 from stylesearch.catalog.backends.postgresql_errors import explain
 from stylesearch.catalog.backends.postgresql_lock import WriterLock, check_session
+from stylesearch.catalog.backends.postgresql_pool import Pool, own_name, prepare_connections
 from stylesearch.catalog.stored_types import parse_json
 from stylesearch.errors import (
     CatalogDamaged,
@@ -30,9 +27,6 @@ from stylesearch.errors import (
     ConfigError,
     MissingDependency,
 )
-
-if TYPE_CHECKING:
-    import psycopg
 
 __all__ = ["PostgresBackend"]
 
@@ -155,15 +149,14 @@ class PostgresBackend:
         )
 
     def engine(self, *, readonly: bool = False) -> Engine:
-        """Makes an engine, whose pool looks whether a connection still lives before it is used."""
+        """Makes an engine; a connection that has ended is made anew when it is used."""
         seconds = self._pool.connect_seconds
         options = {**KEEPALIVE, "connect_timeout": max(1, round(seconds)), "client_encoding": "utf8"}
         engine = create_engine(
             self._url,
             connect_args={name: value for name, value in options.items() if name not in self._url.query},
             json_deserializer=parse_json,
-            poolclass=_Pool,
-            pool_pre_ping=True,
+            poolclass=Pool,
             pool_size=self._pool.size,
             max_overflow=self._pool.overflow,
             pool_recycle=self._pool.recycle_seconds or -1,
@@ -184,9 +177,12 @@ class PostgresBackend:
             explain(context, self.shown, secrets)
 
         event.listen(engine, "handle_error", explain_here)
-        event.listen(engine, "do_connect", _name_process)
-        event.listen(engine, "connect", _look_for_pooler)
+        prepare_connections(engine)
         return engine
+
+    def reading(self, engine: Engine) -> Engine:
+        """An engine whose statements need no transaction: to begin and end one asks the server twice more."""
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.contextmanager
     def writing(self, engine: Engine, timeout: float) -> Iterator[Connection]:
@@ -224,7 +220,7 @@ class PostgresBackend:
     def replacing(self) -> Iterator[None]:
         """Looks for sessions of other processes: they would not notice that ids mean other rows."""
         with self._connect() as connection:
-            others = list(connection.execute(_OTHER_PROCESSES, {"own": _own_name()}).scalars())
+            others = list(connection.execute(_OTHER_PROCESSES, {"own": own_name()}).scalars())
         if others:
             raise CatalogLocked(
                 f"{', '.join(others)} has the database {self} open",
@@ -234,7 +230,7 @@ class PostgresBackend:
 
     def changes(self, engine: Engine) -> _CommitCounter:
         """Reads the table of counters."""
-        return _CommitCounter(engine)
+        return _CommitCounter(self.reading(engine))
 
     def highest_feature_id(self, connection: Connection) -> int:
         """Reads the table of counters."""
@@ -336,11 +332,11 @@ class _CommitCounter:
     """Reads how many transactions of writers were committed.
 
     Args:
-        engine: engine of the database.
+        engine: engine of the database for statements on their own.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
 
     def count(self) -> int:
         """The current count; one quick statement."""
@@ -352,37 +348,3 @@ class _CommitCounter:
 
     def close(self) -> None:
         """Does nothing: its connections are those of the engine."""
-
-
-class _Pool(QueuePool):
-    """A pool whose error says which settings make it larger."""
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        try:
-            return super()._do_get()
-        except PoolTimeout as error:
-            raise CatalogError(
-                f"all {self.size() + self._max_overflow} connections to the database are in use",
-                hint="make db_pool_size or db_pool_overflow larger, or ask less at once",
-            ) from error
-
-
-def _name_process(dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
-    """Has the server show the process that a connection is of; in a process that was forked too."""
-    options.setdefault("application_name", _own_name())
-
-
-def _own_name() -> str:
-    """The name of this process; the server keeps 63 bytes of it."""
-    return f"process {os.getpid()} on {socket.gethostname()}"[:63]
-
-
-def _look_for_pooler(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
-    """Prepares no statements behind a pooler such as PgBouncer, which may change the session in between."""
-    before, connection.autocommit = connection.autocommit, True
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    connection.autocommit = before
-    # A pooler tells its clients a process number of its own making.
-    record.info["behind_pooler"] = row is None or row[0] != connection.info.backend_pid
-    if record.info["behind_pooler"]:
-        connection.prepare_threshold = None

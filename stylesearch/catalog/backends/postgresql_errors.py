@@ -76,12 +76,12 @@ def explain(context: ExceptionContext, place: str, secrets: frozenset[str]) -> N
     Rows that contradict each other stay an ``IntegrityError``: who inserts knows what that means.
 
     Args:
-        context: the error. That of a ping stays as it is: the pool makes a new connection then.
+        context: the error.
         place: where the database is, without a password.
         secrets: texts that no message repeats.
     """
     raised, original = context.sqlalchemy_exception, context.original_exception
-    if context.is_pre_ping or not isinstance(raised, DBAPIError) or isinstance(raised, IntegrityError):
+    if not isinstance(raised, DBAPIError) or isinstance(raised, IntegrityError):
         return
     said = _said_by(original, secrets)
     code = str(getattr(original, "sqlstate", None) or _code_in(said))

@@ -133,6 +133,10 @@ class SqliteBackend:
         event.listen(engine, "handle_error", explain_here)
         return engine
 
+    def reading(self, engine: Engine) -> Engine:
+        """The same engine: there is no server to ask."""
+        return engine
+
     @contextlib.contextmanager
     def writing(self, engine: Engine, timeout: float) -> Iterator[Connection]:
         """Holds the lock file; the connection's temporary tables end with it."""

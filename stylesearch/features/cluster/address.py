@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from stylesearch.errors import ConfigError
@@ -16,7 +18,7 @@ _LOCAL: Final = re.compile(r"local:([0-9]{1,4})")
 
 
 def open_cluster(address: str) -> ClusterExecutor:
-    """Connects to a cluster.
+    """Makes the executor of a cluster; it connects when it is first given something.
 
     Args:
         address: ``dask://HOST:8786``, ``dask+tls://HOST:8786``, ``ray://HOST:10001``, or ``local:4`` for
@@ -24,25 +26,23 @@ def open_cluster(address: str) -> ClusterExecutor:
 
     Raises:
         ConfigError: another address.
-        MissingDependency: its library is not installed.
-        ClusterError: nothing answers there.
     """
-    return ClusterExecutor(address, _connect(address))
+    return ClusterExecutor(address, _way_to(address))
 
 
-def _connect(address: str) -> Workers:
+def _way_to(address: str) -> Callable[[], Workers]:
     if (found := _LOCAL.fullmatch(address)) and (n_processes := int(found[1])) > 0:
         from stylesearch.features.cluster.local import LocalWorkers
 
-        return LocalWorkers(n_processes)
+        return partial(LocalWorkers, n_processes)
     scheme, separator, place = address.partition("://")
     if separator and place:
         if scheme in ("dask", "dask+tls"):
             from stylesearch.features.cluster.dask_workers import DaskWorkers
 
-            return DaskWorkers(place, encrypted=scheme == "dask+tls")
+            return partial(DaskWorkers, place, encrypted=scheme == "dask+tls")
         if scheme == "ray":
             from stylesearch.features.cluster.ray_workers import RayWorkers
 
-            return RayWorkers(place)
+            return partial(RayWorkers, place)
     raise ConfigError(f"a cluster is {FORMS}. Received: {address!r}")

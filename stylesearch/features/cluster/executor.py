@@ -54,61 +54,85 @@ class _Call:
 
     future: Future[Any]
     pickled: bytes
+    purpose: str
     n_lost: int = 0
     last: str = ""
 
 
 @dataclass(eq=False, slots=True)
 class _Worker:
-    """A worker that is there: how many calls it runs at once, and those that it has."""
+    """A worker that is there: how many calls it runs at once, those it has, and what it is refused for."""
 
     n_slots: int
     info: WorkerInfo | None = None
     calls: dict[_Call, Future[bytes]] = field(default_factory=dict)
+    refused: dict[str, WorkerRefused] = field(default_factory=dict)
 
 
 class ClusterExecutor(Executor):
     """An executor whose calls run in the workers of a cluster. Functions and arguments are pickled.
 
+    It connects when it is first given something: what turns out to have nothing to do needs no cluster.
+
     Args:
         address: what the cluster is called in messages.
-        workers: the cluster.
+        connect: connects to the cluster.
         seconds_without_workers: how long it is waited for a worker while there is none.
     """
 
     def __init__(
         self,
         address: str,
-        workers: Workers,
+        connect: Callable[[], Workers],
         *,
         seconds_without_workers: float = SECONDS_WITHOUT_WORKERS,
     ) -> None:
         self.address = address
-        self._cluster = workers
+        self._connect = connect
+        self._connecting = threading.Lock()
         self._patience = seconds_without_workers
         self._version = library_version()
         self._queue: collections.deque[_Call] = collections.deque()
         self._workers: dict[str, _Worker] = {}
-        self._refused: dict[str, WorkerRefused] = {}
+        self._refused: dict[str, WorkerRefused] = {}  # that can run nothing
+        self._purpose = ""
         self._lost: dict[str, float] = {}  # since when
         self._heard = time.monotonic()
         self._processors: set[str] = set()
         self._answers: collections.deque[tuple[str, _Call, Future[bytes]]] = collections.deque()
         self._changed = threading.Condition()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+
+    def connect(self) -> None:
+        """Connects to the cluster, unless that is done.
+
+        Raises:
+            MissingDependency: its library is not installed.
+            ClusterError: nothing answers there.
+        """
+        with self._connecting:
+            if self._thread is None and not self._is_closed:
+                workers = self._connect()
+                self._heard = time.monotonic()
+                self._thread = threading.Thread(
+                    target=self._run, args=(workers,), name="cluster", daemon=True
+                )
+                self._thread.start()
 
     @property
     def n_workers(self) -> int:
-        """How many workers are there that may be used."""
+        """How many workers are there that may be used for what was asked last."""
         with self._changed:
-            return len(self._workers)
+            return len(self._usable())
 
     def n_slots(self) -> int:
         """How many calls they run at once; 1 where there is none yet."""
         with self._changed:
-            return max(1, sum(one.n_slots for one in self._workers.values()))
+            return max(1, sum(one.n_slots for one in self._usable()))
+
+    def _usable(self) -> list[_Worker]:
+        return [one for one in self._workers.values() if self._purpose not in one.refused]
 
     def describe(self) -> str:
         """How many workers there are, for people: ``3 workers``."""
@@ -118,7 +142,7 @@ class ClusterExecutor(Executor):
         """What is to be said of the workers: other processors, and those that were refused."""
         own = processor_kind()
         with self._changed:
-            others, refused = sorted(self._processors - {own}), list(self._refused.values())
+            others, refused = sorted(self._processors - {own}), self._reasons(self._purpose)
         found = [f"a worker of {self.address} was not used: {one}" for one in refused]
         if others:
             found.append(
@@ -132,16 +156,36 @@ class ClusterExecutor(Executor):
     ) -> Future[Made]:
         """Queues a call; see ``Executor.submit``.
 
+        Raises:
+            MissingDependency, ClusterError: it cannot be connected to.
+        """
+        return self.submit_for("", fn, *args, **kwargs)
+
+    def submit_for(
+        self,
+        purpose: str,
+        fn: Callable[Parameters, Made],
+        /,
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Future[Made]:
+        """Queues a call for a purpose, such as the fingerprints of the extractors that it runs.
+
+        A worker for which the function raises ``WorkerRefused`` gets no other call for this purpose, but
+        those for others.
+
         Its future fails with ``BatchLost`` where workers died over it ``MAX_TRIES`` times, and with
         ``ClusterError`` where there is no worker that can be used.
         """
         if kwargs:
             raise TypeError("arguments are given by position")
-        call = _Call(Future(), pickle.dumps((fn, args)))
+        call = _Call(Future(), pickle.dumps((fn, args)), purpose)
+        self.connect()
         with self._changed:
             if self._is_closed:
                 raise RuntimeError("the cluster was let go of")
             self._queue.append(call)
+            self._purpose = purpose or self._purpose
             self._changed.notify()
         return call.future
 
@@ -155,18 +199,18 @@ class ClusterExecutor(Executor):
         for call in dropped:
             if not call.future.cancel():
                 _fail(call, ClusterError(f"{self.address} was let go of"))
-        if wait:
+        if wait and self._thread is not None:
             self._thread.join()
 
-    # All below runs in the thread of this executor, but for `_answered`.
+    # All below runs in the thread of this executor, but for `_take_answer`.
 
-    def _run(self) -> None:
+    def _run(self, cluster: Workers) -> None:
         next_look, since = 0.0, time.monotonic()
         try:
             while True:
                 now = time.monotonic()
                 if now >= next_look:
-                    self._look()
+                    self._look(cluster)
                     next_look = now + SECONDS_BETWEEN_LOOKS
                     if self._workers:
                         since = now
@@ -174,11 +218,12 @@ class ClusterExecutor(Executor):
                         self._fail_all()
                         since = now
                 self._take_answers()
-                self._give_out()
+                self._fail_refused()
+                self._give_out(cluster)
                 with self._changed:
                     if self._is_closed:
                         break
-                    if not self._answers and not self._can_give():
+                    if not self._answers and not self._next():
                         self._changed.wait(max(0.0, next_look - time.monotonic()))
         except BaseException as error:  # a bug: nobody shall wait for ever
             log.exception("the queue of %s has failed", self.address)
@@ -188,12 +233,12 @@ class ClusterExecutor(Executor):
             for call in calls:
                 _fail(call, ClusterError(f"the queue of {self.address} has failed: {error!r}"))
         finally:
-            self._cluster.close()
+            cluster.close()
 
-    def _look(self) -> None:
+    def _look(self, cluster: Workers) -> None:
         """Looks at which workers are there: takes back the work of those that are gone."""
         try:
-            present = dict(self._cluster.present())
+            present = dict(cluster.present())
             self._heard = time.monotonic()
         except ClusterError as error:
             log.info("%s", error)
@@ -234,27 +279,27 @@ class ClusterExecutor(Executor):
             with self._changed:
                 self._processors.add(outcome.worker.processor)
             if isinstance(outcome.error, WorkerRefused):
-                self._refuse(name, outcome.error)
+                self._refuse(name, outcome.error, call.purpose if outcome.is_able else None)
                 continue
             with self._changed:
                 del worker.calls[call]
             _settle(call, outcome)
 
-    def _give_out(self) -> None:
+    def _give_out(self, cluster: Workers) -> None:
         while True:
             with self._changed:
-                found = self._can_give()
+                found = self._next()
                 if found is None:
                     return
-                name, worker = found
-                call = self._queue.popleft()
+                call, name, worker = found
+                self._queue.remove(call)
             if call.n_lost == 0 and call.last == "" and not call.future.set_running_or_notify_cancel():
                 continue
             if call.future.done():
                 continue
             call.last = name
             try:
-                answer = self._cluster.call(name, call.pickled, self._version)
+                answer = cluster.call(name, call.pickled, self._version)
             except WorkerLost as error:
                 log.info("%s", error)
                 with self._changed:
@@ -263,27 +308,35 @@ class ClusterExecutor(Executor):
                 continue
             with self._changed:
                 worker.calls[call] = answer
-            answer.add_done_callback(partial(self._answered, name, call))
+            answer.add_done_callback(partial(self._take_answer, name, call))
 
-    def _answered(self, name: str, call: _Call, answer: Future[bytes]) -> None:
+    def _take_answer(self, name: str, call: _Call, answer: Future[bytes]) -> None:
         with self._changed:
             self._answers.append((name, call, answer))
             self._changed.notify()
 
-    def _can_give(self) -> tuple[str, _Worker] | None:
-        """The worker that has least to do, if there is one with room and something to do.
+    def _next(self) -> tuple[_Call, str, _Worker] | None:
+        """What is to be given out now and to whom: of each purpose the call that waits longest."""
+        seen: set[str] = set()
+        for call in self._queue:
+            if call.purpose not in seen:
+                seen.add(call.purpose)
+                if found := self._free_for(call):
+                    return call, *found
+        return None
+
+    def _free_for(self, call: _Call) -> tuple[str, _Worker] | None:
+        """The worker that has least to do, if there is one with room.
 
         A worker gets one call more than it runs, so that it need not wait for the next. A call over which a
         worker has died is tried alone, so that it takes no other call with it again.
         """
-        if not self._queue:
-            return None
-        is_suspect = self._queue[0].n_lost > 0
         free = [
             (name, one)
             for name, one in self._workers.items()
-            if (not one.calls if is_suspect else len(one.calls) <= one.n_slots)
-            and not any(call.n_lost for call in one.calls)
+            if (not one.calls if call.n_lost else len(one.calls) <= one.n_slots)
+            and call.purpose not in one.refused
+            and not any(other.n_lost for other in one.calls)
         ]
         return min(free, key=lambda one: len(one[1].calls) / one[1].n_slots, default=None)
 
@@ -304,34 +357,64 @@ class ClusterExecutor(Executor):
             if call.n_lost >= MAX_TRIES:
                 _fail(call, BatchLost(f"{MAX_TRIES} workers of {self.address} died over it, the last: {who}"))
 
-    def _refuse(self, name: str, error: WorkerRefused) -> None:
+    def _refuse(self, name: str, error: WorkerRefused, purpose: str | None = None) -> None:
+        """Takes a worker out: for one purpose, or for all."""
         log.warning("a worker of %s is not used: %s", self.address, error)
         with self._changed:
+            worker = self._workers[name]
+            back = [call for call in worker.calls if purpose in (None, call.purpose)]
+            for call in back:
+                del worker.calls[call]
+            self._queue.extendleft(reversed(back))
+            if purpose is not None:
+                worker.refused[purpose] = error
+                return
             self._refused[name] = error
-            worker = self._workers.pop(name)
-            self._queue.extendleft(reversed(worker.calls))
+            del self._workers[name]
             is_last = not self._workers
         if is_last:
             self._fail_all()
 
+    def _fail_refused(self) -> None:
+        """Fails what is queued for a purpose that all workers are refused for."""
+        with self._changed:
+            if not self._workers:
+                return
+            failed = [
+                call
+                for call in self._queue
+                if all(call.purpose in one.refused for one in self._workers.values())
+            ]
+            for call in failed:
+                self._queue.remove(call)
+        for call in failed:
+            _fail(call, self._why_not(call.purpose))
+
     def _fail_all(self) -> None:
         """Fails all that is queued, as no worker can be used."""
         with self._changed:
-            calls, refused = list(self._queue), list(self._refused.values())
+            calls = list(self._queue)
             self._queue.clear()
-        error = (
-            WorkerRefused(
+        for call in calls:
+            _fail(call, self._why_not(call.purpose))
+
+    def _reasons(self, purpose: str) -> list[WorkerRefused]:
+        """Why workers are not used for a purpose."""
+        of_workers = (one.refused.get(purpose) for one in self._workers.values())
+        return [*self._refused.values(), *filter(None, of_workers)]
+
+    def _why_not(self, purpose: str) -> ClusterError:
+        with self._changed:
+            refused = self._reasons(purpose)
+        if refused:
+            return WorkerRefused(
                 f"no worker of {self.address} can be used: {'; '.join(map(str, refused[:3]))}",
                 hint=refused[0].hint or "give all machines the same weights and the same versions",
             )
-            if refused
-            else ClusterError(
-                f"{self.address} has had no worker for {self._patience:.0f} seconds",
-                hint="start workers, and run the same command again: finished work is kept",
-            )
+        return ClusterError(
+            f"{self.address} has had no worker for {self._patience:.0f} seconds",
+            hint="start workers, and run the same command again: finished work is kept",
         )
-        for call in calls:
-            _fail(call, error)
 
 
 def _settle(call: _Call, outcome: Outcome) -> None:

@@ -38,11 +38,16 @@ class WorkerInfo:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a call came to: ``value``, or ``error`` where the function raised one."""
+    """What a call came to: ``value``, or ``error`` where the function raised one.
+
+    Attributes:
+        is_able: whether the worker may run anything; one of another version may not.
+    """
 
     worker: WorkerInfo
     value: Any = None
     error: BaseException | None = None
+    is_able: bool = True
 
 
 def run_pickled(call: bytes, version: str, n_cores: int) -> bytes:
@@ -65,6 +70,7 @@ def run_pickled(call: bytes, version: str, n_cores: int) -> bytes:
                     f"{worker} has stylesearch {library_version()}; {version} is asked for",
                     hint="install the same version on all machines",
                 ),
+                is_able=False,
             )
         )
     _limit_once(n_cores)

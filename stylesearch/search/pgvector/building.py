@@ -221,7 +221,7 @@ class TableBuilder:
             progress("indexes", 0, n_total)
         driver: Any = connection.connection.driver_connection
         with (
-            _explained(),
+            _explaining_errors(),
             driver.cursor() as cursor,
             cursor.copy(f"COPY {name} (id, category, vector) FROM STDIN (FORMAT BINARY)") as copy,
         ):
@@ -281,13 +281,13 @@ class TableBuilder:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with _explained(), self.engine.begin() as connection:
+        with _explaining_errors(), self.engine.begin() as connection:
             yield connection
 
 
 def drop_other_fits(engine: Engine, key: str, kept: Iterable[str]) -> None:
     """Drops the tables of a space whose names are not among those that are kept."""
-    with _explained(), engine.begin() as connection:
+    with _explaining_errors(), engine.begin() as connection:
         names = sorted(set(tables_of(connection, key)).difference(kept))
         if names:
             _keep_writers_out(connection)
@@ -306,7 +306,7 @@ def _keep_writers_out(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def _explaining_errors() -> Iterator[None]:
     """Turns errors of COPY and of foreign keys into those of this library, as the catalog does all others."""
     try:
         yield

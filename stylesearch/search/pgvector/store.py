@@ -335,7 +335,7 @@ class PgVectorStore:
         for ids, vectors in self.vectors.blocks(category):
             known = int(np.searchsorted(ids, record.last_feature_id, side="right"))
             ids, vectors = ids[:known], vectors[:known]
-            stored_ids, stored = self._stored(ids, category)
+            stored_ids, stored = self._read_vectors(ids, category)
             if len(stored_ids) < len(ids):
                 lost = np.setdiff1d(ids, stored_ids)
                 return f"{self.table.name} lacks {len(lost)} vectors, the first of feature {lost[0]}"
@@ -349,7 +349,7 @@ class PgVectorStore:
             return f"{self.table.name} has {n_rows - n_seen} rows that the catalog does not have"
         return ""
 
-    def _stored(self, ids: Ids, category: str) -> tuple[Ids, Floats]:
+    def _read_vectors(self, ids: Ids, category: str) -> tuple[Ids, Floats]:
         """Ids and vectors of the rows with these ids, in their order."""
         with self._engine.connect() as connection:
             driver: Any = connection.connection.driver_connection

@@ -143,7 +143,7 @@ class VectorTable:
     ) -> Select[Any]:
         """Selects the ids of the ``n`` rows nearest to any of several vectors, by comparing all rows."""
         rows = self.rows if rows is None else rows
-        distances = [self._distance(rows, _asked(number, self.dim)) for number in range(n_vectors)]
+        distances = [self._distance(rows, _query_vector(number, self.dim)) for number in range(n_vectors)]
         # An index finds the order of a distance alone: not that of a sum.
         nearest = (sa.func.least(*distances) if n_vectors > 1 else distances[0]) + 0.0
         return (
@@ -169,7 +169,7 @@ class VectorTable:
         """
         rows = self.rows if rows is None else rows
         asked = sa.union_all(
-            *(sa.select(_asked(number, self.dim).label("vector")) for number in range(n_vectors))
+            *(sa.select(_query_vector(number, self.dim).label("vector")) for number in range(n_vectors))
         ).subquery("asked")
         distance = self._distance(rows, asked.c.vector)
         near = (
@@ -237,5 +237,5 @@ def _settings(values: Mapping[str, str]) -> str:
     return ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
-def _asked(number: int, dim: int) -> ColumnElement[Any]:
+def _query_vector(number: int, dim: int) -> ColumnElement[Any]:
     return sa.cast(sa.bindparam(f"vector_{number}", type_=Half(dim)), Half(dim))

@@ -88,8 +88,8 @@ def test_a_sound_catalog_has_no_problems_and_says_how_much_was_looked_at(shop: P
     counts = {one.check: one.n_checked for one in check_catalog(backend_of(shop))}
     assert counts["products with pictures by category, as they are counted"] == 1
     assert (counts[VECTORS], counts[MERGED], counts[LISTED], counts[COPIES]) == (3, 2, 4, 3)
-    assert counts[ROWS] == 3 + 2 + 2 + 3 + 2 + 2 + 2 + 1, (
-        "facts, sources, products, listings, images, theirs, sets, counts"
+    assert counts[ROWS] == 3 + 2 + 2 + 2 + 3 + 2 + 2 + 2 + 1, (
+        "facts, sources, products, values, listings, images, theirs, sets, counts"
     )
 
 

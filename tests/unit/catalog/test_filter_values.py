@@ -183,7 +183,7 @@ def stored(catalog: Catalog) -> set[tuple[str, str, float | None, str]]:
 
 
 def test_the_values_follow_each_change_of_a_product(catalog: Catalog) -> None:
-    strange = {"a\0b": "x\ud800y", "long": "z" * 300, "deep": {"a": 1}, "": "no name", "huge": 10**400}
+    strange = {"a b": "x\ud800y", "long": "z" * 300, "deep": {"a": 1}, "": "no name", "huge": 10**400}
     with catalog.writing() as writer:
         with writer.transaction():
             writer.upsert_products([Product("1", "One", "x", attributes={"Farbe": "Red"})], source="s")

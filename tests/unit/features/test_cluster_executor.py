@@ -17,12 +17,15 @@ from stylesearch.errors import BatchLost, ClusterError, ConfigError, WorkerRefus
 from stylesearch.features.cluster import executor as executor_module
 from stylesearch.features.cluster import open_cluster
 from stylesearch.features.cluster.executor import MAX_TRIES, ClusterExecutor
+from stylesearch.features.cluster.local import LocalWorkers
 from stylesearch.features.cluster.worker import Outcome, WorkerInfo, library_version, run_pickled
 from stylesearch.features.cluster.workers import WorkerLost
 from stylesearch.features.prepare import Task, give_up_image, prepare_image
 from stylesearch.features.stream import extract_stream
 from stylesearch.listing import Listing, Record
+from stylesearch.settings import Settings
 from stylesearch.testing.fake_extractor import FakeExtractor
+from stylesearch.workspace.workspace import Workspace
 
 Answer = Callable[[str, bytes, str], bytes]
 
@@ -75,7 +78,8 @@ def start() -> Iterator[Callable[..., ClusterExecutor]]:
     started: list[ClusterExecutor] = []
 
     def make(workers: PretendedWorkers, **options: float) -> ClusterExecutor:
-        started.append(ClusterExecutor("test://", workers, **options))
+        started.append(ClusterExecutor("test://", lambda: workers, **options))
+        started[-1].connect()
         return started[-1]
 
     yield make
@@ -241,6 +245,69 @@ def test_where_all_workers_are_refused_it_ends_with_their_reasons(start: Start) 
     for one in futures:
         with pytest.raises(WorkerRefused, match=r"no worker of test:// can be used: .*is too old"):
             one.result(10)
+
+
+def test_a_worker_is_refused_for_a_purpose_and_used_for_others(start: Start) -> None:
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        if worker == "old" and b"rarely installed" in call:
+            return pickle.dumps(
+                Outcome(WorkerInfo("old", 7, "x"), error=WorkerRefused("old has other weights"))
+            )
+        return run_in(worker, call)
+
+    workers = PretendedWorkers("old", answer=answer)
+    cluster = start(workers)
+    refused = [cluster.submit_for("a", str, f"rarely installed {number}") for number in range(3)]
+    for one in refused:
+        with pytest.raises(WorkerRefused, match="no worker of test:// can be used: old has other weights"):
+            one.result(10)
+    assert cluster.n_workers == 0
+    n_given = len(workers.given)
+    with pytest.raises(WorkerRefused):
+        cluster.submit_for("a", str, "again").result(10)
+    assert len(workers.given) == n_given, "it is not asked again for what it is refused for"
+    assert cluster.submit_for("b", str, 1).result(10) == "1"
+    assert cluster.submit(str, 2).result(10) == "2"
+    assert cluster.n_workers == 1
+    assert not any("was not used" in note for note in cluster.notes())
+    workers.names["new"] = 1
+    while cluster.n_workers < 2:
+        pass
+    assert cluster.submit_for("a", str, "rarely installed").result(10) == "rarely installed"
+    assert workers.given[-1] == "new"
+
+
+def test_it_connects_when_it_is_first_given_something() -> None:
+    made: list[PretendedWorkers] = []
+
+    def connect() -> PretendedWorkers:
+        made.append(PretendedWorkers("a"))
+        return made[-1]
+
+    unused = ClusterExecutor("test://", connect)
+    assert (unused.n_workers, unused.n_slots(), unused.notes()) == (0, 1, [])
+    unused.shutdown()
+    assert made == []
+    cluster = ClusterExecutor("test://", connect)
+    assert cluster.submit(str, 1).result(10) == "1"
+    assert cluster.submit(str, 2).result(10) == "2"
+    cluster.shutdown()
+    assert [one.is_closed for one in made] == [True]
+
+
+def test_a_dry_run_connects_to_nothing(
+    drawn_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ClusterError("nothing answers")
+
+    monkeypatch.setattr(LocalWorkers, "__init__", refuse)
+    settings = Settings(home=tmp_path / "home", extractor="hog", cluster="local:2")
+    with Workspace(settings) as shop:
+        assert shop.ingest(drawn_shop / "products.csv", dry_run=True).added == 24
+        with pytest.raises(ClusterError, match="nothing answers"):
+            shop.ingest(drawn_shop / "products.csv")
+    assert not settings.has_catalog, "nothing was written"
 
 
 def test_a_worker_that_cannot_run_it_at_all_is_refused(start: Start) -> None:

@@ -47,7 +47,7 @@ def test_they_find_the_nearest_of_all_with_exact_distances(tmp_path: Path, metri
         assert len(np.intersect1d(found.ids, ids[true])) >= 29
         assert np.allclose(found.distances[:20], distances[:20], rtol=1e-4, atol=1e-5)
         assert found.rows[0] == rows[0]
-    assert [one.reduced() is None for one in opened] == [True, False, False, False, False]
+    assert [one.open_reduced() is None for one in opened] == [True, False, False, False, False]
 
 
 def test_scores_of_another_kind_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
