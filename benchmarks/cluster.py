@@ -61,6 +61,8 @@ def main() -> None:
                 before = _processor_seconds(pids[way], of_clusters)
                 seconds = _ingest(folder, f"{way}-{number}", extractor, extraction)
                 figures[way].append((seconds, _processor_seconds(pids[way], of_clusters) - before))
+                cpu = figures[way][-1][1]
+                print(f"round {number}, {way}: {seconds:.1f} s, processor {cpu:.1f} s", file=sys.stderr)
     medians = {
         way: [statistics.median(one[i] for one in found[1:]) for i in (0, 1)]
         for way, found in figures.items()

@@ -135,7 +135,7 @@ def cheaper_than(catalog: Catalog, amount: float) -> FeatureSelection:
         with catalog.engine.connect() as connection:
             return np.fromiter(connection.execute(select).scalars(), np.int64)
 
-    selection = FeatureSelection(statement, read)
+    selection = FeatureSelection(lambda: statement, read)
     len(selection)
     return selection
 

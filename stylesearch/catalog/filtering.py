@@ -5,7 +5,8 @@ Attributes and options are looked up in the table ``product_values``; names of c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    case,
     exists,
     func,
     not_,
@@ -29,10 +31,25 @@ from stylesearch.catalog.tables import listings, product_columns, product_values
 from stylesearch.conditions import FIELDS, Condition, read_number
 from stylesearch.types import ProductFilter
 
-__all__ = ["EVERY_PRODUCT", "is_below", "meets", "meets_at", "page_of", "plain_numbers"]
+__all__ = [
+    "EVERY_PRODUCT",
+    "estimate",
+    "is_below",
+    "meets",
+    "meets_at",
+    "meets_each",
+    "page_of",
+    "plain_numbers",
+]
 
 EVERY_PRODUCT: Final = ProductFilter()
 """The filter that every product meets."""
+
+SAMPLE: Final = (40, 3)
+"""Products that are looked at to guess how many meet a filter: at so many places, so many side by side."""
+
+_ENDS: Final = select(*(select(end(products.c.pk)).scalar_subquery() for end in (func.min, func.max)))
+"""The first and the last key of products: one query each, since an index has either."""
 
 
 def is_below(column: ColumnElement[str], category: str) -> ColumnElement[bool]:
@@ -88,22 +105,75 @@ def meets_at(
     return [*found, pk.in_(select(products.c.pk).where(*fields))] if fields else found
 
 
-def _of_attribute(condition: Condition, pk: ColumnElement[int]) -> ColumnElement[bool]:
+def meets_each(
+    connection: Connection, where: ProductFilter, pk: ColumnElement[int]
+) -> list[ColumnElement[bool]]:
+    """Makes the conditions for a few products, each of which is looked up by itself.
+
+    The conditions of ``meets`` find all products with a value first, which is more work than a few need.
+
+    Args:
+        connection: connection to the catalog.
+        where: the filter; conditions on its fields are about the table of products.
+        pk: the column with keys of products.
+    """
+    return [
+        _of_field(connection, one) if one.name in FIELDS else _of_attribute(one, pk, one_by_one=True)
+        for one in where.conditions
+    ]
+
+
+def estimate(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> tuple[int, float]:
+    """Guesses from a sample how many products there are, and which share of them meets conditions.
+
+    Args:
+        connection: connection to the catalog.
+        conditions: conditions for the table of products.
+
+    Returns:
+        number of products; and the share, 0 where the sample has none that meets them.
+    """
+    first, last = connection.execute(_ENDS).one()
+    if first is None:
+        return 0, 0.0
+    # At random, as products that are alike often lie at even distances; the same ones every time.
+    n_places, n_together = SAMPLE
+    draw = random.Random(n_places)
+    places = [first + int(draw.random() * (last - first + 1)) for _ in range(n_places)]
+    drawn = {pk for place in places for pk in range(place, min(place + n_together, last + 1))}
+    n_met = func.sum(case((and_(true(), *conditions), 1), else_=0))
+    n_found, n_met = connection.execute(
+        select(func.count(), n_met).where(products.c.pk.in_(sorted(drawn)))
+    ).one()
+    n_products = round((last - first + 1) * n_found / len(drawn))
+    return n_products, (n_met or 0) / max(1, n_found)
+
+
+def _of_attribute(
+    condition: Condition, pk: ColumnElement[int], *, one_by_one: bool = False
+) -> ColumnElement[bool]:
     """Condition for products with such a value: of those that must not have one, each is looked up."""
     stored = product_values.c
+    name: ColumnElement[str] = stored.name
+    value: ColumnElement[str] = stored.value
+    number: ColumnElement[float | None] = stored.number
+    if one_by_one:
+        # So written that no index finds them: a product has few values, of which the primary key finds all.
+        name, value, number = name.concat(""), value.concat(""), number + 0.0
     alike: list[ColumnElement[bool]] = []  # one of which is enough
     if condition.values:
-        alike.append(stored.value.in_(condition.values))
+        alike.append(value.in_(condition.values))
         if numbers := plain_numbers(condition.values):
-            alike.append(stored.number.in_(numbers))
+            alike.append(number.in_(numbers))
     elif condition.has_bounds:
-        alike.append(and_(*_within(condition, stored.number, stored.number)))
-    is_named = stored.name == condition.attribute
-    if condition.is_negated:
-        return ~exists().where(stored.product_pk == pk, is_named, or_(*alike) if alike else true())
+        alike.append(and_(*_within(condition, number, number)))
+    is_named = name == condition.attribute
+    if condition.is_negated or one_by_one:
+        found = exists().where(stored.product_pk == pk, is_named, or_(*alike) if alike else true())
+        return ~found if condition.is_negated else found
     # One look-up for each: an index of values and one of numbers cannot be used for both at once.
-    found = [select(stored.product_pk).where(is_named, one) for one in alike or [true()]]
-    return pk.in_(union(*found) if len(found) > 1 else found[0])
+    found_pks = [select(stored.product_pk).where(is_named, one) for one in alike or [true()]]
+    return pk.in_(union(*found_pks) if len(found_pks) > 1 else found_pks[0])
 
 
 def plain_numbers(values: Iterable[str]) -> list[float]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final, TypeVar
 
 import numpy as np
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Engine, Select, bindparam, select
 
 from stylesearch.array_types import Ids
 from stylesearch.catalog.facets import count_facets
-from stylesearch.catalog.filtering import meets_at
-from stylesearch.catalog.queries import is_of_gallery
+from stylesearch.catalog.filtering import estimate, meets_at, meets_each
+from stylesearch.catalog.queries import in_batches, is_of_gallery
 from stylesearch.catalog.records import FeatureSet
-from stylesearch.catalog.tables import features, images
+from stylesearch.catalog.tables import features, images, products
+from stylesearch.conditions import FIELDS
 from stylesearch.types import FacetValue, ProductFilter
 
 __all__ = ["FeatureSelection", "FeatureSelections"]
@@ -30,21 +32,32 @@ class FeatureSelection:
     """The features that meet a filter, as of one moment. Thread-safe.
 
     Args:
-        statement: selects their ids.
-        read: runs the statement: ids, int64, in any order; called once, when ``ids`` is first asked for.
-
-    Attributes:
-        statement: a SELECT of one column, the ids: for a store that can look them up in the database.
+        make_statement: makes ``statement``.
+        read: runs it: ids, int64, in any order.
+        check: those of a few ids that meet the filter, in any order; each is looked at by itself.
+        n_products: about how many products the catalog has.
+        share: about which share of them meets the filter.
 
     Example:
         >>> import numpy as np
         >>> selection = FeatureSelection.of(np.array([7, 3]))
-        >>> selection.ids.tolist(), len(selection)
-        ([3, 7], 2)
+        >>> selection.ids.tolist(), len(selection), selection.among(np.array([9, 7])).tolist()
+        ([3, 7], 2, [7])
     """
 
-    def __init__(self, statement: Select[int], read: Callable[[Select[int]], Ids]) -> None:
-        self.statement = statement
+    def __init__(
+        self,
+        make_statement: Callable[[], Select[int]],
+        read: Callable[[Select[int]], Ids],
+        *,
+        check: Callable[[Ids], Ids] | None = None,
+        n_products: int = 0,
+        share: float = 0.0,
+    ) -> None:
+        self._make_statement = make_statement
+        self.n_products = n_products
+        self.share = share
+        self._check = check
         self._read = read
         self._ids: Ids | None = None
         self._reading = Lock()
@@ -53,11 +66,23 @@ class FeatureSelection:
     def of(cls, ids: Ids) -> FeatureSelection:
         """The selection of a few features by their ids."""
         statement = select(features.c.id).where(features.c.id.in_([int(one) for one in ids]))
-        return cls(statement, lambda _: ids)
+        selection = cls(lambda: statement, lambda _: ids)
+        selection._ids = np.unique(ids.astype(np.int64))
+        return selection
+
+    @functools.cached_property
+    def statement(self) -> Select[int]:
+        """A SELECT of one column, the ids: for a store that can look them up in the database."""
+        return self._make_statement()
+
+    @property
+    def is_read(self) -> bool:
+        """Whether ``ids`` are known already."""
+        return self._ids is not None
 
     @property
     def ids(self) -> Ids:
-        """The feature ids, int64, rising."""
+        """The feature ids, int64, rising; read when first asked for, which takes long where they are many."""
         with self._reading:
             if self._ids is None:
                 self._ids = np.unique(np.asarray(self._read(self.statement), np.int64))
@@ -66,6 +91,12 @@ class FeatureSelection:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def among(self, ids: Ids) -> Ids:
+        """Those of some ids that meet the filter, in any order; the others are not read."""
+        if self._ids is None and self._check is not None:
+            return self._check(ids)
+        return np.intersect1d(ids, self.ids)
 
 
 class FeatureSelections:
@@ -116,14 +147,38 @@ class FeatureSelections:
         return made
 
     def _select(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
+        of_gallery = is_of_gallery(feature_set)
         with self._engine.connect() as connection:
-            conditions = meets_at(connection, where, images.c.product_pk)
-        statement = (
-            select(features.c.id)
-            .join_from(images, features, features.c.image_pk == images.c.pk)
-            .where(*conditions, *is_of_gallery(feature_set))
+            of_each = meets_each(connection, where, images.c.product_pk)
+            n_products, share = estimate(connection, meets_each(connection, where, products.c.pk))
+
+        def make_statement() -> Select[int]:
+            with self._engine.connect() as connection:
+                conditions = meets_at(connection, where, images.c.product_pk)
+            statement = select(features.c.id).join_from(images, features, features.c.image_pk == images.c.pk)
+            return statement.where(*conditions, *of_gallery)
+
+        by_id = select(features.c.id).join_from(features, images, features.c.image_pk == images.c.pk)
+        if any(one.name in FIELDS for one in where.conditions):
+            by_id = by_id.join(products, products.c.pk == images.c.product_pk)
+        by_id = by_id.where(features.c.id.in_(bindparam("ids", expanding=True)), *of_each, *of_gallery)
+
+        def check(ids: Ids) -> Ids:
+            with self._engine.connect() as connection:
+                found = [
+                    one
+                    for batch in in_batches(ids.tolist())
+                    for one in connection.execute(by_id, {"ids": batch}).scalars()
+                ]
+            return np.array(found, np.int64)
+
+        return FeatureSelection(
+            make_statement,
+            self._read,
+            check=check,
+            n_products=n_products,
+            share=share,
         )
-        return FeatureSelection(statement, self._read)
 
     def _read(self, statement: Select[int]) -> Ids:
         with self._engine.connect() as connection:

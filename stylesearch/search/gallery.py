@@ -20,6 +20,7 @@ from stylesearch.spaces.base import join_squares, scale_for_category
 from stylesearch.types import FacetValue, ImageRecord, Product, ProductFilter, SearchRequest
 
 if TYPE_CHECKING:
+    from stylesearch.catalog.selection import FeatureSelection
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
 
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 # A product has several images and some may be gone: fetch more than k, and more still when that falls short.
 FETCH_FACTOR = 4
 FETCH_AT_LEAST = 64
+
+MET_FACTOR = 1.5
+"""Times as many candidates that meet a filter are hoped for as products are wanted."""
 
 ATTEMPTS = 5
 """How often a search begins again because another process has replaced the fit under it."""
@@ -185,23 +189,35 @@ class Gallery:
 
     def _search(self, store: VectorStore, vectors: Floats, request: SearchRequest) -> list[GalleryHit]:
         categories = self._categories(store, request.category)
+        # A space that weighs vectors by category compares other vectors in each of them.
+        at_once = request.category is None and store.transform.scales is None
+
+        def find(n: int, allowed: FeatureSelection | None) -> Candidates:
+            if at_once:
+                return store.search(vectors, None, n, allowed=allowed)
+            found = []
+            for name in categories:
+                scaled = scale_for_category(store.transform, vectors, name)
+                found.append(store.search(scaled, name, n, allowed=allowed))
+            return merge_candidates(found)
+
+        n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
         allowed = None
         if request.where:
             where = ProductFilter(where=request.where)
             allowed = self.location.catalog.select_features(self.location.feature_set, where)
-        n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
-        # A space that weighs vectors by category compares other vectors in each of them.
-        at_once = request.category is None and store.transform.scales is None
+            share = allowed.share
+            while not allowed.is_read and _is_cheaper_to_check(allowed, share, n_wanted):
+                n = max(n_wanted, round(MET_FACTOR * request.k / share))
+                candidates = find(n, None)
+                step = round(request.k / share)
+                hits = self._products_of(candidates, request, set(categories), step, allowed)
+                if len(hits) == request.k or candidates.complete:
+                    return hits
+                share = min(share / 4, len(hits) / n)  # the products near this query meet it more seldom
         while True:
-            if at_once:
-                candidates = store.search(vectors, None, n_wanted, allowed=allowed)
-            else:
-                found = []
-                for name in categories:
-                    scaled = scale_for_category(store.transform, vectors, name)
-                    found.append(store.search(scaled, name, n_wanted, allowed=allowed))
-                candidates = merge_candidates(found)
-            hits = self._products_of(candidates, request, set(categories))
+            candidates = find(n_wanted, allowed)
+            hits = self._products_of(candidates, request, set(categories), request.k)
             if len(hits) == request.k or candidates.complete:
                 return hits
             n_wanted *= 4
@@ -219,18 +235,32 @@ class Gallery:
         return found
 
     def _products_of(
-        self, candidates: Candidates, request: SearchRequest, categories: set[str]
+        self,
+        candidates: Candidates,
+        request: SearchRequest,
+        categories: set[str],
+        step: int,
+        allowed: FeatureSelection | None = None,
     ) -> list[GalleryHit]:
-        """The first products among the candidates, each by its nearest image that still exists."""
+        """The first products among the candidates, each by its nearest image that still exists.
+
+        Args:
+            candidates: images, nearest first.
+            request: says which products are left out, and how many are wanted.
+            categories: categories that are searched.
+            step: how many candidates are read first: most shops have one image of a product, and then no
+                more are needed.
+            allowed: only these are taken, if given.
+        """
         hits: dict[str, GalleryHit] = {}
-        # Most shops have one image of a product: then no more rows than these are read.
-        start, step = 0, request.k
+        start = 0
         while start < len(candidates.ids):
-            ids = candidates.ids[start : start + step].tolist()
-            found = self.location.catalog.hits_for(ids)
+            some = candidates.ids[start : start + step]
+            ids = some.tolist()
+            found = self.location.catalog.hits_for(ids if allowed is None else allowed.among(some).tolist())
             for position, feature_id in enumerate(ids, start):
                 if feature_id not in found:
-                    continue  # removed since the index was built
+                    continue  # removed since the index was built, or not allowed
                 product, image = found[feature_id]
                 if product.id in hits or product.category not in categories:
                     continue
@@ -253,3 +283,12 @@ class Gallery:
             IndexWarning,
             stacklevel=8,
         )
+
+
+def _is_cheaper_to_check(allowed: FeatureSelection, share: float, n_wanted: int) -> bool:
+    """Whether to look at every candidate that is found without the filter, and not read all that meet it.
+
+    The smaller the share that meets it, the more candidates are to be looked at, and the fewer are to be
+    read. About as long takes either for one feature.
+    """
+    return share * allowed.n_products * share > n_wanted

@@ -131,7 +131,7 @@ class VectorStoreContract:
         self, shop: Any, store: VectorStore, queries: Floats, metric: str
     ) -> None:
         ids, vectors = _vectors(shop.location, store, None)
-        found = store.search(queries, None, 5, allowed=FeatureSelection.of(ids[::7]))
+        found = store.search(queries, None, 5, allowed=FeatureSelection.of(ids[::7])).first(5)
         slots, distances, _ = nearest_to_any(queries, np.ascontiguousarray(vectors[::7]), metric, 5)
         assert found.ids.tolist() == ids[::7][slots].tolist()
         assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)

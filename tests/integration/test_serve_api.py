@@ -75,6 +75,36 @@ def test_box_category_space_and_metric_count(client: httpx.Client, as_json: bool
     assert (found["space"], found["metric"], len(found["hits"])) == ("raw", "l2", 2)
 
 
+@pytest.mark.parametrize(
+    "where", [{"where": "price<50 and category=skirt"}, {"where": {"category": "skirt", "price": "..50"}}]
+)
+def test_a_filter_narrows_and_facets_count(client: httpx.Client, where: dict[str, Any]) -> None:
+    image = base64.b64encode(RED).decode()
+    facets = ["category", "price", "fabric"]
+    answers = [client.post("/v1/search", json={"image": image, "facets": facets, **where})]
+    if isinstance(where["where"], str):
+        answers.append(post_photo(client, facets=",".join(facets), **where))
+        of_product = {"facets": "category,price,fabric", **where}
+        answers.append(client.get("/v1/products/dress-red/similar", params=of_product))
+    for answer in answers:
+        found = valid(answer, responses.SearchResult)
+        assert sorted(ids(found)) == ["skirt-black", "skirt-pink/purple", "skirt-yellow"]
+        assert found["facets"] == {
+            "category": [
+                {"label": "dress", "count": 3, "where": "category=dress"},
+                {"label": "skirt", "count": 3, "where": "category=skirt"},
+            ],
+            "price": [{"label": "10 to 25", "count": 3, "where": "price>=10 and price<25"}],
+            "fabric": [{"label": "silk", "count": 3, "where": "fabric=silk"}],
+        }
+    assert "facets" not in post_photo(client).json()
+
+
+def test_a_filter_that_cannot_be_read_is_said_with_its_place(client: httpx.Client) -> None:
+    told = problem(post_photo(client, where="price<50, fabric=silk"), 422)
+    assert "cannot be read at character 9" in str(told)
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_box_is_cut_to_the_photo(client: httpx.Client, as_json: bool) -> None:
     if as_json:

@@ -103,7 +103,8 @@ class RayCluster:
         port = free_port()
         self.address = f"ray://{LOOPBACK}:{port}"
         self._nodes: list[Any] = []
-        with _starting_nodes():
+        with contextlib.ExitStack() as held, _starting_nodes():
+            held.callback(self._environment.stop)
             self._cluster = Cluster(
                 initialize_head=True,
                 head_node_args={
@@ -113,6 +114,7 @@ class RayCluster:
                     "no_monitor": True,
                 },
             )
+            held.pop_all()
 
     def open(self) -> ClusterExecutor:
         return open_cluster(self.address)
@@ -248,7 +250,9 @@ def _starting_nodes() -> Iterator[None]:
     try:
         with mock.patch.object(services, "get_node", get_node_in_the_end):
             yield
-    except (RuntimeError, OSError) as error:  # a time-out among them
+    except (TypeError, ValueError, AttributeError, ImportError):  # it was asked wrongly
+        raise
+    except Exception as error:  # Ray raises nothing more exact where a node has not come up
         raise RayCannotStart(str(error)) from error
 
 

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylesearch.errors import WorkerRefused
+from stylesearch.errors import ClusterError, WorkerRefused
 from stylesearch.extractors import load_extractor
 from stylesearch.extractors.classical.feature import WhiteBoxExtractor
+from stylesearch.features.cluster import ClusterExecutor, dask_workers
 from stylesearch.features.prepare import Task, give_up_image, prepare_image
 from stylesearch.features.stream import extract_stream
 from stylesearch.listing import Listing, Record
@@ -209,6 +210,23 @@ def test_a_worker_is_killed_in_the_middle(cluster: AnyCluster, tasks: list[Task]
         found += samples
         _same(found, tasks)
     assert killed != pids_in(log)[-1]
+
+
+@pytest.mark.nightly  # a scheduler of its own
+def test_a_scheduler_that_dies_ends_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(dask_workers, "SECONDS_TO_CONNECT", 5.0)
+    cluster = DaskCluster(tmp_path)
+    try:
+        cluster.ensure(1)
+        workers = dask_workers.DaskWorkers(cluster.address.removeprefix("dask://"))
+        executor = ClusterExecutor(cluster.address, lambda: workers, seconds_without_workers=20.0)
+        assert executor.submit(str, 1).result(SECONDS) == "1"
+    finally:
+        cluster.stop()
+    with pytest.raises(ClusterError, match="has had no worker for"):
+        executor.submit(str, 2).result(SECONDS)
+    executor.shutdown()
 
 
 @pytest.mark.nightly  # it starts a node and waits until the head has noticed that it is gone

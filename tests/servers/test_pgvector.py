@@ -21,13 +21,16 @@ from stylesearch.catalog import Catalog
 from stylesearch.catalog.selection import FeatureSelection
 from stylesearch.conditions import parse_where
 from stylesearch.distance import nearest_to_any
-from stylesearch.errors import CatalogError
+from stylesearch.errors import CatalogError, ConfigError
 from stylesearch.search import fitted_space, maintenance
 from stylesearch.search.gallery import Gallery
 from stylesearch.search.local_store import LocalVectorStores
-from stylesearch.search.pgvector import building
+from stylesearch.search.pgvector import building, extension
 from stylesearch.search.pgvector.store import PgVectorStore, PgVectorStores
+from stylesearch.spaces.base import scale_for_category
+from stylesearch.spaces.unsupervised import RawTransform
 from stylesearch.testing import VectorStoreContract
+from stylesearch.testing.fake_model import fake_transform
 from stylesearch.testing.index_contract import feature_like
 from stylesearch.types import SearchRequest
 from tests.contracts.vector_shop import DIM, Shop
@@ -70,9 +73,9 @@ def open_store(shop: Shop, metric: str = "cosine", **options: Any) -> PgVectorSt
     return PgVectorStore(shop.location, metric, transform, stamp, **options)
 
 
-def everything(store: PgVectorStore) -> tuple[Ids, Floats]:
-    """Ids and vectors of the whole gallery."""
-    ids, vectors = zip(*store.vectors.blocks(), strict=True)
+def everything(store: PgVectorStore, category: str | None = None) -> tuple[Ids, Floats]:
+    """Ids and vectors of a category, or of the whole gallery."""
+    ids, vectors = zip(*store.vectors.blocks(category), strict=True)
     return np.concatenate(ids), np.concatenate(vectors)
 
 
@@ -83,6 +86,12 @@ def run(shop: Shop, statement: str) -> list[Any]:
 
 
 class TestByIndex(VectorStoreContract):
+    @pytest.fixture(
+        params=["cosine", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("l1", "l2"))]
+    )
+    def metric(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
     @pytest.fixture
     def make(self, shop: Shop) -> Callable[[str], PgVectorStore]:
         return lambda metric: open_store(shop, metric, index_from=100, by_index=True)
@@ -98,6 +107,68 @@ class TestByScan(VectorStoreContract):
     @pytest.fixture
     def make(self, shop: Shop) -> Callable[[str], PgVectorStore]:
         return lambda metric: open_store(shop, metric)
+
+
+@pytest.mark.parametrize("by_index", [True, False])
+@pytest.mark.parametrize("metric", ["l1", "l2"])
+def test_each_metric_has_its_own_operator(shop: Shop, metric: str, by_index: bool) -> None:
+    store = open_store(shop, metric, index_from=100, by_index=by_index)
+    store.build()
+    ids, vectors = everything(store)
+    asked = vectors[[3, 640]] * np.float32(1.1)
+    found = store.search(asked, None, 20).first(20)
+    slots, distances, _ = nearest_to_any(asked, vectors, metric, 20)
+    assert found.ids.tolist() == ids[slots].tolist()
+    assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("by_index", [True, False])
+def test_a_trained_space_is_compared_in_the_scale_of_each_category(shop: Shop, by_index: bool) -> None:
+    untrained = fitted_space.load(shop.location)
+    assert untrained is not None
+    transform = fake_transform(untrained, metric="l2", weights={"": 0.5, "skirt": 0.9})
+    assert transform.scales is not None
+    store = PgVectorStore(shop.location, "l2", transform, index_from=100, by_index=by_index)
+    store.build()
+    photo = transform.apply(feature_like(2, transform.dim_in, seed=8))
+    for category in ("dress", "skirt"):
+        asked = scale_for_category(transform, photo, category)
+        ids, vectors = everything(store, category)
+        found = store.search(asked, category, 20).first(20)
+        slots, distances, _ = nearest_to_any(asked, vectors, "l2", 20)
+        assert len(np.intersect1d(found.ids, ids[slots])) >= 19
+        assert np.allclose(found.distances[:10], distances[:10], rtol=1e-4, atol=1e-5)
+    assert store.verify() == []
+
+
+def test_vectors_too_wide_for_an_index_are_scanned_and_wider_ones_refused(
+    postgres_server: PostgresServer, postgres_catalog: str, tmp_path: Path
+) -> None:
+    postgres_server.execute("CREATE EXTENSION vector", database=postgres_catalog.rpartition("/")[2])
+    with Catalog.open(postgres_catalog) as catalog:
+        shop = Shop(catalog, tmp_path, PgVectorStores(), space="raw", dim=4_200)
+        shop.add("dress", feature_like(40, 4_200, seed=1))
+        fitted_space.activate(shop.location, fitted_space.fit(shop.location)[1])
+        store = open_store(shop, index_from=10, by_index=True)
+        store.build()
+        assert [(row.kind, row.n_indexed) for row in store.status()] == [("scan", 40)]
+        ids, vectors = everything(store)
+        found = store.search(vectors[[7]], None, 10)
+        slots, distances, _ = nearest_to_any(vectors[[7]], vectors, "cosine", 10)
+        assert found.ids.tolist() == ids[slots].tolist()
+        assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
+        assert store.verify() == []
+        wider = RawTransform(16_001)
+        with pytest.raises(ConfigError, match=r"up to 16,000 numbers. Received: 16,001"):
+            PgVectorStore(shop.location, "cosine", wider).build()
+
+
+def test_an_older_pgvector_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extension, "LEAST_VERSION", (99, 1))
+    with pytest.raises(ConfigError, match=r"has pgvector 0\.\d.*; 99\.1 or newer") as caught:
+        open_store(shop).build()
+    assert "ALTER EXTENSION vector UPDATE" in caught.value.hint
+    assert run(shop, "SELECT relname FROM pg_class WHERE relname LIKE 'vectors%' AND relkind = 'r'") == []
 
 
 @pytest.mark.parametrize("by_index", [True, False])

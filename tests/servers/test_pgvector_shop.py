@@ -1,53 +1,95 @@
-"""A drawn shop on PostgreSQL answers the same through either store, from ingest to hits."""
+"""A shop with candidates from pgvector answers as with local ones, and its commands tell of the tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
 import stylesearch as ss
-from stylesearch.catalog import Catalog
-from stylesearch.catalog.migrate import schema_drift
-from stylesearch.drawn_shop import write_demo
+from stylesearch.errors import ConfigError
+from tests.integration.tiny_shop import COLORS, EXTRACTOR, draw, ingest_tiny_shop, jpeg
 from tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
+Command = Callable[..., Any]
 
-def test_a_drawn_shop_answers_the_same_through_either_store(
-    postgres_server: PostgresServer, postgres_catalog: str, tmp_path: Path
-) -> None:
-    name = postgres_catalog.rpartition("/")[2]
+VECTOR_TABLES = "SELECT relname FROM pg_class WHERE relname LIKE 'vectors%' AND relkind = 'r'"
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer, postgres: str) -> str:
+    """Name of the database of ``postgres``, with pgvector."""
+    name = postgres.rpartition("/")[2]
     postgres_server.execute("CREATE EXTENSION vector", database=name)
-    write_demo(tmp_path / "shop", n_products=60, seed=4)
-    settings = {"db": postgres_catalog, "extractor": "hog", "regions": "street"}
-    photos = sorted((tmp_path / "shop" / "street").glob("*.jpg"))[:6]
-    answers: dict[str, list[list[ss.Hit]]] = {}
-    for candidates in ("local", "pgvector"):
-        with ss.open(tmp_path / candidates, candidates=candidates, **settings) as shop:
-            report = shop.ingest(tmp_path / "shop" / "products.csv")
-            assert report.added == (60 if candidates == "local" else 0)
-            shop.indexes.build()
-            kinds = {row.kind for row in shop.indexes.status()}
-            assert {row.state for row in shop.indexes.status()} == {"ready"}
-            assert kinds == ({"scan"} if candidates == "pgvector" else {"annoy", "exact"} & kinds)
-            assert shop.indexes.verify() == []
-            answers[candidates] = [
-                list(shop.query(photo, k=8, category=category))
-                for photo in photos
-                for category in (None, "dress")
-            ]
-    with Catalog.open(postgres_catalog) as catalog, catalog.engine.connect() as connection:
-        assert schema_drift(connection) == []
-    for local, other in zip(*answers.values(), strict=True):
-        assert [hit.product.id for hit in other] == [hit.product.id for hit in local]
-        assert [hit.region for hit in other] == [hit.region for hit in local]
-        assert np.allclose(
-            [hit.distance for hit in other], [hit.distance for hit in local], rtol=1e-4, atol=1e-5
-        )
-    (table,) = postgres_server.execute(
-        "SELECT relname FROM pg_class WHERE relname LIKE 'vectors%' AND relkind = 'r'", database=name
+    return name
+
+
+def hits(shop: ss.Workspace, photo: bytes) -> list[tuple[str, float]]:
+    return [(hit.product.id, round(hit.distance, 4)) for hit in shop.query(photo, k=6).hits]
+
+
+def test_a_shop_answers_as_before_and_its_commands_tell_of_the_tables(
+    postgres_server: PostgresServer, postgres: str, database: str, tmp_path: Path, stylesearch: Command
+) -> None:
+    home, shared = ingest_tiny_shop(tmp_path), tmp_path / "shared"
+    photo = jpeg(draw(COLORS["dress"]["red"]))
+    with ss.open(home) as shop:
+        before = hits(shop, photo)
+        shop.database.copy(postgres)
+    shared.mkdir()
+    (shared / "config.toml").write_text(
+        f'db = "{postgres}"\nextractor = "{EXTRACTOR}"\nregions = "few"\ncandidates = "pgvector"\n'
     )
-    assert postgres_server.execute(f"SELECT count(*) FROM {table[0]}", database=name)[0][0] >= 60
+    assert "2 missing" in stylesearch("doctor", "--home", shared).out
+    assert stylesearch("index", "build", "--home", shared).code == 0
+    ((table,),) = postgres_server.execute(VECTOR_TABLES, database=database)
+    status = stylesearch("index", "status", "--home", shared)
+    assert (status.code, status.out.count("scan")) == (0, 2), status
+    verified = stylesearch("index", "verify", "--home", shared)
+    assert verified.code == 0, verified
+    assert "2 categories: 2 ready" in stylesearch("doctor", "--home", shared).out
+    checked = stylesearch("db", "check", "--home", shared)
+    assert (checked.code, "vectors_" in checked.out) == (0, False), checked
+
+    postgres_server.execute(f"DELETE FROM {table} WHERE category = 'skirt'", database=database)
+    for code, command in ((3, ["index", "verify"]), (1, ["db", "check"])):
+        failed = stylesearch(*command, "--home", shared)
+        assert (failed.code, f"{table} lacks 3 vectors" in failed.out + failed.err) == (code, True), failed
+    repaired = stylesearch("db", "check", "--repair", "--home", shared)
+    assert repaired.code == 0, repaired
+    assert stylesearch("index", "verify", "--home", shared).code == 0
+
+    copied = stylesearch("db", "copy", postgres, tmp_path / "copy.db", "--home", home)
+    assert copied.code == 0, copied
+    elsewhere = postgres_server.url(postgres_server.create_database())
+    copied = stylesearch("db", "copy", postgres, elsewhere, "--home", home)
+    assert copied.code == 0, copied
+    copied_tables = postgres_server.execute(VECTOR_TABLES, database=elsewhere.rpartition("/")[2])
+    assert copied_tables == []
+    with ss.open(shared) as shop:
+        assert hits(shop, photo) == before
+        shop.remove(["dress-red"])
+        assert {name for name, _ in hits(shop, photo)} == {name for name, _ in before} - {"dress-red"}
+    postgres_server.drop_database(elsewhere.rpartition("/")[2])
+
+
+def test_settings_that_pgvector_cannot_serve_are_refused(
+    postgres: str, tmp_path: Path, stylesearch: Command
+) -> None:
+    home = ingest_tiny_shop(tmp_path)
+    with (
+        pytest.raises(ConfigError, match="wants a catalog on PostgreSQL"),
+        ss.open(home, candidates="pgvector") as shop,
+    ):
+        shop.indexes.build()
+    with ss.open(home) as shop:
+        shop.database.copy(postgres)
+    with (
+        pytest.raises(ConfigError, match="the same fits on all machines"),
+        ss.open(home, db=postgres, candidates="pgvector", artifacts="home") as shop,
+    ):
+        shop.indexes.build()

@@ -76,4 +76,4 @@ def test_a_training_that_fails(head: RayHead, tmp_path: Path) -> None:
 def _can_be_searched(home: Path, model: str) -> bool:
     with ss.open(home, space=f"siamese:{model}", extractor="efficientnet-lite0@64") as shop:
         photo = photo_of(home, "p003")
-        return len(shop.query(photo, n=5)) == 5
+        return len(shop.query(photo, k=5)) == 5

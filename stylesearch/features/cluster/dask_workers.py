@@ -61,9 +61,11 @@ class DaskWorkers:
 
     def present(self) -> Mapping[str, int]:
         try:
-            found = self._client.scheduler_info(n_workers=-1)["workers"]
+            found = self._client.scheduler_info(n_workers=-1).get("workers")
         except (OSError, TimeoutError, RuntimeError) as error:
             raise ClusterError(f"the scheduler does not answer: {error}") from error
+        if found is None:  # what a client knows that has closed itself
+            raise ClusterError("the scheduler has ended, or could not be reached for too long")
         # A worker that was started again at the same address has another id.
         self._addresses = {
             f"{address} ({worker['id']})": (address, int(worker["nthreads"]))
@@ -76,17 +78,20 @@ class DaskWorkers:
             raise WorkerLost(f"{worker} has left")
         address, n_threads = self._addresses[worker]
         key = f"stylesearch-{self._client.id}-{next(self._numbers)}"
-        task = self._client.submit(
-            run_pickled,
-            call,
-            version,
-            n_threads,
-            key=key,
-            workers=[address],
-            allow_other_workers=False,
-            pure=False,
-            retries=0,
-        )
+        try:
+            task = self._client.submit(
+                run_pickled,
+                call,
+                version,
+                n_threads,
+                key=key,
+                workers=[address],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
+        except (OSError, RuntimeError) as error:  # the client has closed itself meanwhile
+            raise WorkerLost(f"{worker} cannot be reached: {error}") from error
         answer: Future[bytes] = Future()
         self._waiting[key] = task
         task.add_done_callback(lambda done: self._pass_on(key, done, worker, answer))

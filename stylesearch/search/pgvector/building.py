@@ -173,14 +173,14 @@ class TableBuilder:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table.name}")
         connection.exec_driver_sql(f"ALTER TABLE {new} RENAME TO {table.name}")
         record = TableRecord(
-            table.key,
-            table.version,
-            secrets.token_hex(8),
-            last_feature_id,
-            n_rows,
-            scale,
-            found.ef_search,
-            found.recall,
+            space=table.key,
+            version=table.version,
+            build=secrets.token_hex(8),
+            last_feature_id=last_feature_id,
+            n_rows=n_rows,
+            scale=scale,
+            ef_search=found.ef_search,
+            recall=found.recall,
         )
         table.write_record(connection, record)
 

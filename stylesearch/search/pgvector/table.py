@@ -24,7 +24,7 @@ from stylesearch.search.pgvector.halfvec import Half, to_half
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-__all__ = ["MOST_IN_SIGHT", "TableRecord", "VectorTable", "prefix_of", "table_name", "tables_of"]
+__all__ = ["MOST_IN_SIGHT", "TableRecord", "VectorTable", "table_name", "tables_of"]
 
 _OPERATORS: Final = {"cosine": "<=>", "l2": "<->", "l1": "<+>"}
 
@@ -213,14 +213,14 @@ class VectorTable:
         return rows.c.vector.op(_OPERATORS[self.metric], return_type=sa.Float())(vector)
 
 
-def prefix_of(key: str) -> str:
+def _prefix_of(key: str) -> str:
     """With this begin the names of all tables of a space."""
     return f"{VECTOR_TABLES}{hashlib.sha256(key.encode()).hexdigest()[:12]}_"
 
 
 def table_name(key: str, version: str, metric: str) -> str:
     """Name of the table of a space, in a fit and a metric."""
-    return f"{prefix_of(key)}{version[:12]}_{metric}"
+    return f"{_prefix_of(key)}{version[:12]}_{metric}"
 
 
 def tables_of(connection: Connection, key: str) -> list[str]:
@@ -229,7 +229,7 @@ def tables_of(connection: Connection, key: str) -> list[str]:
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, :prefix) "
         "AND pg_table_is_visible(oid) ORDER BY relname"
     )
-    return list(connection.execute(statement.bindparams(prefix=prefix_of(key))).scalars())
+    return list(connection.execute(statement.bindparams(prefix=_prefix_of(key))).scalars())
 
 
 def _settings(values: Mapping[str, str]) -> str:

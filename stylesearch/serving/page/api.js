@@ -78,20 +78,24 @@ export function product(id, signal) {
   return call(`v1/products/${inPath(id)}`, { signal });
 }
 
-export function similar(id, { k, category, space }, signal) {
-  return call(`v1/products/${inPath(id)}/similar`, { query: { k, category, space }, signal });
+export function similar(id, { k, category, space, where, facets }, signal) {
+  const query = { k, category, space, where: where.join(" and "), facets: facets.join(",") };
+  return call(`v1/products/${inPath(id)}/similar`, { query, signal });
 }
 
 /**
  * @param {Blob} image
- * @param {{k: number, category: ?string, space: string, box: ?number[], region: ?number}} choices box in pixels of
- *   `image`, upright; region is the number of a spot
+ * @param {{k: number, category: ?string, space: string, box: ?number[], region: ?number, where: string[],
+ *   facets: string[]}} choices box in pixels of `image`, upright; region is the number of a spot; where are
+ *   conditions that all hold; facets are names whose values are counted
  */
-export function search(image, { k, category, space, box, region }, signal) {
+export function search(image, { k, category, space, box, region, where, facets }, signal) {
   const form = formWith(image);
   form.set("k", String(k));
   if (category) form.set("category", category);
   if (space) form.set("space", space);
+  if (where.length) form.set("where", where.join(" and "));
+  form.set("facets", facets.join(","));
   if (box) form.set("box", box.join(","));
   else if (region) form.set("region", String(region));
   return call("v1/search", { method: "POST", body: form, signal });

@@ -5,6 +5,7 @@ import { keepInEntry, pushEntry, readAddress, readEntry, replaceEntry } from "./
 import { readable, showCategories } from "./categories.js";
 import { offerChoices, showChoices } from "./choices.js";
 import { announce, byId, count, isPlainClick, products } from "./elements.js";
+import { FACETS, keepFacets, showFacets } from "./facets.js";
 import { acceptPhotos } from "./intake.js";
 import { Recent } from "./memory.js";
 import { clearNotice, inOneLine, showNothing, showNotice, showProblem } from "./notices.js";
@@ -83,6 +84,7 @@ function show({ focus = false, keep = false, scroll = null } = {}) {
   if (now === "photo") lookForSpots(photo);
   if (now !== "similar") showProductPanel(null, false);
   showChoices(state, now !== "start");
+  keepFacets(now !== "start");
   byId("gone").hidden = now !== "start" || !readEntry().photo;
   if (shop) showCategories(shop.categories, shop.products, state.category, (name) => go({ category: name }));
   say(now === "photo" ? headingOfPhoto() : now === "similar" ? "Most like this" : state.category ? readable(state.category) : "In the shop");
@@ -159,11 +161,11 @@ function busy(isBusy, keep = false) {
 
 async function ask(signal) {
   if (view() === "similar") {
-    const [likes, subject] = await Promise.all([similar(state.similar, state, signal), product(state.similar, signal)]);
+    const [likes, subject] = await Promise.all([similar(state.similar, { ...state, facets: FACETS }, signal), product(state.similar, signal)]);
     return { ...likes, subject };
   }
   if (view() === "start") return browse({ category: state.category, limit: PAGE_OF_PRODUCTS }, signal);
-  return searchWith(photo, { ...state, box, region }, settings.max_bytes, signal);
+  return searchWith(photo, { ...state, box, region, facets: FACETS }, settings.max_bytes, signal);
 }
 
 function render(answer, key) {
@@ -176,6 +178,7 @@ function render(answer, key) {
     if (!box && !region) photo.seen = answer.seen;
     panel.tell(answer.seen);
   }
+  if (now !== "start") showFacets(answer.facets, state.where, (where) => go({ where }));
   const entries = now === "start" ? answer.products.map(shelved) : answer.hits;
   if (!entries.length) return nothing();
   byId("footnote").hidden = now === "start";
@@ -203,6 +206,8 @@ function nothing() {
   showNothing({
     category: state.category && readable(state.category),
     view: shop?.products === 0 ? "empty" : view(),
+    isNarrowed: view() !== "start" && state.where.length > 0,
+    unnarrowed: () => go({ where: [] }, { focus: true }),
     everywhere: () => go({ category: null }, { focus: true }),
   });
 }
@@ -252,7 +257,7 @@ function fail(error) {
       else load();
     },
     chooseAnother: () => byId(view() === "photo" ? "other" : "choose").click(),
-    everything: () => go({ category: null, similar: null, space: "" }, { entry: { photo: null, box: null, region: null }, focus: true }),
+    everything: () => go({ category: null, similar: null, where: [], space: "" }, { entry: { photo: null, box: null, region: null }, focus: true }),
     hasPhoto: view() === "photo", tries, maxBytes: settings.max_bytes,
   });
   if (!(error instanceof Problem)) console.error(error);
@@ -267,19 +272,19 @@ async function take(file, nFiles) {
   const opened = await openPhoto(file);
   if (number !== nTaken) return opened.forget(); // the next one was opened more quickly
   photos.put(opened.number, opened);
-  go({ similar: null }, { entry: { photo: opened.number, box: null, region: null }, focus: true });
+  go({ similar: null, where: [] }, { entry: { photo: opened.number, box: null, region: null }, focus: true });
   if (nFiles < 2) return undefined;
   return announce(`Of ${count(nFiles)} files the first is searched with.`, { topic: "files" });
 }
 
 function like(one) {
-  go({ similar: one.id, category: null }, { focus: true });
+  go({ similar: one.id, category: null, where: [] }, { focus: true });
 }
 
 function home(event) {
   if (!isPlainClick(event)) return;
   event.preventDefault();
-  go({ category: null, similar: null }, { entry: { photo: null, box: null, region: null } });
+  go({ category: null, similar: null, where: [] }, { entry: { photo: null, box: null, region: null } });
   window.scrollTo({ top: 0 });
 }
 
@@ -304,7 +309,7 @@ byId("start-over").addEventListener("click", home);
 byId("back-to-photo").addEventListener("click", (event) => {
   if (!isPlainClick(event)) return;
   event.preventDefault();
-  go({ similar: null, category: null }, { focus: true });
+  go({ similar: null, category: null, where: [] }, { focus: true });
 });
 // Followed as a link it would be an entry of the history without a photo.
 document.querySelector(".skip").addEventListener("click", (event) => {

@@ -49,12 +49,16 @@ export function showNotice({ kind, title, words, buttons = [], small = "" }) {
  * @param {{category: ?string, view: "start"|"photo"|"similar"|"empty", everywhere: () => void}} page `view` is
  *   "empty" where the whole shop is
  */
-export function showNothing({ category, view, everywhere }) {
+export function showNothing({ category, view, isNarrowed, everywhere, unnarrowed }) {
   const notice = { kind: "empty", buttons: [] };
   if (view === "empty" || (view === "start" && !category)) {
     notice.title = "There are no products yet";
     notice.words = ["Nothing has been taken into the catalog so far. Whoever runs the shop fills it with",
       make("code", { text: "stylesearch ingest products.csv" })];
+  } else if (isNarrowed) {
+    notice.title = "Nothing found that is all of this";
+    notice.words = ["Without what you narrowed it to, there may be something."];
+    notice.buttons = [{ text: "Show all again", run: unnarrowed, strong: true }];
   } else if (category) {
     notice.title = `Nothing found in ${category}`;
     notice.words = ["There may be something like it elsewhere in the shop."];

@@ -47,7 +47,7 @@ export function clearProducts() {
 function card({ product, image, similarity, region }, state, on, isEager) {
   const likes = make(
     "a",
-    { class: "like", href: addressOf({ ...state, category: null, similar: product.id }) },
+    { class: "like", href: addressOf({ ...state, category: null, where: [], similar: product.id }) },
     "More like this", unseen(`: ${product.title}`),
   );
   likes.addEventListener("click", (event) => {

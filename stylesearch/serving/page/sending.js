@@ -5,7 +5,7 @@ import { detect, search } from "./api.js";
 /**
  * Searches with a photo.
  * @param {object} photo
- * @param {object} choices {k, category, space, box, region}
+ * @param {object} choices {k, category, space, box, region, where, facets}
  * @param {number} maxBytes what the service takes
  */
 export async function searchWith(photo, choices, maxBytes, signal) {

@@ -43,9 +43,18 @@ def make(n: int) -> Product:
 PRODUCTS = [make(n) for n in range(72)]
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, FeatureSet]]:
-    with Catalog.open(tmp_path_factory.mktemp("values") / "catalog.db") as catalog:
+ON_SERVER = pytest.param("postgresql", marks=[pytest.mark.servers, pytest.mark.slow])
+
+
+@pytest.fixture(scope="module", params=["sqlite", ON_SERVER])
+def filled(request: pytest.FixtureRequest) -> Iterator[tuple[Catalog, FeatureSet]]:
+    place: Any
+    if request.param == "sqlite":
+        place = request.getfixturevalue("tmp_path_factory").mktemp("values") / "catalog.db"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        place = server.url(server.create_database(template=request.getfixturevalue("postgres_template")))
+    with Catalog.open(place) as catalog:
         with catalog.writing() as writer, writer.transaction():
             one = writer.feature_set(
                 extractor="fake", parameters={}, weights_digest="w", fingerprint="f" * 64, dim=2
@@ -150,7 +159,14 @@ def test_a_filter_selects_what_looking_at_each_product_selects(
     asked = ProductFilter(where=where)
     assert [one.id for one in catalog.products(asked)] == expected
     assert catalog.selection.count(asked) == len(expected)
+    some = catalog.select_features(feature_set, ProductFilter()).ids[::2]
+    catalog._selections._kept.clear()
     selected = catalog.select_features(feature_set, asked)
+    assert selected.n_products == len(PRODUCTS)
+    assert abs(selected.share - len(expected) / len(PRODUCTS)) < 0.15  # of a sample of some sixty
+    met = sorted(selected.among(some))
+    assert not selected.is_read
+    assert met == sorted(selected.among(some)) == np.intersect1d(selected.ids, some).tolist()
     assert sorted(one.id for one, _ in catalog.hits_for(selected.ids.tolist()).values()) == expected
     assert len(selected) == len(expected)
 

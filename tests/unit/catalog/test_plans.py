@@ -200,6 +200,16 @@ def test_what_a_search_reads(
     assert plans_of(lambda: read(catalog, feature_set)) == expected
 
 
+def test_whether_a_few_products_meet_a_filter_is_looked_up_for_each(
+    catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int], plans_of: Explain
+) -> None:
+    where = ProductFilter(where="size in (M, 38) and not size=5..9")
+    plans = plans_of(lambda: catalog.select_features(feature_set, where).among(np.array([1, 2])))
+    assert [line for line in plans if line.startswith("SCAN")] == ["SCAN CONSTANT ROW"]
+    of_values = {line for line in plans if line.startswith("SEARCH product_values")}
+    assert of_values == {"SEARCH product_values USING PRIMARY KEY (product_pk=?)"}
+
+
 def test_no_statement_of_an_import_reads_a_whole_table(
     writer: Writer,
     feature_set: FeatureSet,

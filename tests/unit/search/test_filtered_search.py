@@ -21,7 +21,7 @@ from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.search.gallery import Gallery
 from stylesearch.search.local_store import LocalVectorStore, LocalVectorStores
 from stylesearch.testing.index_contract import feature_like
-from stylesearch.types import Product, SearchRequest, Variant
+from stylesearch.types import Product, ProductFilter, SearchRequest, Variant
 
 DIM, N = 16, 1200
 Names = Callable[[Any], bool]
@@ -114,6 +114,36 @@ def test_hits_are_the_nearest_of_what_meets_the_filter(
     if strategy is Strategy.ANNOY and not annoy_works():
         pytest.skip("Annoy gives wrong answers here")
     gallery = Gallery(dataclasses.replace(location, stores=Stores(strategy)), "cosine")
+    for where, _ in FILTERS:  # all that meet them are handed to the index
+        len(location.catalog.select_features(location.feature_set, ProductFilter(where=where)))
+    check_hits(gallery, features)
+
+
+@pytest.mark.parametrize(
+    ("guess", "n_read"),
+    [
+        (None, 5),  # two filters are met by so many that each candidate is looked at
+        ((10**6, 1.0), 4),  # until too few candidates meet it
+        ((0, 0.0), 8),
+    ],
+)
+def test_a_wrong_guess_of_how_many_meet_a_filter_changes_no_hit(
+    location: SpaceLocation,
+    features: Floats,
+    guess: tuple[int, float] | None,
+    n_read: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if guess is not None:
+        monkeypatch.setattr("stylesearch.catalog.selection.estimate", lambda *_: guess)
+    kept = location.catalog._selections._kept
+    kept.clear()
+    check_hits(Gallery(location, "cosine"), features)
+    assert len(kept) == len(FILTERS)
+    assert sum(selection.is_read for _, selection in kept.values()) == n_read
+
+
+def check_hits(gallery: Gallery, features: Floats) -> None:
     photo = (features[[1, 60]] + features[[30, 700]]) / 2
     for where, meets in FILTERS:
         for category in (None, "dress"):

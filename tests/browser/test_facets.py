@@ -1,0 +1,88 @@
+"""Chips under the categories narrow a search by color, size, price and stock, and are taken off again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.shop_page import ShopPage
+
+pytestmark = pytest.mark.slow
+
+
+def chip(facet: str, number: int = 1) -> str:
+    return f".facet[aria-label={facet}] .chip:nth-of-type({number})"
+
+
+def shown_count(page: ShopPage, selector: str) -> int:
+    return int(page.text(f"{selector} .number"))
+
+
+def test_a_chip_narrows_the_search_and_is_taken_off(page: ShopPage, street_photo: Path) -> None:
+    page.go("/")
+    assert not page.one("#facets").is_displayed()
+    page.choose(street_photo)
+    everything = page.products
+    color = chip("Color")
+    where, n_left = page.one(color).get_attribute("data-where"), shown_count(page, color)
+    assert 0 < n_left < 24
+    page.click(color)
+    assert page.last_search["form"]["where"] == where
+    assert len(page.products) == n_left
+    assert page.one(color).get_attribute("aria-pressed") == "true"
+    assert page.run("return document.activeElement.dataset.where") == where
+    assert f"where={where.split('=')[0]}" in page.query
+    page.spoken(f"{n_left} product")
+    # The other colors are still offered: one of them takes the place of this one.
+    other = page.one(chip("Color", 2)).get_attribute("data-where")
+    n_other = shown_count(page, chip("Color", 2))
+    page.click(chip("Color", 2))
+    assert page.last_search["form"]["where"] == other
+    assert len(page.products) == n_other
+    # A value of another name holds as well.
+    page.click(chip("Price"))
+    price = page.one(chip("Price")).get_attribute("data-where")
+    assert page.last_search["form"]["where"] == f"{other} and {price}"
+    page.click(chip("Price"))
+    page.click(".facet[aria-label=Color] .chip[aria-pressed=true]")
+    assert "where" not in page.query
+    assert page.products == everything
+    page.driver.back()
+    page.settled()
+    assert page.one(chip("Color", 2)).get_attribute("aria-pressed") == "true"
+
+
+def test_what_an_address_narrows_to_can_be_taken_off(page: ShopPage) -> None:
+    page.go("/")
+    product = page.products[0]
+    page.go(f"/?similar={product}&where=not%20material%3Dglass&where=price%3C0")
+    assert page.products == []
+    assert page.text(".notice h3") == "Nothing found that is all of this"
+    assert [one.get_attribute("data-where") for one in page.all(".facet[aria-label=Filter] .chip")] == [
+        "not material=glass",
+        "price<0",
+    ]
+    page.click(".facet[aria-label=Filter] .chip:nth-of-type(2)")
+    assert len(page.products) == 20
+    page.click(".facet .chip[aria-pressed=true]")
+    assert "where" not in page.query
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_jumps_when_chips_come_and_change(page: ShopPage, street_photo: Path, width: int) -> None:
+    page.resize(width, 844, phone=width < 600)
+    page.go("/")
+    page.choose(street_photo)
+    page.run(
+        "window.jumps = [];"
+        "new PerformanceObserver((list) => window.jumps.push(...list.getEntries().map((one) => one.value)))"
+        ".observe({type: 'layout-shift', buffered: false})"
+    )
+    top = page.run("return document.getElementById('grid').getBoundingClientRect().top + scrollY")
+    page.run("document.querySelector('.facet .chip').click()")
+    page.wait("document.querySelector('.facet .chip[aria-pressed=true]') !== null")
+    page.settled()
+    assert page.run("return document.getElementById('grid').getBoundingClientRect().top + scrollY") == top
+    assert sum(page.run("return window.jumps")) < 0.02
+    assert page.run("return document.documentElement.scrollWidth <= innerWidth")
