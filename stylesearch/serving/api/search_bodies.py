@@ -149,10 +149,8 @@ class SearchOptions(StrictModel):
         description=f"{_WHERE}. Or a list of such texts, or values by name: "
         '`{"color": ["red", "blue"], "price": "<50"}`',
     )
-
-    facets: Annotated[list[FacetName], Field(max_length=MOST_FACETS)] = Field(
-        [],
-        description=_FACETS,
+    facets: Annotated[list[FacetName], Field(max_length=MOST_FACETS)] | None = Field(
+        None, description=_FACETS
     )
 
     @property
@@ -163,7 +161,7 @@ class SearchOptions(StrictModel):
             category=self.category,
             explain=self.explain,
             where=() if self.where is None else self.where,
-            facets=tuple(self.facets),
+            facets=tuple(self.facets or ()),
         )
 
     @property
@@ -187,7 +185,7 @@ class SimilarQuery(SearchOptions):
     k: CountText = 20
     explain: ExplainText = False
     where: WhereText | None = Field(None, description=_WHERE)
-    facets: FacetNames = Field([], description=_FACETS)
+    facets: FacetNames | None = Field(None, description=_FACETS)
 
 
 class PhotoOptions(SearchOptions):
@@ -224,7 +222,7 @@ class SearchForm(SearchBody):
     k: CountText = 20
     explain: ExplainText = False
     where: WhereText | None = Field(None, description=_WHERE)
-    facets: FacetNames = Field([], description=_FACETS)
+    facets: FacetNames | None = Field(None, description=_FACETS)
     image: PhotoFile
     box: BoxText | None = Field(None, description=f"{_BOX}; written x0,y0,x1,y1")
 
@@ -253,5 +251,5 @@ class BatchForm(BatchBody):
     k: CountText = 20
     explain: ExplainText = False
     where: WhereText | None = Field(None, description=_WHERE)
-    facets: FacetNames = Field([], description=_FACETS)
+    facets: FacetNames | None = Field(None, description=_FACETS)
     images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_PHOTOS), check_count(MAX_PHOTOS)]
