@@ -68,7 +68,8 @@ def ray() -> Iterator[RayCluster]:
         cluster.stop()
 
 
-@pytest.fixture(params=["local", "dask", "ray"])
+# A busy machine may take minutes until nodes of Ray are up.
+@pytest.fixture(params=["local", "dask", pytest.param("ray", marks=pytest.mark.nightly)])
 def cluster(request: pytest.FixtureRequest) -> AnyCluster:
     if request.param == "local":
         return LocalCluster()
@@ -271,6 +272,7 @@ def test_workers_with_other_weights_are_refused_by_name(cluster: AnyCluster, tas
             list(samples)
 
 
+@pytest.mark.nightly  # each worker loads it
 def test_the_default_network_computes_the_same_there(dask: DaskCluster, tasks: list[Task]) -> None:
     dask.ensure(2)
     extractor = load_extractor(Settings().extractor, throughput=True)
