@@ -58,6 +58,7 @@ SCHEMA_DAMAGES: Final = {
     "no table of products": "DROP TABLE products",
     "no table of listings": "DROP TABLE listings",
     "no table of features": "DROP TABLE features",
+    "no table of counts": "DROP TABLE shown_counts",
     "no column for titles": "ALTER TABLE products DROP COLUMN title",
     "no column for checksums": "ALTER TABLE features DROP COLUMN checksum",
     "no revision": "DELETE FROM alembic_version",

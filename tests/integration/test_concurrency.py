@@ -92,5 +92,5 @@ def test_a_rebuild_that_is_interrupted_leaves_the_old_indexes_in_force(
         assert [hit.product.id for hit in shop.query(photo)] == right
 
 
-def _interrupt(*_: object) -> None:
+def _interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
