@@ -19,6 +19,7 @@ BENCHMARKS = {
     "warm_query": "index, re-rank and rows at 10,000 and 100,000 products",
     "person_query": "a query with the plan person against the plan street, cold and warm",
     "recall": "ANN recall@20 of the index against exact search, all metrics",
+    "neighbours": "the own index against hnswlib, usearch and faiss: build, memory, recall, time",
     "pair_recall": "ANN recall of the 20 products of a photo of a person: pairs of regions and squares",
     "ingest_speed": "pictures a second against keras.Model.predict and against the bound of the cores",
     "fetch": "1,000 pictures of 200 KB behind URLs with 50 ms latency against the same files on disk",
